@@ -1,0 +1,62 @@
+import type { Activity, SessionRepository } from './session-repository.js';
+
+/** Most sessions whose use is remembered between two flushes; uses of further ones are dropped and counted. */
+const MAX_PENDING = 100_000;
+/** Most sessions in one statement. */
+const CHUNK = 500;
+
+/**
+ * Collects the uses of sessions in memory and writes them in batches, so that a verification never waits for a write.
+ * What cannot be written is dropped, not retried: the next use of the session makes up for it.
+ */
+export class ActivityRecorder {
+  private pending = new Map<string, Activity>();
+  private flushing: Promise<void> = Promise.resolve();
+  /** Uses that were dropped because too many sessions were pending or a write failed. */
+  dropped = 0;
+
+  constructor(private readonly repository: Pick<SessionRepository, 'recordActivity'>) {}
+
+  /** Notes a use. @param at milliseconds since the epoch */
+  record(sessionId: string, at: number, ip: string | null): void {
+    const known = this.pending.get(sessionId);
+    if (!known && this.pending.size >= MAX_PENDING) {
+      this.dropped++;
+    } else if (!known || known.at <= at) {
+      this.pending.set(sessionId, { sessionId, at, ip: ip ?? known?.ip ?? null });
+    }
+  }
+
+  /** The last use that is not yet written, if any. */
+  peek(sessionId: string): Activity | undefined {
+    return this.pending.get(sessionId);
+  }
+
+  /** Writes what is pending, after any flush that is under way. Never rejects. */
+  flush(): Promise<void> {
+    return (this.flushing = this.flushing.then(() => this.write()));
+  }
+
+  private async write(): Promise<void> {
+    const batch = [...this.pending.values()].sort((a, b) => (a.sessionId < b.sessionId ? -1 : 1));
+    for (let from = 0; from < batch.length; from += CHUNK) {
+      const chunk = batch.slice(from, from + CHUNK);
+      try {
+        await this.repository.recordActivity(chunk);
+        this.forget(chunk);
+      } catch {
+        // The database has trouble enough; the rest would wait for it in vain, at a shutdown as well.
+        this.dropped += batch.length - from;
+        this.forget(batch.slice(from));
+        return;
+      }
+    }
+  }
+
+  /** Uses that came meanwhile stay. */
+  private forget(activities: readonly Activity[]): void {
+    for (const activity of activities) {
+      if (this.pending.get(activity.sessionId) === activity) this.pending.delete(activity.sessionId);
+    }
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * Why a session ended. The reason that the record keeps is also the code that the holder of the token is told.
+ *
+ * - SESSION_LOGGED_OUT: its user ended it
+ * - SESSION_REPLACED: a later login took its place under the device policy
+ * - SESSION_KICKED: an operator ended it
+ * - SESSION_REVOKED: a change of credentials, or revoke-all, ended it
+ * - SESSION_EXPIRED: it reached its absolute end
+ * - TOKEN_EXPIRED: its last token ran out unused
+ */
+export const END_REASONS = [
+  'SESSION_LOGGED_OUT',
+  'SESSION_REPLACED',
+  'SESSION_KICKED',
+  'SESSION_REVOKED',
+  'SESSION_EXPIRED',
+  'TOKEN_EXPIRED',
+] as const;
+
+export type EndReason = (typeof END_REASONS)[number];

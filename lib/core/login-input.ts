@@ -1,0 +1,132 @@
+import { invalidArgument } from './session-error.js';
+import type { Claims } from './session.js';
+
+/** What an application tells about a login. All of it is optional. */
+export interface LoginOptions {
+  /** Kind of device, such as `phone`: letters, digits, `_` and `-`, at most 32; kept in lower case. */
+  readonly deviceType?: string | null;
+  /** Stable id of the device, at most 128 characters. A login with the id of a live session takes its place. */
+  readonly deviceId?: string | null;
+  /** What its user calls it, at most 128 characters. */
+  readonly deviceName?: string | null;
+  /** Address of the client, at most 45 characters. */
+  readonly ip?: string | null;
+  /** User-Agent header; control characters are removed and 512 characters kept. */
+  readonly userAgent?: string | null;
+  /** Plain JSON object that every request of the session is handed; at most 4,096 bytes as JSON. */
+  readonly claims?: Claims;
+  /** When the user proved who they are, in milliseconds since the epoch; default and latest: now. */
+  readonly authenticatedAt?: number;
+  /** What beginLogin returned before the password was checked. */
+  readonly ticket?: string;
+  /** Access token that came with the login request, if any; its session ends (CWE-384). */
+  readonly presentedToken?: string | null;
+}
+
+/** A login's options after the check: nothing is undefined, and every text fits its column. */
+export interface CheckedLogin {
+  readonly deviceType: string | null;
+  readonly deviceId: string | null;
+  readonly deviceName: string | null;
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+  readonly claims: Claims;
+}
+
+const MAX_CLAIMS_BYTES = 4096;
+const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
+
+/** @throws SessionError ARGUMENT_INVALID naming the field */
+export function checkLogin(options: LoginOptions): CheckedLogin {
+  if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'must be an object');
+  const deviceType = optionalText(options.deviceType, 'deviceType', 32);
+  if (deviceType !== null && !/^[A-Za-z0-9_-]+$/.test(deviceType)) {
+    throw invalidArgument('deviceType', 'must consist of letters, digits, _ and -');
+  }
+  return {
+    deviceType: deviceType?.toLowerCase() ?? null,
+    deviceId: optionalText(options.deviceId, 'deviceId', 128),
+    deviceName: optionalText(options.deviceName, 'deviceName', 128),
+    ip: plainAddress(optionalText(options.ip, 'ip', 45)),
+    userAgent: cleanUserAgent(options.userAgent),
+    claims: checkClaims(options.claims),
+  };
+}
+
+/**
+ * Text that may be absent: undefined, null and '' are null.
+ * @throws SessionError ARGUMENT_INVALID for another type, too much text, control characters or broken Unicode
+ */
+export function optionalText(value: unknown, name: string, maxLength: number): string | null {
+  if (value === undefined || value === null || value === '') return null;
+  if (typeof value !== 'string') throw invalidArgument(name, 'must be a string');
+  if (value.length > maxLength) throw invalidArgument(name, `must be at most ${maxLength} characters long`);
+
+  if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(value) || !isWellFormed(value)) {
+    throw invalidArgument(name, 'must not contain control characters or broken Unicode');
+  }
+  return value;
+}
+
+/** @throws SessionError ARGUMENT_INVALID unless the value is undefined or integer milliseconds since the epoch */
+export function checkTime(value: number | undefined, name: string): number | undefined {
+  if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
+    throw invalidArgument(name, 'must be a time in integer milliseconds since the epoch');
+  }
+  return value;
+}
+
+/** An IPv4 address that came in over an IPv6 socket (RFC 4291 2.5.5.2) as the IPv4 address that it is. */
+function plainAddress(ip: string | null): string | null {
+  return ip?.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '') ?? null;
+}
+
+/** The address of a use. What is none is left out: a request is not refused for what a proxy wrote. */
+export function addressOfUse(ip: unknown): string | null {
+  return typeof ip === 'string' && /^[0-9a-z:.%]{2,45}$/i.test(ip) ? plainAddress(ip) : null;
+}
+
+function isWellFormed(value: string): boolean {
+  return !/[\ud800-\udfff]/u.test(value);
+}
+
+function cleanUserAgent(value: unknown): string | null {
+  if (typeof value !== 'string') return optionalText(value, 'userAgent', 512);
+
+  const clean = value.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]|[\ud800-\udfff]/gu, ' ');
+  return (
+    [...clean.slice(0, 1024)]
+      .slice(0, 512)
+      .join('')
+      .slice(0, 512)
+      .replace(/[\ud800-\udbff]$/, '') || null
+  );
+}
+
+function checkClaims(claims: unknown): Claims {
+  if (claims === undefined) return {};
+  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) {
+    throw invalidArgument('claims', 'must be a plain JSON object');
+  }
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(claims, refuseForbidden);
+  } catch (cause) {
+    throw invalidArgument('claims', `must be plain JSON data (${(cause as Error).message})`);
+  }
+  const copy: unknown = json === undefined ? undefined : JSON.parse(json);
+  if (json === undefined || typeof copy !== 'object' || copy === null || Array.isArray(copy)) {
+    throw invalidArgument('claims', 'must be a plain JSON object');
+  }
+  if (Buffer.byteLength(json) > MAX_CLAIMS_BYTES) {
+    throw invalidArgument('claims', `must be at most ${MAX_CLAIMS_BYTES} bytes as JSON`);
+  }
+  return copy as Claims;
+}
+
+/** Keys that reach into prototypes when somebody later merges the object carelessly. */
+function refuseForbidden(key: string, value: unknown): unknown {
+  if (FORBIDDEN_KEYS.has(key)) throw new Error(`the key ${key} is not allowed`);
+  if (typeof value === 'function' || typeof value === 'symbol') throw new Error(`${key} is a ${typeof value}`);
+  return value;
+}

@@ -1,0 +1,37 @@
+import type { EndReason } from './end-reason.js';
+
+/** Everything that can go wrong, as a code that programs can rely on. */
+export type SessionErrorCode =
+  | EndReason
+  | 'TOKEN_MISSING'
+  | 'TOKEN_MALFORMED'
+  | 'TOKEN_INVALID'
+  | 'BAD_CREDENTIALS'
+  | 'FORBIDDEN'
+  | 'SESSION_LIMIT_REACHED'
+  | 'SESSION_STORE_UNAVAILABLE'
+  | 'SESSION_NOT_FOUND'
+  | 'END_PENDING'
+  | 'ARGUMENT_INVALID'
+  | 'CONFIGURATION_INVALID';
+
+/** What people read. Say what is wrong and what to do; replaceable through the module option `messages`. */
+export const defaultMessages: Readonly<Record<SessionErrorCode, string>> = {
+  TOKEN_MISSING: 'This route needs an access token in the Authorization header.',
+  TOKEN_MALFORMED: 'The Authorization header is not of the form "Bearer <token>".',
+  TOKEN_INVALID: 'The access token is not known. Log in again.',
+  BAD_CREDENTIALS: 'The name or the password is wrong.',
+  FORBIDDEN: 'The user may not do this.',
+  TOKEN_EXPIRED: 'The access token has expired. Log in again.',
+  SESSION_EXPIRED: 'The session has reached its end. Log in again.',
+  SESSION_LOGGED_OUT: 'The session was logged out. Log in again.',
+  SESSION_REPLACED: 'The session was ended by a login on another device.',
+  SESSION_KICKED: 'The session was ended by an administrator.',
+  SESSION_REVOKED: 'The session was ended because the credentials of the account changed. Log in again.',
+  SESSION_LIMIT_REACHED: 'The account has reached its limit of sessions. Log out on another device first.',
+  SESSION_STORE_UNAVAILABLE: 'Sessions cannot be checked at the moment. Try again shortly.',
+  SESSION_NOT_FOUND: 'There is no such session.',
+  END_PENDING: 'The end is recorded, and takes effect on every server within seconds.',
+  ARGUMENT_INVALID: 'A value is not valid.',
+  CONFIGURATION_INVALID: 'The configuration is not valid.',
+};

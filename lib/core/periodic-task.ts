@@ -1,0 +1,47 @@
+/**
+ * Runs work again and again with a pause in between, never twice at once. The timer keeps no process alive. Work that
+ * rejects is tried again after the pause; the first failure is reported, and the first success after it.
+ */
+export class PeriodicTask {
+  private timer: NodeJS.Timeout | undefined;
+  private current: Promise<void> = Promise.resolve();
+  private stopped = true;
+  private failing = false;
+
+  constructor(
+    private readonly work: () => Promise<unknown>,
+    private readonly intervalMs: number,
+    private readonly report: (failure: { readonly error: unknown } | null) => void,
+  ) {}
+
+  start(): void {
+    this.stopped = false;
+    this.schedule();
+  }
+
+  /** No run begins after this; resolves when a running one has ended. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    await this.current;
+  }
+
+  private async run(): Promise<void> {
+    try {
+      await this.work();
+      if (this.failing) this.report(null);
+      this.failing = false;
+    } catch (error) {
+      if (!this.failing) this.report({ error });
+      this.failing = true;
+    }
+  }
+
+  private schedule(): void {
+    if (this.stopped) return;
+    this.timer = setTimeout(() => {
+      this.current = this.run().then(() => this.schedule());
+    }, this.intervalMs);
+    this.timer.unref();
+  }
+}

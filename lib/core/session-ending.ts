@@ -1,0 +1,45 @@
+import type { EndReason } from './end-reason.js';
+import type { SessionRepository } from './session-repository.js';
+import type { SessionRecord } from './session.js';
+import { type AccountRef, actorText } from './user-key.js';
+import type { EndConfirmation } from './verification-cache.js';
+
+/**
+ * Ends sessions: records the end, then waits until it is true everywhere. It waits though there was nothing left to end: the
+ * call may be the repetition of one that could not be confirmed.
+ */
+export class SessionEnding {
+  constructor(
+    private readonly repository: SessionRepository,
+    private readonly confirmation: EndConfirmation,
+  ) {}
+
+  /** Ends the session of a token's holder. For one that has ended already, only makes sure that every node knows. */
+  async logOut(holder: SessionRecord): Promise<boolean> {
+    if (holder.end) {
+      await this.confirmation.confirm([{ sessionId: holder.id, version: holder.version }]);
+      return false;
+    }
+    return this.endOne(holder.id, 'SESSION_LOGGED_OUT', holder.userId);
+  }
+
+  /** @returns whether this call ended it */
+  async endOne(sessionId: string, reason: EndReason, by: string, account?: AccountRef): Promise<boolean> {
+    const ended = await this.repository.endSession(sessionId, { reason, by: actorText(by) }, account);
+    await this.confirmation.confirm(ended ? [ended] : []);
+    // A session that turned out to be overdue ended by itself.
+    return ended?.reason === reason;
+  }
+
+  /** @returns how many it ended */
+  async endAll(
+    account: AccountRef,
+    reason: EndReason,
+    by: string,
+    options: { readonly except: string | null; readonly raiseEpoch: boolean },
+  ): Promise<number> {
+    const ended = await this.repository.endAccountSessions(account, { reason, by: actorText(by) }, options);
+    await this.confirmation.confirm(ended);
+    return ended.filter((one) => one.reason === reason).length;
+  }
+}

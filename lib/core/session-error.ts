@@ -1,0 +1,38 @@
+import { type SessionErrorCode, defaultMessages } from './messages.js';
+
+/**
+ * Every error that this library throws. `code` is stable and meant for programs, `message` for people; neither ever holds
+ * a token or the hash of one.
+ */
+export class SessionError extends Error {
+  override readonly name = 'SessionError';
+
+  constructor(
+    readonly code: SessionErrorCode,
+    message: string = defaultMessages[code],
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/**
+ * An end is recorded in the database, but not every node has confirmed that it refuses the token by now; all of them do
+ * by `effectiveBy`. Repeating the call is harmless.
+ */
+export class EndPendingError extends SessionError {
+  /** @param effectiveBy milliseconds since the epoch by which no node accepts the ended sessions any more */
+  constructor(readonly effectiveBy: number) {
+    super('END_PENDING');
+  }
+}
+
+/** The argument `name` is refused, because it `problem`. */
+export function invalidArgument(name: string, problem: string): SessionError {
+  return new SessionError('ARGUMENT_INVALID', `${name} ${problem}.`);
+}
+
+/** The option `name` stops the boot, because it `problem`. */
+export function invalidOption(name: string, problem: string): SessionError {
+  return new SessionError('CONFIGURATION_INVALID', `SessionModule option "${name}" ${problem}.`);
+}

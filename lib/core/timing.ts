@@ -1,0 +1,47 @@
+import { type Duration, parseDuration } from './duration.js';
+import { invalidOption } from './session-error.js';
+
+/** The times that the parts of the library agree on. Field initialisers are the defaults. */
+export class TimingOptions {
+  /** How often a node reads the change log and renews its membership. */
+  poll?: Duration = '500ms';
+  /** Age of the last poll from which caches are not used any more; bounds how late an end reaches a node. */
+  pollFreshness?: Duration = '2s';
+  /** Age from which a copy of a record is not used any more. */
+  copyAge?: Duration = '5m';
+  /** How long caches may answer while the database cannot. On an embedded database pollFreshness takes its place. */
+  outageGrace?: Duration = '15s';
+  /** Time in which a verification is answered, UNKNOWN if need be. */
+  verifyBudget?: Duration = '1s';
+  /** Time in which a login is answered. */
+  loginBudget?: Duration = '5s';
+  /** Time in which an end, or a list, is answered. */
+  endBudget?: Duration = '5s';
+  /** How often the uses of sessions are written. */
+  activityFlush?: Duration = '10s';
+  /** How often overdue sessions are ended. */
+  sweep?: Duration = '30s';
+  /** How long the holder of an ended session's token is told why it ended. */
+  endReasonTtl?: Duration = '7d';
+}
+
+/** The same in milliseconds. */
+export type Timing = Readonly<Record<keyof TimingOptions, number>>;
+
+/** @throws SessionError CONFIGURATION_INVALID for unknown names, bad durations, and times that contradict each other */
+export function resolveTiming(options: TimingOptions = {}): Timing {
+  const defaults = new TimingOptions();
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(defaults, name)) throw invalidOption(`timing.${name}`, 'is not known');
+  }
+  const timing = Object.fromEntries(
+    Object.entries({ ...defaults, ...options }).map(([name, value]) => [name, parseDuration(value, `timing.${name}`)]),
+  ) as unknown as Timing;
+  if (timing.pollFreshness < 2 * timing.poll) {
+    throw invalidOption('timing.pollFreshness', 'must be at least twice timing.poll, or caches would never be fresh');
+  }
+  if (timing.copyAge < timing.pollFreshness) {
+    throw invalidOption('timing.copyAge', 'must not be shorter than timing.pollFreshness');
+  }
+  return timing;
+}

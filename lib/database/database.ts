@@ -1,0 +1,178 @@
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { SessionError, invalidOption } from '../core/session-error.js';
+import { type Dialect, dialectOf } from './dialect.js';
+import { type Engine, pause } from './engine.js';
+import { MIGRATIONS_TABLE, migrate } from './migrate.js';
+import { sessionMigrations } from './migrations/index.js';
+import { type LaneWidths, PooledEngine } from './pooled-engine.js';
+import { sql } from './sql.js';
+import { type SqliteConnection, SqliteEngine } from './sqlite-engine.js';
+import { type Tables, sessionEntities, tablesOf } from './tables.js';
+
+export interface DatabaseSettings {
+  /** The application's data source, or options of one. The library opens connections of its own from its options. */
+  readonly source: DataSource | DataSourceOptions;
+  readonly runMigrations: boolean;
+  readonly lanes: LaneWidths;
+  /** Longest time that any operation takes; the server gives up on a statement a second later. Milliseconds. */
+  readonly budgetMs: number;
+}
+
+/** The library's own way to the database. */
+export interface Database {
+  readonly engine: Engine;
+  readonly tables: Tables;
+  /** Whether the database runs inside this process, so that it cannot be out while the process is not. */
+  readonly embedded: boolean;
+}
+
+const BUSY_BOOT_MS = 10_000;
+/** How much later than the caller the server gives up. */
+const GIVE_UP_MS = 1000;
+
+/**
+ * Connects, makes sure that the tables are there, and returns an engine for them.
+ * @throws SessionError CONFIGURATION_INVALID, saying what to change
+ */
+export async function openDatabase(settings: DatabaseSettings): Promise<Database> {
+  const options = optionsOf(settings.source);
+  const dialect = dialectOf(options.type);
+  const dataSource = new DataSource(ownOptions(options, dialect, settings));
+  await connect(dataSource, dialect);
+  try {
+    if (dialect.engine === 'mysql') await limitLockWaits(dataSource, settings.budgetMs + GIVE_UP_MS);
+    const tables = tablesOf(dataSource);
+    if (settings.runMigrations) await whileBusy(dialect, () => migrate(dataSource, dialect));
+    const engine = makeEngine(dataSource, dialect, settings);
+    await checkTables(engine, tables, settings);
+    return { engine, tables, embedded: dialect.engine === 'sqlite' };
+  } catch (error) {
+    await dataSource.destroy();
+    throw error;
+  }
+}
+
+function optionsOf(source: DataSource | DataSourceOptions): DataSourceOptions {
+  const options = isDataSource(source) ? source.options : source;
+  if (!options || typeof options !== 'object' || typeof options.type !== 'string') {
+    throw invalidOption('database', 'must be a TypeORM DataSource or the options of one');
+  }
+  return options;
+}
+
+/** Not by instanceof: the application may have another copy of TypeORM. */
+function isDataSource(source: DataSource | DataSourceOptions): source is DataSource {
+  return typeof (source as DataSource | undefined)?.initialize === 'function';
+}
+
+/** The application's connection settings with nothing of its schema, and with limits on how long anything may hang. */
+function ownOptions(options: DataSourceOptions, dialect: Dialect, settings: DatabaseSettings): DataSourceOptions {
+  const own = {
+    ...options,
+    name: undefined,
+    entities: [...sessionEntities],
+    migrations: [...sessionMigrations],
+    migrationsTableName: MIGRATIONS_TABLE,
+    migrationsRun: false,
+    subscribers: [],
+    synchronize: false,
+    dropSchema: false,
+    namingStrategy: undefined,
+    cache: false,
+    logging: false,
+    poolSize: settings.lanes.verify + settings.lanes.work + settings.lanes.control,
+  };
+  const giveUpMs = settings.budgetMs + GIVE_UP_MS;
+  const extra = (options as { extra?: object }).extra;
+  switch (dialect.engine) {
+    case 'sqlite':
+      // Waiting for a lock happens on timers; the driver would wait on the event loop.
+      return { ...own, timeout: 0, enableWAL: true } as unknown as DataSourceOptions;
+    case 'postgres':
+      return {
+        ...own,
+        connectTimeoutMS: Math.min(2000, settings.budgetMs),
+        extra: {
+          keepAlive: true,
+          statement_timeout: giveUpMs,
+          lock_timeout: giveUpMs,
+          idle_in_transaction_session_timeout: giveUpMs,
+          ...extra,
+        },
+      } as unknown as DataSourceOptions;
+    case 'mysql':
+      return { ...own, connectTimeout: Math.min(2000, settings.budgetMs), extra } as unknown as DataSourceOptions;
+  }
+}
+
+async function connect(dataSource: DataSource, dialect: Dialect): Promise<void> {
+  try {
+    await whileBusy(dialect, async () => {
+      await dataSource.initialize();
+    });
+  } catch (cause) {
+    throw new SessionError(
+      'CONFIGURATION_INVALID',
+      `SessionModule cannot connect to its database (${(cause as Error).message}). Check the DataSource that it was given.`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * MySQL has no connection parameter for this, and its default is 50 s: for so long a transaction whose client has gone would
+ * keep the locks that it has while it waits for one more.
+ */
+async function limitLockWaits(dataSource: DataSource, ms: number): Promise<void> {
+  const statement = `SET SESSION innodb_lock_wait_timeout = ${Math.ceil(ms / 1000)}`;
+  const { pool } = dataSource.driver as unknown as { pool: MysqlPool };
+  pool.on('connection', (connection) => connection.query(statement));
+  // The one connection that there is by now was opened before the listener was there.
+  await dataSource.query(statement);
+}
+
+/** The part of a pool of `mysql2` that is used here. */
+interface MysqlPool {
+  on(event: 'connection', listener: (connection: { query(statement: string): unknown }) => void): void;
+}
+
+/** Several processes may open a new SQLite file at once; all but one find it locked for a moment. */
+async function whileBusy(dialect: Dialect, work: () => Promise<void>): Promise<void> {
+  const deadline = performance.now() + BUSY_BOOT_MS;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!dialect.isTransient(error) || performance.now() > deadline) throw error;
+    }
+    await pause(attempt);
+  }
+}
+
+function makeEngine(dataSource: DataSource, dialect: Dialect, settings: DatabaseSettings): Engine {
+  if (dialect.engine !== 'sqlite') return new PooledEngine(dataSource, dialect, settings.lanes);
+  const { databaseConnection } = dataSource.driver as unknown as { databaseConnection: SqliteConnection };
+  // In WAL mode this survives the end of the process at any moment, and syncs at checkpoints only: a sync for every commit
+  // would hold up the event loop for as long as the disk takes.
+  databaseConnection.exec('PRAGMA synchronous = NORMAL');
+  const { source } = settings;
+  // TypeORM runs all of an application's work on SQLite through one query runner, which knows of its transaction.
+  const driver = (isDataSource(source) ? source.driver : {}) as { queryRunner?: { isTransactionActive: boolean } };
+  const isApplicationBusy = () => driver.queryRunner?.isTransactionActive === true;
+  return new SqliteEngine(databaseConnection, dialect, isApplicationBusy, () => dataSource.destroy());
+}
+
+async function checkTables(engine: Engine, tables: Tables, settings: DatabaseSettings): Promise<void> {
+  for (const table of Object.values(tables) as Tables[keyof Tables][]) {
+    try {
+      await engine.read(sql`SELECT 1 FROM ${table} WHERE 1 = 0`, { lane: 'control', budgetMs: settings.budgetMs });
+    } catch (cause) {
+      throw new SessionError(
+        'CONFIGURATION_INVALID',
+        `The table ${table.render(() => '?')} cannot be read. Leave the option "runMigrations" on, or add sessionMigrations ` +
+          'to the migrations of your DataSource and run them.',
+        { cause },
+      );
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import { type DataSource, type EntityTarget, type ObjectLiteral, QueryFailedError } from 'typeorm';
+import type { Activity } from '../core/session-repository.js';
+import { invalidOption } from '../core/session-error.js';
+import { type Statement, join, raw, sql } from './sql.js';
+
+/**
+ * All that differs between the engines, and why. The statements themselves are written once, in SQL that all three read.
+ */
+export interface Dialect {
+  readonly engine: 'sqlite' | 'postgres' | 'mysql';
+  placeholder(position: number): string;
+  /** Locks the selected rows. Nothing on SQLite, where BEGIN IMMEDIATE locks the whole file. */
+  readonly forUpdate: Statement;
+  /** Ends an INSERT that leaves an existing row alone. */
+  readonly orIgnore: Statement;
+  /** The clock of the database in milliseconds since the epoch. */
+  readonly now: Statement;
+  /** One statement that merges uses into the sessions that are live. */
+  mergeActivity(table: Statement, activities: readonly Activity[]): Statement;
+  /** Whether the transaction failed only because of others at the same time, so that it may be run again. */
+  isTransient(error: unknown): boolean;
+}
+
+const merged = (latest: 'GREATEST' | 'MAX') => ({
+  ip: raw('CASE WHEN v.seen_at >= s.last_seen_at THEN COALESCE(v.ip, s.last_ip) ELSE s.last_ip END'),
+  seenAt: raw(`${latest}(s.last_seen_at, v.seen_at)`),
+});
+
+function valueRows(activities: readonly Activity[], bigint: string): Statement {
+  const big = raw(bigint);
+  return join(
+    activities.map(({ sessionId, at, ip }) => sql`(CAST(${sessionId} AS VARCHAR(32)), CAST(${at} AS ${big}), ${ip})`),
+    ', ',
+  );
+}
+
+function updateFromValues(table: Statement, activities: readonly Activity[], latest: 'GREATEST' | 'MAX'): Statement {
+  const { ip, seenAt } = merged(latest);
+  return sql`WITH v(id, seen_at, ip) AS (VALUES ${valueRows(activities, 'BIGINT')})
+    UPDATE ${table} AS s SET last_ip = ${ip}, last_seen_at = ${seenAt} FROM v WHERE s.id = v.id AND s.status = 'live'`;
+}
+
+/** Error code of a QueryFailedError, or of the driver's own error; '' and 0 for anything else. */
+export function codesOf(error: unknown): { code: string; errno: number } {
+  const driverError: unknown = error instanceof QueryFailedError ? error.driverError : error;
+  const { code, errno } = (driverError ?? {}) as { code?: unknown; errno?: unknown };
+  return { code: typeof code === 'string' ? code : '', errno: typeof errno === 'number' ? errno : 0 };
+}
+
+const sqlite: Dialect = {
+  engine: 'sqlite',
+  placeholder: () => '?',
+  forUpdate: raw(''),
+  orIgnore: raw(' ON CONFLICT DO NOTHING'),
+  now: raw(`CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)`),
+  mergeActivity: (table, activities) => updateFromValues(table, activities, 'MAX'),
+  // Transactions begin with the write lock, so a key that is taken stays taken.
+  isTransient: (error) => /^SQLITE_(BUSY|LOCKED)/.test(codesOf(error).code),
+};
+
+const postgres: Dialect = {
+  engine: 'postgres',
+  placeholder: (position) => `$${position}`,
+  forUpdate: raw(' FOR UPDATE'),
+  orIgnore: raw(' ON CONFLICT DO NOTHING'),
+  now: raw('CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)'),
+  mergeActivity: (table, activities) => updateFromValues(table, activities, 'GREATEST'),
+  // serialization failure, deadlock, and a slot or key that another transaction took first
+  isTransient: (error) => ['40001', '40P01', '23505'].includes(codesOf(error).code),
+};
+
+const mysql: Dialect = {
+  engine: 'mysql',
+  placeholder: () => '?',
+  forUpdate: raw(' FOR UPDATE'),
+  // Not INSERT IGNORE, which would also swallow values that do not fit.
+  orIgnore: raw(' ON DUPLICATE KEY UPDATE user_key = user_key'),
+  now: raw('CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)'),
+  mergeActivity: (table, activities) => {
+    const { ip, seenAt } = merged('GREATEST');
+    const rows = join(
+      activities.map((one) => sql`SELECT ${one.sessionId} AS id, ${one.at} AS seen_at, ${one.ip} AS ip`),
+      ' UNION ALL ',
+    );
+    // MySQL assigns from left to right and sees what it has assigned, so the address comes before the time.
+    return sql`UPDATE ${table} AS s JOIN (${rows}) AS v ON v.id = s.id
+      SET s.last_ip = ${ip}, s.last_seen_at = ${seenAt} WHERE s.status = 'live'`;
+  },
+  // deadlock, lock wait timeout, duplicate key, and MariaDB's "record has changed since last read"
+  isTransient: (error) => [1213, 1205, 1062, 1020].includes(codesOf(error).errno),
+};
+
+/** @throws SessionError CONFIGURATION_INVALID for an engine that is not supported */
+export function dialectOf(type: string): Dialect {
+  if (type === 'better-sqlite3') return sqlite;
+  if (type === 'postgres') return postgres;
+  if (type === 'mysql' || type === 'mariadb') return mysql;
+  throw invalidOption('database', `is of type "${type}"; use better-sqlite3, postgres, mysql or mariadb`);
+}
+
+/** The table of an entity, with schema and prefix of the data source, quoted. */
+export function tableOf(dataSource: DataSource, entity: EntityTarget<ObjectLiteral>): Statement {
+  const path = dataSource.getMetadata(entity).tablePath.split('.');
+  return raw(path.map((part) => dataSource.driver.escape(part)).join('.'));
+}

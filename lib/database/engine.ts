@@ -1,0 +1,38 @@
+import type { Dialect } from './dialect.js';
+import type { QueryResult, Script, Statement } from './sql.js';
+
+/**
+ * Who a piece of work is for. Each lane has connections of its own, so that none can starve another.
+ * - verify: reading sessions for requests
+ * - work: logins, ends, lists
+ * - control: membership and change log, small and regular
+ */
+export type LaneName = 'verify' | 'work' | 'control';
+
+export interface RunOptions {
+  readonly lane: LaneName;
+  /** From now until the caller is answered, waiting included. */
+  readonly budgetMs: number;
+}
+
+/**
+ * Runs statements on one database. Every call rejects with SessionError SESSION_STORE_UNAVAILABLE when the database fails or
+ * the budget is used up; the outcome of a transaction is not known then. Errors that a script throws come through as they
+ * are, after a rollback.
+ */
+export interface Engine {
+  readonly dialect: Dialect;
+  /** One reading statement. */
+  read(statement: Statement, options: RunOptions): Promise<QueryResult>;
+  /** One changing statement, in a transaction of its own. */
+  write(statement: Statement, options: RunOptions): Promise<QueryResult>;
+  /** A script as one transaction, READ COMMITTED or stricter, run again when it failed because of others. */
+  transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** A short random pause before the next attempt, longer with every one. */
+export function pause(attempt: number): Promise<void> {
+  const ceiling = Math.min(40, 2 + 2 * attempt);
+  return new Promise((resolve) => setTimeout(resolve, 1 + Math.random() * ceiling));
+}

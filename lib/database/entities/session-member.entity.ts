@@ -1,0 +1,24 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { nullable, number, text } from './column-types.js';
+
+/** One running node. It renews its row with every poll; a row that is not renewed belongs to a node that is gone. */
+@Entity('user_session_member')
+export class SessionMemberEntity {
+  /** 32 random hex digits, new for every start. */
+  @PrimaryColumn(text('id', 32))
+  id!: string;
+
+  @Column(text('realm', 64))
+  realm!: string;
+
+  /** Which process of which host it is, where that can be told; see process-identity.ts. */
+  @Column(nullable(text('process', 128)))
+  process!: string | null;
+
+  /** 1 while the node may answer from its near cache. */
+  @Column(number('caching'))
+  caching!: number;
+
+  @Column(number('renewed_at'))
+  renewedAt!: number;
+}

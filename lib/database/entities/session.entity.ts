@@ -1,0 +1,126 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { EndReason } from '../../core/end-reason.js';
+import type { Claims } from '../../core/session.js';
+import { json, nullable, number, text, userId } from './column-types.js';
+
+/**
+ * One login on one device, live or ended. Read it as you like; write it through TokenService only, or nodes will not
+ * hear of the change. No column holds a credential: tokens are stored as SHA-256.
+ */
+@Entity('user_session')
+// The device policy as the schema enforces it: one session in a slot. An ended session has given its slot back.
+@Index('idx_user_session_slot', ['userKey', 'slot'], { unique: true })
+@Index('idx_user_session_account', ['userKey', 'status', 'createdAt'])
+@Index('idx_user_session_overdue', ['realm', 'status', 'usableUntil'])
+@Index('idx_user_session_by_use', ['realm', 'status', 'lastSeenAt', 'id'])
+@Index('idx_user_session_by_login', ['realm', 'status', 'createdAt', 'id'])
+export class SessionEntity {
+  /** 128 random bits, 32 hex digits; public. */
+  @PrimaryColumn(text('id', 32))
+  id!: string;
+
+  @Column(text('realm', 64))
+  realm!: string;
+
+  @Column(userId())
+  userId!: string;
+
+  /** SHA-256 over realm and user id, 64 hex digits. */
+  @Column(text('user_key', 64))
+  userKey!: string;
+
+  /** Place under the device policy; null once ended. */
+  @Column(nullable(text('slot', 64)))
+  slot!: string | null;
+
+  @Column(nullable(text('device_type', 32)))
+  deviceType!: string | null;
+
+  @Column(nullable(text('device_id', 128)))
+  deviceId!: string | null;
+
+  @Column(nullable(text('device_name', 128)))
+  deviceName!: string | null;
+
+  @Column(nullable(text('ip', 45)))
+  ip!: string | null;
+
+  @Column(nullable(text('user_agent', 512)))
+  userAgent!: string | null;
+
+  @Column(json('claims'))
+  claims!: Claims;
+
+  @Column(number('created_at'))
+  createdAt!: number;
+
+  @Column(number('authenticated_at'))
+  authenticatedAt!: number;
+
+  /** The absolute end; never moves. */
+  @Column(number('expires_at'))
+  expiresAt!: number;
+
+  /** From here on no token of the session can be accepted. */
+  @Column(number('usable_until'))
+  usableUntil!: number;
+
+  @Column(text('status', 8))
+  status!: 'live' | 'ended';
+
+  @Column(nullable(text('end_reason', 32)))
+  endReason!: EndReason | null;
+
+  @Column(nullable(number('ended_at')))
+  endedAt!: number | null;
+
+  @Column(nullable(text('ended_by', 255)))
+  endedBy!: string | null;
+
+  @Column(nullable(text('replaced_by', 32)))
+  replacedBy!: string | null;
+
+  /** Grows with every change of the verdict. */
+  @Column(number('version'))
+  version!: number;
+
+  /** Counts the access tokens of the session, from 1. */
+  @Column(number('generation'))
+  generation!: number;
+
+  /** Which key, and with which nonce, the successors of its tokens are derived. */
+  @Column(text('key_id', 16))
+  keyId!: string;
+
+  @Column(text('nonce', 32))
+  nonce!: string;
+
+  /** SHA-256 of the current access token, 64 hex digits. */
+  @Column(text('access_hash', 64))
+  accessHash!: string;
+
+  @Column(number('access_expires_at'))
+  accessExpiresAt!: number;
+
+  /** SHA-256 and end of the current refresh token; null for a session that has none. */
+  @Column(nullable(text('refresh_hash', 64)))
+  refreshHash!: string | null;
+
+  @Column(nullable(number('refresh_expires_at')))
+  refreshExpiresAt!: number | null;
+
+  /** Tokens that a successor has taken over from and that are still in grace. */
+  @Column(nullable(json('superseded')))
+  superseded!: readonly unknown[] | null;
+
+  /** Bans of the account that apply to this session, by service. */
+  @Column(nullable(json('bans')))
+  bans!: Readonly<Record<string, unknown>> | null;
+
+  /** Outside the version; equals createdAt until the first use. */
+  @Column(number('last_seen_at'))
+  lastSeenAt!: number;
+
+  @Column(nullable(text('last_ip', 45)))
+  lastIp!: string | null;
+}

@@ -1,0 +1,42 @@
+import { SessionError } from '../core/session-error.js';
+
+/**
+ * Lets at most `width` pieces of work run at once; the others wait in order, each until its own deadline. A place is given
+ * back when the work has settled, not when its caller stopped waiting.
+ */
+export class Lane {
+  private running = 0;
+  private readonly waiting: { start: () => void; timer: NodeJS.Timeout }[] = [];
+
+  constructor(private readonly width: number) {}
+
+  /** @throws SessionError SESSION_STORE_UNAVAILABLE if no place comes free in time; the work was not started then */
+  async run<T>(work: () => Promise<T>, waitMs: number): Promise<T> {
+    if (this.running >= this.width) await this.wait(waitMs);
+    else this.running++;
+    try {
+      return await work();
+    } finally {
+      const next = this.waiting.shift();
+      if (next) next.start();
+      else this.running--;
+    }
+  }
+
+  /** Waits for a place that is handed over by work that ends. */
+  private wait(waitMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const entry = {
+        start: () => {
+          clearTimeout(entry.timer);
+          resolve();
+        },
+        timer: setTimeout(() => {
+          this.waiting.splice(this.waiting.indexOf(entry), 1);
+          reject(new SessionError('SESSION_STORE_UNAVAILABLE'));
+        }, waitMs),
+      };
+      this.waiting.push(entry);
+    });
+  }
+}

@@ -1,0 +1,114 @@
+import type { DataSource, QueryRunner } from 'typeorm';
+import { withDeadline } from '../core/deadline.js';
+import { SessionError } from '../core/session-error.js';
+import type { Dialect } from './dialect.js';
+import { type Engine, type LaneName, type RunOptions, pause } from './engine.js';
+import { Lane } from './lane.js';
+import type { QueryResult, Row, Script, Statement } from './sql.js';
+
+/** Most runs of a transaction that keeps failing because of others; by then it does not fail because of them. */
+const MAX_ATTEMPTS = 50;
+
+/** Connections of each lane. Their sum is the size of the pool. */
+export type LaneWidths = Readonly<Record<LaneName, number>>;
+
+/** PostgreSQL, MySQL and MariaDB on a pool of the library's own. */
+export class PooledEngine implements Engine {
+  private readonly lanes: Readonly<Record<LaneName, Lane>>;
+
+  constructor(
+    private readonly dataSource: DataSource,
+    readonly dialect: Dialect,
+    widths: LaneWidths,
+  ) {
+    this.lanes = { verify: new Lane(widths.verify), work: new Lane(widths.work), control: new Lane(widths.control) };
+  }
+
+  read(statement: Statement, options: RunOptions): Promise<QueryResult> {
+    return this.withConnection(options, (runner) => this.execute(runner, statement));
+  }
+
+  write(statement: Statement, options: RunOptions): Promise<QueryResult> {
+    return this.repeat(options, (runner) => this.execute(runner, statement));
+  }
+
+  transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T> {
+    return this.repeat(options, (runner) => this.runTransaction(runner, script));
+  }
+
+  async close(): Promise<void> {
+    await this.dataSource.destroy();
+  }
+
+  private async repeat<T>(options: RunOptions, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    const deadline = performance.now() + options.budgetMs;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.withConnection({ ...options, budgetMs: deadline - performance.now() }, work);
+      } catch (error) {
+        const again = error instanceof SessionError && this.dialect.isTransient(error.cause);
+        if (!again || attempt >= MAX_ATTEMPTS || performance.now() >= deadline) throw error;
+      }
+      await pause(attempt);
+    }
+  }
+
+  private async runTransaction<T>(runner: QueryRunner, script: () => Script<T>): Promise<T> {
+    await this.guard(runner.startTransaction('READ COMMITTED'));
+    try {
+      const running = script();
+      let step = running.next();
+      while (!step.done) step = running.next(await this.execute(runner, step.value));
+      await this.guard(runner.commitTransaction());
+      return step.value;
+    } catch (error) {
+      await runner.rollbackTransaction().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  private async execute(runner: QueryRunner, statement: Statement): Promise<QueryResult> {
+    const text = statement.render((position) => this.dialect.placeholder(position));
+    const result = await this.guard(runner.query(text, [...statement.values], true));
+    return { rows: (result.records ?? []) as Row[], affected: result.affected ?? 0 };
+  }
+
+  private guard<T>(call: Promise<T>): Promise<T> {
+    return call.catch((cause: unknown) => {
+      throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
+    });
+  }
+
+  /**
+   * Runs work on a connection of the lane. When the budget is used up the caller is answered and the connection is cut,
+   * which makes the server roll back and gives the place free; without that, a hung server would hold it for ever.
+   */
+  private withConnection<T>(options: RunOptions, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    const deadline = performance.now() + options.budgetMs;
+    const attempt = async () => {
+      const runner = this.dataSource.createQueryRunner('master');
+      const cut = setTimeout(() => cutConnection(runner), Math.max(0, deadline - performance.now()));
+      try {
+        await this.guard(runner.connect());
+        return await work(runner);
+      } finally {
+        clearTimeout(cut);
+        await runner.release().catch(() => undefined);
+      }
+    };
+    return withDeadline(this.lanes[options.lane].run(attempt, options.budgetMs), options.budgetMs);
+  }
+}
+
+/** Drops the socket under a query runner. TypeORM has no call for it, so this reaches for the two drivers' own. */
+function cutConnection(runner: QueryRunner): void {
+  const connection = (runner as { databaseConnection?: DriverConnection }).databaseConnection;
+  if (connection?.connection?.stream) connection.connection.stream.destroy();
+  else connection?.destroy?.();
+}
+
+/** A client of `pg`, or a pooled connection of `mysql2`. */
+interface DriverConnection {
+  readonly connection?: { readonly stream?: { destroy(): void } };
+  destroy?(): void;
+}

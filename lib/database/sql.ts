@@ -1,0 +1,69 @@
+/** What a statement may be given: whole scalars only, never an object that a driver would interpret. */
+export type SqlValue = string | number | null;
+
+/** Text of a statement with its values apart from it. Made by `sql`, which is the only way for a value to get in. */
+export class Statement {
+  constructor(
+    /** One more chunk than there are values. */
+    readonly chunks: readonly string[],
+    readonly values: readonly SqlValue[],
+  ) {}
+
+  /** The text, with `placeholder(1)`, `placeholder(2)`... where the values go. */
+  render(placeholder: (position: number) => string): string {
+    return this.chunks.reduce((text, chunk, index) => text + placeholder(index) + chunk);
+  }
+}
+
+/** Template tag: values become parameters, statements are put in as they are. */
+export function sql(strings: TemplateStringsArray, ...parts: readonly (SqlValue | Statement)[]): Statement {
+  const chunks = [strings[0]!];
+  const values: SqlValue[] = [];
+  parts.forEach((part, index) => {
+    const after = strings[index + 1]!;
+    if (part instanceof Statement) {
+      chunks[chunks.length - 1] += part.chunks[0]!;
+      chunks.push(...part.chunks.slice(1));
+      chunks[chunks.length - 1] += after;
+      values.push(...part.values);
+    } else {
+      chunks.push(after);
+      values.push(part);
+    }
+  });
+  return new Statement(chunks, values);
+}
+
+/** Text of our own, such as the name of a table. Never called with anything that came from outside. */
+export function raw(text: string): Statement {
+  return new Statement([text], []);
+}
+
+/** Statements one after the other with text between them. */
+export function join(statements: readonly Statement[], separator: string): Statement {
+  return statements.reduce((all, next) => sql`${all}${raw(separator)}${next}`);
+}
+
+/** The values as parameters separated by commas. */
+export function list(values: readonly SqlValue[]): Statement {
+  return join(
+    values.map((value) => sql`${value}`),
+    ', ',
+  );
+}
+
+/** A row as the driver returns it. */
+export type Row = Readonly<Record<string, unknown>>;
+
+export interface QueryResult {
+  readonly rows: readonly Row[];
+  /** Rows that were changed; 0 for a query. */
+  readonly affected: number;
+}
+
+/**
+ * A piece of work in the database: it yields statements and is handed their results. Being a generator, the same script
+ * runs with awaits on a pooled server, and in one go on SQLite, where nothing else may happen between BEGIN and COMMIT.
+ * It may be started several times, so it has no effect of its own.
+ */
+export type Script<T> = Generator<Statement, T, QueryResult>;

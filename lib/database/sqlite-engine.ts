@@ -1,0 +1,132 @@
+import { SessionError } from '../core/session-error.js';
+import { type Dialect, codesOf } from './dialect.js';
+import { type Engine, type RunOptions, pause } from './engine.js';
+import type { QueryResult, Row, Script, Statement } from './sql.js';
+
+/** The part of a better-sqlite3 compatible connection that is used here; libsql has the same. */
+export interface SqliteConnection {
+  prepare(text: string): {
+    readonly reader: boolean;
+    all(values: readonly unknown[]): Row[];
+    run(values: readonly unknown[]): { changes: number };
+  };
+  exec(text: string): unknown;
+}
+
+/** Longest time that work here goes on before the event loop gets its turn. */
+const MAX_TURN_MS = 5;
+
+/**
+ * SQLite on a connection of its own, with a busy timeout of zero: waiting happens here, on timers, since the driver's own
+ * wait would freeze the event loop. The lock is taken by BEGIN alone, which may fail and be repeated; of a prepared
+ * statement that fails for a lock, libsql makes one that blocks every later COMMIT. A transaction runs from BEGIN IMMEDIATE to COMMIT without giving up control, so nothing
+ * in this process can get between, and an application that shares the file never finds it locked by us.
+ */
+export class SqliteEngine implements Engine {
+  private readonly prepared = new Map<string, ReturnType<SqliteConnection['prepare']>>();
+  /** When the first work of the current turn of the event loop began; null before that. */
+  private turnStartedAt: number | null = null;
+
+  /**
+   * @param isApplicationBusy whether the application is inside a transaction on the same file. SQLite would fail it if we
+   *   wrote between its first read and its first write, so writes of ours wait for it, up to half of their budget.
+   */
+  constructor(
+    private readonly connection: SqliteConnection,
+    readonly dialect: Dialect,
+    private readonly isApplicationBusy: () => boolean,
+    private readonly closeConnection: () => Promise<void>,
+  ) {}
+
+  read(statement: Statement, options: RunOptions): Promise<QueryResult> {
+    return this.retry(options, () => this.execute(statement));
+  }
+
+  write(statement: Statement, options: RunOptions): Promise<QueryResult> {
+    return this.transaction(function* (): Script<QueryResult> {
+      return yield statement;
+    }, options);
+  }
+
+  transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T> {
+    const politeUntil = performance.now() + options.budgetMs / 2;
+    return this.retry(options, () => {
+      if (this.isApplicationBusy() && performance.now() < politeUntil) throw new ApplicationBusyError();
+      this.connection.exec('BEGIN IMMEDIATE');
+      try {
+        const result = this.runScript(script());
+        this.connection.exec('COMMIT');
+        return result;
+      } catch (error) {
+        this.connection.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  close(): Promise<void> {
+    this.prepared.clear();
+    return this.closeConnection();
+  }
+
+  private runScript<T>(running: Script<T>): T {
+    let step = running.next();
+    while (!step.done) {
+      step = running.next(this.execute(step.value));
+    }
+    return step.value;
+  }
+
+  private execute(statement: Statement): QueryResult {
+    const text = statement.render(() => '?');
+    let prepared = this.prepared.get(text);
+    if (!prepared) {
+      prepared = this.connection.prepare(text);
+      // Statements with lists have as many texts as there are lengths; the frequent ones are few.
+      if (this.prepared.size < 200) this.prepared.set(text, prepared);
+    }
+    try {
+      return prepared.reader
+        ? { rows: prepared.all(statement.values), affected: 0 }
+        : { rows: [], affected: prepared.run(statement.values).changes };
+    } catch (error) {
+      // libsql leaves a statement that failed unfinished, and an unfinished one keeps others from committing.
+      this.prepared.delete(text);
+      throw error;
+    }
+  }
+
+  /**
+   * Work on this connection is synchronous, so a queue of it would hold up everything else in the process: once a turn of
+   * the event loop has done its share, the rest waits for another.
+   */
+  private async nextTurn(): Promise<void> {
+    while (this.turnStartedAt !== null && performance.now() - this.turnStartedAt > MAX_TURN_MS) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (this.turnStartedAt === null) {
+      this.turnStartedAt = performance.now();
+      setImmediate(() => (this.turnStartedAt = null));
+    }
+  }
+
+  private async retry<T>(options: RunOptions, attempt: () => T): Promise<T> {
+    const deadline = performance.now() + options.budgetMs;
+    for (let attempts = 1; ; attempts++) {
+      await this.nextTurn();
+      try {
+        return attempt();
+      } catch (error) {
+        const again = error instanceof ApplicationBusyError || this.dialect.isTransient(error);
+        if (!again && !codesOf(error).code.startsWith('SQLITE_')) throw error;
+        if (!again || performance.now() >= deadline) {
+          throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause: error });
+        }
+      }
+      await pause(attempts);
+    }
+  }
+}
+
+/** The application is inside a transaction of its own; see the constructor. */
+class ApplicationBusyError extends Error {}

@@ -1,0 +1,36 @@
+import type { DataSource } from 'typeorm';
+import { tableOf } from './dialect.js';
+import { SessionAccountEntity } from './entities/session-account.entity.js';
+import { SessionChangeEntity } from './entities/session-change.entity.js';
+import { SessionEventEntity } from './entities/session-event.entity.js';
+import { SessionMemberEntity } from './entities/session-member.entity.js';
+import { SessionEntity } from './entities/session.entity.js';
+import type { Statement } from './sql.js';
+
+/** All entities of the library, for the `entities` of an application that wants to query them itself. */
+export const sessionEntities = [
+  SessionEntity,
+  SessionAccountEntity,
+  SessionEventEntity,
+  SessionChangeEntity,
+  SessionMemberEntity,
+] as const;
+
+/** The quoted names of the tables. */
+export interface Tables {
+  readonly session: Statement;
+  readonly account: Statement;
+  readonly event: Statement;
+  readonly change: Statement;
+  readonly member: Statement;
+}
+
+export function tablesOf(dataSource: DataSource): Tables {
+  return {
+    session: tableOf(dataSource, SessionEntity),
+    account: tableOf(dataSource, SessionAccountEntity),
+    event: tableOf(dataSource, SessionEventEntity),
+    change: tableOf(dataSource, SessionChangeEntity),
+    member: tableOf(dataSource, SessionMemberEntity),
+  };
+}

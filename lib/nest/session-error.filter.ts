@@ -1,0 +1,31 @@
+import { type ArgumentsHost, Catch } from '@nestjs/common';
+import { BaseExceptionFilter } from '@nestjs/core';
+import { type Observable, throwError } from 'rxjs';
+import { EndPendingError, SessionError } from '../core/session-error.js';
+import { setHeaders } from './http-answer.js';
+import { SessionAuthenticator } from './session-authenticator.js';
+
+/**
+ * Answers the SessionErrors that TokenService throws in a controller: 409 for a limit, 503 with Retry-After for a store
+ * that cannot be reached, 202 for an end that is recorded and not yet confirmed, and so on. SessionModule installs it.
+ */
+@Catch(SessionError)
+export class SessionErrorFilter extends BaseExceptionFilter {
+  constructor(private readonly authenticator: SessionAuthenticator) {
+    super();
+  }
+
+  override catch(error: SessionError, host: ArgumentsHost): Observable<never> | void {
+    const details = error instanceof EndPendingError ? { effectiveBy: new Date(error.effectiveBy).toISOString() } : {};
+    // What is wrong with an argument is in the message of the error; all other texts the application may replace.
+    const message = error.code === 'ARGUMENT_INVALID' ? error.message : undefined;
+    const { exception, headers } = this.authenticator.answer(error.code, details, message);
+    // A filter that throws leaves the caller of a microservice without an answer.
+    if (host.getType() === 'rpc') {
+      return throwError(() => ({ status: 'error', message: exception.message, errorCode: error.code, ...details }));
+    }
+    if (host.getType() !== 'http') throw error;
+    setHeaders(host.switchToHttp().getResponse(), headers);
+    super.catch(exception, host);
+  }
+}

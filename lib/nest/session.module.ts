@@ -1,0 +1,56 @@
+import { Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import passport from 'passport';
+import { DataSource } from 'typeorm';
+import { randomId } from '../core/token-codec.js';
+import { TokenService } from '../core/token-service.js';
+import { SessionQueries } from '../database/session-queries.js';
+import { createBearerStrategy } from './bearer.strategy.js';
+import { SessionAuthenticator } from './session-authenticator.js';
+import { SessionErrorFilter } from './session-error.filter.js';
+import type { SessionModuleOptions } from './session-options.js';
+import { SessionRuntime } from './session-runtime.js';
+import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session.module-definition.js';
+
+/**
+ * Gives an application logins that it can see, limit and end: `SessionModule.forRoot({ secret, policy })`. Provides
+ * TokenService, and what AuthGuard and OnlineUsersService need. With `isGlobal: true` every module of the application can
+ * use it. Several of them, with different realms, may live in one process; none knows of the others.
+ */
+@Module({
+  providers: [
+    {
+      provide: SessionRuntime,
+      inject: [MODULE_OPTIONS_TOKEN, { token: DataSource, optional: true }],
+      useFactory: (options: SessionModuleOptions, source?: DataSource) => SessionRuntime.create(options, source),
+    },
+    { provide: TokenService, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.tokens },
+    { provide: SessionQueries, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.queries },
+    {
+      provide: SessionAuthenticator,
+      inject: [SessionRuntime],
+      useFactory: ({ tokens, options }: SessionRuntime) =>
+        new SessionAuthenticator(`session-${randomId()}`, tokens, options.realm, options.messages),
+    },
+    { provide: APP_FILTER, useClass: SessionErrorFilter },
+  ],
+  exports: [TokenService, SessionQueries, SessionAuthenticator],
+})
+export class SessionModule extends ConfigurableModuleClass implements OnApplicationBootstrap, OnApplicationShutdown {
+  constructor(
+    private readonly runtime: SessionRuntime,
+    private readonly authenticator: SessionAuthenticator,
+  ) {
+    super();
+    createBearerStrategy(authenticator);
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.runtime.start();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    passport.unuse(this.authenticator.strategyName);
+    await this.runtime.stop();
+  }
+}

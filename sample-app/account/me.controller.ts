@@ -1,0 +1,27 @@
+import { Controller, Get } from '@nestjs/common';
+import { CurrentSession, CurrentUser, Public, type Session } from 'nestjs-latchkey';
+import type { SampleUser } from '../auth/sample-user.js';
+
+@Controller()
+export class MeController {
+  @Public()
+  @Get('public')
+  open() {
+    return { message: 'Everyone may read this.' };
+  }
+
+  @Get('me')
+  me(@CurrentUser() user: SampleUser, @CurrentSession() session: Session) {
+    return {
+      userId: user.userId,
+      username: user.username,
+      roles: user.roles,
+      sessionId: session.id,
+      deviceType: session.deviceType,
+      deviceId: session.deviceId,
+      deviceName: session.deviceName,
+      createdAt: new Date(session.createdAt).toISOString(),
+      expiresAt: new Date(session.expiresAt).toISOString(),
+    };
+  }
+}

@@ -1,0 +1,35 @@
+import { Controller, Delete, Get, HttpCode, Param } from '@nestjs/common';
+import { CurrentSession, CurrentUser, type Session, SessionError, TokenService } from 'nestjs-latchkey';
+
+/** "My devices". Whose sessions they are is in the token of the request, and never in what else it says. */
+@Controller('sessions')
+export class SessionsController {
+  constructor(private readonly tokens: TokenService) {}
+
+  @Get()
+  async list(@CurrentUser('userId') userId: string, @CurrentSession('id') currentId: string) {
+    const sessions = await this.tokens.listSessions(userId);
+    return { items: sessions.map((session) => toItem(session, currentId)) };
+  }
+
+  /** Somebody else's session, one that has ended, one that never was, and no id at all are the same 404. */
+  @Delete(':id')
+  @HttpCode(204)
+  async end(@CurrentUser('userId') userId: string, @Param('id') id: string): Promise<void> {
+    if (!(await this.tokens.logoutSession(userId, id))) throw new SessionError('SESSION_NOT_FOUND');
+  }
+}
+
+function toItem(session: Session, currentId: string) {
+  return {
+    sessionId: session.id,
+    current: session.id === currentId,
+    deviceType: session.deviceType,
+    deviceName: session.deviceName,
+    ip: session.ip,
+    userAgent: session.userAgent,
+    createdAt: new Date(session.createdAt).toISOString(),
+    lastSeenAt: new Date(session.lastSeenAt).toISOString(),
+    expiresAt: new Date(session.expiresAt).toISOString(),
+  };
+}

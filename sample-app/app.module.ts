@@ -1,0 +1,44 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuthGuard, SessionModule } from 'nestjs-latchkey';
+import { MeController } from './account/me.controller.js';
+import { SessionsController } from './account/sessions.controller.js';
+import { AdminModule } from './admin/admin.module.js';
+import { AuthModule } from './auth/auth.module.js';
+import { SAMPLE_CONFIG, type SampleConfig } from './config/sample-config.js';
+import { dataSourceOptions, openDataSource } from './database/data-source.js';
+import { HealthController } from './health/health.controller.js';
+import { HomeController } from './home/home.controller.js';
+import { UnreadableRequestFilter } from './http/unreadable-request.filter.js';
+import { NoStoreInterceptor } from './http/no-store.interceptor.js';
+import { sessionOptions } from './session-options.js';
+
+/** The whole application: the session library takes its database from TypeOrmModule, and guards every route. */
+@Module({
+  imports: [AuthModule, AdminModule],
+  controllers: [HomeController, HealthController, MeController, SessionsController],
+  providers: [
+    { provide: APP_GUARD, useClass: AuthGuard },
+    { provide: APP_FILTER, useClass: UnreadableRequestFilter },
+    { provide: APP_INTERCEPTOR, useClass: NoStoreInterceptor },
+  ],
+})
+export class AppModule {
+  /** @param secret secrets of the session library, the first of which signs */
+  static with(config: SampleConfig, secret: readonly string[]): DynamicModule {
+    return {
+      module: AppModule,
+      global: true,
+      imports: [
+        TypeOrmModule.forRootAsync({
+          useFactory: () => ({ ...dataSourceOptions(config.database), retryAttempts: 0 }),
+          dataSourceFactory: (options) => openDataSource(config.database, options!),
+        }),
+        SessionModule.forRoot({ isGlobal: true, ...sessionOptions(config, secret) }),
+      ],
+      providers: [{ provide: SAMPLE_CONFIG, useValue: config }],
+      exports: [SAMPLE_CONFIG],
+    };
+  }
+}

@@ -1,0 +1,55 @@
+import { Injectable } from '@nestjs/common';
+import { type LoginResult, SessionError, TokenService } from 'nestjs-latchkey';
+import { UsersService } from '../users/users.service.js';
+import type { ChangePasswordRequest, LoginRequest } from './requests.js';
+
+/** What is known of the client of a login beside what it says itself. */
+export interface Client {
+  readonly ip: string;
+  readonly userAgent: string | undefined;
+  /** The token that came with the request: a login ends the session that it is made in (CWE-384). */
+  readonly presentedToken: string | null;
+}
+
+/** Passwords are this application's business, sessions the library's. */
+@Injectable()
+export class AuthService {
+  constructor(
+    private readonly users: UsersService,
+    private readonly tokens: TokenService,
+  ) {}
+
+  /** @throws SessionError BAD_CREDENTIALS, with nothing changed */
+  async login({ username, password, ...device }: LoginRequest, client: Client): Promise<LoginResult> {
+    // Before the password is looked at: a login with the old password cannot land after a change of it.
+    const ticket = await this.tokens.beginLogin(username);
+    const user = await this.users.authenticate(username, password);
+    if (!user) throw new SessionError('BAD_CREDENTIALS');
+    const claims = { username: user.username, roles: user.role === '' ? [] : [user.role] };
+    return this.tokens.login(user.username, { ...device, ...client, ticket, claims });
+  }
+
+  /**
+   * Changes the password and ends all sessions but this one.
+   *
+   * The new hash comes first: after the sessions have been ended, nobody may get in with the old password any more. If the
+   * second step fails, the client hears of an error and repeats the call, and the old password is wrong by then. So one
+   * whose new password is the current one has made the change already, and is helped to the end of it. Either way the
+   * caller knows the current password.
+   *
+   * @returns how many sessions it ended
+   * @throws SessionError BAD_CREDENTIALS, with nothing changed
+   */
+  async changePassword(
+    userId: string,
+    sessionId: string,
+    { oldPassword, newPassword }: ChangePasswordRequest,
+  ): Promise<number> {
+    const user = await this.users.authenticate(userId, oldPassword);
+    const isKnown = user
+      ? await this.users.replacePassword(user, newPassword)
+      : (await this.users.authenticate(userId, newPassword)) !== null;
+    if (!isKnown) throw new SessionError('BAD_CREDENTIALS');
+    return this.tokens.revokeSessions(userId, { except: sessionId });
+  }
+}

@@ -1,0 +1,38 @@
+import { Input } from '../http/input.js';
+
+const MAX_PASSWORD = 1024;
+const MIN_NEW_PASSWORD = 8;
+
+export interface LoginRequest {
+  readonly username: string;
+  readonly password: string;
+  readonly deviceType: string | undefined;
+  readonly deviceId: string | undefined;
+  readonly deviceName: string | undefined;
+}
+
+/** @throws SessionError ARGUMENT_INVALID */
+export function readLoginRequest(body: unknown): LoginRequest {
+  const input = new Input(body);
+  return {
+    username: input.text('username', 128),
+    password: input.text('password', MAX_PASSWORD),
+    deviceType: input.optionalText('deviceType', 32),
+    deviceId: input.optionalText('deviceId', 128),
+    deviceName: input.optionalText('deviceName', 128),
+  };
+}
+
+export interface ChangePasswordRequest {
+  readonly oldPassword: string;
+  readonly newPassword: string;
+}
+
+/** @throws SessionError ARGUMENT_INVALID */
+export function readChangePasswordRequest(body: unknown): ChangePasswordRequest {
+  const input = new Input(body);
+  return {
+    oldPassword: input.text('oldPassword', MAX_PASSWORD),
+    newPassword: input.text('newPassword', MAX_PASSWORD, MIN_NEW_PASSWORD),
+  };
+}

@@ -1,0 +1,34 @@
+import { parseDatabaseUrl } from './database-url.js';
+import { Environment } from './environment.js';
+import { refuseWhatIsNotBuiltYet } from './not-built-yet.js';
+import type { SampleConfig } from './sample-config.js';
+import { parseSecretList } from './secret-list.js';
+import { parseSessionPolicy } from './session-policy.js';
+
+/**
+ * Reads the environment: a pure function, so that every variable can be tested without a process.
+ * @throws ConfigError naming the variable and saying what it may be
+ */
+export function readConfig(variables: Readonly<Record<string, string | undefined>>): SampleConfig {
+  const environment = new Environment(variables);
+  refuseWhatIsNotBuiltYet(environment);
+  const overflow = environment.choice(
+    'SESSION_OVERFLOW',
+    ['evict-oldest', 'evict-least-active', 'reject'],
+    'evict-oldest',
+  );
+  return Object.freeze({
+    host: environment.text('HOST') ?? '127.0.0.1',
+    port: environment.integer('PORT', 0, 65_535, 3000),
+    database: Object.freeze(parseDatabaseUrl(environment.text('DATABASE_URL'))),
+    sessionSecrets: parseSecretList(environment.text('SESSION_SECRET'), environment.text('NODE_ENV') === 'production'),
+    policy: Object.freeze(parseSessionPolicy(environment.text('SESSION_POLICY'), overflow)),
+    accessTtl: environment.duration('ACCESS_TTL', '30m'),
+    maxAge: environment.duration('MAX_AGE', '90d'),
+    outageGrace: environment.duration('OUTAGE_GRACE', '15s'),
+    nearCache: environment.choice('NEAR_CACHE', ['auto', 'off'], 'auto'),
+    httpAdapter: environment.choice('HTTP_ADAPTER', ['express', 'fastify'], 'express'),
+    seedUsers: environment.integer('SEED_USERS', 0, 1_000_000, 0),
+    scryptCost: environment.integer('SCRYPT_COST', 1, 20, 14),
+  });
+}

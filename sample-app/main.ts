@@ -1,0 +1,22 @@
+import 'reflect-metadata';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AppModule } from './app.module.js';
+import { readConfig } from './config/read-config.js';
+import { sessionSecrets } from './config/session-secret.js';
+import { createApplication } from './http/create-application.js';
+import { stopOnSignals } from './http/graceful-stop.js';
+import { originOf } from './http/origin.js';
+import { startProblem } from './start-problem.js';
+
+try {
+  const config = readConfig(process.env);
+  const app = await createApplication(AppModule.with(config, await sessionSecrets(config)), config);
+  await app.listen(config.port, config.host);
+  stopOnSignals(app);
+  const server = app.getHttpServer() as Server;
+  console.log(`listening on ${originOf(server.address() as AddressInfo)}`);
+} catch (error) {
+  console.error(startProblem(error));
+  process.exit(1);
+}

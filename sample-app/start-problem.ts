@@ -1,0 +1,19 @@
+import { SessionError } from 'nestjs-latchkey';
+import { ConfigError } from './config/config-error.js';
+
+const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'PORT is in use by another program. Set another one, or 0 for any that is free.',
+  EACCES: 'PORT may not be used by this user. Set one from 1024 on, or 0 for any that is free.',
+  EADDRNOTAVAIL: 'HOST is not an address of this machine. Set 127.0.0.1, 0.0.0.0 for all, or one that it has.',
+  ENOTFOUND: 'HOST is not known. Set 127.0.0.1, 0.0.0.0 for all addresses, or one of this machine.',
+  EAI_AGAIN: 'HOST is not known. Set 127.0.0.1, 0.0.0.0 for all addresses, or one of this machine.',
+};
+
+/** Why the application does not start: one line for what whoever starts it can change, the whole error for all else. */
+export function startProblem(error: unknown): unknown {
+  if (error instanceof ConfigError) return error.message;
+  if (error instanceof SessionError && error.code === 'CONFIGURATION_INVALID') return error.message;
+  const { code, syscall } = (error ?? {}) as { code?: string; syscall?: string };
+  const isListening = syscall === 'listen' || syscall === 'getaddrinfo';
+  return (isListening && LISTEN_PROBLEMS[code ?? '']) || error;
+}

@@ -1,0 +1,232 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { fixed, multiDevice } from 'nestjs-latchkey';
+import { OnlineUsersService, type Page } from 'nestjs-latchkey/admin';
+import { ManualClock } from 'nestjs-latchkey/testing';
+import { DataSource } from 'typeorm';
+import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { type TestDatabase, databaseKinds } from '../support/databases.js';
+import { type Sessions, startSessions } from '../support/sessions.js';
+
+const START = Date.UTC(2026, 0, 15, 12);
+const USERS = 60;
+
+describe.each(databaseKinds)('who is online on $name', ({ create }) => {
+  const clock = new ManualClock(START);
+  let database: TestDatabase;
+  let application: DataSource;
+  let sessions: Sessions;
+  let otherRealm: Sessions;
+  let operators: OnlineUsersService;
+  let runtime: SessionRuntime;
+
+  beforeAll(async () => {
+    database = await create();
+    application = await new DataSource(database.options).initialize();
+    const options = {
+      database: database.options,
+      clock,
+      policy: multiDevice(),
+      tokens: fixed({ ttl: '2h' }),
+      timing: { sweep: '1h', activityFlush: '1h' },
+    } as const;
+    sessions = await startSessions(options, [OnlineUsersService]);
+    otherRealm = await startSessions({ ...options, realm: 'admins' }, [OnlineUsersService]);
+    operators = sessions.context.get(OnlineUsersService, { strict: false });
+    runtime = sessions.context.get(SessionRuntime, { strict: false });
+    for (let index = 0; index < USERS; index++) {
+      // Three logins of each moment, so that times alone do not order them.
+      if (index % 3 === 0) clock.advance(1000);
+      const { accessToken } = await sessions.tokens.login(`user-${index}`, {
+        deviceType: index % 2 ? 'phone' : 'laptop',
+        deviceName: index === 7 ? '100%_sure!' : `device ${index}`,
+        ip: `192.0.2.${index}`,
+      });
+      if (index % 5 === 0) {
+        clock.advance(1);
+        await sessions.tokens.verify(accessToken, { ip: '198.51.100.1' });
+      }
+    }
+    await runtime.activity.flush();
+    await otherRealm.tokens.login('user-1', { ip: '192.0.2.1' });
+  });
+
+  afterAll(async () => {
+    await Promise.all([sessions.close(), otherRealm.close(), application.destroy()]);
+    await database.drop();
+  });
+
+  async function all<T>(page: (cursor: string | null) => Promise<Page<T>>): Promise<T[]> {
+    const items: T[] = [];
+    let cursor: string | null = null;
+    do {
+      const next: Page<T> = await page(cursor);
+      items.push(...next.items);
+      cursor = next.nextCursor;
+    } while (cursor !== null);
+    return items;
+  }
+
+  it.each(['lastSeen', 'login'] as const)('A109: pages by %s show every session once, latest first', async (sort) => {
+    const whole = await operators.list({ sort, limit: 200 });
+    const paged = await all((cursor) => operators.list({ sort, limit: 7, cursor }));
+    expect(paged).toEqual(whole.items);
+    expect(new Set(paged.map(({ id }) => id)).size).toBe(USERS);
+    const times = paged.map((session) => (sort === 'login' ? session.createdAt : session.lastSeenAt));
+    expect(times).toEqual([...times].sort((a, b) => b - a));
+    expect([whole.total, whole.totalIsEstimate, whole.nextCursor]).toEqual([USERS, false, null]);
+  });
+
+  it.each([
+    [{ userId: 'user-1' }, 1],
+    [{ q: 'user-1' }, 11],
+    [{ q: 'USER-NOBODY' }, 0],
+    [{ q: 'device 4' }, 11],
+    [{ q: '100%_' }, 1],
+    [{ q: '%' }, 0],
+    [{ q: '_' }, 0],
+    [{ q: '192.0.2.5' }, 11],
+    [{ ip: '192.0.2.5' }, 1],
+    [{ ip: '198.51.100.1' }, 12],
+    [{ deviceType: 'Phone' }, 30],
+    [{ deviceType: 'phone', q: 'user-1' }, 6],
+    [{ q: "' OR 1=1 --" }, 0],
+    [{ q: '!' }, 0],
+  ])('A94: %j finds %d', async (query, total) => {
+    const page = await operators.list({ ...query, limit: 200 });
+    expect([page.items.length, page.total]).toEqual([total, total]);
+  });
+
+  it('is said of one realm only', async () => {
+    const others = otherRealm.context.get(OnlineUsersService, { strict: false });
+    expect((await others.list()).total).toBe(1);
+    const [session] = (await others.list()).items;
+    expect(await operators.kickSession(session!.id, 'root')).toBe(0);
+    expect(await sessions.tokens.findSession(session!.id)).toBeNull();
+    expect((await others.list()).total).toBe(1);
+  });
+
+  it.each([
+    { limit: 0 },
+    { limit: -1 },
+    { limit: 201 },
+    { limit: 1e9 },
+    { limit: NaN },
+    { limit: 1.5 },
+    { limit: '10' },
+    { cursor: 'x' },
+    { cursor: 5 },
+    { cursor: {} },
+    { cursor: Buffer.from('1.zz').toString('base64url') },
+    { cursor: 'x'.repeat(10_000) },
+    { sort: 'last_seen_at; DROP TABLE user_session' },
+    { sort: ['login'] },
+    { q: 5 },
+    { q: ['a'] },
+    { q: { $ne: 1 } },
+    { q: 'x'.repeat(129) },
+    { q: '\0' },
+    { ip: {} },
+    { deviceType: [] },
+    { userId: '' },
+    { userId: {} },
+    { userId: null },
+  ])('A94, A95, A109: %j is refused', async (query) => {
+    await expect(operators.list(query as never)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+  });
+
+  it.each([
+    { from: 'x' },
+    { to: -1 },
+    { from: 1.5 },
+    { sessionId: 'x' },
+    { type: {} },
+    { ip: [] },
+    { userId: {} },
+    { limit: 0 },
+  ])('A95: events with %j are refused', async (query) => {
+    await expect(operators.events(query as never)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+  });
+
+  it('pages through events, within times', async () => {
+    const paged = await all((cursor) => operators.events({ limit: 9, cursor, type: 'LOGIN' }));
+    expect(paged).toHaveLength(USERS);
+    expect(new Set(paged.map(({ id }) => id)).size).toBe(USERS);
+    const [from, to] = [paged[40]!.at, paged[10]!.at];
+    const within = await operators.events({ from, to, limit: 200 });
+    expect(within.items.map(({ id }) => id)).toEqual(
+      paged.filter(({ at }) => at >= from && at < to).map(({ id }) => id),
+    );
+  });
+
+  it('shows the past of a user page by page, with how each session ended', async () => {
+    for (let index = 0; index < 5; index++) {
+      clock.advance(1000);
+      const { accessToken } = await sessions.tokens.login('historian');
+      if (index < 4) await sessions.tokens.logout(accessToken);
+    }
+    const past = await all((cursor) => operators.userSessions('historian', { ended: true, limit: 3, cursor }));
+    expect(past.map(({ end }) => end?.reason)).toEqual(Array(4).fill('SESSION_LOGGED_OUT'));
+    const live = await operators.userSessions('historian');
+    expect(live.items.map(({ end }) => end)).toEqual([null]);
+    expect(await operators.kickUser('historian', 'root')).toBe(1);
+    expect((await operators.userSessions('historian')).items).toEqual([]);
+  });
+
+  it('is right though nobody comes back: overdue sessions are neither listed nor counted, and a sweep ends them', async () => {
+    const before = await operators.list({ limit: 200 });
+    clock.advance(3 * 3_600_000);
+    expect(await operators.list()).toMatchObject({ items: [], total: 0 });
+    await runtime.sweep();
+    const ended = await sessions.tokens.findSession(before.items[0]!.id);
+    expect(ended?.end).toMatchObject({ reason: 'TOKEN_EXPIRED', by: 'system' });
+    const events = await all((cursor) => operators.events({ type: 'SESSION_ENDED', limit: 200, cursor }));
+    expect(events.filter(({ reason }) => reason === 'TOKEN_EXPIRED')).toHaveLength(before.total);
+
+    // The change log is kept for as long as a copy may live, twice over, and no longer.
+    const changes = async () => Number((await application.query('SELECT COUNT(*) AS n FROM user_session_change'))[0].n);
+    expect(await changes()).toBeGreaterThanOrEqual(before.total);
+    clock.advance(11 * 60_000);
+    await runtime.sweep();
+    expect(await changes()).toBe(0);
+  });
+});
+
+describe.each(databaseKinds)('activity on $name', ({ create }) => {
+  it('is written in one statement, keeps the latest of all nodes, and revives nothing', async () => {
+    const clock = new ManualClock(START);
+    const database = await create();
+    const options = {
+      database: database.options,
+      clock,
+      policy: multiDevice(),
+      timing: { activityFlush: '1h' },
+    } as const;
+    const nodes = [await startSessions(options), await startSessions(options)] as const;
+    const runtimes = nodes.map((node) => node.context.get(SessionRuntime, { strict: false }));
+    const logins = await Promise.all(Array.from({ length: 30 }, (_, index) => nodes[0].tokens.login(`user-${index}`)));
+    clock.advance(2000);
+    for (const { accessToken } of logins) await nodes[1].tokens.verify(accessToken, { ip: '192.0.2.2' });
+    clock.advance(-1000);
+    for (const { accessToken } of logins) await nodes[0].tokens.verify(accessToken, { ip: '192.0.2.1' });
+    await nodes[0].tokens.logout(logins[0]!.accessToken);
+    await runtimes[1]!.activity.flush();
+    await runtimes[0]!.activity.flush();
+    const sessions = await Promise.all(logins.map(({ session }) => nodes[0].tokens.findSession(session.id)));
+    for (const session of sessions.slice(1)) {
+      expect(session).toMatchObject({ lastSeenAt: START + 2000, lastIp: '192.0.2.2' });
+    }
+    expect(sessions[0]).toMatchObject({ lastSeenAt: START, end: { reason: 'SESSION_LOGGED_OUT' } });
+    expect(runtimes.map(({ activity }) => activity.dropped)).toEqual([0, 0]);
+
+    // Also at shutdown, and without the last words of the address where none is known.
+    clock.advance(5000);
+    await nodes[1].tokens.verify(logins[5]!.accessToken);
+    await nodes[1].close();
+    expect(await nodes[0].tokens.findSession(logins[5]!.session.id)).toMatchObject({
+      lastSeenAt: START + 6000,
+      lastIp: '192.0.2.2',
+    });
+    await nodes[0].close();
+    await database.drop();
+  });
+});

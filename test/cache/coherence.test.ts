@@ -1,0 +1,222 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { multiDevice } from 'nestjs-latchkey';
+import { DataSource } from 'typeorm';
+import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { type TestDatabase, databaseKinds } from '../support/databases.js';
+import { TestNode } from '../support/nodes.js';
+import { type Sessions, startSessions } from '../support/sessions.js';
+import { until } from '../support/until.js';
+
+/** The engine of a runtime, whose replies a test delays. */
+interface WithEngine {
+  readonly database: { readonly engine: { read(...args: unknown[]): Promise<unknown> } };
+}
+
+const MEMBERS = 'SELECT id, caching FROM user_session_member';
+
+describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
+  let database: TestDatabase;
+  let application: DataSource;
+  const opened: Sessions[] = [];
+  const open = async (options: Parameters<typeof startSessions>[0] = {}) => {
+    const sessions = await startSessions({ database: database.options, policy: multiDevice(), ...options });
+    opened.push(sessions);
+    return sessions;
+  };
+  const coherenceOf = (sessions: Sessions) => sessions.context.get(SessionRuntime, { strict: false }).coherence;
+  /** Ends a session behind the library's back, which a copy in memory does not notice. */
+  const corrupt = (id: string) => application.query(`UPDATE user_session SET access_hash = 'x' WHERE id = '${id}'`);
+
+  beforeEach(async () => {
+    database = await create();
+    application = await new DataSource(database.options).initialize();
+  });
+
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((sessions) => sessions.close()));
+    await application.destroy();
+    await database.drop();
+  });
+
+  it('answers without the database while this node is alone', async () => {
+    const { tokens, ...node } = await open();
+    await until(() => coherenceOf({ tokens, ...node }).caching);
+    const { accessToken, session } = await tokens.login('alice');
+    await tokens.verify(accessToken);
+    await corrupt(session.id);
+    expect((await tokens.verify(accessToken)).status).toBe('VALID');
+    // It says yes only: whatever else, the database is asked.
+    expect((await tokens.verify(`${accessToken.slice(0, -1)}${accessToken.endsWith('A') ? 'B' : 'A'}`)).status).toBe(
+      'INVALID',
+    );
+  });
+
+  it('is not used where it is switched off', async () => {
+    const sessions = await open({ nearCache: false });
+    await coherenceOf(sessions).poll();
+    await coherenceOf(sessions).poll();
+    expect(coherenceOf(sessions).caching).toBe(false);
+    const { accessToken, session } = await sessions.tokens.login('alice');
+    await sessions.tokens.verify(accessToken);
+    await corrupt(session.id);
+    expect((await sessions.tokens.verify(accessToken)).status).toBe('INVALID');
+  });
+
+  it('forgets a session in the same step that ends it', async () => {
+    const sessions = await open();
+    const { tokens } = sessions;
+    await until(() => coherenceOf(sessions).caching);
+    const ends: ((login: { token: string; id: string }) => Promise<unknown>)[] = [
+      ({ token }) => tokens.logout(token),
+      ({ id }) => tokens.logoutSession('alice', id),
+      ({ id }) => tokens.kickSession(id, { by: 'root' }),
+      () => tokens.logoutAll('alice'),
+      () => tokens.kickUser('alice', { by: 'root' }),
+      () => tokens.revokeSessions('alice'),
+      ({ token }) => tokens.login('alice', { presentedToken: token }),
+    ];
+    for (const end of ends) {
+      const { accessToken, session } = await tokens.login('alice');
+      // Reads that are under way when the end is acknowledged must not put the old record back.
+      const reads = Array.from({ length: 20 }, () => tokens.verify(accessToken));
+      await end({ token: accessToken, id: session.id });
+      expect((await tokens.verify(accessToken)).status).toBe('INVALID');
+      await Promise.all(reads);
+      expect((await tokens.verify(accessToken)).status).toBe('INVALID');
+    }
+  });
+
+  it('G6: a slow reply that was read before an end serves no request that starts after it, and is not kept', async () => {
+    const sessions = await open();
+    const { tokens } = sessions;
+    await until(() => coherenceOf(sessions).caching);
+    const { accessToken } = await tokens.login('alice');
+    const { engine } = (sessions.context.get(SessionRuntime, { strict: false }) as unknown as WithEngine).database;
+    const read = engine.read.bind(engine);
+    let release!: () => void;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let slow = true;
+    const arrived = new Promise<void>((resolve) => {
+      jest.spyOn(engine, 'read').mockImplementation(async (...args) => {
+        const result = await read(...args);
+        if (slow && (args[1] as { lane: string }).lane === 'verify') {
+          slow = false;
+          resolve();
+          await held;
+        }
+        return result;
+      });
+    });
+    const before = tokens.verify(accessToken);
+    await arrived;
+    await tokens.kickUser('alice', { by: 'root' });
+    expect((await tokens.verify(accessToken)).status).toBe('INVALID');
+    release();
+    await before;
+    expect((await tokens.verify(accessToken)).status).toBe('INVALID');
+  });
+
+  it('G6: a node that joins ends nothing before the cache of the other one is off', async () => {
+    const first = await open();
+    for (let round = 0; round < 3; round++) {
+      await until(() => coherenceOf(first).caching);
+      const logins = await Promise.all(Array.from({ length: 5 }, (_, index) => first.tokens.login(`user-${index}`)));
+      for (const { accessToken } of logins) {
+        await first.tokens.verify(accessToken);
+        expect((await first.tokens.verify(accessToken)).status).toBe('VALID');
+      }
+      const second = await open();
+      await Promise.all(
+        logins.map(async ({ accessToken, session }) => {
+          await second.tokens.kickSession(session.id, { by: 'root' });
+          expect((await first.tokens.verify(accessToken)).status).toBe('INVALID');
+        }),
+      );
+      expect(coherenceOf(first).caching).toBe(false);
+      await opened.pop()!.close();
+    }
+  });
+
+  it('comes back when the other node has left, and after a crash of it', async () => {
+    const first = await open();
+    const other = await TestNode.start({ database: database.options, policy: { name: 'multiDevice' } });
+    await until(() => !coherenceOf(first).caching);
+    await other.close();
+    await until(() => coherenceOf(first).caching);
+
+    const doomed = await TestNode.start({ database: database.options, policy: { name: 'multiDevice' } });
+    await until(() => !coherenceOf(first).caching);
+    await doomed.kill();
+    // On this host its process is known to be gone; nobody waits for its silence to be long enough.
+    await until(() => coherenceOf(first).caching, 5000);
+  });
+
+  it('waits for a node that is only silent, as long as it may be answering from memory', async () => {
+    const silent = await TestNode.start({
+      database: database.options,
+      policy: { name: 'multiDevice' },
+      timing: { outageGrace: '5s' },
+    });
+    const { value } = (await silent.call('login', 'alice', {})) as {
+      value: { accessToken: string; session: { id: string } };
+    };
+    await until(async () => (await members()).some(({ caching }) => caching === 1));
+    await silent.call('verify', value.accessToken);
+    silent.process.kill('SIGSTOP');
+    try {
+      const timing = { outageGrace: '5s', endBudget: '500ms' } as const;
+      const sessions = await open({ timing });
+      const kick = () => sessions.tokens.kickUser('alice', { by: 'root' });
+      const pending = await kick().then(
+        () => null,
+        (error: { code: string; effectiveBy: number }) => error,
+      );
+      expect(pending).toMatchObject({ code: 'END_PENDING', effectiveBy: expect.any(Number) });
+      expect(pending!.effectiveBy).toBeLessThan(Date.now() + 10_000);
+      // There is nothing left to end, and still it is not acknowledged while the silent node may accept the token.
+      await expect(kick()).rejects.toMatchObject({ code: 'END_PENDING' });
+      const kickOne = sessions.tokens.kickSession(value.session.id, { by: 'root' });
+      await expect(kickOne).rejects.toMatchObject({ code: 'END_PENDING' });
+      // Repeating is harmless, and in the end it is confirmed.
+      await until(async () =>
+        sessions.tokens.logout(value.accessToken).then(
+          () => true,
+          () => false,
+        ),
+      );
+    } finally {
+      silent.process.kill('SIGCONT');
+    }
+    // It wakes with the session in its memory, and must not use it.
+    expect(await silent.call('verify', value.accessToken)).toMatchObject({ value: { reason: 'SESSION_KICKED' } });
+    await silent.close();
+  });
+
+  it('hears of a change that another process made and did not live to confirm', async () => {
+    const first = await open();
+    await until(() => coherenceOf(first).caching);
+    const { accessToken, session } = await first.tokens.login('alice');
+    await first.tokens.verify(accessToken);
+    // What remains of a node that joined, ended the session and was killed between two polls of this one.
+    const change = `INSERT INTO user_session_change (session_id, version, realm, at) VALUES ('${session.id}', 2, 'users', ${Date.now()})`;
+    const end = `UPDATE user_session SET status = 'ended', slot = NULL, end_reason = 'SESSION_KICKED', ended_at = ${Date.now()},
+      ended_by = 'root', version = 2 WHERE id = '${session.id}'`;
+    await application.query(end);
+    await application.query(change);
+    await until(async () => (await first.tokens.verify(accessToken)).status === 'INVALID', 3000);
+  });
+
+  const members = async () =>
+    ((await application.query(MEMBERS)) as { id: string; caching: number | string }[]).map(({ id, caching }) => ({
+      id,
+      caching: Number(caching),
+    }));
+
+  it('of a node that leaves is announced no more', async () => {
+    const sessions = await open();
+    await until(() => coherenceOf(sessions).caching);
+    expect(await members()).toHaveLength(1);
+    await opened.pop()!.close();
+    expect(await members()).toEqual([]);
+  });
+});

@@ -1,0 +1,425 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  type LoginOptions,
+  type LoginResult,
+  type PolicyOption,
+  fixed,
+  multiDevice,
+  singleDevice,
+} from 'nestjs-latchkey';
+import { ManualClock } from 'nestjs-latchkey/testing';
+import { OnlineUsersService } from 'nestjs-latchkey/admin';
+import { type TestDatabase, databaseKinds } from '../support/databases.js';
+import { type Sessions, startSessions } from '../support/sessions.js';
+
+const START = Date.UTC(2026, 0, 15, 12);
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+describe.each(databaseKinds)('a session on $name', ({ create }) => {
+  const clock = new ManualClock(START);
+  let database: TestDatabase;
+  let sessions: Sessions;
+  let operators: OnlineUsersService;
+  let policy: PolicyOption = multiDevice();
+  let users = 0;
+  const newUser = () => `user-${++users}`;
+  const login = (userId: string, options?: LoginOptions) => sessions.tokens.login(userId, options);
+  const reasonOf = async (login: LoginResult) => {
+    const result = await sessions.tokens.verify(login.accessToken);
+    return result.status === 'INVALID' ? result.reason : result.status;
+  };
+
+  beforeAll(async () => {
+    database = await create();
+    sessions = await startSessions(
+      {
+        database: database.options,
+        clock,
+        tokens: fixed({ ttl: '2h', maxAge: '30d' }),
+        policy: (context) => (typeof policy === 'function' ? policy(context) : policy),
+        // Background work is left to the tests that want it.
+        timing: { sweep: '1h', activityFlush: '1h' },
+      },
+      [OnlineUsersService],
+    );
+    operators = sessions.context.get(OnlineUsersService, { strict: false });
+  });
+
+  afterAll(async () => {
+    await sessions.close();
+    await database.drop();
+  });
+
+  it('is what the login said, and is kept through every request', async () => {
+    const user = newUser();
+    const options = {
+      deviceType: 'Phone',
+      deviceId: 'device-1',
+      deviceName: '爱丽丝的手机 📱',
+      ip: '2001:db8::1',
+      userAgent: 'Mozilla/5.0\r\n\u001b[31m (evil)',
+      claims: { roles: ['admin'], nested: { n: 1 } },
+      authenticatedAt: START - MINUTE,
+    };
+    const { accessToken, accessExpiresAt, expiresIn, session, ended } = await login(user, options);
+    expect({ accessExpiresAt: accessExpiresAt - clock.now(), expiresIn, ended }).toEqual({
+      accessExpiresAt: 2 * HOUR,
+      expiresIn: 7200,
+      ended: [],
+    });
+    const expected = {
+      ...options,
+      id: session.id,
+      userId: user,
+      deviceType: 'phone',
+      userAgent: 'Mozilla/5.0   [31m (evil)',
+      createdAt: clock.now(),
+      expiresAt: clock.now() + 30 * DAY,
+      lastSeenAt: clock.now(),
+      lastIp: null,
+      end: null,
+    };
+    expect(session).toEqual(expected);
+    const verified = await sessions.tokens.verify(accessToken);
+    expect(verified).toEqual({ status: 'VALID', session: expected });
+    expect(await sessions.tokens.findSession(session.id)).toEqual(expected);
+    expect(JSON.stringify(verified)).not.toContain('ash');
+  });
+
+  it('ends when a later login takes its place, and tells its holder which device that is', async () => {
+    policy = singleDevice();
+    const user = newUser();
+    const phone = await login(user, { deviceType: 'phone' });
+    clock.advance(MINUTE);
+    const laptop = await login(user, { deviceType: 'laptop', deviceName: 'Büro 💻' });
+    expect(laptop.ended).toEqual([{ sessionId: phone.session.id, reason: 'SESSION_REPLACED' }]);
+    expect(await sessions.tokens.verify(phone.accessToken)).toEqual({
+      status: 'INVALID',
+      reason: 'SESSION_REPLACED',
+      endedAt: clock.now(),
+      replacedBy: { deviceType: 'laptop', deviceName: 'Büro 💻', at: clock.now() },
+    });
+    expect(await reasonOf(laptop)).toBe('VALID');
+    policy = multiDevice();
+  });
+
+  it.each([
+    ['NUL and newlines', 'a\0b\r\nc'],
+    ['a lone surrogate', 'x\ud800'],
+    ['wildcards and quotes', `%_'"\\;--`],
+    ['1,024 characters', '爱'.repeat(1024)],
+    ['a trailing space', 'alice '],
+    ['an upper case letter', 'Alice'],
+  ])('A91, A94: belongs to a user whose id holds %s', async (_name, user) => {
+    const one = await login(user);
+    const neighbour = user.trim().toLowerCase();
+    await login(neighbour === user ? `${user.slice(0, -1)}z` : neighbour);
+    expect((await sessions.tokens.listSessions(user)).map((session) => [session.id, session.userId])).toEqual([
+      [one.session.id, user],
+    ]);
+    expect(await sessions.tokens.kickUser(user, { by: user })).toBe(1);
+    expect(await reasonOf(one)).toBe('SESSION_KICKED');
+  });
+
+  it('A60: ends by the clock alone: the token first, the session at its absolute end', async () => {
+    const user = newUser();
+    const one = await login(user);
+    clock.advance(2 * HOUR - 1);
+    expect(await reasonOf(one)).toBe('VALID');
+    clock.advance(1);
+    expect(await reasonOf(one)).toBe('TOKEN_EXPIRED');
+    expect(await sessions.tokens.listSessions(user)).toEqual([]);
+  });
+
+  it('tells the holder why it ended, the same before and after the sweeper has been there', async () => {
+    const user = newUser();
+    const one = await login(user);
+    clock.advance(3 * HOUR);
+    expect(await reasonOf(one)).toBe('TOKEN_EXPIRED');
+    expect(await sessions.tokens.kickUser(user, { by: 'admin' })).toBe(0);
+    expect(await reasonOf(one)).toBe('TOKEN_EXPIRED');
+    const found = await sessions.tokens.findSession(one.session.id);
+    expect(found?.end).toEqual({ reason: 'TOKEN_EXPIRED', at: one.accessExpiresAt, by: 'system', replacedBy: null });
+  });
+
+  it('A38, A71: tells why for seven days, and nothing after that', async () => {
+    const user = newUser();
+    const one = await login(user);
+    await sessions.tokens.kickUser(user, { by: 'admin' });
+    clock.advance(7 * DAY - 1);
+    expect(await reasonOf(one)).toBe('SESSION_KICKED');
+    clock.advance(1);
+    expect(await sessions.tokens.verify(one.accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+  });
+
+  it('A55: of a request that logs in again ends, whoever logs in', async () => {
+    const [user, other] = [newUser(), newUser()];
+    const first = await login(user);
+    const second = await login(user, { presentedToken: first.accessToken });
+    expect(second.ended).toEqual([{ sessionId: first.session.id, reason: 'SESSION_REPLACED' }]);
+    const third = await login(other, { presentedToken: second.accessToken });
+    expect(await reasonOf(second)).toBe('SESSION_LOGGED_OUT');
+    expect(await reasonOf(third)).toBe('VALID');
+    // What is no token of ours changes nothing.
+    for (const presentedToken of ['', 'nonsense', `${third.accessToken}x`, null]) {
+      await login(newUser(), { presentedToken });
+    }
+    expect(await reasonOf(third)).toBe('VALID');
+  });
+
+  it('A64, A65: logs out once, and stays logged out, with an expired token as well', async () => {
+    const one = await login(newUser());
+    expect(await sessions.tokens.logout(one.accessToken)).toBe(true);
+    expect(await sessions.tokens.logout(one.accessToken)).toBe(false);
+    expect(await reasonOf(one)).toBe('SESSION_LOGGED_OUT');
+    for (const nonsense of ['', 'x', undefined, null, 5, {}, 'x'.repeat(100_000), `${one.accessToken}x`]) {
+      expect(await sessions.tokens.logout(nonsense)).toBe(false);
+    }
+    const expired = await login(newUser());
+    clock.advance(2 * HOUR);
+    expect(await sessions.tokens.logout(expired.accessToken)).toBe(false);
+    expect(await reasonOf(expired)).toBe('TOKEN_EXPIRED');
+  });
+
+  it('A67: one, all, or all but one of a user end, with the reason and the actor', async () => {
+    const user = newUser();
+    const bystander = await login(newUser());
+    const open = () => Promise.all([1, 2, 3].map(() => login(user)));
+    const cases: [string, string, (keep: LoginResult, one: LoginResult) => Promise<unknown>, number, number][] = [
+      ['SESSION_LOGGED_OUT', user, (keep) => sessions.tokens.logoutOthers(user, keep.session.id), 2, 2],
+      ['SESSION_LOGGED_OUT', user, () => sessions.tokens.logoutAll(user), 3, 3],
+      ['SESSION_REVOKED', 'user', (keep) => sessions.tokens.revokeSessions(user, { except: keep.session.id }), 2, 2],
+      ['SESSION_KICKED', 'root', () => sessions.tokens.kickUser(user, { by: 'root' }), 3, 3],
+    ];
+    for (const [reason, by, act, result, gone] of cases) {
+      const [keep, ...others] = (await open()) as [LoginResult, LoginResult, LoginResult];
+      expect(await act(keep, others[0])).toBe(result);
+      const ends = await Promise.all(
+        [...others, ...(gone === 3 ? [keep] : [])].map((one) => sessions.tokens.findSession(one.session.id)),
+      );
+      for (const found of ends) expect(found?.end).toMatchObject({ reason, by, at: clock.now() });
+      expect(await reasonOf(others[1])).toBe(reason);
+      expect(await reasonOf(keep)).toBe(gone === 3 ? reason : 'VALID');
+      await sessions.tokens.logoutAll(user);
+    }
+    expect(await reasonOf(bystander)).toBe('VALID');
+  });
+
+  it('A67, A105: one session ends for its owner or an operator, and nobody else', async () => {
+    const [user, thief] = [newUser(), newUser()];
+    const [one, two] = [await login(user), await login(user)];
+    expect(await sessions.tokens.logoutSession(thief, one.session.id)).toBe(false);
+    expect(await sessions.tokens.logoutSession(user, 'f'.repeat(32))).toBe(false);
+    expect(await sessions.tokens.logoutSession(user, `${one.session.id}' OR '1'='1`)).toBe(false);
+    expect(await reasonOf(one)).toBe('VALID');
+    expect(await sessions.tokens.logoutSession(user, one.session.id)).toBe(true);
+    expect(await reasonOf(one)).toBe('SESSION_LOGGED_OUT');
+    expect(await sessions.tokens.kickSession(two.session.id, { by: 'root' })).toBe(true);
+    expect(await sessions.tokens.kickSession(two.session.id, { by: 'root' })).toBe(false);
+    expect(await reasonOf(two)).toBe('SESSION_KICKED');
+  });
+
+  it('A107: has an id that opens nothing', async () => {
+    const { session, accessToken } = await login(newUser());
+    for (const text of [session.id, `ses_at_${session.id}`, Buffer.from(session.id, 'hex').toString('base64url')]) {
+      expect((await sessions.tokens.verify(text)).status).toBe('INVALID');
+    }
+    expect(accessToken).not.toContain(session.id);
+  });
+
+  it('A76: of another account is out of reach of a device id, whatever is sent', async () => {
+    const [victim, thief] = [newUser(), newUser()];
+    const device = { deviceId: 'shared-tablet', deviceType: 'tablet' };
+    const one = await login(victim, device);
+    expect((await login(thief, device)).ended).toEqual([]);
+    expect(await reasonOf(one)).toBe('VALID');
+    expect((await login(victim, device)).ended).toEqual([{ sessionId: one.session.id, reason: 'SESSION_REPLACED' }]);
+  });
+
+  it('A7, G7: is never opened by verifying', async () => {
+    const stolen = await login(newUser());
+    await sessions.tokens.logout(stolen.accessToken);
+    const user = newUser();
+    const fresh = await login(user, { presentedToken: stolen.accessToken });
+    expect(fresh.accessToken).not.toBe(stolen.accessToken);
+    expect(await reasonOf(stolen)).toBe('SESSION_LOGGED_OUT');
+  });
+
+  it('G11: does not begin with a password that was checked before a password change or a kick-all', async () => {
+    const user = newUser();
+    const acts: (() => Promise<unknown>)[] = [
+      () => sessions.tokens.revokeSessions(user),
+      () => sessions.tokens.kickUser(user, { by: 'root' }),
+    ];
+    for (const act of acts) {
+      const ticket = await sessions.tokens.beginLogin(user);
+      await act();
+      await expect(login(user, { ticket })).rejects.toMatchObject({ code: 'SESSION_REVOKED' });
+      const again = await sessions.tokens.beginLogin(user);
+      await sessions.tokens.logoutAll(user);
+      expect(await reasonOf(await login(user, { ticket: again }))).toBe('VALID');
+    }
+    expect((await operators.events({ userId: user, type: 'LOGIN_REFUSED' })).items).toHaveLength(2);
+  });
+
+  it('A73: is refused at a limit, and the refusal ends nothing', async () => {
+    const user = newUser();
+    policy = multiDevice({ max: 2, overflow: 'reject' });
+    const [one, two] = [await login(user), await login(user)];
+    clock.advance(MINUTE);
+    await expect(login(user)).rejects.toMatchObject({ code: 'SESSION_LIMIT_REACHED' });
+    expect([await reasonOf(one), await reasonOf(two)]).toEqual(['VALID', 'VALID']);
+    clock.advance(2 * HOUR);
+    // Both are overdue now, and make room though no sweeper has been there.
+    expect(await reasonOf(await login(user))).toBe('VALID');
+    policy = multiDevice();
+  });
+
+  it('that was used last is the last to be evicted, even before its use is written', async () => {
+    const user = newUser();
+    policy = multiDevice({ max: 2, overflow: 'evict-least-active' });
+    const [one, two] = [await login(user), await login(user)];
+    clock.advance(MINUTE);
+    await sessions.tokens.verify(one.accessToken, { ip: '192.0.2.7' });
+    clock.advance(MINUTE);
+    const three = await login(user);
+    expect(three.ended).toEqual([{ sessionId: two.session.id, reason: 'SESSION_REPLACED' }]);
+    expect((await sessions.tokens.listSessions(user)).map(({ id, lastIp }) => [id, lastIp])).toEqual([
+      [three.session.id, null],
+      [one.session.id, '192.0.2.7'],
+    ]);
+    policy = multiDevice();
+  });
+
+  it('that nobody ever used makes way first, also under reject', async () => {
+    const user = newUser();
+    policy = multiDevice({ max: 2, overflow: 'reject' });
+    const used = await login(user);
+    await sessions.tokens.verify(used.accessToken);
+    const lost = await login(user);
+    clock.advance(SECOND);
+    await sessions.tokens.verify(used.accessToken);
+    clock.advance(2 * MINUTE);
+    expect((await login(user)).ended).toEqual([{ sessionId: lost.session.id, reason: 'SESSION_REPLACED' }]);
+    expect(await reasonOf(used)).toBe('VALID');
+    policy = multiDevice();
+  });
+
+  it('follows a policy that is picked for its user', async () => {
+    policy = ({ claims }) => (claims.strict ? singleDevice() : multiDevice());
+    const user = newUser();
+    const [one, two] = [await login(user), await login(user)];
+    const three = await login(user, { claims: { strict: true } });
+    expect(three.ended.map(({ sessionId }) => sessionId).sort()).toEqual([one.session.id, two.session.id].sort());
+    policy = multiDevice();
+  });
+
+  it('A111, A115, G8: leaves a trail of who did what, when and from where', async () => {
+    const user = newUser();
+    const one = await login(user, { ip: '198.51.100.9', deviceType: 'web', deviceName: 'Kiosk' });
+    await sessions.tokens.kickSession(one.session.id, { by: 'operator:eve' });
+    await sessions.tokens.kickSession(one.session.id, { by: 'operator:eve' });
+    await sessions.tokens.kickUser(user, { by: 'operator:mallory' });
+    const trail = (await operators.events({ userId: user })).items.map((event) => [
+      event.type,
+      event.actor,
+      event.reason,
+      event.ip,
+      event.sessionId,
+      event.ended,
+    ]);
+    // All in one millisecond, and still the latest first.
+    expect(trail).toEqual([
+      ['ACCOUNT_SESSIONS_ENDED', 'operator:mallory', 'SESSION_KICKED', null, null, 0],
+      ['SESSION_ENDED', 'operator:eve', 'SESSION_KICKED', '198.51.100.9', one.session.id, null],
+      ['LOGIN', user, null, '198.51.100.9', one.session.id, null],
+    ]);
+    const bySession = await operators.events({ sessionId: one.session.id, type: 'KICK_WITHOUT_EFFECT' });
+    expect(bySession.items).toMatchObject([{ actor: 'operator:eve', ended: 0 }]);
+  });
+
+  const hostile: unknown[] = [undefined, null, '', 5.5, {}, [], true, { toString: () => 'x' }, 'x'.repeat(2000), '\0'];
+
+  it('A95, A96: bad arguments are refused before anything is done', async () => {
+    const user = newUser();
+    const { session } = await login(user);
+    const { tokens } = sessions;
+    const calls: ((value: never) => Promise<unknown>)[] = [
+      (value) => tokens.kickSession(value, { by: 'x' }),
+      (value) => tokens.kickUser(user, value),
+      (value) => tokens.logoutOthers(user, value),
+      (value) => tokens.findSession(value),
+    ];
+    const actors = hostile.filter((value) => value !== '\0');
+    for (const value of hostile) {
+      for (const call of calls) {
+        await expect(call(value as never)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+      }
+    }
+    for (const value of actors as never[]) {
+      await expect(tokens.kickSession(session.id, { by: value })).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+      await expect(tokens.kickUser(user, { by: value })).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+      await expect(operators.kickUser(user, value)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+    }
+    const noUser = hostile.filter((value) => typeof value !== 'string' || value === '' || value.length > 1024);
+    const byUser: ((value: never) => Promise<unknown>)[] = [
+      (value) => tokens.login(value),
+      (value) => tokens.beginLogin(value),
+      (value) => tokens.logoutAll(value),
+      (value) => tokens.logoutSession(value, session.id),
+      (value) => tokens.revokeSessions(value),
+      (value) => tokens.listSessions(value),
+      (value) => operators.userSessions(value),
+    ];
+    for (const value of noUser) {
+      for (const call of byUser) {
+        await expect(call(value as never)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+      }
+    }
+    await expect(tokens.revokeSessions(user, { except: 'x' })).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+    expect(await tokens.listSessions(user)).toHaveLength(1);
+  });
+
+  it.each([
+    ['deviceType', ['two words', 5, {}, ['phone'], 'x'.repeat(33), 'ph\0ne']],
+    ['deviceId', [5, {}, [], 'x'.repeat(129), 'a\nb', '\ud800']],
+    ['deviceName', [5, {}, [], 'x'.repeat(129), '\u001b[31m', 'a\u2028b']],
+    ['ip', [5, {}, 'x'.repeat(46)]],
+    ['userAgent', [5, {}, []]],
+    ['authenticatedAt', ['yesterday', -1, 1.5, NaN, {}]],
+    ['ticket', ['', 'x', 5, {}]],
+    [
+      'claims',
+      [
+        null,
+        'text',
+        5,
+        [],
+        { f: () => 1 },
+        { big: 'x'.repeat(5000) },
+        { n: 1n },
+        JSON.parse('{"a":{"__proto__":1}}'),
+        { constructor: 1 },
+      ],
+    ],
+  ])('A95, A97, A101: a login with a bad %s is refused, and leaves nothing', async (field, values) => {
+    const user = newUser();
+    for (const value of values as unknown[]) {
+      await expect(login(user, { [field]: value })).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+    }
+    expect(await sessions.tokens.listSessions(user)).toEqual([]);
+    expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  });
+
+  it('A114: text that tries to forge log lines is refused or cleaned', async () => {
+    const user = newUser();
+    const { session } = await login(user, { userAgent: `a\r\nb\u2028c${'😀'.repeat(600)}` });
+    const found = await sessions.tokens.findSession(session.id);
+    expect(found?.userAgent).toMatch(/^a {2}b c/);
+    expect(found!.userAgent!.length).toBeLessThanOrEqual(512);
+    expect(found?.userAgent).toBe(session.userAgent);
+  });
+});

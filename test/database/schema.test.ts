@@ -1,0 +1,149 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { SessionEntity, sessionEntities, sessionMigrations } from 'nestjs-latchkey';
+import { DataSource } from 'typeorm';
+import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { type TestDatabase, databaseKinds } from '../support/databases.js';
+import { type Sessions, startSessions } from '../support/sessions.js';
+
+describe.each(databaseKinds)('the tables on $name', ({ create }) => {
+  let database: TestDatabase;
+  let application: DataSource;
+  const opened: Sessions[] = [];
+
+  beforeEach(async () => {
+    database = await create();
+    application = await new DataSource({
+      ...database.options,
+      entities: [...sessionEntities],
+      migrations: [...sessionMigrations],
+    }).initialize();
+  });
+
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((sessions) => sessions.close()));
+    await application.destroy();
+    await database.drop();
+  });
+
+  it('are just what the entities say, so that synchronize is never needed and changes nothing', async () => {
+    await application.runMigrations();
+    const { upQueries } = await application.driver.createSchemaBuilder().log();
+    expect(upQueries.map(({ query }) => query)).toEqual([]);
+  });
+
+  it('can be made by the application, and used by the module after it', async () => {
+    await application.runMigrations();
+    opened.push(await startSessions({ database: application }));
+    opened.push(await startSessions({ database: application, runMigrations: false }));
+    const { session } = await opened[0]!.tokens.login('alice', { claims: { n: 1 }, deviceName: 'x' });
+    const found = await application.getRepository(SessionEntity).findOneByOrFail({ id: session.id });
+    expect(found).toMatchObject({
+      userId: 'alice',
+      claims: { n: 1 },
+      status: 'live',
+      createdAt: session.createdAt,
+      version: 1,
+      endedAt: null,
+    });
+  });
+
+  it('can be made by the module, and by the application after it', async () => {
+    opened.push(await startSessions({ database: application }));
+    const { session } = await opened[0]!.tokens.login('alice');
+    await application.runMigrations();
+    expect(await opened[0]!.tokens.findSession(session.id)).toEqual(session);
+  });
+
+  it('are missed at boot with a message that says what to do', async () => {
+    await expect(startSessions({ database: application, runMigrations: false })).rejects.toMatchObject({
+      code: 'CONFIGURATION_INVALID',
+      message: expect.stringContaining('runMigrations'),
+    });
+  });
+
+  it('are made once when several modules start at the same time', async () => {
+    opened.push(...(await Promise.all([1, 2, 3, 4].map(() => startSessions({ database: database.options })))));
+    await Promise.all(opened.map(({ tokens }) => tokens.login('alice')));
+    expect(await opened[0]!.tokens.listSessions('alice')).toHaveLength(1);
+  });
+
+  it('G9, A11: hold no token', async () => {
+    const sessions = await startSessions({ database: application });
+    opened.push(sessions);
+    const minted: string[] = [];
+    for (const user of ['alice', 'alice', 'bob']) minted.push((await sessions.tokens.login(user)).accessToken);
+    await sessions.tokens.logout(minted[2]);
+    const dump: string[] = [];
+    for (const entity of sessionEntities) {
+      dump.push(JSON.stringify(await application.query(`SELECT * FROM ${application.getMetadata(entity).tableName}`)));
+    }
+    expect(dump.join()).toContain('alice');
+    for (const token of minted) {
+      expect(dump.join()).not.toContain(token);
+      // Neither the whole nor its secret part alone, in any case that a dump may use.
+      expect(dump.join().toLowerCase()).not.toContain(token.slice(40, 60).toLowerCase());
+    }
+  });
+
+  it('A15: a record that no version of the library wrote is no session, and no error', async () => {
+    const sessions = await startSessions({ database: application, nearCache: false });
+    opened.push(sessions);
+    const { accessToken } = await sessions.tokens.login('alice');
+    const [good] = (await application.query('SELECT access_hash FROM user_session')) as { access_hash: string }[];
+    const repository = application.getRepository(SessionEntity);
+    const table = repository.metadata.tableName;
+    for (const damage of [
+      'claims = \'{"a":\'',
+      "claims = '[]'",
+      "user_id = 'a\\\\\\q'",
+      "status = 'odd'",
+      "status = 'ended'",
+      "end_reason = 'X', status = 'ended', ended_at = 1",
+    ]) {
+      await application.query(`UPDATE ${table} SET ${damage}`);
+      expect(await sessions.tokens.verify(accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+      expect(await sessions.tokens.listSessions('alice')).toEqual([]);
+      await application.query(
+        `UPDATE ${table} SET claims = '{}', user_id = 'alice', access_hash = '${good!.access_hash}', status = 'live', end_reason = NULL, ended_at = NULL`,
+      );
+    }
+    expect((await sessions.tokens.verify(accessToken)).status).toBe('VALID');
+    await application.query(`UPDATE ${table} SET access_hash = 'é'`);
+    expect(await sessions.tokens.verify(accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+    expect(await sessions.tokens.logout(accessToken)).toBe(false);
+  });
+
+  it('A13: a reply to another question is no answer', async () => {
+    const sessions = await startSessions({ database: application, nearCache: false });
+    opened.push(sessions);
+    const [alice, bob] = [await sessions.tokens.login('alice'), await sessions.tokens.login('bob')];
+    const runtime = sessions.context.get(SessionRuntime, { strict: false }) as unknown as {
+      database: { engine: { read(...args: unknown[]): Promise<unknown> } };
+    };
+    const { engine } = runtime.database;
+    const read = engine.read.bind(engine);
+    const replies: Promise<unknown>[] = [];
+    const bothAsked = new Promise<void>((resolve) => {
+      jest.spyOn(engine, 'read').mockImplementation(async (...args) => {
+        const mine = replies.push(read(...args)) - 1;
+        if (replies.length === 2) resolve();
+        await bothAsked;
+        return replies[1 - mine];
+      });
+    });
+    const first = sessions.tokens.verify(alice.accessToken);
+    await Promise.resolve();
+    const second = sessions.tokens.verify(bob.accessToken);
+    expect([(await first).status, (await second).status]).toEqual(['UNKNOWN', 'UNKNOWN']);
+    jest.restoreAllMocks();
+    expect((await sessions.tokens.verify(alice.accessToken)).status).toBe('VALID');
+  });
+
+  it('rolled back to an older generation make a token unknown, not stolen', async () => {
+    const sessions = await startSessions({ database: application, nearCache: false });
+    opened.push(sessions);
+    const { accessToken } = await sessions.tokens.login('alice');
+    await application.query(`UPDATE ${application.getMetadata(SessionEntity).tableName} SET generation = 0`);
+    expect(await sessions.tokens.verify(accessToken)).toMatchObject({ status: 'UNKNOWN' });
+  });
+});

@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { SampleApps, type SampleApp, until } from './sample-app.js';
+
+const SESSION_SECRET = 'the secret of a server that starts again';
+
+describe('a restart', () => {
+  const apps = new SampleApps();
+  afterAll(() => apps.close());
+
+  it('goes on with the sessions, and with every use of them that there was', async () => {
+    const directory = apps.directory();
+    let app = await apps.start({ SESSION_POLICY: 'multi' }, directory);
+    const [used, other] = [await app.login('alice'), await app.login('alice')];
+    const lastSeen = async () => {
+      const { items } = (await app.get('/sessions', other.accessToken)).body as {
+        items: { sessionId: string; lastSeenAt: string; createdAt: string }[];
+      };
+      return items.find(({ sessionId }) => sessionId === used.sessionId)!;
+    };
+    await until(async () => {
+      await app.get('/me', used.accessToken);
+      const { createdAt, lastSeenAt } = await lastSeen();
+      return lastSeenAt > createdAt;
+    });
+    const before = await lastSeen();
+    // Far less than an interval of writing uses ago, so this is what the shutdown writes.
+    expect(await app.end('SIGTERM')).toBe(0);
+
+    app = await apps.start({ SESSION_POLICY: 'multi' }, directory);
+    expect(await lastSeen()).toEqual(before);
+    expect(await app.get('/me', used.accessToken)).toMatchObject({
+      status: 200,
+      body: { sessionId: used.sessionId },
+    });
+  });
+
+  it('refuses the tokens of before where another secret was given', async () => {
+    const directory = apps.directory();
+    const first = await apps.start({ SESSION_SECRET }, directory);
+    const { accessToken } = await first.login('alice');
+    await first.end('SIGTERM');
+    const rotated = await apps.start({ SESSION_SECRET: `${SESSION_SECRET} (new), ${SESSION_SECRET}` }, directory);
+    expect((await rotated.get('/me', accessToken)).status).toBe(200);
+    await rotated.end('SIGTERM');
+    const replaced = await apps.start({ SESSION_SECRET: `${SESSION_SECRET} (new)` }, directory);
+    expect(await replaced.get('/me', accessToken)).toMatchObject({
+      status: 401,
+      body: { errorCode: 'TOKEN_INVALID' },
+    });
+  });
+});
+
+/** What is known of a user's sessions, from answers alone. */
+interface Known {
+  /** Acknowledged and not known to have ended. */
+  live: string | null;
+  /** Acknowledged as ended, with the reason. */
+  readonly ended: { readonly token: string; readonly reason: string }[];
+  /** The request that was under way when the process was killed, and what it may have made of `live`. */
+  pending: 'SESSION_REPLACED' | 'SESSION_KICKED' | 'SESSION_LOGGED_OUT' | null;
+}
+
+const USERS = 8;
+const ROUNDS = 3;
+
+describe.each(kindsOf('sqlite', 'postgres'))('a process that is killed at any moment, on $name', ({ create }) => {
+  const apps = new SampleApps();
+  let database: TestDatabase;
+  const directory = apps.directory();
+  const known = Array.from({ length: USERS }, (): Known => ({ live: null, ended: [], pending: null }));
+  const start = () => apps.start({ DATABASE_URL: database.url, SESSION_SECRET, SEED_USERS: String(USERS) }, directory);
+
+  beforeAll(async () => {
+    database = await create();
+  });
+
+  afterAll(async () => {
+    await apps.close();
+    await database.drop();
+  });
+
+  it('loses nothing that was acknowledged, and delays nobody after it', async () => {
+    let app = await start();
+    await app.login('bob');
+    for (let round = 0; round < ROUNDS; round++) {
+      const acknowledged = await workUntilKilled(app, known, 40 + Math.floor(Math.random() * 80));
+      expect(acknowledged).toBeGreaterThan(USERS);
+      app = await start();
+      // It replaces a session, and could have had to wait until the killed process is known to be gone.
+      const startedAt = performance.now();
+      expect((await app.login('bob')).ended).toHaveLength(1);
+      expect(performance.now() - startedAt).toBeLessThan(4000);
+      await check(app, known);
+    }
+  });
+});
+
+/** Parallel work, one request at a time for each user, until so many were answered; then a kill in the midst of it. */
+async function workUntilKilled(app: SampleApp, known: readonly Known[], answers: number): Promise<number> {
+  const admin = (await app.login('admin')).accessToken;
+  let acknowledged = 0;
+  const work = known.map(async (user, index) => {
+    const name = `user${index + 1}`;
+    for (let step = index; !app.hasExited; step++) {
+      const action =
+        user.live === null ? 'login' : (['login', 'verify', 'login', 'kick', 'logout'] as const)[step % 5]!;
+      try {
+        await act(app, user, name, action, admin);
+      } catch (error) {
+        if (app.process.killed) return;
+        throw error;
+      }
+      if (++acknowledged === answers) app.process.kill('SIGKILL');
+    }
+  });
+  await Promise.all(work);
+  await app.exit();
+  return acknowledged;
+}
+
+async function act(
+  app: SampleApp,
+  user: Known,
+  name: string,
+  action: 'login' | 'verify' | 'kick' | 'logout',
+  admin: string | null,
+): Promise<void> {
+  const reason = (
+    { login: 'SESSION_REPLACED', kick: 'SESSION_KICKED', logout: 'SESSION_LOGGED_OUT', verify: null } as const
+  )[action];
+  const before = user.live;
+  user.pending = reason;
+  let after = before;
+  if (action === 'login') {
+    after = (await app.login(name)).accessToken;
+  } else if (action === 'kick') {
+    expect(await app.delete(`/admin/users/${name}/sessions`, admin!)).toMatchObject({ body: { ended: 1 } });
+    after = null;
+  } else if (action === 'logout') {
+    expect((await app.post('/auth/logout', undefined, before!)).status).toBe(204);
+    after = null;
+  } else {
+    expect((await app.get('/me', before!)).status).toBe(200);
+  }
+  if (before !== null && reason !== null) user.ended.push({ token: before, reason });
+  user.live = after;
+  user.pending = null;
+}
+
+async function check(app: SampleApp, known: readonly Known[]): Promise<void> {
+  for (const user of known) {
+    for (const { token, reason } of user.ended.slice(-5)) {
+      expect(await app.get('/me', token)).toMatchObject({ status: 401, body: { errorCode: reason } });
+    }
+    if (user.live !== null) {
+      const { status, body } = await app.get('/me', user.live);
+      // The kill may have come between the commit and the answer, and nothing else may have ended it.
+      if (user.pending === null || status === 200) expect(status).toBe(200);
+      else expect(body).toMatchObject({ statusCode: 401, errorCode: user.pending });
+      if (status !== 200) user.live = null;
+    }
+    user.pending = null;
+  }
+}

@@ -1,0 +1,180 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+/** What `npm run build:sample` makes. */
+const MAIN = fileURLToPath(new URL('../../dist-sample/main.js', import.meta.url));
+const START_DEADLINE_MS = 30_000;
+
+export type Variables = Readonly<Record<string, string>>;
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly text: string;
+  /** Parsed JSON; undefined for anything else. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into it and compare
+  readonly body: any;
+}
+
+export interface RequestOptions {
+  readonly token?: string;
+  /** Sent as JSON; text is sent as it is. */
+  readonly body?: unknown;
+  readonly headers?: http.OutgoingHttpHeaders;
+}
+
+export interface Login {
+  readonly accessToken: string;
+  readonly sessionId: string;
+  readonly ended: readonly { readonly sessionId: string; readonly reason: string }[];
+}
+
+/** Processes of the sample application, and the directories that they work in; `close` in afterAll ends and removes them. */
+export class SampleApps {
+  private readonly apps: SampleApp[] = [];
+  private readonly directories: string[] = [];
+
+  directory(): string {
+    const directory = mkdtempSync(join(tmpdir(), 'sample-app-'));
+    this.directories.push(directory);
+    return directory;
+  }
+
+  /** Starts one and waits until it listens. */
+  async start(variables: Variables = {}, directory = this.directory()): Promise<SampleApp> {
+    const app = this.spawn(variables, directory);
+    await app.listening();
+    return app;
+  }
+
+  /** Starts one that may or may not come up. */
+  spawn(variables: Variables = {}, directory = this.directory()): SampleApp {
+    const app = new SampleApp({ PORT: '0', SCRYPT_COST: '4', ...variables }, directory);
+    this.apps.push(app);
+    return app;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.apps.map((app) => app.end('SIGKILL')));
+    for (const directory of this.directories) rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** One process of the sample application. */
+export class SampleApp {
+  readonly process: ChildProcess;
+  stdout = '';
+  stderr = '';
+  private readonly exited: Promise<number | null>;
+
+  constructor(
+    variables: Variables,
+    readonly directory: string,
+  ) {
+    const { PATH, HOME } = process.env;
+    this.process = spawn(process.execPath, [MAIN], {
+      cwd: directory,
+      env: { PATH, HOME, ...variables },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.process.stdout!.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
+    this.process.stderr!.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
+    this.exited = once(this.process, 'close').then(([code]) => code as number | null);
+  }
+
+  get port(): number {
+    return Number(/^listening on http:\/\/127\.0\.0\.1:(\d+)\n/.exec(this.stdout)?.[1]);
+  }
+
+  get hasExited(): boolean {
+    return this.process.exitCode !== null || this.process.signalCode !== null;
+  }
+
+  async listening(): Promise<void> {
+    await until(() => this.port > 0 || this.hasExited, START_DEADLINE_MS);
+    if (!(this.port > 0)) throw new Error(`The sample application did not start:\n${this.stdout}${this.stderr}`);
+  }
+
+  /** Resolves with the exit code, null after a signal. */
+  exit(): Promise<number | null> {
+    return this.exited;
+  }
+
+  end(signal: NodeJS.Signals): Promise<number | null> {
+    this.process.kill(signal);
+    return this.exited;
+  }
+
+  /** On a connection of its own. Rejects if the process goes away. */
+  send(method: string, path: string, { token, body, headers = {} }: RequestOptions = {}): Promise<Answer> {
+    const payload = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+    const request = http.request({
+      port: this.port,
+      host: '127.0.0.1',
+      method,
+      path,
+      agent: false,
+      headers: {
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(payload !== undefined && {
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(payload),
+        }),
+        ...headers,
+      },
+    });
+    return new Promise((resolve, reject) => {
+      request.on('error', reject).on('response', (response) => {
+        readAnswer(response).then(resolve, reject);
+      });
+      request.end(payload);
+    });
+  }
+
+  get(path: string, token?: string): Promise<Answer> {
+    return this.send('GET', path, { token });
+  }
+
+  post(path: string, body?: unknown, token?: string): Promise<Answer> {
+    return this.send('POST', path, { body, token });
+  }
+
+  delete(path: string, token?: string): Promise<Answer> {
+    return this.send('DELETE', path, { token });
+  }
+
+  /** Logs in as a built-in or a seeded user. */
+  async login(username: string, device: object = {}, token?: string): Promise<Login> {
+    const password = username.startsWith('user') ? 'password' : `${username}-password`;
+    const answer = await this.post('/auth/login', { username, password, ...device }, token);
+    if (answer.status !== 200) throw new Error(`The login of ${username} was answered ${answer.status} ${answer.text}`);
+    return answer.body as Login;
+  }
+}
+
+/** Waits for something to become true, and fails if it does not. */
+export async function until(condition: () => unknown, deadlineMs = 10_000): Promise<void> {
+  const deadline = performance.now() + deadlineMs;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`Not so within ${deadlineMs} ms: ${condition.toString()}`);
+    await pause(5);
+  }
+}
+
+async function readAnswer(response: http.IncomingMessage): Promise<Answer> {
+  let text = '';
+  for await (const chunk of response.setEncoding('utf8')) text += chunk;
+  const isJson = response.headers['content-type']?.startsWith('application/json') && text !== '';
+  return {
+    status: response.statusCode!,
+    headers: response.headers,
+    text,
+    body: isJson ? (JSON.parse(text) as unknown) : undefined,
+  };
+}

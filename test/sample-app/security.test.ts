@@ -1,0 +1,302 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Answer, type Login, SampleApps, type SampleApp } from './sample-app.js';
+
+/** Anything that tells of the inside: stacks, statements, tables, paths. */
+const INSIDE = /^\s+at |SELECT|INSERT|UPDATE |app_user|user_session|sqlite|node_modules|dist-sample|\.js\b|\.ts\b/im;
+
+describe.each(['express', 'fastify'])('what clients may try, on %s', (HTTP_ADAPTER) => {
+  const apps = new SampleApps();
+  let app: SampleApp;
+  const answers: Answer[] = [];
+
+  beforeAll(async () => {
+    app = await apps.start({ HTTP_ADAPTER, SESSION_POLICY: 'multi', SEED_USERS: '2' });
+    const send = app.send.bind(app);
+    app.send = async (...request) => {
+      const answer = await send(...request);
+      answers.push(answer);
+      return answer;
+    };
+  });
+
+  afterAll(() => apps.close());
+
+  const tryLogin = (body: unknown, headers = {}) => app.send('POST', '/auth/login', { body, headers });
+  const live = async ({ accessToken }: Login) => (await app.get('/me', accessToken)).status === 200;
+
+  it('A39: no cache may keep an answer with a token, nor any other answer about a user', async () => {
+    const login = await tryLogin({ username: 'alice', password: 'alice-password' });
+    expect(login.headers['cache-control']).toBe('no-store');
+    const token = login.body.accessToken as string;
+    for (const path of ['/me', '/sessions']) {
+      expect((await app.get(path, token)).headers['cache-control']).toBe('no-store');
+    }
+  });
+
+  it('A46: nothing changes on GET or HEAD', async () => {
+    const login = await app.login('alice');
+    const admin = await app.login('admin');
+    const paths = ['/auth/logout', '/auth/login', '/auth/logout-others', `/sessions/${login.sessionId}`];
+    for (const method of ['GET', 'HEAD']) {
+      for (const path of [...paths, '/auth/change-password', `/admin/sessions/${login.sessionId}`]) {
+        const { status } = await app.send(method, path, { token: admin.accessToken });
+        expect([404, 405]).toContain(status);
+      }
+      expect((await app.send(method, '/admin/users/alice/sessions', { token: admin.accessToken })).status).toBe(200);
+    }
+    expect(await live(login)).toBe(true);
+  });
+
+  it('A27: HEAD and OPTIONS of a guarded route are guarded', async () => {
+    expect((await app.send('HEAD', '/me')).status).toBe(401);
+    expect([401, 404]).toContain((await app.send('OPTIONS', '/me')).status);
+  });
+
+  it('A55: a login with the first token attached ends the first session, also that of another user', async () => {
+    const first = await app.login('alice');
+    const second = await app.login('alice', {}, first.accessToken);
+    expect(second.ended).toEqual([{ sessionId: first.sessionId, reason: 'SESSION_REPLACED' }]);
+    expect(await live(first)).toBe(false);
+    const other = await app.login('bob', {}, second.accessToken);
+    expect(other.accessToken).not.toBe(second.accessToken);
+    expect(await live(second)).toBe(false);
+    expect(await live(other)).toBe(true);
+  });
+
+  it('A64: logout is the same answer for every token and for none, and may be repeated', async () => {
+    const login = await app.login('alice');
+    const { accessToken } = login;
+    const wellFormed = accessToken.slice(0, -1) + (accessToken.endsWith('A') ? 'B' : 'A');
+    const seen = new Set<string>();
+    for (const authorization of [
+      undefined,
+      `Bearer ${accessToken}`,
+      `Bearer ${accessToken}`,
+      `Bearer ${wellFormed}`,
+      'Bearer nonsense',
+      'Bearer',
+      'Basic YTpi',
+      `Bearer ${'x'.repeat(9000)}`,
+    ]) {
+      const headers = authorization === undefined ? {} : { authorization };
+      const { status, text, headers: answered } = await app.send('POST', '/auth/logout', { headers });
+      seen.add(JSON.stringify([status, text, { ...answered, date: null }]));
+    }
+    expect([...seen].map((one) => (JSON.parse(one) as unknown[]).slice(0, 2))).toEqual([[204, '']]);
+    expect(await live(login)).toBe(false);
+  });
+
+  it('A77: a failed login changes nothing, and tells nobody whether the user exists', async () => {
+    const login = await app.login('user1', { deviceId: 'device-1' });
+    const before = (await app.get('/sessions', login.accessToken)).body.items.length as number;
+    const wrong = { password: 'wrong', deviceId: 'device-1' };
+    const [known, unknown] = [
+      await tryLogin({ ...wrong, username: 'user1' }, { authorization: `Bearer ${login.accessToken}` }),
+      await tryLogin({ ...wrong, username: 'nobody' }, { authorization: `Bearer ${login.accessToken}` }),
+    ];
+    expect(known).toMatchObject({ status: 401, headers: { 'www-authenticate': 'Bearer realm="users"' } });
+    expect(known.body.errorCode).toBe('BAD_CREDENTIALS');
+    expect(unknown.body).toEqual(known.body);
+    expect(await live(login)).toBe(true);
+    expect((await app.get('/sessions', login.accessToken)).body.items).toHaveLength(before);
+  });
+
+  it('A95: nothing but text of reasonable length gets through, in any field of any body', async () => {
+    const { accessToken: token } = await app.login('alice');
+    const bad: readonly unknown[] = [
+      { $ne: null },
+      ['alice'],
+      1,
+      true,
+      { toString: 'x' },
+      'x'.repeat(1100),
+      'a\u0000b',
+      '\ud800',
+    ];
+    const good: Record<string, Record<string, unknown>> = {
+      '/auth/login': { username: 'alice', password: 'alice-password', deviceType: 'a', deviceId: 'b', deviceName: 'c' },
+      '/auth/change-password': { oldPassword: 'alice-password', newPassword: 'alice-password' },
+    };
+    for (const [path, fields] of Object.entries(good)) {
+      for (const name of Object.keys(fields)) {
+        for (const value of bad) {
+          const answer = await app.post(path, { ...fields, [name]: value }, token);
+          expect(answer).toMatchObject({ status: 400, body: { statusCode: 400, errorCode: 'ARGUMENT_INVALID' } });
+        }
+      }
+    }
+    for (const body of ['[]', '"text"', '5', 'null', '{', '{"username":', '\u0000', '{"username":"alice"}', '{}', '']) {
+      expect(await tryLogin(body)).toMatchObject({ status: 400, body: { errorCode: 'ARGUMENT_INVALID' } });
+    }
+    expect(await tryLogin(JSON.stringify({ username: 'x'.repeat(200_000) }))).toMatchObject({
+      status: 413,
+      body: { errorCode: 'ARGUMENT_INVALID' },
+    });
+    expect(await app.send('POST', '/auth/login')).toMatchObject({ status: 400 });
+    expect(await tryLogin('username=alice', { 'content-type': 'application/x-www-form-urlencoded' })).toMatchObject({
+      status: 400,
+      body: { errorCode: 'ARGUMENT_INVALID' },
+    });
+  });
+
+  it('A98, A106: who one is, and what one may, comes from the login and never from a body or a query', async () => {
+    const attempt = await tryLogin({
+      username: 'alice',
+      password: 'alice-password',
+      userId: 'admin',
+      roles: ['admin'],
+      claims: { roles: ['admin'] },
+      expiresAt: 9e15,
+      authenticatedAt: 1,
+      ip: '6.6.6.6',
+      ticket: 'x',
+      __proto__: { roles: ['admin'] },
+    });
+    const alice = attempt.body as Login;
+    const bob = await app.login('bob');
+    const me = await app.get('/me?userId=bob', alice.accessToken);
+    expect(me.body).toMatchObject({ userId: 'alice', username: 'alice', roles: [] });
+    expect(Date.parse(me.body.expiresAt as string)).toBeLessThan(Date.now() + 91 * 86_400_000);
+    const list = await app.send('GET', '/sessions?userId=bob', {
+      token: alice.accessToken,
+      headers: { 'x-user-id': 'bob' },
+    });
+    const ids = list.body.items.map(({ sessionId }: Login) => sessionId) as string[];
+    expect(ids).toContain(alice.sessionId);
+    expect(ids).not.toContain(bob.sessionId);
+    expect(list.body.items[0].ip).toBe('127.0.0.1');
+    await app.post('/auth/logout-others', { userId: 'bob', sessionId: bob.sessionId }, alice.accessToken);
+    expect(await live(bob)).toBe(true);
+    expect((await app.get('/admin/events', alice.accessToken)).status).toBe(403);
+  });
+
+  it('A105: the session of another user is the same 404 as one that never was, and lives on', async () => {
+    const [alice, bob] = [await app.login('alice'), await app.login('bob')];
+    const gone = await app.login('alice');
+    await app.post('/auth/logout', undefined, gone.accessToken);
+    const bodies = new Set<string>();
+    for (const id of [
+      bob.sessionId,
+      '0'.repeat(32),
+      gone.sessionId,
+      'nonsense',
+      `${bob.sessionId}%00`,
+      '%27%20OR%201',
+    ]) {
+      const { status, text } = await app.delete(`/sessions/${id}`, alice.accessToken);
+      expect(status).toBe(404);
+      bodies.add(text);
+    }
+    expect(bodies.size).toBe(1);
+    expect(JSON.parse([...bodies][0]!)).toMatchObject({ errorCode: 'SESSION_NOT_FOUND' });
+    expect(await live(bob)).toBe(true);
+    const own = await app.login('alice');
+    expect(await app.delete(`/sessions/${own.sessionId}`, alice.accessToken)).toMatchObject({ status: 204, text: '' });
+    expect(await app.get('/me', own.accessToken)).toMatchObject({ body: { errorCode: 'SESSION_LOGGED_OUT' } });
+  });
+
+  it('A107: the id of a session is no credential', async () => {
+    const { sessionId } = await app.login('alice');
+    expect(await app.get('/me', sessionId)).toMatchObject({ status: 401, body: { errorCode: 'TOKEN_INVALID' } });
+  });
+
+  it('A104, A35: only operators may use what is theirs, and nobody without a token', async () => {
+    const alice = await app.login('alice');
+    const routes = [
+      ['GET', '/admin/online-users'],
+      ['GET', '/admin/users/bob/sessions'],
+      ['GET', '/admin/events'],
+      ['DELETE', `/admin/sessions/${alice.sessionId}`],
+      ['DELETE', '/admin/users/alice/sessions'],
+    ] as const;
+    for (const [method, path] of routes) {
+      expect(await app.send(method, path, { token: alice.accessToken })).toMatchObject({
+        status: 403,
+        headers: { 'www-authenticate': expect.stringContaining('error="insufficient_scope"') },
+        body: { errorCode: 'FORBIDDEN' },
+      });
+      expect(await app.send(method, path)).toMatchObject({
+        status: 401,
+        headers: { 'www-authenticate': 'Bearer realm="users"' },
+        body: { errorCode: 'TOKEN_MISSING' },
+      });
+    }
+    expect(await live(alice)).toBe(true);
+  });
+
+  it('A109: pages have a hard limit, and what is no number is refused', async () => {
+    const { accessToken: token } = await app.login('admin');
+    const bad = [
+      'limit=abc',
+      'limit=-1',
+      'limit=0',
+      'limit=1e9',
+      'limit=201',
+      'limit=NaN',
+      'limit=1.5',
+      'limit=0x10',
+      'limit=5&limit=6',
+    ];
+    const queries: Record<string, readonly string[]> = {
+      '/admin/online-users': [...bad, 'sort=userId', 'q=a&q=b', 'cursor=x', 'deviceType=%00', `q=${'x'.repeat(129)}`],
+      '/admin/users/alice/sessions': [...bad, 'ended=yes', 'cursor=MTc5NQ'],
+      '/admin/events': [...bad, 'type=OTHER', 'from=yesterday', 'to=-1', 'sessionId=%25', 'userId=a&userId=b'],
+    };
+    for (const [path, values] of Object.entries(queries)) {
+      for (const query of values) {
+        const answer = await app.get(`${path}?${query}`, token);
+        expect([query, answer.status, answer.body.errorCode]).toEqual([query, 400, 'ARGUMENT_INVALID']);
+      }
+      expect((await app.get(`${path}?limit=200`, token)).status).toBe(200);
+    }
+  });
+
+  it('A40: no answer of all these shows anything of the inside, and no log a token or a failure', async () => {
+    const { accessToken: token } = await app.login('alice');
+    for (const path of [
+      '/nowhere',
+      '/sessions/%ff',
+      "/sessions/'--",
+      `/sessions/${'9'.repeat(3000)}`,
+      '/..%2f..%2fetc',
+    ]) {
+      const { status } = await app.delete(path, token);
+      expect([400, 404]).toContain(status);
+    }
+    expect(answers.length).toBeGreaterThan(150);
+    expect(answers.filter(({ status }) => status >= 500)).toEqual([]);
+    for (const { text, status } of answers) if (status >= 400) expect(text).not.toMatch(INSIDE);
+    expect(app.stderr).toBe('');
+  });
+
+  it('A11: no file that it keeps holds a token or a password', () => {
+    const kept = ['sessions.sqlite', 'sessions.sqlite-wal'].map((name) =>
+      readFileSync(join(app.directory, '.data', name), 'latin1'),
+    );
+    const tokens = answers.map(({ body }) => body?.accessToken as string | undefined).filter((token) => token);
+    expect(tokens.length).toBeGreaterThan(10);
+    for (const text of kept) {
+      expect(tokens.filter((token) => text.includes(token!.slice(-40)))).toEqual([]);
+      expect(text).not.toContain('alice-password');
+    }
+  });
+});
+
+describe('a login that is under way', () => {
+  const apps = new SampleApps();
+  afterAll(() => apps.close());
+
+  it('A67: does not land after all sessions of the user were ended, if its password was looked at before', async () => {
+    // So that the password takes far longer to check than a kick takes.
+    const app = await apps.start({ SCRYPT_COST: '16' });
+    const admin = await app.login('admin');
+    let answered = false;
+    const login = app.post('/auth/login', { username: 'alice', password: 'alice-password' }).finally(() => {
+      answered = true;
+    });
+    while (!answered) await app.delete('/admin/users/alice/sessions', admin.accessToken);
+    expect(await login).toMatchObject({ status: 401, body: { errorCode: 'SESSION_REVOKED' } });
+  });
+});

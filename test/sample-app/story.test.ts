@@ -1,0 +1,215 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { type Answer, SampleApps, type SampleApp, until } from './sample-app.js';
+
+const PHONE = { deviceType: 'phone', deviceName: 'Phone of Alice' };
+const LAPTOP = { deviceType: 'laptop', deviceName: 'Laptop of Alice' };
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
+describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('a newcomer on $name', ({ create }) => {
+  const apps = new SampleApps();
+  let database: TestDatabase;
+  let app: SampleApp;
+
+  beforeAll(async () => {
+    database = await create();
+    app = await apps.start({ DATABASE_URL: database.url });
+  });
+
+  afterAll(async () => {
+    await apps.close();
+    await database.drop();
+  });
+
+  it('logs in on a phone, then on a laptop, and the phone is told why it is out', async () => {
+    const phoneLogin = await app.post('/auth/login', { username: 'alice', password: 'alice-password', ...PHONE });
+    expect(phoneLogin).toMatchObject({
+      status: 200,
+      body: { tokenType: 'Bearer', expiresIn: 1800, ended: [], sessionId: expect.stringMatching(/^[0-9a-f]{32}$/) },
+    });
+    const phone = phoneLogin.body as { accessToken: string; sessionId: string };
+    expect((await app.get('/me', phone.accessToken)).body).toEqual({
+      userId: 'alice',
+      username: 'alice',
+      roles: [],
+      sessionId: phone.sessionId,
+      ...PHONE,
+      deviceId: null,
+      createdAt: expect.stringMatching(ISO),
+      expiresAt: expect.stringMatching(ISO),
+    });
+
+    const laptop = await app.login('alice', LAPTOP);
+    expect(laptop.ended).toEqual([{ sessionId: phone.sessionId, reason: 'SESSION_REPLACED' }]);
+    expect(await app.get('/me', laptop.accessToken)).toMatchObject({ status: 200, body: { deviceType: 'laptop' } });
+    const refused = await app.get('/me', phone.accessToken);
+    expect(refused).toMatchObject({
+      status: 401,
+      headers: {
+        'www-authenticate': expect.stringMatching(/^Bearer realm="users", error="invalid_token", error_desc/),
+      },
+      body: {
+        statusCode: 401,
+        error: 'Unauthorized',
+        message: expect.any(String),
+        errorCode: 'SESSION_REPLACED',
+        endedAt: expect.stringMatching(ISO),
+        replacedBy: { ...LAPTOP, at: expect.stringMatching(ISO) },
+      },
+    });
+  });
+
+  it('sees who is online and what happened, and ends a session', async () => {
+    const alice = await app.login('alice', LAPTOP);
+    const admin = await app.login('admin');
+    const online = await app.get('/admin/online-users?userId=alice', admin.accessToken);
+    expect(online.body).toMatchObject({
+      items: [{ sessionId: alice.sessionId, userId: 'alice', username: 'alice', ...LAPTOP, ip: '127.0.0.1' }],
+      nextCursor: null,
+      total: 1,
+    });
+    expect(await app.delete(`/admin/sessions/${alice.sessionId}`, admin.accessToken)).toMatchObject({
+      status: 200,
+      body: { ended: 1 },
+    });
+    expect(await app.get('/me', alice.accessToken)).toMatchObject({
+      status: 401,
+      body: { errorCode: 'SESSION_KICKED', endedAt: expect.stringMatching(ISO) },
+    });
+    expect((await app.delete(`/admin/sessions/${alice.sessionId}`, admin.accessToken)).body).toEqual({ ended: 0 });
+    const events = await app.get(`/admin/events?sessionId=${alice.sessionId}`, admin.accessToken);
+    expect(events.body.items).toContainEqual(
+      expect.objectContaining({ type: 'SESSION_ENDED', reason: 'SESSION_KICKED', actor: 'admin', userId: 'alice' }),
+    );
+  });
+
+  it('changes the password, which ends the other sessions, and logs in with the new one only', async () => {
+    const url = '/auth/login';
+    const session = await app.login('bob', PHONE);
+    const change = (oldPassword: string, newPassword: string) =>
+      app.post('/auth/change-password', { oldPassword, newPassword }, session.accessToken);
+    expect(await change('wrong', 'bob-password-2')).toMatchObject({
+      status: 401,
+      body: { errorCode: 'BAD_CREDENTIALS' },
+    });
+    expect(await change('bob-password', 'short')).toMatchObject({
+      status: 400,
+      body: { errorCode: 'ARGUMENT_INVALID' },
+    });
+    expect(await change('bob-password', 'bob-password-2')).toMatchObject({ status: 200, body: { ended: 0 } });
+    // As a client does that never got the answer.
+    expect(await change('bob-password', 'bob-password-2')).toMatchObject({ status: 200, body: { ended: 0 } });
+    expect(await change('bob-password', 'bob-password-3')).toMatchObject({ status: 401 });
+    expect((await app.get('/me', session.accessToken)).status).toBe(200);
+    expect(await app.post(url, { username: 'bob', password: 'bob-password' })).toMatchObject({ status: 401 });
+    expect(await app.post(url, { username: 'bob', password: 'bob-password-2' })).toMatchObject({ status: 200 });
+  });
+
+  it('knows one spelling of a name, whatever the database takes as equal', async () => {
+    for (const username of ['ALICE', 'alice ', ' alice', 'ａlice', 'álice']) {
+      expect(await app.post('/auth/login', { username, password: 'alice-password' })).toMatchObject({
+        status: 401,
+        body: { errorCode: 'BAD_CREDENTIALS' },
+      });
+    }
+  });
+});
+
+describe.each(kindsOf('sqlite', 'postgres'))('a device policy on $name', ({ create }) => {
+  const apps = new SampleApps();
+  const opened: TestDatabase[] = [];
+
+  const start = async (variables: Record<string, string>) => {
+    const database = await create();
+    opened.push(database);
+    return apps.start({ DATABASE_URL: database.url, ...variables });
+  };
+  const codes = async (app: SampleApp, logins: readonly { accessToken: string }[]) => {
+    const answers = await Promise.all(logins.map(({ accessToken }) => app.get('/me', accessToken)));
+    return answers.map(({ status, body }: Answer) => (status === 200 ? 200 : body.errorCode));
+  };
+
+  afterAll(async () => {
+    await apps.close();
+    await Promise.all(opened.map((database) => database.drop()));
+  });
+
+  it('multi: every login lives', async () => {
+    const app = await start({ SESSION_POLICY: 'multi' });
+    const logins = await Promise.all([1, 2, 3, 4].map(() => app.login('alice', PHONE)));
+    expect(await codes(app, logins)).toEqual([200, 200, 200, 200]);
+    const own = await app.get('/sessions', logins[0]!.accessToken);
+    expect(own.body.items).toHaveLength(4);
+    expect(own.body.items.filter(({ current }: { current: boolean }) => current)).toMatchObject([
+      { sessionId: logins[0]!.sessionId, ...PHONE, ip: '127.0.0.1' },
+    ]);
+    expect(await app.post('/auth/logout-others', undefined, logins[0]!.accessToken)).toMatchObject({
+      status: 200,
+      body: { ended: 3 },
+    });
+    expect(await codes(app, logins)).toEqual([200, 'SESSION_LOGGED_OUT', 'SESSION_LOGGED_OUT', 'SESSION_LOGGED_OUT']);
+  });
+
+  it('multi:2, evict-oldest: the third login ends the first, however active that is', async () => {
+    const app = await start({ SESSION_POLICY: 'multi:2' });
+    const [first, second] = await twoLogins(app);
+    await useAfter(app, first, second);
+    const third = await app.login('alice');
+    expect(third.ended).toEqual([{ sessionId: first.sessionId, reason: 'SESSION_REPLACED' }]);
+    expect(await codes(app, [first, second, third])).toEqual(['SESSION_REPLACED', 200, 200]);
+  });
+
+  it('multi:2, evict-least-active: the third login ends the one that was used longer ago', async () => {
+    const app = await start({ SESSION_POLICY: 'multi:2', SESSION_OVERFLOW: 'evict-least-active' });
+    const [first, second] = await twoLogins(app);
+    await useAfter(app, first, second);
+    const third = await app.login('alice');
+    expect(third.ended).toEqual([{ sessionId: second.sessionId, reason: 'SESSION_REPLACED' }]);
+    expect(await codes(app, [first, second, third])).toEqual([200, 'SESSION_REPLACED', 200]);
+  });
+
+  it('multi:2, reject: the third login is refused, until one of the others has logged out', async () => {
+    const app = await start({ SESSION_POLICY: 'multi:2', SESSION_OVERFLOW: 'reject' });
+    const [first, second] = await twoLogins(app);
+    expect(await app.post('/auth/login', { username: 'alice', password: 'alice-password' })).toMatchObject({
+      status: 409,
+      body: { errorCode: 'SESSION_LIMIT_REACHED' },
+    });
+    expect(await codes(app, [first, second])).toEqual([200, 200]);
+    expect((await app.post('/auth/logout', undefined, first.accessToken)).status).toBe(204);
+    const third = await app.login('alice');
+    expect(await codes(app, [first, second, third])).toEqual(['SESSION_LOGGED_OUT', 200, 200]);
+  });
+
+  it('per-device-type: one phone and one laptop', async () => {
+    const app = await start({ SESSION_POLICY: 'per-device-type' });
+    const [phone, laptop] = [await app.login('alice', PHONE), await app.login('alice', LAPTOP)];
+    expect(await codes(app, [phone, laptop])).toEqual([200, 200]);
+    const secondPhone = await app.login('alice', PHONE);
+    expect(secondPhone.ended).toEqual([{ sessionId: phone.sessionId, reason: 'SESSION_REPLACED' }]);
+    expect(await codes(app, [phone, laptop, secondPhone])).toEqual(['SESSION_REPLACED', 200, 200]);
+  });
+});
+
+/** Two logins in different milliseconds. */
+async function twoLogins(app: SampleApp) {
+  const first = await app.login('alice', { deviceName: 'first' });
+  const at = Date.now();
+  await until(() => Date.now() > at + 1);
+  return [first, await app.login('alice', { deviceName: 'second' })] as const;
+}
+
+/** Uses a session until it is the one that was used last. */
+async function useAfter(
+  app: SampleApp,
+  used: { accessToken: string; sessionId: string },
+  other: { sessionId: string },
+) {
+  await until(async () => {
+    const { items } = (await app.get('/sessions', used.accessToken)).body as {
+      items: { sessionId: string; lastSeenAt: string }[];
+    };
+    const seen = (id: string) => Date.parse(items.find(({ sessionId }) => sessionId === id)!.lastSeenAt);
+    return seen(used.sessionId) > seen(other.sessionId);
+  });
+}

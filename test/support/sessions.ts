@@ -1,0 +1,27 @@
+import { type DynamicModule, type INestApplicationContext, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import 'reflect-metadata';
+import { SessionModule, type SessionModuleOptions, TokenService } from 'nestjs-latchkey';
+
+export const SECRET = 'a secret of the tests, of thirty-two bytes and more';
+
+/** A SessionModule without an HTTP server, closed by `close`. */
+export interface Sessions {
+  readonly context: INestApplicationContext;
+  readonly tokens: TokenService;
+  close(): Promise<void>;
+}
+
+@Module({})
+class Root {}
+
+/** Starts a SessionModule as an application would, with a secret of the tests unless another is given. */
+export async function startSessions(
+  options: Partial<SessionModuleOptions>,
+  providers: DynamicModule['providers'] = [],
+): Promise<Sessions> {
+  const session = SessionModule.forRoot({ secret: SECRET, ...options });
+  const root: DynamicModule = { module: Root, imports: [session], providers };
+  const context = await NestFactory.createApplicationContext(root, { logger: ['error'], abortOnError: false });
+  return { context, tokens: context.get(TokenService, { strict: false }), close: () => context.close() };
+}

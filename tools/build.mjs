@@ -1,0 +1,10 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { runNode } from './lib/run.mjs';
+
+/** Builds dist/esm and dist/cjs. */
+rmSync('dist', { recursive: true, force: true });
+await Promise.all([
+  runNode('node_modules/typescript/bin/tsc', ['-p', 'tsconfig.esm.json']),
+  runNode('node_modules/typescript/bin/tsc', ['-p', 'tsconfig.cjs.json']),
+]);
+writeFileSync('dist/cjs/package.json', '{"type":"commonjs"}\n');

@@ -1,0 +1,18 @@
+import { spawn } from 'node:child_process';
+
+/** Runs a command in the foreground; resolves with 0, exits this process with the command's code otherwise. */
+export function run(command, args, options = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: 'inherit', ...options });
+    child.on('error', (error) => {
+      console.error(`${command} cannot be run: ${error.message}`);
+      process.exit(1);
+    });
+    child.on('close', (code, signal) => (code === 0 ? resolve(0) : process.exit(code ?? (signal ? 1 : 0))));
+  });
+}
+
+/** The same for a script of Node.js. */
+export function runNode(script, args = [], options = {}) {
+  return run(process.execPath, [...(options.nodeArgs ?? []), script, ...args], options);
+}
