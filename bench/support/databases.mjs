@@ -1,0 +1,50 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import libsql from 'libsql';
+import { DataSource } from 'typeorm';
+import { startMariadb } from '../../tools/servers/mariadb.mjs';
+import { startPostgres } from '../../tools/servers/postgres.mjs';
+
+/** @typedef {'sqlite' | 'postgres' | 'mariadb'} Kind */
+
+const SERVERS = {
+  postgres: { type: 'postgres', start: startPostgres },
+  mariadb: { type: 'mysql', start: startMariadb },
+};
+
+/** Empty databases for the benchmarks. Each server is started when it is first asked for. */
+export class Databases {
+  #servers = new Map();
+  #directories = [];
+
+  /** @param {Kind} kind @returns {Promise<import('typeorm').DataSourceOptions>} the options of a new, empty database */
+  async create(kind) {
+    if (kind === 'sqlite') {
+      const directory = mkdtempSync(join(tmpdir(), 'session-bench-'));
+      this.#directories.push(directory);
+      return { type: 'better-sqlite3', driver: libsql, database: join(directory, 'sessions.sqlite'), enableWAL: true };
+    }
+    const { type, start } = SERVERS[kind];
+    if (!this.#servers.has(kind)) this.#servers.set(kind, start());
+    const server = await this.#servers.get(kind);
+    const name = `bench_${randomBytes(6).toString('hex')}`;
+    const admin = await new DataSource({ type, url: server.url }).initialize();
+    await admin.query(`CREATE DATABASE ${name}`);
+    await admin.destroy();
+    const url = new URL(server.url);
+    url.pathname = `/${name}`;
+    return { type, url: url.href };
+  }
+
+  /** Ends the servers and removes all data. */
+  async close() {
+    const started = await Promise.allSettled(this.#servers.values());
+    await Promise.all(started.map((server) => server.value?.stop()));
+    for (const directory of this.#directories) rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** @param {Kind} kind */
+export const engineName = (kind) => ({ sqlite: 'SQLite', postgres: 'PostgreSQL', mariadb: 'MariaDB' })[kind];
