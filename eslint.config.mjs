@@ -7,6 +7,7 @@ const allowed = {
   cache: ['core'],
   nest: ['core', 'database', 'cache'],
   admin: ['core', 'database', 'nest'],
+  jwt: ['core', 'nest'],
   testing: ['core'],
 };
 

@@ -2,6 +2,9 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuthGuard, SessionModule } from 'nestjs-latchkey';
+import { jwksController } from 'nestjs-latchkey/jwt';
+import { CommentsController } from './account/comments.controller.js';
+import { DataController } from './account/data.controller.js';
 import { MeController } from './account/me.controller.js';
 import { SessionsController } from './account/sessions.controller.js';
 import { AdminModule } from './admin/admin.module.js';
@@ -12,12 +15,12 @@ import { HealthController } from './health/health.controller.js';
 import { HomeController } from './home/home.controller.js';
 import { UnreadableRequestFilter } from './http/unreadable-request.filter.js';
 import { NoStoreInterceptor } from './http/no-store.interceptor.js';
-import { sessionOptions } from './session-options.js';
+import { type SampleKeys, sessionOptions } from './session-options.js';
 
 /** The whole application: the session library takes its database from TypeOrmModule, and guards every route. */
 @Module({
   imports: [AuthModule, AdminModule],
-  controllers: [HomeController, HealthController, MeController, SessionsController],
+  controllers: [HomeController, HealthController, MeController, DataController, CommentsController, SessionsController],
   providers: [
     { provide: APP_GUARD, useClass: AuthGuard },
     { provide: APP_FILTER, useClass: UnreadableRequestFilter },
@@ -25,8 +28,8 @@ import { sessionOptions } from './session-options.js';
   ],
 })
 export class AppModule {
-  /** @param secret secrets of the session library, the first of which signs */
-  static with(config: SampleConfig, secret: readonly string[]): DynamicModule {
+  static with(config: SampleConfig, keys: SampleKeys): DynamicModule {
+    const options = sessionOptions(config, keys);
     return {
       module: AppModule,
       global: true,
@@ -35,8 +38,10 @@ export class AppModule {
           useFactory: () => ({ ...dataSourceOptions(config.database), retryAttempts: 0 }),
           dataSourceFactory: (options) => openDataSource(config.database, options!),
         }),
-        SessionModule.forRoot({ isGlobal: true, ...sessionOptions(config, secret) }),
+        SessionModule.forRoot({ isGlobal: true, ...options }),
       ],
+      // Other services check JWTs with these keys.
+      controllers: options.tokens.name === 'jwt' ? [jwksController(options.tokens)] : [],
       providers: [{ provide: SAMPLE_CONFIG, useValue: config }],
       exports: [SAMPLE_CONFIG],
     };

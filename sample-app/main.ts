@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AppModule } from './app.module.js';
+import { jwtKeys } from './config/jwt-key.js';
 import { readConfig } from './config/read-config.js';
 import { sessionSecrets } from './config/session-secret.js';
 import { createApplication } from './http/create-application.js';
@@ -11,7 +12,9 @@ import { startProblem } from './start-problem.js';
 
 try {
   const config = readConfig(process.env);
-  const app = await createApplication(AppModule.with(config, await sessionSecrets(config)), config);
+  for (const warning of config.warnings) console.error(warning);
+  const keys = { secrets: await sessionSecrets(config), jwtKeys: await jwtKeys(config) };
+  const app = await createApplication(AppModule.with(config, keys), config);
   await app.listen(config.port, config.host);
   stopOnSignals(app);
   const server = app.getHttpServer() as Server;

@@ -1,22 +1,59 @@
 import {
   type DevicePolicy,
   type SessionModuleOptions,
-  fixed,
+  type TimingOptions,
+  type TokenMode,
+  accessAndRefresh,
   multiDevice,
   oneDevicePerType,
   singleDevice,
+  sliding,
 } from 'nestjs-latchkey';
-import type { PolicyConfig, SampleConfig } from './config/sample-config.js';
+import { jwt } from 'nestjs-latchkey/jwt';
+import { partOf, shorter } from './config/durations.js';
+import type { JwtKey } from './config/jwt-key.js';
+import type { PolicyConfig, SampleConfig, TokenConfig } from './config/sample-config.js';
+
+/** Issuer and audience of JWTs. */
+const JWT_NAME = 'latchkey-sample';
+
+/** What the session library signs with. */
+export interface SampleKeys {
+  /** The first one signs. */
+  readonly secrets: readonly string[];
+  /** The first one signs. Empty where no JWTs are made. */
+  readonly jwtKeys: readonly JwtKey[];
+}
 
 /** What the configuration of the application means to the session library. */
-export function sessionOptions(config: SampleConfig, secret: readonly string[]): SessionModuleOptions {
+export function sessionOptions(config: SampleConfig, keys: SampleKeys) {
   return {
-    secret,
+    secret: keys.secrets,
     policy: devicePolicy(config.policy),
-    tokens: fixed({ ttl: config.accessTtl, maxAge: config.maxAge }),
-    timing: { outageGrace: config.outageGrace },
+    tokens: tokenMode(config.tokens, keys.jwtKeys),
+    idleTimeout: config.idleTimeout,
+    onReplace: config.onReplace,
+    timing: timing(config),
     ...(config.nearCache === 'off' && { nearCache: false as const }),
-  };
+  } satisfies SessionModuleOptions;
+}
+
+/** @throws SessionError CONFIGURATION_INVALID for lives that contradict each other */
+function tokenMode(tokens: TokenConfig, keys: readonly JwtKey[]): TokenMode {
+  switch (tokens.mode) {
+    case 'refresh': {
+      const { access, refresh, grace, maxAge } = tokens;
+      return accessAndRefresh({ access, refresh, grace, maxAge });
+    }
+    case 'sliding': {
+      const { ttl, renewWithin, grace, maxAge } = tokens;
+      return sliding({ ttl, renewWithin, grace, maxAge });
+    }
+    case 'jwt': {
+      const { access, refresh, grace, maxAge } = tokens;
+      return jwt({ keys, issuer: JWT_NAME, audience: JWT_NAME, access, refresh, grace, maxAge });
+    }
+  }
 }
 
 function devicePolicy(policy: PolicyConfig): DevicePolicy {
@@ -28,4 +65,10 @@ function devicePolicy(policy: PolicyConfig): DevicePolicy {
     case 'multi':
       return multiDevice({ max: policy.max, overflow: policy.overflow });
   }
+}
+
+/** Uses are written, and idle sessions looked for, as often as a short idle timeout needs it. */
+function timing({ outageGrace, idleTimeout }: SampleConfig): TimingOptions {
+  if (idleTimeout === false) return { outageGrace };
+  return { outageGrace, activityFlush: shorter('10s', partOf(idleTimeout, 3)), sweep: shorter('30s', idleTimeout) };
 }

@@ -1,5 +1,6 @@
 import { SessionError } from 'nestjs-latchkey';
 import { ConfigError } from './config/config-error.js';
+import { inVariables } from './config/variable-names.js';
 
 const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'PORT is in use by another program. Set another one, or 0 for any that is free.',
@@ -12,7 +13,7 @@ const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
 /** Why the application does not start: one line for what whoever starts it can change, the whole error for all else. */
 export function startProblem(error: unknown): unknown {
   if (error instanceof ConfigError) return error.message;
-  if (error instanceof SessionError && error.code === 'CONFIGURATION_INVALID') return error.message;
+  if (error instanceof SessionError && error.code === 'CONFIGURATION_INVALID') return inVariables(error.message);
   const { code, syscall } = (error ?? {}) as { code?: string; syscall?: string };
   const isListening = syscall === 'listen' || syscall === 'getaddrinfo';
   return (isListening && LISTEN_PROBLEMS[code ?? '']) || error;

@@ -4,6 +4,7 @@ import type { Membership, PollResult, SessionChange } from '../core/membership.j
 import { EndPendingError } from '../core/session-error.js';
 import type { SessionRecord } from '../core/session.js';
 import type { EndConfirmation, VerificationCache } from '../core/verification-cache.js';
+import { HeldKeys } from './held-keys.js';
 import type { NearCache } from './near-cache.js';
 import { RecentChanges } from './recent-changes.js';
 
@@ -36,6 +37,8 @@ const CONFIRM_POLL_MS = 50;
  */
 export class CacheCoherence implements VerificationCache, EndConfirmation {
   private readonly recent: RecentChanges;
+  /** A change whose outcome is not known is in the change log by the end of this time, if it happened. */
+  private readonly held = new HeldKeys(LATE_COMMIT_MS);
   /** Caching is in this node's row. */
   private announced = false;
   /** Database time from which on reads may be kept; null while this node may not cache. */
@@ -65,17 +68,32 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
     if (!this.caching) return null;
     const copy = this.settings.nearCache!.get(sessionId);
     if (!copy || this.clock.now() - copy.readAt >= this.settings.copyAgeMs) return null;
-    return copy.record;
+    return this.isHeld(copy.record) ? null : copy.record;
   }
 
   put(record: SessionRecord, readAt: number): void {
     if (this.activeSince === null || readAt < this.activeSince) return;
-    if (record.version < this.recent.versionOf(record.id)) return;
+    if (record.version < this.recent.versionOf(record.id) || this.isHeld(record)) return;
     this.settings.nearCache!.set({ record, readAt });
   }
 
-  async confirm(changes: readonly SessionChange[]): Promise<void> {
+  /**
+   * Uses no copy of a session, or of the sessions of an account, until released.
+   * @param key the id of the session or the key of the account
+   * @returns call it with whether the outcome of the change is known
+   */
+  hold(key: string): (isKnown: boolean) => void {
+    this.held.hold(key);
+    return (isKnown) => this.held.release(key, isKnown, this.clock.monotonic());
+  }
+
+  /** Forgets copies that are older than these versions. Other nodes hear of the changes by the change log. */
+  forget(changes: readonly SessionChange[]): void {
     for (const change of changes) this.apply(change);
+  }
+
+  async confirm(changes: readonly SessionChange[]): Promise<void> {
+    this.forget(changes);
     const deadline = this.clock.monotonic() + this.settings.confirmMs;
     while (!this.isEstablished()) {
       await this.poll().catch(() => undefined);
@@ -154,6 +172,11 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
     this.recent.add(change, this.clock.monotonic());
     const copy = nearCache?.get(change.sessionId);
     if (copy && copy.record.version < change.version) nearCache?.delete(change.sessionId);
+  }
+
+  private isHeld({ id, userKey }: SessionRecord): boolean {
+    const now = this.clock.monotonic();
+    return this.held.has(id, now) || this.held.has(userKey, now);
   }
 
   private isEstablished(): boolean {

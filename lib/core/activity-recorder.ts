@@ -14,6 +14,8 @@ export class ActivityRecorder {
   private flushing: Promise<void> = Promise.resolve();
   /** Uses that were dropped because too many sessions were pending or a write failed. */
   dropped = 0;
+  /** Time of the latest use that was dropped: up to then, nobody may be taken for idle by the record. */
+  lostAt = -Infinity;
 
   constructor(private readonly repository: Pick<SessionRepository, 'recordActivity'>) {}
 
@@ -21,7 +23,7 @@ export class ActivityRecorder {
   record(sessionId: string, at: number, ip: string | null): void {
     const known = this.pending.get(sessionId);
     if (!known && this.pending.size >= MAX_PENDING) {
-      this.dropped++;
+      this.drop(at);
     } else if (!known || known.at <= at) {
       this.pending.set(sessionId, { sessionId, at, ip: ip ?? known?.ip ?? null });
     }
@@ -30,6 +32,11 @@ export class ActivityRecorder {
   /** The last use that is not yet written, if any. */
   peek(sessionId: string): Activity | undefined {
     return this.pending.get(sessionId);
+  }
+
+  /** The last use that this node or the record knows of. Milliseconds since the epoch. */
+  lastUse({ id, lastSeenAt }: { readonly id: string; readonly lastSeenAt: number }): number {
+    return Math.max(lastSeenAt, this.peek(id)?.at ?? 0);
   }
 
   /** Writes what is pending, after any flush that is under way. Never rejects. */
@@ -46,11 +53,17 @@ export class ActivityRecorder {
         this.forget(chunk);
       } catch {
         // The database has trouble enough; the rest would wait for it in vain, at a shutdown as well.
-        this.dropped += batch.length - from;
-        this.forget(batch.slice(from));
+        const lost = batch.slice(from);
+        for (const { at } of lost) this.drop(at);
+        this.forget(lost);
         return;
       }
     }
+  }
+
+  private drop(at: number): void {
+    this.dropped++;
+    this.lostAt = Math.max(this.lostAt, at);
   }
 
   /** Uses that came meanwhile stay. */

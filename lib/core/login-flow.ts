@@ -3,14 +3,34 @@ import type { Clock } from './clock.js';
 import { withDeadline } from './deadline.js';
 import type { DevicePolicy, LiveSession } from './device-policy.js';
 import { KeyedQueue } from './keyed-queue.js';
-import type { CheckedLogin } from './login-input.js';
+import type { EndReason } from './end-reason.js';
+import type { BeforeLogin } from './before-login.js';
+import type { LifecycleEvents } from './lifecycle-event.js';
+import { type CheckedLogin, type LoginOptions, checkLogin, checkTime } from './login-input.js';
+import { readTicket } from './login-ticket.js';
 import type { SecretKeys } from './secret-keys.js';
+import type { SessionEnding } from './session-ending.js';
 import { SessionError } from './session-error.js';
 import type { LoginOutcome, SessionRepository } from './session-repository.js';
-import type { NewSession, Session } from './session.js';
-import { type TokenCodec, randomId } from './token-codec.js';
-import type { TokenLifetimes } from './token-lifetimes.js';
+import { type EndedSession, type NewSession, type Session, toSession } from './session.js';
+import { randomId } from './token-codec.js';
+import type { IssuedTokens, PairSecrets, TokenIssuer } from './token-issuer.js';
+import type { TokenMode } from './token-mode.js';
+import { lastUse } from './token-pair.js';
 import type { AccountRef } from './user-key.js';
+import type { Verifier } from './verifier.js';
+
+/** What a login gives. */
+export interface LoginResult extends IssuedTokens {
+  readonly session: Session;
+  /** The sessions that this login ended. */
+  readonly ended: readonly EndedSessionSummary[];
+}
+
+export interface EndedSessionSummary {
+  readonly sessionId: string;
+  readonly reason: EndReason;
+}
 
 /** What the application can know of a login when it picks a policy for it. */
 export interface PolicyContext {
@@ -24,47 +44,127 @@ export type PolicyOption = DevicePolicy | ((login: PolicyContext) => DevicePolic
 
 export interface LoginFlowParts {
   readonly keys: SecretKeys;
-  readonly codec: TokenCodec;
-  readonly lifetimes: TokenLifetimes;
+  readonly issuer: TokenIssuer;
+  readonly verifier: Verifier;
+  readonly ending: SessionEnding;
+  readonly events: LifecycleEvents;
+  /** The application's veto; null if it has none. */
+  readonly beforeLogin: BeforeLogin | null;
+  readonly mode: TokenMode;
   readonly policy: PolicyOption;
   readonly repository: SessionRepository;
   readonly activity: ActivityRecorder;
   readonly clock: Clock;
   /** How long a login may take, its wait for earlier logins of the account included. Milliseconds. */
   readonly loginBudgetMs: number;
+  /** Whether the data of replaced sessions stays readable. */
+  readonly keepReplacedData: boolean;
 }
 
 /** A login that has been checked and is to be recorded. */
-export interface PendingLogin {
+interface PendingLogin {
   readonly account: AccountRef;
   readonly input: CheckedLogin;
   readonly authenticatedAt: number | undefined;
   readonly ticketEpoch: number | null;
   readonly presentedSessionId: string | null;
+  readonly impersonation: Impersonation | null;
 }
 
-/** Mints the token of a login, and records the session in the slot that the policy decides on. */
+/** Set where an operator opens the session as the user. */
+export interface Impersonation {
+  readonly by: string;
+  readonly reason: string | null;
+  /** Life of the session, whatever the mode says. Milliseconds. */
+  readonly maxAgeMs: number;
+}
+
+/** Opens sessions: mints the tokens, and records the session in the slot that the policy decides on. */
 export class LoginFlow {
   private readonly queue = new KeyedQueue();
 
   constructor(private readonly parts: LoginFlowParts) {}
 
-  async record(login: PendingLogin): Promise<{ token: string; outcome: LoginOutcome }> {
+  /** See TokenService.login and TokenService.impersonate. */
+  async login(
+    account: AccountRef,
+    options: LoginOptions,
+    impersonation: Impersonation | null = null,
+  ): Promise<LoginResult> {
+    const { ending, events, keys, verifier } = this.parts;
+    const input = checkLogin(options);
+    const authenticatedAt = checkTime(options.authenticatedAt, 'authenticatedAt');
+    const ticketEpoch = options.ticket === undefined ? null : readTicket(keys, account, options.ticket);
+    await this.askBeforeLogin(account, input, impersonation);
+    const presented = await verifier.findHolder(options.presentedToken);
+    const presentedSessionId = presented?.id ?? null;
+    const { tokens, outcome } = await this.record({
+      account,
+      input,
+      authenticatedAt,
+      ticketEpoch,
+      presentedSessionId,
+      impersonation,
+    });
+    if (outcome.ended.length > 0 || presented) await this.settleReplaced(outcome.ended);
+    if (outcome.kind === 'limit-reached') throw new SessionError('SESSION_LIMIT_REACHED');
+    if (outcome.kind === 'superseded') throw new SessionError('SESSION_REVOKED');
+    if (outcome.kind === 'banned') throw new SessionError('ACCOUNT_DISABLED');
+    const { session } = outcome;
+    const { id: sessionId, userId, deviceType, ip, impersonator } = session;
+    events.emit({ type: 'session.login', sessionId, userId, deviceType, ip, impersonator });
+    // Sessions of other users, and of impersonators, are not the policy's to end.
+    const isPolicys = presented?.userKey === account.key && presented.impersonator === null;
+    if (presented && !presented.end && !isPolicys) await ending.logOut(presented);
+    return {
+      ...tokens!,
+      session: toSession(session),
+      ended: outcome.ended.map((one) => ({ sessionId: one.sessionId, reason: one.reason })),
+    };
+  }
+
+  private async askBeforeLogin(
+    { userId }: AccountRef,
+    input: CheckedLogin,
+    impersonation: Impersonation | null,
+  ): Promise<void> {
+    const { beforeLogin, loginBudgetMs } = this.parts;
+    if (!beforeLogin) return;
+    // A copy: what the hook does to it must not get into the record unchecked.
+    const attempt = structuredClone({ ...input, userId, impersonator: impersonation?.by ?? null });
+    const answer = await withDeadline(Promise.resolve(attempt).then(beforeLogin), loginBudgetMs);
+    if (answer === false) throw new SessionError('FORBIDDEN');
+  }
+
+  /** While a node may still accept the old token, the new one is given to nobody: the client logs in again. */
+  private async settleReplaced(ended: readonly EndedSession[]): Promise<void> {
+    try {
+      await this.parts.ending.settle(ended);
+    } catch (cause) {
+      throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
+    }
+  }
+
+  /** @returns what was recorded, and the tokens of the session if there is one now */
+  private async record(login: PendingLogin): Promise<{ tokens: IssuedTokens | null; outcome: LoginOutcome }> {
     const policy = this.pickPolicy(login);
+    const { issuer, keepReplacedData, repository } = this.parts;
+    const { account, input, authenticatedAt = null, impersonation, presentedSessionId, ticketEpoch } = login;
     const id = randomId();
-    const { token, hash } = this.parts.codec.mint('at', id, 1);
     const nonce = randomId();
-    const { account, input, presentedSessionId, ticketEpoch } = login;
+    const secrets = issuer.randomSecrets();
     const decide = (live: readonly LiveSession[], now: number) =>
       policy.decide(
         { sessionId: id, deviceType: input.deviceType, deviceId: input.deviceId, presentedSessionId, now },
-        live.map((one) => ({ ...one, lastSeenAt: this.lastSeen(one) })),
+        live.map((one) => ({ ...one, lastSeenAt: this.parts.activity.lastUse(one) })),
       );
-    const open = (now: number) => this.open(login, { id, hash, nonce }, now);
-    const outcome = await this.inAccountOrder(account, () =>
-      this.parts.repository.login({ account, open, ticketEpoch, decide }),
-    );
-    return { token, outcome };
+    const open = (now: number) => this.open(login, { id, nonce, secrets }, now);
+    const impersonationReason = impersonation?.reason ?? null;
+    const request = { account, open, ticketEpoch, authenticatedAt, impersonationReason, keepReplacedData, decide };
+    const outcome = await this.inAccountOrder(account, () => repository.login(request));
+    if (outcome.kind !== 'granted') return { tokens: null, outcome };
+    const { session } = outcome;
+    return { tokens: await issuer.write(session, session.current, secrets), outcome };
   }
 
   private pickPolicy({ account, input }: PendingLogin): DevicePolicy {
@@ -74,27 +174,28 @@ export class LoginFlow {
   }
 
   private open(
-    { account, input, authenticatedAt }: PendingLogin,
-    { id, hash, nonce }: { readonly id: string; readonly hash: string; readonly nonce: string },
+    { account, input, authenticatedAt, impersonation }: PendingLogin,
+    { id, nonce, secrets }: { readonly id: string; readonly nonce: string; readonly secrets: PairSecrets },
     now: number,
   ): NewSession {
-    const { keys, lifetimes } = this.parts;
-    const expiresAt = now + lifetimes.maxAgeMs;
-    const accessExpiresAt = Math.min(now + lifetimes.accessMs, expiresAt);
-    return {
+    const { issuer, mode } = this.parts;
+    const subject = {
       id,
       realm: account.realm,
       userId: account.userId,
       userKey: account.key,
+      nonce,
+      expiresAt: now + Math.min(mode.maxAgeMs, impersonation?.maxAgeMs ?? Infinity),
+    };
+    const current = issuer.open(subject, 1, secrets, now);
+    return {
+      ...subject,
       ...input,
       createdAt: now,
       authenticatedAt: Math.min(authenticatedAt ?? now, now),
-      expiresAt,
-      accessHash: hash,
-      accessExpiresAt,
-      usableUntil: accessExpiresAt,
-      keyId: keys.currentKeyId,
-      nonce,
+      impersonator: impersonation?.by ?? null,
+      current,
+      usableUntil: lastUse(current),
     };
   }
 
@@ -105,10 +206,5 @@ export class LoginFlow {
     const inTime = () =>
       clock.monotonic() < deadline ? record() : Promise.reject(new SessionError('SESSION_STORE_UNAVAILABLE'));
     return withDeadline(this.queue.run(account.key, inTime), loginBudgetMs);
-  }
-
-  /** This node may know of a use that is not written yet. */
-  private lastSeen(session: LiveSession): number {
-    return Math.max(session.lastSeenAt, this.parts.activity.peek(session.id)?.at ?? 0);
   }
 }

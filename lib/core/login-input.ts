@@ -1,3 +1,5 @@
+import { type Duration, parseDuration } from './duration.js';
+import { jsonText } from './json-value.js';
 import { invalidArgument } from './session-error.js';
 import type { Claims } from './session.js';
 
@@ -19,8 +21,21 @@ export interface LoginOptions {
   readonly authenticatedAt?: number;
   /** What beginLogin returned before the password was checked. */
   readonly ticket?: string;
-  /** Access token that came with the login request, if any; its session ends (CWE-384). */
+  /** Token that came with the login request, if any; its session ends (CWE-384). */
   readonly presentedToken?: string | null;
+}
+
+/** What an operator tells who opens a session as a user. */
+export interface ImpersonationOptions extends Pick<
+  LoginOptions,
+  'deviceType' | 'deviceName' | 'ip' | 'userAgent' | 'claims'
+> {
+  /** Who it is, 1 to 1,024 characters. */
+  readonly by: string;
+  /** Why, at most 255 characters; kept in the audit trail. */
+  readonly reason?: string;
+  /** Life of the session, which nothing prolongs; default `30m`, at most `12h`. */
+  readonly for?: Duration;
 }
 
 /** A login's options after the check: nothing is undefined, and every text fits its column. */
@@ -34,7 +49,6 @@ export interface CheckedLogin {
 }
 
 const MAX_CLAIMS_BYTES = 4096;
-const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** @throws SessionError ARGUMENT_INVALID naming the field */
 export function checkLogin(options: LoginOptions): CheckedLogin {
@@ -76,9 +90,31 @@ export function checkTime(value: number | undefined, name: string): number | und
   return value;
 }
 
+const MAX_IMPERSONATION_MS = 12 * 3_600_000;
+
+/** Life of an impersonator's session in milliseconds. @throws SessionError ARGUMENT_INVALID */
+export function impersonationLife(value: unknown = '30m'): number {
+  let ms = NaN;
+  try {
+    ms = parseDuration(value, 'for');
+  } catch {
+    // Refused below, as an argument and not as an option.
+  }
+  if (!(ms <= MAX_IMPERSONATION_MS)) throw invalidArgument('for', "must be a duration of at most '12h', such as '30m'");
+  return ms;
+}
+
 /** An IPv4 address that came in over an IPv6 socket (RFC 4291 2.5.5.2) as the IPv4 address that it is. */
 function plainAddress(ip: string | null): string | null {
   return ip?.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '') ?? null;
+}
+
+/** The name of an operator, who is a user as well: it may be whatever a user id may be. */
+export function actorOf(value: unknown): string {
+  if (typeof value !== 'string' || value === '' || value.length > 1024) {
+    throw invalidArgument('by', 'must be text of 1 to 1,024 characters that names who does it');
+  }
+  return value;
 }
 
 /** The address of a use. What is none is left out: a request is not refused for what a proxy wrote. */
@@ -103,30 +139,15 @@ function cleanUserAgent(value: unknown): string | null {
   );
 }
 
-function checkClaims(claims: unknown): Claims {
+/** @throws SessionError ARGUMENT_INVALID unless the value is a plain JSON object of at most 4,096 bytes; undefined is `{}` */
+export function checkClaims(claims: unknown): Claims {
   if (claims === undefined) return {};
-  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) {
-    throw invalidArgument('claims', 'must be a plain JSON object');
-  }
-  let json: string | undefined;
-  try {
-    json = JSON.stringify(claims, refuseForbidden);
-  } catch (cause) {
-    throw invalidArgument('claims', `must be plain JSON data (${(cause as Error).message})`);
-  }
-  const copy: unknown = json === undefined ? undefined : JSON.parse(json);
-  if (json === undefined || typeof copy !== 'object' || copy === null || Array.isArray(copy)) {
-    throw invalidArgument('claims', 'must be a plain JSON object');
-  }
-  if (Buffer.byteLength(json) > MAX_CLAIMS_BYTES) {
-    throw invalidArgument('claims', `must be at most ${MAX_CLAIMS_BYTES} bytes as JSON`);
-  }
+  const copy: unknown = isPlainObject(claims) ? JSON.parse(jsonText(claims, 'claims', MAX_CLAIMS_BYTES)) : null;
+  // What has a toJSON of its own may have become anything.
+  if (!isPlainObject(copy)) throw invalidArgument('claims', 'must be a plain JSON object');
   return copy as Claims;
 }
 
-/** Keys that reach into prototypes when somebody later merges the object carelessly. */
-function refuseForbidden(key: string, value: unknown): unknown {
-  if (FORBIDDEN_KEYS.has(key)) throw new Error(`the key ${key} is not allowed`);
-  if (typeof value === 'function' || typeof value === 'symbol') throw new Error(`${key} is a ${typeof value}`);
-  return value;
+function isPlainObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -8,6 +8,9 @@ export type SessionErrorCode =
   | 'TOKEN_INVALID'
   | 'BAD_CREDENTIALS'
   | 'FORBIDDEN'
+  | 'SERVICE_BANNED'
+  | 'FRESH_LOGIN_REQUIRED'
+  | 'TOO_MANY_REFRESHES'
   | 'SESSION_LIMIT_REACHED'
   | 'SESSION_STORE_UNAVAILABLE'
   | 'SESSION_NOT_FOUND'
@@ -18,7 +21,7 @@ export type SessionErrorCode =
 /** What people read. Say what is wrong and what to do; replaceable through the module option `messages`. */
 export const defaultMessages: Readonly<Record<SessionErrorCode, string>> = {
   TOKEN_MISSING: 'This route needs an access token in the Authorization header.',
-  TOKEN_MALFORMED: 'The Authorization header is not of the form "Bearer <token>".',
+  TOKEN_MALFORMED: 'This is no token. In the Authorization header it must be of the form "Bearer <token>".',
   TOKEN_INVALID: 'The access token is not known. Log in again.',
   BAD_CREDENTIALS: 'The name or the password is wrong.',
   FORBIDDEN: 'The user may not do this.',
@@ -28,6 +31,12 @@ export const defaultMessages: Readonly<Record<SessionErrorCode, string>> = {
   SESSION_REPLACED: 'The session was ended by a login on another device.',
   SESSION_KICKED: 'The session was ended by an administrator.',
   SESSION_REVOKED: 'The session was ended because the credentials of the account changed. Log in again.',
+  SESSION_IDLE: 'The session was not used for too long. Log in again.',
+  ACCOUNT_DISABLED: 'The account is disabled.',
+  REFRESH_REUSED: 'The refresh token had been used before, so the session was ended for safety. Log in again.',
+  SERVICE_BANNED: 'The account may not use this service at the moment.',
+  FRESH_LOGIN_REQUIRED: 'This needs a recent proof of who you are. Confirm your password.',
+  TOO_MANY_REFRESHES: 'The tokens of this session are renewed too often. Try again shortly.',
   SESSION_LIMIT_REACHED: 'The account has reached its limit of sessions. Log out on another device first.',
   SESSION_STORE_UNAVAILABLE: 'Sessions cannot be checked at the moment. Try again shortly.',
   SESSION_NOT_FOUND: 'There is no such session.',

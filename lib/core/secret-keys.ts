@@ -5,7 +5,7 @@ const MIN_SECRET_BYTES = 32;
 const MAX_SECRETS = 4;
 
 /** What a derived key is for. Each purpose has a key of its own, so that no value made for one passes for another. */
-export type KeyPurpose = 'token-mac' | 'login-ticket';
+export type KeyPurpose = 'token-mac' | 'login-ticket' | 'successor';
 
 /**
  * The keys derived from the application's secrets. The first secret signs; every one of them is accepted, which is how a
@@ -13,6 +13,7 @@ export type KeyPurpose = 'token-mac' | 'login-ticket';
  */
 export class SecretKeys {
   private readonly secrets: readonly Buffer[];
+  private readonly ids: readonly string[];
   private readonly derived = new Map<KeyPurpose, readonly Buffer[]>();
 
   /**
@@ -38,16 +39,27 @@ export class SecretKeys {
       return Buffer.from(value);
     });
     if (new Set(list).size !== list.length) throw invalidOption('secret', 'must not list the same secret twice');
+    this.ids = this.secrets.map((one) => this.derive(one, 'key-id').toString('hex').slice(0, 16));
   }
 
   /** Name of the key that signs now: 16 hex digits that say nothing of the secret. */
   get currentKeyId(): string {
-    return this.derive(this.secrets[0]!, 'key-id').toString('hex').slice(0, 16);
+    return this.ids[0]!;
   }
 
-  /** HMAC-SHA-256 of the data under the key that signs now, cut to `bytes`. */
-  sign(purpose: KeyPurpose, data: string | Buffer, bytes: number): Buffer {
-    return mac(this.keys(purpose)[0]!, data, bytes);
+  /** Whether the key of this name is among those accepted here. */
+  has(keyId: string): boolean {
+    return this.ids.includes(keyId);
+  }
+
+  /**
+   * HMAC-SHA-256 of the data, cut to `bytes`, under the key that signs now or under the one named.
+   * @throws Error if there is no key of this name; see `has`
+   */
+  sign(purpose: KeyPurpose, data: string | Buffer, bytes: number, keyId = this.currentKeyId): Buffer {
+    const key = this.keys(purpose)[this.ids.indexOf(keyId)];
+    if (!key) throw new Error(`There is no key ${keyId} here.`);
+    return mac(key, data, bytes);
   }
 
   /** Whether `tag` is the MAC of `data` under any of the accepted keys. Compared in constant time. */

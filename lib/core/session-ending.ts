@@ -1,6 +1,7 @@
 import type { EndReason } from './end-reason.js';
+import type { LifecycleEvents } from './lifecycle-event.js';
 import type { SessionRepository } from './session-repository.js';
-import type { SessionRecord } from './session.js';
+import type { EndedSession, SessionRecord } from './session.js';
 import { type AccountRef, actorText } from './user-key.js';
 import type { EndConfirmation } from './verification-cache.js';
 
@@ -12,6 +13,7 @@ export class SessionEnding {
   constructor(
     private readonly repository: SessionRepository,
     private readonly confirmation: EndConfirmation,
+    private readonly events: LifecycleEvents,
   ) {}
 
   /** Ends the session of a token's holder. For one that has ended already, only makes sure that every node knows. */
@@ -26,7 +28,7 @@ export class SessionEnding {
   /** @returns whether this call ended it */
   async endOne(sessionId: string, reason: EndReason, by: string, account?: AccountRef): Promise<boolean> {
     const ended = await this.repository.endSession(sessionId, { reason, by: actorText(by) }, account);
-    await this.confirmation.confirm(ended ? [ended] : []);
+    await this.settle(ended ? [ended] : []);
     // A session that turned out to be overdue ended by itself.
     return ended?.reason === reason;
   }
@@ -39,7 +41,15 @@ export class SessionEnding {
     options: { readonly except: string | null; readonly raiseEpoch: boolean },
   ): Promise<number> {
     const ended = await this.repository.endAccountSessions(account, { reason, by: actorText(by) }, options);
-    await this.confirmation.confirm(ended);
+    await this.settle(ended);
     return ended.filter((one) => one.reason === reason).length;
+  }
+
+  /** Tells of ends that are recorded, and waits until they are true everywhere. */
+  async settle(ended: readonly EndedSession[]): Promise<void> {
+    for (const { sessionId, userId, reason } of ended) {
+      this.events.emit({ type: 'session.ended', sessionId, userId, reason });
+    }
+    await this.confirmation.confirm(ended);
   }
 }

@@ -1,4 +1,5 @@
 import { type SessionErrorCode, defaultMessages } from './messages.js';
+import type { Refusal } from './verification.js';
 
 /**
  * Every error that this library throws. `code` is stable and meant for programs, `message` for people; neither ever holds
@@ -24,6 +25,13 @@ export class EndPendingError extends SessionError {
   /** @param effectiveBy milliseconds since the epoch by which no node accepts the ended sessions any more */
   constructor(readonly effectiveBy: number) {
     super('END_PENDING');
+  }
+}
+
+/** A token that was presented for something else than a request, such as a refresh, is refused; see Refusal for why. */
+export class TokenRefusedError extends SessionError {
+  constructor(readonly refusal: Refusal) {
+    super(refusal.reason);
   }
 }
 

@@ -2,13 +2,29 @@ import type { EndReason } from './end-reason.js';
 
 /**
  * What the audit trail tells of.
- * - LOGIN, LOGIN_REFUSED: a session opened, or did not because of a limit or an outdated ticket
+ * - LOGIN, LOGIN_REFUSED: a session opened, or did not because of a limit, a ban or an outdated proof
+ * - IMPERSONATION: an operator opened a session as the user; `actor` is the operator
+ * - TOKEN_RENEWED: the tokens of a session were replaced by their successors
+ * - REFRESH_REUSED: a refresh token came back after its grace; `ip` is where from, `detail.renewedFrom` where its
+ *   successor had been taken to
  * - SESSION_ENDED: one session ended, with the reason
  * - ACCOUNT_SESSIONS_ENDED: someone ended all sessions of an account at once; `ended` says how many there were
  * - KICK_WITHOUT_EFFECT: an operator tried to end a session that was not live
+ * - CONFIRMED: the user proved again who they are
+ * - BANNED, BAN_LIFTED: an account was banned, or is not any more; `detail` holds the ban
  */
 export type SessionEventType =
-  'LOGIN' | 'LOGIN_REFUSED' | 'SESSION_ENDED' | 'ACCOUNT_SESSIONS_ENDED' | 'KICK_WITHOUT_EFFECT';
+  | 'LOGIN'
+  | 'LOGIN_REFUSED'
+  | 'IMPERSONATION'
+  | 'TOKEN_RENEWED'
+  | 'REFRESH_REUSED'
+  | 'SESSION_ENDED'
+  | 'ACCOUNT_SESSIONS_ENDED'
+  | 'KICK_WITHOUT_EFFECT'
+  | 'CONFIRMED'
+  | 'BANNED'
+  | 'BAN_LIFTED';
 
 /** One line of the audit trail. */
 export interface SessionEvent {
@@ -26,4 +42,6 @@ export interface SessionEvent {
   readonly deviceType: string | null;
   readonly deviceName: string | null;
   readonly ended: number | null;
+  /** What else belongs to this type of event, as plain JSON data. */
+  readonly detail: Readonly<Record<string, unknown>> | null;
 }

@@ -1,6 +1,8 @@
 import type { LiveSession, SlotDecision } from './device-policy.js';
 import type { EndReason } from './end-reason.js';
-import type { EndedSession, NewSession, SessionRecord } from './session.js';
+import type { Ban } from './ban.js';
+import type { SessionEventType } from './session-event.js';
+import type { EndedSession, NewSession, SessionPatch, SessionRecord } from './session.js';
 import type { AccountRef } from './user-key.js';
 
 /** A login, ready to be recorded. */
@@ -10,14 +12,60 @@ export interface LoginRequest {
   readonly open: (now: number) => NewSession;
   /** Epoch that the ticket of beginLogin names; null for a login without ticket. */
   readonly ticketEpoch: number | null;
+  /** When the user proved who they are, as the application says; null if it did not. */
+  readonly authenticatedAt: number | null;
+  /** Why an operator opens the session as the user, for the audit trail; null for any other login. */
+  readonly impersonationReason: string | null;
+  /** Whether the data of sessions that this login ends stays readable. */
+  readonly keepReplacedData: boolean;
   /** Called under the account's lock, possibly several times. Must be pure. */
   readonly decide: (live: readonly LiveSession[], now: number) => SlotDecision;
 }
 
 export type LoginOutcome =
-  | { readonly kind: 'granted'; readonly session: NewSession; readonly ended: readonly EndedSession[] }
+  | { readonly kind: 'granted'; readonly session: SessionRecord; readonly ended: readonly EndedSession[] }
   | { readonly kind: 'limit-reached'; readonly limit: number; readonly ended: readonly EndedSession[] }
-  | { readonly kind: 'superseded'; readonly ended: readonly EndedSession[] };
+  | { readonly kind: 'superseded'; readonly ended: readonly EndedSession[] }
+  | { readonly kind: 'banned'; readonly ban: Ban; readonly ended: readonly EndedSession[] };
+
+/** What an account says of all its sessions. */
+export interface AccountState {
+  readonly bans: readonly Ban[];
+  /** Proofs of identity from before this time count no more. Milliseconds since the epoch; 0 for never changed. */
+  readonly notBefore: number;
+}
+
+/** A line for the audit trail about the session that is changed. */
+export interface EventDraft {
+  readonly type: SessionEventType;
+  /** Default: the user of the session. */
+  readonly actor?: string;
+  readonly ip?: string | null;
+  readonly reason?: EndReason | null;
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What is to become of a locked session: a change, or an end, which makes a change beside it void, or neither. Events are
+ * written with one of the two only.
+ */
+export interface SessionDecision<T> {
+  readonly result: T;
+  readonly patch?: SessionPatch;
+  /** `at`: default now. */
+  readonly end?: EndRequest & { readonly at?: number };
+  readonly events?: readonly EventDraft[];
+}
+
+/** What became of it. */
+export interface ChangedSession<T> {
+  readonly result: T;
+  /** The record as it is now; null if there is no such session. */
+  readonly record: SessionRecord | null;
+  /** Whether the step changed or ended the session. */
+  readonly changed: boolean;
+  readonly ended: EndedSession | null;
+}
 
 /** Why and by whom sessions end. */
 export interface EndRequest {
@@ -49,10 +97,22 @@ export interface SessionRepository {
 
   /**
    * Records a login under the lock of its account: ends the account's overdue sessions, asks `decide`, ends the losers
-   * with SESSION_REPLACED and inserts the winner. `superseded`: the account's epoch is not the ticket's. Whatever the
-   * outcome, `ended` are the sessions that this call ended, and they stay ended.
+   * with SESSION_REPLACED and inserts the winner. Sessions of impersonators are left out of what `decide` sees.
+   * `superseded`: the account's epoch is not the ticket's, or its notBefore is not before `authenticatedAt`. `banned`: a
+   * ban of the account is in force. Whatever the outcome, `ended` are the sessions that this call ended, and they stay ended.
    */
   login(request: LoginRequest): Promise<LoginOutcome>;
+
+  /**
+   * Asks `decide` what is to become of a session while its row is locked, and does it in the same step. `decide` is called
+   * with null for a session that this realm does not have, possibly several times, and must have no effect of its own. An
+   * ended session is not changed, whatever it says.
+   */
+  changeSession<T>(
+    id: string,
+    decide: (record: SessionRecord | null, account: AccountState, now: number) => SessionDecision<T>,
+    budgetMs?: number,
+  ): Promise<ChangedSession<T>>;
 
   /**
    * Ends one session. Null, and nothing done, if it is unknown, already ended, or not the account's where `account` is
@@ -61,8 +121,8 @@ export interface SessionRepository {
   endSession(id: string, end: EndRequest, account?: AccountRef): Promise<EndedSession | null>;
 
   /**
-   * Ends every live session of an account, except one. With `raiseEpoch` the epoch grows, so that no login that holds a
-   * ticket from before lands afterwards. Complete under concurrent logins: each is acknowledged before and ended here,
+   * Ends every live session of an account, except one. With `raiseEpoch` the epoch grows and notBefore becomes now, so that
+   * no login lands afterwards that was proved before; the excepted session counts as proved now. Complete under concurrent logins: each is acknowledged before and ended here,
    * or happens after.
    */
   endAccountSessions(
@@ -70,6 +130,18 @@ export interface SessionRepository {
     end: EndRequest,
     options: { readonly except: string | null; readonly raiseEpoch: boolean },
   ): Promise<readonly EndedSession[]>;
+
+  /** What an account says of its sessions. */
+  readAccount(account: AccountRef): Promise<AccountState>;
+
+  /**
+   * Puts a ban in the place of the one that the account has for the same service, if any. With `endSessions`, ends all its
+   * sessions with ACCOUNT_DISABLED; without, every session of it carries the ban from then on, and `changed` are those.
+   */
+  ban(account: AccountRef, ban: Omit<Ban, 'at'>, endSessions: boolean): Promise<BanOutcome>;
+
+  /** Removes the ban for a service, null for the one from everything. Null, and nothing done, if there is none. */
+  liftBan(account: AccountRef, service: string | null, by: string): Promise<BanOutcome | null>;
 
   /** Live sessions of an account, newest first, at most 1,000. */
   listLiveSessions(account: AccountRef): Promise<readonly SessionRecord[]>;
@@ -79,4 +151,14 @@ export interface SessionRepository {
 
   /** Ends at most `limit` sessions of the realm that are overdue, oldest first. */
   endOverdueSessions(limit: number): Promise<readonly EndedSession[]>;
+
+  /** Ends at most `limit` sessions of the realm with SESSION_IDLE that were not used for `idleMs + slackMs`. */
+  endIdleSessions(idleMs: number, slackMs: number, limit: number): Promise<readonly EndedSession[]>;
+}
+
+export interface BanOutcome {
+  readonly ban: Ban;
+  readonly ended: readonly EndedSession[];
+  /** Live sessions whose verdict may have changed. */
+  readonly changed: readonly { readonly sessionId: string; readonly version: number }[];
 }

@@ -1,4 +1,6 @@
+import type { Ban } from './ban.js';
 import type { EndReason } from './end-reason.js';
+import type { SupersededPair, TokenPair } from './token-pair.js';
 
 /** Plain JSON data about the user, given at login and handed to every request of the session. */
 export type Claims = Readonly<Record<string, unknown>>;
@@ -16,8 +18,14 @@ export interface Session {
   readonly userAgent: string | null;
   readonly claims: Claims;
   readonly createdAt: number;
-  /** When the user proved who they are; not later than createdAt. */
+  /** When the user proved who they are. */
   readonly authenticatedAt: number;
+  /** When they last proved it again in this session (see TokenService.confirm), or null. */
+  readonly confirmedAt: number | null;
+  /** The operator who opened the session as this user (see TokenService.impersonate), or null. */
+  readonly impersonator: string | null;
+  /** Bans of the account at the time of reading, those that have run out included. */
+  readonly bans: readonly Ban[];
   /** The absolute end. Set at login, never moves. */
   readonly expiresAt: number;
   /** Last use that is recorded; equals createdAt until the token is used for the first time. */
@@ -47,25 +55,36 @@ export interface SessionRecord extends SessionWithEnd {
   readonly realm: string;
   readonly userKey: string;
   readonly version: number;
-  /** Generation of the current access token. */
-  readonly generation: number;
-  /** SHA-256 of the current access token, 64 hex digits. */
-  readonly accessHash: string;
-  readonly accessExpiresAt: number;
+  /** Random text that the successors of this session's tokens are derived with. */
+  readonly nonce: string;
+  /** The tokens that are valid now. */
+  readonly current: TokenPair;
+  /** Earlier ones that are still in grace, oldest first. */
+  readonly superseded: readonly SupersededPair[];
+  /** Address that the current tokens were renewed from; null as long as they are those of the login. */
+  readonly renewedFrom: string | null;
   /** From here on no token of this session can be accepted any more: it is overdue, and a sweeper ends it. */
   readonly usableUntil: number;
 }
 
-/** What a login stores. The repository adds the slot that the device policy decides on. */
-export interface NewSession extends Omit<SessionRecord, 'version' | 'end' | 'lastSeenAt' | 'lastIp' | 'generation'> {
-  /** Name of the key, and the nonce, that the successors of its tokens are derived with. */
-  readonly keyId: string;
-  readonly nonce: string;
-}
+/** What a login stores. The repository adds the slot that the device policy decides on, and the bans of the account. */
+export type NewSession = Omit<
+  SessionRecord,
+  'version' | 'end' | 'lastSeenAt' | 'lastIp' | 'superseded' | 'renewedFrom' | 'confirmedAt' | 'bans'
+>;
+
+/** What a change of a live session may set. */
+export type SessionPatch = Partial<
+  Pick<
+    SessionRecord,
+    'current' | 'superseded' | 'renewedFrom' | 'usableUntil' | 'claims' | 'confirmedAt' | 'authenticatedAt'
+  >
+>;
 
 /** One session that a call ended, with the version that the end gave its record. */
 export interface EndedSession {
   readonly sessionId: string;
+  readonly userId: string;
   readonly reason: EndReason;
   readonly version: number;
 }
@@ -83,6 +102,9 @@ export function toSession(record: SessionRecord): SessionWithEnd {
     claims: record.claims,
     createdAt: record.createdAt,
     authenticatedAt: record.authenticatedAt,
+    confirmedAt: record.confirmedAt,
+    impersonator: record.impersonator,
+    bans: record.bans,
     expiresAt: record.expiresAt,
     lastSeenAt: record.lastSeenAt,
     lastIp: record.lastIp,

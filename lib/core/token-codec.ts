@@ -1,8 +1,8 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { SecretKeys } from './secret-keys.js';
 
-/** What a token is for; one kind never passes for another. `at` is an access token. */
-export type TokenKind = 'at';
+/** What a token is for; one kind never passes for another. `at` is an access token, `rt` a refresh token. */
+export type TokenKind = 'at' | 'rt';
 
 /** A token that carries a right MAC: this application made it, which says nothing yet about the session's state. */
 export interface ParsedToken {
@@ -14,9 +14,19 @@ export interface ParsedToken {
   readonly hash: string;
 }
 
+/** What the text of a token is made from; the same parts always give the same text. */
+export interface TokenSource {
+  readonly sessionId: string;
+  readonly generation: number;
+  /** Name of the key for the MAC. */
+  readonly keyId: string;
+  /** 32 bytes. */
+  readonly secret: Buffer;
+}
+
+export const SECRET_BYTES = 32;
 const ID_BYTES = 16;
 const GENERATION_BYTES = 4;
-const SECRET_BYTES = 32;
 const MAC_BYTES = 20;
 /** 72 bytes are exactly 96 base64url characters: no unused bits, so each token has one spelling. */
 const BODY_LENGTH = ((ID_BYTES + GENERATION_BYTES + SECRET_BYTES + MAC_BYTES) * 4) / 3;
@@ -33,16 +43,15 @@ export class TokenCodec {
     private readonly prefix: string,
   ) {}
 
-  /** A new token for a session. Its text is given to the client and kept nowhere. */
-  mint(kind: TokenKind, sessionId: string, generation: number): { token: string; hash: string } {
+  /** The text of a token. It is given to the client and kept nowhere. */
+  write(kind: TokenKind, { sessionId, generation, keyId, secret }: TokenSource): string {
     const body = Buffer.alloc(ID_BYTES + GENERATION_BYTES + SECRET_BYTES);
     body.write(sessionId, 0, 'hex');
     body.writeUInt32BE(generation, ID_BYTES);
-    randomBytes(SECRET_BYTES).copy(body, ID_BYTES + GENERATION_BYTES);
+    secret.copy(body, ID_BYTES + GENERATION_BYTES);
     const head = this.head(kind);
-    const tag = this.keys.sign('token-mac', Buffer.concat([Buffer.from(head), body]), MAC_BYTES);
-    const token = head + Buffer.concat([body, tag]).toString('base64url');
-    return { token, hash: hashToken(token) };
+    const tag = this.keys.sign('token-mac', Buffer.concat([Buffer.from(head), body]), MAC_BYTES, keyId);
+    return head + Buffer.concat([body, tag]).toString('base64url');
   }
 
   /**
@@ -75,7 +84,7 @@ export class TokenCodec {
   }
 }
 
-/** SHA-256 of the token's text (never of its decoded bytes, which have several spellings), 64 hex digits. */
+/** SHA-256 of a token's text (never of its decoded bytes, which have several spellings), 64 hex digits. */
 export function hashToken(token: string): string {
   return hash('sha256', token, 'hex');
 }

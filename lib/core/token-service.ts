@@ -1,36 +1,41 @@
+import type { AccountControl, BanOptions, BanResult } from './account-control.js';
 import type { ActivityRecorder } from './activity-recorder.js';
+import type { Ban } from './ban.js';
 import type { Clock } from './clock.js';
-import type { EndReason } from './end-reason.js';
-import type { LoginFlow } from './login-flow.js';
-import { type LoginOptions, addressOfUse, checkLogin, checkTime } from './login-input.js';
-import { issueTicket, readTicket } from './login-ticket.js';
+import type { DataStore, DataStores } from './data-store.js';
+import { type EndExplanation, explainEnd } from './end-explanation.js';
+import { type Introspection, introspectionOf } from './introspection.js';
+import type { LoginFlow, LoginResult } from './login-flow.js';
+import {
+  type ImpersonationOptions,
+  type LoginOptions,
+  actorOf,
+  addressOfUse,
+  impersonationLife,
+  optionalText,
+} from './login-input.js';
+import { issueTicket } from './login-ticket.js';
 import type { SecretKeys } from './secret-keys.js';
+import type { SessionChanges } from './session-changes.js';
 import type { SessionEnding } from './session-ending.js';
-import { SessionError, invalidArgument } from './session-error.js';
+import { invalidArgument } from './session-error.js';
 import type { SessionRepository } from './session-repository.js';
-import { type EndedSession, type Session, type SessionWithEnd, toSession } from './session.js';
+import type { SessionWatch } from './session-watch.js';
+import { type Claims, type Session, type SessionEnd, type SessionWithEnd, toSession } from './session.js';
 import { isSessionId } from './token-codec.js';
-import { type AccountRef, type UserId, accountRef } from './user-key.js';
-import type { EndConfirmation } from './verification-cache.js';
+import type { RefreshResult, TokenRefresh } from './token-refresh.js';
+import { type AccountRef, type UserId, accountRef, actorText } from './user-key.js';
 import type { Verification } from './verification.js';
 import type { Verifier } from './verifier.js';
 
-/** What a login gives. */
-export interface LoginResult {
-  /** Give it to the client; it is stored nowhere. */
-  readonly accessToken: string;
-  /** When the access token ends, in milliseconds since the epoch. */
-  readonly accessExpiresAt: number;
-  /** Seconds from now to that end, rounded. */
-  readonly expiresIn: number;
-  readonly session: Session;
-  /** The sessions that this login ended. */
-  readonly ended: readonly EndedSessionSummary[];
-}
-
-export interface EndedSessionSummary {
-  readonly sessionId: string;
-  readonly reason: EndReason;
+/** How a token is being used. */
+export interface TokenUse {
+  /** Address of the client; noted as that of the session's last use. */
+  readonly ip?: string | null;
+  /** Whether the database is to be asked in any case; default false. */
+  readonly strict?: boolean;
+  /** Whether it counts as a use of the session, for lastSeenAt and the idle timeout; default true. */
+  readonly activity?: boolean;
 }
 
 /** What a TokenService is made of. */
@@ -40,8 +45,12 @@ export interface TokenServiceParts {
   readonly repository: SessionRepository;
   readonly verifier: Verifier;
   readonly loginFlow: LoginFlow;
+  readonly tokenRefresh: TokenRefresh;
   readonly ending: SessionEnding;
-  readonly confirmation: EndConfirmation;
+  readonly changes: SessionChanges;
+  readonly accounts: AccountControl;
+  readonly data: DataStores;
+  readonly watch: SessionWatch;
   readonly activity: ActivityRecorder;
   readonly clock: Clock;
 }
@@ -69,58 +78,61 @@ export class TokenService {
   /**
    * Opens a session for a user whom the application has authenticated, and ends those that the device policy says.
    * Resolves when the ended ones are refused everywhere.
-   * @throws SessionError SESSION_LIMIT_REACHED under `reject`; SESSION_REVOKED if the ticket is from before a change of
-   *   credentials
+   * @throws SessionError SESSION_LIMIT_REACHED under `reject`; SESSION_REVOKED if the ticket, or authenticatedAt, is from
+   *   before a change of credentials; ACCOUNT_DISABLED for a banned account; FORBIDDEN, or what it throws, if the
+   *   application's beforeLogin hook refuses
    */
   async login(userId: UserId, options: LoginOptions = {}): Promise<LoginResult> {
-    const account = this.account(userId);
-    const input = checkLogin(options);
-    const { clock, ending, keys, loginFlow, verifier } = this.parts;
-    const ticketEpoch = options.ticket === undefined ? null : readTicket(keys, account, options.ticket);
-    const presented = await verifier.findHolder(options.presentedToken);
-    const { token, outcome } = await loginFlow.record({
-      account,
-      input,
-      authenticatedAt: checkTime(options.authenticatedAt, 'authenticatedAt'),
-      ticketEpoch,
-      presentedSessionId: presented?.id ?? null,
-    });
-    if (outcome.ended.length > 0 || presented) await this.confirmReplaced(outcome.ended);
-    if (outcome.kind === 'limit-reached') throw new SessionError('SESSION_LIMIT_REACHED');
-    if (outcome.kind === 'superseded') throw new SessionError('SESSION_REVOKED');
-    if (presented && !presented.end && presented.userKey !== account.key) await ending.logOut(presented);
-    const { session } = outcome;
-    return {
-      accessToken: token,
-      accessExpiresAt: session.accessExpiresAt,
-      expiresIn: Math.max(0, Math.round((session.accessExpiresAt - clock.now()) / 1000)),
-      session: toSession({
-        ...session,
-        version: 1,
-        generation: 1,
-        lastSeenAt: session.createdAt,
-        lastIp: null,
-        end: null,
-      }),
-      ended: outcome.ended.map(({ sessionId, reason }) => ({ sessionId, reason })),
-    };
+    return this.parts.loginFlow.login(this.account(userId), options);
   }
 
   /**
-   * Whether a token is good. Never rejects: see Verification for the three answers.
-   * @param use where it was used from; noted as the session's last activity
+   * Opens a session as a user, for an operator. It is marked with the operator in lists, in CurrentSession and in the audit
+   * trail, stands beside the user's own sessions and ends none of them, and nothing prolongs it. Check the operator's rights
+   * before.
+   * @throws SessionError as login does
    */
-  async verify(token: unknown, use: { readonly ip?: string | null } = {}): Promise<Verification> {
-    const result = await this.parts.verifier.verify(token);
-    if (result.status === 'VALID') {
+  async impersonate(userId: UserId, options: ImpersonationOptions): Promise<LoginResult> {
+    const account = this.account(userId);
+    const by = actorText(actorOf(options?.by));
+    const { deviceType, deviceName, ip, userAgent, claims } = options;
+    const impersonation = {
+      by,
+      reason: optionalText(options.reason, 'reason', 255),
+      maxAgeMs: impersonationLife(options.for),
+    };
+    return this.parts.loginFlow.login(account, { deviceType, deviceName, ip, userAgent, claims }, impersonation);
+  }
+
+  /**
+   * Whether a token is good. Never rejects: see Verification for the three answers. In sliding mode a use near the token's
+   * end renews it, and the answer holds the new one.
+   */
+  async verify(token: unknown, use: TokenUse = {}): Promise<Verification> {
+    const result = await this.parts.verifier.verify(token, use.strict);
+    if (result.status === 'VALID' && use.activity !== false) {
       this.parts.activity.record(result.session.id, this.parts.clock.now(), addressOfUse(use.ip));
     }
     return result;
   }
 
   /**
-   * Ends the session of a token. Idempotent, and silent about tokens that are unknown: an expired token logs out, a
-   * session that has ended stays as it is.
+   * Exchanges a refresh token for the next pair. Within grace, every retry with the same token gets the same pair.
+   * @throws TokenRefusedError with the reason; SessionError TOO_MANY_REFRESHES if the session is renewed faster than its
+   *   old tokens run out, SESSION_STORE_UNAVAILABLE
+   */
+  async refresh(refreshToken: unknown, use: Pick<TokenUse, 'ip'> = {}): Promise<RefreshResult> {
+    return this.parts.tokenRefresh.refresh(refreshToken, addressOfUse(use.ip));
+  }
+
+  /** What a resource server may know of a token (RFC 7662): nothing at all unless it is good. Not counted as a use. */
+  async introspect(token: unknown): Promise<Introspection> {
+    return introspectionOf(await this.parts.verifier.inspect(token));
+  }
+
+  /**
+   * Ends the session of a token, access or refresh. Idempotent, and silent about tokens that are unknown: an expired token
+   * logs out, a session that has ended stays as it is.
    * @returns whether this call ended it
    */
   async logout(token: unknown): Promise<boolean> {
@@ -194,19 +206,72 @@ export class TokenService {
     return record ? this.withPendingUse(toSession(record)) : null;
   }
 
+  /** Why a session ended: reason, time, actor and successor, from the record. Null for a live or unknown one. */
+  async explainEnd(sessionId: string): Promise<EndExplanation | null> {
+    return explainEnd(this.parts.verifier, sessionIdOf(sessionId, 'sessionId'));
+  }
+
+  /**
+   * Notes that the user has proved again who they are, in this session (step-up): check the password first. RequireFresh
+   * lets it pass for a while from then on.
+   * @throws SessionError SESSION_NOT_FOUND unless the session is live
+   */
+  async confirm(sessionId: string, use: Pick<TokenUse, 'ip'> = {}): Promise<Session> {
+    return this.parts.changes.confirm(sessionIdOf(sessionId, 'sessionId'), addressOfUse(use.ip));
+  }
+
+  /**
+   * Replaces the claims of a live session, such as roles that have changed. Every request that starts afterwards sees them.
+   * @throws SessionError SESSION_NOT_FOUND unless the session is live
+   */
+  async updateClaims(sessionId: string, claims: Claims): Promise<Session> {
+    return this.parts.changes.updateClaims(sessionIdOf(sessionId, 'sessionId'), claims);
+  }
+
+  /** Bans a user from everything, or from one service. It takes the place of the ban that there is for the same. */
+  async ban(userId: UserId, options: BanOptions): Promise<BanResult> {
+    return this.parts.accounts.ban(this.account(userId), options);
+  }
+
+  /** @returns whether there was such a ban */
+  async liftBan(userId: UserId, options: { readonly service?: string; readonly by: string }): Promise<boolean> {
+    return this.parts.accounts.liftBan(this.account(userId), options);
+  }
+
+  /** The bans of a user that are in force. */
+  async listBans(userId: UserId): Promise<readonly Ban[]> {
+    return this.parts.accounts.listBans(this.account(userId), this.now());
+  }
+
+  /** Key-values of one login. Writable while the session lives; gone with it, unless `onReplace` keeps them. */
+  sessionData(sessionId: string): DataStore {
+    return this.parts.data.session(sessionIdOf(sessionId, 'sessionId'));
+  }
+
+  /** Key-values of a user, shared by all devices. They outlive sessions. */
+  accountData(userId: UserId): DataStore {
+    return this.parts.data.account(this.account(userId));
+  }
+
+  /**
+   * Calls the listener once when a session has ended, within `timing.pollFreshness`: for channels that outlive a request,
+   * such as sockets and server-sent events. It is given null where the session ran out and nobody ended it.
+   * @returns a function that stops watching
+   */
+  watchSession(sessionId: string, listener: (end: SessionEnd | null) => void): () => void {
+    if (typeof listener !== 'function') throw invalidArgument('listener', 'must be a function');
+    return this.parts.watch.watch(sessionIdOf(sessionId, 'sessionId'), listener);
+  }
+
+  /** The time of the database, by which everything here is judged. Milliseconds since the epoch. */
+  now(): number {
+    return this.parts.clock.now();
+  }
+
   /** A session with uses that this node knows of and has not written yet. */
   withPendingUse<T extends Session>(session: T): T {
     const use = this.parts.activity.peek(session.id);
     return use && use.at > session.lastSeenAt ? { ...session, lastSeenAt: use.at, lastIp: use.ip } : session;
-  }
-
-  /** While a node may still accept the old token, the new one is given to nobody: the client logs in again. */
-  private async confirmReplaced(ended: readonly EndedSession[]): Promise<void> {
-    try {
-      await this.parts.confirmation.confirm(ended);
-    } catch (cause) {
-      throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
-    }
   }
 
   private account(userId: UserId): AccountRef {
@@ -216,13 +281,5 @@ export class TokenService {
 
 function sessionIdOf(value: unknown, name: string): string {
   if (!isSessionId(value)) throw invalidArgument(name, 'must be a session id: 32 hexadecimal digits');
-  return value;
-}
-
-/** Operators are users as well, so the name of an actor may be whatever a user id may be. */
-function actorOf(value: unknown): string {
-  if (typeof value !== 'string' || value === '' || value.length > 1024) {
-    throw invalidArgument('by', 'must be text of 1 to 1,024 characters that names who does it');
-  }
   return value;
 }

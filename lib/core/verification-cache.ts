@@ -1,3 +1,4 @@
+import type { SessionChange } from './membership.js';
 import type { SessionRecord } from './session.js';
 
 /**
@@ -23,5 +24,5 @@ export interface EndConfirmation {
    * confirms an end that an earlier call left pending.
    * @throws EndPendingError if that cannot be confirmed in time; the ends are recorded and take effect by its time
    */
-  confirm(changes: readonly { readonly sessionId: string; readonly version: number }[]): Promise<void>;
+  confirm(changes: readonly SessionChange[]): Promise<void>;
 }

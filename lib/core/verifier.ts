@@ -1,29 +1,49 @@
-import type { Clock } from './clock.js';
+import type { AccessTokenFormat } from './access-token-format.js';
+import type { ActivityRecorder } from './activity-recorder.js';
 import { BatchedReads } from './batched-reads.js';
+import type { Clock } from './clock.js';
+import type { IdleTimeout } from './idle-timeout.js';
+import { type RotationRules, needsUpkeep } from './rotation.js';
 import type { SessionRepository } from './session-repository.js';
 import { type Session, type SessionRecord, toSession } from './session.js';
 import { type ParsedToken, type TokenCodec, equalHashes } from './token-codec.js';
+import type { SupersededPair, TokenPair } from './token-pair.js';
+import type { TokenRenewal } from './token-renewal.js';
 import type { VerificationCache } from './verification-cache.js';
-import { type Replacement, type Verdict, type Verification, judge } from './verification.js';
+import { type Refusal, type Replacement, type Verdict, type Verification, judge, pairOf } from './verification.js';
 
-/** Far above the length of any token of ours; longer text is refused unread (RFC 6750 sets no limit). */
-export const MAX_TOKEN_LENGTH = 512;
+/** Above the length of any token of ours; longer text is refused unread (RFC 6750 sets no limit). */
+export const MAX_TOKEN_LENGTH = 12_288;
 
-const NOT_KNOWN: Verification = { status: 'INVALID', reason: 'TOKEN_INVALID' };
-const NOT_A_TOKEN: Verification = { status: 'INVALID', reason: 'TOKEN_MALFORMED' };
+const NOT_KNOWN = { status: 'INVALID', reason: 'TOKEN_INVALID' } as const;
+const NOT_A_TOKEN = { status: 'INVALID', reason: 'TOKEN_MALFORMED' } as const;
 
 export interface VerifierParts {
   readonly codec: TokenCodec;
+  readonly format: AccessTokenFormat;
   readonly repository: Pick<SessionRepository, 'findSessions'>;
   readonly cache: VerificationCache;
+  readonly renewal: TokenRenewal;
+  readonly idle: IdleTimeout;
+  readonly activity: ActivityRecorder;
   readonly clock: Clock;
-  /** How long the holder of an ended session's token is told why it ended. Milliseconds. */
-  readonly endReasonTtlMs: number;
+  readonly rules: RotationRules;
   /** Most reads of the database at once. */
   readonly parallelReads: number;
   /** Time in which the database must have answered. Milliseconds. */
   readonly budgetMs: number;
 }
+
+/** A token that is good, with what it was judged by. */
+export interface GoodToken {
+  readonly status: 'VALID';
+  readonly token: ParsedToken;
+  readonly record: SessionRecord;
+  readonly pair: TokenPair | SupersededPair;
+}
+
+/** What looking at a token comes to, before anything is done about it. */
+export type Inspection = GoodToken | Exclude<Verification, { readonly status: 'VALID' }>;
 
 /**
  * Answers whether a token is good: from the cache where it may, without any I/O where the token cannot be ours, from the
@@ -38,61 +58,103 @@ export class Verifier {
     this.reads = new BatchedReads((ids) => this.readRecords(ids), parts.parallelReads, parts.budgetMs);
   }
 
-  /** Never rejects. */
-  async verify(token: unknown): Promise<Verification> {
-    if (typeof token !== 'string' || token.length === 0 || token.length > MAX_TOKEN_LENGTH) return NOT_A_TOKEN;
-    const parsed = this.parts.codec.read('at', token);
-    if (!parsed) return NOT_KNOWN;
-    const cached = this.fromCache(parsed);
-    if (cached) return this.valid(cached);
-    if (!this.parts.codec.isAuthentic('at', token)) return NOT_KNOWN;
+  /** Never rejects. @param strict whether the database is to be asked in any case */
+  async verify(token: unknown, strict = false): Promise<Verification> {
+    const result = await this.inspect(token, strict);
+    if (result.status !== 'VALID') return result;
+    const { record, pair } = result;
+    const session = this.view(record);
+    const { clock, rules, renewal } = this.parts;
+    if (!needsUpkeep(record, pair, clock.now(), rules.mode)) return { status: 'VALID', session };
+    const renewed = await renewal.afterUse(result.token, token as string, record);
+    return renewed ? { status: 'VALID', session, renewed } : { status: 'VALID', session };
+  }
+
+  /** The same without any effect on the session. Never rejects. */
+  async inspect(text: unknown, strict = false): Promise<Inspection> {
+    const { format } = this.parts;
+    if (typeof text !== 'string' || text.length === 0 || text.length > format.maxLength) return NOT_A_TOKEN;
+    const token = format.read(text);
+    if (!token) return NOT_KNOWN;
+    if (format.hashCoversText && !strict) {
+      const good = this.fromCache(token);
+      if (good) return good;
+    }
     try {
-      const record = await this.reads.get(parsed.sessionId);
-      return record ? await this.explain(this.judge(parsed, record), record) : NOT_KNOWN;
+      if (!(await format.isAuthentic(text))) return NOT_KNOWN;
+      const good = format.hashCoversText || strict ? null : this.fromCache(token);
+      return good ?? (await this.fromDatabase(token));
     } catch (cause) {
       return { status: 'UNKNOWN', cause };
     }
   }
 
   /**
-   * The record that a token belongs to, whatever its state, or null if it is not the token of a session.
+   * The record that a token of either kind belongs to, whatever the state of both, or null if it is not the token of a
+   * session.
    * @throws SessionError SESSION_STORE_UNAVAILABLE
    */
-  async findHolder(token: unknown): Promise<SessionRecord | null> {
-    if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH) return null;
-    const parsed = this.parts.codec.read('at', token);
-    if (!parsed || !this.parts.codec.isAuthentic('at', token)) return null;
-    const record = await this.reads.get(parsed.sessionId);
-    return record && equalHashes(record.accessHash, parsed.hash) ? record : null;
+  async findHolder(text: unknown): Promise<SessionRecord | null> {
+    const { codec, format } = this.parts;
+    if (typeof text !== 'string' || text.length > MAX_TOKEN_LENGTH) return null;
+    const access = text.length <= format.maxLength ? format.read(text) : null;
+    const token = access ?? codec.read('rt', text);
+    if (!token || !(await (access ? format.isAuthentic(text) : codec.isAuthentic('rt', text)))) return null;
+    const record = await this.reads.get(token.sessionId);
+    const pair = record && pairOf(token, record);
+    const hash = access ? pair?.accessHash : pair?.refreshHash;
+    return hash && equalHashes(hash, token.hash) ? record : null;
+  }
+
+  /** The record of a session as the database has it. @throws SessionError SESSION_STORE_UNAVAILABLE */
+  find(sessionId: string): Promise<SessionRecord | null> {
+    return this.reads.get(sessionId);
+  }
+
+  /** What the holder of a refused token is told. */
+  async explain({ reason, end }: Verdict & { readonly status: 'INVALID' }): Promise<Refusal> {
+    if (!end) return { reason };
+    const winner = end.replacedBy === null ? null : await this.findReplacement(end.replacedBy);
+    return { reason, endedAt: end.at, ...(winner && { replacedBy: winner }) };
+  }
+
+  /** What may be told of the session that took the place of another. */
+  async findReplacement(id: string): Promise<Replacement | null> {
+    const winner = await this.reads.get(id);
+    return winner && { deviceType: winner.deviceType, deviceName: winner.deviceName, at: winner.createdAt };
   }
 
   /** A good copy says VALID. Whatever else it would say, the database is asked: a copy may be behind. */
-  private fromCache(parsed: ParsedToken): SessionRecord | null {
-    const copy = this.parts.cache.get(parsed.sessionId);
-    return copy && this.judge(parsed, copy).status === 'VALID' ? copy : null;
+  private fromCache(token: ParsedToken): GoodToken | null {
+    const record = this.parts.cache.get(token.sessionId);
+    if (!record) return null;
+    const verdict = this.judge(token, record);
+    return verdict.status === 'VALID' ? { status: 'VALID', token, record, pair: verdict.pair } : null;
   }
 
-  private valid(record: SessionRecord): Verification {
+  private async fromDatabase(token: ParsedToken): Promise<Inspection> {
+    let record = await this.reads.get(token.sessionId);
+    if (!record) return NOT_KNOWN;
+    let verdict = this.judge(token, record);
+    if (verdict.status === 'INVALID' && verdict.reason === 'SESSION_IDLE' && !record.end) {
+      const { clock, idle } = this.parts;
+      if (idle.isOver(record, clock.now())) record = (await idle.end(record.id)) ?? record;
+      verdict = this.judge(token, record, null);
+    }
+    if (verdict.status === 'VALID') return { status: 'VALID', token, record, pair: verdict.pair };
+    if (verdict.status === 'UNKNOWN') return verdict;
+    return { status: 'INVALID', ...(await this.explain(verdict)) };
+  }
+
+  private judge(token: ParsedToken, record: SessionRecord, idleMs = this.parts.rules.idleMs): Verdict {
+    const { activity, clock, rules } = this.parts;
+    return judge(token, record, clock.now(), { ...rules, idleMs }, activity.lastUse(record));
+  }
+
+  private view(record: SessionRecord): Session {
     let session = this.views.get(record);
     if (!session) this.views.set(record, (session = freezeDeep(toSession(record))));
-    return { status: 'VALID', session };
-  }
-
-  private judge(parsed: ParsedToken, record: SessionRecord): Verdict {
-    return judge(parsed, record, this.parts.clock.now(), this.parts.endReasonTtlMs);
-  }
-
-  private async explain(verdict: Verdict, record: SessionRecord): Promise<Verification> {
-    if (verdict.status === 'VALID') return this.valid(record);
-    if (verdict.status === 'UNKNOWN' || !verdict.end) return verdict;
-    const { reason, at, replacedBy } = verdict.end;
-    const winner = replacedBy === null ? undefined : await this.describeReplacement(replacedBy);
-    return { status: 'INVALID', reason, endedAt: at, ...(winner && { replacedBy: winner }) };
-  }
-
-  private async describeReplacement(id: string): Promise<Replacement | undefined> {
-    const winner = await this.reads.get(id);
-    return winner ? { deviceType: winner.deviceType, deviceName: winner.deviceName, at: winner.createdAt } : undefined;
+    return session;
   }
 
   private async readRecords(ids: readonly string[]): Promise<ReadonlyMap<string, SessionRecord>> {

@@ -11,6 +11,8 @@ export interface Dialect {
   placeholder(position: number): string;
   /** Locks the selected rows. Nothing on SQLite, where BEGIN IMMEDIATE locks the whole file. */
   readonly forUpdate: Statement;
+  /** Ends an INSERT of data, so that it takes the place of the value that is there. */
+  readonly orReplaceValue: Statement;
   /** Ends an INSERT that leaves an existing row alone. */
   readonly orIgnore: Statement;
   /** The clock of the database in milliseconds since the epoch. */
@@ -40,6 +42,10 @@ function updateFromValues(table: Statement, activities: readonly Activity[], lat
     UPDATE ${table} AS s SET last_ip = ${ip}, last_seen_at = ${seenAt} FROM v WHERE s.id = v.id AND s.status = 'live'`;
 }
 
+const upsertValue = raw(
+  ' ON CONFLICT (owner, name_hash) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at',
+);
+
 /** Error code of a QueryFailedError, or of the driver's own error; '' and 0 for anything else. */
 export function codesOf(error: unknown): { code: string; errno: number } {
   const driverError: unknown = error instanceof QueryFailedError ? error.driverError : error;
@@ -51,6 +57,7 @@ const sqlite: Dialect = {
   engine: 'sqlite',
   placeholder: () => '?',
   forUpdate: raw(''),
+  orReplaceValue: upsertValue,
   orIgnore: raw(' ON CONFLICT DO NOTHING'),
   now: raw(`CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)`),
   mergeActivity: (table, activities) => updateFromValues(table, activities, 'MAX'),
@@ -62,6 +69,7 @@ const postgres: Dialect = {
   engine: 'postgres',
   placeholder: (position) => `$${position}`,
   forUpdate: raw(' FOR UPDATE'),
+  orReplaceValue: upsertValue,
   orIgnore: raw(' ON CONFLICT DO NOTHING'),
   now: raw('CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)'),
   mergeActivity: (table, activities) => updateFromValues(table, activities, 'GREATEST'),
@@ -73,6 +81,7 @@ const mysql: Dialect = {
   engine: 'mysql',
   placeholder: () => '?',
   forUpdate: raw(' FOR UPDATE'),
+  orReplaceValue: raw(' ON DUPLICATE KEY UPDATE value = VALUES(value), updated_at = VALUES(updated_at)'),
   // Not INSERT IGNORE, which would also swallow values that do not fit.
   orIgnore: raw(' ON DUPLICATE KEY UPDATE user_key = user_key'),
   now: raw('CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)'),

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { SessionEventType } from '../core/session-event.js';
 import type { EndReason } from '../core/end-reason.js';
+import type { EndRequest } from '../core/session-repository.js';
 import type { EndedSession } from '../core/session.js';
 import { type Row, type Script, type SqlValue, type Statement, join, list, raw, sql } from './sql.js';
+import { toUserId } from './session-rows.js';
 import type { Tables } from './tables.js';
 
 /** Most rows that one statement touches, so that it stays below every engine's limit of parameters. */
@@ -18,6 +20,13 @@ export interface Ending {
   readonly by: string;
   readonly at: number;
   readonly replacedBy: string | null;
+  /** Whether the data of the session stays readable; default false. */
+  readonly keepData?: boolean;
+}
+
+/** The owner of a session's data, as its column names it. */
+export function sessionOwner(sessionId: string): string {
+  return `s:${sessionId}`;
 }
 
 /**
@@ -31,18 +40,16 @@ export function* endSessions(
   endingOf: (row: Row) => Ending,
 ): Script<EndedSession[]> {
   const ended: EndedSession[] = [];
-  for (let from = 0; from < rows.length; from += CHUNK) {
-    const chunk = rows.slice(from, from + CHUNK);
+  for (const chunk of chunksOf(rows)) {
     for (const [key, alike] of groupBy(chunk, (row) => JSON.stringify(endingOf(row)))) {
       const { reason, by, at, replacedBy } = JSON.parse(key) as Ending;
       yield sql`UPDATE ${tables.session} SET status = 'ended', slot = NULL, end_reason = ${reason}, ended_at = ${at},
         ended_by = ${by}, replaced_by = ${replacedBy}, version = version + 1
         WHERE id IN (${list(alike.map((row) => String(row.id)))})`;
     }
-    const versions = chunk.map(
-      (row) => sql`(${String(row.id)}, ${Number(row.version) + 1}, ${String(row.realm)}, ${now})`,
-    );
-    yield sql`INSERT INTO ${tables.change} (session_id, version, realm, at) VALUES ${join(versions, ', ')}`;
+    const dataless = chunk.filter((row) => !endingOf(row).keepData).map((row) => sessionOwner(String(row.id)));
+    if (dataless.length > 0) yield sql`DELETE FROM ${tables.data} WHERE owner IN (${list(dataless)})`;
+    yield logChanges(tables, chunk, now);
     yield insertEvents(
       tables,
       chunk.map((row) => {
@@ -51,10 +58,33 @@ export function* endSessions(
       }),
     );
     for (const row of chunk) {
-      ended.push({ sessionId: String(row.id), reason: endingOf(row).reason, version: Number(row.version) + 1 });
+      ended.push({
+        sessionId: String(row.id),
+        userId: toUserId(row.user_id) ?? '',
+        reason: endingOf(row).reason,
+        version: Number(row.version) + 1,
+      });
     }
   }
   return ended;
+}
+
+/** Rows in portions that one statement can take. */
+export function* chunksOf(rows: readonly Row[]): Generator<readonly Row[]> {
+  for (let from = 0; from < rows.length; from += CHUNK) yield rows.slice(from, from + CHUNK);
+}
+
+/** The change log of rows whose version has grown by one. */
+export function logChanges(tables: Tables, rows: readonly Row[], now: number): Statement {
+  const versions = rows.map(
+    (row) => sql`(${String(row.id)}, ${Number(row.version) + 1}, ${String(row.realm)}, ${now})`,
+  );
+  return sql`INSERT INTO ${tables.change} (session_id, version, realm, at) VALUES ${join(versions, ', ')}`;
+}
+
+/** A session that was overdue already ended by itself, whoever ends it now. */
+export function endingOf(row: Row, end: EndRequest, now: number): Ending {
+  return Number(row.usable_until) <= now ? overdueEnding(row) : { ...end, at: now, replacedBy: null };
 }
 
 /** How an overdue session ended: by its own clock, at the moment from which it could not be used any more. */
@@ -79,6 +109,7 @@ export interface EventRow {
   readonly deviceType?: SqlValue;
   readonly deviceName?: SqlValue;
   readonly ended?: number | null;
+  readonly detail?: object | null;
 }
 
 export function insertEvents(tables: Tables, events: readonly EventRow[]): Statement {
@@ -98,10 +129,11 @@ export function insertEvents(tables: Tables, events: readonly EventRow[]): State
         event.deviceType ?? null,
         event.deviceName ?? null,
         event.ended ?? null,
+        event.detail ? JSON.stringify(event.detail) : null,
       ])})`,
   );
   return sql`INSERT INTO ${tables.event} (id, realm, at, type, user_key, user_id, session_id, reason, actor, ip, device_type,
-    device_name, ended) VALUES ${join(rows, ', ')}`;
+    device_name, ended, detail) VALUES ${join(rows, ', ')}`;
 }
 
 /** Shared by all modules of the process: it orders, and decides nothing. */
@@ -117,7 +149,8 @@ function eventId(at: number): string {
   return at.toString(16).padStart(12, '0') + order + randomBytes(8).toString('hex');
 }
 
-function describe(row: Row) {
+/** What an event says of the session that it is about. */
+export function describe(row: Row) {
   const value = (column: string) => (row[column] ?? null) as SqlValue;
   return {
     realm: value('realm'),

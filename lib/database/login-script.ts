@@ -1,10 +1,14 @@
 import type { Clock } from '../core/clock.js';
-import type { LoginOutcome, LoginRequest } from '../core/session-repository.js';
+import { accountBan } from '../core/ban.js';
+import { SessionError } from '../core/session-error.js';
+import type { AccountState, LoginOutcome, LoginRequest } from '../core/session-repository.js';
+import type { SessionRecord } from '../core/session.js';
 import { type AccountRef, actorText, escapeUserId } from '../core/user-key.js';
 import type { Dialect } from './dialect.js';
 import { ENDING_COLUMNS, endSessions, insertEvents, overdueEnding } from './ending-script.js';
 import { insertSession, toLiveSession } from './session-rows.js';
 import { type Row, type Script, type Statement, raw, sql } from './sql.js';
+import { toBans } from './stored-json.js';
 import type { Tables } from './tables.js';
 
 /**
@@ -12,21 +16,47 @@ import type { Tables } from './tables.js';
  * locks on MariaDB and deadlocks with its like.
  */
 export function ensureAccount(tables: Tables, dialect: Dialect, account: AccountRef, now: number): Statement {
-  return sql`INSERT INTO ${tables.account} (user_key, realm, user_id, epoch, created_at)
-    VALUES (${account.key}, ${account.realm}, ${escapeUserId(account.userId)}, 0, ${now})${dialect.orIgnore}`;
+  return sql`INSERT INTO ${tables.account} (user_key, realm, user_id, epoch, not_before, created_at)
+    VALUES (${account.key}, ${account.realm}, ${escapeUserId(account.userId)}, 0, 0, ${now})${dialect.orIgnore}`;
 }
 
-/** Locks the account, for logins and ends of all its sessions alike, and returns its epoch. */
-export function* lockAccount(tables: Tables, dialect: Dialect, accountKey: string): Script<number> {
-  const { rows } = yield sql`SELECT epoch FROM ${tables.account} WHERE user_key = ${accountKey}${dialect.forUpdate}`;
-  return Number(rows[0]?.epoch ?? 0);
+/** An account as its row says. */
+export interface AccountRow extends AccountState {
+  readonly epoch: number;
+}
+
+/** Locks the account, for logins and for whatever concerns all of its sessions. */
+export function* lockAccount(tables: Tables, dialect: Dialect, accountKey: string): Script<AccountRow> {
+  return yield* readAccount(tables, accountKey, dialect.forUpdate);
+}
+
+/** Reads the account; one that is not known has nothing to say. @param lock how the row is locked, if at all */
+export function* readAccount(tables: Tables, accountKey: string, lock: Statement = raw('')): Script<AccountRow> {
+  const { rows } =
+    yield sql`SELECT epoch, not_before, bans FROM ${tables.account} WHERE user_key = ${accountKey}${lock}`;
+  return toAccount(rows[0]);
+}
+
+/** @throws SessionError SESSION_STORE_UNAVAILABLE for a row that this version cannot read: it may hold a ban */
+export function toAccount(row: Row | undefined): AccountRow {
+  const bans = toBans(row?.bans);
+  if (!bans) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The record of an account cannot be read.');
+  return { epoch: Number(row?.epoch ?? 0), notBefore: Number(row?.not_before ?? 0), bans };
 }
 
 /** Locks the live rows of an account, always in the order of their ids, so that two lockers cannot deadlock. */
 export function* lockLiveSessions(tables: Tables, dialect: Dialect, accountKey: string): Script<readonly Row[]> {
-  const { rows } = yield sql`SELECT ${ENDING_COLUMNS}, ${raw('slot, device_id, created_at, last_seen_at')}
+  const { rows } = yield sql`SELECT ${ENDING_COLUMNS}, ${raw('slot, device_id, created_at, last_seen_at, impersonator')}
     FROM ${tables.session} WHERE user_key = ${accountKey} AND status = 'live' ORDER BY id${dialect.forUpdate}`;
   return rows;
+}
+
+/**
+ * The time at which a step happens that holds the lock of an account. The clocks of two nodes differ by some milliseconds;
+ * a step must not date from before the logins that it ends, nor from before the change of credentials that it comes after.
+ */
+export function timeOfStep(clock: Clock, rows: readonly Row[], notBefore: number): number {
+  return rows.reduce((latest, row) => Math.max(latest, Number(row.created_at)), Math.max(clock.now(), notBefore));
 }
 
 /** The second step of a login: everything that is decided, under the lock of the account. */
@@ -36,18 +66,28 @@ export function* loginScript(
   clock: Clock,
   request: LoginRequest,
 ): Script<LoginOutcome> {
-  const { account, ticketEpoch, decide } = request;
-  const epoch = yield* lockAccount(tables, dialect, account.key);
+  const { account, authenticatedAt, ticketEpoch, decide } = request;
+  const { epoch, notBefore, bans } = yield* lockAccount(tables, dialect, account.key);
   const rows = yield* lockLiveSessions(tables, dialect, account.key);
-  // The clocks of two nodes differ by some milliseconds; a login must not date from before the one that it ends.
-  const now = Math.max(clock.now(), ...rows.map((row) => Number(row.created_at)));
-  const session = request.open(now);
+  const now = timeOfStep(clock, rows, notBefore);
+  const opened = request.open(now);
+  const session: SessionRecord = {
+    ...opened,
+    version: 1,
+    superseded: [],
+    renewedFrom: null,
+    confirmedAt: null,
+    bans,
+    lastSeenAt: opened.createdAt,
+    lastIp: null,
+    end: null,
+  };
   const isOverdue = (row: Row) => Number(row.usable_until) <= now;
   const overdue = yield* endSessions(tables, rows.filter(isOverdue), now, overdueEnding);
   const live = rows.filter((row) => !isOverdue(row));
   const event = {
     at: now,
-    actor: actorText(account.userId),
+    actor: session.impersonator ?? actorText(account.userId),
     realm: account.realm,
     userKey: account.key,
     userId: escapeUserId(account.userId),
@@ -56,21 +96,34 @@ export function* loginScript(
     deviceType: session.deviceType,
     deviceName: session.deviceName,
   };
-  if (ticketEpoch !== null && ticketEpoch !== epoch) {
+  const ban = accountBan(bans, now);
+  if (ban) {
+    yield insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null, reason: 'ACCOUNT_DISABLED' }]);
+    return { kind: 'banned', ban, ended: overdue };
+  }
+  const isLate = authenticatedAt !== null && authenticatedAt <= notBefore;
+  if (isLate || (ticketEpoch !== null && ticketEpoch !== epoch)) {
     yield insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null, reason: 'SESSION_REVOKED' }]);
     return { kind: 'superseded', ended: overdue };
   }
-  const decision = decide(live.map(toLiveSession), now);
+  if (session.impersonator !== null) {
+    yield insertSession(tables.session, session, `as:${session.id}`);
+    yield insertEvents(tables, [{ ...event, type: 'IMPERSONATION', detail: { reason: request.impersonationReason } }]);
+    return { kind: 'granted', session, ended: overdue };
+  }
+  const own = live.filter((row) => row.impersonator === null);
+  const decision = decide(own.map(toLiveSession), now);
   if (decision.kind === 'refuse') {
     yield insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null }]);
     return { kind: 'limit-reached', limit: decision.limit, ended: overdue };
   }
-  const losers = live.filter((row) => decision.end.includes(String(row.id)));
+  const losers = own.filter((row) => decision.end.includes(String(row.id)));
   const replaced = yield* endSessions(tables, losers, now, () => ({
     reason: 'SESSION_REPLACED',
     by: event.actor,
     at: now,
     replacedBy: session.id,
+    keepData: request.keepReplacedData,
   }));
   yield insertSession(tables.session, session, decision.slot);
   yield insertEvents(tables, [{ ...event, type: 'LOGIN' }]);

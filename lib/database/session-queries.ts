@@ -5,6 +5,7 @@ import { type AccountRef, escapeUserId } from '../core/user-key.js';
 import type { Engine, RunOptions } from './engine.js';
 import { SESSION_COLUMNS, isEndReason, optional, toRecord, toUserId } from './session-rows.js';
 import { type Row, type Statement, join, raw, sql } from './sql.js';
+import { parseStored } from './stored-json.js';
 import type { Tables } from './tables.js';
 
 /** Which live sessions to list; every part that is given must hold. */
@@ -105,7 +106,7 @@ export class SessionQueries {
     if (filter.to !== undefined) conditions.push(sql`id < ${idFrom(filter.to)}`);
     if (before !== null) conditions.push(sql`id < ${before}`);
     const { rows } = await this.engine.read(
-      sql`SELECT id, at, type, user_id, session_id, reason, actor, ip, device_type, device_name, ended
+      sql`SELECT id, at, type, user_id, session_id, reason, actor, ip, device_type, device_name, ended, detail
         FROM ${this.tables.event} WHERE ${join(conditions, ' AND ')} ORDER BY id DESC LIMIT ${limit}`,
       this.options,
     );
@@ -162,5 +163,6 @@ function toEvent(row: Row): SessionEvent {
     deviceType: optional(row.device_type),
     deviceName: optional(row.device_name),
     ended: row.ended === null ? null : Number(row.ended),
+    detail: row.detail === null ? null : ((parseStored(row.detail) ?? null) as SessionEvent['detail']),
   };
 }

@@ -1,19 +1,22 @@
 import type { LiveSession } from '../core/device-policy.js';
 import { END_REASONS, type EndReason } from '../core/end-reason.js';
-import type { Claims, NewSession, SessionRecord } from '../core/session.js';
+import type { Claims, SessionPatch, SessionRecord } from '../core/session.js';
+import type { TokenPair } from '../core/token-pair.js';
 import { escapeUserId, unescapeUserId } from '../core/user-key.js';
-import { type Row, type SqlValue, type Statement, list, raw, sql } from './sql.js';
+import { type Row, type SqlValue, type Statement, join, list, raw, sql } from './sql.js';
+import { fromList, parseStored, toBans, toSuperseded } from './stored-json.js';
 
 /** The columns that toRecord reads. */
 export const SESSION_COLUMNS = raw(
   `id, realm, user_id, user_key, slot, device_type, device_id, device_name, ip, user_agent, claims, created_at,
-   authenticated_at, expires_at, usable_until, status, end_reason, ended_at, ended_by, replaced_by, version, generation,
-   access_hash, access_expires_at, last_seen_at, last_ip`,
+   authenticated_at, confirmed_at, impersonator, expires_at, usable_until, status, end_reason, ended_at, ended_by,
+   replaced_by, version, nonce, generation, key_id, signing_key_id, issued_at, access_hash, access_expires_at,
+   refresh_hash, refresh_expires_at, superseded, renewed_from, bans, last_seen_at, last_ip`,
 );
 
 /** The INSERT of a login's session in its slot. */
-export function insertSession(table: Statement, session: NewSession, slot: string): Statement {
-  const row: Record<string, SqlValue> = {
+export function insertSession(table: Statement, session: SessionRecord, slot: string): Statement {
+  const row: Columns = {
     id: session.id,
     realm: session.realm,
     user_id: escapeUserId(session.userId),
@@ -24,21 +27,53 @@ export function insertSession(table: Statement, session: NewSession, slot: strin
     device_name: session.deviceName,
     ip: session.ip,
     user_agent: session.userAgent,
-    claims: JSON.stringify(session.claims),
     created_at: session.createdAt,
-    authenticated_at: session.authenticatedAt,
+    impersonator: session.impersonator,
     expires_at: session.expiresAt,
-    usable_until: session.usableUntil,
     status: 'live',
-    version: 1,
-    generation: 1,
-    key_id: session.keyId,
+    version: session.version,
     nonce: session.nonce,
-    access_hash: session.accessHash,
-    access_expires_at: session.accessExpiresAt,
-    last_seen_at: session.createdAt,
+    bans: fromList(session.bans),
+    last_seen_at: session.lastSeenAt,
+    ...changedColumns(session),
   };
   return sql`INSERT INTO ${table} (${raw(Object.keys(row).join(', '))}) VALUES (${list(Object.values(row))})`;
+}
+
+/** The UPDATE of a change, which makes a new version. */
+export function updateSession(table: Statement, id: string, patch: SessionPatch): Statement {
+  const assignments = Object.entries(changedColumns(patch)).map(([column, value]) => sql`${raw(column)} = ${value}`);
+  const set = join([...assignments, raw('version = version + 1')], ', ');
+  return sql`UPDATE ${table} SET ${set} WHERE id = ${id}`;
+}
+
+type Columns = Record<string, SqlValue>;
+
+/** The columns of what a change may set; those that it does not mention are left out. */
+function changedColumns(patch: SessionPatch): Columns {
+  const { current, superseded, renewedFrom, usableUntil, claims, confirmedAt, authenticatedAt } = patch;
+  return {
+    ...(current && pairColumns(current)),
+    ...(superseded && { superseded: fromList(superseded) }),
+    ...(renewedFrom !== undefined && { renewed_from: renewedFrom }),
+    ...(usableUntil !== undefined && { usable_until: usableUntil }),
+    ...(claims && { claims: JSON.stringify(claims) }),
+    ...(confirmedAt !== undefined && { confirmed_at: confirmedAt }),
+    ...(authenticatedAt !== undefined && { authenticated_at: authenticatedAt }),
+  };
+}
+
+function pairColumns(pair: TokenPair): Columns {
+  return {
+    generation: pair.generation,
+    key_id: pair.keyId,
+    signing_key_id: pair.signingKeyId,
+    issued_at: pair.issuedAt,
+    access_hash: pair.accessHash,
+    access_expires_at: pair.accessExpiresAt,
+    refresh_hash: pair.refreshHash,
+    refresh_expires_at: pair.refreshExpiresAt,
+  };
 }
 
 /**
@@ -46,24 +81,13 @@ export function insertSession(table: Statement, session: NewSession, slot: strin
  * a session.
  */
 export function toRecord(row: Row): SessionRecord | null {
-  const claims = parse(() => JSON.parse(String(row.claims)));
+  const claims = parseStored(row.claims);
+  const superseded = toSuperseded(row.superseded);
+  const bans = toBans(row.bans);
   const userId = toUserId(row.user_id);
   const end = toEnd(row);
-  const numbers = [
-    row.created_at,
-    row.authenticated_at,
-    row.expires_at,
-    row.usable_until,
-    row.version,
-    row.generation,
-    row.access_expires_at,
-    row.last_seen_at,
-  ].map(Number);
-  if (!isPlainObject(claims) || userId === null || end === undefined) return null;
-  if (!numbers.every(Number.isSafeInteger)) return null;
-  const [createdAt, authenticatedAt, expiresAt, usableUntil, version, generation, accessExpiresAt, lastSeenAt] =
-    numbers as [number, number, number, number, number, number, number, number];
-  return {
+  if (!isPlainObject(claims) || !superseded || !bans || userId === null || end === undefined) return null;
+  const record: SessionRecord = {
     id: String(row.id),
     realm: String(row.realm),
     userId,
@@ -74,18 +98,33 @@ export function toRecord(row: Row): SessionRecord | null {
     ip: optional(row.ip),
     userAgent: optional(row.user_agent),
     claims,
-    createdAt,
-    authenticatedAt,
-    expiresAt,
-    usableUntil,
-    version,
-    generation,
-    accessHash: String(row.access_hash),
-    accessExpiresAt,
-    lastSeenAt,
+    createdAt: Number(row.created_at),
+    authenticatedAt: Number(row.authenticated_at),
+    confirmedAt: optionalNumber(row.confirmed_at),
+    impersonator: optional(row.impersonator),
+    bans,
+    expiresAt: Number(row.expires_at),
+    usableUntil: Number(row.usable_until),
+    version: Number(row.version),
+    nonce: String(row.nonce),
+    current: {
+      generation: Number(row.generation),
+      keyId: String(row.key_id),
+      signingKeyId: optional(row.signing_key_id),
+      issuedAt: Number(row.issued_at),
+      accessHash: String(row.access_hash),
+      accessExpiresAt: Number(row.access_expires_at),
+      refreshHash: optional(row.refresh_hash),
+      refreshExpiresAt: optionalNumber(row.refresh_expires_at),
+    },
+    superseded,
+    renewedFrom: optional(row.renewed_from),
+    lastSeenAt: Number(row.last_seen_at),
     lastIp: optional(row.last_ip),
     end,
   };
+  const numbers = [...Object.values(record), ...Object.values(record.current)].filter(isNumber);
+  return numbers.every(Number.isSafeInteger) ? record : null;
 }
 
 /** The part of a row that a device policy decides by. */
@@ -116,13 +155,9 @@ export function isEndReason(value: unknown): value is EndReason {
 
 /** The user id of a row, or null if there is none. */
 export function toUserId(stored: unknown): string | null {
-  return typeof stored === 'string' ? (parse(() => unescapeUserId(stored)) as string | null) : null;
-}
-
-/** What a column holds, or null if it is not what was ever written there. */
-function parse(read: () => unknown): unknown {
+  if (typeof stored !== 'string') return null;
   try {
-    return read();
+    return unescapeUserId(stored);
   } catch {
     return null;
   }
@@ -130,6 +165,14 @@ function parse(read: () => unknown): unknown {
 
 function isPlainObject(value: unknown): value is Claims {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === 'number';
+}
+
+function optionalNumber(value: unknown): number | null {
+  return value === null || value === undefined ? null : Number(value);
 }
 
 /** Text of a column that may be empty. */

@@ -26,6 +26,8 @@ export class SqliteEngine implements Engine {
   private readonly prepared = new Map<string, ReturnType<SqliteConnection['prepare']>>();
   /** When the first work of the current turn of the event loop began; null before that. */
   private turnStartedAt: number | null = null;
+  /** Work that is to go on in a later turn, in the order in which it came. */
+  private readonly waiting: (() => void)[] = [];
 
   /**
    * @param isApplicationBusy whether the application is inside a transaction on the same file. SQLite would fail it if we
@@ -98,16 +100,28 @@ export class SqliteEngine implements Engine {
 
   /**
    * Work on this connection is synchronous, so a queue of it would hold up everything else in the process: once a turn of
-   * the event loop has done its share, the rest waits for another.
+   * the event loop has done its share, the rest waits for another. In order: a caller that comes back at once with its
+   * next piece of work would otherwise have every turn for itself.
    */
   private async nextTurn(): Promise<void> {
-    while (this.turnStartedAt !== null && performance.now() - this.turnStartedAt > MAX_TURN_MS) {
-      await new Promise((resolve) => setImmediate(resolve));
+    if (this.waiting.length > 0 || this.isTurnOver()) {
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
     }
-    if (this.turnStartedAt === null) {
-      this.turnStartedAt = performance.now();
-      setImmediate(() => (this.turnStartedAt = null));
-    }
+    if (this.turnStartedAt !== null) return;
+    this.turnStartedAt = performance.now();
+    setImmediate(() => {
+      this.turnStartedAt = null;
+      this.waiting.shift()?.();
+    });
+  }
+
+  /** Lets the next one go on in this turn; after its end, the beginning of the next turn does that. */
+  private passTurn(): void {
+    if (!this.isTurnOver()) this.waiting.shift()?.();
+  }
+
+  private isTurnOver(): boolean {
+    return this.turnStartedAt !== null && performance.now() - this.turnStartedAt > MAX_TURN_MS;
   }
 
   private async retry<T>(options: RunOptions, attempt: () => T): Promise<T> {
@@ -122,6 +136,8 @@ export class SqliteEngine implements Engine {
         if (!again || performance.now() >= deadline) {
           throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause: error });
         }
+      } finally {
+        this.passTurn();
       }
       await pause(attempts);
     }

@@ -2,6 +2,7 @@ import type { DataSource } from 'typeorm';
 import { tableOf } from './dialect.js';
 import { SessionAccountEntity } from './entities/session-account.entity.js';
 import { SessionChangeEntity } from './entities/session-change.entity.js';
+import { SessionDataEntity } from './entities/session-data.entity.js';
 import { SessionEventEntity } from './entities/session-event.entity.js';
 import { SessionMemberEntity } from './entities/session-member.entity.js';
 import { SessionEntity } from './entities/session.entity.js';
@@ -13,6 +14,7 @@ export const sessionEntities = [
   SessionAccountEntity,
   SessionEventEntity,
   SessionChangeEntity,
+  SessionDataEntity,
   SessionMemberEntity,
 ] as const;
 
@@ -22,6 +24,7 @@ export interface Tables {
   readonly account: Statement;
   readonly event: Statement;
   readonly change: Statement;
+  readonly data: Statement;
   readonly member: Statement;
 }
 
@@ -31,6 +34,7 @@ export function tablesOf(dataSource: DataSource): Tables {
     account: tableOf(dataSource, SessionAccountEntity),
     event: tableOf(dataSource, SessionEventEntity),
     change: tableOf(dataSource, SessionChangeEntity),
+    data: tableOf(dataSource, SessionDataEntity),
     member: tableOf(dataSource, SessionMemberEntity),
   };
 }

@@ -1,17 +1,24 @@
 import type { Clock } from '../core/clock.js';
+import type { Ban } from '../core/ban.js';
 import type {
+  AccountState,
   Activity,
+  BanOutcome,
+  ChangedSession,
   EndRequest,
   LoginOutcome,
   LoginRequest,
+  SessionDecision,
   SessionRepository,
 } from '../core/session-repository.js';
 import { SessionError } from '../core/session-error.js';
 import type { EndedSession, SessionRecord } from '../core/session.js';
 import { type AccountRef, escapeUserId } from '../core/user-key.js';
-import { ENDING_COLUMNS, type Ending, endSessions, insertEvents, overdueEnding } from './ending-script.js';
+import { banScript, liftBanScript } from './account-script.js';
+import { changeScript } from './change-script.js';
+import { ENDING_COLUMNS, endSessions, endingOf, insertEvents, logChanges, overdueEnding } from './ending-script.js';
 import type { Engine } from './engine.js';
-import { ensureAccount, lockAccount, lockLiveSessions, loginScript } from './login-script.js';
+import { ensureAccount, lockAccount, lockLiveSessions, loginScript, timeOfStep, toAccount } from './login-script.js';
 import { SESSION_COLUMNS, toRecord } from './session-rows.js';
 import { type Row, type Script, list, sql } from './sql.js';
 import type { Tables } from './tables.js';
@@ -62,6 +69,18 @@ export class TypeOrmSessionRepository implements SessionRepository {
     return this.engine.transaction(() => loginScript(tables, dialect, this.clock, request), options);
   }
 
+  changeSession<T>(
+    id: string,
+    decide: (record: SessionRecord | null, account: AccountState, now: number) => SessionDecision<T>,
+    budgetMs = this.budgets.endMs,
+  ): Promise<ChangedSession<T>> {
+    const { dialect } = this.engine;
+    return this.engine.transaction(() => changeScript(this.tables, dialect, this.realm, id, this.clock, decide), {
+      lane: 'work',
+      budgetMs,
+    });
+  }
+
   endSession(id: string, end: EndRequest, account?: AccountRef): Promise<EndedSession | null> {
     return this.write(() => this.endOne(id, end, account));
   }
@@ -71,11 +90,27 @@ export class TypeOrmSessionRepository implements SessionRepository {
     end: EndRequest,
     options: { readonly except: string | null; readonly raiseEpoch: boolean },
   ): Promise<readonly EndedSession[]> {
-    await this.engine.write(ensureAccount(this.tables, this.engine.dialect, account, this.clock.now()), {
-      lane: 'work',
-      budgetMs: this.budgets.endMs,
-    });
+    await this.ensureAccount(account);
     return this.write(() => this.endAll(account, end, options));
+  }
+
+  async readAccount(account: AccountRef): Promise<AccountState> {
+    const { rows } = await this.engine.read(
+      sql`SELECT epoch, not_before, bans FROM ${this.tables.account} WHERE user_key = ${account.key}`,
+      { lane: 'work', budgetMs: this.budgets.endMs },
+    );
+    return toAccount(rows[0]);
+  }
+
+  async ban(account: AccountRef, ban: Omit<Ban, 'at'>, endsSessions: boolean): Promise<BanOutcome> {
+    await this.ensureAccount(account);
+    const { dialect } = this.engine;
+    return this.write(() => banScript(this.tables, dialect, account, ban, endsSessions, this.clock));
+  }
+
+  liftBan(account: AccountRef, service: string | null, by: string): Promise<BanOutcome | null> {
+    const { dialect } = this.engine;
+    return this.write(() => liftBanScript(this.tables, dialect, account, service, by, this.clock));
   }
 
   async listLiveSessions(account: AccountRef): Promise<readonly SessionRecord[]> {
@@ -105,6 +140,17 @@ export class TypeOrmSessionRepository implements SessionRepository {
     return this.write(() => this.endOverdue(rows, now));
   }
 
+  async endIdleSessions(idleMs: number, slackMs: number, limit: number): Promise<readonly EndedSession[]> {
+    const before = this.clock.now() - idleMs - slackMs;
+    const { rows } = await this.engine.read(
+      sql`SELECT id FROM ${this.tables.session}
+        WHERE realm = ${this.realm} AND status = 'live' AND last_seen_at <= ${before} ORDER BY last_seen_at LIMIT ${limit}`,
+      { lane: 'control', budgetMs: this.budgets.endMs },
+    );
+    if (rows.length === 0) return [];
+    return this.write(() => this.endIdle(rows, idleMs, before));
+  }
+
   private *endOne(id: string, end: EndRequest, account?: AccountRef): Script<EndedSession | null> {
     const { tables } = this;
     const now = this.clock.now();
@@ -129,11 +175,18 @@ export class TypeOrmSessionRepository implements SessionRepository {
   ): Script<readonly EndedSession[]> {
     const { tables } = this;
     const { dialect } = this.engine;
-    const now = this.clock.now();
-    yield* lockAccount(tables, dialect, account.key);
-    if (options.raiseEpoch) yield sql`UPDATE ${tables.account} SET epoch = epoch + 1 WHERE user_key = ${account.key}`;
+    const { notBefore } = yield* lockAccount(tables, dialect, account.key);
     const rows = yield* lockLiveSessions(tables, dialect, account.key);
+    const now = timeOfStep(this.clock, rows, notBefore);
     const others = rows.filter((row) => row.id !== options.except);
+    if (options.raiseEpoch) {
+      yield sql`UPDATE ${tables.account} SET epoch = epoch + 1, not_before = ${now} WHERE user_key = ${account.key}`;
+      const kept = rows.filter((row) => row.id === options.except);
+      if (kept.length > 0) {
+        yield sql`UPDATE ${tables.session} SET authenticated_at = ${now}, version = version + 1 WHERE id = ${options.except}`;
+        yield logChanges(tables, kept, now);
+      }
+    }
     const ended = yield* endSessions(tables, others, now, (row) => endingOf(row, end, now));
     const target = {
       realm: account.realm,
@@ -154,12 +207,27 @@ export class TypeOrmSessionRepository implements SessionRepository {
     return yield* endSessions(this.tables, rows, now, overdueEnding);
   }
 
+  private *endIdle(candidates: readonly Row[], idleMs: number, before: number): Script<readonly EndedSession[]> {
+    const ids = candidates.map((row) => String(row.id)).sort();
+    const { rows } = yield sql`SELECT ${ENDING_COLUMNS}, last_seen_at FROM ${this.tables.session}
+      WHERE id IN (${list(ids)}) AND status = 'live' AND last_seen_at <= ${before} ORDER BY id
+      ${this.engine.dialect.forUpdate}`;
+    const now = this.clock.now();
+    return yield* endSessions(this.tables, rows, now, (row) => {
+      const at = Number(row.last_seen_at) + idleMs;
+      const end = { reason: 'SESSION_IDLE', by: 'system', at, replacedBy: null } as const;
+      return Number(row.usable_until) < at ? overdueEnding(row) : end;
+    });
+  }
+
+  private async ensureAccount(account: AccountRef): Promise<void> {
+    await this.engine.write(ensureAccount(this.tables, this.engine.dialect, account, this.clock.now()), {
+      lane: 'work',
+      budgetMs: this.budgets.endMs,
+    });
+  }
+
   private write<T>(script: () => Script<T>): Promise<T> {
     return this.engine.transaction(script, { lane: 'work', budgetMs: this.budgets.endMs });
   }
-}
-
-/** A session that was overdue already ended by itself, whoever ends it now. */
-function endingOf(row: Row, end: EndRequest, now: number): Ending {
-  return Number(row.usable_until) <= now ? overdueEnding(row) : { ...end, at: now, replacedBy: null };
 }

@@ -1,11 +1,13 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
-import { Public } from './decorators.js';
+import { CURRENT_SESSION } from './current-session.js';
 import { type HttpAnswer, setHeaders } from './http-answer.js';
+import { passOnRenewedToken } from './renewed-token-header.js';
+import { type RouteRules, routeRules } from './route-rules.js';
 import {
   type AuthenticatedSession,
-  CURRENT_SESSION,
+  type AuthenticationAttempt,
   RefusedRequest,
   SessionAuthenticator,
 } from './session-authenticator.js';
@@ -13,7 +15,8 @@ import {
 /**
  * Lets a request pass whose Authorization header holds a good access token, and answers every other one as RFC 6750 says.
  * For a route with `@UseGuards(AuthGuard)`, or for all with `{ provide: APP_GUARD, useClass: AuthGuard }` and `@Public()`
- * on those that are open. The module that uses it imports the SessionModule whose tokens it accepts.
+ * on those that are open. The module that uses it imports the SessionModule whose tokens it accepts. What Sensitive,
+ * NoActivity, CheckBan and RequireFresh ask of a route is checked here as well, and a renewed token put into the answer.
  *
  * To guard another transport, override `getRequest` and `getResponse`:
  * ```ts
@@ -21,11 +24,18 @@ import {
  *   override getRequest(context: ExecutionContext) {
  *     return GqlExecutionContext.create(context).getContext().req;
  *   }
+ *   override getResponse(context: ExecutionContext) {
+ *     return GqlExecutionContext.create(context).getContext().res;
+ *   }
  * }
  * ```
  */
 @Injectable()
 export class AuthGuard extends PassportAuthGuard() implements CanActivate {
+  private readonly attempts = new WeakMap<ExecutionContext, AuthenticationAttempt>();
+  /** By handler and controller: a handler that is inherited has several. */
+  private readonly rules = new WeakMap<object, WeakMap<object, RouteRules>>();
+
   constructor(
     private readonly authenticator: SessionAuthenticator,
     private readonly reflector: Reflector,
@@ -38,13 +48,16 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
   }
 
   override async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (this.reflector.getAllAndOverride(Public, [context.getHandler(), context.getClass()])) return true;
+    const rules = this.rulesOf(context);
+    if (rules.isPublic) return true;
     const request = this.getRequest(context);
     // Only over HTTP is it a new object for every request: a socket has one for all of its messages.
     const known = context.getType() === 'http' ? this.authenticator.resultOf(request) : undefined;
-    const authenticated = known ?? (await this.runPassport(context, request));
+    const authenticated = known && (known.strict || !rules.strict) ? known : await this.runPassport(context, rules);
     request.user = authenticated.user;
     request[CURRENT_SESSION] = authenticated.session;
+    const refusal = this.authenticator.refusalBy(rules, authenticated.session);
+    if (refusal) this.refuse(context, refusal);
     return true;
   }
 
@@ -58,6 +71,16 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     return context.switchToHttp().getRequest<GuardedRequest>();
   }
 
+  /** The response of an HTTP context. */
+  getResponse(context: ExecutionContext): unknown {
+    return context.switchToHttp().getResponse<unknown>();
+  }
+
+  /** What passport passes on to the strategy. A subclass may add to it. */
+  override getAuthenticateOptions(context: ExecutionContext): object {
+    return { attempt: this.attempts.get(context) };
+  }
+
   /** Sees what passport came to. */
   override handleRequest<T>(error: unknown, user: T, _info: unknown, context: ExecutionContext): T {
     if (error instanceof RefusedRequest) this.refuse(context, error.answer);
@@ -66,21 +89,29 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     return user;
   }
 
-  private async runPassport(context: ExecutionContext, request: GuardedRequest): Promise<AuthenticatedSession> {
+  private async runPassport(context: ExecutionContext, rules: RouteRules): Promise<AuthenticatedSession> {
+    const attempt: AuthenticationAttempt = { rules };
+    this.attempts.set(context, attempt);
     await super.canActivate(context);
-    const authenticated = this.authenticator.resultOf(request);
+    const { result } = attempt;
     // A strategy that calls pass() makes the passport guard say yes without a user; this one does not.
-    if (!authenticated) this.refuse(context, this.authenticator.answer('TOKEN_MISSING'));
-    return authenticated;
+    if (!result) this.refuse(context, this.authenticator.answer('TOKEN_MISSING'));
+    if (result.renewed) passOnRenewedToken(this.getResponse(context), result.renewed, this.authenticator.headers);
+    return result;
+  }
+
+  private rulesOf(context: ExecutionContext): RouteRules {
+    const [handler, controller] = [context.getHandler(), context.getClass()];
+    let ofHandler = this.rules.get(handler);
+    if (!ofHandler) this.rules.set(handler, (ofHandler = new WeakMap()));
+    let rules = ofHandler.get(controller);
+    if (!rules) ofHandler.set(controller, (rules = routeRules(this.reflector, handler, controller)));
+    return rules;
   }
 
   private refuse(context: ExecutionContext, { exception, headers }: HttpAnswer): never {
-    setHeaders(this.responseOf(context), headers);
+    setHeaders(this.getResponse(context), headers);
     throw exception;
-  }
-
-  private responseOf(context: ExecutionContext): unknown {
-    return (this as unknown as { getResponse(context: ExecutionContext): unknown }).getResponse(context);
   }
 }
 

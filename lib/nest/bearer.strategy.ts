@@ -1,11 +1,11 @@
 import { PassportStrategy } from '@nestjs/passport';
 import { Strategy } from 'passport-http-bearer';
 import { readBearerCredential } from './bearer-credential.js';
-import { type AuthenticatedSession, RefusedRequest, type SessionAuthenticator } from './session-authenticator.js';
+import { type AuthenticationAttempt, RefusedRequest, type SessionAuthenticator } from './session-authenticator.js';
 
 /** A request as the strategy needs it. */
 interface BearerRequest {
-  readonly headers?: { readonly authorization?: unknown };
+  readonly headers?: Readonly<Record<string, unknown>>;
   readonly ip?: unknown;
 }
 
@@ -13,6 +13,7 @@ interface BearerRequest {
 interface StandIn {
   readonly headers: { readonly authorization: string };
   readonly request: BearerRequest;
+  readonly attempt: AuthenticationAttempt;
 }
 
 /** What passport puts on the strategy for each request; its types do not say so. */
@@ -31,19 +32,25 @@ export function createBearerStrategy(authenticator: SessionAuthenticator) {
      * passport-http-bearer also takes tokens from query and body, with no option to stop it, and throws on a header that
      * is not text. So the header is read here, and the strategy sees nothing but a token of the right form.
      */
-    override authenticate(request: BearerRequest): void {
+    override authenticate(request: BearerRequest, options?: { readonly attempt?: AuthenticationAttempt }): void {
+      const actions = this as unknown as PassportActions;
+      const attempt = options?.attempt;
+      if (!attempt) {
+        actions.error(new Error('getAuthenticateOptions of a subclass of AuthGuard must add to what super returns.'));
+        return;
+      }
       const credential = readBearerCredential(request.headers?.authorization);
       if (credential.kind === 'token') {
-        const standIn: StandIn = { headers: { authorization: `Bearer ${credential.token}` }, request };
+        const standIn: StandIn = { headers: { authorization: `Bearer ${credential.token}` }, request, attempt };
         super.authenticate(standIn as never);
       } else {
         const code = credential.kind === 'missing' ? 'TOKEN_MISSING' : 'TOKEN_MALFORMED';
-        (this as unknown as PassportActions).error(new RefusedRequest(authenticator.answer(code)));
+        actions.error(new RefusedRequest(authenticator.answer(code)));
       }
     }
 
-    validate({ request }: StandIn, token: string): Promise<AuthenticatedSession> {
-      return authenticator.authenticate(request, token);
+    validate({ request, attempt }: StandIn, token: string): Promise<unknown> {
+      return authenticator.authenticate(request, token, attempt);
     }
   }
   return new SessionBearerStrategy();

@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import type { SessionErrorCode } from '../core/messages.js';
-import type { Verification } from '../core/verification.js';
+import type { Refusal } from '../core/verification.js';
 
 /** An HTTP error with the headers that belong to it. */
 export interface HttpAnswer {
@@ -11,7 +11,8 @@ export interface HttpAnswer {
 interface AnswerShape {
   readonly status: number;
   /** Error of RFC 6750 section 3.1; null for a challenge without one, undefined for no challenge. */
-  readonly challenge?: 'invalid_request' | 'invalid_token' | 'insufficient_scope' | null;
+  readonly challenge?:
+    'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication' | null;
 }
 
 const SHAPES: Readonly<Partial<Record<SessionErrorCode, AnswerShape>>> = {
@@ -19,6 +20,10 @@ const SHAPES: Readonly<Partial<Record<SessionErrorCode, AnswerShape>>> = {
   BAD_CREDENTIALS: { status: 401, challenge: null },
   TOKEN_MALFORMED: { status: 400, challenge: 'invalid_request' },
   FORBIDDEN: { status: 403, challenge: 'insufficient_scope' },
+  SERVICE_BANNED: { status: 403, challenge: 'insufficient_scope' },
+  // RFC 9470 section 3 names this error for it.
+  FRESH_LOGIN_REQUIRED: { status: 403, challenge: 'insufficient_user_authentication' },
+  TOO_MANY_REFRESHES: { status: 429 },
   SESSION_LIMIT_REACHED: { status: 409 },
   SESSION_STORE_UNAVAILABLE: { status: 503 },
   SESSION_NOT_FOUND: { status: 404 },
@@ -37,6 +42,7 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   403: 'Forbidden',
   404: 'Not Found',
   409: 'Conflict',
+  429: 'Too Many Requests',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 };
@@ -60,12 +66,12 @@ export function answerFor(
     }`;
   }
   // A little random, so that the clients of an outage do not all come back in the same second.
-  if (status === 503) headers['Retry-After'] = String(1 + Math.floor(Math.random() * 3));
+  if (status === 503 || status === 429) headers['Retry-After'] = String(1 + Math.floor(Math.random() * 3));
   return { exception: new HttpException(body, status, { errorCode: code }), headers };
 }
 
 /** What the holder of an ended session's token is told beside the reason. */
-export function endDetails(result: Verification & { status: 'INVALID' }): Record<string, unknown> {
+export function endDetails(result: Refusal): Record<string, unknown> {
   if (!TELLS_END.has(result.reason) || result.endedAt === undefined) return {};
   const { endedAt, replacedBy } = result;
   return {

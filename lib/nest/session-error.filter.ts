@@ -1,8 +1,8 @@
 import { type ArgumentsHost, Catch } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { type Observable, throwError } from 'rxjs';
-import { EndPendingError, SessionError } from '../core/session-error.js';
-import { setHeaders } from './http-answer.js';
+import { EndPendingError, SessionError, TokenRefusedError } from '../core/session-error.js';
+import { endDetails, setHeaders } from './http-answer.js';
 import { SessionAuthenticator } from './session-authenticator.js';
 
 /**
@@ -16,7 +16,7 @@ export class SessionErrorFilter extends BaseExceptionFilter {
   }
 
   override catch(error: SessionError, host: ArgumentsHost): Observable<never> | void {
-    const details = error instanceof EndPendingError ? { effectiveBy: new Date(error.effectiveBy).toISOString() } : {};
+    const details = detailsOf(error);
     // What is wrong with an argument is in the message of the error; all other texts the application may replace.
     const message = error.code === 'ARGUMENT_INVALID' ? error.message : undefined;
     const { exception, headers } = this.authenticator.answer(error.code, details, message);
@@ -28,4 +28,10 @@ export class SessionErrorFilter extends BaseExceptionFilter {
     setHeaders(host.switchToHttp().getResponse(), headers);
     super.catch(exception, host);
   }
+}
+
+/** What belongs into the body beside code and message. */
+function detailsOf(error: SessionError): Record<string, unknown> {
+  if (error instanceof EndPendingError) return { effectiveBy: new Date(error.effectiveBy).toISOString() };
+  return error instanceof TokenRefusedError ? endDetails(error.refusal) : {};
 }

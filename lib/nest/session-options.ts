@@ -1,12 +1,33 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
+import type { BeforeLogin } from '../core/before-login.js';
 import type { Clock } from '../core/clock.js';
 import { type DevicePolicy, singleDevice } from '../core/device-policy.js';
+import { type Duration, parseDuration } from '../core/duration.js';
 import type { PolicyOption } from '../core/login-flow.js';
 import type { SessionErrorCode } from '../core/messages.js';
 import { defaultMessages } from '../core/messages.js';
 import { invalidOption } from '../core/session-error.js';
-import type { TimingOptions } from '../core/timing.js';
-import { type TokenLifetimes, fixed } from '../core/token-lifetimes.js';
+import { type TimingOptions, resolveTiming } from '../core/timing.js';
+import { type TokenMode, isTokenMode, sliding } from '../core/token-mode.js';
+import type { LifecycleListener } from './lifecycle-publisher.js';
+
+/** Where an application takes part in what happens to sessions. */
+export interface SessionHooks {
+  /** May refuse a login that is about to be recorded. */
+  readonly beforeLogin?: BeforeLogin;
+  /** Is told of everything after it was recorded. @nestjs/event-emitter gets the same where the application has it. */
+  readonly onEvent?: LifecycleListener;
+}
+
+/** Names of HTTP headers. */
+export class HeaderOptions {
+  /** Of an answer: the successor of an access token near its end (sliding). */
+  renewedToken?: string = 'X-Renewed-Token';
+  /** Of an answer: seconds to the end of that token. */
+  renewedTokenExpiresIn?: string = 'X-Renewed-Token-Expires-In';
+  /** Of a request: with the value `1` or `true` it does not count as a use of the session. False: there is none. */
+  noActivity?: string | false = 'X-No-Activity';
+}
 
 /** Options of SessionModule. Field initialisers are the defaults; only `secret` must be given. */
 export class SessionModuleOptions {
@@ -19,8 +40,23 @@ export class SessionModuleOptions {
   /** Which logins end which: singleDevice, oneDevicePerType, multiDevice, or a function that picks one for a login. */
   policy?: PolicyOption = singleDevice();
 
-  /** How long tokens live. */
-  tokens?: TokenLifetimes = fixed();
+  /** How tokens live and what renews them: sliding, accessAndRefresh, fixed, or jwt of `nestjs-latchkey/jwt`. */
+  tokens?: TokenMode = sliding();
+
+  /**
+   * Ends a session that was not used for this long; false for never. At least three times `timing.activityFlush`, since uses
+   * are written that often; the end comes up to two of those later.
+   */
+  idleTimeout?: Duration | false = false;
+
+  /** What a replaced login leaves of its session data: nothing, or all of it, readable by its session id. */
+  onReplace?: 'clear' | 'keep' = 'clear';
+
+  /** Where the application takes part. */
+  hooks?: SessionHooks = {};
+
+  /** Names of HTTP headers. */
+  headers?: HeaderOptions = {};
 
   /**
    * Name of the population of users, 1 to 64 of a-z, 0-9, '.', '_' and '-'. Modules of different realms share nothing, not
@@ -57,8 +93,13 @@ export class SessionModuleOptions {
 }
 
 /** The options with their defaults, checked. */
-export type ResolvedOptions = Required<Omit<SessionModuleOptions, 'database' | 'clock' | 'connections' | 'messages'>> &
+export type ResolvedOptions = Required<
+  Omit<SessionModuleOptions, 'database' | 'clock' | 'connections' | 'messages' | 'idleTimeout' | 'headers'>
+> &
   Pick<SessionModuleOptions, 'clock' | 'database'> & {
+    /** Milliseconds; null for none. */
+    readonly idleMs: number | null;
+    readonly headers: Required<HeaderOptions>;
     readonly connections: { readonly verify: number; readonly work: number };
     readonly messages: Readonly<Record<SessionErrorCode, string>>;
   };
@@ -85,21 +126,74 @@ export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
       'must be singleDevice(), oneDevicePerType(), multiDevice() or a function that picks one',
     );
   }
-  if (!isPositive(tokens?.accessMs) || !isPositive(tokens.maxAgeMs)) {
-    throw invalidOption('tokens', "must be made by fixed({ ttl: '2h' })");
+  if (!isTokenMode(tokens)) {
+    throw invalidOption('tokens', 'must be made by sliding(), accessAndRefresh(), fixed() or jwt()');
+  }
+  if (options.onReplace !== 'clear' && options.onReplace !== 'keep') {
+    throw invalidOption('onReplace', 'must be clear or keep');
   }
   if (typeof runMigrations !== 'boolean') throw invalidOption('runMigrations', 'must be true or false');
   if (nearCache !== false && !isCount(nearCache?.maxEntries, 10_000_000)) {
     throw invalidOption('nearCache', 'must be false or { maxEntries: a whole number from 1 to 10,000,000 }');
   }
-  for (const name of ['connections', 'timing', 'messages'] as const) {
+  for (const name of ['connections', 'timing', 'messages', 'hooks', 'headers'] as const) {
     if (typeof options[name] !== 'object' || options[name] === null) throw invalidOption(name, 'must be an object');
   }
   const { verify = 4, work = 8 } = options.connections;
   if (!isCount(verify, 1000) || !isCount(work, 1000)) {
     throw invalidOption('connections', 'must be { verify, work }, whole numbers from 1 to 1000');
   }
-  return { ...options, connections: { verify, work }, messages: resolveMessages(options.messages) };
+  checkHooks(options.hooks);
+  return {
+    ...options,
+    connections: { verify, work },
+    messages: resolveMessages(options.messages),
+    headers: resolveHeaders(options.headers),
+    idleMs: resolveIdleTimeout(given.idleTimeout, resolveTiming(options.timing).activityFlush),
+  };
+}
+
+function resolveIdleTimeout(value: unknown, flushMs: number): number | null {
+  if (value === undefined || value === false) return null;
+  const idleMs = parseDuration(value, 'idleTimeout');
+  if (idleMs < 3 * flushMs) {
+    throw invalidOption(
+      'idleTimeout',
+      'must be at least three times timing.activityFlush: make one longer or the other shorter',
+    );
+  }
+  return idleMs;
+}
+
+/** They may be an object of a class, with state of its own and methods on its prototype. */
+function checkHooks(hooks: SessionHooks): void {
+  for (const name of ['beforeLogin', 'onEvent'] as const) {
+    if (!['undefined', 'function'].includes(typeof hooks[name]))
+      throw invalidOption(`hooks.${name}`, 'must be a function');
+  }
+  for (const [name, hook] of Object.entries(hooks)) {
+    if (name !== 'beforeLogin' && name !== 'onEvent' && typeof hook === 'function') {
+      throw invalidOption(`hooks.${name}`, 'is not known');
+    }
+  }
+}
+
+function resolveHeaders(given: object): Required<HeaderOptions> {
+  const defaults = new HeaderOptions();
+  const headers = { ...defaults, ...definedIn(given) };
+  for (const [name, value] of Object.entries(headers)) {
+    if (!Object.hasOwn(defaults, name)) throw invalidOption(`headers.${name}`, 'is not known');
+    // The characters of a field name: RFC 9110 section 5.1.
+    const isName = typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}$/.test(value);
+    if (!isName && !(name === 'noActivity' && value === false)) {
+      throw invalidOption(`headers.${name}`, 'must be the name of an HTTP header');
+    }
+  }
+  const { renewedToken, renewedTokenExpiresIn } = headers as Required<HeaderOptions>;
+  if (renewedToken.toLowerCase() === renewedTokenExpiresIn.toLowerCase()) {
+    throw invalidOption('headers.renewedTokenExpiresIn', 'must not be the same as headers.renewedToken');
+  }
+  return headers as Required<HeaderOptions>;
 }
 
 function resolveMessages(given: object): ResolvedOptions['messages'] {
@@ -113,10 +207,6 @@ function resolveMessages(given: object): ResolvedOptions['messages'] {
 
 function definedIn(given: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-}
-
-function isPositive(value: unknown): boolean {
-  return typeof value === 'number' && Number.isFinite(value) && value > 0;
 }
 
 function isCount(value: unknown, max: number): boolean {

@@ -1,24 +1,27 @@
 import type { DataSource } from 'typeorm';
 import { Logger } from '@nestjs/common';
 import { CacheCoherence } from '../cache/cache-coherence.js';
+import { CoherentRepository } from '../cache/coherent-repository.js';
 import { NearCache } from '../cache/near-cache.js';
 import { ActivityRecorder } from '../core/activity-recorder.js';
 import { type Clock, SynchronizedClock } from '../core/clock.js';
-import { LoginFlow } from '../core/login-flow.js';
+import { createTokenService, idleSlack } from '../core/create-token-service.js';
 import { PeriodicTask } from '../core/periodic-task.js';
 import { SecretKeys } from '../core/secret-keys.js';
-import { SessionEnding } from '../core/session-ending.js';
 import { invalidOption } from '../core/session-error.js';
 import type { SessionRepository } from '../core/session-repository.js';
 import { type Timing, resolveTiming } from '../core/timing.js';
-import { TokenCodec, randomId } from '../core/token-codec.js';
-import { TokenService } from '../core/token-service.js';
-import { Verifier } from '../core/verifier.js';
+import type { SessionWatch } from '../core/session-watch.js';
+import type { EndedSession } from '../core/session.js';
+import { randomId } from '../core/token-codec.js';
+import type { TokenService } from '../core/token-service.js';
 import { type Database, openDatabase } from '../database/database.js';
 import { SessionQueries } from '../database/session-queries.js';
+import { TypeOrmDataRepository } from '../database/typeorm-data-repository.js';
 import { TypeOrmMembership } from '../database/typeorm-membership.js';
 import { TypeOrmSessionRepository } from '../database/typeorm-session-repository.js';
 import { describeError } from './describe-error.js';
+import { LifecyclePublisher } from './lifecycle-publisher.js';
 import { type ResolvedOptions, type SessionModuleOptions, resolveOptions } from './session-options.js';
 
 const SWEEP_BATCH = 200;
@@ -38,7 +41,9 @@ export class SessionRuntime {
     private readonly membership: TypeOrmMembership,
     readonly coherence: CacheCoherence,
     readonly activity: ActivityRecorder,
+    readonly events: LifecyclePublisher,
     readonly tokens: TokenService,
+    private readonly watch: SessionWatch,
     readonly queries: SessionQueries,
   ) {
     const report = (task: string) => (failure: { readonly error: unknown } | null) =>
@@ -80,39 +85,30 @@ export class SessionRuntime {
       copyAgeMs: timing.copyAge,
       confirmMs: timing.endBudget * 0.8,
     });
-    const repository = new TypeOrmSessionRepository(engine, tables, realm, clock, {
-      verifyMs: timing.verifyBudget,
-      loginMs: timing.loginBudget,
-      endMs: timing.endBudget,
-    });
-    const codec = new TokenCodec(keys, options.tokenPrefix);
+    const budgets = { verifyMs: timing.verifyBudget, loginMs: timing.loginBudget, endMs: timing.endBudget };
+    const stored = new TypeOrmSessionRepository(engine, tables, realm, clock, budgets);
+    const repository = new CoherentRepository(stored, coherence);
     const activity = new ActivityRecorder(repository);
-    const tokens = new TokenService({
+    const events = new LifecyclePublisher(realm);
+    const { hooks } = options;
+    if (hooks.onEvent) events.add((event) => hooks.onEvent!(event));
+    const { tokens, watch } = createTokenService({
       realm,
       keys,
+      tokenPrefix: options.tokenPrefix,
+      mode: options.tokens,
+      policy: options.policy,
+      idleMs: options.idleMs,
+      keepReplacedData: options.onReplace === 'keep',
+      // A copy: what the hook changes is not what was checked, and is not recorded.
+      beforeLogin: hooks.beforeLogin ? (login) => hooks.beforeLogin!(login) : null,
+      timing,
+      parallelReads: options.connections.verify,
       repository,
-      verifier: new Verifier({
-        codec,
-        repository,
-        cache: coherence,
-        clock,
-        endReasonTtlMs: timing.endReasonTtl,
-        parallelReads: options.connections.verify,
-        budgetMs: timing.verifyBudget,
-      }),
-      loginFlow: new LoginFlow({
-        keys,
-        codec,
-        lifetimes: options.tokens,
-        policy: options.policy,
-        repository,
-        activity,
-        clock,
-        loginBudgetMs: timing.loginBudget,
-      }),
-      ending: new SessionEnding(repository, coherence),
-      confirmation: coherence,
+      dataRepository: new TypeOrmDataRepository(engine, tables, realm, clock, timing.endBudget),
+      coherence,
       activity,
+      events,
       clock,
     });
     const queries = new SessionQueries(engine, tables, realm, clock, timing.endBudget);
@@ -125,7 +121,9 @@ export class SessionRuntime {
       membership,
       coherence,
       activity,
+      events,
       tokens,
+      watch,
       queries,
     );
   }
@@ -134,6 +132,7 @@ export class SessionRuntime {
   async start(): Promise<void> {
     await this.join();
     for (const task of this.tasks) task.start();
+    this.watch.start();
   }
 
   /** The first poll may find the database busy with the boots of other nodes. */
@@ -150,7 +149,7 @@ export class SessionRuntime {
 
   /** Ends the background work, writes what is pending and closes the connections. */
   async stop(): Promise<void> {
-    await Promise.all(this.tasks.map((task) => task.stop()));
+    await Promise.all([this.watch.stop(), ...this.tasks.map((task) => task.stop())]);
     await this.activity.flush();
     await this.coherence.stop().catch((error: unknown) => this.logger.warn(`Leaving failed: ${describeError(error)}`));
     await this.database.engine.close();
@@ -163,9 +162,27 @@ export class SessionRuntime {
       throw new Error(`${this.activity.dropped - dropped} uses of sessions were dropped`);
   }
 
-  /** Ends what is overdue, so that lists and limits are right though nobody comes back, and forgets old changes. */
+  /** Ends what is overdue or idle, so that lists and limits are right though nobody comes back, and forgets old changes. */
   async sweep(): Promise<void> {
-    while ((await this.repository.endOverdueSessions(SWEEP_BATCH)).length === SWEEP_BATCH);
+    await this.endAll(() => this.repository.endOverdueSessions(SWEEP_BATCH));
+    const { idleMs } = this.options;
+    if (idleMs !== null) {
+      await this.activity.flush();
+      const slackMs = idleSlack(this.timing);
+      if (this.clock.now() >= this.activity.lostAt + idleMs + slackMs) {
+        await this.endAll(() => this.repository.endIdleSessions(idleMs, slackMs, SWEEP_BATCH));
+      }
+    }
     await this.membership.purge(this.clock.now() - 2 * this.timing.copyAge);
+  }
+
+  private async endAll(endSome: () => Promise<readonly EndedSession[]>): Promise<void> {
+    for (;;) {
+      const ended = await endSome();
+      for (const { sessionId, userId, reason } of ended) {
+        this.events.emit({ type: 'session.ended', sessionId, userId, reason });
+      }
+      if (ended.length < SWEEP_BATCH) return;
+    }
   }
 }

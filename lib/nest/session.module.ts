@@ -1,11 +1,12 @@
 import { Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { APP_FILTER } from '@nestjs/core';
+import { APP_FILTER, ModulesContainer } from '@nestjs/core';
 import passport from 'passport';
 import { DataSource } from 'typeorm';
 import { randomId } from '../core/token-codec.js';
 import { TokenService } from '../core/token-service.js';
 import { SessionQueries } from '../database/session-queries.js';
 import { createBearerStrategy } from './bearer.strategy.js';
+import { findEventEmitter } from './event-emitter.js';
 import { SessionAuthenticator } from './session-authenticator.js';
 import { SessionErrorFilter } from './session-error.filter.js';
 import type { SessionModuleOptions } from './session-options.js';
@@ -30,7 +31,7 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session.module-
       provide: SessionAuthenticator,
       inject: [SessionRuntime],
       useFactory: ({ tokens, options }: SessionRuntime) =>
-        new SessionAuthenticator(`session-${randomId()}`, tokens, options.realm, options.messages),
+        new SessionAuthenticator(`session-${randomId()}`, tokens, options.realm, options.messages, options.headers),
     },
     { provide: APP_FILTER, useClass: SessionErrorFilter },
   ],
@@ -40,12 +41,15 @@ export class SessionModule extends ConfigurableModuleClass implements OnApplicat
   constructor(
     private readonly runtime: SessionRuntime,
     private readonly authenticator: SessionAuthenticator,
+    private readonly modules: ModulesContainer,
   ) {
     super();
     createBearerStrategy(authenticator);
   }
 
   async onApplicationBootstrap(): Promise<void> {
+    const emitter = findEventEmitter(this.modules);
+    if (emitter) this.runtime.events.add(emitter);
     await this.runtime.start();
   }
 

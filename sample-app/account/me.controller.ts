@@ -1,5 +1,5 @@
-import { Controller, Get } from '@nestjs/common';
-import { CurrentSession, CurrentUser, Public, type Session } from 'nestjs-latchkey';
+import { Controller, Get, HttpCode, Post } from '@nestjs/common';
+import { CurrentSession, CurrentUser, Public, RequireFresh, Sensitive, type Session } from 'nestjs-latchkey';
 import type { SampleUser } from '../auth/sample-user.js';
 
 @Controller()
@@ -22,6 +22,16 @@ export class MeController {
       deviceName: session.deviceName,
       createdAt: new Date(session.createdAt).toISOString(),
       expiresAt: new Date(session.expiresAt).toISOString(),
+      ...(session.impersonator !== null && { impersonator: session.impersonator }),
     };
+  }
+
+  /** What nobody should do with a session that was left open: the database is asked, and the password was given lately. */
+  @Sensitive()
+  @RequireFresh('10m')
+  @Post('me/sensitive')
+  @HttpCode(200)
+  sensitive(@CurrentUser('userId') userId: string) {
+    return { done: true, userId };
   }
 }

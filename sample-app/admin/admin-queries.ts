@@ -1,13 +1,20 @@
 import type { EventsQuery, OnlineQuery, SessionEventType, UserSessionsQuery } from 'nestjs-latchkey/admin';
 import { Input } from '../http/input.js';
 
-const EVENT_TYPES: readonly SessionEventType[] = [
-  'LOGIN',
-  'LOGIN_REFUSED',
-  'SESSION_ENDED',
-  'ACCOUNT_SESSIONS_ENDED',
-  'KICK_WITHOUT_EFFECT',
-];
+/** An object, so that one that is missing does not compile. */
+const EVENT_TYPES = Object.keys({
+  LOGIN: true,
+  LOGIN_REFUSED: true,
+  IMPERSONATION: true,
+  TOKEN_RENEWED: true,
+  REFRESH_REUSED: true,
+  SESSION_ENDED: true,
+  ACCOUNT_SESSIONS_ENDED: true,
+  KICK_WITHOUT_EFFECT: true,
+  CONFIRMED: true,
+  BANNED: true,
+  BAN_LIFTED: true,
+} satisfies Record<SessionEventType, true>) as SessionEventType[];
 
 /** Queries are text; these make what OnlineUsersService takes of them. Ranges it checks itself. */
 export function readOnlineQuery(query: unknown): OnlineQuery {

@@ -1,4 +1,4 @@
-import type { Session, SessionWithEnd } from 'nestjs-latchkey';
+import type { Ban, Session, SessionWithEnd } from 'nestjs-latchkey';
 import type { SessionEvent } from 'nestjs-latchkey/admin';
 
 /** A session as operators see it. */
@@ -16,6 +16,7 @@ export function toSessionItem(session: Session) {
     lastSeenAt: toIso(session.lastSeenAt),
     lastIp: session.lastIp,
     expiresAt: toIso(session.expiresAt),
+    impersonator: session.impersonator,
   };
 }
 
@@ -34,6 +35,10 @@ export function toPastSessionItem({ end, ...session }: SessionWithEnd) {
 
 export function toEventItem(event: SessionEvent) {
   return { ...event, at: toIso(event.at) };
+}
+
+export function toBanItem(ban: Ban) {
+  return { ...ban, at: toIso(ban.at), until: ban.until === null ? null : toIso(ban.until) };
 }
 
 function toIso(at: number): string {

@@ -1,5 +1,5 @@
 import { Controller, Delete, Get, Param, Query, UseGuards } from '@nestjs/common';
-import { CurrentUser } from 'nestjs-latchkey';
+import { CurrentUser, TokenService } from 'nestjs-latchkey';
 import { OnlineUsersService } from 'nestjs-latchkey/admin';
 import { readEventsQuery, readOnlineQuery, readUserSessionsQuery } from './admin-queries.js';
 import { toEventItem, toPastSessionItem, toSessionItem } from './admin-views.js';
@@ -9,7 +9,10 @@ import { NeedsRole, RolesGuard } from './roles.guard.js';
 @UseGuards(RolesGuard)
 @NeedsRole('admin')
 export class AdminController {
-  constructor(private readonly onlineUsers: OnlineUsersService) {}
+  constructor(
+    private readonly onlineUsers: OnlineUsersService,
+    private readonly tokens: TokenService,
+  ) {}
 
   @Get('online-users')
   async list(@Query() query: unknown) {
@@ -31,6 +34,12 @@ export class AdminController {
   @Delete('sessions/:id')
   async kickSession(@Param('id') id: string, @CurrentUser('userId') by: string) {
     return { ended: await this.onlineUsers.kickSession(id, by) };
+  }
+
+  /** What the session of a replaced login left behind, with ON_REPLACE=keep; and what a live one holds. */
+  @Get('sessions/:id/token-data')
+  async tokenData(@Param('id') id: string) {
+    return { data: await this.tokens.sessionData(id).entries() };
   }
 
   @Get('events')

@@ -1,17 +1,15 @@
 import { Body, Controller, Headers, HttpCode, Ip, Post } from '@nestjs/common';
-import { CurrentSession, CurrentUser, type EndedSessionSummary, Public, TokenService } from 'nestjs-latchkey';
+import { CurrentSession, CurrentUser, Public, type Session, TokenService } from 'nestjs-latchkey';
 import { AuthService } from './auth.service.js';
 import { bearerToken } from './bearer-token.js';
-import { readChangePasswordRequest, readLoginRequest } from './requests.js';
-
-interface LoginAnswer {
-  readonly tokenType: 'Bearer';
-  readonly accessToken: string;
-  /** Seconds. */
-  readonly expiresIn: number;
-  readonly sessionId: string;
-  readonly ended: readonly EndedSessionSummary[];
-}
+import {
+  readChangePasswordRequest,
+  readConfirmPasswordRequest,
+  readLoginRequest,
+  readLogoutRequest,
+  readRefreshRequest,
+} from './requests.js';
+import { type TokenAnswer, toTokenAnswer } from './token-answer.js';
 
 @Controller('auth')
 export class AuthController {
@@ -28,18 +26,26 @@ export class AuthController {
     @Ip() ip: string,
     @Headers('user-agent') userAgent: string | undefined,
     @Headers('authorization') authorization: string | undefined,
-  ): Promise<LoginAnswer> {
+  ): Promise<TokenAnswer> {
     const client = { ip, userAgent, presentedToken: bearerToken(authorization) };
-    const { accessToken, expiresIn, session, ended } = await this.auth.login(readLoginRequest(body), client);
-    return { tokenType: 'Bearer', accessToken, expiresIn, sessionId: session.id, ended };
+    return toTokenAnswer(await this.auth.login(readLoginRequest(body), client));
+  }
+
+  /** Open: the access token may have expired, and the refresh token says who asks. */
+  @Public()
+  @Post('refresh')
+  @HttpCode(200)
+  async refresh(@Body() body: unknown, @Ip() ip: string): Promise<TokenAnswer> {
+    return toTokenAnswer(await this.tokens.refresh(readRefreshRequest(body), { ip }));
   }
 
   /** Open, so that a token that has expired or whose session has ended logs out like any other (RFC 7009 2.2). */
   @Public()
   @Post('logout')
   @HttpCode(204)
-  async logout(@Headers('authorization') authorization: string | undefined): Promise<void> {
-    await this.tokens.logout(bearerToken(authorization));
+  async logout(@Body() body: unknown, @Headers('authorization') authorization: string | undefined): Promise<void> {
+    const presented = [bearerToken(authorization), readLogoutRequest(body)];
+    for (const token of presented) if (token) await this.tokens.logout(token);
   }
 
   @Post('logout-others')
@@ -56,5 +62,12 @@ export class AuthController {
     @CurrentSession('id') sessionId: string,
   ) {
     return { ended: await this.auth.changePassword(userId, sessionId, readChangePasswordRequest(body)) };
+  }
+
+  /** Step-up: routes with `@RequireFresh` let the session pass for a while from now on. */
+  @Post('confirm-password')
+  @HttpCode(204)
+  async confirmPassword(@Body() body: unknown, @CurrentSession() session: Session, @Ip() ip: string): Promise<void> {
+    await this.auth.confirmPassword(session, readConfirmPasswordRequest(body), ip);
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type LoginResult, SessionError, TokenService } from 'nestjs-latchkey';
+import { type LoginResult, type Session, SessionError, TokenService } from 'nestjs-latchkey';
 import { UsersService } from '../users/users.service.js';
 import type { ChangePasswordRequest, LoginRequest } from './requests.js';
 
@@ -19,7 +19,10 @@ export class AuthService {
     private readonly tokens: TokenService,
   ) {}
 
-  /** @throws SessionError BAD_CREDENTIALS, with nothing changed */
+  /**
+   * A ban is told of only to those who know the password.
+   * @throws SessionError BAD_CREDENTIALS, with nothing changed; ACCOUNT_DISABLED
+   */
   async login({ username, password, ...device }: LoginRequest, client: Client): Promise<LoginResult> {
     // Before the password is looked at: a login with the old password cannot land after a change of it.
     const ticket = await this.tokens.beginLogin(username);
@@ -51,5 +54,14 @@ export class AuthService {
       : (await this.users.authenticate(userId, newPassword)) !== null;
     if (!isKnown) throw new SessionError('BAD_CREDENTIALS');
     return this.tokens.revokeSessions(userId, { except: sessionId });
+  }
+
+  /**
+   * Notes that the user of a session is there and knows the password.
+   * @throws SessionError BAD_CREDENTIALS, with nothing changed
+   */
+  async confirmPassword(session: Session, password: string, ip: string): Promise<void> {
+    if (!(await this.users.authenticate(session.userId, password))) throw new SessionError('BAD_CREDENTIALS');
+    await this.tokens.confirm(session.id, { ip });
   }
 }

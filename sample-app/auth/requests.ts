@@ -2,6 +2,7 @@ import { Input } from '../http/input.js';
 
 const MAX_PASSWORD = 1024;
 const MIN_NEW_PASSWORD = 8;
+const MAX_TOKEN = 4096;
 
 export interface LoginRequest {
   readonly username: string;
@@ -35,4 +36,19 @@ export function readChangePasswordRequest(body: unknown): ChangePasswordRequest 
     oldPassword: input.text('oldPassword', MAX_PASSWORD),
     newPassword: input.text('newPassword', MAX_PASSWORD, MIN_NEW_PASSWORD),
   };
+}
+
+/** The password. @throws SessionError ARGUMENT_INVALID */
+export function readConfirmPasswordRequest(body: unknown): string {
+  return new Input(body).text('password', MAX_PASSWORD);
+}
+
+/** The refresh token. @throws SessionError ARGUMENT_INVALID */
+export function readRefreshRequest(body: unknown): string {
+  return new Input(body).text('refreshToken', MAX_TOKEN);
+}
+
+/** The refresh token, where one was sent. @throws SessionError ARGUMENT_INVALID */
+export function readLogoutRequest(body: unknown): string | undefined {
+  return new Input(body).optionalText('refreshToken', MAX_TOKEN);
 }

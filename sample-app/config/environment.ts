@@ -1,8 +1,8 @@
 import type { Duration } from 'nestjs-latchkey';
 import { ConfigError } from './config-error.js';
+import { millisecondsOf } from './durations.js';
 
-const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-const LONGEST_MS = 36_525 * UNIT_MS.d;
+const LONGEST_MS = millisecondsOf('36525d');
 
 /** Typed reads of environment variables. An empty variable counts as one that is not set. */
 export class Environment {
@@ -30,16 +30,17 @@ export class Environment {
     return number;
   }
 
-  /** @throws ConfigError unless it is not set or a duration above zero, at most a hundred years */
-  duration(name: string, fallback: Duration): Duration {
+  /**
+   * @param least shortest duration that is accepted
+   * @throws ConfigError unless it is not set, or a duration from `least` to a hundred years
+   */
+  duration<T>(name: string, fallback: T, least: Duration = '1ms'): Duration | T {
     const value = this.text(name);
     if (value === undefined) return fallback;
-    const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(value);
-    const ms = match ? Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS] : NaN;
-    if (!(ms > 0 && ms <= LONGEST_MS)) {
-      throw new ConfigError(name, 'must be a duration above zero with a unit: 500ms, 30s, 5m, 2h or 30d.');
-    }
-    return value as Duration;
+    const ms = millisecondsOf(value);
+    if (ms >= millisecondsOf(least) && ms <= LONGEST_MS) return value as Duration;
+    const range = least === '1ms' ? 'above zero ' : least === '0s' ? '' : `of ${least} or more `;
+    throw new ConfigError(name, `must be a duration ${range}with a unit: 500ms, 30s, 5m, 2h or 30d.`);
   }
 }
 

@@ -4,6 +4,7 @@ import { refuseWhatIsNotBuiltYet } from './not-built-yet.js';
 import type { SampleConfig } from './sample-config.js';
 import { parseSecretList } from './secret-list.js';
 import { parseSessionPolicy } from './session-policy.js';
+import { readTokens, warnOfUnused } from './token-config.js';
 
 /**
  * Reads the environment: a pure function, so that every variable can be tested without a process.
@@ -17,18 +18,22 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     ['evict-oldest', 'evict-least-active', 'reject'],
     'evict-oldest',
   );
+  const isProduction = environment.text('NODE_ENV') === 'production';
+  const tokens = readTokens(environment, isProduction);
   return Object.freeze({
     host: environment.text('HOST') ?? '127.0.0.1',
     port: environment.integer('PORT', 0, 65_535, 3000),
     database: Object.freeze(parseDatabaseUrl(environment.text('DATABASE_URL'))),
-    sessionSecrets: parseSecretList(environment.text('SESSION_SECRET'), environment.text('NODE_ENV') === 'production'),
+    sessionSecrets: parseSecretList(environment.text('SESSION_SECRET'), isProduction),
     policy: Object.freeze(parseSessionPolicy(environment.text('SESSION_POLICY'), overflow)),
-    accessTtl: environment.duration('ACCESS_TTL', '30m'),
-    maxAge: environment.duration('MAX_AGE', '90d'),
+    tokens: Object.freeze(tokens),
+    idleTimeout: environment.text('IDLE_TIMEOUT') === 'off' ? false : environment.duration('IDLE_TIMEOUT', false, '1s'),
+    onReplace: environment.choice('ON_REPLACE', ['clear', 'keep'], 'clear'),
     outageGrace: environment.duration('OUTAGE_GRACE', '15s'),
     nearCache: environment.choice('NEAR_CACHE', ['auto', 'off'], 'auto'),
     httpAdapter: environment.choice('HTTP_ADAPTER', ['express', 'fastify'], 'express'),
     seedUsers: environment.integer('SEED_USERS', 0, 1_000_000, 0),
     scryptCost: environment.integer('SCRYPT_COST', 1, 20, 14),
+    warnings: Object.freeze(warnOfUnused(environment, tokens.mode)),
   });
 }

@@ -12,6 +12,31 @@ export type PolicyConfig =
   | { readonly kind: 'per-device-type' }
   | { readonly kind: 'multi'; readonly max?: number; readonly overflow: Overflow };
 
+/** How tokens live, and what renews them. */
+export type TokenConfig =
+  | ({ readonly mode: 'refresh' } & PairConfig)
+  | {
+      readonly mode: 'sliding';
+      readonly ttl: Duration;
+      readonly renewWithin: Duration;
+      readonly grace: Duration;
+      readonly maxAge: Duration;
+    }
+  | ({
+      readonly mode: 'jwt';
+      /** Ed25519 keys in PEM, the first of which signs. Null: the application makes one, see jwt-key.ts. */
+      readonly privateKeys: readonly string[] | null;
+    } & PairConfig);
+
+/** Lives of an access token and a refresh token. */
+interface PairConfig {
+  readonly access: Duration;
+  readonly refresh: Duration;
+  /** `0s` for none. */
+  readonly grace: Duration;
+  readonly maxAge: Duration;
+}
+
 /** All that the environment decides, checked. */
 export interface SampleConfig {
   readonly host: string;
@@ -21,8 +46,11 @@ export interface SampleConfig {
   /** The first one signs. Null: the application makes one, see session-secret.ts. */
   readonly sessionSecrets: readonly string[] | null;
   readonly policy: PolicyConfig;
-  readonly accessTtl: Duration;
-  readonly maxAge: Duration;
+  readonly tokens: TokenConfig;
+  /** False: a session that nobody uses lives on. */
+  readonly idleTimeout: Duration | false;
+  /** What a replaced login leaves of its session data. */
+  readonly onReplace: 'clear' | 'keep';
   readonly outageGrace: Duration;
   readonly nearCache: 'auto' | 'off';
   readonly httpAdapter: 'express' | 'fastify';
@@ -30,6 +58,8 @@ export interface SampleConfig {
   readonly seedUsers: number;
   /** Binary logarithm of scrypt's N, for passwords that are hashed from now on. */
   readonly scryptCost: number;
+  /** What whoever starts the application should hear, though it does start. */
+  readonly warnings: readonly string[];
 }
 
 /** Injects the SampleConfig. */

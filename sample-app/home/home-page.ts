@@ -1,23 +1,65 @@
-/** What to try, in the order in which to try it. @param origin such as `http://127.0.0.1:3000` */
-export function homePage(origin: string): string {
-  const login = (name: string, device: string, token: string) =>
-    `${token}=$(curl -s ${origin}/auth/login -H 'content-type: application/json' \\
-  -d '{"username":"${name}","password":"${name}-password","deviceType":"${device}","deviceName":"${device} of ${name}"}' \\
-  | tee /dev/stderr | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')`;
+import type { TokenConfig } from '../config/sample-config.js';
+
+type Step = readonly [title: string, ...commands: string[]];
+
+/**
+ * What to try, in the order in which to try it.
+ * @param origin such as `http://127.0.0.1:3000`
+ */
+export function homePage(origin: string, mode: TokenConfig['mode']): string {
+  const json = `-H 'content-type: application/json'`;
   const call = (path: string, token: string) => `curl -s ${origin}${path} -H "authorization: Bearer $${token}"`;
-  const steps: readonly (readonly [title: string, ...commands: string[]])[] = [
+  const login = (name: string, device: string, token: string) =>
+    `${token}_LOGIN=$(curl -s ${origin}/auth/login ${json} \\
+  -d '{"username":"${name}","password":"${name}-password","deviceType":"${device}","deviceName":"${device} of ${name}"}' \\
+  | tee /dev/stderr)
+${field(token, `${token}_LOGIN`, 'accessToken')}`;
+  const refresh = (token: string) => `curl -s ${origin}/auth/refresh ${json} -d "{\\"refreshToken\\":\\"$${token}\\"}"`;
+  const steps: readonly Step[] = [
     ['Log in on a phone', login('alice', 'phone', 'PHONE')],
     ['Who am I?', call('/me', 'PHONE')],
     ['Log in on a laptop: "ended" tells of the phone', login('alice', 'laptop', 'LAPTOP')],
     ['The phone is told why it is out: SESSION_REPLACED', `${call('/me', 'PHONE')} -i`],
     ['The laptop works, and sees its session', call('/me', 'LAPTOP'), call('/sessions', 'LAPTOP')],
+    ...renewalSteps(mode, origin, refresh),
+    [
+      'Keep data of this login, and of the account',
+      `${call('/me/token-data/cart', 'LAPTOP')} -X PUT ${json} -d '{"value":["book"]}'`,
+      `${call('/me/account-data/theme', 'LAPTOP')} -X PUT ${json} -d '{"value":"dark"}'`,
+      call('/me/account-data/theme', 'LAPTOP'),
+    ],
+    [
+      'A route that wants the password of the last ten minutes, and how to give it again',
+      `${call('/me/sensitive', 'LAPTOP')} -X POST`,
+      `${call('/auth/confirm-password', 'LAPTOP')} -i ${json} -d '{"password":"alice-password"}'`,
+    ],
     ['Log in as the operator', login('admin', 'desktop', 'ADMIN')],
     ['Who is online, and what happened?', call('/admin/online-users', 'ADMIN'), call('/admin/events', 'ADMIN')],
+    [
+      'Ban alice from one service: SERVICE_BANNED there, and everything else works',
+      `${call('/admin/users/alice/ban', 'ADMIN')} ${json} -d '{"service":"comment","level":2,"reason":"spam"}'`,
+      `${call('/comments', 'LAPTOP')} -i ${json} -d '{"text":"Hello"}'`,
+      `${call('/admin/users/alice/ban?service=comment', 'ADMIN')} -X DELETE`,
+    ],
+    [
+      'See what alice sees: /me names the "impersonator"',
+      `AS_ALICE=$(${call('/admin/users/alice/impersonate', 'ADMIN')} ${json} -d '{"reason":"ticket 7","for":"10m"}')
+${field('AS_ALICE', 'AS_ALICE', 'accessToken')}`,
+      call('/me', 'AS_ALICE'),
+    ],
     ['End all sessions of alice', `${call('/admin/users/alice/sessions', 'ADMIN')} -X DELETE`],
     ['The laptop is told: SESSION_KICKED', `${call('/me', 'LAPTOP')} -i`],
+    [
+      'Ban alice from everything: the next login is answered with ACCOUNT_DISABLED; then lift the ban',
+      `${call('/admin/users/alice/ban', 'ADMIN')} ${json} -d '{"reason":"spam"}'`,
+      login('alice', 'phone', 'PHONE'),
+      `${call('/admin/users/alice/ban', 'ADMIN')} -X DELETE`,
+    ],
     ['Log out', `${call('/auth/logout', 'ADMIN')} -X POST -i`],
   ];
-  const items = steps.map(([title, ...commands]) => `<li>${title}<pre>${commands.join('\n')}</pre></li>`).join('\n');
+  const items = steps
+    .map(([title, ...commands]) => `<li>${escaped(title)}<pre>${escaped(commands.join('\n'))}</pre></li>`)
+    .join('\n');
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -27,7 +69,39 @@ export function homePage(origin: string): string {
 <ol>
 ${items}
 </ol>
-<p>Start with SESSION_POLICY=multi:2 or SESSION_POLICY=per-device-type, and try the same again.</p>
+<p>Start with SESSION_POLICY=multi:2 or SESSION_POLICY=per-device-type, and try the same again; or with another
+TOKEN_MODE: this is ${mode}, and there are refresh, sliding and jwt.</p>
 </html>
 `;
+}
+
+/** A shell command that takes one field out of an answer. */
+function field(variable: string, answer: string, name: string): string {
+  return `${variable}=$(echo "$${answer}" | sed 's/.*"${name}":"\\([^"]*\\)".*/\\1/')`;
+}
+
+function renewalSteps(mode: TokenConfig['mode'], origin: string, refresh: (token: string) => string): Step[] {
+  if (mode === 'sliding') {
+    return [
+      [
+        'Near the end of the token, an answer carries the next one: X-Renewed-Token (start with ACCESS_TTL=1m to see it)',
+        `curl -si ${origin}/me -H "authorization: Bearer $LAPTOP" | grep -i -e ^HTTP -e x-renewed`,
+      ],
+    ];
+  }
+  return [
+    [
+      'Get the next pair of tokens, twice: a reply that was lost costs nothing, it is the same pair',
+      `${field('REFRESH', 'LAPTOP_LOGIN', 'refreshToken')}
+${refresh('REFRESH')}`,
+      refresh('REFRESH'),
+    ],
+    ...(mode === 'jwt'
+      ? [['The keys with which other services check the tokens', `curl -s ${origin}/.well-known/jwks.json`] as const]
+      : []),
+  ];
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

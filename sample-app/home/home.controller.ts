@@ -1,13 +1,17 @@
 import type { AddressInfo } from 'node:net';
-import { Controller, Get, Header, Headers } from '@nestjs/common';
+import { Controller, Get, Header, Headers, Inject } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { Public } from 'nestjs-latchkey';
+import { SAMPLE_CONFIG, type SampleConfig } from '../config/sample-config.js';
 import { originOf } from '../http/origin.js';
 import { homePage } from './home-page.js';
 
 @Controller()
 export class HomeController {
-  constructor(private readonly adapter: HttpAdapterHost) {}
+  constructor(
+    private readonly adapter: HttpAdapterHost,
+    @Inject(SAMPLE_CONFIG) private readonly config: SampleConfig,
+  ) {}
 
   @Public()
   @Get()
@@ -15,7 +19,7 @@ export class HomeController {
   @Header('Content-Security-Policy', "default-src 'none'")
   @Header('X-Content-Type-Options', 'nosniff')
   home(@Headers('host') host: string | undefined): string {
-    return homePage(this.origin(host));
+    return homePage(this.origin(host), this.config.tokens.mode);
   }
 
   /** As the browser reached us, where that is nothing but a name and a port; it becomes a part of commands. */

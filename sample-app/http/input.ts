@@ -41,24 +41,38 @@ export class Input {
     return found;
   }
 
-  /** A whole number as text. @throws SessionError ARGUMENT_INVALID */
+  /** Anything that JSON holds. @throws SessionError ARGUMENT_INVALID if it is missing */
+  value(name: string): unknown {
+    if (!Object.hasOwn(this.fields, name)) throw invalid(name, 'is missing');
+    return this.fields[name];
+  }
+
+  /** A whole number, or the text of one. @throws SessionError ARGUMENT_INVALID */
   optionalInteger(name: string): number | undefined {
-    const value = this.optionalText(name, 64);
-    if (value !== undefined && !/^\d{1,9}$/.test(value)) throw invalid(name, 'must be a whole number');
+    const value = this.numberOrText(name);
+    if (value !== undefined && !/^\d{1,9}$/.test(String(value))) throw invalid(name, 'must be a whole number');
     return value === undefined ? undefined : Number(value);
   }
 
   /** Milliseconds since the epoch, of an ISO 8601 time or of such a number. @throws SessionError ARGUMENT_INVALID */
   optionalTime(name: string): number | undefined {
-    const value = this.optionalText(name, 64);
+    const value = this.numberOrText(name);
     if (value === undefined) return undefined;
-    const isIso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/.test(value);
-    const time = isIso ? Date.parse(value) : /^\d{1,14}$/.test(value) ? Number(value) : NaN;
+    const text = String(value);
+    const isIso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/.test(text);
+    const time = isIso ? Date.parse(text) : /^\d{1,14}$/.test(text) ? Number(text) : NaN;
     if (!(time >= 0)) throw invalid(name, 'must be a time such as 2026-11-22T12:00:00Z');
     return time;
   }
+
+  /** Bodies have numbers, queries have text. */
+  private numberOrText(name: string): number | string | undefined {
+    const value = Object.hasOwn(this.fields, name) ? this.fields[name] : undefined;
+    return typeof value === 'number' ? value : this.optionalText(name, 64);
+  }
 }
 
-function invalid(name: string, problem: string): SessionError {
+/** The answer to a field that cannot be what it is. */
+export function invalid(name: string, problem: string): SessionError {
   return new SessionError('ARGUMENT_INVALID', `${name} ${problem}.`);
 }

@@ -35,7 +35,8 @@ export class UsersService {
     return affected === 1;
   }
 
-  private async find(username: string): Promise<AppUser | null> {
+  /** The user with exactly this name, or null. */
+  async find(username: string): Promise<AppUser | null> {
     const user = await inTime(this.users.findOneBy({ username }));
     // Databases have notions of their own of equal text (MariaDB: case, trailing spaces); a user id has one spelling.
     return user?.username === username ? user : null;

@@ -99,12 +99,14 @@ describe.each(databaseKinds)('the tables on $name', ({ create }) => {
       "status = 'odd'",
       "status = 'ended'",
       "end_reason = 'X', status = 'ended', ended_at = 1",
+      "superseded = '[{}]'",
+      "bans = '{'",
     ]) {
       await application.query(`UPDATE ${table} SET ${damage}`);
       expect(await sessions.tokens.verify(accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
       expect(await sessions.tokens.listSessions('alice')).toEqual([]);
       await application.query(
-        `UPDATE ${table} SET claims = '{}', user_id = 'alice', access_hash = '${good!.access_hash}', status = 'live', end_reason = NULL, ended_at = NULL`,
+        `UPDATE ${table} SET claims = '{}', user_id = 'alice', access_hash = '${good!.access_hash}', status = 'live', end_reason = NULL, ended_at = NULL, superseded = NULL, bans = NULL`,
       );
     }
     expect((await sessions.tokens.verify(accessToken)).status).toBe('VALID');

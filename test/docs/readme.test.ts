@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../tools/servers/free-port.mjs';
@@ -64,35 +64,3 @@ describe('the quick start of the README', () => {
     expect(await (await me(second.accessToken)).json()).toEqual({ userId: 'alice', name: 'alice' });
   });
 });
-
-describe('the documents', () => {
-  const documents = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) =>
-    name.endsWith('.md'),
-  );
-
-  it.each(documents)('%s links to files that are there', (name) => {
-    const text = readFileSync(join(root, name), 'utf8');
-    const broken = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)]
-      .map(([, target]) => join(root, name, '..', target!))
-      .filter((path) => !isThere(path));
-    expect(broken).toEqual([]);
-  });
-
-  it('the options table of the README names every option of the module', async () => {
-    const { SessionModuleOptions } = await import('../../lib/nest/session-options.js');
-    const names = ['secret', 'database', 'isGlobal', ...Object.keys(new SessionModuleOptions())].filter(
-      (name) => name !== 'clock',
-    );
-    const table = readme.slice(readme.indexOf('## Options'));
-    expect(names.filter((name) => !table.includes(`| \`${name}\` |`))).toEqual([]);
-  });
-});
-
-function isThere(path: string): boolean {
-  try {
-    readFileSync(path);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EISDIR';
-  }
-}

@@ -37,11 +37,10 @@ import { ManualClock } from 'nestjs-latchkey/testing';
 import { type Observable, lastValueFrom } from 'rxjs';
 import { DataSource } from 'typeorm';
 import { defaultMessages } from '../../lib/core/messages.js';
-import { SecretKeys } from '../../lib/core/secret-keys.js';
-import { TokenCodec } from '../../lib/core/token-codec.js';
 import { SessionAuthenticator } from '../../lib/nest/session-authenticator.js';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { TokenMint } from '../support/mint.js';
 import { SECRET } from '../support/sessions.js';
 import { type HttpApp, type RawAnswer, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
 
@@ -159,7 +158,7 @@ describe.each(adapters)('the reason for a refusal on $name', (kind) => {
 
     // Anybody else hears what the holder of a random token hears: a twin with a right MAC, and whoever knows the id.
     const random = lasting(await sendWith(`ses_at_${'A'.repeat(96)}`));
-    const twin = new TokenCodec(new SecretKeys(SECRET, 'users'), 'ses').mint('at', session.id, 1).token;
+    const twin = new TokenMint(SECRET).mint('at', session.id, 1).token;
     expect(verdict(await sendWith(twin))).toEqual(unknown);
     expect(lasting(await sendWith(twin))).toEqual(random);
     expect(lasting(await sendWith(session.id))).toEqual(random);
@@ -212,7 +211,7 @@ describe.each(adapters)('the reason for a refusal on $name', (kind) => {
   it('A36: so is a token that is newer than its row, as after a database was rolled back', async () => {
     const { tokens, sendWith } = server;
     const { session } = await tokens.login('alice');
-    const newer = new TokenCodec(new SecretKeys(SECRET, 'users'), 'ses').mint('at', session.id, 2).token;
+    const newer = new TokenMint(SECRET).mint('at', session.id, 2).token;
     const unavailable = { status: 503, errorCode: 'SESSION_STORE_UNAVAILABLE', challenge: undefined };
     expect(verdict(await sendWith(newer))).toEqual(unavailable);
   });
@@ -242,6 +241,12 @@ const statuses: readonly [SessionErrorCode, number, string | undefined][] = [
   ['SESSION_REPLACED', 401, challengeFor('SESSION_REPLACED')],
   ['SESSION_KICKED', 401, challengeFor('SESSION_KICKED')],
   ['SESSION_REVOKED', 401, challengeFor('SESSION_REVOKED')],
+  ['SESSION_IDLE', 401, challengeFor('SESSION_IDLE')],
+  ['ACCOUNT_DISABLED', 401, challengeFor('ACCOUNT_DISABLED')],
+  ['REFRESH_REUSED', 401, challengeFor('REFRESH_REUSED')],
+  ['SERVICE_BANNED', 403, challengeFor('SERVICE_BANNED', 'insufficient_scope')],
+  ['FRESH_LOGIN_REQUIRED', 403, challengeFor('FRESH_LOGIN_REQUIRED', 'insufficient_user_authentication')],
+  ['TOO_MANY_REFRESHES', 429, undefined],
   ['END_PENDING', 202, undefined],
 ];
 
@@ -263,7 +268,9 @@ describe.each(adapters)('a SessionError thrown by a controller on $name', (kind)
     const answer = await server.send({ path: '/throw' });
     expect(verdict(answer)).toEqual({ status, errorCode: code, challenge });
     expect(answer.json).toMatchObject({ statusCode: status, message: defaultMessages[code] });
-    expect(answer.headers['retry-after']).toEqual(status === 503 ? expect.stringMatching(/^[123]$/) : undefined);
+    expect(answer.headers['retry-after']).toEqual(
+      [429, 503].includes(status) ? expect.stringMatching(/^[123]$/) : undefined,
+    );
   });
 
   it('tells by when a pending end takes effect', async () => {

@@ -172,7 +172,7 @@ export function answersOf(realm: string) {
     malformed: {
       status: 400,
       errorCode: 'TOKEN_MALFORMED',
-      challenge: `${bearer}, error="invalid_request", error_description="The Authorization header is not of the form 'Bearer <token>'."`,
+      challenge: `${bearer}, error="invalid_request", error_description="This is no token. In the Authorization header it must be of the form 'Bearer <token>'."`,
     },
     unknown: {
       status: 401,

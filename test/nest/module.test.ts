@@ -57,23 +57,31 @@ afterEach(() => {
 it('exports these values, and no others', () => {
   expect(Object.keys(main).sort()).toEqual([
     'AuthGuard',
+    'CheckBan',
     'CurrentSession',
     'CurrentUser',
     'EndPendingError',
+    'NoActivity',
     'Public',
+    'RequireFresh',
+    'Sensitive',
     'SessionAccountEntity',
+    'SessionDataEntity',
     'SessionEntity',
     'SessionError',
     'SessionErrorFilter',
     'SessionEventEntity',
     'SessionModule',
+    'TokenRefusedError',
     'TokenService',
+    'accessAndRefresh',
     'fixed',
     'multiDevice',
     'oneDevicePerType',
     'sessionEntities',
     'sessionMigrations',
     'singleDevice',
+    'sliding',
   ]);
   expect(Object.keys(admin).sort()).toEqual(['OnlineUsersService']);
   expect(Object.keys(testing).sort()).toEqual(['ManualClock']);

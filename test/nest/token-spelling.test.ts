@@ -3,10 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { Controller, Get, Module, UseGuards } from '@nestjs/common';
 import fc from 'fast-check';
 import { AuthGuard, CurrentUser, SessionModule, TokenService, multiDevice } from 'nestjs-latchkey';
-import { SecretKeys } from '../../lib/core/secret-keys.js';
-import { TokenCodec } from '../../lib/core/token-codec.js';
 import { SqliteEngine } from '../../lib/database/sqlite-engine.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { TokenMint } from '../support/mint.js';
 import { SECRET, type Sessions, startSessions } from '../support/sessions.js';
 import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
 
@@ -109,7 +108,7 @@ describe.each(adapters)('the one spelling of a token on $name', (kind) => {
 
   it('A7: a token that nobody made becomes no session, though a login presents it', async () => {
     const made = `ses_at_${randomBytes(72).toString('base64url')}`;
-    const signed = codecOf().mint('at', '0123456789abcdef0123456789abcdef', 1).token;
+    const signed = mintOf().mint('at', '0123456789abcdef0123456789abcdef', 1).token;
     for (const presentedToken of [made, signed]) {
       const { accessToken } = await server.tokens.login('alice', { presentedToken });
       expect(accessToken).not.toBe(presentedToken);
@@ -119,9 +118,8 @@ describe.each(adapters)('the one spelling of a token on $name', (kind) => {
   });
 });
 
-function codecOf(options: { secret?: string; realm?: string; prefix?: string } = {}): TokenCodec {
-  const { secret = SECRET, realm = 'users', prefix = 'ses' } = options;
-  return new TokenCodec(new SecretKeys(secret, realm), prefix);
+function mintOf(options: { secret?: string; realm?: string; prefix?: string } = {}): TokenMint {
+  return new TokenMint(options.secret ?? SECRET, options.realm, options.prefix);
 }
 
 describe('tokens of others', () => {
@@ -161,14 +159,14 @@ describe('tokens of others', () => {
     ['of another prefix', { prefix: 'app' }],
   ])('A5, A6: a token %s with every other field right is refused without a query', async (_title, options) => {
     const queries = countQueries();
-    const forged = codecOf(options).mint('at', sessionId, 1).token;
+    const forged = mintOf(options).mint('at', sessionId, 1).token;
     expect(await tokens.verify(forged)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
     expect(queries()).toBe(0);
   });
 
   it.each(['rt', 'AT', 'at_', '', 'jwt'])('A6: a token of kind "%s" is refused without a query', async (tokenKind) => {
     const queries = countQueries();
-    const forged = codecOf().mint(tokenKind as 'at', sessionId, 1).token;
+    const forged = mintOf().mint(tokenKind as 'at', sessionId, 1).token;
     expect(await tokens.verify(forged)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
     // The MAC covers the kind as well, so renaming one does not help.
     const renamed = forged.replace(`ses_${tokenKind}_`, 'ses_at_');
@@ -177,14 +175,14 @@ describe('tokens of others', () => {
   });
 
   it('A5: a right MAC is no proof: the hash decides', async () => {
-    const twin = codecOf().mint('at', sessionId, 1).token;
+    const twin = mintOf().mint('at', sessionId, 1).token;
     expect(await tokens.verify(twin)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
-    const nobodys = codecOf().mint('at', 'f'.repeat(32), 1).token;
+    const nobodys = mintOf().mint('at', 'f'.repeat(32), 1).token;
     expect(await tokens.verify(nobodys)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
   });
 
   it('A36: a token newer than its row is not the fault of the client', async () => {
-    expect((await tokens.verify(codecOf().mint('at', sessionId, 2).token)).status).toBe('UNKNOWN');
+    expect((await tokens.verify(mintOf().mint('at', sessionId, 2).token)).status).toBe('UNKNOWN');
   });
 
   it('A23: what is not text is malformed, without a query', async () => {

@@ -69,6 +69,41 @@ describe('Express and Fastify', () => {
       ['GET', '/', {}],
       ['GET', '/health', {}],
       ['GET', '/nowhere', {}],
+      ['POST', '/auth/refresh', { body: { refreshToken: 'REFRESH' } }],
+      ['POST', '/auth/refresh', { body: { refreshToken: 'REFRESH' } }],
+      ['POST', '/auth/refresh', { body: { refreshToken: 'nonsense' } }],
+      ['POST', '/auth/refresh', { body: { refreshToken: 7 } }],
+      ['POST', '/auth/refresh', { body: '[]' }],
+      ['POST', '/auth/refresh', {}],
+      ['POST', '/auth/logout', { body: { refreshToken: 'nonsense' } }],
+      ['POST', '/auth/logout', { body: { refreshToken: ['x'] } }],
+      ['POST', '/auth/confirm-password', { token: 'LIVE', body: { password: 'alice-password' } }],
+      ['POST', '/auth/confirm-password', { token: 'LIVE', body: { password: 'wrong' } }],
+      ['POST', '/auth/confirm-password', { token: 'LIVE' }],
+      ['POST', '/me/sensitive', { token: 'LIVE' }],
+      ['POST', '/me/sensitive', {}],
+      ['PUT', '/me/token-data/cart', { token: 'LIVE', body: { value: ['book'] } }],
+      ['PUT', '/me/token-data/cart', { token: 'LIVE', body: {} }],
+      ['PUT', '/me/token-data/cart', { token: 'LIVE', body: '5' }],
+      ['GET', '/me/token-data/cart', { token: 'LIVE' }],
+      ['PUT', '/me/account-data/a%2Fb', { token: 'LIVE', body: { value: { deep: [1, null] } } }],
+      ['GET', '/me/account-data/a%2Fb', { token: 'LIVE' }],
+      ['GET', '/me/account-data/%00', { token: 'LIVE' }],
+      ['GET', `/me/account-data/${'k'.repeat(129)}`, { token: 'LIVE' }],
+      ['POST', '/comments', { token: 'LIVE', body: { text: 'Hello' } }],
+      ['POST', '/admin/users/alice/ban', { token: 'ADMIN', body: { service: 'comment', level: 2, reason: 'spam' } }],
+      ['POST', '/comments', { token: 'LIVE', body: { text: 'Hello' } }],
+      ['GET', '/admin/users/alice/bans', { token: 'ADMIN' }],
+      ['DELETE', '/admin/users/alice/ban?service=comment', { token: 'ADMIN' }],
+      ['DELETE', '/admin/users/alice/ban?service=comment', { token: 'ADMIN', headers: json }],
+      ['POST', '/admin/users/alice/ban', { token: 'ADMIN', body: { until: 'tomorrow' } }],
+      ['POST', '/admin/users/nobody/ban', { token: 'ADMIN', body: {} }],
+      ['POST', '/admin/users/bob/impersonate', { token: 'ADMIN', body: { reason: 'ticket 7', for: '5m' } }],
+      ['POST', '/admin/users/bob/impersonate', { token: 'ADMIN', body: { for: '13h' } }],
+      ['POST', '/admin/users/bob/ban', { token: 'ADMIN', body: {} }],
+      ['POST', '/auth/login', { body: { username: 'bob', password: 'bob-password' } }],
+      ['POST', '/auth/login', { body: { username: 'bob', password: 'wrong' } }],
+      ['GET', '/.well-known/jwks.json', {}],
       ['POST', '/auth/logout', { token: 'LIVE', headers: json }],
       ['POST', '/auth/logout', { token: 'LIVE' }],
       ['GET', '/me', { token: 'LIVE' }],
@@ -76,6 +111,7 @@ describe('Express and Fastify', () => {
     const tokens = await Promise.all(
       pair.map(async (app) => ({
         LIVE: (await app.login('alice', { deviceType: 'laptop' })).accessToken,
+        REFRESH: '',
         ADMIN: (await app.login('admin')).accessToken,
       })),
     );
@@ -85,8 +121,13 @@ describe('Express and Fastify', () => {
         pair.map(async (app, index) => {
           const names: Record<string, string> = tokens[index]!;
           const token = options.token === undefined ? undefined : (names[options.token] ?? options.token);
-          const { status, headers, text, body } = await app.send(method, path, { ...options, token });
-          if (path === '/auth/login' && status === 200) tokens[index]!.LIVE = body.accessToken as string;
+          const sent = JSON.stringify(options.body)?.replace('REFRESH', () => names.REFRESH!);
+          const payload = typeof options.body === 'string' ? options.body : sent;
+          const { status, headers, text, body } = await app.send(method, path, { ...options, body: payload, token });
+          if (path === '/auth/login' && status === 200) {
+            tokens[index]!.LIVE = body.accessToken as string;
+            tokens[index]!.REFRESH = body.refreshToken as string;
+          }
           const compared = COMPARED.map((name) => [name, String(headers[name]).toLowerCase().replace(/; /g, ';')]);
           const request = `${method} ${path} ${JSON.stringify(options).slice(0, 200)}`;
           return { request, status, compared, text: withoutChance(text, app) };
@@ -116,7 +157,8 @@ describe('Express and Fastify', () => {
 function withoutChance(text: string, app: SampleApp): string {
   return text
     .replaceAll(String(app.port), 'PORT')
-    .replace(/ses_at_[\w-]+/g, 'TOKEN')
+    .replace(/ses_[ar]t_[\w-]+/g, 'TOKEN')
+    .replace(/(?<="expiresIn":)\d+/, 'SECONDS')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replace(/[0-9a-f]{32}/g, 'ID');
 }

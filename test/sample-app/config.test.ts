@@ -1,3 +1,4 @@
+import { type KeyObject, generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
@@ -5,9 +6,16 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { ConfigError } from '../../sample-app/config/config-error.js';
 import { readConfig } from '../../sample-app/config/read-config.js';
+import { inVariables } from '../../sample-app/config/variable-names.js';
 import { SampleApps } from './sample-app.js';
 
 const SECRET = 'x'.repeat(32);
+const pem = ({ privateKey }: { privateKey: KeyObject }) =>
+  privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+const ED25519 = pem(generateKeyPairSync('ed25519'));
+const OTHER_ED25519 = pem(generateKeyPairSync('ed25519'));
+const RSA = pem(generateKeyPairSync('rsa', { modulusLength: 2048 }));
+const PUBLIC = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString();
 
 describe('the environment', () => {
   it('may be empty', () => {
@@ -17,13 +25,15 @@ describe('the environment', () => {
       database: { kind: 'file', path: '.data/sessions.sqlite' },
       sessionSecrets: null,
       policy: { kind: 'single' },
-      accessTtl: '30m',
-      maxAge: '90d',
+      tokens: { mode: 'refresh', access: '30m', refresh: '30d', grace: '30s', maxAge: '90d' },
+      idleTimeout: false,
+      onReplace: 'clear',
       outageGrace: '15s',
       nearCache: 'auto',
       httpAdapter: 'express',
       seedUsers: 0,
       scryptCost: 14,
+      warnings: [],
     });
   });
 
@@ -49,8 +59,33 @@ describe('the environment', () => {
     ],
     [{ SESSION_POLICY: 'per-device-type' }, { policy: { kind: 'per-device-type' } }],
     [
-      { ACCESS_TTL: '500ms', MAX_AGE: '2h', OUTAGE_GRACE: '5m' },
-      { accessTtl: '500ms', maxAge: '2h', outageGrace: '5m' },
+      { ACCESS_TTL: '45m', REFRESH_TTL: '2d', MAX_AGE: '3d', TOKEN_GRACE: '0s', OUTAGE_GRACE: '5m' },
+      {
+        tokens: { mode: 'refresh', access: '45m', refresh: '2d', grace: '0s', maxAge: '3d' },
+        outageGrace: '5m',
+      },
+    ],
+    [
+      { TOKEN_MODE: 'sliding' },
+      { tokens: { mode: 'sliding', ttl: '2h', renewWithin: '5m', grace: '30s', maxAge: '90d' } },
+    ],
+    [
+      { TOKEN_MODE: 'sliding', ACCESS_TTL: '1h', RENEW_WITHIN: '20m', TOKEN_GRACE: '1m' },
+      { tokens: { mode: 'sliding', ttl: '1h', renewWithin: '20m', grace: '1m', maxAge: '90d' } },
+    ],
+    // Defaults make way for what is set.
+    [{ ACCESS_TTL: '10s' }, { tokens: { access: '10s', grace: '10s' } }],
+    [{ ACCESS_TTL: '60d' }, { tokens: { access: '60d', refresh: '60d' } }],
+    [{ TOKEN_MODE: 'sliding', ACCESS_TTL: '8s' }, { tokens: { ttl: '8s', renewWithin: '4000ms', grace: '8s' } }],
+    [{ TOKEN_MODE: 'jwt' }, { tokens: { mode: 'jwt', privateKeys: null, access: '30m', refresh: '30d' } }],
+    [{ TOKEN_MODE: 'jwt', JWT_PRIVATE_KEY: ED25519 }, { tokens: { privateKeys: [ED25519.trim()] } }],
+    [
+      { TOKEN_MODE: 'jwt', JWT_PRIVATE_KEY: ED25519.replaceAll('\n', '\\n') + OTHER_ED25519 },
+      { tokens: { privateKeys: [ED25519.trim(), OTHER_ED25519.trim()] } },
+    ],
+    [
+      { IDLE_TIMEOUT: '30m', ON_REPLACE: 'keep' },
+      { idleTimeout: '30m', onReplace: 'keep' },
     ],
     [
       { NEAR_CACHE: 'off', HTTP_ADAPTER: 'fastify' },
@@ -60,11 +95,15 @@ describe('the environment', () => {
       { SEED_USERS: '1000', SCRYPT_COST: '4' },
       { seedUsers: 1000, scryptCost: 4 },
     ],
-    [{ IDLE_TIMEOUT: 'off', ON_REPLACE: 'clear' }, {}],
+    [
+      { IDLE_TIMEOUT: 'off', ON_REPLACE: 'clear' },
+      { idleTimeout: false, onReplace: 'clear' },
+    ],
   ])('%j is read', (variables, expected) => {
     const config = readConfig(variables);
     expect(config).toMatchObject(expected);
-    expect(Object.isFrozen(config)).toBe(true);
+    expect(Object.isFrozen(config) && Object.isFrozen(config.tokens)).toBe(true);
+    expect(config.warnings).toEqual([]);
   });
 
   it.each([
@@ -87,12 +126,13 @@ describe('the environment', () => {
     ['HTTP_ADAPTER', 'koa', 'constructor'],
     ['SEED_USERS', '-1', 'many', '1e3', '1000001'],
     ['SCRYPT_COST', '0', '21', '14.5', 'high'],
-    ['TOKEN_MODE', 'refresh', 'sliding', 'jwt'],
-    ['REFRESH_TTL', '30d'],
-    ['RENEW_WITHIN', '5m'],
-    ['TOKEN_GRACE', '30s'],
-    ['IDLE_TIMEOUT', '30m'],
-    ['ON_REPLACE', 'keep'],
+    ['TOKEN_MODE', 'fixed', 'JWT', 'toString'],
+    ['REFRESH_TTL', '30', '0s', 'forever'],
+    ['RENEW_WITHIN', '5', '0s', '-5m'],
+    ['TOKEN_GRACE', '30', '-1s', 'off'],
+    ['IDLE_TIMEOUT', '30', '0s', '999ms', 'never', 'OFF'],
+    ['ON_REPLACE', 'both', 'Keep'],
+    ['JWT_PRIVATE_KEY', 'hunter2', RSA, PUBLIC, ED25519 + ED25519, `${ED25519}x`, ED25519.slice(0, 60)],
     ['REDIS_URL', 'redis://127.0.0.1:6379'],
   ])('a bad %s is refused by name', (name, ...values) => {
     for (const value of values) {
@@ -114,6 +154,48 @@ describe('the environment', () => {
   });
 });
 
+describe('token modes', () => {
+  it.each([
+    ['REFRESH_TTL', { TOKEN_MODE: 'sliding', REFRESH_TTL: '1d' }],
+    ['RENEW_WITHIN', { RENEW_WITHIN: '1m' }],
+    ['RENEW_WITHIN', { TOKEN_MODE: 'jwt', RENEW_WITHIN: '1m' }],
+    ['JWT_PRIVATE_KEY', { JWT_PRIVATE_KEY: ED25519 }],
+  ])('%s is ignored with a warning where it means nothing: %j', (name, variables: Record<string, string>) => {
+    const { warnings } = readConfig(variables);
+    expect(warnings).toEqual([
+      expect.stringMatching(new RegExp(`^${name} is set, and means nothing with TOKEN_MODE=`)),
+    ]);
+    expect(warnings.join()).not.toContain('BEGIN');
+  });
+
+  it('without grace is for refresh tokens only', () => {
+    expect(() => readConfig({ TOKEN_MODE: 'sliding', TOKEN_GRACE: '0s' })).toThrow(
+      /^TOKEN_GRACE must be .* above zero/,
+    );
+    expect(readConfig({ TOKEN_MODE: 'jwt', TOKEN_GRACE: '0ms' }).tokens).toMatchObject({ grace: '0ms' });
+  });
+
+  it('jwt must have a key in production', () => {
+    const production = { NODE_ENV: 'production', SESSION_SECRET: SECRET };
+    expect(() => readConfig({ ...production, TOKEN_MODE: 'jwt' })).toThrow(/^JWT_PRIVATE_KEY must be set/);
+    expect(readConfig({ ...production, TOKEN_MODE: 'jwt', JWT_PRIVATE_KEY: ED25519 }).warnings).toEqual([]);
+    expect(readConfig(production).tokens.mode).toBe('refresh');
+  });
+
+  it.each([
+    ['tokens.grace', 'SessionModule option "tokens.grace" must not be longer than tokens.access.'],
+    ['unknown', 'SessionModule option "hooks.other" is not known.'],
+    ['duration', "timing.outageGrace must be a duration above zero with a unit, such as '30s'."],
+  ])('what the library says of %s is said of variables', (_name, message) => {
+    expect(inVariables(message)).toBe(
+      message
+        .replace('SessionModule option "tokens.grace"', 'TOKEN_GRACE')
+        .replace('tokens.access', 'ACCESS_TTL')
+        .replace('timing.outageGrace', 'OUTAGE_GRACE'),
+    );
+  });
+});
+
 describe('a start', () => {
   const apps = new SampleApps();
   const listening: net.Server[] = [];
@@ -131,6 +213,8 @@ describe('a start', () => {
     const bad: readonly (readonly [name: string, variables: Record<string, string>])[] = [
       ['SESSION_POLICY', { SESSION_POLICY: 'triple' }],
       ['REDIS_URL', { REDIS_URL: 'redis://127.0.0.1' }],
+      ['TOKEN_GRACE', { TOKEN_GRACE: '2h' }],
+      ['RENEW_WITHIN', { TOKEN_MODE: 'sliding', ACCESS_TTL: '1m', RENEW_WITHIN: '1m' }],
       ['SESSION_SECRET', { NODE_ENV: 'production' }],
       ['PORT', { PORT: String(port) }],
       ['HOST', { HOST: '192.0.2.1' }],
@@ -159,17 +243,36 @@ describe('a start', () => {
     expect(readFileSync(file, 'utf8')).toBe(secret);
   });
 
-  it('refuses a kept secret that is too short, and says where it is', async () => {
+  it('makes a key for JWTs once, which only its owner may read, and goes on with the tokens of before', async () => {
     const directory = apps.directory();
-    mkdirSync(join(directory, '.data'));
-    writeFileSync(join(directory, '.data/session-secret'), 'short\n');
-    const app = apps.spawn({}, directory);
-    expect(await app.exit()).toBe(1);
-    expect(app.stderr).toMatch(/^SESSION_SECRET is not set.*\.data\/session-secret/);
+    const first = await apps.start({ TOKEN_MODE: 'jwt' }, directory);
+    const { accessToken } = await first.login('alice');
+    await first.end('SIGTERM');
+    const file = join(directory, '.data/jwt-key.pem');
+    const key = readFileSync(file, 'utf8');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const second = await apps.start({ TOKEN_MODE: 'jwt' }, directory);
+    expect((await second.get('/me', accessToken)).status).toBe(200);
+    await second.end('SIGTERM');
+    expect(readFileSync(file, 'utf8')).toBe(key);
   });
 
-  it('warns where a secret cannot be kept', async () => {
-    const app = await apps.start({ DATABASE_URL: 'sqlite::memory:' });
-    expect(app.stderr).toMatch(/^SESSION_SECRET is not set: .*\n$/);
+  it.each([
+    ['SESSION_SECRET', 'session-secret', {}],
+    ['JWT_PRIVATE_KEY', 'jwt-key.pem', { TOKEN_MODE: 'jwt' }],
+  ])('refuses a kept %s that is not one, and says where it is', async (name, file, variables) => {
+    const directory = apps.directory();
+    mkdirSync(join(directory, '.data'));
+    writeFileSync(join(directory, '.data', file), 'short\n');
+    const app = apps.spawn(variables as Record<string, string>, directory);
+    expect(await app.exit()).toBe(1);
+    expect(app.stderr).toMatch(new RegExp(`^${name} is not set.*\\.data/${file}`));
+  });
+
+  it('warns where a secret or a key cannot be kept, and of what it ignores', async () => {
+    const app = await apps.start({ DATABASE_URL: 'sqlite::memory:', TOKEN_MODE: 'jwt', RENEW_WITHIN: '1m' });
+    expect(app.stderr).toMatch(
+      /^RENEW_WITHIN is set, .*\nSESSION_SECRET is not set: .*\nJWT_PRIVATE_KEY is not set: .*\n$/,
+    );
   });
 });

@@ -31,6 +31,11 @@ export interface RequestOptions {
 
 export interface Login {
   readonly accessToken: string;
+  /** Seconds. */
+  readonly expiresIn: number;
+  /** In the modes that have them; where a test reads it in another, the answer is a refusal. */
+  readonly refreshToken: string;
+  readonly refreshExpiresIn: number;
   readonly sessionId: string;
   readonly ended: readonly { readonly sessionId: string; readonly reason: string }[];
 }
@@ -143,6 +148,14 @@ export class SampleApp {
 
   post(path: string, body?: unknown, token?: string): Promise<Answer> {
     return this.send('POST', path, { body, token });
+  }
+
+  put(path: string, body: unknown, token: string): Promise<Answer> {
+    return this.send('PUT', path, { body, token });
+  }
+
+  refresh(refreshToken: string): Promise<Answer> {
+    return this.post('/auth/refresh', { refreshToken });
   }
 
   delete(path: string, token?: string): Promise<Answer> {

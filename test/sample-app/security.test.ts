@@ -6,6 +6,12 @@ import { type Answer, type Login, SampleApps, type SampleApp } from './sample-ap
 /** Anything that tells of the inside: stacks, statements, tables, paths. */
 const INSIDE = /^\s+at |SELECT|INSERT|UPDATE |app_user|user_session|sqlite|node_modules|dist-sample|\.js\b|\.ts\b/im;
 
+/** Fields that are numbers or the text of one, and what they cannot be. */
+const NUMBERS: Readonly<Record<string, readonly unknown[]>> = {
+  level: [0, -1, 1.5, 1e9, 'two', '1e3', '0x1'],
+  until: [0, -1, 1.5, 1e15, 'yesterday', '2026-13-01', '2001-01-01', 978_307_200_000],
+};
+
 describe.each(['express', 'fastify'])('what clients may try, on %s', (HTTP_ADAPTER) => {
   const apps = new SampleApps();
   let app: SampleApp;
@@ -30,7 +36,9 @@ describe.each(['express', 'fastify'])('what clients may try, on %s', (HTTP_ADAPT
     const login = await tryLogin({ username: 'alice', password: 'alice-password' });
     expect(login.headers['cache-control']).toBe('no-store');
     const token = login.body.accessToken as string;
-    for (const path of ['/me', '/sessions']) {
+    const refreshed = await app.refresh(login.body.refreshToken as string);
+    expect(refreshed).toMatchObject({ status: 200, headers: { 'cache-control': 'no-store' } });
+    for (const path of ['/me', '/sessions', '/me/token-data/x', '/me/account-data/x']) {
       expect((await app.get(path, token)).headers['cache-control']).toBe('no-store');
     }
   });
@@ -40,7 +48,17 @@ describe.each(['express', 'fastify'])('what clients may try, on %s', (HTTP_ADAPT
     const admin = await app.login('admin');
     const paths = ['/auth/logout', '/auth/login', '/auth/logout-others', `/sessions/${login.sessionId}`];
     for (const method of ['GET', 'HEAD']) {
-      for (const path of [...paths, '/auth/change-password', `/admin/sessions/${login.sessionId}`]) {
+      for (const path of [
+        ...paths,
+        '/auth/change-password',
+        '/auth/refresh',
+        '/auth/confirm-password',
+        '/me/sensitive',
+        '/comments',
+        `/admin/sessions/${login.sessionId}`,
+        '/admin/users/alice/ban',
+        '/admin/users/alice/impersonate',
+      ]) {
         const { status } = await app.send(method, path, { token: admin.accessToken });
         expect([404, 405]).toContain(status);
       }
@@ -111,18 +129,30 @@ describe.each(['express', 'fastify'])('what clients may try, on %s', (HTTP_ADAPT
       1,
       true,
       { toString: 'x' },
-      'x'.repeat(1100),
+      'x'.repeat(5000),
       'a\u0000b',
       '\ud800',
     ];
     const good: Record<string, Record<string, unknown>> = {
       '/auth/login': { username: 'alice', password: 'alice-password', deviceType: 'a', deviceId: 'b', deviceName: 'c' },
       '/auth/change-password': { oldPassword: 'alice-password', newPassword: 'alice-password' },
+      '/auth/confirm-password': { password: 'alice-password' },
+      '/auth/logout': { refreshToken: 'x' },
+      '/comments': { text: 'Hello' },
+      '/admin/users/bob/ban': { reason: 'a', service: 'comment', level: 1, until: '2999-01-01' },
+      '/admin/users/bob/impersonate': { reason: 'a', for: '5m' },
     };
+    const asOperator = (await app.login('admin')).accessToken;
     for (const [path, fields] of Object.entries(good)) {
       for (const name of Object.keys(fields)) {
-        for (const value of bad) {
-          const answer = await app.post(path, { ...fields, [name]: value }, token);
+        for (const value of [...bad, ...(NUMBERS[name] ?? [])]) {
+          if (name in NUMBERS && value === 1) continue;
+          const answer = await app.post(
+            path,
+            { ...fields, [name]: value },
+            path.startsWith('/admin') ? asOperator : token,
+          );
+          if (answer.status !== 400) expect([path, name, value]).toBeUndefined();
           expect(answer).toMatchObject({ status: 400, body: { statusCode: 400, errorCode: 'ARGUMENT_INVALID' } });
         }
       }
@@ -210,6 +240,11 @@ describe.each(['express', 'fastify'])('what clients may try, on %s', (HTTP_ADAPT
       ['GET', '/admin/events'],
       ['DELETE', `/admin/sessions/${alice.sessionId}`],
       ['DELETE', '/admin/users/alice/sessions'],
+      ['GET', `/admin/sessions/${alice.sessionId}/token-data`],
+      ['POST', '/admin/users/alice/ban'],
+      ['DELETE', '/admin/users/alice/ban'],
+      ['GET', '/admin/users/alice/bans'],
+      ['POST', '/admin/users/alice/impersonate'],
     ] as const;
     for (const [method, path] of routes) {
       expect(await app.send(method, path, { token: alice.accessToken })).toMatchObject({
@@ -275,8 +310,10 @@ describe.each(['express', 'fastify'])('what clients may try, on %s', (HTTP_ADAPT
     const kept = ['sessions.sqlite', 'sessions.sqlite-wal'].map((name) =>
       readFileSync(join(app.directory, '.data', name), 'latin1'),
     );
-    const tokens = answers.map(({ body }) => body?.accessToken as string | undefined).filter((token) => token);
-    expect(tokens.length).toBeGreaterThan(10);
+    const tokens = answers
+      .flatMap(({ body }) => [body?.accessToken, body?.refreshToken] as (string | undefined)[])
+      .filter((token) => token);
+    expect(tokens.length).toBeGreaterThan(20);
     for (const text of kept) {
       expect(tokens.filter((token) => text.includes(token!.slice(-40)))).toEqual([]);
       expect(text).not.toContain('alice-password');

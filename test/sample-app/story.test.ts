@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
-import { type Answer, SampleApps, type SampleApp, until } from './sample-app.js';
+import { type Answer, type Login, SampleApps, type SampleApp, until } from './sample-app.js';
 
 const PHONE = { deviceType: 'phone', deviceName: 'Phone of Alice' };
 const LAPTOP = { deviceType: 'laptop', deviceName: 'Laptop of Alice' };
@@ -25,9 +25,17 @@ describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('a newcomer on $name', (
     const phoneLogin = await app.post('/auth/login', { username: 'alice', password: 'alice-password', ...PHONE });
     expect(phoneLogin).toMatchObject({
       status: 200,
-      body: { tokenType: 'Bearer', expiresIn: 1800, ended: [], sessionId: expect.stringMatching(/^[0-9a-f]{32}$/) },
+      body: {
+        tokenType: 'Bearer',
+        ended: [],
+        refreshExpiresIn: 30 * 86_400,
+        sessionId: expect.stringMatching(/^[0-9a-f]{32}$/),
+      },
     });
-    const phone = phoneLogin.body as { accessToken: string; sessionId: string };
+    const phone = phoneLogin.body as Login;
+    // Up to 5 % are taken off, so that clients do not all come back at once.
+    expect(phone.expiresIn).toBeGreaterThanOrEqual(1700);
+    expect(phone.expiresIn).toBeLessThanOrEqual(1800);
     expect((await app.get('/me', phone.accessToken)).body).toEqual({
       userId: 'alice',
       username: 'alice',

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export interface TestDatabase {
   readonly options: DataSourceOptions;
   /** The same as the sample application takes it. */
   readonly url: string;
-  /** Removes it; its connections must be closed. */
+  /** Removes it; its connections must be closed. Fails if a token was ever stored in it: every test is one of G9. */
   drop(): Promise<void>;
 }
 
@@ -46,7 +46,11 @@ export async function createSqlite(parent = tmpdir()): Promise<TestDatabase> {
   return {
     options: sqliteOptions(file),
     url: `sqlite:${file}`,
-    drop: async () => rmSync(directory, { recursive: true, force: true }),
+    drop: async () => {
+      const stored = readdirSync(directory).map((name) => readFileSync(join(directory, name), 'latin1'));
+      rmSync(directory, { recursive: true, force: true });
+      stored.forEach(refuseTokens);
+    },
   };
 }
 
@@ -60,8 +64,33 @@ async function createOnServer(type: 'postgres' | 'mariadb', variable: string): P
   return {
     options: { type, url: url.href },
     url: url.href,
-    drop: () => onServer({ type, url: server }, `DROP DATABASE ${name}${type === 'postgres' ? ' WITH (FORCE)' : ''}`),
+    drop: async () => {
+      const stored = await rowsOf({ type, url: url.href });
+      await onServer({ type, url: server }, `DROP DATABASE ${name}${type === 'postgres' ? ' WITH (FORCE)' : ''}`);
+      refuseTokens(stored);
+    },
   };
+}
+
+/** An opaque token, or a JWT. */
+const TOKEN = /[a-z0-9]{2,16}_(?:at|rt)_[\w-]{96}|eyJ[\w-]{20,}\.eyJ[\w-]{20,}\.[\w-]{20,}/;
+
+function refuseTokens(stored: string): void {
+  const found = TOKEN.exec(stored)?.[0];
+  if (found) throw new Error(`The database holds a token: ${found.slice(0, 12)}...`);
+}
+
+/** All that the tables of the library hold, as text. */
+async function rowsOf(options: DataSourceOptions): Promise<string> {
+  const source = await new DataSource(options).initialize();
+  const schema = options.type === 'postgres' ? 'current_schema()' : 'DATABASE()';
+  const tables = await source.query<Record<string, string>[]>(
+    `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = ${schema}`,
+  );
+  const names = tables.map((table) => table.name!).filter((name) => name.includes('session'));
+  const rows = await Promise.all(names.map((name) => source.query<unknown>(`SELECT * FROM ${name}`)));
+  await source.destroy();
+  return JSON.stringify(rows);
 }
 
 async function onServer(options: DataSourceOptions, statement: string): Promise<void> {

@@ -3,7 +3,17 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { createRequire } from 'node:module';
-import { SessionModule, TokenService, multiDevice, oneDevicePerType, singleDevice } from 'nestjs-latchkey';
+import {
+  SessionModule,
+  TokenService,
+  accessAndRefresh,
+  multiDevice,
+  oneDevicePerType,
+  singleDevice,
+  sliding,
+} from 'nestjs-latchkey';
+import { ManualClock } from 'nestjs-latchkey/testing';
+import { HttpRoot } from './node-routes.mjs';
 
 // A host whose clock is wrong.
 const realNow = Date.now;
@@ -11,15 +21,25 @@ const clockOffset = Number(process.env.TEST_CLOCK_OFFSET_MS ?? 0);
 if (clockOffset) Date.now = () => realNow() + clockOffset;
 
 const policies = { singleDevice, multiDevice, oneDevicePerType };
-const { options, policy } = JSON.parse(process.argv[2]);
+const modes = { sliding, accessAndRefresh };
+const { options, policy, tokens: mode, clockAt, http } = JSON.parse(process.argv[2]);
 if (options.database.type === 'better-sqlite3') options.database.driver = createRequire(import.meta.url)('libsql');
+const clock = clockAt === undefined ? undefined : new ManualClock(clockAt);
 
-const context = await NestFactory.createApplicationContext(
-  SessionModule.forRoot({ ...options, policy: policies[policy.name](policy.options) }),
-  { logger: ['error'], abortOnError: false },
-);
-await context.init();
-const tokens = context.get(TokenService);
+const session = SessionModule.forRoot({
+  ...options,
+  policy: policies[policy.name](policy.options),
+  ...(mode && { tokens: modes[mode.name](mode.options) }),
+  ...(clock && { clock }),
+  isGlobal: true,
+});
+const settings = { logger: ['error'], abortOnError: false };
+const context = http
+  ? await NestFactory.create({ module: HttpRoot, imports: [session] }, settings)
+  : await NestFactory.createApplicationContext(session, settings);
+if (http) await context.listen(0, '127.0.0.1');
+else await context.init();
+const tokens = context.get(TokenService, { strict: false });
 
 /** Runs one call and turns its outcome into plain data. */
 async function settle(method, args) {
@@ -31,6 +51,11 @@ async function settle(method, args) {
 }
 
 process.on('message', async ({ id, calls }) => {
+  if (typeof calls === 'number') {
+    clock.advance(calls);
+    process.send({ id, results: [] });
+    return;
+  }
   if (calls === 'close') {
     await context.close();
     process.disconnect();
@@ -39,4 +64,4 @@ process.on('message', async ({ id, calls }) => {
   const results = await Promise.all(calls.map(([method, ...args]) => settle(method, args)));
   process.send({ id, results });
 });
-process.send({ ready: true });
+process.send({ ready: true, port: http ? context.getHttpServer().address().port : null });

@@ -23,6 +23,13 @@ export interface NodeOptions {
   readonly nearCache?: false;
   /** How wrong the clock of the host is. */
   readonly clockOffsetMs?: number;
+  readonly tokens?: { readonly name: 'sliding' | 'accessAndRefresh'; readonly options?: object };
+  /** In place of the secret of the tests. */
+  readonly secret?: string | readonly string[];
+  /** Time stands still there until `advance`. Milliseconds since the epoch. */
+  readonly clockAt?: number;
+  /** Whether it answers GET /me with a token, and POST /refresh. */
+  readonly http?: boolean;
 }
 
 /** A process of its own with a SessionModule in it. */
@@ -30,21 +37,34 @@ export class TestNode {
   private next = 0;
   private readonly waiting = new Map<number, (results: Outcome[]) => void>();
 
-  private constructor(readonly process: ChildProcess) {
+  private constructor(
+    readonly process: ChildProcess,
+    /** Where it answers HTTP, if it does. */
+    readonly port: number,
+  ) {
     process.on('message', (message: { id: number; results: Outcome[] }) => {
       this.waiting.get(message.id)?.(message.results);
       this.waiting.delete(message.id);
     });
   }
 
-  static start({ database, policy, clockOffsetMs = 0, ...rest }: NodeOptions): Promise<TestNode> {
+  static start({
+    database,
+    policy,
+    tokens,
+    clockAt,
+    http,
+    clockOffsetMs = 0,
+    ...rest
+  }: NodeOptions): Promise<TestNode> {
     const { driver, ...plain } = database as DataSourceOptions & { driver?: unknown };
-    const options = JSON.stringify({ options: { secret: SECRET, database: plain, ...rest }, policy });
+    const module = { secret: SECRET, database: plain, ...rest };
+    const options = JSON.stringify({ options: module, policy, tokens, clockAt, http });
     const script = fileURLToPath(new URL('./node.mjs', import.meta.url));
     const env = { ...process.env, TEST_CLOCK_OFFSET_MS: String(clockOffsetMs) };
     const child = fork(script, [options], { env, execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     return new Promise((resolve, reject) => {
-      child.once('message', () => resolve(new TestNode(child)));
+      child.once('message', ({ port }: { port: number }) => resolve(new TestNode(child, port)));
       child.once('exit', (code) => reject(new Error(`A test node ended with ${code} before it was ready.`)));
     });
   }
@@ -60,6 +80,15 @@ export class TestNode {
 
   async call<T = unknown>(...call: Call): Promise<Outcome<T>> {
     return (await this.run([call]))[0] as Outcome<T>;
+  }
+
+  /** Moves its clock, if it stands still. */
+  async advance(ms: number): Promise<void> {
+    const id = ++this.next;
+    await new Promise<void>((resolve) => {
+      this.waiting.set(id, () => resolve());
+      this.process.send({ id, calls: ms });
+    });
   }
 
   /** Ends it as an application ends. */

@@ -1,4 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { Ban } from '../../core/ban.js';
 import { json, nullable, number, text, userId } from './column-types.js';
 
 /** One user of one realm who has logged in at least once. Its row is the lock that logins of the user take. */
@@ -18,9 +19,13 @@ export class SessionAccountEntity {
   @Column(number('epoch'))
   epoch!: number;
 
-  /** Bans of the account, by service. */
+  /** Proofs of identity from before this time count no more; 0 for never changed. */
+  @Column(number('not_before'))
+  notBefore!: number;
+
+  /** One for each service at most, and one from everything. */
   @Column(nullable(json('bans')))
-  bans!: Readonly<Record<string, unknown>> | null;
+  bans!: readonly Ban[] | null;
 
   @Column(number('created_at'))
   createdAt!: number;

@@ -1,7 +1,7 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import type { EndReason } from '../../core/end-reason.js';
 import type { SessionEventType } from '../../core/session-event.js';
-import { nullable, number, text, userId } from './column-types.js';
+import { json, nullable, number, text, userId } from './column-types.js';
 
 /** The audit trail; rows are added and never changed. */
 @Entity('user_session_event')
@@ -51,4 +51,8 @@ export class SessionEventEntity {
   /** How many sessions the step ended, where that is its result. */
   @Column(nullable(number('ended')))
   ended!: number | null;
+
+  /** What else belongs to this type of event. */
+  @Column(nullable(json('detail')))
+  detail!: Readonly<Record<string, unknown>> | null;
 }

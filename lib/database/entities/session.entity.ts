@@ -1,6 +1,8 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { Ban } from '../../core/ban.js';
 import type { EndReason } from '../../core/end-reason.js';
 import type { Claims } from '../../core/session.js';
+import type { SupersededPair } from '../../core/token-pair.js';
 import { json, nullable, number, text, userId } from './column-types.js';
 
 /**
@@ -57,6 +59,14 @@ export class SessionEntity {
   @Column(number('authenticated_at'))
   authenticatedAt!: number;
 
+  /** When the user last proved again who they are, in this session. */
+  @Column(nullable(number('confirmed_at')))
+  confirmedAt!: number | null;
+
+  /** The operator who opened the session as this user. */
+  @Column(nullable(text('impersonator', 255)))
+  impersonator!: string | null;
+
   /** The absolute end; never moves. */
   @Column(number('expires_at'))
   expiresAt!: number;
@@ -84,38 +94,50 @@ export class SessionEntity {
   @Column(number('version'))
   version!: number;
 
-  /** Counts the access tokens of the session, from 1. */
-  @Column(number('generation'))
-  generation!: number;
-
-  /** Which key, and with which nonce, the successors of its tokens are derived. */
-  @Column(text('key_id', 16))
-  keyId!: string;
-
+  /** Random; the successors of the session's tokens are derived with it. */
   @Column(text('nonce', 32))
   nonce!: string;
 
-  /** SHA-256 of the current access token, 64 hex digits. */
+  /** Counts the token pairs of the session, from 1. This and what follows describe the current one. */
+  @Column(number('generation'))
+  generation!: number;
+
+  /** Name of the application's key that the tokens were made with. */
+  @Column(text('key_id', 16))
+  keyId!: string;
+
+  /** Name of the key that signed the access token, where it is a JWT. */
+  @Column(nullable(text('signing_key_id', 64)))
+  signingKeyId!: string | null;
+
+  @Column(number('issued_at'))
+  issuedAt!: number;
+
+  /** SHA-256 of what proves the access token, 64 hex digits. */
   @Column(text('access_hash', 64))
   accessHash!: string;
 
   @Column(number('access_expires_at'))
   accessExpiresAt!: number;
 
-  /** SHA-256 and end of the current refresh token; null for a session that has none. */
+  /** SHA-256 and end of the refresh token; null for a session that has none. */
   @Column(nullable(text('refresh_hash', 64)))
   refreshHash!: string | null;
 
   @Column(nullable(number('refresh_expires_at')))
   refreshExpiresAt!: number | null;
 
-  /** Tokens that a successor has taken over from and that are still in grace. */
+  /** Pairs that a successor has taken over from and that are still in grace. */
   @Column(nullable(json('superseded')))
-  superseded!: readonly unknown[] | null;
+  superseded!: readonly SupersededPair[] | null;
 
-  /** Bans of the account that apply to this session, by service. */
+  /** Address that the current pair was renewed from. */
+  @Column(nullable(text('renewed_from', 45)))
+  renewedFrom!: string | null;
+
+  /** Bans of the account; the row of the account has the same. */
   @Column(nullable(json('bans')))
-  bans!: Readonly<Record<string, unknown>> | null;
+  bans!: readonly Ban[] | null;
 
   /** Outside the version; equals createdAt until the first use. */
   @Column(number('last_seen_at'))

@@ -1,0 +1,104 @@
+import { OpaqueAccessTokens } from './access-token-format.js';
+import { AccountControl } from './account-control.js';
+import type { ActivityRecorder } from './activity-recorder.js';
+import type { BeforeLogin } from './before-login.js';
+import type { Clock } from './clock.js';
+import type { DataRepository } from './data-repository.js';
+import { DataStores } from './data-store.js';
+import { IdleTimeout } from './idle-timeout.js';
+import type { LifecycleEvents } from './lifecycle-event.js';
+import { LoginFlow, type PolicyOption } from './login-flow.js';
+import type { RotationRules } from './rotation.js';
+import type { SecretKeys } from './secret-keys.js';
+import { SessionChanges } from './session-changes.js';
+import { SessionEnding } from './session-ending.js';
+import type { SessionRepository } from './session-repository.js';
+import { SessionWatch } from './session-watch.js';
+import type { Timing } from './timing.js';
+import { TokenCodec } from './token-codec.js';
+import { TokenIssuer } from './token-issuer.js';
+import type { TokenMode } from './token-mode.js';
+import { TokenRefresh } from './token-refresh.js';
+import { TokenRenewal } from './token-renewal.js';
+import { TokenService } from './token-service.js';
+import type { EndConfirmation, VerificationCache } from './verification-cache.js';
+import { Verifier } from './verifier.js';
+
+/** What a TokenService works on and how it is to behave. */
+export interface TokenServiceSettings {
+  readonly realm: string;
+  readonly keys: SecretKeys;
+  readonly tokenPrefix: string;
+  readonly mode: TokenMode;
+  readonly policy: PolicyOption;
+  /** Milliseconds; null for no idle timeout. */
+  readonly idleMs: number | null;
+  readonly keepReplacedData: boolean;
+  readonly beforeLogin: BeforeLogin | null;
+  readonly timing: Timing;
+  /** Most reads of the database at once. */
+  readonly parallelReads: number;
+  readonly repository: SessionRepository;
+  readonly dataRepository: DataRepository;
+  readonly coherence: VerificationCache & EndConfirmation;
+  readonly activity: ActivityRecorder;
+  readonly events: LifecycleEvents;
+  readonly clock: Clock;
+}
+
+/** How long after its timeout a session may still be saved by uses that are not written yet. Milliseconds. */
+export function idleSlack(timing: Timing): number {
+  return 2 * timing.activityFlush;
+}
+
+/** Puts the parts of lib/core together. `watch` is to be started and stopped with the application. */
+export function createTokenService(settings: TokenServiceSettings): { tokens: TokenService; watch: SessionWatch } {
+  const { realm, keys, mode, timing, repository, coherence, activity, events, clock } = settings;
+  const rules: RotationRules = {
+    mode,
+    endReasonTtlMs: timing.endReasonTtl,
+    idleMs: settings.idleMs,
+    idleSlackMs: idleSlack(timing),
+  };
+  const shared = { repository, activity, events, clock, rules, cache: coherence, confirmation: coherence };
+  const codec = new TokenCodec(keys, settings.tokenPrefix);
+  const format = mode.accessFormat?.({ keys, realm }) ?? new OpaqueAccessTokens(codec);
+  const issuer = new TokenIssuer(keys, codec, format, mode, clock);
+  const verifier = new Verifier({
+    ...shared,
+    codec,
+    format,
+    // Half of the time is left for the verification itself.
+    renewal: new TokenRenewal({ ...shared, issuer, budgetMs: timing.verifyBudget / 2 }),
+    idle: new IdleTimeout(repository, activity, events, rules, timing.verifyBudget),
+    parallelReads: settings.parallelReads,
+    budgetMs: timing.verifyBudget,
+  });
+  const ending = new SessionEnding(repository, coherence, events);
+  const watch = new SessionWatch((sessionId) => verifier.find(sessionId), clock, timing.pollFreshness);
+  const tokens = new TokenService({
+    ...shared,
+    realm,
+    keys,
+    verifier,
+    loginFlow: new LoginFlow({
+      ...shared,
+      keys,
+      issuer,
+      verifier,
+      ending,
+      mode,
+      policy: settings.policy,
+      beforeLogin: settings.beforeLogin,
+      loginBudgetMs: timing.loginBudget,
+      keepReplacedData: settings.keepReplacedData,
+    }),
+    tokenRefresh: new TokenRefresh({ ...shared, codec, issuer, verifier }),
+    ending,
+    changes: new SessionChanges(repository, coherence, events),
+    accounts: new AccountControl(repository, ending, coherence, events),
+    data: new DataStores(settings.dataRepository),
+    watch,
+  });
+  return { tokens, watch };
+}

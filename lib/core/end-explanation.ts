@@ -1,0 +1,20 @@
+import { defaultMessages } from './messages.js';
+import type { SessionEnd } from './session.js';
+import type { Replacement } from './verification.js';
+import type { Verifier } from './verifier.js';
+
+/** How a session ended, for people. */
+export interface EndExplanation extends SessionEnd {
+  /** The login that took its place, for SESSION_REPLACED. */
+  readonly replacement: Replacement | null;
+  readonly message: string;
+}
+
+/** Null for a session that is live or unknown. */
+export async function explainEnd(verifier: Verifier, sessionId: string): Promise<EndExplanation | null> {
+  const record = await verifier.find(sessionId);
+  if (!record?.end) return null;
+  const { replacedBy, reason } = record.end;
+  const replacement = replacedBy === null ? null : await verifier.findReplacement(replacedBy);
+  return { ...record.end, replacement, message: defaultMessages[reason] };
+}

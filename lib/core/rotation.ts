@@ -1,0 +1,164 @@
+import { accountBan } from './ban.js';
+import type { AccountState, SessionDecision } from './session-repository.js';
+import type { SessionPatch, SessionRecord } from './session.js';
+import { type ParsedToken, equalHashes } from './token-codec.js';
+import type { TokenMode } from './token-mode.js';
+import { MAX_SUPERSEDED, type SupersededPair, type TokenPair, isInGrace, lastUse } from './token-pair.js';
+import { type Verdict, type VerdictRules, ended, judge, newerThanRecord, pairOf } from './verification.js';
+
+/** Everything that a step of a token chain depends on beside the record. */
+export interface RotationRules extends VerdictRules {
+  readonly mode: TokenMode;
+  /** Grace of an idle session: uses that another node has not written yet. Milliseconds. */
+  readonly idleSlackMs: number;
+}
+
+/** Lives and hashes of the generation after the current one, if it begins now. */
+export type OpenSuccessor = (record: SessionRecord, now: number) => TokenPair;
+
+/** Whether a use of this token changes the chain or has a successor to tell of: the rare case, told apart cheaply. */
+export function needsUpkeep(
+  record: SessionRecord,
+  pair: TokenPair | SupersededPair,
+  now: number,
+  mode: TokenMode,
+): boolean {
+  if (pair !== record.current) return mode.renewWithinMs !== null;
+  return hasUnsettledParent(record) || isRenewalDue(record, now, mode);
+}
+
+/** Whether the current tokens have not been used yet, as far as the record knows. */
+function hasUnsettledParent(record: SessionRecord): boolean {
+  return record.superseded.some((pair) => pair.graceUntil === null);
+}
+
+function isRenewalDue({ current, expiresAt }: SessionRecord, now: number, mode: TokenMode): boolean {
+  return (
+    mode.renewWithinMs !== null &&
+    current.accessExpiresAt - now < mode.renewWithinMs &&
+    Math.min(now + mode.accessMs, expiresAt) > current.accessExpiresAt
+  );
+}
+
+/**
+ * What the use of an access token does to its chain: begins the grace of the parent, and renews a token near its end.
+ * The result says whether the tokens were renewed.
+ */
+export function decideUse(
+  token: ParsedToken,
+  record: SessionRecord | null,
+  now: number,
+  rules: RotationRules,
+  open: OpenSuccessor,
+): SessionDecision<boolean> {
+  // Whether it is idle was judged when the request came, by uses that the record does not have yet.
+  const verdict = record && judge(token, record, now, { ...rules, idleMs: null });
+  if (!record || verdict?.status !== 'VALID' || verdict.pair !== record.current) return { result: false };
+  const superseded = afterUse(record, now, rules.mode);
+  if (isRenewalDue(record, now, rules.mode) && superseded.length < MAX_SUPERSEDED) {
+    return {
+      result: true,
+      patch: rotate(record, superseded, open(record, now), null, now, rules.mode),
+      events: [{ type: 'TOKEN_RENEWED', ip: null, detail: { generation: record.current.generation + 1 } }],
+    };
+  }
+  return { result: false, ...(hasUnsettledParent(record) && { patch: { superseded } }) };
+}
+
+/** What presenting a refresh token comes to. */
+export type RefreshVerdict =
+  | { readonly kind: 'granted'; readonly pair: TokenPair; readonly rotated: boolean }
+  | { readonly kind: 'refused'; readonly verdict: Verdict & { readonly status: 'INVALID' } }
+  | { readonly kind: 'unknown'; readonly cause: unknown }
+  | { readonly kind: 'too-many' };
+
+/**
+ * The rule of rotation (RFC 9700 4.14.2, with one successor for each token): the current refresh token gets the next
+ * pair, one in grace gets the pair that it got before, and one that comes back later is in two hands, which ends the
+ * session.
+ */
+export function decideRefresh(
+  token: ParsedToken,
+  ip: string | null,
+  record: SessionRecord | null,
+  account: AccountState,
+  now: number,
+  rules: RotationRules,
+  open: OpenSuccessor,
+): SessionDecision<RefreshVerdict> {
+  if (!record) return refused({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+  if (token.generation > record.current.generation) {
+    return { result: { kind: 'unknown', cause: newerThanRecord().cause } };
+  }
+  const pair = pairOf(token, record);
+  if (pair && (pair.refreshHash === null || !equalHashes(token.hash, pair.refreshHash))) {
+    return refused({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+  }
+  if (record.end) {
+    // One that is not remembered is authentic all the same; of the session's end its holder hears what it caused itself.
+    if (pair) return refused(ended(record.end, now, rules));
+    const reason = record.end.reason === 'REFRESH_REUSED' ? 'REFRESH_REUSED' : 'TOKEN_EXPIRED';
+    return refused({ status: 'INVALID', reason });
+  }
+  if (now >= record.expiresAt) return refused({ status: 'INVALID', reason: 'SESSION_EXPIRED' });
+  if (pair && now >= pair.refreshExpiresAt!) return refused({ status: 'INVALID', reason: 'TOKEN_EXPIRED' });
+  if (rules.idleMs !== null && now >= record.lastSeenAt + rules.idleMs + rules.idleSlackMs) {
+    return ending('SESSION_IDLE', record.lastSeenAt + rules.idleMs);
+  }
+  if (accountBan(account.bans, now)) return refused({ status: 'INVALID', reason: 'ACCOUNT_DISABLED' });
+  if (record.authenticatedAt < account.notBefore) return ending('SESSION_REVOKED', now);
+  if (!pair || !isInGrace(pair, now)) {
+    const { renewedFrom } = record;
+    const events = [{ type: 'REFRESH_REUSED' as const, ip, detail: { renewedFrom, generation: token.generation } }];
+    return { ...ending('REFRESH_REUSED', now), events };
+  }
+  if (pair !== record.current) {
+    const successor = [...record.superseded, record.current].find((one) => one.generation === pair.generation + 1)!;
+    return { result: { kind: 'granted', pair: successor, rotated: false } };
+  }
+  const superseded = afterUse(record, now, rules.mode);
+  if (superseded.length >= MAX_SUPERSEDED) return { result: { kind: 'too-many' } };
+  const successor = open(record, now);
+  return {
+    result: { kind: 'granted', pair: successor, rotated: true },
+    patch: rotate(record, superseded, successor, ip, now, rules.mode),
+    events: [{ type: 'TOKEN_RENEWED', ip, detail: { generation: successor.generation } }],
+  };
+}
+
+function refused(verdict: Verdict & { readonly status: 'INVALID' }): SessionDecision<RefreshVerdict> {
+  return { result: { kind: 'refused', verdict } };
+}
+
+function ending(
+  reason: 'SESSION_IDLE' | 'SESSION_REVOKED' | 'REFRESH_REUSED',
+  at: number,
+): SessionDecision<RefreshVerdict> {
+  const end = { reason, by: 'system', at };
+  const verdict = { status: 'INVALID', reason, end: { reason, at, by: 'system', replacedBy: null } } as const;
+  return { result: { kind: 'refused', verdict }, end };
+}
+
+/** The superseded generations once the current one has been used: its parent's grace has begun, and what is over is gone. */
+function afterUse(record: SessionRecord, now: number, mode: TokenMode): readonly SupersededPair[] {
+  return record.superseded
+    .map((pair) => (pair.graceUntil === null ? { ...pair, graceUntil: now + mode.graceMs } : pair))
+    .filter((pair) => isInGrace(pair, now) && now < lastUse(pair));
+}
+
+function rotate(
+  record: SessionRecord,
+  superseded: readonly SupersededPair[],
+  successor: TokenPair,
+  ip: string | null,
+  now: number,
+  mode: TokenMode,
+): SessionPatch {
+  const graceUntil = mode.graceFrom === 'issue' ? now + mode.graceMs : null;
+  return {
+    current: successor,
+    superseded: [...superseded, { ...record.current, graceUntil }],
+    renewedFrom: ip,
+    usableUntil: Math.max(lastUse(successor), lastUse(record.current)),
+  };
+}

@@ -1,0 +1,95 @@
+import type { ActivityRecorder } from './activity-recorder.js';
+import type { Clock } from './clock.js';
+import type { LifecycleEvents } from './lifecycle-event.js';
+import { type RefreshVerdict, type RotationRules, decideRefresh } from './rotation.js';
+import { EndPendingError, SessionError, TokenRefusedError } from './session-error.js';
+import type { ChangedSession, SessionRepository } from './session-repository.js';
+import { type Session, type SessionRecord, toSession } from './session.js';
+import type { ParsedToken, TokenCodec } from './token-codec.js';
+import type { IssuedTokens, TokenIssuer } from './token-issuer.js';
+import type { EndConfirmation } from './verification-cache.js';
+import { MAX_TOKEN_LENGTH, type Verifier } from './verifier.js';
+
+/** What a refresh gives. */
+export interface RefreshResult extends IssuedTokens {
+  readonly session: Session;
+}
+
+export interface TokenRefreshParts {
+  readonly codec: TokenCodec;
+  readonly issuer: TokenIssuer;
+  readonly repository: Pick<SessionRepository, 'changeSession'>;
+  readonly verifier: Verifier;
+  readonly confirmation: EndConfirmation;
+  readonly activity: ActivityRecorder;
+  readonly events: LifecycleEvents;
+  readonly clock: Clock;
+  readonly rules: RotationRules;
+}
+
+/** Exchanges refresh tokens. What one comes to is decided by decideRefresh, under the lock of the session's row. */
+export class TokenRefresh {
+  constructor(private readonly parts: TokenRefreshParts) {}
+
+  /** @throws TokenRefusedError, SessionError TOO_MANY_REFRESHES, SESSION_STORE_UNAVAILABLE */
+  async refresh(text: unknown, ip: string | null): Promise<RefreshResult> {
+    const { codec, issuer, repository, activity, clock, rules } = this.parts;
+    if (typeof text !== 'string' || text.length === 0 || text.length > MAX_TOKEN_LENGTH) {
+      throw new TokenRefusedError({ reason: 'TOKEN_MALFORMED' });
+    }
+    const token = codec.read('rt', text);
+    if (!token || !codec.isAuthentic('rt', text)) throw new TokenRefusedError({ reason: 'TOKEN_INVALID' });
+    const step = await repository.changeSession(token.sessionId, (record, account, now) =>
+      decideRefresh(token, ip, record && this.withPendingUse(record), account, now, rules, (subject, at) =>
+        issuer.openSuccessor(subject, text, at),
+      ),
+    );
+    const { pair, rotated } = await this.granted(step, token, ip);
+    const record = step.record!;
+    if (rotated) await this.publish(record);
+    if (!issuer.canMake(pair)) throw new TokenRefusedError({ reason: 'TOKEN_INVALID' });
+    const tokens = await issuer.writeSuccessor(record, pair, text);
+    activity.record(record.id, clock.now(), ip);
+    return { ...tokens, session: toSession(record) };
+  }
+
+  private async granted(step: ChangedSession<RefreshVerdict>, token: ParsedToken, ip: string | null) {
+    const { result, record, ended } = step;
+    if (result.kind === 'granted') return result;
+    if (result.kind === 'unknown') {
+      throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause: result.cause });
+    }
+    if (result.kind === 'too-many') throw new SessionError('TOO_MANY_REFRESHES');
+    if (record && ended) {
+      const { events, confirmation } = this.parts;
+      const about = { sessionId: token.sessionId, userId: record.userId };
+      if (ended.reason === 'REFRESH_REUSED') {
+        events.emit({ type: 'session.refresh-reused', ...about, ip, renewedFrom: record.renewedFrom });
+      }
+      events.emit({ type: 'session.ended', ...about, reason: ended.reason });
+      // The refusal stands, whether or not every node has heard of the end by now.
+      await confirmation.confirm([ended]).catch((error: unknown) => {
+        if (!(error instanceof EndPendingError)) throw error;
+      });
+    }
+    throw new TokenRefusedError(await this.parts.verifier.explain(result.verdict));
+  }
+
+  /** Without grace, the old tokens must be refused everywhere before the new ones are given out. */
+  private async publish({ id, userId, version }: SessionRecord): Promise<void> {
+    const { confirmation, events, rules } = this.parts;
+    events.emit({ type: 'session.refreshed', sessionId: id, userId });
+    if (rules.mode.graceMs > 0) return;
+    try {
+      await confirmation.confirm([{ sessionId: id, version }]);
+    } catch (cause) {
+      throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
+    }
+  }
+
+  /** With the uses that the record does not have: those not written yet, and those that may have been lost. */
+  private withPendingUse(record: SessionRecord): SessionRecord {
+    const { activity } = this.parts;
+    return { ...record, lastSeenAt: Math.max(activity.lastUse(record), activity.lostAt) };
+  }
+}

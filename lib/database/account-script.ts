@@ -1,0 +1,83 @@
+import type { Ban } from '../core/ban.js';
+import type { Clock } from '../core/clock.js';
+import type { BanOutcome } from '../core/session-repository.js';
+import { type AccountRef, escapeUserId } from '../core/user-key.js';
+import type { Dialect } from './dialect.js';
+import { chunksOf, endSessions, endingOf, insertEvents, logChanges } from './ending-script.js';
+import { lockAccount, lockLiveSessions, timeOfStep } from './login-script.js';
+import { type Row, type Script, list, sql } from './sql.js';
+import { fromList } from './stored-json.js';
+import type { Tables } from './tables.js';
+
+/** Bans an account and ends its sessions, or lets every session of it carry the ban. */
+export function* banScript(
+  tables: Tables,
+  dialect: Dialect,
+  account: AccountRef,
+  draft: Omit<Ban, 'at'>,
+  endsSessions: boolean,
+  clock: Clock,
+): Script<BanOutcome> {
+  const { bans, notBefore } = yield* lockAccount(tables, dialect, account.key);
+  const rows = yield* lockLiveSessions(tables, dialect, account.key);
+  const now = timeOfStep(clock, rows, notBefore);
+  const ban: Ban = { ...draft, at: now };
+  const kept = bans.filter((other) => other.service !== ban.service && !hasRunOut(other, now));
+  const event = { at: now, actor: ban.by, ...target(account), detail: ban };
+  yield insertEvents(tables, [{ ...event, type: 'BANNED' }]);
+  const changed = yield* writeBans(tables, account, rows, [...kept, ban], now);
+  if (!endsSessions) return { ban, ended: [], changed };
+  const raised = rows.map((row) => ({ ...row, version: Number(row.version) + 1 }));
+  const end = { reason: 'ACCOUNT_DISABLED', by: ban.by } as const;
+  return { ban, ended: yield* endSessions(tables, raised, now, (row) => endingOf(row, end, now)), changed: [] };
+}
+
+/** Removes a ban from an account and its sessions; null if there is none. */
+export function* liftBanScript(
+  tables: Tables,
+  dialect: Dialect,
+  account: AccountRef,
+  service: string | null,
+  by: string,
+  clock: Clock,
+): Script<BanOutcome | null> {
+  const { bans } = yield* lockAccount(tables, dialect, account.key);
+  const now = clock.now();
+  const ban = bans.find((one) => one.service === service && !hasRunOut(one, now));
+  if (!ban) return null;
+  const kept = bans.filter((other) => other !== ban && !hasRunOut(other, now));
+  const rows = yield* lockLiveSessions(tables, dialect, account.key);
+  yield insertEvents(tables, [{ at: now, actor: by, ...target(account), detail: ban, type: 'BAN_LIFTED' }]);
+  return { ban, ended: [], changed: yield* writeBans(tables, account, rows, kept, now) };
+}
+
+/** The sessions carry a copy, so that one read by key is enough to judge a token. */
+function* writeBans(
+  tables: Tables,
+  account: AccountRef,
+  rows: readonly Row[],
+  bans: readonly Ban[],
+  now: number,
+): Script<BanOutcome['changed']> {
+  const text = fromList(bans);
+  yield sql`UPDATE ${tables.account} SET bans = ${text} WHERE user_key = ${account.key}`;
+  for (const chunk of chunksOf(rows)) {
+    const ids = chunk.map((row) => String(row.id));
+    yield sql`UPDATE ${tables.session} SET bans = ${text}, version = version + 1 WHERE id IN (${list(ids)})`;
+    yield logChanges(tables, chunk, now);
+  }
+  return rows.map((row) => ({ sessionId: String(row.id), version: Number(row.version) + 1 }));
+}
+
+function hasRunOut({ until }: Ban, now: number): boolean {
+  return until !== null && until <= now;
+}
+
+function target(account: AccountRef) {
+  return {
+    realm: account.realm,
+    userKey: account.key,
+    userId: escapeUserId(account.userId),
+    sessionId: null,
+  };
+}

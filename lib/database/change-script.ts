@@ -1,0 +1,57 @@
+import type { ChangedSession, SessionDecision } from '../core/session-repository.js';
+import type { AccountState, EventDraft } from '../core/session-repository.js';
+import type { SessionRecord } from '../core/session.js';
+import { actorText } from '../core/user-key.js';
+import type { Dialect } from './dialect.js';
+import { describe, endSessions, insertEvents, logChanges } from './ending-script.js';
+import { readAccount } from './login-script.js';
+import { SESSION_COLUMNS, toRecord, updateSession } from './session-rows.js';
+import { type Row, type Script, type Statement, sql } from './sql.js';
+import type { Tables } from './tables.js';
+
+const NO_ACCOUNT: AccountState = { bans: [], notBefore: 0 };
+
+/** One session's row is locked, a pure function decides, and its decision is done. */
+export function* changeScript<T>(
+  tables: Tables,
+  dialect: Dialect,
+  realm: string,
+  id: string,
+  clock: { now(): number },
+  decide: (record: SessionRecord | null, account: AccountState, now: number) => SessionDecision<T>,
+): Script<ChangedSession<T>> {
+  const { rows } = yield sql`SELECT ${SESSION_COLUMNS} FROM ${tables.session} WHERE id = ${id} AND realm = ${realm}
+    ${dialect.forUpdate}`;
+  const row = rows[0];
+  const record = row ? toRecord(row) : null;
+  // Not locked: who bans an account locks its sessions next, and waits for this one.
+  const account = record ? yield* readAccount(tables, record.userKey) : NO_ACCOUNT;
+  // Read after the lock, for which this may have waited.
+  const now = clock.now();
+  const { result, patch, end, events = [] } = decide(record, account, now);
+  if (!row || !record || record.end || (!patch && !end)) return { result, record, changed: false, ended: null };
+  if (events.length > 0) yield insertEventsOf(tables, row, record, events, now);
+  if (end) {
+    const { reason, by, at = now } = end;
+    const [ended] = yield* endSessions(tables, [row], now, () => ({ reason, by, at, replacedBy: null }));
+    const after = { ...record, version: ended!.version, end: { reason, by, at, replacedBy: null } };
+    return { result, record: after, changed: true, ended: ended! };
+  }
+  yield updateSession(tables.session, id, patch!);
+  yield logChanges(tables, [row], now);
+  return { result, record: { ...record, ...patch, version: record.version + 1 }, changed: true, ended: null };
+}
+
+function insertEventsOf(
+  tables: Tables,
+  row: Row,
+  record: SessionRecord,
+  events: readonly EventDraft[],
+  at: number,
+): Statement {
+  const actor = record.impersonator ?? actorText(record.userId);
+  return insertEvents(
+    tables,
+    events.map((event) => ({ at, actor, ...describe(row), ...event })),
+  );
+}

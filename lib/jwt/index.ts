@@ -1,0 +1,6 @@
+export { jwks, jwt } from './jwt-mode.js';
+export { jwksController } from './jwks-controller.js';
+export { verifyOffline } from './verify-offline.js';
+export type { JsonWebKeySet, JwtAlgorithm, JwtKey } from './jwt-keys.js';
+export type { JwtOptions } from './jwt-mode.js';
+export type { OfflineOptions, OfflineToken } from './verify-offline.js';

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { CompactSign, compactVerify } from 'jose';
+import type { AccessTokenFacts, AccessTokenFormat } from '../core/access-token-format.js';
+import { type ParsedToken, type TokenSource, hashToken, isSessionId } from '../core/token-codec.js';
+import { type JwsParts, decodeCanonical, readJws } from './jws-text.js';
+import type { JwtKeys } from './jwt-keys.js';
+
+/** RFC 9068 section 2.1. */
+export const TYPE = 'at+jwt';
+
+/** Holds a user id of 1,024 characters, whatever they are. */
+export const MAX_JWT_LENGTH = 12_288;
+
+const GENERATION_BYTES = 4;
+/** With the generation 30 bytes, which are exactly 40 base64url characters. */
+const ID_BYTES = 26;
+
+export interface JwtClaimsSettings {
+  readonly issuer: string;
+  readonly audience: string | readonly string[];
+}
+
+/**
+ * Access tokens as JSON Web Tokens (RFC 9068), so that other services can read them. Here they are looked up by `sid` like
+ * any other: `jti` is what the record of the session knows them by, and times are judged by the record.
+ */
+export class JwtAccessTokens implements AccessTokenFormat {
+  readonly maxLength = MAX_JWT_LENGTH;
+  /** The record knows the jti; that the rest belongs to it is what the signature says. */
+  readonly hashCoversText = false;
+
+  constructor(
+    private readonly keys: JwtKeys,
+    private readonly settings: JwtClaimsSettings,
+  ) {}
+
+  get signingKeyId(): string {
+    return this.keys.signingKeyId;
+  }
+
+  read(token: string): ParsedToken | null {
+    const parts = readJws(token);
+    if (!parts || !this.isOurs(parts)) return null;
+    const { sid, jti } = parts.payload;
+    if (!isSessionId(sid) || typeof jti !== 'string') return null;
+    const id = decodeCanonical(jti);
+    if (id?.length !== GENERATION_BYTES + ID_BYTES) return null;
+    return { sessionId: sid, generation: id.readUInt32BE(0), hash: hashToken(jti) };
+  }
+
+  async isAuthentic(token: string): Promise<boolean> {
+    const kid = readJws(token)?.header.kid;
+    const key = typeof kid === 'string' ? this.keys.verifying(kid) : null;
+    if (!key) return false;
+    return compactVerify(token, key, { algorithms: [this.keys.algorithm] }).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  canSign(signingKeyId: string | null): boolean {
+    return this.keys.canSign(signingKeyId ?? this.signingKeyId);
+  }
+
+  hashOf(source: TokenSource): string {
+    return hashToken(jtiOf(source));
+  }
+
+  async write(source: TokenSource, { userId, pair }: AccessTokenFacts): Promise<string> {
+    const kid = pair.signingKeyId ?? this.signingKeyId;
+    // Always in this order: a retry must get the identical text.
+    const payload = {
+      iss: this.settings.issuer,
+      sub: userId,
+      aud: this.settings.audience,
+      iat: Math.floor(pair.issuedAt / 1000),
+      exp: Math.floor(pair.accessExpiresAt / 1000),
+      jti: jtiOf(source),
+      sid: source.sessionId,
+    };
+    return new CompactSign(Buffer.from(JSON.stringify(payload)))
+      .setProtectedHeader({ alg: this.keys.algorithm, kid, typ: TYPE })
+      .sign(this.keys.signing(kid));
+  }
+
+  /** Algorithm, type and key are ours and nothing else is in the header; issuer and audience are those configured. */
+  private isOurs({ header, payload }: JwsParts): boolean {
+    const { alg, kid, typ, ...others } = header;
+    return (
+      alg === this.keys.algorithm &&
+      typ === TYPE &&
+      typeof kid === 'string' &&
+      this.keys.verifying(kid) !== null &&
+      Object.keys(others).length === 0 &&
+      payload.iss === this.settings.issuer &&
+      isSameAudience(payload.aud, this.settings.audience)
+    );
+  }
+}
+
+/** Generation and a hash of the secret, which itself appears nowhere. */
+function jtiOf({ generation, secret }: TokenSource): string {
+  const id = Buffer.alloc(GENERATION_BYTES + ID_BYTES);
+  id.writeUInt32BE(generation);
+  createHash('sha256').update('jti:').update(secret).digest().copy(id, GENERATION_BYTES, 0, ID_BYTES);
+  return id.toString('base64url');
+}
+
+/** Compared one by one: what a stranger wrote may be nested deeper than the stack of a serializer. */
+function isSameAudience(value: unknown, audience: JwtClaimsSettings['audience']): boolean {
+  if (typeof audience === 'string') return value === audience;
+  return (
+    Array.isArray(value) && value.length === audience.length && audience.every((name, index) => value[index] === name)
+  );
+}

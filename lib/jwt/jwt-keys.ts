@@ -1,0 +1,135 @@
+import { type JsonWebKey, KeyObject, createPrivateKey, createPublicKey, createSecretKey } from 'node:crypto';
+import { invalidOption } from '../core/session-error.js';
+
+export type JwtAlgorithm = 'EdDSA' | 'HS256';
+
+/** One key of a JWT mode. For EdDSA a private Ed25519 key, or the public one of a key that signs no more. */
+export interface JwtKey {
+  /** Name of the key, in the header of every token that it signed: 1 to 64 letters, digits and `._-`. */
+  readonly kid: string;
+  /** Ed25519, as PEM (PKCS #8), JSON Web Key or KeyObject. */
+  readonly privateKey?: string | JsonWebKey | KeyObject;
+  /** Ed25519, as PEM (SPKI), JSON Web Key or KeyObject. */
+  readonly publicKey?: string | JsonWebKey | KeyObject;
+  /** For HS256: 32 bytes or more. */
+  readonly secret?: string | Uint8Array;
+}
+
+/** Public keys in the form of RFC 7517 section 5. */
+export interface JsonWebKeySet {
+  readonly keys: readonly Readonly<Record<string, unknown>>[];
+}
+
+interface LoadedKey {
+  readonly signing: KeyObject | null;
+  readonly verifying: KeyObject;
+}
+
+/** RFC 7518 section 3.2: as long as the hash. */
+export const MIN_SECRET_BYTES = 32;
+const KNOWN = new Set(['kid', 'privateKey', 'publicKey', 'secret']);
+
+/** The keys of a JWT mode, by name. The first signs; all of them verify. */
+export class JwtKeys {
+  private readonly keys = new Map<string, LoadedKey>();
+
+  /** @throws SessionError CONFIGURATION_INVALID; no message holds any part of a key */
+  constructor(
+    readonly algorithm: JwtAlgorithm,
+    given: readonly JwtKey[],
+  ) {
+    if (algorithm !== 'EdDSA' && algorithm !== 'HS256') {
+      throw invalidOption('tokens.algorithm', 'must be EdDSA or HS256');
+    }
+    if (!Array.isArray(given) || given.length === 0 || given.length > 8) {
+      throw invalidOption('tokens.keys', 'must be a list of 1 to 8 keys');
+    }
+    given.forEach((key, index) => this.add(key, `tokens.keys[${index}]`));
+    if (!this.keys.get(this.signingKeyId)?.signing) {
+      throw invalidOption('tokens.keys[0]', 'signs, so it must have a private key');
+    }
+  }
+
+  get signingKeyId(): string {
+    return this.keys.keys().next().value!;
+  }
+
+  /** The key that signs under this name. @throws Error if there is none */
+  signing(kid: string): KeyObject {
+    const key = this.keys.get(kid)?.signing;
+    if (!key) throw new Error(`There is no key ${kid} here that can sign.`);
+    return key;
+  }
+
+  canSign(kid: string): boolean {
+    return Boolean(this.keys.get(kid)?.signing);
+  }
+
+  verifying(kid: string): KeyObject | null {
+    return this.keys.get(kid)?.verifying ?? null;
+  }
+
+  /** The public keys as a JSON Web Key Set (RFC 7517); none where the keys are secrets. */
+  publicKeys(): JsonWebKeySet {
+    if (this.algorithm === 'HS256') return { keys: [] };
+    const keys = [...this.keys].map(([kid, { verifying }]) => ({
+      ...verifying.export({ format: 'jwk' }),
+      kid,
+      alg: 'EdDSA',
+      use: 'sig',
+    }));
+    return { keys };
+  }
+
+  private add(key: JwtKey, name: string): void {
+    if (typeof key !== 'object' || key === null) throw invalidOption(name, 'must be an object');
+    const unknown = Object.keys(key).find((property) => !KNOWN.has(property));
+    if (unknown !== undefined) throw invalidOption(`${name}.${unknown}`, 'is not known');
+    if (typeof key.kid !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(key.kid)) {
+      throw invalidOption(`${name}.kid`, 'must be 1 to 64 letters, digits and ._-');
+    }
+    if (this.keys.has(key.kid)) throw invalidOption(`${name}.kid`, 'is the name of another key as well');
+    this.keys.set(key.kid, this.algorithm === 'HS256' ? loadSecret(key, name) : loadEd25519(key, name));
+  }
+}
+
+function loadSecret({ secret, privateKey, publicKey }: JwtKey, name: string): LoadedKey {
+  const bytes = typeof secret === 'string' ? Buffer.from(secret) : secret;
+  if (privateKey !== undefined || publicKey !== undefined || !(bytes instanceof Uint8Array)) {
+    throw invalidOption(name, 'must be { kid, secret } for HS256');
+  }
+  if (bytes.length < MIN_SECRET_BYTES) throw invalidOption(`${name}.secret`, 'must be at least 32 bytes');
+  const key = createSecretKey(bytes);
+  return { signing: key, verifying: key };
+}
+
+function loadEd25519({ privateKey, publicKey, secret }: JwtKey, name: string): LoadedKey {
+  if (secret !== undefined || (privateKey === undefined) === (publicKey === undefined)) {
+    throw invalidOption(
+      name,
+      'must be { kid, privateKey }, or { kid, publicKey } for one that signs no more, for EdDSA',
+    );
+  }
+  const part = privateKey === undefined ? 'publicKey' : 'privateKey';
+  const signing = privateKey === undefined ? null : load(privateKey, createPrivateKey, `${name}.${part}`);
+  const verifying = load(signing ?? publicKey!, createPublicKey, `${name}.${part}`);
+  if (verifying.asymmetricKeyType !== 'ed25519') throw invalidOption(`${name}.${part}`, 'must be an Ed25519 key');
+  return { signing, verifying };
+}
+
+function load(
+  given: string | JsonWebKey | KeyObject,
+  create: typeof createPrivateKey | typeof createPublicKey,
+  name: string,
+): KeyObject {
+  const type = create === createPrivateKey ? 'private' : 'public';
+  try {
+    if (given instanceof KeyObject && given.type === type) return given;
+    // What a public key is asked of may be the private one; the other way round it throws.
+    if (given instanceof KeyObject || typeof given === 'string') return create(given as string);
+    return create({ key: given, format: 'jwk' } as never);
+  } catch {
+    // The driver's message may hold parts of what it could not read.
+    throw invalidOption(name, `cannot be read as a ${type} key: give PEM, a JSON Web Key or a KeyObject`);
+  }
+}

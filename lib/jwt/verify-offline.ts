@@ -1,0 +1,105 @@
+import { type JWTVerifyGetKey, createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify } from 'jose';
+import { SessionError, invalidArgument } from '../core/session-error.js';
+import { isSessionId } from '../core/token-codec.js';
+import { readJws } from './jws-text.js';
+import { MAX_JWT_LENGTH, TYPE } from './jwt-access-tokens.js';
+import { type JsonWebKeySet, MIN_SECRET_BYTES } from './jwt-keys.js';
+
+export interface OfflineOptions {
+  /** Address of the JWKS route, or the key set itself; for HS256 the bytes of the secret. Decides the algorithm. */
+  readonly keys: URL | string | JsonWebKeySet | Uint8Array;
+  /** Must equal that of the issuing module. */
+  readonly issuer: string;
+  /** One that the token must be meant for. */
+  readonly audience: string;
+  /** Seconds by which clocks may differ, 0 to 300; default 5. */
+  readonly clockTolerance?: number;
+}
+
+/** What a token says. Times are milliseconds since the epoch. */
+export interface OfflineToken {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+}
+
+const FETCH_MS = 2000;
+
+/** Key sets are fetched once in a while and not for every token. */
+const remote = new Map<string, JWTVerifyGetKey>();
+
+/**
+ * Checks a JWT by its signature and its times alone, in a service that has no way to the sessions. **It says nothing of a
+ * session that was ended**: a token of a kicked, replaced or logged out session passes until it expires. Where that is too
+ * late, ask TokenService.verify or an introspection route instead.
+ * @throws SessionError TOKEN_INVALID, TOKEN_EXPIRED, or SESSION_STORE_UNAVAILABLE if the keys cannot be fetched;
+ *   ARGUMENT_INVALID for options that make no sense
+ */
+export async function verifyOffline(token: unknown, options: OfflineOptions): Promise<OfflineToken> {
+  if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'must be an object');
+  const { keys, issuer, audience, clockTolerance = 5 } = options;
+  for (const [name, value] of Object.entries({ issuer, audience })) {
+    if (typeof value !== 'string' || value === '') throw invalidArgument(name, 'must be given');
+  }
+  if (!(Number.isFinite(clockTolerance) && clockTolerance >= 0 && clockTolerance <= 300)) {
+    throw invalidArgument('clockTolerance', 'must be 0 to 300 seconds');
+  }
+  const { key, algorithm } = keyOf(keys);
+  if (typeof token !== 'string' || token.length > MAX_JWT_LENGTH || !readJws(token)) {
+    throw new SessionError('TOKEN_INVALID');
+  }
+  const rules = {
+    issuer,
+    audience,
+    clockTolerance,
+    typ: TYPE,
+    algorithms: [algorithm],
+    requiredClaims: ['sub', 'sid', 'iat', 'exp', 'jti'],
+  };
+  try {
+    const { payload } = await jwtVerify(token, key, rules);
+    const { sub, sid, iat, exp } = payload;
+    if (typeof sub !== 'string' || !isSessionId(sid)) throw new SessionError('TOKEN_INVALID');
+    return { userId: sub, sessionId: sid, issuedAt: iat! * 1000, expiresAt: exp! * 1000 };
+  } catch (cause) {
+    throw answerTo(cause);
+  }
+}
+
+/** What to check with. A secret and a key set never meet: the algorithm follows from the kind and not from the token. */
+function keyOf(keys: unknown): { readonly key: JWTVerifyGetKey; readonly algorithm: 'EdDSA' | 'HS256' } {
+  if (keys instanceof Uint8Array) {
+    if (keys.length < MIN_SECRET_BYTES) throw invalidArgument('keys', `must be at least ${MIN_SECRET_BYTES} bytes`);
+    return { key: () => Promise.resolve(keys), algorithm: 'HS256' };
+  }
+  const isAddress = typeof keys === 'string' || keys instanceof URL;
+  return { key: isAddress ? remoteKeySet(keys) : localKeySet(keys), algorithm: 'EdDSA' };
+}
+
+function localKeySet(keys: unknown): JWTVerifyGetKey {
+  try {
+    return createLocalJWKSet(keys as Parameters<typeof createLocalJWKSet>[0]);
+  } catch {
+    throw invalidArgument('keys', 'must be a URL, a JSON Web Key Set or the bytes of a secret');
+  }
+}
+
+function remoteKeySet(address: URL | string): JWTVerifyGetKey {
+  const href = URL.canParse(String(address)) ? new URL(address).href : '';
+  if (!/^https?:/.test(href)) throw invalidArgument('keys', 'must be an address that begins with https: or http:');
+  let keySet = remote.get(href);
+  if (!keySet) remote.set(href, (keySet = createRemoteJWKSet(new URL(href), { timeoutDuration: FETCH_MS })));
+  return keySet;
+}
+
+function answerTo(cause: unknown): SessionError {
+  if (cause instanceof SessionError) return cause;
+  if (cause instanceof errors.JWTExpired) return new SessionError('TOKEN_EXPIRED');
+  const isAboutToken =
+    cause instanceof errors.JOSEError &&
+    !(cause instanceof errors.JWKSTimeout) &&
+    !(cause instanceof errors.JWKSInvalid) &&
+    cause.code !== 'ERR_JOSE_GENERIC';
+  return new SessionError(isAboutToken ? 'TOKEN_INVALID' : 'SESSION_STORE_UNAVAILABLE', undefined, { cause });
+}

@@ -1,0 +1,39 @@
+import type { Duration } from 'nestjs-latchkey';
+import { longer, partOf, shorter } from './durations.js';
+import type { Environment } from './environment.js';
+import { parsePrivateKeys } from './private-keys.js';
+import type { TokenConfig } from './sample-config.js';
+
+const MODES = ['refresh', 'sliding', 'jwt'] as const;
+
+/** Variables that mean nothing in a mode. */
+const UNUSED: Readonly<Record<TokenConfig['mode'], readonly string[]>> = {
+  refresh: ['RENEW_WITHIN', 'JWT_PRIVATE_KEY'],
+  sliding: ['REFRESH_TTL', 'JWT_PRIVATE_KEY'],
+  jwt: ['RENEW_WITHIN'],
+};
+
+/**
+ * Reads what says how tokens live. A default that does not fit what is set makes way: with ACCESS_TTL=10s and nothing else,
+ * the grace is 10s as well. What is set and contradicts itself is refused later, by the session library.
+ * @throws ConfigError
+ */
+export function readTokens(environment: Environment, isProduction: boolean): TokenConfig {
+  const mode = environment.choice('TOKEN_MODE', MODES, 'refresh');
+  const life = environment.duration<Duration>('ACCESS_TTL', mode === 'sliding' ? '2h' : '30m');
+  const refresh = environment.duration<Duration>('REFRESH_TTL', longer('30d', life));
+  const renewWithin = environment.duration<Duration>('RENEW_WITHIN', shorter('5m', partOf(life, 2)));
+  const grace = environment.duration<Duration>('TOKEN_GRACE', shorter('30s', life), mode === 'sliding' ? '1ms' : '0s');
+  const maxAge = environment.duration<Duration>('MAX_AGE', '90d');
+  const privateKeys = parsePrivateKeys(environment.text('JWT_PRIVATE_KEY'), isProduction && mode === 'jwt');
+  if (mode === 'sliding') return { mode, ttl: life, renewWithin, grace, maxAge };
+  const pair = { access: life, refresh, grace, maxAge };
+  return mode === 'jwt' ? { mode, privateKeys, ...pair } : { mode, ...pair };
+}
+
+/** A line for each variable that is set and has no effect in the mode. */
+export function warnOfUnused(environment: Environment, mode: TokenConfig['mode']): string[] {
+  return UNUSED[mode]
+    .filter((name) => environment.text(name) !== undefined)
+    .map((name) => `${name} is set, and means nothing with TOKEN_MODE=${mode}: it is ignored.`);
+}

@@ -1,0 +1,124 @@
+import { OpaqueAccessTokens } from '../../lib/core/access-token-format.js';
+import { type RefreshVerdict, type RotationRules, decideRefresh, decideUse } from '../../lib/core/rotation.js';
+import type { AccountState, SessionDecision } from '../../lib/core/session-repository.js';
+import type { SessionRecord } from '../../lib/core/session.js';
+import { randomId } from '../../lib/core/token-codec.js';
+import { type IssuedTokens, TokenIssuer } from '../../lib/core/token-issuer.js';
+import type { TokenMode } from '../../lib/core/token-mode.js';
+import { lastUse } from '../../lib/core/token-pair.js';
+import { type Verdict, judge } from '../../lib/core/verification.js';
+import { ManualClock } from '../../lib/testing/manual-clock.js';
+import { TokenMint } from '../support/mint.js';
+
+export const START = 1_800_000_000_000;
+const SECRET = 'secret of the chain tests, of thirty-two bytes';
+
+/** One session as a row of one would go through its life: decisions are applied one after the other. */
+export class Chain {
+  readonly clock = new ManualClock(START);
+  record: SessionRecord;
+  first!: IssuedTokens;
+  account: AccountState = { bans: [], notBefore: 0 };
+  private readonly rules: RotationRules;
+
+  private constructor(
+    readonly mode: TokenMode,
+    private mint: TokenMint,
+    idleMs: number | null,
+  ) {
+    this.rules = { mode, endReasonTtlMs: 86_400_000, idleMs, idleSlackMs: 20_000 };
+    this.record = {} as SessionRecord;
+  }
+
+  static async open(mode: TokenMode, options: { idleMs?: number; secret?: string[] } = {}): Promise<Chain> {
+    const chain = new Chain(mode, new TokenMint(options.secret ?? SECRET), options.idleMs ?? null);
+    const { issuer } = chain;
+    const subject = {
+      id: randomId(),
+      userId: 'alice',
+      realm: 'users',
+      nonce: randomId(),
+      expiresAt: START + mode.maxAgeMs,
+    };
+    const secrets = issuer.randomSecrets();
+    const current = issuer.open(subject, 1, secrets, START);
+    chain.record = {
+      ...subject,
+      userKey: 'key of alice',
+      deviceType: null,
+      deviceId: null,
+      deviceName: null,
+      ip: null,
+      userAgent: null,
+      claims: {},
+      createdAt: START,
+      authenticatedAt: START,
+      confirmedAt: null,
+      impersonator: null,
+      bans: [],
+      lastSeenAt: START,
+      lastIp: null,
+      end: null,
+      version: 1,
+      current,
+      superseded: [],
+      renewedFrom: null,
+      usableUntil: lastUse(current),
+    };
+    chain.first = await issuer.write(subject, current, secrets);
+    return chain;
+  }
+
+  /** What a node makes tokens with; a node may be given other secrets. */
+  get issuer(): TokenIssuer {
+    const { keys, codec } = this.mint;
+    return new TokenIssuer(keys, codec, new OpaqueAccessTokens(codec), this.mode, this.clock);
+  }
+
+  /** Goes on with another list of secrets, as after a deploy. */
+  withSecrets(secrets: string[]): void {
+    this.mint = new TokenMint(secrets);
+  }
+
+  verdict(accessToken: string): Verdict {
+    return judge(this.mint.codec.read('at', accessToken)!, this.record, this.clock.now(), this.rules);
+  }
+
+  /** Uses an access token as a request does. @returns the successor in the answer, if there is one */
+  async use(accessToken: string): Promise<IssuedTokens | null> {
+    const token = this.mint.codec.read('at', accessToken)!;
+    const open = (record: SessionRecord, now: number) => this.issuer.openSuccessor(record, accessToken, now);
+    this.apply(decideUse(token, this.record, this.clock.now(), this.rules, open));
+    const { superseded, current } = this.record;
+    const successor = [...superseded, current].find((pair) => pair.generation === token.generation + 1);
+    return successor ? this.issuer.writeSuccessor(this.record, successor, accessToken) : null;
+  }
+
+  /** Presents a refresh token. */
+  async refresh(refreshToken: string, ip: string | null = null): Promise<RefreshVerdict & { tokens?: IssuedTokens }> {
+    const token = this.mint.codec.read('rt', refreshToken)!;
+    const open = (record: SessionRecord, now: number) => this.issuer.openSuccessor(record, refreshToken, now);
+    const result = this.apply(decideRefresh(token, ip, this.record, this.account, this.clock.now(), this.rules, open));
+    if (result.kind !== 'granted') return result;
+    return { ...result, tokens: await this.issuer.writeSuccessor(this.record, result.pair, refreshToken) };
+  }
+
+  /** The pair that a refresh gives. @throws unless it gives one */
+  async next(refreshToken: string): Promise<IssuedTokens> {
+    const result = await this.refresh(refreshToken);
+    if (!result.tokens) throw new Error(`Refused: ${JSON.stringify(result)}`);
+    return result.tokens;
+  }
+
+  private apply<T>({ result, patch, end }: SessionDecision<T>): T {
+    if (this.record.end) return result;
+    const version = this.record.version + 1;
+    if (end) {
+      const { reason, by, at = this.clock.now() } = end;
+      this.record = { ...this.record, version, end: { reason, by, at, replacedBy: null } };
+    } else if (patch) {
+      this.record = { ...this.record, ...patch, version };
+    }
+    return result;
+  }
+}

@@ -1,0 +1,317 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Ban } from '../../lib/core/ban.js';
+import { list, raw, sql } from '../../lib/database/sql.js';
+import { ManualClock } from '../../lib/testing/manual-clock.js';
+import { type TestDatabase, databaseKinds } from '../support/databases.js';
+import { HOUR, MINUTE, START, TestRepositories, idsOf } from './repositories.js';
+
+describe.each(databaseKinds)('an account on $name', ({ create }) => {
+  const clock = new ManualClock(START);
+  let database: TestDatabase;
+  let node: TestRepositories;
+  let other: TestRepositories;
+  let users = 0;
+  const newUser = () => `user-${++users}`;
+
+  const draft = (ban: Partial<Ban> = {}): Omit<Ban, 'at'> => ({
+    service: null,
+    level: 1,
+    reason: null,
+    until: null,
+    by: 'root',
+    ...ban,
+  });
+  const bansOf = async (user: string) => (await node.sessions.readAccount(node.account(user))).bans;
+  const servicesOf = (bans: readonly Ban[]) => bans.map(({ service }) => service).sort();
+  const revoke = (user: string, except: string | null = null) =>
+    node.sessions.endAccountSessions(
+      node.account(user),
+      { reason: 'SESSION_REVOKED', by: user },
+      { except, raiseEpoch: true },
+    );
+
+  beforeAll(async () => {
+    database = await create();
+    node = await TestRepositories.open(database, clock);
+    other = await TestRepositories.open(database, clock);
+  });
+
+  afterAll(async () => {
+    await Promise.all([node.close(), other.close()]);
+    await database.drop();
+  });
+
+  it('A68: that is banned loses its sessions and cannot log in', async () => {
+    const user = newUser();
+    const live = [await node.login(user), await node.login(user, { impersonator: 'support' })];
+    const overdue = await node.login(user, { lifeMs: MINUTE });
+    const stranger = await node.login(newUser());
+    clock.advance(2 * MINUTE);
+    const at = clock.now();
+    const { ban, ended, changed } = await node.sessions.ban(node.account(user), draft({ reason: '垃圾 📱' }), true);
+    expect(ban).toEqual({ ...draft({ reason: '垃圾 📱' }), at });
+    expect(changed).toEqual([]);
+    expect(idsOf(ended)).toEqual([...live, overdue].map(({ id }) => id).sort());
+    for (const { id } of live) {
+      const end = { reason: 'ACCOUNT_DISABLED', at, by: 'root', replacedBy: null };
+      const { version } = ended.find(({ sessionId }) => sessionId === id)!;
+      expect(await node.record(id)).toMatchObject({ end, version, bans: [ban] });
+      expect(await node.loggedVersions(id)).toContain(version);
+    }
+    // It had ended by itself before that.
+    const ranOut = { reason: 'TOKEN_EXPIRED', at: overdue.usableUntil, by: 'system' };
+    expect((await node.record(overdue.id)).end).toMatchObject(ranOut);
+    expect((await node.record(stranger.id)).end).toBeNull();
+
+    expect(await node.tryLogin(user)).toEqual({ kind: 'banned', ban, ended: [] });
+    expect(await node.tryLogin(user, { impersonator: 'support' })).toMatchObject({ kind: 'banned' });
+    expect(await node.sessions.listLiveSessions(node.account(user))).toEqual([]);
+    const events = await node.events(user);
+    const ofBan = { type: 'BANNED', actor: 'root', userId: user, sessionId: null, detail: ban };
+    expect(events.filter(({ type }) => type === 'BANNED')).toMatchObject([ofBan]);
+    expect(events.filter(({ reason }) => reason === 'ACCOUNT_DISABLED').map(({ type }) => type)).toEqual([
+      'SESSION_ENDED',
+      'SESSION_ENDED',
+      'LOGIN_REFUSED',
+      'LOGIN_REFUSED',
+    ]);
+  });
+
+  it('that nobody has heard of can be banned, and keeps out its first login', async () => {
+    const user = newUser();
+    const { ban, ended } = await node.sessions.ban(node.account(user), draft(), true);
+    expect(ended).toEqual([]);
+    expect(await node.tryLogin(user)).toMatchObject({ kind: 'banned', ban });
+    expect(await node.sessions.liftBan(node.account(user), null, 'root')).toMatchObject({ ban });
+    await node.login(user);
+  });
+
+  it('G11: that is banned while it logs in has no live session afterwards', async () => {
+    for (let round = 0; round < 5; round++) {
+      const user = newUser();
+      const login = (index: number) => (index % 2 ? node : other).tryLogin(user);
+      const [, ...logins] = await Promise.all([
+        node.sessions.ban(node.account(user), draft(), true),
+        ...Array.from({ length: 12 }, (_, index) => login(index)),
+      ]);
+      expect(await node.sessions.listLiveSessions(node.account(user))).toEqual([]);
+      for (const outcome of logins) {
+        if (outcome.kind === 'granted') expect((await node.record(outcome.session.id)).end).not.toBeNull();
+        else expect(outcome.kind).toBe('banned');
+      }
+    }
+  });
+
+  it('that is banned without an end, or from a service, has every session say so in a new version', async () => {
+    const user = newUser();
+    const sessions = [await node.login(user), await node.login(user)];
+    const first = await node.sessions.ban(node.account(user), draft({ service: 'comment', level: 2 }), false);
+    expect(first.ended).toEqual([]);
+    expect([...first.changed].sort((a, b) => (a.sessionId < b.sessionId ? -1 : 1))).toEqual(
+      idsOf(
+        sessions.map(({ id: sessionId }) => ({ sessionId, userId: user, reason: 'TOKEN_EXPIRED', version: 2 })),
+      ).map((sessionId) => ({ sessionId, version: 2 })),
+    );
+    const second = await node.sessions.ban(node.account(user), draft({ service: 'upload' }), false);
+    for (const { id } of sessions) {
+      expect(await node.record(id)).toMatchObject({ version: 3, end: null, bans: [first.ban, second.ban] });
+      expect(await node.loggedVersions(id)).toEqual([2, 3]);
+    }
+    const later = await node.login(user);
+    expect(later.bans).toEqual([first.ban, second.ban]);
+    expect((await node.record(later.id)).bans).toEqual([first.ban, second.ban]);
+    const suspended = await node.sessions.ban(node.account(user), draft(), false);
+    expect(suspended.changed).toHaveLength(3);
+    expect((await node.record(later.id)).end).toBeNull();
+  });
+
+  it('has one ban for each service, and forgets those that have run out', async () => {
+    const user = newUser();
+    const { id } = await node.login(user);
+    const account = node.account(user);
+    await node.sessions.ban(account, draft({ service: 'comment', level: 1, until: clock.now() + HOUR }), false);
+    await node.sessions.ban(account, draft({ service: 'upload', until: clock.now() + MINUTE }), false);
+    const { ban } = await node.sessions.ban(account, draft({ service: 'comment', level: 5, reason: 'worse' }), false);
+    expect(servicesOf(await bansOf(user))).toEqual(['comment', 'upload']);
+    expect((await bansOf(user)).find(({ service }) => service === 'comment')).toEqual(ban);
+    clock.advance(MINUTE);
+    // It is over, though the row still has it.
+    expect(await node.sessions.liftBan(account, 'upload', 'root')).toBeNull();
+    await node.sessions.ban(account, draft({ service: 'vote' }), false);
+    expect(servicesOf(await bansOf(user))).toEqual(['comment', 'vote']);
+    expect(servicesOf((await node.record(id)).bans)).toEqual(['comment', 'vote']);
+  });
+
+  it('may log in again once its ban has run out', async () => {
+    const user = newUser();
+    await node.sessions.ban(node.account(user), draft({ until: clock.now() + MINUTE }), true);
+    clock.advance(MINUTE - 1);
+    expect((await node.tryLogin(user)).kind).toBe('banned');
+    clock.advance(1);
+    await node.login(user);
+  });
+
+  it('gets rid of just the ban that is lifted, in every session', async () => {
+    const user = newUser();
+    const { id } = await node.login(user);
+    const account = node.account(user);
+    const { ban } = await node.sessions.ban(account, draft({ service: 'comment' }), false);
+    const { ban: upload } = await node.sessions.ban(account, draft({ service: 'upload' }), false);
+    for (const [service, whose] of [
+      [null, account],
+      ['vote', account],
+      ['comment', node.account(newUser())],
+    ] as const) {
+      expect(await node.sessions.liftBan(whose, service, 'root')).toBeNull();
+    }
+    expect((await node.record(id)).version).toBe(3);
+    const lifted = await node.sessions.liftBan(account, 'comment', 'merciful');
+    expect(lifted).toEqual({ ban, ended: [], changed: [{ sessionId: id, version: 4 }] });
+    expect(await node.record(id)).toMatchObject({ version: 4, bans: [upload] });
+    expect(await node.loggedVersions(id)).toEqual([2, 3, 4]);
+    expect(await bansOf(user)).toEqual([upload]);
+    expect((await node.events(user)).at(-1)).toMatchObject({ type: 'BAN_LIFTED', actor: 'merciful', detail: ban });
+    expect(await node.sessions.liftBan(account, 'comment', 'root')).toBeNull();
+    await node.sessions.liftBan(account, 'upload', 'root');
+    expect(await node.record(id)).toMatchObject({ version: 5, bans: [] });
+  });
+
+  it('loses none of ten bans that come at once, and neither does a login beside them', async () => {
+    const user = newUser();
+    const sessions = [await node.login(user)];
+    await Promise.all(
+      Array.from({ length: 10 }, async (_, index) => {
+        const repositories = index % 2 ? node : other;
+        await repositories.sessions.ban(node.account(user), draft({ service: `service-${index}` }), false);
+        sessions.push(await repositories.login(user));
+      }),
+    );
+    const services = Array.from({ length: 10 }, (_, index) => `service-${index}`);
+    expect(servicesOf(await bansOf(user))).toEqual(services);
+    for (const { id } of sessions) expect(servicesOf((await node.record(id)).bans)).toEqual(services);
+    await Promise.all(services.map((service) => other.sessions.liftBan(node.account(user), service, 'root')));
+    expect(await bansOf(user)).toEqual([]);
+    for (const { id } of sessions) expect((await node.record(id)).bans).toEqual([]);
+  });
+
+  it('has bans for more sessions than one statement takes', async () => {
+    const user = newUser();
+    const { id } = await node.login(user);
+    const { session } = node.database.tables;
+    const [row] = await node.rows(sql`SELECT * FROM ${session} WHERE id = ${id}`);
+    const columns = Object.keys(row!);
+    await Promise.all(
+      Array.from({ length: 600 }, (_, index) => {
+        const copyId = index.toString(16).padStart(32, '0');
+        const copy = { ...row, id: copyId, slot: copyId } as Record<string, string | number | null>;
+        return node.write(
+          sql`INSERT INTO ${session} (${raw(columns.join(', '))}) VALUES (${list(columns.map((name) => copy[name]!))})`,
+        );
+      }),
+    );
+    const suspension = await node.sessions.ban(node.account(user), draft({ service: 'comment' }), false);
+    expect(new Set(suspension.changed.map(({ sessionId }) => sessionId)).size).toBe(601);
+    const total = async (condition: ReturnType<typeof raw>) =>
+      Number(
+        (
+          await node.rows(sql`SELECT COUNT(*) AS n FROM ${session} WHERE user_key = ${node.account(user).key}
+        AND ${condition}`)
+        )[0]!.n,
+      );
+    expect(await total(raw('version = 2 AND bans IS NOT NULL'))).toBe(601);
+    const { ended } = await node.sessions.ban(node.account(user), draft(), true);
+    expect(ended).toHaveLength(601);
+    expect(await total(raw("status = 'live'"))).toBe(0);
+  });
+
+  it('whose bans cannot be read lets nobody in', async () => {
+    const user = newUser();
+    const { id } = await node.login(user);
+    const { account } = node.database.tables;
+    await node.write(sql`UPDATE ${account} SET bans = '{' WHERE user_key = ${node.account(user).key}`);
+    const unavailable = { code: 'SESSION_STORE_UNAVAILABLE' };
+    await expect(node.tryLogin(user)).rejects.toMatchObject(unavailable);
+    await expect(bansOf(user)).rejects.toMatchObject(unavailable);
+    await expect(node.sessions.changeSession(id, () => ({ result: 0 }))).rejects.toMatchObject(unavailable);
+    expect(await node.sessions.listLiveSessions(node.account(user))).toHaveLength(1);
+  });
+
+  it('G11: takes no login that was proved before its credentials changed', async () => {
+    const user = newUser();
+    const [changed, lost] = [await node.login(user), await node.login(user)];
+    const proved = clock.now();
+    clock.advance(MINUTE);
+    const at = clock.now();
+    expect(idsOf(await revoke(user, changed.id))).toEqual([lost.id]);
+    expect((await node.sessions.readAccount(node.account(user))).notBefore).toBe(at);
+    for (const authenticatedAt of [proved, at - 1, at]) {
+      expect(await node.tryLogin(user, { authenticatedAt })).toEqual({ kind: 'superseded', ended: [] });
+    }
+    expect(await node.tryLogin(user, { ticketEpoch: 0 })).toEqual({ kind: 'superseded', ended: [] });
+    await node.login(user, { ticketEpoch: 1 });
+    await node.login(user, { authenticatedAt: at + 1 });
+    const refused = (await node.events(user)).filter(({ type }) => type === 'LOGIN_REFUSED');
+    expect(refused.map(({ reason }) => reason)).toEqual(Array(4).fill('SESSION_REVOKED'));
+    // The session that made the change goes on, and counts as proved then.
+    const kept = await node.record(changed.id);
+    expect(kept).toMatchObject({ end: null, authenticatedAt: at, version: 2 });
+    expect(await node.loggedVersions(changed.id)).toEqual([2]);
+  });
+
+  it('changes nothing of a session that others are ended for without a change of credentials', async () => {
+    const user = newUser();
+    const { id } = await node.login(user);
+    const kept = await node.record(id);
+    clock.advance(MINUTE);
+    await node.sessions.endAccountSessions(
+      node.account(user),
+      { reason: 'SESSION_LOGGED_OUT', by: user },
+      { except: id, raiseEpoch: false },
+    );
+    expect(await node.record(id)).toEqual(kept);
+    expect((await node.sessions.readAccount(node.account(user))).notBefore).toBe(0);
+  });
+
+  it('A61: has steps of its sessions in order, though the clock of another node is behind', async () => {
+    const user = newUser();
+    const late = await TestRepositories.open(database, new ManualClock(clock.now() - 50));
+    const before = await node.login(user);
+    await revoke(user);
+    const after = await late.login(user);
+    const { notBefore } = await node.sessions.readAccount(node.account(user));
+    expect(after.authenticatedAt).toBeGreaterThanOrEqual(notBefore);
+    await late.sessions.endAccountSessions(
+      node.account(user),
+      { reason: 'SESSION_REVOKED', by: user },
+      { except: null, raiseEpoch: true },
+    );
+    expect((await node.sessions.readAccount(node.account(user))).notBefore).toBeGreaterThanOrEqual(notBefore);
+    expect((await node.record(after.id)).end!.at).toBeGreaterThanOrEqual(after.createdAt);
+    expect((await node.record(before.id)).end!.at).toBeGreaterThanOrEqual(before.createdAt);
+    const banned = await node.login(user);
+    const { ban } = await late.sessions.ban(node.account(user), draft(), true);
+    expect(ban.at).toBeGreaterThanOrEqual(banned.createdAt);
+    await late.close();
+  });
+
+  it('keeps sessions of operators apart from those that its policy counts', async () => {
+    const user = newUser();
+    const operator = await node.login(user, { impersonator: 'support' });
+    const own = await node.login(user, { replaces: true });
+    const second = await node.login(user, { impersonator: 'support', replaces: true });
+    expect(await node.record(operator.id)).toMatchObject({ impersonator: 'support', end: null });
+    expect((await node.record(own.id)).end).toBeNull();
+    const next = await node.tryLogin(user, { replaces: true });
+    expect(idsOf(next.ended)).toEqual([own.id]);
+    const { session } = node.database.tables;
+    const [row] = await node.rows(sql`SELECT slot FROM ${session} WHERE id = ${second.id}`);
+    expect(row!.slot).toBe(`as:${second.id}`);
+    const opened = (await node.events(user)).filter(({ type }) => type === 'IMPERSONATION');
+    expect(opened).toMatchObject([
+      { actor: 'support', sessionId: operator.id, userId: user, detail: { reason: 'support' } },
+      { actor: 'support', sessionId: second.id },
+    ]);
+    // All of them end with the account.
+    expect(await revoke(user)).toHaveLength(3);
+  });
+});

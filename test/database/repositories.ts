@@ -1,0 +1,171 @@
+import { randomBytes } from 'node:crypto';
+import { DataStores } from '../../lib/core/data-store.js';
+import type { LoginOutcome, LoginRequest } from '../../lib/core/session-repository.js';
+import type { SessionEvent } from '../../lib/core/session-event.js';
+import type { EndedSession, SessionRecord } from '../../lib/core/session.js';
+import type { TokenPair } from '../../lib/core/token-pair.js';
+import { type AccountRef, accountRef } from '../../lib/core/user-key.js';
+import { type Database, openDatabase } from '../../lib/database/database.js';
+import { SessionQueries } from '../../lib/database/session-queries.js';
+import { type Row, type Statement, list, sql } from '../../lib/database/sql.js';
+import { TypeOrmDataRepository } from '../../lib/database/typeorm-data-repository.js';
+import { TypeOrmSessionRepository } from '../../lib/database/typeorm-session-repository.js';
+import { ManualClock } from '../../lib/testing/manual-clock.js';
+import type { TestDatabase } from '../support/databases.js';
+
+export const START = Date.UTC(2026, 0, 15, 12);
+export const MINUTE = 60_000;
+export const HOUR = 60 * MINUTE;
+
+const BUDGET_MS = 20_000;
+const BUDGETS = { verifyMs: BUDGET_MS, loginMs: BUDGET_MS, endMs: BUDGET_MS };
+
+/** What a login of these tests may say. */
+export interface TestLogin {
+  readonly authenticatedAt?: number;
+  readonly ticketEpoch?: number;
+  readonly impersonator?: string;
+  /** Whether it takes the place of every session that its policy sees; otherwise it has a slot of its own. */
+  readonly replaces?: boolean;
+  readonly keepReplacedData?: boolean;
+  /** Life of its tokens; the session's is a day. */
+  readonly lifeMs?: number;
+}
+
+/** The repositories of one node, with connections of its own. */
+export class TestRepositories {
+  readonly sessions: TypeOrmSessionRepository;
+  readonly stores: DataStores;
+  private readonly queries: SessionQueries;
+
+  private constructor(
+    readonly database: Database,
+    readonly clock: ManualClock,
+    readonly realm: string,
+  ) {
+    const { engine, tables } = database;
+    this.sessions = new TypeOrmSessionRepository(engine, tables, realm, clock, BUDGETS);
+    this.stores = new DataStores(new TypeOrmDataRepository(engine, tables, realm, clock, BUDGET_MS));
+    this.queries = new SessionQueries(engine, tables, realm, clock, BUDGET_MS);
+  }
+
+  static async open({ options }: TestDatabase, clock = new ManualClock(START)): Promise<TestRepositories> {
+    const lanes = { verify: 4, work: 8, control: 2 };
+    const database = await openDatabase({ source: options, runMigrations: true, lanes, budgetMs: BUDGET_MS });
+    return new TestRepositories(database, clock, 'users');
+  }
+
+  /** The same connections, seen by another realm. */
+  inRealm(realm: string): TestRepositories {
+    return new TestRepositories(this.database, this.clock, realm);
+  }
+
+  close(): Promise<void> {
+    return this.database.engine.close();
+  }
+
+  account(userId: string): AccountRef {
+    return accountRef(this.realm, userId);
+  }
+
+  async tryLogin(userId: string, login: TestLogin = {}): Promise<LoginOutcome> {
+    const id = randomBytes(16).toString('hex');
+    const account = this.account(userId);
+    const request: LoginRequest = {
+      account,
+      open: (now) => {
+        const current = testPair(1, now, login.lifeMs);
+        return {
+          id,
+          realm: account.realm,
+          userId,
+          userKey: account.key,
+          deviceType: null,
+          deviceId: null,
+          deviceName: null,
+          ip: '192.0.2.1',
+          userAgent: null,
+          claims: {},
+          createdAt: now,
+          authenticatedAt: Math.min(login.authenticatedAt ?? now, now),
+          impersonator: login.impersonator ?? null,
+          expiresAt: now + 24 * HOUR,
+          usableUntil: current.accessExpiresAt,
+          nonce: randomBytes(16).toString('hex'),
+          current,
+        };
+      },
+      ticketEpoch: login.ticketEpoch ?? null,
+      authenticatedAt: login.authenticatedAt ?? null,
+      impersonationReason: login.impersonator ? 'support' : null,
+      keepReplacedData: login.keepReplacedData ?? false,
+      decide: (live) => ({
+        kind: 'grant',
+        slot: login.replaces ? 'single' : `session:${id}`,
+        end: login.replaces ? live.map((one) => one.id) : [],
+      }),
+    };
+    return this.sessions.login(request);
+  }
+
+  /** A login that must succeed. */
+  async login(userId: string, login?: TestLogin): Promise<SessionRecord> {
+    const outcome = await this.tryLogin(userId, login);
+    if (outcome.kind !== 'granted') throw new Error(`The login came to ${outcome.kind}.`);
+    return outcome.session;
+  }
+
+  /** A session as it is recorded now. */
+  async record(id: string): Promise<SessionRecord> {
+    const [record] = await this.sessions.findSessions([id]);
+    if (!record) throw new Error('There is no such session.');
+    return record;
+  }
+
+  /** Versions of a session in the change log, in order. */
+  async loggedVersions(id: string): Promise<number[]> {
+    const rows = await this.rows(sql`SELECT version FROM ${this.database.tables.change} WHERE session_id = ${id}`);
+    return rows.map((row) => Number(row.version)).sort((a, b) => a - b);
+  }
+
+  /** The audit trail of a user, oldest first. */
+  async events(userId: string): Promise<SessionEvent[]> {
+    return [...(await this.queries.events({ account: this.account(userId) }, null, 1000))].reverse();
+  }
+
+  /** How many values sessions have left in the table. */
+  async countData(sessionIds: readonly string[]): Promise<number> {
+    const owners = list(sessionIds.map((id) => `s:${id}`));
+    const [row] = await this.rows(
+      sql`SELECT COUNT(*) AS total FROM ${this.database.tables.data} WHERE owner IN (${owners})`,
+    );
+    return Number(row!.total);
+  }
+
+  async rows(statement: Statement): Promise<readonly Row[]> {
+    return (await this.database.engine.read(statement, { lane: 'work', budgetMs: BUDGET_MS })).rows;
+  }
+
+  /** Changes rows behind the library's back. */
+  async write(statement: Statement): Promise<void> {
+    await this.database.engine.write(statement, { lane: 'work', budgetMs: BUDGET_MS });
+  }
+}
+
+/** Tokens of a generation that begins now, as they would be stored. */
+export function testPair(generation: number, now: number, lifeMs = HOUR): TokenPair {
+  return {
+    generation,
+    keyId: '0123456789abcdef',
+    signingKeyId: null,
+    issuedAt: now,
+    accessHash: randomBytes(32).toString('hex'),
+    accessExpiresAt: now + lifeMs,
+    refreshHash: null,
+    refreshExpiresAt: null,
+  };
+}
+
+export function idsOf(ended: readonly EndedSession[]): string[] {
+  return ended.map(({ sessionId }) => sessionId).sort();
+}

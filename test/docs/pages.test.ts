@@ -1,0 +1,120 @@
+import { describe, expect, it } from '@jest/globals';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { END_REASONS } from '../../lib/core/end-reason.js';
+import { defaultMessages } from '../../lib/core/messages.js';
+import { HeaderOptions, SessionModuleOptions } from '../../lib/nest/session-options.js';
+import { compileExamples, pages, readPage, root } from './examples.js';
+
+/** The text without its code blocks, whose brackets and paths mean something else. */
+const proseOf = (page: string) => readPage(page).replace(/^```[\s\S]*?^```/gm, '');
+
+/** The anchors that GitHub gives to the headings of a page. */
+function anchorsOf(page: string): ReadonlySet<string> {
+  const headings = [...proseOf(page).matchAll(/^#+ (.*)$/gm)].map(([, text]) => text!);
+  return new Set(
+    headings.map((text) =>
+      text
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replace(/\s/g, '-'),
+    ),
+  );
+}
+
+/** Where names without a folder may stand, as in the lists of docs/architecture.md. */
+const sourceNames = new Set(
+  readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' }).flatMap((path) => [
+    path,
+    path.split('/').at(-1)!,
+  ]),
+);
+
+describe.each(pages)('%s', (page) => {
+  it('links to files and headings that are there', () => {
+    const broken = [...proseOf(page).matchAll(/\]\(([^)\s]+)\)/g)]
+      .map(([, target]) => target!)
+      .filter((target) => !/^https?:/.test(target))
+      .filter((target) => {
+        const [path = '', anchor] = target.split('#');
+        const file = path === '' ? page : join(page, '..', path);
+        if (!existsSync(join(root, file))) return true;
+        return anchor !== undefined && !anchorsOf(file).has(anchor);
+      });
+    expect(broken).toEqual([]);
+  });
+
+  it('names files that are there', () => {
+    const named = [
+      ...proseOf(page).matchAll(/`((?:lib|test|docs|tools|bench|sample-app)\/[\w./-]*|[\w.-]+\.(?:ts|mjs))`/g),
+    ];
+    const missing = named
+      .map(([, name]) => name!)
+      .filter((name) => !existsSync(join(root, name)) && !sourceNames.has(name));
+    expect(missing).toEqual([]);
+  });
+});
+
+describe('the examples', () => {
+  it('compile against the public API', () => {
+    expect(compileExamples()).toEqual([]);
+  });
+});
+
+describe('docs/architecture.md', () => {
+  it('has a place for every file of the layers', () => {
+    const text = readPage('docs/architecture.md');
+    const files = ['core', 'database', 'cache', 'nest', 'jwt']
+      .flatMap((folder) => readdirSync(join(root, 'lib', folder)))
+      .filter((name) => name.endsWith('.ts') && name !== 'index.ts');
+    expect(files.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+  });
+});
+
+describe('docs/end-reasons.md', () => {
+  const text = readPage('docs/end-reasons.md');
+
+  it('has every code that an error may have', () => {
+    const codes = Object.keys(defaultMessages);
+    expect(codes.filter((code) => !text.includes(`| \`${code}\` |`))).toEqual([]);
+  });
+
+  it('says of every reason who causes it', () => {
+    const table = text.slice(text.indexOf('## Why sessions end'), text.indexOf('### Who is told'));
+    expect(END_REASONS.filter((reason) => !table.includes(`| \`${reason}\` |`))).toEqual([]);
+  });
+
+  it('names no code that there is not', () => {
+    const known = new Set([
+      ...Object.keys(defaultMessages),
+      'NOT_TOKEN',
+      'INVALID_TOKEN',
+      'TOKEN_TIMEOUT',
+      'BE_REPLACED',
+      'KICK_OUT',
+      'TOKEN_FREEZE',
+      'NO_PREFIX',
+    ]);
+    const named = [...text.matchAll(/`([A-Z]+_[A-Z_]+|FORBIDDEN)`/g)].map(([, code]) => code!);
+    expect(named.filter((code) => !known.has(code))).toEqual([]);
+  });
+});
+
+describe('docs/promises.md', () => {
+  it('has every page of its folder', () => {
+    const index = readPage('docs/promises.md');
+    const files = readdirSync(join(root, 'docs/promises'));
+    expect(files.filter((file) => !index.includes(`](promises/${file})`))).toEqual([]);
+  });
+});
+
+describe('the options table of the README', () => {
+  it('names every option of the module, and every header', () => {
+    const names = ['secret', 'database', 'isGlobal', ...Object.keys(new SessionModuleOptions())];
+    const readme = readPage('README.md');
+    const table = readme.slice(readme.indexOf('## Options'));
+    // For tests only.
+    expect(names.filter((name) => name !== 'clock' && !table.includes(`| \`${name}\` |`))).toEqual([]);
+    expect(Object.keys(new HeaderOptions()).filter((name) => !table.includes(name))).toEqual([]);
+  });
+});

@@ -1,0 +1,140 @@
+import type { EndReason, LoginResult, TokenService } from 'nestjs-latchkey';
+
+/** What ends sessions in a history. */
+export const ENDS = ['logout', 'logoutByRefresh', 'kick', 'kickUser', 'revoke', 'replace', 'ban'] as const;
+/** What goes on at the same time. */
+export const USES = ['verify', 'refresh', 'refreshTwice', 'write', 'confirm'] as const;
+
+export type End = (typeof ENDS)[number];
+export type Use = (typeof USES)[number];
+
+/** Tokens that a history gave out for one session. */
+interface Issued {
+  readonly session: LoginResult;
+  readonly access: Set<string>;
+  readonly refresh: Set<string>;
+}
+
+/**
+ * Everything that happens to one user: logins first, then uses and ends at the same time. What matters is said at the end
+ * by `violations`: an end that was acknowledged must hold for every token that the session ever had.
+ */
+export class History {
+  private readonly issued: Issued[] = [];
+  private readonly ended = new Set<Issued>();
+  private readonly problems: string[] = [];
+
+  /** @param nodes the services that calls are spread over */
+  constructor(
+    private readonly nodes: readonly TokenService[],
+    private readonly userId: string,
+  ) {}
+
+  async login(): Promise<void> {
+    const result = await this.node(0).login(this.userId);
+    this.issued.push({
+      session: result,
+      access: new Set([result.accessToken]),
+      refresh: new Set([result.refreshToken!]),
+    });
+  }
+
+  /** Runs uses and ends of the first session at the same time, each on the node of its number. */
+  async race(uses: readonly Use[], ends: readonly End[]): Promise<void> {
+    await Promise.all([
+      ...uses.map((use, index) => this.use(use, this.node(index))),
+      ...ends.map((end, index) => this.end(end, this.node(index + 1))),
+    ]);
+  }
+
+  /** What is wrong now; nothing, if all is well. */
+  async violations(): Promise<readonly string[]> {
+    for (const [index, node] of this.nodes.entries()) {
+      for (const issued of this.ended) await this.checkDead(issued, node, `at the end, node ${index}`);
+    }
+    return this.problems;
+  }
+
+  private async use(use: Use, node: TokenService): Promise<void> {
+    const issued = this.issued[0]!;
+    const { accessToken, refreshToken, session } = issued.session;
+    try {
+      if (use === 'verify') await node.verify(accessToken);
+      if (use === 'write') await node.sessionData(session.id).set('cart', ['apples']);
+      if (use === 'confirm') await node.confirm(session.id);
+      if (use === 'refresh' || use === 'refreshTwice') {
+        const next = await node.refresh(refreshToken);
+        this.note(issued, next);
+        if (use === 'refreshTwice') this.note(issued, await node.refresh(next.refreshToken));
+      }
+    } catch (error) {
+      this.expectRefusal(error);
+    }
+  }
+
+  private async end(end: End, node: TokenService): Promise<void> {
+    const targets = end === 'logout' || end === 'logoutByRefresh' || end === 'kick' ? [this.issued[0]!] : this.issued;
+    const before = [...targets];
+    const { accessToken, refreshToken, session } = this.issued[0]!.session;
+    if (end === 'logout') await node.logout(accessToken);
+    if (end === 'logoutByRefresh') await node.logout(refreshToken);
+    if (end === 'kick') await node.kickSession(session.id, { by: 'admin' });
+    if (end === 'kickUser') await node.kickUser(this.userId, { by: 'admin' });
+    if (end === 'revoke') await node.revokeSessions(this.userId);
+    if (end === 'ban') await node.ban(this.userId, { by: 'admin', until: node.now() + 1 });
+    if (end === 'replace') await this.replace(node);
+    for (const issued of before) {
+      this.ended.add(issued);
+      await this.checkDead(issued, node, `after the acknowledged ${end}`);
+    }
+  }
+
+  /** A login under the single-device policy. It may be refused where a ban is in force; then it ended nothing. */
+  private async replace(node: TokenService): Promise<void> {
+    for (;;) {
+      try {
+        const result = await node.login(this.userId);
+        this.issued.push({
+          session: result,
+          access: new Set([result.accessToken]),
+          refresh: new Set([result.refreshToken!]),
+        });
+        return;
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'ACCOUNT_DISABLED') throw error;
+      }
+    }
+  }
+
+  private note(issued: Issued, next: { accessToken: string; refreshToken?: string }): void {
+    issued.access.add(next.accessToken);
+    issued.refresh.add(next.refreshToken!);
+  }
+
+  private async checkDead(issued: Issued, node: TokenService, when: string): Promise<void> {
+    for (const token of issued.access) {
+      const { status } = await node.verify(token);
+      if (status !== 'INVALID') this.problems.push(`an access token is ${status} ${when}`);
+    }
+    for (const token of issued.refresh) {
+      const answer = await node.refresh(token).then(
+        () => 'accepted',
+        (error: { refusal?: unknown; code?: string }) => (error.refusal ? 'refused' : `failed with ${error.code}`),
+      );
+      if (answer !== 'refused') this.problems.push(`a refresh token is ${answer} ${when}`);
+    }
+    const { id } = issued.session.session;
+    if (Object.keys(await node.sessionData(id).entries()).length > 0) this.problems.push(`data is left ${when}`);
+    if ((await node.findSession(id))?.end === null) this.problems.push(`the record says live ${when}`);
+  }
+
+  private expectRefusal(error: unknown): void {
+    const { code } = error as { code?: EndReason | 'SESSION_NOT_FOUND' };
+    const refusals = ['SESSION_', 'ACCOUNT_DISABLED', 'TOKEN_', 'REFRESH_REUSED'];
+    if (code === undefined || !refusals.some((refusal) => code.startsWith(refusal))) throw error;
+  }
+
+  private node(index: number): TokenService {
+    return this.nodes[index % this.nodes.length]!;
+  }
+}

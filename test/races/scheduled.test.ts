@@ -1,0 +1,75 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import fc, { type Scheduler } from 'fast-check';
+import { accessAndRefresh, singleDevice } from 'nestjs-latchkey';
+import { SqliteEngine } from '../../lib/database/sqlite-engine.js';
+import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { sqliteOptions } from '../support/databases.js';
+import { type Sessions, SECRET, startSessions } from '../support/sessions.js';
+import { ENDS, History, USES } from './history.js';
+
+/** Each of these runs in one step of the real database; which of those that wait is next, the scheduler decides. */
+const STEPS = ['read', 'write', 'transaction'] as const;
+
+describe('any order of refresh, use, write and end', () => {
+  let sessions: Sessions;
+  let scheduler: Scheduler | null = null;
+  let user = 0;
+
+  beforeAll(async () => {
+    for (const step of STEPS) {
+      // eslint-disable-next-line @typescript-eslint/unbound-method -- applied to the engine that it is called on
+      const original = SqliteEngine.prototype[step] as (...args: unknown[]) => Promise<unknown>;
+      jest.spyOn(SqliteEngine.prototype, step).mockImplementation(async function (
+        this: SqliteEngine,
+        ...args: unknown[]
+      ) {
+        await scheduler?.schedule(Promise.resolve(), step);
+        const result = await original.apply(this, args);
+        // The reply takes its time as well, and may be out of date when it arrives.
+        await scheduler?.schedule(Promise.resolve(), `reply to ${step}`);
+        return result;
+      } as never);
+    }
+    sessions = await startSessions({
+      secret: SECRET,
+      database: sqliteOptions(':memory:'),
+      policy: singleDevice(),
+      tokens: accessAndRefresh(),
+      // Nothing goes on beside the histories: what the scheduler of one holds would never come to its end.
+      timing: { poll: '1h', pollFreshness: '2h', copyAge: '3h', activityFlush: '1h', sweep: '1h' },
+    });
+    // It announces that it caches, and begins.
+    const { coherence } = sessions.context.get(SessionRuntime, { strict: false });
+    await coherence.poll();
+    await coherence.poll();
+    expect(coherence.caching).toBe(true);
+  });
+
+  afterEach(() => {
+    scheduler = null;
+  });
+
+  afterAll(async () => {
+    await sessions.close();
+    jest.restoreAllMocks();
+  });
+
+  it('A82, G6, G7: no token is accepted after the acknowledged end, in 10,000 histories', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.scheduler(),
+        fc.array(fc.constantFrom(...USES), { minLength: 1, maxLength: 4 }),
+        fc.array(fc.constantFrom(...ENDS), { minLength: 1, maxLength: 2 }),
+        async (order, uses, ends) => {
+          const history = new History([sessions.tokens], `user ${user++}`);
+          await history.login();
+          scheduler = order;
+          await order.waitFor(history.race(uses, ends));
+          scheduler = null;
+          expect(await history.violations()).toEqual([]);
+        },
+      ),
+      { numRuns: 10_000 },
+    );
+  }, 300_000);
+});

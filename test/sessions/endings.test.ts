@@ -1,0 +1,200 @@
+import { describe, expect, it } from '@jest/globals';
+import { type LoginOptions, accessAndRefresh, multiDevice, singleDevice } from 'nestjs-latchkey';
+import { databaseKinds } from '../support/databases.js';
+import { startSessions } from '../support/sessions.js';
+import { until } from '../support/until.js';
+import { HOUR, MINUTE, eventsOf, useSessions } from './harness.js';
+
+const refusedAs = (code: string) => expect.objectContaining({ code });
+const invalid = (reason: string) => expect.objectContaining({ status: 'INVALID', reason });
+
+describe.each(databaseKinds)('the end of a session on $name', (kind) => {
+  const harness = useSessions(kind, { policy: multiDevice(), tokens: accessAndRefresh() });
+
+  it('A63: logout ends access and refresh in one step, whichever of the two is presented', async () => {
+    const { tokens } = harness;
+    for (const presented of ['accessToken', 'refreshToken'] as const) {
+      const login = await tokens.login('both');
+      expect(await tokens.logout(login[presented])).toBe(true);
+      expect(await tokens.verify(login.accessToken)).toEqual(invalid('SESSION_LOGGED_OUT'));
+      await expect(tokens.refresh(login.refreshToken)).rejects.toEqual(refusedAs('SESSION_LOGGED_OUT'));
+    }
+  });
+
+  it('A64, A65: logout is idempotent, and works with an expired or a superseded token', async () => {
+    const { tokens, clock } = harness;
+    const first = await tokens.login('late');
+    const next = await tokens.refresh(first.refreshToken);
+    clock.advance(HOUR);
+    expect(await tokens.verify(next.accessToken)).toEqual(invalid('TOKEN_EXPIRED'));
+    expect(await tokens.logout(first.accessToken)).toBe(true);
+    for (const token of [first.accessToken, first.refreshToken, next.accessToken, next.refreshToken]) {
+      expect(await tokens.logout(token)).toBe(false);
+    }
+    await expect(tokens.refresh(next.refreshToken)).rejects.toEqual(refusedAs('SESSION_LOGGED_OUT'));
+    for (const token of ['', 'x', null, undefined, 7, {}, 'x'.repeat(20_000), `${next.accessToken}x`]) {
+      expect(await tokens.logout(token)).toBe(false);
+    }
+  });
+
+  it('A55: a login ends the session that it is made in, by either token', async () => {
+    const { tokens } = harness;
+    for (const presented of ['accessToken', 'refreshToken'] as const) {
+      const before = await tokens.login('again');
+      const after = await tokens.login('again', { presentedToken: before[presented] });
+      expect(after.ended).toEqual([{ sessionId: before.session.id, reason: 'SESSION_REPLACED' }]);
+      expect((await tokens.verify(before.accessToken)).status).toBe('INVALID');
+      expect((await tokens.verify(after.accessToken)).status).toBe('VALID');
+    }
+  });
+
+  it('A69, G11: a change of credentials keeps one session, and no login that was proved before lands after it', async () => {
+    const { tokens, clock } = harness;
+    const [kept, other] = [await tokens.login('changer'), await tokens.login('changer')];
+    const provedAt = tokens.now();
+    const ticket = await tokens.beginLogin('changer');
+    clock.advance(MINUTE);
+    expect(await tokens.revokeSessions('changer', { except: kept.session.id })).toBe(1);
+    expect(await tokens.verify(other.accessToken)).toEqual(invalid('SESSION_REVOKED'));
+    await expect(tokens.refresh(other.refreshToken)).rejects.toEqual(refusedAs('SESSION_REVOKED'));
+    for (const options of [
+      { authenticatedAt: provedAt },
+      { authenticatedAt: clock.now() },
+      { ticket },
+    ] as LoginOptions[]) {
+      await expect(tokens.login('changer', options)).rejects.toEqual(refusedAs('SESSION_REVOKED'));
+    }
+    // The session in which the change was made counts as proved by it.
+    const next = await tokens.refresh(kept.refreshToken);
+    expect(next.session.authenticatedAt).toBe(clock.now());
+    clock.advance(1);
+    const after = await tokens.login('changer', {
+      authenticatedAt: tokens.now(),
+      ticket: await tokens.beginLogin('changer'),
+    });
+    expect((await tokens.verify(after.accessToken)).status).toBe('VALID');
+    expect((await tokens.verify(next.accessToken)).status).toBe('VALID');
+  });
+
+  it('A67: kick one, others, all, and the user; each tells why in one call', async () => {
+    const { tokens, clock } = harness;
+    const logins = [];
+    for (let i = 0; i < 4; i++) logins.push(await tokens.login('many', { deviceName: `device ${i}` }));
+    const [a, b, c, d] = logins as [(typeof logins)[0], (typeof logins)[0], (typeof logins)[0], (typeof logins)[0]];
+    await tokens.kickSession(a.session.id, { by: 'admin' });
+    expect(await tokens.explainEnd(a.session.id)).toEqual({
+      reason: 'SESSION_KICKED',
+      at: clock.now(),
+      by: 'admin',
+      replacedBy: null,
+      replacement: null,
+      message: expect.stringContaining('administrator'),
+    });
+    expect(await tokens.explainEnd(b.session.id)).toBeNull();
+    expect(await tokens.logoutOthers('many', b.session.id)).toBe(2);
+    expect(await tokens.verify(c.accessToken)).toEqual(invalid('SESSION_LOGGED_OUT'));
+    expect(await tokens.kickUser('many', { by: 'admin' })).toBe(1);
+    expect(await tokens.verify(b.accessToken)).toEqual(invalid('SESSION_KICKED'));
+    expect(await tokens.explainEnd(d.session.id)).toMatchObject({ reason: 'SESSION_LOGGED_OUT', by: 'many' });
+    expect(await tokens.explainEnd('f'.repeat(32))).toBeNull();
+    await expect(tokens.explainEnd('1')).rejects.toEqual(refusedAs('ARGUMENT_INVALID'));
+  });
+
+  it('A71: of a replaced session names the device that took its place, for a bounded time', async () => {
+    const { tokens, clock } = harness;
+    const { database } = harness;
+    const single = await startSessions({ database: database.options, clock, policy: singleDevice(), realm: 'single' });
+    const phone = await single.tokens.login('one', { deviceType: 'phone' });
+    await single.tokens.login('one', { deviceType: 'laptop', deviceName: 'work' });
+    const replacedBy = { deviceType: 'laptop', deviceName: 'work', at: clock.now() };
+    expect(await single.tokens.verify(phone.accessToken)).toMatchObject({ reason: 'SESSION_REPLACED', replacedBy });
+    expect(await single.tokens.explainEnd(phone.session.id)).toMatchObject({ replacement: replacedBy });
+    clock.advance(7 * 24 * HOUR);
+    expect(await single.tokens.verify(phone.accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+    await single.close();
+    expect((await tokens.verify(phone.accessToken)).status).toBe('INVALID');
+  });
+
+  it('A89: introspection says nothing of a token that is not good, and does nothing', async () => {
+    const { tokens, clock } = harness;
+    const { accessToken, refreshToken, session, accessExpiresAt } = await tokens.login('looked at');
+    expect(await tokens.introspect(accessToken)).toEqual({
+      active: true,
+      token_type: 'Bearer',
+      sub: 'looked at',
+      sid: session.id,
+      iat: Math.floor(clock.now() / 1000),
+      exp: Math.floor(accessExpiresAt / 1000),
+    });
+    clock.advance(MINUTE);
+    await tokens.introspect(accessToken);
+    expect((await tokens.listSessions('looked at'))[0]?.lastSeenAt).toBe(session.createdAt);
+    await tokens.kickUser('looked at', { by: 'admin' });
+    for (const token of [accessToken, refreshToken, `${accessToken}x`, '', null, 7]) {
+      expect(await tokens.introspect(token)).toEqual({ active: false });
+    }
+  });
+
+  it('A72: is told to channels that outlive a request', async () => {
+    const { tokens } = harness;
+    const [watched, left] = [await tokens.login('watched'), await tokens.login('watched')];
+    const heard: unknown[] = [];
+    tokens.watchSession(watched.session.id, () => {
+      throw new Error('a listener of the application');
+    });
+    tokens.watchSession(watched.session.id, (end) => heard.push(end?.reason));
+    tokens.watchSession(left.session.id, () => heard.push('left'))();
+    tokens.watchSession('f'.repeat(32), (end) => heard.push(end));
+    await tokens.kickUser('watched', { by: 'admin' });
+    await until(() => heard.length >= 2);
+    expect(heard.sort()).toEqual(['SESSION_KICKED', null].sort());
+    expect(() => tokens.watchSession(watched.session.id, null as never)).toThrow(refusedAs('ARGUMENT_INVALID'));
+  });
+
+  it('A115: is told to listeners once, after it was recorded, with its reason', async () => {
+    const { tokens } = harness;
+    const first = await tokens.login('told', { ip: '192.0.2.1', deviceType: 'phone' });
+    const next = await tokens.refresh(first.refreshToken, { ip: '192.0.2.2' });
+    await tokens.refresh(first.refreshToken);
+    await tokens.verify(next.accessToken);
+    harness.clock.advance(HOUR);
+    await expect(tokens.refresh(first.refreshToken, { ip: '198.51.100.7' })).rejects.toEqual(
+      refusedAs('REFRESH_REUSED'),
+    );
+    const about = { sessionId: first.session.id, userId: 'told' };
+    expect(await eventsOf(harness, 'told')).toMatchObject([
+      { type: 'session.login', ...about, deviceType: 'phone', ip: '192.0.2.1', impersonator: null },
+      { type: 'session.refreshed', ...about },
+      { type: 'session.refresh-reused', ...about, ip: '198.51.100.7', renewedFrom: '192.0.2.2' },
+      { type: 'session.ended', ...about, reason: 'REFRESH_REUSED' },
+    ]);
+  });
+
+  it('A90: a session that is refreshed too often has to wait, and loses nothing', async () => {
+    const { tokens, clock } = harness;
+    let refreshToken = (await tokens.login('eager')).refreshToken;
+    for (let i = 0; i < 8; i++) refreshToken = (await tokens.refresh(refreshToken)).refreshToken;
+    await expect(tokens.refresh(refreshToken)).rejects.toEqual(refusedAs('TOO_MANY_REFRESHES'));
+    clock.advance(30_000);
+    const { accessToken } = await tokens.refresh(refreshToken);
+    expect((await tokens.verify(accessToken)).status).toBe('VALID');
+  });
+
+  it('refresh refuses what is no refresh token, and says as little as verify', async () => {
+    const { tokens } = harness;
+    const login = await tokens.login('strange');
+    const [accessToken, refreshToken] = [login.accessToken, login.refreshToken!];
+    for (const token of [null, undefined, 7, {}, [refreshToken], '', 'x'.repeat(20_000)]) {
+      await expect(tokens.refresh(token)).rejects.toEqual(refusedAs('TOKEN_MALFORMED'));
+    }
+    for (const token of [
+      accessToken,
+      `${refreshToken}x`,
+      refreshToken.toUpperCase(),
+      refreshToken.replace('_rt_', '_at_'),
+    ]) {
+      await expect(tokens.refresh(token)).rejects.toEqual(refusedAs('TOKEN_INVALID'));
+    }
+    expect((await tokens.verify(accessToken)).status).toBe('VALID');
+  });
+});

@@ -1,0 +1,171 @@
+import { describe, expect, it } from '@jest/globals';
+import { type ImpersonationOptions, SessionError, accessAndRefresh, singleDevice } from 'nestjs-latchkey';
+import { OnlineUsersService } from 'nestjs-latchkey/admin';
+import { databaseKinds } from '../support/databases.js';
+import { startSessions } from '../support/sessions.js';
+import { HOUR, MINUTE, useSessions } from './harness.js';
+
+const refusedAs = (code: string) => expect.objectContaining({ code });
+
+describe.each(databaseKinds)('a session on $name', (kind) => {
+  const harness = useSessions(kind, { policy: singleDevice(), tokens: accessAndRefresh() });
+
+  it('A108: is marked as confirmed, and the mark dies with it', async () => {
+    const { tokens, clock } = harness;
+    const { accessToken, session } = await tokens.login('alice');
+    expect(session.confirmedAt).toBeNull();
+    await tokens.verify(accessToken);
+    clock.advance(MINUTE);
+    expect((await tokens.confirm(session.id, { ip: '192.0.2.1' })).confirmedAt).toBe(clock.now());
+    // The next request sees it, though this node remembered the session.
+    expect(await tokens.verify(accessToken)).toMatchObject({ session: { confirmedAt: clock.now() } });
+    const next = await tokens.login('alice');
+    expect(next.session.confirmedAt).toBeNull();
+    await expect(tokens.confirm(session.id)).rejects.toEqual(refusedAs('SESSION_NOT_FOUND'));
+    await expect(tokens.confirm('f'.repeat(32))).rejects.toEqual(refusedAs('SESSION_NOT_FOUND'));
+    await expect(tokens.confirm('alice')).rejects.toEqual(refusedAs('ARGUMENT_INVALID'));
+  });
+
+  it('A56: is another one after a login that proves the user again', async () => {
+    const { tokens } = harness;
+    const before = await tokens.login('proved');
+    const after = await tokens.login('proved', { presentedToken: before.accessToken });
+    expect((await tokens.verify(before.accessToken)).status).toBe('INVALID');
+    await expect(tokens.refresh(before.refreshToken)).rejects.toEqual(refusedAs('SESSION_REPLACED'));
+    expect(after.session.id).not.toBe(before.session.id);
+  });
+
+  it('A57: is not there before the login is complete: a ticket opens nothing', async () => {
+    const { tokens } = harness;
+    const ticket = await tokens.beginLogin('pending');
+    for (const token of [ticket, `ses_at_${ticket}`, `ses_at_${ticket.padEnd(96, 'A')}`]) {
+      expect((await tokens.verify(token)).status).toBe('INVALID');
+    }
+    expect(await tokens.listSessions('pending')).toEqual([]);
+  });
+
+  it('A70: shows new claims to the next request', async () => {
+    const { tokens } = harness;
+    const { accessToken, refreshToken, session } = await tokens.login('bob', { claims: { roles: ['user'] } });
+    await tokens.verify(accessToken);
+    await tokens.updateClaims(session.id, { roles: ['admin'] });
+    expect(await tokens.verify(accessToken)).toMatchObject({ session: { claims: { roles: ['admin'] } } });
+    expect((await tokens.refresh(refreshToken)).session.claims).toEqual({ roles: ['admin'] });
+    for (const claims of [undefined, null, [], 'x', { f: () => 1 }, { big: 'x'.repeat(4096) }]) {
+      await expect(tokens.updateClaims(session.id, claims as never)).rejects.toEqual(refusedAs('ARGUMENT_INVALID'));
+    }
+    expect((await tokens.findSession(session.id))?.claims).toEqual({ roles: ['admin'] });
+    await tokens.kickSession(session.id, { by: 'admin' });
+    await expect(tokens.updateClaims(session.id, {})).rejects.toEqual(refusedAs('SESSION_NOT_FOUND'));
+  });
+});
+
+describe.each(databaseKinds)('an impersonation on $name', (kind) => {
+  const harness = useSessions(kind, { policy: singleDevice(), tokens: accessAndRefresh() });
+
+  it('is marked with the operator, stands beside the sessions of the user, and ends none', async () => {
+    const { tokens, clock, database } = harness;
+    const own = await tokens.login('alice');
+    const other = await tokens.impersonate('alice', { by: 'admin', reason: 'ticket 7', claims: { roles: [] } });
+    expect(other.ended).toEqual([]);
+    expect(other.session).toMatchObject({ userId: 'alice', impersonator: 'admin', claims: { roles: [] } });
+    expect(await tokens.verify(other.accessToken)).toMatchObject({ session: { impersonator: 'admin' } });
+    expect((await tokens.verify(own.accessToken)).status).toBe('VALID');
+
+    const again = await tokens.login('alice');
+    expect(again.ended).toEqual([{ sessionId: own.session.id, reason: 'SESSION_REPLACED' }]);
+    expect((await tokens.verify(other.accessToken)).status).toBe('VALID');
+
+    const auditor = await startSessions({ database: database.options, clock }, [OnlineUsersService]);
+    const operators = auditor.context.get(OnlineUsersService, { strict: false });
+    const { items } = await operators.events({ sessionId: other.session.id });
+    expect(items).toEqual([
+      expect.objectContaining({ type: 'IMPERSONATION', actor: 'admin', detail: { reason: 'ticket 7' } }),
+    ]);
+    await auditor.close();
+    expect(await tokens.kickUser('alice', { by: 'boss' })).toBe(2);
+    expect((await tokens.verify(other.accessToken)).status).toBe('INVALID');
+  });
+
+  it('A55: ends when a login is made in it', async () => {
+    const { tokens } = harness;
+    const { accessToken } = await tokens.impersonate('dave', { by: 'admin' });
+    await tokens.login('dave', { presentedToken: accessToken });
+    expect(await tokens.verify(accessToken)).toMatchObject({ status: 'INVALID', reason: 'SESSION_LOGGED_OUT' });
+  });
+
+  it('is short, and no refresh prolongs it', async () => {
+    const { tokens, clock } = harness;
+    const { refreshToken, session } = await tokens.impersonate('bob', { by: 'admin', for: '2h' });
+    const start = clock.now();
+    expect(session.expiresAt).toBe(start + 2 * HOUR);
+    let next = { refreshToken: refreshToken! };
+    for (let i = 0; i < 3; i++) {
+      clock.advance(30 * MINUTE);
+      const pair = await tokens.refresh(next.refreshToken);
+      expect(pair.accessExpiresAt).toBeLessThanOrEqual(start + 2 * HOUR);
+      expect(pair.refreshExpiresAt).toBe(start + 2 * HOUR);
+      next = { refreshToken: pair.refreshToken! };
+    }
+    clock.advance(30 * MINUTE);
+    await expect(tokens.refresh(next.refreshToken)).rejects.toEqual(refusedAs('SESSION_EXPIRED'));
+    expect((await tokens.impersonate('bob', { by: 'admin' })).session.expiresAt).toBe(clock.now() + 30 * MINUTE);
+  });
+
+  it.each<[string, unknown]>([
+    ['by', {}],
+    ['by', undefined],
+    ['by', { by: 'x'.repeat(1025) }],
+    ['for', { by: 'admin', for: '13h' }],
+    ['for', { by: 'admin', for: 30 }],
+    ['reason', { by: 'admin', reason: 'x'.repeat(256) }],
+    ['deviceType', { by: 'admin', deviceType: 'a b' }],
+  ])('refuses a wrong %s', async (name, options) => {
+    const impersonation = harness.tokens.impersonate('carol', options as ImpersonationOptions);
+    const refused = { code: 'ARGUMENT_INVALID', message: expect.stringContaining(name) };
+    await expect(impersonation).rejects.toEqual(expect.objectContaining(refused));
+    expect(await harness.tokens.listSessions('carol')).toEqual([]);
+  });
+});
+
+describe('the beforeLogin hook', () => {
+  const refusals = new Map<string, () => unknown>([
+    ['false', () => false],
+    ['throws', () => Promise.reject(new SessionError('SESSION_LIMIT_REACHED', 'not today'))],
+    ['hangs', () => new Promise(() => undefined)],
+  ]);
+  const seen: unknown[] = [];
+  const harness = useSessions(databaseKinds[0]!, {
+    timing: { loginBudget: '300ms' },
+    hooks: {
+      beforeLogin: (login) => {
+        seen.push(login);
+        return refusals.get(login.userId)?.() as boolean;
+      },
+    },
+  });
+
+  it('sees the login as it was checked, and lets it pass', async () => {
+    await harness.tokens.login(7, { deviceType: 'Phone', ip: '::ffff:192.0.2.1' });
+    expect(seen.at(-1)).toEqual({
+      userId: '7',
+      deviceType: 'phone',
+      deviceId: null,
+      deviceName: null,
+      ip: '192.0.2.1',
+      userAgent: null,
+      claims: {},
+      impersonator: null,
+    });
+  });
+
+  it.each([
+    ['false', 'FORBIDDEN'],
+    ['throws', 'SESSION_LIMIT_REACHED'],
+    ['hangs', 'SESSION_STORE_UNAVAILABLE'],
+  ])('refuses by %s, with nothing done', async (user, code) => {
+    await expect(harness.tokens.login(user)).rejects.toEqual(refusedAs(code));
+    await expect(harness.tokens.impersonate(user, { by: 'admin' })).rejects.toEqual(refusedAs(code));
+    expect(await harness.tokens.listSessions(user)).toEqual([]);
+  });
+});
