@@ -100,7 +100,7 @@ export class SessionRuntime {
       policy: options.policy,
       idleMs: options.idleMs,
       keepReplacedData: options.onReplace === 'keep',
-      // A copy: what the hook changes is not what was checked, and is not recorded.
+      // Called on its object: the hooks may be an instance of a class.
       beforeLogin: hooks.beforeLogin ? (login) => hooks.beforeLogin!(login) : null,
       timing,
       parallelReads: options.connections.verify,
