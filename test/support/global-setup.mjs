@@ -1,13 +1,17 @@
 import { startMariadb } from '../../tools/servers/mariadb.mjs';
 import { startPostgres } from '../../tools/servers/postgres.mjs';
+import { startRedis } from '../../tools/servers/redis.mjs';
 
-/** Starts the database servers of a test run and says which they are. */
+/** Starts the servers of a test run and says which they are. */
 export default async function globalSetup() {
-  const [postgres, mariadb] = await Promise.all([startPostgres(), startMariadb()]);
-  globalThis.testServers = [postgres, mariadb];
+  const [postgres, mariadb, redis] = await Promise.all([startPostgres(), startMariadb(), startRedis()]);
+  globalThis.testServers = [postgres, mariadb, redis];
   process.env.TEST_POSTGRES_URL = postgres.url;
   process.env.TEST_MARIADB_URL = mariadb.url;
-  console.log(
-    `\nPostgreSQL ${postgres.version} from ${postgres.source}\nMariaDB ${mariadb.version} from ${mariadb.source}`,
+  process.env.TEST_REDIS_URL = redis.url;
+  process.env.TEST_REDIS_PROGRAMS = JSON.stringify(redis.program); // tests start more of them, without looking again
+  const lines = Object.entries({ PostgreSQL: postgres, MariaDB: mariadb, Redis: redis }).map(
+    ([name, { version, source }]) => `${name} ${version} from ${source}`,
   );
+  console.log(`\n${lines.join('\n')}`);
 }
