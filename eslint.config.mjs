@@ -8,6 +8,9 @@ const allowed = {
   nest: ['core', 'database', 'cache'],
   admin: ['core', 'database', 'nest'],
   jwt: ['core', 'nest'],
+  redis: ['core', 'cache'],
+  terminus: ['nest'],
+  metrics: ['core', 'nest'],
   testing: ['core'],
 };
 

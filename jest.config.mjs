@@ -8,7 +8,8 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
-    [`^${name}$`]: '<rootDir>/lib/index.ts',
+    // With TEST_REDIS=standalone or cluster, every module of every test has a Redis.
+    [`^${name}$`]: process.env.TEST_REDIS ? '<rootDir>/test/support/latchkey-with-redis.ts' : '<rootDir>/lib/index.ts',
     [`^${name}/(.*)$`]: '<rootDir>/lib/$1/index.ts',
   },
   transform: {

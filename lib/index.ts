@@ -11,6 +11,7 @@ export {
   Sensitive,
 } from './nest/decorators.js';
 export { SessionErrorFilter } from './nest/session-error.filter.js';
+export { SessionStatus } from './nest/session-status.js';
 export { multiDevice, oneDevicePerType, singleDevice } from './core/device-policy.js';
 export { accessAndRefresh, fixed, sliding } from './core/token-mode.js';
 export { EndPendingError, SessionError, TokenRefusedError } from './core/session-error.js';
@@ -22,6 +23,7 @@ export { SessionDataEntity } from './database/entities/session-data.entity.js';
 export { SessionEventEntity } from './database/entities/session-event.entity.js';
 
 export type { HeaderOptions, SessionHooks, SessionModuleOptions } from './nest/session-options.js';
+export type { SessionStatusReport } from './nest/session-status.js';
 export type { TimingOptions } from './core/timing.js';
 export type { Duration } from './core/duration.js';
 export type { GraceFrom, RefreshOptions, TokenMode } from './core/token-mode.js';

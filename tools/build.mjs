@@ -1,7 +1,9 @@
 import { rmSync, writeFileSync } from 'node:fs';
+import { writeLuaModules } from './lib/lua-modules.mjs';
 import { runNode } from './lib/run.mjs';
 
 /** Builds dist/esm and dist/cjs. */
+await writeLuaModules();
 rmSync('dist', { recursive: true, force: true });
 await Promise.all([
   runNode('node_modules/typescript/bin/tsc', ['-p', 'tsconfig.esm.json']),

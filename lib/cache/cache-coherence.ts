@@ -1,18 +1,24 @@
 import type { Clock } from '../core/clock.js';
-import { SynchronizedClock } from '../core/clock.js';
-import type { Membership, PollResult, SessionChange } from '../core/membership.js';
-import { EndPendingError } from '../core/session-error.js';
-import type { SessionRecord } from '../core/session.js';
-import type { EndConfirmation, VerificationCache } from '../core/verification-cache.js';
+import type { Membership, SessionChange } from '../core/membership.js';
+import type { EndedSession, SessionRecord } from '../core/session.js';
+import { type Tombstone, isTombstone, tombstoneOf } from '../core/tombstone.js';
+import type { ChangeNotice, EndConfirmation, VerificationCache } from '../core/verification-cache.js';
+import { AgingCopies } from './aging-copies.js';
+import { ChangeBus } from './change-bus.js';
+import { ChangeConfirmation } from './change-confirmation.js';
 import { HeldKeys } from './held-keys.js';
-import type { NearCache } from './near-cache.js';
+import type { Copy, NearCache } from './near-cache.js';
+import { LATE_COMMIT_MS, NodePresence } from './node-presence.js';
 import { RecentChanges } from './recent-changes.js';
+import type { SharedBackend } from './shared-cache.js';
 
 export interface CoherenceSettings {
   /** 32 hex digits, new for every start. */
   readonly nodeId: string;
-  /** Null: this node never caches. */
+  /** Null: this node remembers nothing by itself. */
   readonly nearCache: NearCache | null;
+  /** Null: the nodes remember nothing in common, and cannot send messages. */
+  readonly shared: SharedBackend | null;
   /** D: with polls working, no copy is used if the last one began longer ago. */
   readonly pollFreshnessMs: number;
   /** max(D, G): the same while polls fail. A node that has been silent for this long uses no copy. */
@@ -23,58 +29,129 @@ export interface CoherenceSettings {
   readonly confirmMs: number;
 }
 
-/** Covers the error of the nodes' readings of the database clock. */
-const CLOCK_MARGIN_MS = 1000;
-/** Changes are read again for this long: a slow transaction commits them late, with an early time. */
-const LATE_COMMIT_MS = 15_000;
-const CONFIRM_POLL_MS = 50;
+/** Is told how long a change waited for the other nodes, and whether that was long enough. */
+export type ConfirmationObserver = (millis: number, isConfirmed: boolean) => void;
+
+/** How far ahead of this node's reading of the database clock another node's may be. */
+const CLOCK_MARGIN_MS = 5000;
+
+/** W: how long changes are kept, so that any copy that may be used can be measured against them. Milliseconds. */
+export function changeWindow(copyAgeMs: number): number {
+  return copyAgeMs + 2 * LATE_COMMIT_MS;
+}
 
 /**
- * Decides when this node may answer from its near cache, and when an end is true on all nodes (architecture.md,
- * "Freshness"). Without messages between nodes the rule is: a node caches only while it is the only one. It announces
- * caching in its row before it starts, and looks for others after that; a node that joins writes its row and then looks
- * for announcements. One of the two always sees the other, so a newcomer's ends wait until no cache can hold them.
+ * Decides when a copy may be used, near or shared, and when a change is true on all nodes (architecture.md, "Freshness"). A
+ * copy is used only while this node knows of every change but those of the last moments, only if it is young enough for all
+ * later changes to be known, and only if its version is none of those that a change has made old.
  */
 export class CacheCoherence implements VerificationCache, EndConfirmation {
+  readonly presence: NodePresence;
+  readonly silenceMs: number;
+  /** Null as long as nobody wants to know. */
+  observer: ConfirmationObserver | null = null;
   private readonly recent: RecentChanges;
-  /** A change whose outcome is not known is in the change log by the end of this time, if it happened. */
   private readonly held = new HeldKeys(LATE_COMMIT_MS);
-  /** Caching is in this node's row. */
-  private announced = false;
-  /** Database time from which on reads may be kept; null while this node may not cache. */
-  private activeSince: number | null = null;
-  /** No other node was caching when this one had last joined, and none can begin while this one is there. */
-  private established = false;
-  private others: PollResult['others'] = [];
-  private pollStartedAt = -Infinity;
-  private wallAtPoll = 0;
-  private failing = false;
-  private polling: Promise<void> | null = null;
-  private stopped = false;
+  private readonly aging: AgingCopies;
+  private readonly bus: ChangeBus | null;
+  private readonly confirmation: ChangeConfirmation;
 
   constructor(
-    private readonly membership: Membership,
+    membership: Membership,
     private readonly clock: Clock,
     private readonly settings: CoherenceSettings,
   ) {
-    this.recent = new RecentChanges(settings.copyAgeMs + LATE_COMMIT_MS, clock.monotonic());
+    const { nodeId, nearCache, shared, copyAgeMs, silenceMs } = settings;
+    this.silenceMs = silenceMs;
+    const windowMs = changeWindow(copyAgeMs);
+    this.recent = new RecentChanges(windowMs, clock.monotonic());
+    this.aging = new AgingCopies(copyAgeMs, clock);
+    this.bus = shared && new ChangeBus(nodeId, shared.messenger, (changes, keys) => this.hear({ changes, keys }));
+    this.confirmation = new ChangeConfirmation(membership, clock, this.bus, settings);
+    const canCache = nearCache !== null || shared !== null;
+    this.presence = new NodePresence(
+      membership,
+      clock,
+      { ...settings, canCache, messaging: shared !== null, windowMs },
+      {
+        isConnected: () => shared?.messenger.isConnected ?? false,
+        onPoll: () => this.held.beginPoll(),
+        onPolled: (poll, changes) => {
+          for (const change of changes) this.apply(change);
+          this.held.endPoll(poll);
+        },
+        onInactive: () => nearCache?.clear(),
+      },
+    );
   }
 
   get caching(): boolean {
-    return this.activeSince !== null && this.isFresh();
+    return this.presence.mayCache;
+  }
+
+  start(): void {
+    const { shared } = this.settings;
+    shared?.start({
+      onMessage: (text) => this.bus!.receiveMessage(text),
+      onAnswer: (text) => this.bus!.receiveAnswer(text),
+      onConnection: () => this.presence.connectionChanged(),
+    });
+  }
+
+  /** One look at the shared state. Rejects if the database cannot be read. */
+  poll(): Promise<void> {
+    return this.presence.poll();
+  }
+
+  /** Uses no copy from here on and leaves. */
+  async stop(): Promise<void> {
+    try {
+      await this.presence.stop();
+    } finally {
+      await this.settings.shared?.stop();
+    }
   }
 
   get(sessionId: string): SessionRecord | null {
-    if (!this.caching) return null;
-    const copy = this.settings.nearCache!.get(sessionId);
-    if (!copy || this.clock.now() - copy.readAt >= this.settings.copyAgeMs) return null;
-    return this.isHeld(copy.record) ? null : copy.record;
+    const copy = this.settings.nearCache?.get(sessionId);
+    if (!copy || !this.presence.mayCache) return null;
+    const now = this.clock.monotonic();
+    if (now >= copy.goneAt || this.isHeld(copy.record, now)) return null;
+    if (now >= copy.agesAt) this.aging.note(sessionId);
+    return copy.record;
+  }
+
+  async fetch(sessionId: string): Promise<SessionRecord | Tombstone | null> {
+    const { shared } = this.settings;
+    if (!shared || shared.state === 'down' || !this.presence.mayCache) return null;
+    const found = await shared.cache.read(sessionId).catch(() => null);
+    if (!found || isTombstone(found)) return found;
+    if (!this.presence.mayCache || !this.isUsable(found)) return null;
+    this.keepNear(found);
+    return found.record;
   }
 
   put(record: SessionRecord, readAt: number): void {
-    if (this.activeSince === null || readAt < this.activeSince) return;
-    if (record.version < this.recent.versionOf(record.id) || this.isHeld(record)) return;
-    this.settings.nearCache!.set({ record, readAt });
+    if (!this.presence.mayCache) return;
+    const { shared } = this.settings;
+    const tombstone = tombstoneOf(record);
+    if (tombstone) {
+      void shared?.cache.bury([tombstone]);
+    } else if (this.isUsable({ record, readAt })) {
+      this.keepNear({ record, readAt });
+      shared?.cache.keep({ record, readAt });
+    }
+  }
+
+  /** Sessions in use whose copies are soon too old; each is named once. */
+  takeAging(): readonly string[] {
+    return this.aging.take();
+  }
+
+  /** Whether there is no copy of a session in this process, or one that is soon too old. */
+  isAging(sessionId: string): boolean {
+    const copy = this.settings.nearCache?.get(sessionId);
+    return !copy || this.clock.monotonic() >= copy.agesAt;
   }
 
   /**
@@ -87,112 +164,51 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
     return (isKnown) => this.held.release(key, isKnown, this.clock.monotonic());
   }
 
-  /** Forgets copies that are older than these versions. Other nodes hear of the changes by the change log. */
-  forget(changes: readonly SessionChange[]): void {
+  /** Forgets copies that are older than these versions, here and in what the nodes share. Nobody else is told. */
+  forget(changes: readonly SessionChange[], ended: readonly EndedSession[] = []): void {
+    for (const change of changes) this.apply(change);
+    if (ended.length > 0) void this.settings.shared?.cache.bury(ended.map(({ tombstone }) => tombstone));
+  }
+
+  announce(notice: ChangeNotice): void {
+    this.hear(notice);
+    this.bus?.announce(notice);
+  }
+
+  async confirm(notice: ChangeNotice): Promise<void> {
+    const startedAt = this.clock.monotonic();
+    this.hear(notice);
+    let isConfirmed = false;
+    try {
+      if (!this.presence.isAlone) await this.confirmation.confirm(notice);
+      isConfirmed = true;
+    } finally {
+      this.observer?.(this.clock.monotonic() - startedAt, isConfirmed);
+    }
+  }
+
+  /** What a change means to this node, whoever made it. */
+  private hear({ changes = [], keys = [] }: ChangeNotice): void {
+    for (const key of keys) this.held.holdUntilPoll(key);
     for (const change of changes) this.apply(change);
   }
 
-  async confirm(changes: readonly SessionChange[]): Promise<void> {
-    this.forget(changes);
-    const deadline = this.clock.monotonic() + this.settings.confirmMs;
-    while (!this.isEstablished()) {
-      await this.poll().catch(() => undefined);
-      if (this.isEstablished()) return;
-      if (this.clock.monotonic() >= deadline) throw new EndPendingError(this.effectiveBy());
-      await new Promise((resolve) => setTimeout(resolve, CONFIRM_POLL_MS));
-    }
-  }
-
-  /** One look at the shared state; concurrent calls share it. Rejects if the database cannot be read. */
-  poll(): Promise<void> {
-    return (this.polling ??= this.pollOnce().finally(() => (this.polling = null)));
-  }
-
-  /** Uses no copy from here on and leaves. */
-  async stop(): Promise<void> {
-    this.stopped = true;
-    this.deactivate();
-    await this.polling?.catch(() => undefined);
-    await this.membership.leave(this.settings.nodeId);
-  }
-
-  private async pollOnce(): Promise<void> {
-    if (this.stopped) return;
-    const startedAt = this.clock.monotonic();
-    const wall = Date.now();
-    // After a gap, other nodes may have taken this one for gone; what was known of them is void.
-    if (startedAt - this.pollStartedAt >= this.settings.silenceMs) this.established = false;
-    const { nodeId } = this.settings;
-    const since = this.announced ? this.clock.now() - LATE_COMMIT_MS : null;
-    let result: PollResult;
-    try {
-      result = await this.membership.poll({ id: nodeId, caching: this.announced }, since);
-    } catch (error) {
-      this.failing = true;
-      throw error;
-    }
-    if (this.stopped) return;
-    const gap = startedAt - this.pollStartedAt;
-    if (this.clock instanceof SynchronizedClock) {
-      this.clock.synchronize(result.databaseTime, result.measuredAt);
-    }
-    this.failing = false;
-    this.pollStartedAt = startedAt;
-    this.wallAtPoll = wall;
-    this.others = result.others.filter(
-      (other) => other.renewedAt + this.settings.silenceMs + CLOCK_MARGIN_MS > result.databaseTime,
-    );
-    if (gap >= LATE_COMMIT_MS || !result.wasRegistered) this.deactivate();
-    if (!result.wasRegistered) this.established = false;
-    if (!this.others.some((other) => other.caching)) this.established = true;
-    for (const change of result.changes) this.apply(change);
-    this.follow(since !== null);
-  }
-
-  /** Begins or stops caching, after a poll that announced it or did not. */
-  private follow(announcedInPoll: boolean): void {
-    const alone = this.settings.nearCache !== null && this.others.length === 0;
-    if (!alone) {
-      this.deactivate();
-    } else if (announcedInPoll && this.announced) {
-      this.activeSince ??= this.clock.now();
-    } else {
-      this.announced = true;
-    }
-  }
-
-  private deactivate(): void {
-    this.announced = false;
-    this.activeSince = null;
-    this.settings.nearCache?.clear();
-  }
-
   private apply(change: SessionChange): void {
-    const { nearCache } = this.settings;
     this.recent.add(change, this.clock.monotonic());
-    const copy = nearCache?.get(change.sessionId);
-    if (copy && copy.record.version < change.version) nearCache?.delete(change.sessionId);
+    this.settings.nearCache?.dropOlder(change.sessionId, change.version);
   }
 
-  private isHeld({ id, userKey }: SessionRecord): boolean {
-    const now = this.clock.monotonic();
+  private isUsable({ record, readAt }: Copy): boolean {
+    const age = this.clock.now() - readAt;
+    if (age >= this.settings.copyAgeMs || age < -CLOCK_MARGIN_MS) return false;
+    return record.version >= this.recent.versionOf(record.id) && !this.isHeld(record, this.clock.monotonic());
+  }
+
+  private keepNear(copy: Copy): void {
+    this.settings.nearCache?.set({ ...copy, ...this.aging.timesOf(copy.readAt) });
+  }
+
+  private isHeld({ id, userKey }: SessionRecord, now: number): boolean {
     return this.held.has(id, now) || this.held.has(userKey, now);
-  }
-
-  private isEstablished(): boolean {
-    return this.established && this.clock.monotonic() - this.pollStartedAt < this.settings.silenceMs;
-  }
-
-  /** Polls are recent enough, and no clock has jumped as it does when a machine was suspended. */
-  private isFresh(): boolean {
-    const age = this.clock.monotonic() - this.pollStartedAt;
-    const limit = this.failing ? this.settings.silenceMs : this.settings.pollFreshnessMs;
-    return age <= limit && Math.abs(Date.now() - this.wallAtPoll - age) < CLOCK_MARGIN_MS;
-  }
-
-  private effectiveBy(): number {
-    const last = Math.max(0, ...this.others.filter((other) => other.caching).map((other) => other.renewedAt));
-    const from = last > 0 ? last : this.clock.now();
-    return from + this.settings.silenceMs + CLOCK_MARGIN_MS;
   }
 }

@@ -1,5 +1,6 @@
 import type { Ban } from '../core/ban.js';
 import type { SessionChange } from '../core/membership.js';
+import { endsOf } from '../core/verification-cache.js';
 import type {
   AccountState,
   Activity,
@@ -14,6 +15,12 @@ import type {
 import type { EndedSession, SessionRecord } from '../core/session.js';
 import type { AccountRef } from '../core/user-key.js';
 import type { CacheCoherence } from './cache-coherence.js';
+
+/** What a call did to sessions. */
+interface Changes {
+  readonly changes?: readonly SessionChange[];
+  readonly ended?: readonly EndedSession[];
+}
 
 /**
  * A repository beside a cache. While a change is under way no copy of what it may change is used, and once its outcome is
@@ -50,7 +57,7 @@ export class CoherentRepository implements SessionRepository {
     return this.holding(
       request.account.key,
       () => this.inner.login(request),
-      ({ ended }) => ended,
+      ({ ended }) => ({ ended }),
     );
   }
 
@@ -62,7 +69,10 @@ export class CoherentRepository implements SessionRepository {
     return this.holding(
       id,
       () => this.inner.changeSession(id, decide, budgetMs),
-      ({ record, changed }) => (record && changed ? [{ sessionId: id, version: record.version }] : []),
+      ({ record, changed, ended }) => {
+        if (ended) return { ended: [ended] };
+        return record && changed ? { changes: [{ sessionId: id, version: record.version }] } : {};
+      },
     );
   }
 
@@ -70,7 +80,7 @@ export class CoherentRepository implements SessionRepository {
     return this.holding(
       id,
       () => this.inner.endSession(id, end, account),
-      (ended) => (ended ? [ended] : []),
+      (ended) => (ended ? { ended: [ended] } : {}),
     );
   }
 
@@ -82,7 +92,7 @@ export class CoherentRepository implements SessionRepository {
     return this.holding(
       account.key,
       () => this.inner.endAccountSessions(account, end, options),
-      (ended) => ended,
+      (ended) => ({ ended }),
     );
   }
 
@@ -90,7 +100,7 @@ export class CoherentRepository implements SessionRepository {
     return this.holding(
       account.key,
       () => this.inner.ban(account, ban, endSessions),
-      ({ ended, changed }) => [...ended, ...changed],
+      (outcome) => outcome,
     );
   }
 
@@ -98,34 +108,31 @@ export class CoherentRepository implements SessionRepository {
     return this.holding(
       account.key,
       () => this.inner.liftBan(account, service, by),
-      (outcome) => outcome?.changed ?? [],
+      (outcome) => outcome ?? {},
     );
   }
 
   /** What is overdue is refused by the clock, whoever has a copy. */
   async endOverdueSessions(limit: number): Promise<readonly EndedSession[]> {
     const ended = await this.inner.endOverdueSessions(limit);
-    this.coherence.forget(ended);
+    this.coherence.forget(endsOf(ended), ended);
     return ended;
   }
 
   /** Of an idle session the database is asked, whoever has a copy. */
   async endIdleSessions(idleMs: number, slackMs: number, limit: number): Promise<readonly EndedSession[]> {
     const ended = await this.inner.endIdleSessions(idleMs, slackMs, limit);
-    this.coherence.forget(ended);
+    this.coherence.forget(endsOf(ended), ended);
     return ended;
   }
 
-  private async holding<T>(
-    key: string,
-    work: () => Promise<T>,
-    changesOf: (result: T) => readonly SessionChange[],
-  ): Promise<T> {
+  private async holding<T>(key: string, work: () => Promise<T>, changesOf: (result: T) => Changes): Promise<T> {
     const release = this.coherence.hold(key);
     let isKnown = false;
     try {
       const result = await work();
-      this.coherence.forget(changesOf(result));
+      const { changes = [], ended = [] } = changesOf(result);
+      this.coherence.forget([...changes, ...endsOf(ended)], ended);
       isKnown = true;
       return result;
     } finally {

@@ -60,8 +60,8 @@ export class AccountControl {
     };
     const { ban, ended, changed } = await this.repository.ban(account, draft, endSessions);
     this.events.emit({ type: 'account.banned', userId: account.userId, ban });
-    await this.ending.settle(ended);
-    await this.confirmation.confirm(changed);
+    await this.ending.settle(ended, [account.key]);
+    if (changed.length > 0) await this.confirmation.confirm({ changes: changed });
     return { ban, ended: ended.filter(({ reason }) => reason === 'ACCOUNT_DISABLED').length };
   }
 
@@ -71,7 +71,7 @@ export class AccountControl {
     const outcome = await this.repository.liftBan(account, service, actorText(actorOf(options?.by)));
     if (!outcome) return false;
     this.events.emit({ type: 'account.ban-lifted', userId: account.userId, ban: outcome.ban });
-    await this.confirmation.confirm(outcome.changed);
+    await this.confirmation.confirm({ changes: outcome.changed, keys: [account.key] });
     return true;
   }
 

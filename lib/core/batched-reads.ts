@@ -7,6 +7,8 @@ interface Waiting<T> {
 
 /** Most keys of one read. */
 const MAX_BATCH = 100;
+/** Most keys that wait; who asks for a further one is told at once that it cannot be read now. */
+const MAX_WAITING = 10_000;
 
 /**
  * Reads by key for many simultaneous callers with few reads: what is asked for while all readers are busy goes into the
@@ -29,9 +31,13 @@ export class BatchedReads<T> {
     private readonly budgetMs: number,
   ) {}
 
-  /** The value of a key, or null. */
+  /** The value of a key, or null. @throws SessionError SESSION_STORE_UNAVAILABLE */
   get(key: string): Promise<T | null> {
-    const waiting = this.waiting.get(key) ?? this.enter(key);
+    let waiting = this.waiting.get(key);
+    if (!waiting) {
+      if (this.waiting.size >= MAX_WAITING) return Promise.reject(new SessionError('SESSION_STORE_UNAVAILABLE'));
+      waiting = this.enter(key);
+    }
     this.schedule();
     return waiting.promise;
   }

@@ -21,6 +21,8 @@ import type { TokenMode } from './token-mode.js';
 import { TokenRefresh } from './token-refresh.js';
 import { TokenRenewal } from './token-renewal.js';
 import { TokenService } from './token-service.js';
+import type { VerificationStats } from './verification-stats.js';
+import type { VerifiedTokenStore } from './verified-tokens.js';
 import type { EndConfirmation, VerificationCache } from './verification-cache.js';
 import { Verifier } from './verifier.js';
 
@@ -41,6 +43,8 @@ export interface TokenServiceSettings {
   readonly repository: SessionRepository;
   readonly dataRepository: DataRepository;
   readonly coherence: VerificationCache & EndConfirmation;
+  readonly verifiedTokens: VerifiedTokenStore;
+  readonly stats: VerificationStats;
   readonly activity: ActivityRecorder;
   readonly events: LifecycleEvents;
   readonly clock: Clock;
@@ -51,8 +55,15 @@ export function idleSlack(timing: Timing): number {
   return 2 * timing.activityFlush;
 }
 
-/** Puts the parts of lib/core together. `watch` is to be started and stopped with the application. */
-export function createTokenService(settings: TokenServiceSettings): { tokens: TokenService; watch: SessionWatch } {
+/** What belongs to a TokenService beside it: `watch` is to be started and stopped with the application. */
+export interface CreatedTokenService {
+  readonly tokens: TokenService;
+  readonly watch: SessionWatch;
+  readonly verifier: Verifier;
+}
+
+/** Puts the parts of lib/core together. */
+export function createTokenService(settings: TokenServiceSettings): CreatedTokenService {
   const { realm, keys, mode, timing, repository, coherence, activity, events, clock } = settings;
   const rules: RotationRules = {
     mode,
@@ -71,6 +82,8 @@ export function createTokenService(settings: TokenServiceSettings): { tokens: To
     // Half of the time is left for the verification itself.
     renewal: new TokenRenewal({ ...shared, issuer, budgetMs: timing.verifyBudget / 2 }),
     idle: new IdleTimeout(repository, activity, events, rules, timing.verifyBudget),
+    verifiedTokens: settings.verifiedTokens,
+    stats: settings.stats,
     parallelReads: settings.parallelReads,
     budgetMs: timing.verifyBudget,
   });
@@ -92,6 +105,7 @@ export function createTokenService(settings: TokenServiceSettings): { tokens: To
       beforeLogin: settings.beforeLogin,
       loginBudgetMs: timing.loginBudget,
       keepReplacedData: settings.keepReplacedData,
+      settleMs: coherence.silenceMs,
     }),
     tokenRefresh: new TokenRefresh({ ...shared, codec, issuer, verifier }),
     ending,
@@ -100,5 +114,5 @@ export function createTokenService(settings: TokenServiceSettings): { tokens: To
     data: new DataStores(settings.dataRepository),
     watch,
   });
-  return { tokens, watch };
+  return { tokens, watch, verifier };
 }

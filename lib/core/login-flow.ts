@@ -59,6 +59,8 @@ export interface LoginFlowParts {
   readonly loginBudgetMs: number;
   /** Whether the data of replaced sessions stays readable. */
   readonly keepReplacedData: boolean;
+  /** Time after which every node has heard of an end. Milliseconds. */
+  readonly settleMs: number;
 }
 
 /** A login that has been checked and is to be recorded. */
@@ -106,7 +108,10 @@ export class LoginFlow {
       presentedSessionId,
       impersonation,
     });
-    if (outcome.ended.length > 0 || presented) await this.settleReplaced(outcome.ended);
+    const isUnsettled = outcome.kind === 'granted' && outcome.unsettled;
+    if (outcome.ended.length > 0 || presented || isUnsettled) {
+      await this.settleReplaced(outcome.ended, presented ? [account.key, presented.id] : [account.key]);
+    }
     if (outcome.kind === 'limit-reached') throw new SessionError('SESSION_LIMIT_REACHED');
     if (outcome.kind === 'superseded') throw new SessionError('SESSION_REVOKED');
     if (outcome.kind === 'banned') throw new SessionError('ACCOUNT_DISABLED');
@@ -137,9 +142,9 @@ export class LoginFlow {
   }
 
   /** While a node may still accept the old token, the new one is given to nobody: the client logs in again. */
-  private async settleReplaced(ended: readonly EndedSession[]): Promise<void> {
+  private async settleReplaced(ended: readonly EndedSession[], keys: readonly string[]): Promise<void> {
     try {
-      await this.parts.ending.settle(ended);
+      await this.parts.ending.settle(ended, keys);
     } catch (cause) {
       throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
     }
@@ -148,7 +153,7 @@ export class LoginFlow {
   /** @returns what was recorded, and the tokens of the session if there is one now */
   private async record(login: PendingLogin): Promise<{ tokens: IssuedTokens | null; outcome: LoginOutcome }> {
     const policy = this.pickPolicy(login);
-    const { issuer, keepReplacedData, repository } = this.parts;
+    const { issuer, keepReplacedData, repository, settleMs } = this.parts;
     const { account, input, authenticatedAt = null, impersonation, presentedSessionId, ticketEpoch } = login;
     const id = randomId();
     const nonce = randomId();
@@ -160,7 +165,8 @@ export class LoginFlow {
       );
     const open = (now: number) => this.open(login, { id, nonce, secrets }, now);
     const impersonationReason = impersonation?.reason ?? null;
-    const request = { account, open, ticketEpoch, authenticatedAt, impersonationReason, keepReplacedData, decide };
+    const settings = { keepReplacedData, settleMs };
+    const request = { account, open, ticketEpoch, authenticatedAt, impersonationReason, decide, ...settings };
     const outcome = await this.inAccountOrder(account, () => repository.login(request));
     if (outcome.kind !== 'granted') return { tokens: null, outcome };
     const { session } = outcome;

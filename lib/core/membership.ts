@@ -1,12 +1,34 @@
-/** What one poll of the shared state found. Times are milliseconds since the epoch by the clock of the database. */
-export interface PollResult {
+/** A node as its row says. Times are milliseconds since the epoch by the clock of the database. */
+export interface MemberRow {
+  readonly id: string;
+  /** Whether it may be answering from a cache. */
+  readonly caching: boolean;
+  /** Whether messages of other nodes can reach it at all. */
+  readonly messaging: boolean;
+  /** When it last wrote its row. */
+  readonly renewedAt: number;
+  /** When the last poll began that it has completed; 0 for none. It knows of every change from before. */
+  readonly polledAt: number;
+}
+
+/** What one node writes of itself. */
+export type MemberState = Pick<MemberRow, 'id' | 'caching' | 'messaging' | 'polledAt'>;
+
+/** The other nodes of the realm that are not known to be gone. */
+export interface MemberList {
+  /** What the clock of the database showed when the list was read. */
   readonly databaseTime: number;
+  readonly others: readonly MemberRow[];
+}
+
+/** What one poll of the shared state found. */
+export interface PollResult extends MemberList {
   /** Monotonic time of this node at which the database's clock was read, give or take half of a round trip. */
   readonly measuredAt: number;
   /** False if the row of this node was missing and has been put back, as after a long pause. */
   readonly wasRegistered: boolean;
-  /** The other nodes of the realm that are not known to be gone. */
-  readonly others: readonly { readonly id: string; readonly caching: boolean; readonly renewedAt: number }[];
+  /** When this poll wrote the row of this node. */
+  readonly renewedAt: number;
   /** Changes of verdicts since the time that was asked for. */
   readonly changes: readonly SessionChange[];
 }
@@ -23,7 +45,10 @@ export interface Membership {
    * Renews the row of a node and then reads: whoever has written its row before this read is seen by it.
    * @param changesSince changes from this time on are wanted; null for none
    */
-  poll(node: { readonly id: string; readonly caching: boolean }, changesSince: number | null): Promise<PollResult>;
+  poll(node: MemberState, changesSince: number | null): Promise<PollResult>;
+
+  /** The other nodes. Whoever has written its row before this read is in the list. */
+  list(nodeId: string): Promise<MemberList>;
 
   /** Removes the row of a node that uses its cache no more. */
   leave(nodeId: string): Promise<void>;

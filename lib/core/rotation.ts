@@ -27,6 +27,25 @@ export function needsUpkeep(
   return hasUnsettledParent(record) || isRenewalDue(record, now, mode);
 }
 
+/**
+ * Until when the use of a token that is good now comes to the same, as long as the record does not change: milliseconds
+ * since the epoch. `lastUse` is that of the session, as far as it is known.
+ */
+export function goodUntil(
+  record: SessionRecord,
+  pair: TokenPair | SupersededPair,
+  lastUse: number,
+  { mode, idleMs }: RotationRules,
+): number {
+  const { graceUntil = null } = pair as Partial<SupersededPair>;
+  return Math.min(
+    record.expiresAt,
+    pair.accessExpiresAt - (mode.renewWithinMs ?? 0),
+    graceUntil ?? Infinity,
+    idleMs === null ? Infinity : lastUse + idleMs,
+  );
+}
+
 /** Whether the current tokens have not been used yet, as far as the record knows. */
 function hasUnsettledParent(record: SessionRecord): boolean {
   return record.superseded.some((pair) => pair.graceUntil === null);

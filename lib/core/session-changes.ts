@@ -36,7 +36,7 @@ export class SessionChanges {
       return { result: null, patch: patchOf(current, now), events: event ? [event] : [] };
     });
     if (!record || !changed) throw new SessionError('SESSION_NOT_FOUND');
-    await this.confirmation.confirm([{ sessionId, version: record.version }]);
+    await this.confirmation.confirm({ changes: [{ sessionId, version: record.version }] });
     return toSession(record);
   }
 }

@@ -3,7 +3,7 @@ import type { LifecycleEvents } from './lifecycle-event.js';
 import type { SessionRepository } from './session-repository.js';
 import type { EndedSession, SessionRecord } from './session.js';
 import { type AccountRef, actorText } from './user-key.js';
-import type { EndConfirmation } from './verification-cache.js';
+import { type EndConfirmation, endsOf } from './verification-cache.js';
 
 /**
  * Ends sessions: records the end, then waits until it is true everywhere. It waits though there was nothing left to end: the
@@ -19,7 +19,7 @@ export class SessionEnding {
   /** Ends the session of a token's holder. For one that has ended already, only makes sure that every node knows. */
   async logOut(holder: SessionRecord): Promise<boolean> {
     if (holder.end) {
-      await this.confirmation.confirm([{ sessionId: holder.id, version: holder.version }]);
+      await this.confirmation.confirm({ changes: [{ sessionId: holder.id, version: holder.version }] });
       return false;
     }
     return this.endOne(holder.id, 'SESSION_LOGGED_OUT', holder.userId);
@@ -28,7 +28,7 @@ export class SessionEnding {
   /** @returns whether this call ended it */
   async endOne(sessionId: string, reason: EndReason, by: string, account?: AccountRef): Promise<boolean> {
     const ended = await this.repository.endSession(sessionId, { reason, by: actorText(by) }, account);
-    await this.settle(ended ? [ended] : []);
+    await this.settle(ended ? [ended] : [], ended ? [] : [sessionId]);
     // A session that turned out to be overdue ended by itself.
     return ended?.reason === reason;
   }
@@ -41,15 +41,18 @@ export class SessionEnding {
     options: { readonly except: string | null; readonly raiseEpoch: boolean },
   ): Promise<number> {
     const ended = await this.repository.endAccountSessions(account, { reason, by: actorText(by) }, options);
-    await this.settle(ended);
+    await this.settle(ended, [account.key]);
     return ended.filter((one) => one.reason === reason).length;
   }
 
-  /** Tells of ends that are recorded, and waits until they are true everywhere. */
-  async settle(ended: readonly EndedSession[]): Promise<void> {
+  /**
+   * Tells of ends that are recorded, and waits until they are true everywhere.
+   * @param keys sessions, and accounts, that others may have ended something of; see ChangeNotice
+   */
+  async settle(ended: readonly EndedSession[], keys: readonly string[]): Promise<void> {
     for (const { sessionId, userId, reason } of ended) {
       this.events.emit({ type: 'session.ended', sessionId, userId, reason });
     }
-    await this.confirmation.confirm(ended);
+    await this.confirmation.confirm({ changes: endsOf(ended), keys });
   }
 }

@@ -18,12 +18,20 @@ export interface LoginRequest {
   readonly impersonationReason: string | null;
   /** Whether the data of sessions that this login ends stays readable. */
   readonly keepReplacedData: boolean;
+  /** Time after which every node has heard of an end. Milliseconds; see `unsettled`. */
+  readonly settleMs: number;
   /** Called under the account's lock, possibly several times. Must be pure. */
   readonly decide: (live: readonly LiveSession[], now: number) => SlotDecision;
 }
 
 export type LoginOutcome =
-  | { readonly kind: 'granted'; readonly session: SessionRecord; readonly ended: readonly EndedSession[] }
+  | {
+      readonly kind: 'granted';
+      readonly session: SessionRecord;
+      readonly ended: readonly EndedSession[];
+      /** Whether others ended sessions of the account so lately that some node may not have heard of it yet. */
+      readonly unsettled: boolean;
+    }
   | { readonly kind: 'limit-reached'; readonly limit: number; readonly ended: readonly EndedSession[] }
   | { readonly kind: 'superseded'; readonly ended: readonly EndedSession[] }
   | { readonly kind: 'banned'; readonly ban: Ban; readonly ended: readonly EndedSession[] };

@@ -1,6 +1,7 @@
 import type { Ban } from './ban.js';
 import type { EndReason } from './end-reason.js';
 import type { SupersededPair, TokenPair } from './token-pair.js';
+import type { Tombstone } from './tombstone.js';
 
 /** Plain JSON data about the user, given at login and handed to every request of the session. */
 export type Claims = Readonly<Record<string, unknown>>;
@@ -87,6 +88,7 @@ export interface EndedSession {
   readonly userId: string;
   readonly reason: EndReason;
   readonly version: number;
+  readonly tombstone: Tombstone;
 }
 
 /** The parts of a record that an application may see. */

@@ -7,7 +7,7 @@ import type { ChangedSession, SessionRepository } from './session-repository.js'
 import { type Session, type SessionRecord, toSession } from './session.js';
 import type { ParsedToken, TokenCodec } from './token-codec.js';
 import type { IssuedTokens, TokenIssuer } from './token-issuer.js';
-import type { EndConfirmation } from './verification-cache.js';
+import { type EndConfirmation, endsOf } from './verification-cache.js';
 import { MAX_TOKEN_LENGTH, type Verifier } from './verifier.js';
 
 /** What a refresh gives. */
@@ -68,20 +68,24 @@ export class TokenRefresh {
       }
       events.emit({ type: 'session.ended', ...about, reason: ended.reason });
       // The refusal stands, whether or not every node has heard of the end by now.
-      await confirmation.confirm([ended]).catch((error: unknown) => {
+      await confirmation.confirm({ changes: endsOf([ended]) }).catch((error: unknown) => {
         if (!(error instanceof EndPendingError)) throw error;
       });
     }
     throw new TokenRefusedError(await this.parts.verifier.explain(result.verdict));
   }
 
-  /** Without grace, the old tokens must be refused everywhere before the new ones are given out. */
+  /**
+   * Where grace is over before every node has heard of the rotation by itself, the old tokens must be known everywhere as what
+   * they are before the new ones are given out.
+   */
   private async publish({ id, userId, version }: SessionRecord): Promise<void> {
     const { confirmation, events, rules } = this.parts;
     events.emit({ type: 'session.refreshed', sessionId: id, userId });
-    if (rules.mode.graceMs > 0) return;
+    const notice = { changes: [{ sessionId: id, version }] };
+    if (rules.mode.graceMs > confirmation.silenceMs) return confirmation.announce(notice);
     try {
-      await confirmation.confirm([{ sessionId: id, version }]);
+      await confirmation.confirm(notice);
     } catch (cause) {
       throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
     }

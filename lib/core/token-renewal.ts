@@ -6,12 +6,14 @@ import type { SessionRepository } from './session-repository.js';
 import type { SessionRecord } from './session.js';
 import type { ParsedToken } from './token-codec.js';
 import type { TokenIssuer } from './token-issuer.js';
+import type { EndConfirmation } from './verification-cache.js';
 import { type RenewedToken, pairOf } from './verification.js';
 
 export interface TokenRenewalParts {
   readonly repository: Pick<SessionRepository, 'changeSession'>;
   readonly issuer: TokenIssuer;
   readonly events: LifecycleEvents;
+  readonly confirmation: EndConfirmation;
   readonly clock: Clock;
   readonly rules: RotationRules;
   /** Longest time that a request waits for it. Milliseconds. */
@@ -70,13 +72,26 @@ export class TokenRenewal {
 
   private async change(token: ParsedToken, text: string): Promise<SessionRecord | null> {
     const { repository, issuer, events, rules, budgetMs } = this.parts;
-    const { result: renewed, record } = await repository.changeSession(
+    const {
+      result: renewed,
+      record,
+      changed,
+    } = await repository.changeSession(
       token.sessionId,
       (current, _account, now) =>
         decideUse(token, current, now, rules, (subject, at) => issuer.openSuccessor(subject, text, at)),
       budgetMs,
     );
     if (record && renewed) events.emit({ type: 'session.renewed', sessionId: record.id, userId: record.userId });
+    if (record && changed) await this.publish(record);
     return record;
+  }
+
+  /** A grace that is over before every node has heard of it by itself begins when they have confirmed it. */
+  private async publish({ id, version }: SessionRecord): Promise<void> {
+    const { confirmation, rules } = this.parts;
+    const notice = { changes: [{ sessionId: id, version }] };
+    if (rules.mode.graceMs > confirmation.silenceMs) confirmation.announce(notice);
+    else await confirmation.confirm(notice);
   }
 }

@@ -1,5 +1,6 @@
 import type { SessionChange } from './membership.js';
-import type { SessionRecord } from './session.js';
+import type { EndedSession, SessionRecord } from './session.js';
+import type { Tombstone } from './tombstone.js';
 
 /**
  * Remembers records that the database gave, and answers only while it is sure that nothing newer has been decided. It may
@@ -10,19 +11,52 @@ export interface VerificationCache {
   get(sessionId: string): SessionRecord | null;
 
   /**
+   * Asks what the nodes remember in common. Null where they remember nothing that may be trusted now, or cannot be asked in
+   * time. A record may be behind as far as a refusal goes; a tombstone never is. Never rejects.
+   */
+  fetch(sessionId: string): Promise<SessionRecord | Tombstone | null>;
+
+  /**
    * Offers a record that was just read. Not kept if a later version is known or caching is off.
    * @param readAt database time at which the read was sent
    */
   put(record: SessionRecord, readAt: number): void;
+
+  /** Sessions in use whose copies are soon too old to be used; each is named once. */
+  takeAging(): readonly string[];
+
+  /** Whether the copy of a session is soon too old, or gone. */
+  isAging(sessionId: string): boolean;
 }
 
-/** Makes an end true on every node. */
+/** What changed, as far as every node must hear of it. */
+export interface ChangeNotice {
+  /** Sessions whose records have a new version. */
+  readonly changes?: readonly SessionChange[];
+  /**
+   * Ids of sessions, and keys of accounts, of which somebody else may have changed something that not every node has heard
+   * of: their copies are not used until each node has read the change log.
+   */
+  readonly keys?: readonly string[];
+}
+
+/** Makes a change true on every node. */
 export interface EndConfirmation {
   /**
-   * Resolves when no node accepts the sessions any more: this one has forgotten them at once, and the others have
-   * confirmed it or cannot be using a cache. So are all ends that were recorded before the call: with no changes, it
-   * confirms an end that an earlier call left pending.
-   * @throws EndPendingError if that cannot be confirmed in time; the ends are recorded and take effect by its time
+   * Resolves when no node goes by what was before the change: this one has forgotten it at once, and the others have
+   * confirmed it or cannot be using a cache.
+   * @throws EndPendingError if that cannot be confirmed in time; the change is recorded and takes effect by its time
    */
-  confirm(changes: readonly SessionChange[]): Promise<void>;
+  confirm(notice: ChangeNotice): Promise<void>;
+
+  /** Tells every node of a change and waits for none. Where that fails they find it in the change log. */
+  announce(notice: ChangeNotice): void;
+
+  /** Longest time until every node that can still be using a cache has heard of a change by itself. Milliseconds. */
+  readonly silenceMs: number;
+}
+
+/** What the nodes must hear of sessions that ended. */
+export function endsOf(ended: readonly EndedSession[]): readonly SessionChange[] {
+  return ended.map(({ sessionId, version }) => ({ sessionId, version }));
 }

@@ -3,14 +3,25 @@ import type { ActivityRecorder } from './activity-recorder.js';
 import { BatchedReads } from './batched-reads.js';
 import type { Clock } from './clock.js';
 import type { IdleTimeout } from './idle-timeout.js';
-import { type RotationRules, needsUpkeep } from './rotation.js';
+import { type RotationRules, goodUntil, needsUpkeep } from './rotation.js';
 import type { SessionRepository } from './session-repository.js';
 import { type Session, type SessionRecord, toSession } from './session.js';
 import { type ParsedToken, type TokenCodec, equalHashes } from './token-codec.js';
 import type { SupersededPair, TokenPair } from './token-pair.js';
 import type { TokenRenewal } from './token-renewal.js';
+import { endOfHolder, isTombstone } from './tombstone.js';
 import type { VerificationCache } from './verification-cache.js';
-import { type Refusal, type Replacement, type Verdict, type Verification, judge, pairOf } from './verification.js';
+import type { VerificationStats } from './verification-stats.js';
+import {
+  type Refusal,
+  type Replacement,
+  type Verdict,
+  type Verification,
+  ended,
+  judge,
+  pairOf,
+} from './verification.js';
+import { VerifiedTokens, type VerifiedTokenStore } from './verified-tokens.js';
 
 /** Above the length of any token of ours; longer text is refused unread (RFC 6750 sets no limit). */
 export const MAX_TOKEN_LENGTH = 12_288;
@@ -28,6 +39,8 @@ export interface VerifierParts {
   readonly activity: ActivityRecorder;
   readonly clock: Clock;
   readonly rules: RotationRules;
+  readonly verifiedTokens: VerifiedTokenStore;
+  readonly stats: VerificationStats;
   /** Most reads of the database at once. */
   readonly parallelReads: number;
   /** Time in which the database must have answered. Milliseconds. */
@@ -46,46 +59,71 @@ export interface GoodToken {
 export type Inspection = GoodToken | Exclude<Verification, { readonly status: 'VALID' }>;
 
 /**
- * Answers whether a token is good: from the cache where it may, without any I/O where the token cannot be ours, from the
- * database otherwise.
+ * Answers whether a token is good: from memory where it may, without any I/O where the token cannot be ours, from what the
+ * nodes remember in common where that may be trusted, from the database otherwise.
  */
 export class Verifier {
   private readonly reads: BatchedReads<SessionRecord>;
   /** The application's view of each record, made once and shared by the requests that the record answers. */
   private readonly views = new WeakMap<SessionRecord, Session>();
+  private readonly verified: VerifiedTokens;
 
   constructor(private readonly parts: VerifierParts) {
+    const { verifiedTokens, cache, clock } = parts;
     this.reads = new BatchedReads((ids) => this.readRecords(ids), parts.parallelReads, parts.budgetMs);
+    this.verified = new VerifiedTokens(verifiedTokens, cache, clock);
+  }
+
+  /**
+   * The session of a token that this process knows to be good, in the same turn; null for a token that has to be looked at.
+   * Has no effect on the session.
+   */
+  fromMemory(text: string): Session | null {
+    const session = this.verified.get(text);
+    if (session) this.parts.stats.fromMemory++;
+    return session;
   }
 
   /** Never rejects. @param strict whether the database is to be asked in any case */
-  async verify(token: unknown, strict = false): Promise<Verification> {
-    const result = await this.inspect(token, strict);
+  async verify(text: unknown, strict = false): Promise<Verification> {
+    const result = await this.inspect(text, strict);
     if (result.status !== 'VALID') return result;
-    const { record, pair } = result;
+    const { token, record, pair } = result;
     const session = this.view(record);
     const { clock, rules, renewal } = this.parts;
-    if (!needsUpkeep(record, pair, clock.now(), rules.mode)) return { status: 'VALID', session };
-    const renewed = await renewal.afterUse(result.token, token as string, record);
+    if (!needsUpkeep(record, pair, clock.now(), rules.mode)) {
+      this.remember(text as string, result, session);
+      return { status: 'VALID', session };
+    }
+    const renewed = await renewal.afterUse(token, text as string, record);
     return renewed ? { status: 'VALID', session, renewed } : { status: 'VALID', session };
   }
 
   /** The same without any effect on the session. Never rejects. */
   async inspect(text: unknown, strict = false): Promise<Inspection> {
-    const { format } = this.parts;
-    if (typeof text !== 'string' || text.length === 0 || text.length > format.maxLength) return NOT_A_TOKEN;
-    const token = format.read(text);
-    if (!token) return NOT_KNOWN;
-    if (format.hashCoversText && !strict) {
-      const good = this.fromCache(token);
-      if (good) return good;
+    const { clock, format, stats } = this.parts;
+    if (typeof text !== 'string' || text.length === 0 || text.length > format.maxLength) {
+      return stats.count('none', NOT_A_TOKEN);
     }
+    const token = format.read(text);
+    if (!token) return stats.count('none', NOT_KNOWN);
+    if (format.hashCoversText && !strict) {
+      const known = this.fromCache(token);
+      if (known) return stats.count('memory', known);
+    }
+    const startedAt = clock.monotonic();
+    const tookUntilNow = () => clock.monotonic() - startedAt;
     try {
-      if (!(await format.isAuthentic(text))) return NOT_KNOWN;
-      const good = format.hashCoversText || strict ? null : this.fromCache(token);
-      return good ?? (await this.fromDatabase(token));
+      if (!(await format.isAuthentic(text))) return stats.count('none', NOT_KNOWN);
+      if (!strict) {
+        const known = format.hashCoversText ? null : this.fromCache(token);
+        if (known) return stats.count('memory', known);
+        const shared = await this.fromShared(token);
+        if (shared) return stats.count('shared', shared, tookUntilNow());
+      }
+      return stats.count('database', await this.fromDatabase(token), tookUntilNow());
     } catch (cause) {
-      return { status: 'UNKNOWN', cause };
+      return stats.count('database', { status: 'UNKNOWN', cause }, tookUntilNow());
     }
   }
 
@@ -111,25 +149,51 @@ export class Verifier {
     return this.reads.get(sessionId);
   }
 
-  /** What the holder of a refused token is told. */
+  /** What the holder of a refused token is told. Never rejects: the reason is known, whatever else is not. */
   async explain({ reason, end }: Verdict & { readonly status: 'INVALID' }): Promise<Refusal> {
     if (!end) return { reason };
-    const winner = end.replacedBy === null ? null : await this.findReplacement(end.replacedBy);
+    const winner = end.replacedBy === null ? null : await this.findReplacement(end.replacedBy).catch(() => null);
     return { reason, endedAt: end.at, ...(winner && { replacedBy: winner }) };
   }
 
-  /** What may be told of the session that took the place of another. */
+  /** What may be told of the session that took the place of another. @throws SessionError SESSION_STORE_UNAVAILABLE */
   async findReplacement(id: string): Promise<Replacement | null> {
-    const winner = await this.reads.get(id);
+    const winner = this.parts.cache.get(id) ?? (await this.reads.get(id));
     return winner && { deviceType: winner.deviceType, deviceName: winner.deviceName, at: winner.createdAt };
   }
 
-  /** A good copy says VALID. Whatever else it would say, the database is asked: a copy may be behind. */
-  private fromCache(token: ParsedToken): GoodToken | null {
+  /** Reads sessions again that are in use and whose copies are soon too old: first what another node has read meanwhile. */
+  async refreshCopies(): Promise<void> {
+    const { cache } = this.parts;
+    const ids = cache.takeAging();
+    await Promise.all(ids.map((id) => cache.fetch(id)));
+    const old = ids.filter((id) => cache.isAging(id));
+    await Promise.all(old.map((id) => this.reads.get(id).catch(() => null)));
+  }
+
+  /** A copy in memory. */
+  private fromCache(token: ParsedToken): Inspection | null {
     const record = this.parts.cache.get(token.sessionId);
-    if (!record) return null;
+    return record && this.byCopy(token, record);
+  }
+
+  private async fromShared(token: ParsedToken): Promise<Inspection | null> {
+    const { cache, clock, rules } = this.parts;
+    const found = await cache.fetch(token.sessionId);
+    if (!found) return null;
+    if (!isTombstone(found)) return this.byCopy(token, found);
+    const end = endOfHolder(token, found);
+    return end && { status: 'INVALID', ...(await this.explain(ended(end, clock.now(), rules))) };
+  }
+
+  /**
+   * A copy may say that a token is good, and that its session is past the end that never moves. Whatever else it would say,
+   * the database is asked: it may be behind.
+   */
+  private byCopy(token: ParsedToken, record: SessionRecord): Inspection | null {
     const verdict = this.judge(token, record);
-    return verdict.status === 'VALID' ? { status: 'VALID', token, record, pair: verdict.pair } : null;
+    if (verdict.status === 'VALID') return { status: 'VALID', token, record, pair: verdict.pair };
+    return verdict.status === 'INVALID' && verdict.reason === 'SESSION_EXPIRED' ? verdict : null;
   }
 
   private async fromDatabase(token: ParsedToken): Promise<Inspection> {
@@ -151,6 +215,13 @@ export class Verifier {
     return judge(token, record, clock.now(), { ...rules, idleMs }, activity.lastUse(record));
   }
 
+  /** So that the next request with the same token need not be looked at, as long as the cache stands by the record. */
+  private remember(text: string, { record, pair }: GoodToken, session: Session): void {
+    const { activity, cache, rules } = this.parts;
+    if (cache.get(record.id) !== record) return;
+    this.verified.note(text, { record, session, until: goodUntil(record, pair, activity.lastUse(record), rules) });
+  }
+
   private view(record: SessionRecord): Session {
     let session = this.views.get(record);
     if (!session) this.views.set(record, (session = freezeDeep(toSession(record))));
@@ -161,7 +232,7 @@ export class Verifier {
     const { cache, clock, repository } = this.parts;
     const readAt = clock.now();
     const records = await repository.findSessions(ids);
-    for (const record of records) if (!record.end) cache.put(record, readAt);
+    for (const record of records) cache.put(record, readAt);
     return new Map(records.map((record) => [record.id, record]));
   }
 }

@@ -5,6 +5,7 @@ import type { EndRequest } from '../core/session-repository.js';
 import type { EndedSession } from '../core/session.js';
 import { type Row, type Script, type SqlValue, type Statement, join, list, raw, sql } from './sql.js';
 import { toUserId } from './session-rows.js';
+import { toSuperseded } from './stored-json.js';
 import type { Tables } from './tables.js';
 
 /** Most rows that one statement touches, so that it stays below every engine's limit of parameters. */
@@ -12,7 +13,8 @@ const CHUNK = 500;
 
 /** The columns of a locked live session that ending it needs. */
 export const ENDING_COLUMNS = raw(
-  'id, realm, user_key, user_id, version, ip, device_type, device_name, usable_until, expires_at',
+  `id, realm, user_key, user_id, version, ip, device_type, device_name, usable_until, expires_at, generation, access_hash,
+   superseded`,
 );
 
 export interface Ending {
@@ -57,16 +59,21 @@ export function* endSessions(
         return { type: 'SESSION_ENDED' as const, at: now, actor: by, reason, ...describe(row) };
       }),
     );
-    for (const row of chunk) {
-      ended.push({
-        sessionId: String(row.id),
-        userId: toUserId(row.user_id) ?? '',
-        reason: endingOf(row).reason,
-        version: Number(row.version) + 1,
-      });
-    }
+    for (const row of chunk) ended.push(toEnded(row, endingOf(row)));
   }
   return ended;
+}
+
+function toEnded(row: Row, { reason, at, by, replacedBy }: Ending): EndedSession {
+  const sessionId = String(row.id);
+  const version = Number(row.version) + 1;
+  const current = { generation: Number(row.generation), accessHash: String(row.access_hash) };
+  const superseded = (toSuperseded(row.superseded) ?? []).map(({ generation, accessHash }) => ({
+    generation,
+    accessHash,
+  }));
+  const tombstone = { sessionId, version, end: { reason, at, by, replacedBy }, tokens: [...superseded, current] };
+  return { sessionId, userId: toUserId(row.user_id) ?? '', reason, version, tombstone };
 }
 
 /** Rows in portions that one statement can take. */

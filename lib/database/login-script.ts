@@ -109,7 +109,7 @@ export function* loginScript(
   if (session.impersonator !== null) {
     yield insertSession(tables.session, session, `as:${session.id}`);
     yield insertEvents(tables, [{ ...event, type: 'IMPERSONATION', detail: { reason: request.impersonationReason } }]);
-    return { kind: 'granted', session, ended: overdue };
+    return { kind: 'granted', session, ended: overdue, unsettled: false };
   }
   const own = live.filter((row) => row.impersonator === null);
   const decision = decide(own.map(toLiveSession), now);
@@ -125,7 +125,18 @@ export function* loginScript(
     replacedBy: session.id,
     keepData: request.keepReplacedData,
   }));
+  const unsettled = yield* hasEndedSince(tables, account.key, now - request.settleMs);
   yield insertSession(tables.session, session, decision.slot);
   yield insertEvents(tables, [{ ...event, type: 'LOGIN' }]);
-  return { kind: 'granted', session, ended: [...overdue, ...replaced] };
+  return { kind: 'granted', session, ended: [...overdue, ...replaced], unsettled };
+}
+
+/**
+ * Whether a session of the account ended after a time. Another node may be about to tell of it, or may have crashed before
+ * it could, and the slot that came free is given away now.
+ */
+function* hasEndedSince(tables: Tables, accountKey: string, time: number): Script<boolean> {
+  const { rows } = yield sql`SELECT 1 AS found FROM ${tables.session}
+    WHERE user_key = ${accountKey} AND ended_at > ${time} LIMIT 1`;
+  return rows.length > 0;
 }

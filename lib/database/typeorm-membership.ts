@@ -1,4 +1,5 @@
-import type { Membership, PollResult } from '../core/membership.js';
+import type { MemberList, MemberRow, MemberState, Membership, PollResult } from '../core/membership.js';
+import { SessionError } from '../core/session-error.js';
 import type { Engine, RunOptions } from './engine.js';
 import { isGone, processIdentity } from './process-identity.js';
 import { type Row, list, sql } from './sql.js';
@@ -19,37 +20,45 @@ export class TypeOrmMembership implements Membership {
     this.options = { lane: 'control', budgetMs };
   }
 
-  async poll(node: { id: string; caching: boolean }, changesSince: number | null): Promise<PollResult> {
+  async poll({ id, ...state }: MemberState, changesSince: number | null): Promise<PollResult> {
     const { engine, tables, realm } = this;
     const { now } = engine.dialect;
-    const caching = Number(node.caching);
+    const [caching, messaging, polledAt] = [Number(state.caching), Number(state.messaging), state.polledAt];
     const renewed = await engine.write(
-      sql`UPDATE ${tables.member} SET renewed_at = ${now}, caching = ${caching} WHERE id = ${node.id}`,
+      sql`UPDATE ${tables.member} SET renewed_at = ${now}, caching = ${caching}, messaging = ${messaging},
+        polled_at = ${polledAt} WHERE id = ${id}`,
       this.options,
     );
     if (renewed.affected === 0) {
       await engine.write(
-        sql`INSERT INTO ${tables.member} (id, realm, process, caching, renewed_at)
-          VALUES (${node.id}, ${realm}, ${this.process}, ${caching}, ${now})`,
+        sql`INSERT INTO ${tables.member} (id, realm, process, caching, messaging, polled_at, renewed_at)
+          VALUES (${id}, ${realm}, ${this.process}, ${caching}, ${messaging}, ${polledAt}, ${now})`,
         this.options,
       );
     }
     const askedAt = performance.now();
-    const members = await engine.read(
-      sql`SELECT id, process, caching, renewed_at, ${now} AS now_ms FROM ${tables.member} WHERE realm = ${realm}`,
-      this.options,
-    );
+    const members = await this.readMembers();
     const measuredAt = (askedAt + performance.now()) / 2;
-    const others = members.rows.filter((row) => row.id !== node.id);
-    const gone = others.filter((row) => isGone(row.process as string | null));
+    const own = members.find((row) => row.id === id);
+    // Somebody took this node for gone in between; the next poll puts its row back.
+    if (!own) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The row of this node is gone.');
+    // Nobody need wait for the row of a process that is known to be gone.
+    const gone = members.filter((row) => row !== own && isGone(row.process as string | null));
     if (gone.length > 0) await this.remove(gone.map((row) => String(row.id)));
     return {
-      databaseTime: Number(members.rows[0]?.now_ms),
+      ...listOf(
+        members.filter((row) => !gone.includes(row)),
+        id,
+      ),
       measuredAt,
       wasRegistered: renewed.affected > 0,
-      others: others.filter((row) => !gone.includes(row)).map(toMember),
+      renewedAt: Number(own.renewed_at),
       changes: changesSince === null ? [] : await this.changesSince(changesSince),
     };
+  }
+
+  async list(nodeId: string): Promise<MemberList> {
+    return listOf(await this.readMembers(), nodeId);
   }
 
   async leave(nodeId: string): Promise<void> {
@@ -65,6 +74,16 @@ export class TypeOrmMembership implements Membership {
     );
   }
 
+  private async readMembers(): Promise<readonly Row[]> {
+    const { engine, tables, realm } = this;
+    const { rows } = await engine.read(
+      sql`SELECT id, process, caching, messaging, renewed_at, polled_at, ${engine.dialect.now} AS now_ms
+        FROM ${tables.member} WHERE realm = ${realm}`,
+      this.options,
+    );
+    return rows;
+  }
+
   private async changesSince(since: number): Promise<PollResult['changes']> {
     const { rows } = await this.engine.read(
       sql`SELECT session_id, version FROM ${this.tables.change} WHERE realm = ${this.realm} AND at >= ${since}`,
@@ -78,6 +97,18 @@ export class TypeOrmMembership implements Membership {
   }
 }
 
-function toMember(row: Row) {
-  return { id: String(row.id), caching: Number(row.caching) !== 0, renewedAt: Number(row.renewed_at) };
+/** Where there is no row there is nobody whose times the clock would be compared with. */
+function listOf(members: readonly Row[], nodeId: string): MemberList {
+  const others = members.filter((row) => row.id !== nodeId).map(toMember);
+  return { databaseTime: Number(members[0]?.now_ms ?? 0), others };
+}
+
+function toMember(row: Row): MemberRow {
+  return {
+    id: String(row.id),
+    caching: Number(row.caching) !== 0,
+    messaging: Number(row.messaging ?? 0) !== 0,
+    renewedAt: Number(row.renewed_at),
+    polledAt: Number(row.polled_at ?? 0),
+  };
 }

@@ -1,4 +1,5 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
+import type { SharedBackendFactory } from '../cache/shared-cache.js';
 import type { BeforeLogin } from '../core/before-login.js';
 import type { Clock } from '../core/clock.js';
 import { type DevicePolicy, singleDevice } from '../core/device-policy.js';
@@ -79,7 +80,16 @@ export class SessionModuleOptions {
   /** Connections to a database server: for reading sessions of requests, and for logins, ends and lists. */
   connections?: { readonly verify?: number; readonly work?: number } = {};
 
-  /** Sessions that this process may remember, or false for none. Used only while it is the only process on the database. */
+  /**
+   * What the servers remember in common and how they tell each other of changes: `redis(...)` of `nestjs-latchkey/redis`.
+   * Without it they ask the database, unless there is only one of them. All servers of a realm should have it, or none.
+   */
+  redis?: SharedBackendFactory;
+
+  /**
+   * Sessions that this process may remember, or false for none. Used while it is the only process on the database, or, with
+   * `redis`, while all of them hear of each other's changes.
+   */
   nearCache?: false | { readonly maxEntries: number } = { maxEntries: 10_000 };
 
   /** Times that the parts of the library agree on. */
@@ -94,9 +104,9 @@ export class SessionModuleOptions {
 
 /** The options with their defaults, checked. */
 export type ResolvedOptions = Required<
-  Omit<SessionModuleOptions, 'database' | 'clock' | 'connections' | 'messages' | 'idleTimeout' | 'headers'>
+  Omit<SessionModuleOptions, 'database' | 'clock' | 'redis' | 'connections' | 'messages' | 'idleTimeout' | 'headers'>
 > &
-  Pick<SessionModuleOptions, 'clock' | 'database'> & {
+  Pick<SessionModuleOptions, 'clock' | 'database' | 'redis'> & {
     /** Milliseconds; null for none. */
     readonly idleMs: number | null;
     readonly headers: Required<HeaderOptions>;
@@ -104,7 +114,7 @@ export type ResolvedOptions = Required<
     readonly messages: Readonly<Record<SessionErrorCode, string>>;
   };
 
-const KNOWN = new Set([...Object.keys(new SessionModuleOptions()), 'secret', 'database', 'clock']);
+const KNOWN = new Set([...Object.keys(new SessionModuleOptions()), 'secret', 'database', 'clock', 'redis']);
 
 /** @throws SessionError CONFIGURATION_INVALID naming the option and saying what to change */
 export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
@@ -135,6 +145,9 @@ export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
   if (typeof runMigrations !== 'boolean') throw invalidOption('runMigrations', 'must be true or false');
   if (nearCache !== false && !isCount(nearCache?.maxEntries, 10_000_000)) {
     throw invalidOption('nearCache', 'must be false or { maxEntries: a whole number from 1 to 10,000,000 }');
+  }
+  if (options.redis !== undefined && typeof options.redis?.create !== 'function') {
+    throw invalidOption('redis', 'must be made by redis() of nestjs-latchkey/redis');
   }
   for (const name of ['connections', 'timing', 'messages', 'hooks', 'headers'] as const) {
     if (typeof options[name] !== 'object' || options[name] === null) throw invalidOption(name, 'must be an object');

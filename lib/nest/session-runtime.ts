@@ -1,8 +1,10 @@
 import type { DataSource } from 'typeorm';
 import { Logger } from '@nestjs/common';
-import { CacheCoherence } from '../cache/cache-coherence.js';
+import { LRUCache } from 'lru-cache';
+import { CacheCoherence, changeWindow } from '../cache/cache-coherence.js';
 import { CoherentRepository } from '../cache/coherent-repository.js';
 import { NearCache } from '../cache/near-cache.js';
+import type { SharedBackend } from '../cache/shared-cache.js';
 import { ActivityRecorder } from '../core/activity-recorder.js';
 import { type Clock, SynchronizedClock } from '../core/clock.js';
 import { createTokenService, idleSlack } from '../core/create-token-service.js';
@@ -15,6 +17,9 @@ import type { SessionWatch } from '../core/session-watch.js';
 import type { EndedSession } from '../core/session.js';
 import { randomId } from '../core/token-codec.js';
 import type { TokenService } from '../core/token-service.js';
+import { VerificationStats } from '../core/verification-stats.js';
+import type { VerifiedToken } from '../core/verified-tokens.js';
+import type { Verifier } from '../core/verifier.js';
 import { type Database, openDatabase } from '../database/database.js';
 import { SessionQueries } from '../database/session-queries.js';
 import { TypeOrmDataRepository } from '../database/typeorm-data-repository.js';
@@ -26,6 +31,12 @@ import { type ResolvedOptions, type SessionModuleOptions, resolveOptions } from 
 
 const SWEEP_BATCH = 200;
 const BOOT_MS = 10_000;
+/** For how much longer than necessary old changes, and rows of nodes, are kept. */
+const PURGE_SLACK_MS = 60_000;
+/** How often copies in use are read again before they are too old: a part of the age at which they are. */
+const COPY_AGE_PARTS = 60;
+/** Longest time until a node notices that messages do not reach it, as a part of D. */
+const HEARTBEAT_SHARE = 2;
 
 /** Everything that one SessionModule is made of, put together in one place. */
 export class SessionRuntime {
@@ -44,7 +55,12 @@ export class SessionRuntime {
     readonly events: LifecyclePublisher,
     readonly tokens: TokenService,
     private readonly watch: SessionWatch,
+    verifier: Verifier,
     readonly queries: SessionQueries,
+    /** Counts of this module's verifications. */
+    readonly stats: VerificationStats,
+    readonly shared: SharedBackend | null,
+    readonly nearCache: NearCache | null,
   ) {
     const report = (task: string) => (failure: { readonly error: unknown } | null) =>
       this.logger.warn(failure ? `${task} fails: ${describeError(failure.error)}` : `${task} works again.`);
@@ -52,6 +68,7 @@ export class SessionRuntime {
       new PeriodicTask(() => coherence.poll(), timing.poll, report('Reading the change log')),
       new PeriodicTask(() => this.flushActivity(), timing.activityFlush, report('Writing activity')),
       new PeriodicTask(() => this.sweep(), timing.sweep, report('Ending overdue sessions')),
+      new PeriodicTask(() => verifier.refreshCopies(), timing.copyAge / COPY_AGE_PARTS, report('Reading copies again')),
     ];
   }
 
@@ -77,9 +94,23 @@ export class SessionRuntime {
     });
     const { engine, tables, embedded } = database;
     const membership = new TypeOrmMembership(engine, tables, realm, Math.max(timing.poll, timing.pollFreshness / 2));
+    const nodeId = randomId();
+    const nearCache = options.nearCache ? new NearCache(options.nearCache.maxEntries) : null;
+    const logger = new Logger('SessionModule');
+    const shared =
+      options.redis?.create({
+        realm,
+        nodeId,
+        copyAgeMs: timing.copyAge,
+        tombstoneMs: changeWindow(timing.copyAge),
+        heartbeatMs: timing.pollFreshness / HEARTBEAT_SHARE,
+        warn: (message) => logger.warn(message),
+        now: () => clock.now(),
+      }) ?? null;
     const coherence = new CacheCoherence(membership, clock, {
-      nodeId: randomId(),
-      nearCache: options.nearCache ? new NearCache(options.nearCache.maxEntries) : null,
+      nodeId,
+      nearCache,
+      shared,
       pollFreshnessMs: timing.pollFreshness,
       silenceMs: embedded ? timing.pollFreshness : Math.max(timing.pollFreshness, timing.outageGrace),
       copyAgeMs: timing.copyAge,
@@ -92,7 +123,8 @@ export class SessionRuntime {
     const events = new LifecyclePublisher(realm);
     const { hooks } = options;
     if (hooks.onEvent) events.add((event) => hooks.onEvent!(event));
-    const { tokens, watch } = createTokenService({
+    const stats = new VerificationStats();
+    const { tokens, watch, verifier } = createTokenService({
       realm,
       keys,
       tokenPrefix: options.tokenPrefix,
@@ -107,6 +139,11 @@ export class SessionRuntime {
       repository,
       dataRepository: new TypeOrmDataRepository(engine, tables, realm, clock, timing.endBudget),
       coherence,
+      // Only a token of a remembered session is worth an entry.
+      verifiedTokens: new LRUCache<string, VerifiedToken>({
+        max: options.nearCache ? options.nearCache.maxEntries : 1,
+      }),
+      stats,
       activity,
       events,
       clock,
@@ -124,12 +161,17 @@ export class SessionRuntime {
       events,
       tokens,
       watch,
+      verifier,
       queries,
+      stats,
+      shared,
+      nearCache,
     );
   }
 
   /** Joins the other nodes and begins the background work. */
   async start(): Promise<void> {
+    this.coherence.start();
     await this.join();
     for (const task of this.tasks) task.start();
     this.watch.start();
@@ -173,7 +215,7 @@ export class SessionRuntime {
         await this.endAll(() => this.repository.endIdleSessions(idleMs, slackMs, SWEEP_BATCH));
       }
     }
-    await this.membership.purge(this.clock.now() - 2 * this.timing.copyAge);
+    await this.membership.purge(this.clock.now() - changeWindow(this.timing.copyAge) - PURGE_SLACK_MS);
   }
 
   private async endAll(endSome: () => Promise<readonly EndedSession[]>): Promise<void> {

@@ -11,6 +11,7 @@ import { SessionAuthenticator } from './session-authenticator.js';
 import { SessionErrorFilter } from './session-error.filter.js';
 import type { SessionModuleOptions } from './session-options.js';
 import { SessionRuntime } from './session-runtime.js';
+import { SessionStatus } from './session-status.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session.module-definition.js';
 
 /**
@@ -33,9 +34,15 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session.module-
       useFactory: ({ tokens, options }: SessionRuntime) =>
         new SessionAuthenticator(`session-${randomId()}`, tokens, options.realm, options.messages, options.headers),
     },
+    {
+      provide: SessionStatus,
+      inject: [SessionRuntime],
+      useFactory: (runtime: SessionRuntime) => new SessionStatus(runtime),
+    },
     { provide: APP_FILTER, useClass: SessionErrorFilter },
   ],
-  exports: [TokenService, SessionQueries, SessionAuthenticator],
+  // The runtime is for the library's own parts: it is not among what the package exports.
+  exports: [TokenService, SessionQueries, SessionAuthenticator, SessionStatus, SessionRuntime],
 })
 export class SessionModule extends ConfigurableModuleClass implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(

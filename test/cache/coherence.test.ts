@@ -19,7 +19,9 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
   let application: DataSource;
   const opened: Sessions[] = [];
   const open = async (options: Parameters<typeof startSessions>[0] = {}) => {
-    const sessions = await startSessions({ database: database.options, policy: multiDevice(), ...options });
+    // What nodes do that cannot send messages, in every run.
+    const alone = { policy: multiDevice(), redis: undefined };
+    const sessions = await startSessions({ database: database.options, ...alone, ...options });
     opened.push(sessions);
     return sessions;
   };
@@ -139,12 +141,12 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
 
   it('comes back when the other node has left, and after a crash of it', async () => {
     const first = await open();
-    const other = await TestNode.start({ database: database.options, policy: { name: 'multiDevice' } });
+    const other = await TestNode.start({ database: database.options, policy: { name: 'multiDevice' }, redis: null });
     await until(() => !coherenceOf(first).caching);
     await other.close();
     await until(() => coherenceOf(first).caching);
 
-    const doomed = await TestNode.start({ database: database.options, policy: { name: 'multiDevice' } });
+    const doomed = await TestNode.start({ database: database.options, policy: { name: 'multiDevice' }, redis: null });
     await until(() => !coherenceOf(first).caching);
     await doomed.kill();
     // On this host its process is known to be gone; nobody waits for its silence to be long enough.
@@ -155,6 +157,7 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
     const silent = await TestNode.start({
       database: database.options,
       policy: { name: 'multiDevice' },
+      redis: null,
       timing: { outageGrace: '5s' },
     });
     const { value } = (await silent.call('login', 'alice', {})) as {

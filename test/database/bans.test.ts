@@ -108,9 +108,10 @@ describe.each(databaseKinds)('an account on $name', ({ create }) => {
     const first = await node.sessions.ban(node.account(user), draft({ service: 'comment', level: 2 }), false);
     expect(first.ended).toEqual([]);
     expect([...first.changed].sort((a, b) => (a.sessionId < b.sessionId ? -1 : 1))).toEqual(
-      idsOf(
-        sessions.map(({ id: sessionId }) => ({ sessionId, userId: user, reason: 'TOKEN_EXPIRED', version: 2 })),
-      ).map((sessionId) => ({ sessionId, version: 2 })),
+      sessions
+        .map(({ id }) => id)
+        .sort()
+        .map((sessionId) => ({ sessionId, version: 2 })),
     );
     const second = await node.sessions.ban(node.account(user), draft({ service: 'upload' }), false);
     for (const { id } of sessions) {

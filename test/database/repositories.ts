@@ -98,6 +98,7 @@ export class TestRepositories {
       ticketEpoch: login.ticketEpoch ?? null,
       authenticatedAt: login.authenticatedAt ?? null,
       impersonationReason: login.impersonator ? 'support' : null,
+      settleMs: 0,
       keepReplacedData: login.keepReplacedData ?? false,
       decide: (live) => ({
         kind: 'grant',

@@ -72,6 +72,7 @@ it('exports these values, and no others', () => {
     'SessionErrorFilter',
     'SessionEventEntity',
     'SessionModule',
+    'SessionStatus',
     'TokenRefusedError',
     'TokenService',
     'accessAndRefresh',

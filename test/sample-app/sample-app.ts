@@ -11,6 +11,11 @@ import { fileURLToPath } from 'node:url';
 const MAIN = fileURLToPath(new URL('../../dist-sample/main.js', import.meta.url));
 const START_DEADLINE_MS = 30_000;
 
+/** Where the whole suite runs with Redis. */
+const redisOfRun: NodeJS.ProcessEnv = process.env.TEST_SUITE_REDIS_URL
+  ? { REDIS_URL: process.env.TEST_SUITE_REDIS_URL }
+  : {};
+
 export type Variables = Readonly<Record<string, string>>;
 
 export interface Answer {
@@ -85,7 +90,7 @@ export class SampleApp {
     const { PATH, HOME } = process.env;
     this.process = spawn(process.execPath, [MAIN], {
       cwd: directory,
-      env: { PATH, HOME, ...variables },
+      env: { PATH, HOME, ...redisOfRun, ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.process.stdout!.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));

@@ -13,6 +13,7 @@ import {
   sliding,
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
+import { redis } from 'nestjs-latchkey/redis';
 import { HttpRoot } from './node-routes.mjs';
 
 // A host whose clock is wrong.
@@ -22,7 +23,8 @@ if (clockOffset) Date.now = () => realNow() + clockOffset;
 
 const policies = { singleDevice, multiDevice, oneDevicePerType };
 const modes = { sliding, accessAndRefresh };
-const { options, policy, tokens: mode, clockAt, http } = JSON.parse(process.argv[2]);
+const { options, policy, tokens: mode, clockAt, http, redis: redisSettings } = JSON.parse(process.argv[2]);
+const redisUrl = redisSettings === null ? null : (redisSettings?.url ?? process.env.TEST_SUITE_REDIS_URL);
 if (options.database.type === 'better-sqlite3') options.database.driver = createRequire(import.meta.url)('libsql');
 const clock = clockAt === undefined ? undefined : new ManualClock(clockAt);
 
@@ -31,6 +33,7 @@ const session = SessionModule.forRoot({
   policy: policies[policy.name](policy.options),
   ...(mode && { tokens: modes[mode.name](mode.options) }),
   ...(clock && { clock }),
+  ...(redisUrl && { redis: redis(redisUrl, redisSettings?.use) }),
   isGlobal: true,
 });
 const settings = { logger: ['error'], abortOnError: false };

@@ -28,6 +28,11 @@ export interface NodeOptions {
   readonly secret?: string | readonly string[];
   /** Time stands still there until `advance`. Milliseconds since the epoch. */
   readonly clockAt?: number;
+  /** Its Redis, null for none; default the one of the run, if there is one. */
+  readonly redis?: null | {
+    readonly url: string;
+    readonly use?: { readonly prefix?: string; readonly timeout?: string };
+  };
   /** Whether it answers GET /me with a token, and POST /refresh. */
   readonly http?: boolean;
 }
@@ -54,12 +59,13 @@ export class TestNode {
     tokens,
     clockAt,
     http,
+    redis,
     clockOffsetMs = 0,
     ...rest
   }: NodeOptions): Promise<TestNode> {
     const { driver, ...plain } = database as DataSourceOptions & { driver?: unknown };
     const module = { secret: SECRET, database: plain, ...rest };
-    const options = JSON.stringify({ options: module, policy, tokens, clockAt, http });
+    const options = JSON.stringify({ options: module, policy, tokens, clockAt, http, redis });
     const script = fileURLToPath(new URL('./node.mjs', import.meta.url));
     const env = { ...process.env, TEST_CLOCK_OFFSET_MS: String(clockOffsetMs) };
     const child = fork(script, [options], { env, execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });

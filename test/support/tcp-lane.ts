@@ -1,5 +1,11 @@
 import type { Socket } from 'node:net';
 
+/** Resets a connection. One that is closing already is only closed: Node would never give its socket back. */
+export function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 /** One direction of a connection. What was read is passed on in order, or not at all from some byte on. */
 export class TcpLane {
   private readonly queue: { readonly due: number; readonly bytes: number; readonly pass: () => unknown }[] = [];
@@ -20,7 +26,7 @@ export class TcpLane {
   ) {
     from.on('data', (chunk: Buffer) => this.add(chunk.length, () => to.write(chunk)));
     from.on('end', () => this.add(0, () => to.end()));
-    from.on('error', () => this.add(0, () => to.resetAndDestroy()));
+    from.on('error', () => this.add(0, () => reset(to)));
   }
 
   /** Bytes that are held or delayed. */

@@ -1,5 +1,5 @@
 import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
-import { TcpLane } from './tcp-lane.js';
+import { TcpLane, reset } from './tcp-lane.js';
 
 interface Connection {
   readonly client: Socket;
@@ -80,7 +80,7 @@ export class TcpProxy {
     for (const { client, upstream, requests, replies } of this.connections) {
       requests.drop();
       replies.drop();
-      client.resetAndDestroy();
+      reset(client);
       upstream.end();
     }
   }

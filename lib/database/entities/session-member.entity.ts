@@ -15,10 +15,18 @@ export class SessionMemberEntity {
   @Column(nullable(text('process', 128)))
   process!: string | null;
 
-  /** 1 while the node may answer from its near cache. */
+  /** 1 while the node may answer from a cache. */
   @Column(number('caching'))
   caching!: number;
 
+  /** 1 if messages of other nodes can reach the node at all. */
+  @Column(nullable(number('messaging')))
+  messaging!: number | null;
+
   @Column(number('renewed_at'))
   renewedAt!: number;
+
+  /** When the last poll began that the node has completed: it knows of every change from before. */
+  @Column(nullable(number('polled_at')))
+  polledAt!: number | null;
 }

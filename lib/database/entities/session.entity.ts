@@ -13,6 +13,7 @@ import { json, nullable, number, text, userId } from './column-types.js';
 // The device policy as the schema enforces it: one session in a slot. An ended session has given its slot back.
 @Index('idx_user_session_slot', ['userKey', 'slot'], { unique: true })
 @Index('idx_user_session_account', ['userKey', 'status', 'createdAt'])
+@Index('idx_user_session_ended', ['userKey', 'endedAt'])
 @Index('idx_user_session_overdue', ['realm', 'status', 'usableUntil'])
 @Index('idx_user_session_by_use', ['realm', 'status', 'lastSeenAt', 'id'])
 @Index('idx_user_session_by_login', ['realm', 'status', 'createdAt', 'id'])

@@ -5,6 +5,7 @@ import {
   type TableColumnOptions,
   type TableIndexOptions,
 } from 'typeorm';
+import { quotedTablePath, tablePath } from './table-path.js';
 
 const text = (name: string, length: number): TableColumnOptions => ({ name, type: 'varchar', length: String(length) });
 const number = (name: string): TableColumnOptions => ({ name, type: 'bigint' });
@@ -139,30 +140,17 @@ export class CreateUserSession1763769600000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     const isMysql = ['mysql', 'mariadb'].includes(queryRunner.dataSource.options.type);
     for (const { name, columns, indices } of TABLES) {
-      const path = pathOf(queryRunner, name);
+      const path = tablePath(queryRunner, name);
       if (await queryRunner.hasTable(path)) continue;
       await queryRunner.createTable(new Table({ name: path, columns, indices, ...(isMysql && { engine: 'InnoDB' }) }));
       // Names of devices hold any character; the default of the database may not.
       if (isMysql) {
-        await queryRunner.query(
-          `ALTER TABLE ${path
-            .split('.')
-            .map((part) => queryRunner.dataSource.driver.escape(part))
-            .join('.')}
-           CONVERT TO CHARACTER SET utf8mb4`,
-        );
+        await queryRunner.query(`ALTER TABLE ${quotedTablePath(queryRunner, name)} CONVERT TO CHARACTER SET utf8mb4`);
       }
     }
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    for (const { name } of [...TABLES].reverse()) await queryRunner.dropTable(pathOf(queryRunner, name), true);
+    for (const { name } of [...TABLES].reverse()) await queryRunner.dropTable(tablePath(queryRunner, name), true);
   }
-}
-
-/** The table in the schema, and with the prefix, of the data source that runs the migration. */
-function pathOf(queryRunner: QueryRunner, name: string): string {
-  const { driver, options } = queryRunner.dataSource;
-  const schema = 'schema' in options ? options.schema : undefined;
-  return driver.buildTableName(`${options.entityPrefix ?? ''}${name}`, schema);
 }

@@ -1,0 +1,188 @@
+import { type Clock, SynchronizedClock } from '../core/clock.js';
+import type { MemberRow, Membership, PollResult, SessionChange } from '../core/membership.js';
+
+export interface PresenceSettings {
+  /** 32 hex digits, new for every start. */
+  readonly nodeId: string;
+  /** Whether there is any cache that this node could use. */
+  readonly canCache: boolean;
+  /** Whether it has a way to hear messages of other nodes. */
+  readonly messaging: boolean;
+  /** D: with polls working, no copy is used if the last one began longer ago. */
+  readonly pollFreshnessMs: number;
+  /** max(D, G): the same while polls fail. A node that has been silent for this long uses no copy. */
+  readonly silenceMs: number;
+  /** W: changes of this long are known before a copy is used. */
+  readonly windowMs: number;
+}
+
+/** What a presence tells of. */
+export interface PresenceHandlers {
+  /** Whether messages of other nodes reach this one now. */
+  readonly isConnected: () => boolean;
+  /** A poll begins. @returns what `onPolled` is given when it is complete */
+  readonly onPoll: () => number;
+  readonly onPolled: (poll: number, changes: readonly SessionChange[]) => void;
+  /** What is remembered may not be used any more. */
+  readonly onInactive: () => void;
+}
+
+/** Changes are read again for this long: a slow transaction commits them late, with an early time. */
+export const LATE_COMMIT_MS = 15_000;
+/** A larger difference between two clocks means that one of them was set, or that the machine was asleep. */
+const CLOCK_STEP_MS = 1000;
+/** How much sooner a node stops using copies than others believe: a part of the time, and at most this. */
+const MARGIN_MS = 250;
+const MARGIN_SHARE = 8;
+
+/**
+ * This node among the others: it polls, and so knows who is there, what has changed, and whether it may go by what it
+ * remembers (architecture.md, "Freshness"). With messages it may as long as every node there takes part in them. Without, it
+ * may only while it is the only one. It writes in its row that it caches before it begins to, and looks at the others'
+ * rows after that; a node that joins writes its row and then looks. One of the two always sees the other.
+ */
+export class NodePresence {
+  /** What the row of this node is to say. A node without messages finds out first whether it is alone. */
+  private wantsToCache: boolean;
+  private active = false;
+  /** No node was caching that does not hear of this one, when this one had last joined, and none can begin. */
+  private established = false;
+  private others: readonly MemberRow[] = [];
+  private pollStartedAt = -Infinity;
+  private wallAtPoll = 0;
+  /** Database time at which the last complete poll wrote the row. */
+  private polledAt = 0;
+  private failing = false;
+  private polling: Promise<void> | null = null;
+  private stopped = false;
+
+  constructor(
+    private readonly membership: Membership,
+    private readonly clock: Clock,
+    private readonly settings: PresenceSettings,
+    private readonly handlers: PresenceHandlers,
+  ) {
+    this.wantsToCache = settings.canCache && settings.messaging;
+  }
+
+  /** Whether copies may be used now. */
+  get mayCache(): boolean {
+    return this.active && this.isFresh();
+  }
+
+  /** Milliseconds since the last complete poll began. */
+  get pollAge(): number {
+    return this.clock.monotonic() - this.pollStartedAt;
+  }
+
+  /** Nodes whose rows have not been renewed for longer than D, though they may still be there. */
+  get silentMembers(): number {
+    const last = this.polledAt;
+    return this.others.filter(({ renewedAt }) => renewedAt + this.settings.pollFreshnessMs < last).length;
+  }
+
+  /** Whether no other node can be going by what it remembers, so that nobody need be asked. Never with messages. */
+  get isAlone(): boolean {
+    return !this.settings.messaging && this.established && this.pollAge < this.settings.silenceMs;
+  }
+
+  /** One look at the shared state; concurrent calls share it. Rejects if the database cannot be read. */
+  poll(): Promise<void> {
+    return (this.polling ??= this.pollOnce().finally(() => (this.polling = null)));
+  }
+
+  /** Messages reach this node from now on, or do not any more. The others hear of it at once, by the row. */
+  connectionChanged(): void {
+    if (this.stopped) return;
+    if (this.isAllowed()) this.wantsToCache = true;
+    else this.retreat();
+    void this.pollAgain();
+  }
+
+  /** Uses no copy from here on and leaves. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.retreat();
+    await this.polling?.catch(() => undefined);
+    await this.membership.leave(this.settings.nodeId);
+  }
+
+  /** A poll that begins after this call. */
+  private async pollAgain(): Promise<void> {
+    await this.polling?.catch(() => undefined);
+    if (!this.stopped) await this.poll().catch(() => undefined);
+  }
+
+  private async pollOnce(): Promise<void> {
+    if (this.stopped) return;
+    const { clock, settings } = this;
+    const startedAt = clock.monotonic();
+    const wall = Date.now();
+    const poll = this.handlers.onPoll();
+    const gap = startedAt - this.pollStartedAt;
+    // After a gap, other nodes may have taken this one for gone; what was known of them is void.
+    if (gap >= settings.silenceMs) this.established = false;
+    const announces = this.wantsToCache;
+    const isWhole = !this.active;
+    const result = await this.ask(announces, isWhole);
+    if (this.stopped) return;
+    const stepped = this.setClock(result);
+    this.failing = false;
+    this.pollStartedAt = startedAt;
+    this.wallAtPoll = wall;
+    this.others = result.others.filter((one) => one.renewedAt + settings.silenceMs > result.databaseTime);
+    if (!result.wasRegistered) this.established = false;
+    if (!this.others.some(({ caching }) => caching)) this.established = true;
+    this.handlers.onPolled(poll, result.changes);
+    this.polledAt = result.renewedAt;
+    const isContinuous = !stepped && (isWhole || (result.wasRegistered && gap < LATE_COMMIT_MS));
+    if (!isContinuous || !this.isAllowed()) this.retreat();
+    else if (announces && (isWhole || this.active)) this.active = true;
+    this.wantsToCache = this.isAllowed();
+    // The others should not wait for this node longer than they must, nor this one for its cache.
+    if (this.wantsToCache !== announces) void this.pollAgain();
+  }
+
+  private async ask(announces: boolean, isWhole: boolean): Promise<PollResult> {
+    const { clock, membership, polledAt, settings } = this;
+    const since = clock.now() - (isWhole ? settings.windowMs : LATE_COMMIT_MS);
+    const { nodeId: id, messaging } = settings;
+    try {
+      return await membership.poll({ id, messaging, caching: announces, polledAt }, announces ? since : null);
+    } catch (error) {
+      this.failing = true;
+      throw error;
+    }
+  }
+
+  /** @returns whether the clock of the database was set, so that times from before mean nothing */
+  private setClock({ databaseTime, measuredAt }: PollResult): boolean {
+    const { clock } = this;
+    if (!(clock instanceof SynchronizedClock)) return false;
+    const expected = clock.now() - (clock.monotonic() - measuredAt);
+    clock.synchronize(databaseTime, measuredAt);
+    return Math.abs(databaseTime - expected) > CLOCK_STEP_MS;
+  }
+
+  /** Whether every other node can be told of what changes here, and this one of what changes there. */
+  private isAllowed(): boolean {
+    const { canCache, messaging } = this.settings;
+    if (!canCache) return false;
+    if (this.others.length === 0) return true;
+    return messaging && this.handlers.isConnected() && this.others.every((one) => one.messaging);
+  }
+
+  private retreat(): void {
+    this.active = false;
+    this.wantsToCache = false;
+    this.handlers.onInactive();
+  }
+
+  /** Polls are recent enough, and no clock has jumped as it does when a machine was suspended. */
+  private isFresh(): boolean {
+    const age = this.pollAge;
+    const limit = this.failing ? this.settings.silenceMs : this.settings.pollFreshnessMs;
+    if (age > limit - Math.min(MARGIN_MS, limit / MARGIN_SHARE)) return false;
+    return Math.abs(Date.now() - this.wallAtPoll - age) < CLOCK_STEP_MS;
+  }
+}

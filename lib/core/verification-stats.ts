@@ -1,0 +1,35 @@
+/**
+ * Where the answer to a verification came from: `memory` of this process, what the nodes `shared`, the `database`; `none` of
+ * them for what is no token of ours.
+ */
+export const VERIFICATION_SOURCES = ['memory', 'shared', 'database', 'none'] as const;
+
+export type VerificationSource = (typeof VERIFICATION_SOURCES)[number];
+
+export type VerificationStatus = 'VALID' | 'INVALID' | 'UNKNOWN';
+
+/** Is told of each verification that had to look further than this process's memory. */
+export type VerificationObserver = (source: VerificationSource, status: VerificationStatus, millis: number) => void;
+
+/** Counts verifications. Plain numbers, read by whoever wants to show them: counting must not cost what it measures. */
+export class VerificationStats {
+  /** Those that were answered in the same turn, all of them VALID from memory. */
+  fromMemory = 0;
+  /** Null as long as nobody wants to know how long they took. */
+  observer: VerificationObserver | null = null;
+  private readonly counts = new Map<string, number>();
+
+  /** @param millis how long it took; 0 for what needed no I/O. @returns what it was given */
+  count<T extends { readonly status: VerificationStatus }>(source: VerificationSource, result: T, millis = 0): T {
+    const key = `${source} ${result.status}`;
+    this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
+    if (millis > 0) this.observer?.(source, result.status, millis);
+    return result;
+  }
+
+  /** How many there have been since the start. */
+  of(source: VerificationSource, status: VerificationStatus): number {
+    const extra = source === 'memory' && status === 'VALID' ? this.fromMemory : 0;
+    return (this.counts.get(`${source} ${status}`) ?? 0) + extra;
+  }
+}

@@ -1,0 +1,109 @@
+import type { Cluster, Redis } from 'ioredis';
+import type { MessageHandlers, Messenger } from '../cache/shared-cache.js';
+import type { RedisCommands } from './redis-commands.js';
+import { openSubscriber } from './redis-connection.js';
+import type { RedisKeys } from './redis-keys.js';
+
+/** What a node sends itself, to see whether messages arrive. */
+const HEARTBEAT = 'heartbeat';
+const REOPEN_MS = 250;
+
+/**
+ * Messages by PUBLISH and SUBSCRIBE. A connection that is only half open looks like any other, so this sends itself a message
+ * every so often: when it does not arrive, the connection is closed and opened anew.
+ */
+export class RedisMessenger implements Messenger {
+  private subscriber: Redis | null = null;
+  private handlers: MessageHandlers | null = null;
+  private connected = false;
+  private heardAt = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private reopening: NodeJS.Timeout | undefined;
+
+  /** @param heartbeatMs how soon it must be noticed that messages do not arrive */
+  constructor(
+    private readonly client: Redis | Cluster,
+    private readonly commands: RedisCommands,
+    private readonly keys: RedisKeys,
+    private readonly nodeId: string,
+    private readonly heartbeatMs: number,
+  ) {}
+
+  get isConnected(): boolean {
+    return this.connected;
+  }
+
+  start(handlers: MessageHandlers): void {
+    this.handlers = handlers;
+    this.open();
+    this.timer = setInterval(() => this.beat(), this.heartbeatMs / 2);
+    this.timer.unref();
+  }
+
+  stop(): void {
+    this.handlers = null;
+    clearInterval(this.timer);
+    clearTimeout(this.reopening);
+    this.subscriber?.disconnect();
+    this.subscriber = null;
+    this.connected = false;
+  }
+
+  async send(text: string): Promise<void> {
+    await this.commands.publish(this.keys.notices, text).catch(() => undefined);
+  }
+
+  async answer(nodeId: string, text: string): Promise<void> {
+    await this.commands.publish(this.keys.answers(nodeId), text).catch(() => undefined);
+  }
+
+  private open(): void {
+    if (!this.handlers) return;
+    const subscriber = openSubscriber(this.client);
+    this.subscriber = subscriber;
+    if (!subscriber) return this.reopenLater();
+    const own = this.keys.answers(this.nodeId);
+    // Reported by what follows from it: the connection is closed.
+    subscriber.on('error', () => undefined);
+    subscriber.on('message', (channel: string, text: string) => this.receive(channel === own, text));
+    subscriber.on('ready', () => {
+      subscriber.subscribe(this.keys.notices, own).then(
+        () => this.setConnected(subscriber, true),
+        () => subscriber.disconnect(true),
+      );
+    });
+    subscriber.on('close', () => this.setConnected(subscriber, false));
+    subscriber.on('end', () => {
+      if (this.subscriber === subscriber) this.reopenLater();
+    });
+    subscriber.connect().catch(() => undefined);
+  }
+
+  private reopenLater(): void {
+    clearTimeout(this.reopening);
+    this.reopening = setTimeout(() => this.open(), REOPEN_MS);
+    this.reopening.unref();
+  }
+
+  private receive(isAnswer: boolean, text: string): void {
+    this.heardAt = performance.now();
+    if (text === HEARTBEAT) return;
+    if (isAnswer) this.handlers?.onAnswer(text);
+    else this.handlers?.onMessage(text);
+  }
+
+  private setConnected(subscriber: Redis, isConnected: boolean): void {
+    if (this.subscriber !== subscriber || this.connected === isConnected) return;
+    this.connected = isConnected;
+    this.heardAt = performance.now();
+    this.handlers?.onConnection(isConnected);
+  }
+
+  private beat(): void {
+    if (this.connected && performance.now() - this.heardAt > this.heartbeatMs) {
+      this.setConnected(this.subscriber!, false);
+      this.subscriber!.disconnect(true);
+    }
+    void this.answer(this.nodeId, HEARTBEAT);
+  }
+}

@@ -1,0 +1,71 @@
+import type { Copy } from '../cache/near-cache.js';
+import type { SharedCache, SharedContext } from '../cache/shared-cache.js';
+import { type Tombstone, isTombstone } from '../core/tombstone.js';
+import type { RedisCommands } from './redis-commands.js';
+import type { RedisKeys } from './redis-keys.js';
+import { readStored, writeCopy, writeTombstone } from './stored-session.js';
+
+/** Most writes under way at once; more are left out, and cost a read of the database later. */
+const MAX_WRITES = 500;
+
+/** Copies and tombstones in Redis, one key for each session. */
+export class RedisSessionCache implements SharedCache {
+  /** Reads that were sent in this turn. */
+  private readonly reading = new Map<string, Promise<Copy | Tombstone | null>>();
+  private writes = 0;
+
+  /** @param onMixUp the connection has handed out the reply to another question */
+  constructor(
+    private readonly commands: RedisCommands,
+    private readonly keys: RedisKeys,
+    private readonly context: Pick<SharedContext, 'copyAgeMs' | 'tombstoneMs' | 'now'>,
+    private readonly onMixUp: () => void,
+  ) {}
+
+  read(sessionId: string): Promise<Copy | Tombstone | null> {
+    let reading = this.reading.get(sessionId);
+    if (!reading) {
+      this.reading.set(sessionId, (reading = this.readNow(sessionId)));
+      queueMicrotask(() => this.reading.delete(sessionId));
+    }
+    return reading;
+  }
+
+  keep(copy: Copy): void {
+    const { copyAgeMs, now } = this.context;
+    const usableMs = Math.min(copy.readAt + copyAgeMs, copy.record.usableUntil) - now();
+    if (usableMs <= 0) return;
+    void this.write(copy.record.id, writeCopy(copy), usableMs);
+  }
+
+  async bury(tombstones: readonly Tombstone[]): Promise<void> {
+    for (let from = 0; from < tombstones.length; from += MAX_WRITES) {
+      const some = tombstones.slice(from, from + MAX_WRITES);
+      await Promise.all(
+        some.map((one) => this.write(one.sessionId, writeTombstone(one), this.context.tombstoneMs, Infinity)),
+      );
+    }
+  }
+
+  private async readNow(sessionId: string): Promise<Copy | Tombstone | null> {
+    const value = await this.commands.get(this.keys.session(sessionId));
+    const found = value === null ? null : readStored(value);
+    if (found && sessionId !== (isTombstone(found) ? found.sessionId : found.record.id)) {
+      this.onMixUp();
+      throw new Error('Redis answered another question.');
+    }
+    return found;
+  }
+
+  private async write(sessionId: string, value: string, ttlMs: number, most = MAX_WRITES): Promise<void> {
+    if (this.writes >= most) return;
+    this.writes++;
+    try {
+      await this.commands.putIfNewer(this.keys.session(sessionId), value, ttlMs);
+    } catch {
+      // It costs a read of the database, and nothing else.
+    } finally {
+      this.writes--;
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import type { Copy } from '../cache/near-cache.js';
+import { END_REASONS } from '../core/end-reason.js';
+import type { SessionEnd, SessionRecord } from '../core/session.js';
+import type { SupersededPair, TokenPair } from '../core/token-pair.js';
+import type { Tombstone } from '../core/tombstone.js';
+import type { Ban } from '../core/ban.js';
+
+/** First item of every body. What another version wrote is read as nothing, and the database is asked. */
+const FORMAT = 1;
+
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === 'string';
+const isTextOrNull: Check = (value) => value === null || isText(value);
+const isCount: Check = (value) => Number.isSafeInteger(value);
+const isCountOrNull: Check = (value) => value === null || isCount(value);
+const isObject: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The fields of a pair in the order in which they are written. */
+const PAIR: Readonly<Record<keyof TokenPair, Check>> = {
+  generation: isCount,
+  keyId: isText,
+  signingKeyId: isTextOrNull,
+  issuedAt: isCount,
+  accessHash: isText,
+  accessExpiresAt: isCount,
+  refreshHash: isTextOrNull,
+  refreshExpiresAt: isCountOrNull,
+};
+
+const SUPERSEDED: Readonly<Record<keyof SupersededPair, Check>> = { ...PAIR, graceUntil: isCountOrNull };
+
+const BAN: Readonly<Record<keyof Ban, Check>> = {
+  service: isTextOrNull,
+  level: isCount,
+  reason: isTextOrNull,
+  until: isCountOrNull,
+  at: isCount,
+  by: isText,
+};
+
+/** The fields of a live record that are written as they are. */
+const RECORD: Readonly<
+  Record<keyof Omit<SessionRecord, 'current' | 'superseded' | 'bans' | 'end' | 'version'>, Check>
+> = {
+  id: isText,
+  realm: isText,
+  userId: isText,
+  userKey: isText,
+  deviceType: isTextOrNull,
+  deviceId: isTextOrNull,
+  deviceName: isTextOrNull,
+  ip: isTextOrNull,
+  userAgent: isTextOrNull,
+  claims: isObject,
+  createdAt: isCount,
+  authenticatedAt: isCount,
+  confirmedAt: isCountOrNull,
+  impersonator: isTextOrNull,
+  expiresAt: isCount,
+  usableUntil: isCount,
+  nonce: isText,
+  renewedFrom: isTextOrNull,
+  lastSeenAt: isCount,
+  lastIp: isTextOrNull,
+};
+
+const END: Readonly<Record<keyof SessionEnd, Check>> = {
+  reason: (value) => (END_REASONS as readonly unknown[]).includes(value),
+  at: isCount,
+  by: isText,
+  replacedBy: isTextOrNull,
+};
+
+/** The value of a key that holds a live copy. Hashes only: nothing in it is a credential. */
+export function writeCopy({ record, readAt }: Copy): string {
+  const { current, superseded, bans, version } = record;
+  const body = [
+    FORMAT,
+    valuesOf(record, RECORD),
+    valuesOf(current, PAIR),
+    superseded.map((pair) => valuesOf(pair, SUPERSEDED)),
+    bans.map((ban) => valuesOf(ban, BAN)),
+  ];
+  return `L:${version}:${readAt}:${JSON.stringify(body)}`;
+}
+
+/** The value of a key that holds a tombstone. Nothing of the user is in it, nor who ended the session. */
+export function writeTombstone({ sessionId, version, end, tokens }: Tombstone): string {
+  const hashes = tokens.map(({ generation, accessHash }) => [generation, accessHash]);
+  return `T:${version}:0:${JSON.stringify([FORMAT, sessionId, valuesOf({ ...end, by: '' }, END), hashes])}`;
+}
+
+/** What a value says, or null for one that this version did not write: half a record must never pass for a session. */
+export function readStored(value: string): Copy | Tombstone | null {
+  const head = /^([LT]):(\d{1,15}):(\d{1,15}):/.exec(value);
+  if (!head) return null;
+  const body = parse(value.slice(head[0].length));
+  const version = Number(head[2]);
+  if (!Array.isArray(body) || body[0] !== FORMAT) return null;
+  return head[1] === 'L' ? readCopy(body, version, Number(head[3])) : readTombstone(body, version);
+}
+
+function readCopy(
+  [, fields, pair, superseded, bans]: readonly unknown[],
+  version: number,
+  readAt: number,
+): Copy | null {
+  const record = objectOf<Omit<SessionRecord, 'current' | 'superseded' | 'bans' | 'end' | 'version'>>(fields, RECORD);
+  const current = objectOf<TokenPair>(pair, PAIR);
+  const older = listOf<SupersededPair>(superseded, SUPERSEDED);
+  const banned = listOf<Ban>(bans, BAN);
+  if (!record || !current || !older || !banned) return null;
+  return { record: { ...record, version, current, superseded: older, bans: banned, end: null }, readAt };
+}
+
+function readTombstone([, sessionId, fields, hashes]: readonly unknown[], version: number): Tombstone | null {
+  const end = objectOf<SessionEnd>(fields, END);
+  if (!end || typeof sessionId !== 'string' || !Array.isArray(hashes)) return null;
+  const tokens = hashes.map((item: unknown) => (Array.isArray(item) ? (item as unknown[]) : []));
+  if (!tokens.every(([generation, hash]) => isCount(generation) && isText(hash))) return null;
+  return {
+    sessionId,
+    version,
+    end,
+    tokens: tokens.map(([generation, hash]) => ({ generation: generation as number, accessHash: hash as string })),
+  };
+}
+
+function valuesOf(object: object, fields: Readonly<Record<string, Check>>): unknown[] {
+  return Object.keys(fields).map((name) => (object as Record<string, unknown>)[name]);
+}
+
+function listOf<T>(values: unknown, fields: Readonly<Record<string, Check>>): readonly T[] | null {
+  if (!Array.isArray(values)) return null;
+  const objects = values.map((one) => objectOf<T>(one, fields));
+  return objects.includes(null) ? null : (objects as T[]);
+}
+
+function objectOf<T>(values: unknown, fields: Readonly<Record<string, Check>>): T | null {
+  if (!Array.isArray(values)) return null;
+  const object: Record<string, unknown> = {};
+  let index = 0;
+  for (const name in fields) {
+    const value: unknown = values[index++];
+    if (!fields[name]!(value)) return null;
+    object[name] = value;
+  }
+  return values.length === index ? (object as T) : null;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
