@@ -48,6 +48,7 @@ export function changeWindow(copyAgeMs: number): number {
 export class CacheCoherence implements VerificationCache, EndConfirmation {
   readonly presence: NodePresence;
   readonly silenceMs: number;
+  readonly settleMs: number;
   /** Null as long as nobody wants to know. */
   observer: ConfirmationObserver | null = null;
   private readonly recent: RecentChanges;
@@ -63,6 +64,7 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
   ) {
     const { nodeId, nearCache, shared, copyAgeMs, silenceMs } = settings;
     this.silenceMs = silenceMs;
+    this.settleMs = silenceMs + LATE_COMMIT_MS;
     const windowMs = changeWindow(copyAgeMs);
     this.recent = new RecentChanges(windowMs, clock.monotonic());
     this.aging = new AgingCopies(copyAgeMs, clock);

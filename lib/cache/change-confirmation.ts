@@ -44,10 +44,10 @@ export class ChangeConfirmation {
 
   private async wait(receipt: Receipt | undefined, deadline: number): Promise<void> {
     let list = await this.listInTime(deadline);
-    // The list was read after the change: a poll that began after it has seen the change.
-    const listedAt = list.databaseTime;
+    // It was read after the change. Who is not in it has joined later, and has read of the change before it used a copy.
+    const first = new Map(list.others.map((one) => [one.id, one.poll]));
     for (;;) {
-      const missing = () => list.others.filter((one) => !this.isDone(one, list.databaseTime, listedAt, receipt));
+      const missing = () => list.others.filter((one) => !this.isDone(one, list.databaseTime, first, receipt));
       if (missing().length > 0) await this.answersFor(() => missing().length === 0);
       const waitedFor = missing();
       if (waitedFor.length === 0) return;
@@ -56,9 +56,15 @@ export class ChangeConfirmation {
     }
   }
 
-  private isDone(one: MemberRow, databaseTime: number, listedAt: number, receipt: Receipt | undefined): boolean {
+  /** @param first the number of the poll that each node had begun when it was listed first */
+  private isDone(
+    one: MemberRow,
+    databaseTime: number,
+    first: ReadonlyMap<string, number>,
+    receipt: Receipt | undefined,
+  ): boolean {
     if (!one.caching || receipt?.confirmedBy.has(one.id)) return true;
-    return one.polledAt >= listedAt || one.renewedAt + this.settings.silenceMs < databaseTime;
+    return one.polled > (first.get(one.id) ?? -1) || one.renewedAt + this.settings.silenceMs < databaseTime;
   }
 
   /** Waits for answers until there are enough of them, or it is time to look at the rows again. */

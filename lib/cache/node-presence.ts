@@ -29,9 +29,12 @@ export interface PresenceHandlers {
 
 /** Changes are read again for this long: a slow transaction commits them late, with an early time. */
 export const LATE_COMMIT_MS = 15_000;
-/** A larger difference between two clocks means that one of them was set, or that the machine was asleep. */
+/** A larger difference to what the clock of the database should show means that it was set. */
 const CLOCK_STEP_MS = 1000;
-/** How much sooner a node stops using copies than others believe: a part of the time, and at most this. */
+/**
+ * How much sooner a node stops using copies than others believe: a part of the time, and at most this. The monotonic clock may
+ * have lost as much, since it stands still while a machine is suspended.
+ */
 const MARGIN_MS = 250;
 const MARGIN_SHARE = 8;
 
@@ -45,13 +48,16 @@ export class NodePresence {
   /** What the row of this node is to say. A node without messages finds out first whether it is alone. */
   private wantsToCache: boolean;
   private active = false;
-  /** No node was caching that does not hear of this one, when this one had last joined, and none can begin. */
+  /** No other node was caching at the last poll, and while this one is there none begins that does not hear of it. */
   private established = false;
   private others: readonly MemberRow[] = [];
   private pollStartedAt = -Infinity;
   private wallAtPoll = 0;
-  /** Database time at which the last complete poll wrote the row. */
-  private polledAt = 0;
+  private begunPolls = 0;
+  /** Number of the last poll that is complete. */
+  private polled = 0;
+  /** What the clock of the database showed at that poll. */
+  private databaseTime = 0;
   private failing = false;
   private polling: Promise<void> | null = null;
   private stopped = false;
@@ -77,8 +83,8 @@ export class NodePresence {
 
   /** Nodes whose rows have not been renewed for longer than D, though they may still be there. */
   get silentMembers(): number {
-    const last = this.polledAt;
-    return this.others.filter(({ renewedAt }) => renewedAt + this.settings.pollFreshnessMs < last).length;
+    const { pollFreshnessMs } = this.settings;
+    return this.others.filter(({ renewedAt }) => renewedAt + pollFreshnessMs < this.databaseTime).length;
   }
 
   /** Whether no other node can be going by what it remembers, so that nobody need be asked. Never with messages. */
@@ -120,21 +126,22 @@ export class NodePresence {
     const wall = Date.now();
     const poll = this.handlers.onPoll();
     const gap = startedAt - this.pollStartedAt;
-    // After a gap, other nodes may have taken this one for gone; what was known of them is void.
-    if (gap >= settings.silenceMs) this.established = false;
     const announces = this.wantsToCache;
     const isWhole = !this.active;
-    const result = await this.ask(announces, isWhole);
+    const number = ++this.begunPolls;
+    // A change bears the time at which its transaction came to it, and may be there only when an earlier poll has been.
+    const reachMs = isWhole ? settings.windowMs : Math.min(settings.windowMs, gap + LATE_COMMIT_MS);
+    const result = await this.ask(number, announces, reachMs);
     if (this.stopped) return;
     const stepped = this.setClock(result);
     this.failing = false;
     this.pollStartedAt = startedAt;
     this.wallAtPoll = wall;
     this.others = result.others.filter((one) => one.renewedAt + settings.silenceMs > result.databaseTime);
-    if (!result.wasRegistered) this.established = false;
-    if (!this.others.some(({ caching }) => caching)) this.established = true;
+    this.established = !this.others.some(({ caching }) => caching);
     this.handlers.onPolled(poll, result.changes);
-    this.polledAt = result.renewedAt;
+    this.polled = number;
+    this.databaseTime = result.databaseTime;
     const isContinuous = !stepped && (isWhole || (result.wasRegistered && gap < LATE_COMMIT_MS));
     if (!isContinuous || !this.isAllowed()) this.retreat();
     else if (announces && (isWhole || this.active)) this.active = true;
@@ -143,12 +150,12 @@ export class NodePresence {
     if (this.wantsToCache !== announces) void this.pollAgain();
   }
 
-  private async ask(announces: boolean, isWhole: boolean): Promise<PollResult> {
-    const { clock, membership, polledAt, settings } = this;
-    const since = clock.now() - (isWhole ? settings.windowMs : LATE_COMMIT_MS);
+  private async ask(poll: number, caching: boolean, reachMs: number): Promise<PollResult> {
+    const { clock, membership, polled, settings } = this;
     const { nodeId: id, messaging } = settings;
+    const since = Math.floor(clock.now() - reachMs);
     try {
-      return await membership.poll({ id, messaging, caching: announces, polledAt }, announces ? since : null);
+      return await membership.poll({ id, messaging, caching, poll, polled }, caching ? since : null);
     } catch (error) {
       this.failing = true;
       throw error;
@@ -182,7 +189,7 @@ export class NodePresence {
   private isFresh(): boolean {
     const age = this.pollAge;
     const limit = this.failing ? this.settings.silenceMs : this.settings.pollFreshnessMs;
-    if (age > limit - Math.min(MARGIN_MS, limit / MARGIN_SHARE)) return false;
-    return Math.abs(Date.now() - this.wallAtPoll - age) < CLOCK_STEP_MS;
+    const margin = Math.min(MARGIN_MS, limit / MARGIN_SHARE);
+    return age < limit - margin && Math.abs(Date.now() - this.wallAtPoll - age) < margin;
   }
 }

@@ -24,7 +24,7 @@ import { TokenService } from './token-service.js';
 import type { VerificationStats } from './verification-stats.js';
 import type { VerifiedTokenStore } from './verified-tokens.js';
 import type { EndConfirmation, VerificationCache } from './verification-cache.js';
-import { Verifier } from './verifier.js';
+import { type AuthenticTokenStore, Verifier } from './verifier.js';
 
 /** What a TokenService works on and how it is to behave. */
 export interface TokenServiceSettings {
@@ -44,6 +44,7 @@ export interface TokenServiceSettings {
   readonly dataRepository: DataRepository;
   readonly coherence: VerificationCache & EndConfirmation;
   readonly verifiedTokens: VerifiedTokenStore;
+  readonly authenticTokens: AuthenticTokenStore;
   readonly stats: VerificationStats;
   readonly activity: ActivityRecorder;
   readonly events: LifecycleEvents;
@@ -83,6 +84,7 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
     renewal: new TokenRenewal({ ...shared, issuer, budgetMs: timing.verifyBudget / 2 }),
     idle: new IdleTimeout(repository, activity, events, rules, timing.verifyBudget),
     verifiedTokens: settings.verifiedTokens,
+    authenticTokens: settings.authenticTokens,
     stats: settings.stats,
     parallelReads: settings.parallelReads,
     budgetMs: timing.verifyBudget,
@@ -105,7 +107,7 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
       beforeLogin: settings.beforeLogin,
       loginBudgetMs: timing.loginBudget,
       keepReplacedData: settings.keepReplacedData,
-      settleMs: coherence.silenceMs,
+      settleMs: coherence.settleMs,
     }),
     tokenRefresh: new TokenRefresh({ ...shared, codec, issuer, verifier }),
     ending,

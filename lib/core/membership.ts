@@ -7,12 +7,14 @@ export interface MemberRow {
   readonly messaging: boolean;
   /** When it last wrote its row. */
   readonly renewedAt: number;
-  /** When the last poll began that it has completed; 0 for none. It knows of every change from before. */
-  readonly polledAt: number;
+  /** Number of the poll that wrote the row, one more each time. */
+  readonly poll: number;
+  /** Number of the last poll that it has completed; 0 for none. It knows of every change from before that poll began. */
+  readonly polled: number;
 }
 
 /** What one node writes of itself. */
-export type MemberState = Pick<MemberRow, 'id' | 'caching' | 'messaging' | 'polledAt'>;
+export type MemberState = Omit<MemberRow, 'renewedAt'>;
 
 /** The other nodes of the realm that are not known to be gone. */
 export interface MemberList {
@@ -27,8 +29,6 @@ export interface PollResult extends MemberList {
   readonly measuredAt: number;
   /** False if the row of this node was missing and has been put back, as after a long pause. */
   readonly wasRegistered: boolean;
-  /** When this poll wrote the row of this node. */
-  readonly renewedAt: number;
   /** Changes of verdicts since the time that was asked for. */
   readonly changes: readonly SessionChange[];
 }
@@ -42,7 +42,8 @@ export interface SessionChange {
 /** The nodes that share a database, and the log of changes between them. */
 export interface Membership {
   /**
-   * Renews the row of a node and then reads: whoever has written its row before this read is seen by it.
+   * Renews the row of a node and then reads: whoever has written its row before this read is seen by it. A poll that comes
+   * late never undoes what a later one has written; it rejects.
    * @param changesSince changes from this time on are wanted; null for none
    */
   poll(node: MemberState, changesSince: number | null): Promise<PollResult>;

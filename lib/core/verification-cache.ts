@@ -54,6 +54,9 @@ export interface EndConfirmation {
 
   /** Longest time until every node that can still be using a cache has heard of a change by itself. Milliseconds. */
   readonly silenceMs: number;
+
+  /** The same, counted from the time that a change bears, which its commit may come long after. Milliseconds. */
+  readonly settleMs: number;
 }
 
 /** What the nodes must hear of sessions that ended. */

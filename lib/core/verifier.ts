@@ -6,7 +6,7 @@ import type { IdleTimeout } from './idle-timeout.js';
 import { type RotationRules, goodUntil, needsUpkeep } from './rotation.js';
 import type { SessionRepository } from './session-repository.js';
 import { type Session, type SessionRecord, toSession } from './session.js';
-import { type ParsedToken, type TokenCodec, equalHashes } from './token-codec.js';
+import { type ParsedToken, type TokenCodec, equalHashes, hashToken } from './token-codec.js';
 import type { SupersededPair, TokenPair } from './token-pair.js';
 import type { TokenRenewal } from './token-renewal.js';
 import { endOfHolder, isTombstone } from './tombstone.js';
@@ -40,11 +40,18 @@ export interface VerifierParts {
   readonly clock: Clock;
   readonly rules: RotationRules;
   readonly verifiedTokens: VerifiedTokenStore;
+  readonly authenticTokens: AuthenticTokenStore;
   readonly stats: VerificationStats;
   /** Most reads of the database at once. */
   readonly parallelReads: number;
   /** Time in which the database must have answered. Milliseconds. */
   readonly budgetMs: number;
+}
+
+/** Keeps hashes of tokens, as many as it likes. */
+export interface AuthenticTokenStore {
+  has(hash: string): boolean;
+  add(hash: string): void;
 }
 
 /** A token that is good, with what it was judged by. */
@@ -79,7 +86,7 @@ export class Verifier {
    * Has no effect on the session.
    */
   fromMemory(text: string): Session | null {
-    const session = this.verified.get(text);
+    const session = text.length <= this.parts.format.maxLength ? this.verified.get(text) : null;
     if (session) this.parts.stats.fromMemory++;
     return session;
   }
@@ -114,7 +121,7 @@ export class Verifier {
     const startedAt = clock.monotonic();
     const tookUntilNow = () => clock.monotonic() - startedAt;
     try {
-      if (!(await format.isAuthentic(text))) return stats.count('none', NOT_KNOWN);
+      if (!(await this.isAuthentic(text, token))) return stats.count('none', NOT_KNOWN);
       if (!strict) {
         const known = format.hashCoversText ? null : this.fromCache(token);
         if (known) return stats.count('memory', known);
@@ -169,6 +176,19 @@ export class Verifier {
     await Promise.all(ids.map((id) => cache.fetch(id)));
     const old = ids.filter((id) => cache.isAging(id));
     await Promise.all(old.map((id) => this.reads.get(id).catch(() => null)));
+  }
+
+  /** That a text was made here is true for good, so it is found out once. */
+  private isAuthentic(text: string, token: ParsedToken): boolean | Promise<boolean> {
+    const { authenticTokens, format } = this.parts;
+    const hash = format.hashCoversText ? token.hash : hashToken(text);
+    if (authenticTokens.has(hash)) return true;
+    const note = (isAuthentic: boolean) => {
+      if (isAuthentic) authenticTokens.add(hash);
+      return isAuthentic;
+    };
+    const answer = format.isAuthentic(text);
+    return typeof answer === 'boolean' ? note(answer) : answer.then(note);
   }
 
   /** A copy in memory. */

@@ -23,16 +23,17 @@ export class TypeOrmMembership implements Membership {
   async poll({ id, ...state }: MemberState, changesSince: number | null): Promise<PollResult> {
     const { engine, tables, realm } = this;
     const { now } = engine.dialect;
-    const [caching, messaging, polledAt] = [Number(state.caching), Number(state.messaging), state.polledAt];
+    const { poll, polled } = state;
+    const [caching, messaging] = [Number(state.caching), Number(state.messaging)];
     const renewed = await engine.write(
       sql`UPDATE ${tables.member} SET renewed_at = ${now}, caching = ${caching}, messaging = ${messaging},
-        polled_at = ${polledAt} WHERE id = ${id}`,
+        poll = ${poll}, polled = ${polled} WHERE id = ${id} AND poll < ${poll}`,
       this.options,
     );
     if (renewed.affected === 0) {
       await engine.write(
-        sql`INSERT INTO ${tables.member} (id, realm, process, caching, messaging, polled_at, renewed_at)
-          VALUES (${id}, ${realm}, ${this.process}, ${caching}, ${messaging}, ${polledAt}, ${now})`,
+        sql`INSERT INTO ${tables.member} (id, realm, process, caching, messaging, poll, polled, renewed_at)
+          VALUES (${id}, ${realm}, ${this.process}, ${caching}, ${messaging}, ${poll}, ${polled}, ${now})`,
         this.options,
       );
     }
@@ -52,7 +53,6 @@ export class TypeOrmMembership implements Membership {
       ),
       measuredAt,
       wasRegistered: renewed.affected > 0,
-      renewedAt: Number(own.renewed_at),
       changes: changesSince === null ? [] : await this.changesSince(changesSince),
     };
   }
@@ -77,7 +77,7 @@ export class TypeOrmMembership implements Membership {
   private async readMembers(): Promise<readonly Row[]> {
     const { engine, tables, realm } = this;
     const { rows } = await engine.read(
-      sql`SELECT id, process, caching, messaging, renewed_at, polled_at, ${engine.dialect.now} AS now_ms
+      sql`SELECT id, process, caching, messaging, renewed_at, poll, polled, ${engine.dialect.now} AS now_ms
         FROM ${tables.member} WHERE realm = ${realm}`,
       this.options,
     );
@@ -109,6 +109,7 @@ function toMember(row: Row): MemberRow {
     caching: Number(row.caching) !== 0,
     messaging: Number(row.messaging ?? 0) !== 0,
     renewedAt: Number(row.renewed_at),
-    polledAt: Number(row.polled_at ?? 0),
+    poll: Number(row.poll ?? 0),
+    polled: Number(row.polled ?? 0),
   };
 }

@@ -12,6 +12,9 @@ import {
   SessionAuthenticator,
 } from './session-authenticator.js';
 
+/** What a subclass may override of what passport is asked and says. */
+const HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
+
 /**
  * Lets a request pass whose Authorization header holds a good access token, and answers every other one as RFC 6750 says.
  * For a route with `@UseGuards(AuthGuard)`, or for all with `{ provide: APP_GUARD, useClass: AuthGuard }` and `@Public()`
@@ -33,6 +36,8 @@ import {
 @Injectable()
 export class AuthGuard extends PassportAuthGuard() implements CanActivate {
   private readonly attempts = new WeakMap<ExecutionContext, AuthenticationAttempt>();
+  /** Whether a subclass wants to see what passport does, which then does it for every request. */
+  private readonly needsPassport: boolean;
   /** By handler and controller: a handler that is inherited has several. */
   private readonly rules = new WeakMap<object, WeakMap<object, RouteRules>>();
 
@@ -45,20 +50,22 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     // PassportModule's options are injected into this property wherever an application has them, and would put another
     // strategy in the place of ours.
     Object.defineProperty(this, 'options', { get: () => options, set: () => undefined });
+    const own = AuthGuard.prototype;
+    this.needsPassport = HOOKS.some((hook) => this[hook] !== own[hook]);
   }
 
-  override async canActivate(context: ExecutionContext): Promise<boolean> {
+  /**
+   * Answers in the same turn for a token that this process knows to be good, which is nearly every request: passport costs
+   * more than all the rest. It does everything else, and everything where a subclass has overridden one of its hooks.
+   */
+  override canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const rules = this.rulesOf(context);
     if (rules.isPublic) return true;
+    // Only over HTTP is the request a new object each time: a socket has one for all of its messages.
+    if (context.getType() !== 'http') return this.authenticate(context, rules);
     const request = this.getRequest(context);
-    // Only over HTTP is it a new object for every request: a socket has one for all of its messages.
-    const known = context.getType() === 'http' ? this.authenticator.resultOf(request) : undefined;
-    const authenticated = known && (known.strict || !rules.strict) ? known : await this.runPassport(context, rules);
-    request.user = authenticated.user;
-    request[CURRENT_SESSION] = authenticated.session;
-    const refusal = this.authenticator.refusalBy(rules, authenticated.session);
-    if (refusal) this.refuse(context, refusal);
-    return true;
+    const known = this.authenticator.resultOf(request, rules) ?? this.fromMemory(request, rules);
+    return known ? this.admit(context, request, rules, known) : this.authenticate(context, rules);
   }
 
   /** The request of an HTTP context. @throws for any other context, which this guard does not know */
@@ -68,12 +75,12 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
         `AuthGuard cannot guard a context of type "${context.getType()}": override getRequest in a subclass.`,
       );
     }
-    return context.switchToHttp().getRequest<GuardedRequest>();
+    return context.getArgByIndex<GuardedRequest>(0);
   }
 
   /** The response of an HTTP context. */
   getResponse(context: ExecutionContext): unknown {
-    return context.switchToHttp().getResponse<unknown>();
+    return context.getArgByIndex<unknown>(1);
   }
 
   /** What passport passes on to the strategy. A subclass may add to it. */
@@ -87,6 +94,28 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- passed on as it came
     if (error) throw error;
     return user;
+  }
+
+  private fromMemory(request: GuardedRequest, rules: RouteRules): AuthenticatedSession | null {
+    return this.needsPassport ? null : this.authenticator.fromMemory(request, rules);
+  }
+
+  private async authenticate(context: ExecutionContext, rules: RouteRules): Promise<true> {
+    const request = this.getRequest(context);
+    return this.admit(context, request, rules, await this.runPassport(context, rules));
+  }
+
+  private admit(
+    context: ExecutionContext,
+    request: GuardedRequest,
+    rules: RouteRules,
+    { user, session }: AuthenticatedSession,
+  ): true {
+    request.user = user;
+    request[CURRENT_SESSION] = session;
+    const refusal = this.authenticator.refusalBy(rules, session);
+    if (refusal) this.refuse(context, refusal);
+    return true;
   }
 
   private async runPassport(context: ExecutionContext, rules: RouteRules): Promise<AuthenticatedSession> {

@@ -37,6 +37,8 @@ const MAX_ADDRESS_LENGTH = 45;
 
 const REPORT_EVERY_MS = 5000;
 
+const SCHEME = 'Bearer ';
+
 /** Refuses a request with an HTTP answer. */
 export class RefusedRequest extends Error {
   constructor(readonly answer: HttpAnswer) {
@@ -49,10 +51,13 @@ export class RefusedRequest extends Error {
  * in which two modules must not meet.
  */
 export class SessionAuthenticator {
-  private readonly results = new WeakMap<object, AuthenticatedSession>();
+  /** Where the result of this module is kept on a request; a symbol, as several modules may guard one. */
+  private readonly resultKey = Symbol('session result');
   private readonly logger = new Logger('SessionModule');
   private reportedAt = -Infinity;
-  private readonly users = new WeakMap<Session, CurrentSessionUser>();
+  /** What requests are given that a session answers, made once. */
+  private readonly known = new WeakMap<Session, AuthenticatedSession>();
+  private readonly noActivityHeader: string | false;
 
   constructor(
     readonly strategyName: string,
@@ -60,11 +65,28 @@ export class SessionAuthenticator {
     private readonly realm: string,
     private readonly messages: Readonly<Record<SessionErrorCode, string>>,
     readonly headers: Required<HeaderOptions>,
-  ) {}
+  ) {
+    this.noActivityHeader = headers.noActivity === false ? false : headers.noActivity.toLowerCase();
+  }
 
   /** What this module found out about the request before, however many guards ask. */
-  resultOf(request: object): AuthenticatedSession | undefined {
-    return this.results.get(request);
+  resultOf(request: object, rules: Pick<RouteRules, 'strict'>): AuthenticatedSession | null {
+    const known = (request as Noted)[this.resultKey];
+    return known && (known.strict || !rules.strict) ? known : null;
+  }
+
+  /** The session of a request whose token this process knows to be good; null where it has to be looked at. */
+  fromMemory(request: SeenRequest, rules: RouteRules): AuthenticatedSession | null {
+    const header = request.headers?.authorization;
+    // In this spelling nearly all of them come. What is in memory has passed every check of its form before.
+    if (rules.strict || typeof header !== 'string' || !header.startsWith(SCHEME)) return null;
+    const session = this.tokens.verifyInMemory(header.slice(SCHEME.length));
+    if (!session) return null;
+    if (rules.activity && !this.saysNoActivity(request)) this.tokens.recordUse(session.id, addressOf(request));
+    let known = this.known.get(session);
+    if (!known) this.known.set(session, (known = { user: userOf(session), session, strict: false, renewed: null }));
+    (request as Noted)[this.resultKey] = known;
+    return known;
   }
 
   /** @throws RefusedRequest unless the token is good */
@@ -85,13 +107,14 @@ export class SessionAuthenticator {
     }
     if (result.status === 'INVALID') throw new RefusedRequest(this.answer(result.reason, endDetails(result)));
     const { session, renewed = null } = result;
-    attempt.result = { user: this.userOf(session), session, strict, renewed };
-    this.results.set(request, attempt.result);
+    attempt.result = { user: this.known.get(session)?.user ?? userOf(session), session, strict, renewed };
+    (request as Noted)[this.resultKey] = attempt.result;
     return attempt.result;
   }
 
   /** The answer to a request whose session does not keep the rules of the route; null if it does. */
   refusalBy(rules: RouteRules, session: Session): HttpAnswer | null {
+    if (rules.freshMs === null && rules.banChecks.length === 0) return null;
     const broken = brokenRule(session, rules, this.tokens.now());
     return broken && this.answer(broken.code, broken.details);
   }
@@ -114,16 +137,16 @@ export class SessionAuthenticator {
   }
 
   private saysNoActivity({ headers }: SeenRequest): boolean {
-    const { noActivity } = this.headers;
-    const value = noActivity === false ? undefined : headers?.[noActivity.toLowerCase()];
+    const value = this.noActivityHeader === false ? undefined : headers?.[this.noActivityHeader];
     return typeof value === 'string' && /^(1|true)$/i.test(value);
   }
+}
 
-  private userOf(session: Session): CurrentSessionUser {
-    let user = this.users.get(session);
-    if (!user) this.users.set(session, (user = Object.freeze({ ...session.claims, userId: session.userId })));
-    return user;
-  }
+/** A request on which results are noted. */
+type Noted = Record<symbol, AuthenticatedSession | undefined>;
+
+function userOf(session: Session): CurrentSessionUser {
+  return Object.freeze({ ...session.claims, userId: session.userId });
 }
 
 /** The address of the client; null for what is none, since a proxy that is trusted may pass on any text. */

@@ -31,6 +31,8 @@ import { type ResolvedOptions, type SessionModuleOptions, resolveOptions } from 
 
 const SWEEP_BATCH = 200;
 const BOOT_MS = 10_000;
+/** Most tokens of which is remembered that they were made here. */
+const MAX_AUTHENTIC = 10_000;
 /** For how much longer than necessary old changes, and rows of nodes, are kept. */
 const PURGE_SLACK_MS = 60_000;
 /** How often copies in use are read again before they are too old: a part of the age at which they are. */
@@ -124,6 +126,7 @@ export class SessionRuntime {
     const { hooks } = options;
     if (hooks.onEvent) events.add((event) => hooks.onEvent!(event));
     const stats = new VerificationStats();
+    const authentic = new LRUCache<string, true>({ max: MAX_AUTHENTIC });
     const { tokens, watch, verifier } = createTokenService({
       realm,
       keys,
@@ -143,6 +146,7 @@ export class SessionRuntime {
       verifiedTokens: new LRUCache<string, VerifiedToken>({
         max: options.nearCache ? options.nearCache.maxEntries : 1,
       }),
+      authenticTokens: { has: (hash) => authentic.has(hash), add: (hash) => void authentic.set(hash, true) },
       stats,
       activity,
       events,

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Copy } from '../cache/near-cache.js';
 import type { SharedCache, SharedContext } from '../cache/shared-cache.js';
 import { type Tombstone, isTombstone } from '../core/tombstone.js';
@@ -7,11 +8,21 @@ import { readStored, writeCopy, writeTombstone } from './stored-session.js';
 
 /** Most writes under way at once; more are left out, and cost a read of the database later. */
 const MAX_WRITES = 500;
+/** Most values that are remembered in their parsed form. */
+const MAX_PARSED = 10_000;
+
+/** A value as it was last read, and what it says. */
+interface Parsed {
+  readonly value: string;
+  readonly found: Copy | Tombstone | null;
+}
 
 /** Copies and tombstones in Redis, one key for each session. */
 export class RedisSessionCache implements SharedCache {
   /** Reads that were sent in this turn. */
   private readonly reading = new Map<string, Promise<Copy | Tombstone | null>>();
+  /** Redis is asked each time; that it says the same as before is cheaper to see than to read. */
+  private readonly parsed = new LRUCache<string, Parsed>({ max: MAX_PARSED });
   private writes = 0;
 
   /** @param onMixUp the connection has handed out the reply to another question */
@@ -49,11 +60,15 @@ export class RedisSessionCache implements SharedCache {
 
   private async readNow(sessionId: string): Promise<Copy | Tombstone | null> {
     const value = await this.commands.get(this.keys.session(sessionId));
-    const found = value === null ? null : readStored(value);
+    if (value === null) return null;
+    const known = this.parsed.get(sessionId);
+    if (known?.value === value) return known.found;
+    const found = readStored(value);
     if (found && sessionId !== (isTombstone(found) ? found.sessionId : found.record.id)) {
       this.onMixUp();
       throw new Error('Redis answered another question.');
     }
+    this.parsed.set(sessionId, { value, found });
     return found;
   }
 

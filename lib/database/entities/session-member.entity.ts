@@ -26,7 +26,11 @@ export class SessionMemberEntity {
   @Column(number('renewed_at'))
   renewedAt!: number;
 
-  /** When the last poll began that the node has completed: it knows of every change from before. */
-  @Column(nullable(number('polled_at')))
-  polledAt!: number | null;
+  /** Number of the poll that wrote the row, one more each time. */
+  @Column(nullable(number('poll')))
+  poll!: number | null;
+
+  /** Number of the last poll that the node has completed: it knows of every change from before that began. */
+  @Column(nullable(number('polled')))
+  polled!: number | null;
 }

@@ -2,7 +2,9 @@ import { type MigrationInterface, type QueryRunner, TableColumn, TableIndex } fr
 import { tablePath } from './table-path.js';
 
 /** Null in the row of a node of an earlier version. */
-const COLUMNS = ['messaging', 'polled_at'].map((name) => new TableColumn({ name, type: 'bigint', isNullable: true }));
+const COLUMNS = ['messaging', 'poll', 'polled'].map(
+  (name) => new TableColumn({ name, type: 'bigint', isNullable: true }),
+);
 const INDEX = new TableIndex({ name: 'idx_user_session_ended', columnNames: ['user_key', 'ended_at'] });
 
 /**

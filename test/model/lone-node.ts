@@ -1,0 +1,145 @@
+import type { Model, Visit } from './checker.js';
+
+/** What nodes without messages go by. Each may be switched off to see what it is for. */
+export const LONE_RULES = {
+  /** A node says in its row that it uses copies before it looks whether it is alone. */
+  announcesFirst: true,
+  /** A poll writes the row before it looks at the others'. */
+  rowBeforeLook: true,
+  /** A node uses copies only while it sees no other. */
+  onlyWhileAlone: true,
+  /** It goes on for no longer than others take a silent node for one that is there. */
+  stopsWhenSilent: true,
+  /** A node that sees another one use copies asks it from then on, whatever it saw before. */
+  othersVoid: true,
+};
+
+export type LoneRule = keyof typeof LONE_RULES;
+
+/** Until when a node counts as there after it wrote its row, in ticks. */
+const SILENCE = 2;
+const NONE = 7;
+
+interface LoneNode {
+  /** Its row: whether it is there, whether it says copies, how old it is. */
+  hasRow: number;
+  rowCaching: number;
+  rowAge: number;
+  /** Whether the next row is to say copies. */
+  wantsCopies: number;
+  isActive: number;
+  /** No other node uses copies, and none can begin: ends need not wait for anybody. */
+  isEstablished: number;
+  pollAge: number;
+  runningPoll: number;
+  /** Whether the poll under way says copies, what it has done (1 row, 2 look), and what it saw: 1 a node, 2 one with copies. */
+  pollCaching: number;
+  pollDid: number;
+  pollSaw: number;
+}
+
+export type LoneState = readonly [LoneNode, LoneNode];
+
+const newNode = (): LoneNode => ({
+  hasRow: 0,
+  rowCaching: 0,
+  rowAge: 0,
+  wantsCopies: 0,
+  isActive: 0,
+  isEstablished: 0,
+  pollAge: SILENCE,
+  runningPoll: NONE,
+  pollCaching: 0,
+  pollDid: 0,
+  pollSaw: 0,
+});
+
+/**
+ * Two nodes without messages: one may use copies while it is alone, and one that knows that nobody does acknowledges its ends
+ * without asking. Both at the same time must never be.
+ */
+export class LoneNodes implements Model<LoneState> {
+  readonly initial: LoneState = [newNode(), newNode()];
+
+  constructor(private readonly rules: Readonly<Record<LoneRule, boolean>>) {}
+
+  keyOf(state: LoneState): number {
+    return packNode(state[0]) * 2 ** 20 + packNode(state[1]);
+  }
+
+  isBroken(state: LoneState): boolean {
+    return this.asksNobody(state[0])
+      ? this.usesCopies(state[1])
+      : this.asksNobody(state[1]) && this.usesCopies(state[0]);
+  }
+
+  asksNobody({ isEstablished, pollAge }: LoneNode): boolean {
+    return isEstablished === 1 && pollAge < SILENCE;
+  }
+
+  usesCopies({ isActive, pollAge }: LoneNode): boolean {
+    return isActive === 1 && (pollAge < SILENCE || !this.rules.stopsWhenSilent);
+  }
+
+  forEachStep(state: LoneState, visit: Visit<LoneState>): void {
+    visit('the clock', 'ticks', [ticked(state[0]), ticked(state[1])]);
+    this.nodeSteps(state[0], state[1], (what, next) => visit('N', what, [next, state[1]]));
+    this.nodeSteps(state[1], state[0], (what, next) => visit('M', what, [state[0], next]));
+  }
+
+  private nodeSteps(node: LoneNode, other: LoneNode, step: (what: string, next: LoneNode) => void): void {
+    const { rules } = this;
+    step('crashes and starts again', newNode());
+    if (node.runningPoll === NONE) {
+      const what = `begins a poll that says ${node.wantsCopies ? '' : 'no '}copies`;
+      step(what, { ...node, runningPoll: 0, pollCaching: node.wantsCopies });
+      return;
+    }
+    const [hasWritten, hasLooked] = [(node.pollDid & 1) !== 0, (node.pollDid & 2) !== 0];
+    step('gives the poll up', withoutPoll(node));
+    if (!hasWritten && (hasLooked || rules.rowBeforeLook)) {
+      const row = { hasRow: 1, rowCaching: node.pollCaching, rowAge: 0 };
+      step('writes its row', { ...node, ...row, pollDid: node.pollDid | 1 });
+    }
+    if (!hasLooked && (hasWritten || !rules.rowBeforeLook)) {
+      const isThere = other.hasRow === 1 && other.rowAge < SILENCE;
+      const pollSaw = isThere ? 1 + other.rowCaching : 0;
+      step(['sees nobody', 'sees the other', 'sees the other with copies'][pollSaw]!, {
+        ...node,
+        pollSaw,
+        pollDid: node.pollDid | 2,
+      });
+    }
+    if (hasWritten && hasLooked) step('completes the poll', this.completed(node));
+  }
+
+  private completed(node: LoneNode): LoneNode {
+    const { rules } = this;
+    const wantsCopies = Number(node.pollSaw === 0 || !rules.onlyWhileAlone);
+    const seesNoCopies = node.pollSaw < 2;
+    return {
+      ...withoutPoll(node),
+      pollAge: node.runningPoll,
+      isEstablished: Number(seesNoCopies || (node.isEstablished === 1 && !rules.othersVoid)),
+      isActive: Number(wantsCopies && (node.isActive || node.pollCaching || !rules.announcesFirst)),
+      wantsCopies,
+    };
+  }
+}
+
+function withoutPoll(node: LoneNode): LoneNode {
+  return { ...node, runningPoll: NONE, pollCaching: 0, pollDid: 0, pollSaw: 0 };
+}
+
+function ticked(node: LoneNode): LoneNode {
+  const older = (age: number) => Math.min(age + 1, SILENCE);
+  const runningPoll = node.runningPoll === NONE ? NONE : older(node.runningPoll);
+  return { ...node, rowAge: node.hasRow ? older(node.rowAge) : 0, pollAge: older(node.pollAge), runningPoll };
+}
+
+function packNode(node: LoneNode): number {
+  let code = ((node.hasRow * 2 + node.rowCaching) * 4 + node.rowAge) * 2 + node.wantsCopies;
+  code = ((code * 2 + node.isActive) * 2 + node.isEstablished) * 4 + node.pollAge;
+  code = ((code * 8 + node.runningPoll) * 2 + node.pollCaching) * 4 + node.pollDid;
+  return code * 4 + node.pollSaw;
+}

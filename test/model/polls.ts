@@ -1,0 +1,87 @@
+import { hear } from './copies.js';
+import type { Setting } from './scenario.js';
+import { NAMES, type Node, NONE, NOW, type State, type Step, type World, isWaiting } from './state.js';
+
+const WROTE_ROW = 1;
+const READ_LOG = 2;
+
+/** A poll begins, writes the row, reads the change log and is complete, or fails anywhere on the way, or hangs. */
+export function pollSteps(setting: Setting, { world, nodes }: State, n: number, step: Step): void {
+  const { rules, scenario } = setting;
+  const node = nodes[n]!;
+  const who = NAMES[n]!;
+  if (node.runningPoll === NONE) {
+    step(who, 'begins a poll that says copies', (next) => begin(setting, next, n, 1));
+    if (scenario.isCalm || (node.isActive && rules.retreatBeforeRow)) return;
+    step(who, 'begins a poll that says no copies', (next) => begin(setting, next, n, 0));
+    return;
+  }
+  const hasWritten = (node.pollDid & WROTE_ROW) !== 0;
+  const hasRead = (node.pollDid & READ_LOG) !== 0;
+  if (!hasWritten && (hasRead || rules.rowBeforeLog)) {
+    step(who, 'writes its row', ({ nodes }) => writeRow(setting, nodes[n]!, world));
+  }
+  if (!hasRead && (hasWritten || !rules.rowBeforeLog)) {
+    step(who, 'reads the change log', ({ nodes }) => readLog(setting, nodes[n]!, world));
+  }
+  if (hasWritten && hasRead) {
+    step(who, 'completes the poll', ({ nodes }) => complete(setting, nodes[n]!));
+  }
+  if (!scenario.isCalm) {
+    step(who, 'gives the poll up', ({ nodes }) => {
+      nodes[n]!.runningPoll = NONE;
+      if (node.held) nodes[n]!.held = 1;
+      // One that says copies would do no harm: ends wait for it in vain.
+      if (scenario.lateRows && !hasWritten && !node.pollCaching) nodes[n]!.lateRow = 1;
+    });
+  }
+}
+
+function begin(setting: Setting, { world, nodes }: State, n: number, caching: number): void {
+  const { rules, scenario } = setting;
+  const node = nodes[n]!;
+  const isGap = node.pollAge > scenario.silence && rules.wholeWindowAfterGap;
+  node.runningPoll = 0;
+  node.pollIsWhole = Number(node.isActive ? isGap : rules.wholeWindowFirst);
+  node.pollCaching = caching;
+  if (node.held) node.held = 2;
+  if (!scenario.isCoarse) return;
+  writeRow(setting, node, world);
+  readLog(setting, node, world);
+}
+
+function writeRow({ rules }: Setting, node: Node, { ends }: World): void {
+  node.pollDid |= WROTE_ROW;
+  node.pollStamp = rules.polledLaterThanList ? 0 : NOW;
+  ends.forEach((end, k) => {
+    if (isWaiting(end) && (end.isLaterThanList || !rules.polledLaterThanList)) node.pollStamp |= 1 << k;
+  });
+  node.rowCaching = node.pollCaching;
+  node.rowAge = 0;
+  node.rowPolled = rules.polledMeansComplete ? node.lastStamp : node.pollStamp;
+  if (rules.rowsInOrder) node.lateRow = 0;
+}
+
+/** Finds the latest version in a part of the change log. How far back that part goes was settled when the poll began. */
+function readLog({ rules, scenario, window }: Setting, node: Node, { logged, version }: World): void {
+  node.pollDid |= READ_LOG;
+  // A node that uses no copies need not know of changes.
+  if (!node.pollCaching && rules.announcedFirst) return;
+  const overlap = scenario.silence + (rules.lateCommitsReadAgain ? scenario.lateCommit : 0);
+  const reach = node.runningPoll + (node.pollIsWhole ? window : overlap);
+  for (let change = 1; change <= version; change++) {
+    const age = logged[change - 1]!;
+    if (age <= reach && age <= window) node.pollSaw = change;
+  }
+}
+
+/** Whether the node then uses copies is its own affair (whether it is alone, or all exchange messages): here it always may. */
+function complete(setting: Setting, node: Node): void {
+  const { announcedFirst, keysReleasedByLaterPoll, pollAgesFromStart } = setting.rules;
+  hear(setting, node, node.pollSaw);
+  node.pollAge = pollAgesFromStart ? node.runningPoll : 0;
+  node.lastStamp = node.pollStamp;
+  node.isActive = Number(node.pollCaching || !announcedFirst);
+  if (node.held === 2 || !keysReleasedByLaterPoll) node.held = 0;
+  node.runningPoll = NONE;
+}
