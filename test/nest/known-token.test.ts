@@ -1,0 +1,227 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Controller, Get, Injectable, Req, UseGuards } from '@nestjs/common';
+import passport from 'passport';
+import {
+  AuthGuard,
+  CheckBan,
+  CurrentSession,
+  CurrentUser,
+  NoActivity,
+  RequireFresh,
+  Sensitive,
+  type Session,
+  SessionModule,
+  TokenService,
+  multiDevice,
+  sliding,
+} from 'nestjs-latchkey';
+import { ManualClock } from 'nestjs-latchkey/testing';
+import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
+
+let handled: unknown[] = [];
+
+/** Sees what passport says of every request. */
+@Injectable()
+class SeeingGuard extends AuthGuard {
+  override handleRequest<T>(...[error, user, info, context]: Parameters<AuthGuard['handleRequest']>): T {
+    handled.push(user);
+    return super.handleRequest(error, user as T, info, context);
+  }
+}
+
+@Controller()
+class RoutesController {
+  @Get('me')
+  @UseGuards(AuthGuard)
+  me(@CurrentUser() user: object, @CurrentSession() session: Session, @Req() request: { user: object }) {
+    return { user, id: session.id, same: request.user === user };
+  }
+
+  @Get('twice')
+  @UseGuards(AuthGuard, AuthGuard)
+  twice() {
+    return {};
+  }
+
+  @Get('seeing')
+  @UseGuards(SeeingGuard)
+  seeing() {
+    return {};
+  }
+
+  @Get('quiet')
+  @NoActivity()
+  @UseGuards(AuthGuard)
+  quiet() {
+    return {};
+  }
+
+  @Get('sensitive')
+  @Sensitive()
+  @UseGuards(AuthGuard)
+  sensitive() {
+    return {};
+  }
+
+  @Get('comments')
+  @CheckBan('comment')
+  @UseGuards(AuthGuard)
+  comments() {
+    return {};
+  }
+
+  @Get('fresh')
+  @RequireFresh('10m')
+  @UseGuards(AuthGuard)
+  fresh() {
+    return {};
+  }
+}
+
+const MINUTE = 60_000;
+const answers = answersOf('users');
+
+describe.each(adapters)('a token that is known to be good, on $name', (kind) => {
+  let server: HttpApp;
+  let clock: ManualClock;
+  let user = 0;
+  const passports = jest.spyOn(passport, 'authenticate');
+  const verifies = jest.spyOn(TokenService.prototype, 'verify');
+
+  beforeAll(async () => {
+    clock = new ManualClock(Date.now());
+    const options = {
+      clock,
+      policy: multiDevice(),
+      nearCache: { maxEntries: 100 },
+      tokens: sliding({ ttl: '60m', renewWithin: '5m' }),
+    };
+    server = await startApp(kind, {
+      imports: [SessionModule.forRoot(sessionOptions(options))],
+      controllers: [RoutesController],
+    });
+    const { coherence } = server.app.get(SessionRuntime, { strict: false });
+    await coherence.poll();
+    await coherence.poll();
+    expect(coherence.caching).toBe(true);
+  });
+
+  afterEach(() => {
+    jest.clearAllMocks();
+    handled = [];
+  });
+
+  afterAll(() => server.close());
+
+  /** A login whose token has been looked at: the second request is the one that makes it known. */
+  const knownLogin = async () => {
+    const login = await server.tokens.login(`user ${user++}`, { claims: { roles: ['reader'] } });
+    for (let round = 0; round < 2; round++) expect((await server.sendWith(login.accessToken)).status).toBe(200);
+    jest.clearAllMocks();
+    return login;
+  };
+  const calls = () => ({ passport: passports.mock.calls.length, verify: verifies.mock.calls.length });
+  const send = async (token: string, path: string, lines: string[] = []) =>
+    verdict(await server.sendWith(token, { path, lines }));
+
+  it('is answered without passport, with the same user and session as through it', async () => {
+    const { accessToken, session } = await knownLogin();
+    const fast = await server.sendWith(accessToken);
+    expect(calls()).toEqual({ passport: 0, verify: 0 });
+    expect(fast).toMatchObject({
+      status: 200,
+      json: { user: { userId: session.userId, roles: ['reader'] }, id: session.id, same: true },
+    });
+    const slow = await server.send({ lines: [`authorization: bearer ${accessToken}`] });
+    expect(calls()).toEqual({ passport: 1, verify: 1 });
+    expect(slow.json).toEqual(fast.json);
+  });
+
+  it('is looked at once for a request, however many guards ask', async () => {
+    const inMemory = jest.spyOn(TokenService.prototype, 'verifyInMemory');
+    const { accessToken } = await knownLogin();
+    expect(await send(accessToken, '/twice')).toEqual(answers.good);
+    expect(inMemory).toHaveBeenCalledTimes(1);
+  });
+
+  it('is known in this spelling only: any other text is looked at', async () => {
+    const { accessToken } = await knownLogin();
+    const flipped = accessToken.slice(0, -1) + (accessToken.endsWith('A') ? 'B' : 'A');
+    for (const text of [flipped, `${accessToken}=`, `${accessToken}A`, accessToken.toUpperCase()]) {
+      expect(await send(text, '/me')).toEqual(answers.unknown);
+    }
+    for (const text of [` ${accessToken},`, `${accessToken} x`, `"${accessToken}"`]) {
+      expect(await send(text, '/me')).toEqual(answers.malformed);
+    }
+    expect(await send(` ${accessToken}`, '/me')).toEqual(answers.good);
+    expect(calls().passport).toBe(8);
+  });
+
+  it('goes through passport where a subclass wants to see what passport says', async () => {
+    const { accessToken } = await knownLogin();
+    expect(await send(accessToken, '/seeing')).toEqual(answers.good);
+    expect(calls().passport).toBe(1);
+    expect(handled).toHaveLength(1);
+  });
+
+  it('is looked up in the database on a Sensitive route', async () => {
+    const { accessToken } = await knownLogin();
+    expect(await send(accessToken, '/sensitive')).toEqual(answers.good);
+    expect(calls()).toEqual({ passport: 1, verify: 1 });
+  });
+
+  it.each(['logout', 'kick', 'ban', 'revoke'] as const)('A63: is refused from an acknowledged %s on', async (end) => {
+    const { accessToken, session } = await knownLogin();
+    if (end === 'logout') await server.tokens.logout(accessToken);
+    if (end === 'kick') await server.tokens.kickSession(session.id, { by: 'admin' });
+    if (end === 'ban') await server.tokens.ban(session.userId, { by: 'admin' });
+    if (end === 'revoke') await server.tokens.revokeSessions(session.userId);
+    expect(await send(accessToken, '/me')).toMatchObject({ status: 401 });
+  });
+
+  it('A70: has new claims in the next request', async () => {
+    const { accessToken, session } = await knownLogin();
+    await server.tokens.updateClaims(session.id, { roles: ['writer'] });
+    for (let round = 0; round < 3; round++) {
+      expect((await server.sendWith(accessToken)).json.user).toEqual({ userId: session.userId, roles: ['writer'] });
+    }
+  });
+
+  it('is refused by the rules of a route, whose times go on', async () => {
+    const { accessToken, session } = await knownLogin();
+    expect(await send(accessToken, '/fresh')).toEqual(answers.good);
+    clock.advance(11 * MINUTE);
+    expect(await send(accessToken, '/fresh')).toMatchObject({ status: 403, errorCode: 'FRESH_LOGIN_REQUIRED' });
+    await server.tokens.ban(session.userId, { service: 'comment', by: 'admin' });
+    for (let round = 0; round < 3; round++) {
+      expect(await send(accessToken, '/comments')).toMatchObject({ status: 403, errorCode: 'SERVICE_BANNED' });
+    }
+  });
+
+  it('is renewed near its end, and refused after it', async () => {
+    const { accessToken } = await knownLogin();
+    clock.advance(55 * MINUTE - 1);
+    // The copy is too old by then, whatever the token is.
+    for (let round = 0; round < 2; round++)
+      expect((await server.sendWith(accessToken)).headers).not.toHaveProperty('x-renewed-token');
+    clock.advance(2);
+    const renewed = await server.sendWith(accessToken);
+    expect(renewed.headers).toHaveProperty('x-renewed-token');
+    clock.advance(5 * MINUTE);
+    expect(await send(accessToken, '/me')).toMatchObject({ status: 401, errorCode: 'TOKEN_EXPIRED' });
+  });
+
+  it('counts as a use of its session, with the address, unless it should not', async () => {
+    const { accessToken, session } = await knownLogin();
+    const seen = async () => (await server.tokens.findSession(session.id))!;
+    const before = (await seen()).lastSeenAt;
+    clock.advance(MINUTE);
+    await send(accessToken, '/quiet');
+    await send(accessToken, '/me', ['X-No-Activity: 1']);
+    expect((await seen()).lastSeenAt).toBe(before);
+    await send(accessToken, '/me');
+    expect(calls().passport).toBe(0);
+    expect(await seen()).toMatchObject({ lastSeenAt: before + MINUTE, lastIp: '127.0.0.1' });
+  });
+});
