@@ -106,32 +106,65 @@ export class Verifier {
     return renewed ? { status: 'VALID', session, renewed } : { status: 'VALID', session };
   }
 
+  /**
+   * The answer as far as it is remembered, here or by the nodes in common; null where the database has to be asked, or has
+   * to note something. Never rejects.
+   */
+  async verifyCached(text: string): Promise<Verification | null> {
+    const result = await this.inspectCaches(text);
+    if (result?.status !== 'VALID') return result;
+    const { clock, rules } = this.parts;
+    if (needsUpkeep(result.record, result.pair, clock.now(), rules.mode)) return null;
+    const session = this.view(result.record);
+    this.remember(text, result, session);
+    return { status: 'VALID', session };
+  }
+
   /** The same without any effect on the session. Never rejects. */
   async inspect(text: unknown, strict = false): Promise<Inspection> {
+    return (strict ? null : await this.inspectCaches(text)) ?? this.inspectRecord(text);
+  }
+
+  /** What can be said of a token without the database; null if nothing. Never rejects. */
+  private async inspectCaches(text: unknown): Promise<Inspection | null> {
     const { clock, format, stats } = this.parts;
-    if (typeof text !== 'string' || text.length === 0 || text.length > format.maxLength) {
-      return stats.count('none', NOT_A_TOKEN);
-    }
-    const token = format.read(text);
-    if (!token) return stats.count('none', NOT_KNOWN);
-    if (format.hashCoversText && !strict) {
-      const known = this.fromCache(token);
-      if (known) return stats.count('memory', known);
-    }
     const startedAt = clock.monotonic();
-    const tookUntilNow = () => clock.monotonic() - startedAt;
+    const token = this.read(text);
+    if ('status' in token) return stats.count('none', token);
     try {
-      if (!(await this.isAuthentic(text, token))) return stats.count('none', NOT_KNOWN);
-      if (!strict) {
-        const known = format.hashCoversText ? null : this.fromCache(token);
+      if (format.hashCoversText) {
+        const known = this.fromCache(token);
         if (known) return stats.count('memory', known);
-        const shared = await this.fromShared(token);
-        if (shared) return stats.count('shared', shared, tookUntilNow());
       }
-      return stats.count('database', await this.fromDatabase(token), tookUntilNow());
+      const isAuthentic = this.isAuthentic(text as string, token);
+      if (!(typeof isAuthentic === 'boolean' ? isAuthentic : await isAuthentic)) return stats.count('none', NOT_KNOWN);
+      const known = format.hashCoversText ? null : this.fromCache(token);
+      if (known) return stats.count('memory', known);
+      const shared = await this.fromShared(token);
+      return shared && stats.count('shared', shared, clock.monotonic() - startedAt);
     } catch (cause) {
-      return stats.count('database', { status: 'UNKNOWN', cause }, tookUntilNow());
+      return stats.count('none', { status: 'UNKNOWN', cause });
     }
+  }
+
+  private async inspectRecord(text: unknown): Promise<Inspection> {
+    const { clock, stats } = this.parts;
+    const startedAt = clock.monotonic();
+    const token = this.read(text);
+    if ('status' in token) return stats.count('none', token);
+    try {
+      if (!(await this.isAuthentic(text as string, token))) return stats.count('none', NOT_KNOWN);
+      return stats.count('database', await this.fromDatabase(token), clock.monotonic() - startedAt);
+    } catch (cause) {
+      return stats.count('database', { status: 'UNKNOWN', cause }, clock.monotonic() - startedAt);
+    }
+  }
+
+  /** What the text of a token says, or why it cannot be one. */
+  private read(text: unknown): ParsedToken | (Verification & { readonly status: 'INVALID' }) {
+    const { format } = this.parts;
+    if (typeof text !== 'string' || text.length === 0 || text.length > format.maxLength) return NOT_A_TOKEN;
+    return format.read(text) ?? NOT_KNOWN;
   }
 
   /**

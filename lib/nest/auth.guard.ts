@@ -55,8 +55,9 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
   }
 
   /**
-   * Answers in the same turn for a token that this process knows to be good, which is nearly every request: passport costs
-   * more than all the rest. It does everything else, and everything where a subclass has overridden one of its hooks.
+   * Answers in the same turn for a token that this process knows to be good, which is nearly every request, and without
+   * passport for one that is remembered as good: passport costs more than all the rest. It does everything else, and
+   * everything where a subclass has overridden one of its hooks.
    */
   override canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const rules = this.rulesOf(context);
@@ -102,7 +103,15 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
 
   private async authenticate(context: ExecutionContext, rules: RouteRules): Promise<true> {
     const request = this.getRequest(context);
-    return this.admit(context, request, rules, await this.runPassport(context, rules));
+    // The messages of a socket are kept in order: none overtakes another because it is remembered.
+    const isMessage = ['ws', 'rpc'].includes(context.getType());
+    const cached = this.needsPassport || isMessage ? null : await this.authenticator.fromCaches(request, rules);
+    const result =
+      cached?.result?.status === 'VALID'
+        ? this.authenticator.accept(request, cached.result, rules.strict)
+        : await this.runPassport(context, { rules, cached });
+    if (result.renewed) passOnRenewedToken(this.getResponse(context), result.renewed, this.authenticator.headers);
+    return this.admit(context, request, rules, result);
   }
 
   private admit(
@@ -118,14 +127,12 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     return true;
   }
 
-  private async runPassport(context: ExecutionContext, rules: RouteRules): Promise<AuthenticatedSession> {
-    const attempt: AuthenticationAttempt = { rules };
+  private async runPassport(context: ExecutionContext, attempt: AuthenticationAttempt): Promise<AuthenticatedSession> {
     this.attempts.set(context, attempt);
     await super.canActivate(context);
     const { result } = attempt;
     // A strategy that calls pass() makes the passport guard say yes without a user; this one does not.
     if (!result) this.refuse(context, this.authenticator.answer('TOKEN_MISSING'));
-    if (result.renewed) passOnRenewedToken(this.getResponse(context), result.renewed, this.authenticator.headers);
     return result;
   }
 

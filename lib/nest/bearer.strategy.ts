@@ -49,8 +49,8 @@ export function createBearerStrategy(authenticator: SessionAuthenticator) {
       }
     }
 
-    validate({ request, attempt }: StandIn, token: string): Promise<unknown> {
-      return authenticator.authenticate(request, token, attempt);
+    async validate({ request, attempt }: StandIn, token: string): Promise<unknown> {
+      return (attempt.result = await authenticator.authenticate(request, token, attempt));
     }
   }
   return new SessionBearerStrategy();

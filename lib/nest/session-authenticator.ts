@@ -3,7 +3,8 @@ import { Logger } from '@nestjs/common';
 import type { SessionErrorCode } from '../core/messages.js';
 import type { Session } from '../core/session.js';
 import type { TokenService } from '../core/token-service.js';
-import type { RenewedToken } from '../core/verification.js';
+import type { RenewedToken, Verification } from '../core/verification.js';
+import { readBearerCredential } from './bearer-credential.js';
 import type { CurrentSessionUser } from './current-session.js';
 import { describeError } from './describe-error.js';
 import { type HttpAnswer, answerFor, endDetails } from './http-answer.js';
@@ -23,7 +24,15 @@ export interface AuthenticatedSession {
 /** One run of passport for a request: how its token is to be verified, and what came of it. */
 export interface AuthenticationAttempt {
   readonly rules: Pick<RouteRules, 'strict' | 'activity'>;
+  /** What is remembered of the token, where that was asked before. */
+  readonly cached: CachedVerification | null;
   result?: AuthenticatedSession;
+}
+
+/** What is remembered of the token of a request; a null result where the database has to be asked. */
+export interface CachedVerification {
+  readonly token: string;
+  readonly result: Verification | null;
 }
 
 /** A request as far as it is looked at here. */
@@ -82,34 +91,51 @@ export class SessionAuthenticator {
     if (rules.strict || typeof header !== 'string' || !header.startsWith(SCHEME)) return null;
     const session = this.tokens.verifyInMemory(header.slice(SCHEME.length));
     if (!session) return null;
-    if (rules.activity && !this.saysNoActivity(request)) this.tokens.recordUse(session.id, addressOf(request));
+    this.noteUse(request, rules, session);
     let known = this.known.get(session);
     if (!known) this.known.set(session, (known = { user: userOf(session), session, strict: false, renewed: null }));
     (request as Noted)[this.resultKey] = known;
     return known;
   }
 
+  /** What is remembered of the token of a request that comes in the usual spelling; null for any other. Never rejects. */
+  async fromCaches(request: SeenRequest, rules: RouteRules): Promise<CachedVerification | null> {
+    const header = request.headers?.authorization;
+    if (rules.strict || typeof header !== 'string' || !header.startsWith(SCHEME)) return null;
+    const credential = readBearerCredential(header);
+    if (credential.kind !== 'token') return null;
+    const { token } = credential;
+    const result = await this.tokens.verifyCached(token);
+    if (result?.status === 'VALID') this.noteUse(request, rules, result.session);
+    return { token, result };
+  }
+
+  /** What a request is given whose token is good. */
+  accept(
+    request: SeenRequest,
+    { session, renewed }: Verification & { readonly status: 'VALID' },
+    strict: boolean,
+  ): AuthenticatedSession {
+    const user = this.known.get(session)?.user ?? userOf(session);
+    const accepted = { user, session, strict, renewed: renewed ?? null };
+    (request as Noted)[this.resultKey] = accepted;
+    return accepted;
+  }
+
   /** @throws RefusedRequest unless the token is good */
   async authenticate(
     request: SeenRequest,
     token: string,
-    attempt: AuthenticationAttempt,
+    { rules, cached }: AuthenticationAttempt,
   ): Promise<AuthenticatedSession> {
-    const { strict, activity } = attempt.rules;
-    const result = await this.tokens.verify(token, {
-      ip: addressOf(request),
-      strict,
-      activity: activity && !this.saysNoActivity(request),
-    });
+    const known = cached?.token === token ? cached : null;
+    const result = known?.result ?? (await this.verifyToken(request, token, rules, known !== null));
     if (result.status === 'UNKNOWN') {
       this.reportUnknown(result.cause);
       throw new RefusedRequest(this.answer('SESSION_STORE_UNAVAILABLE'));
     }
     if (result.status === 'INVALID') throw new RefusedRequest(this.answer(result.reason, endDetails(result)));
-    const { session, renewed = null } = result;
-    attempt.result = { user: this.known.get(session)?.user ?? userOf(session), session, strict, renewed };
-    (request as Noted)[this.resultKey] = attempt.result;
-    return attempt.result;
+    return this.accept(request, result, rules.strict);
   }
 
   /** The answer to a request whose session does not keep the rules of the route; null if it does. */
@@ -126,6 +152,20 @@ export class SessionAuthenticator {
     message = this.messages[code],
   ): HttpAnswer {
     return answerFor(code, message, this.realm, details);
+  }
+
+  private verifyToken(
+    request: SeenRequest,
+    token: string,
+    { strict, activity }: AuthenticationAttempt['rules'],
+    uncached: boolean,
+  ): Promise<Verification> {
+    const isUse = activity && !this.saysNoActivity(request);
+    return this.tokens.verify(token, { ip: addressOf(request), strict, uncached, activity: isUse });
+  }
+
+  private noteUse(request: SeenRequest, { activity }: RouteRules, { id }: Session): void {
+    if (activity && !this.saysNoActivity(request)) this.tokens.recordUse(id, addressOf(request));
   }
 
   /** An outage makes every request fail alike; one line in some seconds is enough. */

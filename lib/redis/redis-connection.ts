@@ -27,7 +27,6 @@ const OWN_OPTIONS = {
   connectTimeout: CONNECT_MS,
   socketTimeout: SILENT_SOCKET_MS,
   disconnectTimeout: DISCONNECT_MS,
-  enableAutoPipelining: true,
   retryStrategy: retryDelay,
   // A master that a failover has made a replica; the connection finds the new one.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
@@ -57,7 +56,9 @@ export function openConnection(source: RedisSource): RedisConnection {
   if (typeof source !== 'object' || source === null) {
     throw invalidOption('redis', `must be given a URL, a client of ioredis or its options; URLs are ${URL_FORMS}`);
   }
-  return { client: new Redis({ ...source, ...OWN_OPTIONS, ...lazily }), isOwn: true };
+  const client = new Redis({ ...source, ...OWN_OPTIONS, ...lazily });
+  refuseReplicas(client);
+  return { client, isOwn: true };
 }
 
 /** A connection of its own for messages, with the settings of the client. Of a cluster, to one of its nodes. */
@@ -141,7 +142,7 @@ function refuseReplicas(client: Redis | Cluster): void {
   };
   const reads = scaleReads === undefined || scaleReads === 'master';
   if (!reads || role === 'slave' || readOnly === true) {
-    throw invalidOption('redis', 'must be a client that reads from masters: leave scaleReads, role and readOnly out');
+    throw invalidOption('redis', 'must read from masters: leave scaleReads, role and readOnly out');
   }
 }
 

@@ -36,8 +36,8 @@ export class RedisSessionCache implements SharedCache {
   read(sessionId: string): Promise<Copy | Tombstone | null> {
     let reading = this.reading.get(sessionId);
     if (!reading) {
+      if (this.reading.size === 0) queueMicrotask(() => this.reading.clear());
       this.reading.set(sessionId, (reading = this.readNow(sessionId)));
-      queueMicrotask(() => this.reading.delete(sessionId));
     }
     return reading;
   }

@@ -155,7 +155,7 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
       expect(await send(text, '/me')).toEqual(answers.malformed);
     }
     expect(await send(` ${accessToken}`, '/me')).toEqual(answers.good);
-    expect(calls().passport).toBe(8);
+    expect(calls().passport).toBe(7);
   });
 
   it('goes through passport where a subclass wants to see what passport says', async () => {

@@ -22,7 +22,8 @@ export class TcpProxy {
   private refusing = false;
 
   private constructor(
-    private readonly target: number,
+    /** Port to which connections lead from now on. */
+    public target: number,
     private readonly server: Server,
   ) {
     server.on('connection', (client) => this.accept(client));

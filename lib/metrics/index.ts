@@ -1,0 +1,3 @@
+export { sessionMetrics } from './session-metrics.js';
+
+export type { SessionMetricsOptions } from './session-metrics.js';

@@ -1,0 +1,98 @@
+import { VERIFICATION_SOURCES } from '../core/verification-stats.js';
+import type { SessionRuntime } from '../nest/session-runtime.js';
+import { localStatus } from '../nest/session-status.js';
+import type { LiveSessionCount } from './live-session-count.js';
+
+/** One SessionModule, as metrics see it. */
+export interface MetricSource {
+  readonly realm: string;
+  readonly runtime: SessionRuntime;
+  readonly liveSessions: LiveSessionCount;
+}
+
+/** A value with its labels. The realm is added to them. */
+export type Sample = readonly [value: number, labels?: Readonly<Record<string, string>>];
+
+/** A metric that is read when it is scraped, and costs nothing in between. */
+export interface MetricDefinition {
+  readonly type: 'counter' | 'gauge';
+  readonly name: string;
+  readonly help: string;
+  /** Beside the realm. Never anything that a client sent, or that names a user or a session. */
+  readonly labels?: readonly string[];
+  /** How the values of several processes of one host become one (AggregatorRegistry); default sum. */
+  readonly aggregator?: 'sum' | 'max' | 'min';
+  readonly read: (source: MetricSource) => readonly Sample[] | Promise<readonly Sample[]>;
+}
+
+const STATUSES = ['VALID', 'INVALID', 'UNKNOWN'] as const;
+const REDIS_STATES = ['off', 'up', 'down'] as const;
+
+export const METRICS: readonly MetricDefinition[] = [
+  {
+    type: 'counter',
+    name: 'session_verifications_total',
+    help: 'Verifications of tokens, by where the answer came from and what it was.',
+    labels: ['source', 'status'],
+    read: ({ runtime: { stats } }) =>
+      VERIFICATION_SOURCES.flatMap((source) =>
+        STATUSES.map((status): Sample => [stats.of(source, status), { source, status }]),
+      ),
+  },
+  {
+    type: 'gauge',
+    name: 'session_near_cache_entries',
+    help: 'Sessions that this process remembers.',
+    read: ({ runtime }) => [[localStatus(runtime).nearCacheEntries]],
+  },
+  {
+    type: 'gauge',
+    name: 'session_near_cache_on',
+    help: '1 while this process may answer from its own memory, else 0.',
+    aggregator: 'min',
+    read: ({ runtime }) => [[localStatus(runtime).nearCache === 'on' ? 1 : 0]],
+  },
+  {
+    type: 'gauge',
+    name: 'session_redis_state',
+    help: '1 for the state that Redis is in, 0 for the others.',
+    labels: ['state'],
+    read: ({ runtime }) => {
+      const { redis } = localStatus(runtime);
+      return REDIS_STATES.map((state): Sample => [state === redis ? 1 : 0, { state }]);
+    },
+  },
+  {
+    type: 'gauge',
+    name: 'session_change_log_lag_seconds',
+    help: 'Age of the last complete look at the change log.',
+    aggregator: 'max',
+    read: ({ runtime }) => {
+      const { changeLogLagMs } = localStatus(runtime);
+      return changeLogLagMs === null ? [] : [[changeLogLagMs / 1000]];
+    },
+  },
+  {
+    type: 'gauge',
+    name: 'session_silent_members',
+    help: 'Other servers that have stopped renewing their row and may still be there.',
+    aggregator: 'max',
+    read: ({ runtime }) => [[localStatus(runtime).silentMembers]],
+  },
+  {
+    type: 'gauge',
+    name: 'session_live_sessions',
+    help: 'Live sessions of the realm on all servers, counted at most every ten seconds.',
+    aggregator: 'max',
+    read: async ({ liveSessions }) => {
+      const count = await liveSessions.read();
+      return count === null ? [] : [[count]];
+    },
+  },
+  {
+    type: 'counter',
+    name: 'session_activity_dropped_total',
+    help: 'Uses of sessions that could not be written, so that lastSeenAt misses them.',
+    read: ({ runtime: { activity } }) => [[activity.dropped]],
+  },
+];
