@@ -10,6 +10,7 @@ import {
   sliding,
 } from 'nestjs-latchkey';
 import { jwt } from 'nestjs-latchkey/jwt';
+import { redis } from 'nestjs-latchkey/redis';
 import { partOf, shorter } from './config/durations.js';
 import type { JwtKey } from './config/jwt-key.js';
 import type { PolicyConfig, SampleConfig, TokenConfig } from './config/sample-config.js';
@@ -25,7 +26,7 @@ export interface SampleKeys {
   readonly jwtKeys: readonly JwtKey[];
 }
 
-/** What the configuration of the application means to the session library. */
+/** What the configuration of the application means to the session library. @throws SessionError CONFIGURATION_INVALID */
 export function sessionOptions(config: SampleConfig, keys: SampleKeys) {
   return {
     secret: keys.secrets,
@@ -34,6 +35,7 @@ export function sessionOptions(config: SampleConfig, keys: SampleKeys) {
     idleTimeout: config.idleTimeout,
     onReplace: config.onReplace,
     timing: timing(config),
+    ...(config.redisUrl !== null && { redis: redis(config.redisUrl) }),
     ...(config.nearCache === 'off' && { nearCache: false as const }),
   } satisfies SessionModuleOptions;
 }

@@ -1,6 +1,5 @@
 import { parseDatabaseUrl } from './database-url.js';
 import { Environment } from './environment.js';
-import { refuseWhatIsNotBuiltYet } from './not-built-yet.js';
 import type { SampleConfig } from './sample-config.js';
 import { parseSecretList } from './secret-list.js';
 import { parseSessionPolicy } from './session-policy.js';
@@ -12,7 +11,6 @@ import { readTokens, warnOfUnused } from './token-config.js';
  */
 export function readConfig(variables: Readonly<Record<string, string | undefined>>): SampleConfig {
   const environment = new Environment(variables);
-  refuseWhatIsNotBuiltYet(environment);
   const overflow = environment.choice(
     'SESSION_OVERFLOW',
     ['evict-oldest', 'evict-least-active', 'reject'],
@@ -24,6 +22,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     host: environment.text('HOST') ?? '127.0.0.1',
     port: environment.integer('PORT', 0, 65_535, 3000),
     database: Object.freeze(parseDatabaseUrl(environment.text('DATABASE_URL'))),
+    redisUrl: environment.text('REDIS_URL') ?? null,
     sessionSecrets: parseSecretList(environment.text('SESSION_SECRET'), isProduction),
     policy: Object.freeze(parseSessionPolicy(environment.text('SESSION_POLICY'), overflow)),
     tokens: Object.freeze(tokens),

@@ -43,6 +43,8 @@ export interface SampleConfig {
   /** 0 takes a free port. */
   readonly port: number;
   readonly database: DatabaseConfig;
+  /** As the session library takes it, which checks it; null for none. */
+  readonly redisUrl: string | null;
   /** The first one signs. Null: the application makes one, see session-secret.ts. */
   readonly sessionSecrets: readonly string[] | null;
   readonly policy: PolicyConfig;

@@ -10,6 +10,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   'tokens.maxAge': 'MAX_AGE',
   'tokens.keys': 'JWT_PRIVATE_KEY',
   'timing.outageGrace': 'OUTAGE_GRACE',
+  redis: 'REDIS_URL',
   idleTimeout: 'IDLE_TIMEOUT',
   onReplace: 'ON_REPLACE',
 };

@@ -23,6 +23,7 @@ describe('the environment', () => {
       host: '127.0.0.1',
       port: 3000,
       database: { kind: 'file', path: '.data/sessions.sqlite' },
+      redisUrl: null,
       sessionSecrets: null,
       policy: { kind: 'single' },
       tokens: { mode: 'refresh', access: '30m', refresh: '30d', grace: '30s', maxAge: '90d' },
@@ -51,6 +52,7 @@ describe('the environment', () => {
     [{ DATABASE_URL: 'postgresql://h/d' }, { database: { kind: 'server', type: 'postgres', url: 'postgresql://h/d' } }],
     [{ DATABASE_URL: 'mysql://h:1/d' }, { database: { kind: 'server', type: 'mysql', url: 'mysql://h:1/d' } }],
     [{ DATABASE_URL: 'mariadb://h/d' }, { database: { kind: 'server', type: 'mariadb', url: 'mariadb://h/d' } }],
+    [{ REDIS_URL: ' redis://h:1 ' }, { redisUrl: 'redis://h:1' }],
     [{ SESSION_SECRET: `${SECRET}1, ${SECRET}2` }, { sessionSecrets: [`${SECRET}1`, `${SECRET}2`] }],
     [{ SESSION_POLICY: 'multi' }, { policy: { kind: 'multi', overflow: 'evict-oldest' } }],
     [
@@ -133,13 +135,10 @@ describe('the environment', () => {
     ['IDLE_TIMEOUT', '30', '0s', '999ms', 'never', 'OFF'],
     ['ON_REPLACE', 'both', 'Keep'],
     ['JWT_PRIVATE_KEY', 'hunter2', RSA, PUBLIC, ED25519 + ED25519, `${ED25519}x`, ED25519.slice(0, 60)],
-    ['REDIS_URL', 'redis://127.0.0.1:6379'],
   ])('a bad %s is refused by name', (name, ...values) => {
     for (const value of values) {
       expect(() => readConfig({ [name]: value })).toThrow(ConfigError);
-      expect(() => readConfig({ [name]: value })).toThrow(
-        new RegExp(`^${name} (must be|is for something that this version)`),
-      );
+      expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name} must be`));
     }
   });
 
@@ -212,7 +211,7 @@ describe('a start', () => {
     const { port } = taken.address() as net.AddressInfo;
     const bad: readonly (readonly [name: string, variables: Record<string, string>])[] = [
       ['SESSION_POLICY', { SESSION_POLICY: 'triple' }],
-      ['REDIS_URL', { REDIS_URL: 'redis://127.0.0.1' }],
+      ['REDIS_URL', { REDIS_URL: 'http://user:hunter2@127.0.0.1:1' }],
       ['TOKEN_GRACE', { TOKEN_GRACE: '2h' }],
       ['RENEW_WITHIN', { TOKEN_MODE: 'sliding', ACCESS_TTL: '1m', RENEW_WITHIN: '1m' }],
       ['SESSION_SECRET', { NODE_ENV: 'production' }],
