@@ -12,6 +12,7 @@ import type { RotationRules } from './rotation.js';
 import type { SecretKeys } from './secret-keys.js';
 import { SessionChanges } from './session-changes.js';
 import { SessionEnding } from './session-ending.js';
+import { SessionLookup } from './session-lookup.js';
 import type { SessionRepository } from './session-repository.js';
 import { SessionWatch } from './session-watch.js';
 import type { Timing } from './timing.js';
@@ -60,7 +61,7 @@ export function idleSlack(timing: Timing): number {
 export interface CreatedTokenService {
   readonly tokens: TokenService;
   readonly watch: SessionWatch;
-  readonly verifier: Verifier;
+  readonly lookup: SessionLookup;
 }
 
 /** Puts the parts of lib/core together. */
@@ -76,8 +77,11 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
   const codec = new TokenCodec(keys, settings.tokenPrefix);
   const format = mode.accessFormat?.({ keys, realm }) ?? new OpaqueAccessTokens(codec);
   const issuer = new TokenIssuer(keys, codec, format, mode, clock);
+  const { parallelReads } = settings;
+  const lookup = new SessionLookup({ ...shared, parallelReads, budgetMs: timing.verifyBudget });
   const verifier = new Verifier({
     ...shared,
+    lookup,
     codec,
     format,
     // Half of the time is left for the verification itself.
@@ -86,15 +90,14 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
     verifiedTokens: settings.verifiedTokens,
     authenticTokens: settings.authenticTokens,
     stats: settings.stats,
-    parallelReads: settings.parallelReads,
-    budgetMs: timing.verifyBudget,
   });
   const ending = new SessionEnding(repository, coherence, events);
-  const watch = new SessionWatch((sessionId) => verifier.find(sessionId), clock, timing.pollFreshness);
+  const watch = new SessionWatch((sessionId) => lookup.find(sessionId), clock, timing.pollFreshness);
   const tokens = new TokenService({
     ...shared,
     realm,
     keys,
+    lookup,
     verifier,
     loginFlow: new LoginFlow({
       ...shared,
@@ -109,12 +112,12 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
       keepReplacedData: settings.keepReplacedData,
       settleMs: coherence.settleMs,
     }),
-    tokenRefresh: new TokenRefresh({ ...shared, codec, issuer, verifier }),
+    tokenRefresh: new TokenRefresh({ ...shared, codec, issuer, lookup }),
     ending,
     changes: new SessionChanges(repository, coherence, events),
     accounts: new AccountControl(repository, ending, coherence, events),
     data: new DataStores(settings.dataRepository),
     watch,
   });
-  return { tokens, watch, verifier };
+  return { tokens, watch, lookup };
 }

@@ -1,7 +1,7 @@
 import { defaultMessages } from './messages.js';
+import type { SessionLookup } from './session-lookup.js';
 import type { SessionEnd } from './session.js';
 import type { Replacement } from './verification.js';
-import type { Verifier } from './verifier.js';
 
 /** How a session ended, for people. */
 export interface EndExplanation extends SessionEnd {
@@ -11,10 +11,10 @@ export interface EndExplanation extends SessionEnd {
 }
 
 /** Null for a session that is live or unknown. */
-export async function explainEnd(verifier: Verifier, sessionId: string): Promise<EndExplanation | null> {
-  const record = await verifier.find(sessionId);
+export async function explainEnd(lookup: SessionLookup, sessionId: string): Promise<EndExplanation | null> {
+  const record = await lookup.find(sessionId);
   if (!record?.end) return null;
   const { replacedBy, reason } = record.end;
-  const replacement = replacedBy === null ? null : await verifier.findReplacement(replacedBy);
+  const replacement = replacedBy === null ? null : await lookup.findReplacement(replacedBy);
   return { ...record.end, replacement, message: defaultMessages[reason] };
 }

@@ -3,12 +3,13 @@ import type { Clock } from './clock.js';
 import type { LifecycleEvents } from './lifecycle-event.js';
 import { type RefreshVerdict, type RotationRules, decideRefresh } from './rotation.js';
 import { EndPendingError, SessionError, TokenRefusedError } from './session-error.js';
+import type { SessionLookup } from './session-lookup.js';
 import type { ChangedSession, SessionRepository } from './session-repository.js';
 import { type Session, type SessionRecord, toSession } from './session.js';
 import type { ParsedToken, TokenCodec } from './token-codec.js';
 import type { IssuedTokens, TokenIssuer } from './token-issuer.js';
 import { type EndConfirmation, endsOf } from './verification-cache.js';
-import { MAX_TOKEN_LENGTH, type Verifier } from './verifier.js';
+import { MAX_TOKEN_LENGTH } from './verifier.js';
 
 /** What a refresh gives. */
 export interface RefreshResult extends IssuedTokens {
@@ -19,7 +20,7 @@ export interface TokenRefreshParts {
   readonly codec: TokenCodec;
   readonly issuer: TokenIssuer;
   readonly repository: Pick<SessionRepository, 'changeSession'>;
-  readonly verifier: Verifier;
+  readonly lookup: SessionLookup;
   readonly confirmation: EndConfirmation;
   readonly activity: ActivityRecorder;
   readonly events: LifecycleEvents;
@@ -72,7 +73,7 @@ export class TokenRefresh {
         if (!(error instanceof EndPendingError)) throw error;
       });
     }
-    throw new TokenRefusedError(await this.parts.verifier.explain(result.verdict));
+    throw new TokenRefusedError(await this.parts.lookup.explain(result.verdict));
   }
 
   /**

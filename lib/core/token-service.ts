@@ -19,6 +19,7 @@ import type { SecretKeys } from './secret-keys.js';
 import type { SessionChanges } from './session-changes.js';
 import type { SessionEnding } from './session-ending.js';
 import { invalidArgument } from './session-error.js';
+import type { SessionLookup } from './session-lookup.js';
 import type { SessionRepository } from './session-repository.js';
 import type { SessionWatch } from './session-watch.js';
 import { type Claims, type Session, type SessionEnd, type SessionWithEnd, toSession } from './session.js';
@@ -45,6 +46,7 @@ export interface TokenServiceParts {
   readonly realm: string;
   readonly keys: SecretKeys;
   readonly repository: SessionRepository;
+  readonly lookup: SessionLookup;
   readonly verifier: Verifier;
   readonly loginFlow: LoginFlow;
   readonly tokenRefresh: TokenRefresh;
@@ -232,7 +234,7 @@ export class TokenService {
 
   /** Why a session ended: reason, time, actor and successor, from the record. Null for a live or unknown one. */
   async explainEnd(sessionId: string): Promise<EndExplanation | null> {
-    return explainEnd(this.parts.verifier, sessionIdOf(sessionId, 'sessionId'));
+    return explainEnd(this.parts.lookup, sessionIdOf(sessionId, 'sessionId'));
   }
 
   /**

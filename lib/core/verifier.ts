@@ -1,10 +1,9 @@
 import type { AccessTokenFormat } from './access-token-format.js';
 import type { ActivityRecorder } from './activity-recorder.js';
-import { BatchedReads } from './batched-reads.js';
 import type { Clock } from './clock.js';
 import type { IdleTimeout } from './idle-timeout.js';
 import { type RotationRules, goodUntil, needsUpkeep } from './rotation.js';
-import type { SessionRepository } from './session-repository.js';
+import type { SessionLookup } from './session-lookup.js';
 import { type Session, type SessionRecord, toSession } from './session.js';
 import { type ParsedToken, type TokenCodec, equalHashes, hashToken } from './token-codec.js';
 import type { SupersededPair, TokenPair } from './token-pair.js';
@@ -12,15 +11,7 @@ import type { TokenRenewal } from './token-renewal.js';
 import { endOfHolder, isTombstone } from './tombstone.js';
 import type { VerificationCache } from './verification-cache.js';
 import type { VerificationStats } from './verification-stats.js';
-import {
-  type Refusal,
-  type Replacement,
-  type Verdict,
-  type Verification,
-  ended,
-  judge,
-  pairOf,
-} from './verification.js';
+import { type Verdict, type Verification, ended, judge, pairOf } from './verification.js';
 import { VerifiedTokens, type VerifiedTokenStore } from './verified-tokens.js';
 
 /** Above the length of any token of ours; longer text is refused unread (RFC 6750 sets no limit). */
@@ -32,7 +23,7 @@ const NOT_A_TOKEN = { status: 'INVALID', reason: 'TOKEN_MALFORMED' } as const;
 export interface VerifierParts {
   readonly codec: TokenCodec;
   readonly format: AccessTokenFormat;
-  readonly repository: Pick<SessionRepository, 'findSessions'>;
+  readonly lookup: SessionLookup;
   readonly cache: VerificationCache;
   readonly renewal: TokenRenewal;
   readonly idle: IdleTimeout;
@@ -42,10 +33,6 @@ export interface VerifierParts {
   readonly verifiedTokens: VerifiedTokenStore;
   readonly authenticTokens: AuthenticTokenStore;
   readonly stats: VerificationStats;
-  /** Most reads of the database at once. */
-  readonly parallelReads: number;
-  /** Time in which the database must have answered. Milliseconds. */
-  readonly budgetMs: number;
 }
 
 /** Keeps hashes of tokens, as many as it likes. */
@@ -70,14 +57,12 @@ export type Inspection = GoodToken | Exclude<Verification, { readonly status: 'V
  * nodes remember in common where that may be trusted, from the database otherwise.
  */
 export class Verifier {
-  private readonly reads: BatchedReads<SessionRecord>;
   /** The application's view of each record, made once and shared by the requests that the record answers. */
   private readonly views = new WeakMap<SessionRecord, Session>();
   private readonly verified: VerifiedTokens;
 
   constructor(private readonly parts: VerifierParts) {
     const { verifiedTokens, cache, clock } = parts;
-    this.reads = new BatchedReads((ids) => this.readRecords(ids), parts.parallelReads, parts.budgetMs);
     this.verified = new VerifiedTokens(verifiedTokens, cache, clock);
   }
 
@@ -178,37 +163,10 @@ export class Verifier {
     const access = text.length <= format.maxLength ? format.read(text) : null;
     const token = access ?? codec.read('rt', text);
     if (!token || !(await (access ? format.isAuthentic(text) : codec.isAuthentic('rt', text)))) return null;
-    const record = await this.reads.get(token.sessionId);
+    const record = await this.parts.lookup.find(token.sessionId);
     const pair = record && pairOf(token, record);
     const hash = access ? pair?.accessHash : pair?.refreshHash;
     return hash && equalHashes(hash, token.hash) ? record : null;
-  }
-
-  /** The record of a session as the database has it. @throws SessionError SESSION_STORE_UNAVAILABLE */
-  find(sessionId: string): Promise<SessionRecord | null> {
-    return this.reads.get(sessionId);
-  }
-
-  /** What the holder of a refused token is told. Never rejects: the reason is known, whatever else is not. */
-  async explain({ reason, end }: Verdict & { readonly status: 'INVALID' }): Promise<Refusal> {
-    if (!end) return { reason };
-    const winner = end.replacedBy === null ? null : await this.findReplacement(end.replacedBy).catch(() => null);
-    return { reason, endedAt: end.at, ...(winner && { replacedBy: winner }) };
-  }
-
-  /** What may be told of the session that took the place of another. @throws SessionError SESSION_STORE_UNAVAILABLE */
-  async findReplacement(id: string): Promise<Replacement | null> {
-    const winner = this.parts.cache.get(id) ?? (await this.reads.get(id));
-    return winner && { deviceType: winner.deviceType, deviceName: winner.deviceName, at: winner.createdAt };
-  }
-
-  /** Reads sessions again that are in use and whose copies are soon too old: first what another node has read meanwhile. */
-  async refreshCopies(): Promise<void> {
-    const { cache } = this.parts;
-    const ids = cache.takeAging();
-    await Promise.all(ids.map((id) => cache.fetch(id)));
-    const old = ids.filter((id) => cache.isAging(id));
-    await Promise.all(old.map((id) => this.reads.get(id).catch(() => null)));
   }
 
   /** That a text was made here is true for good, so it is found out once. */
@@ -236,7 +194,7 @@ export class Verifier {
     if (!found) return null;
     if (!isTombstone(found)) return this.byCopy(token, found);
     const end = endOfHolder(token, found);
-    return end && { status: 'INVALID', ...(await this.explain(ended(end, clock.now(), rules))) };
+    return end && { status: 'INVALID', ...(await this.parts.lookup.explain(ended(end, clock.now(), rules))) };
   }
 
   /**
@@ -250,7 +208,7 @@ export class Verifier {
   }
 
   private async fromDatabase(token: ParsedToken): Promise<Inspection> {
-    let record = await this.reads.get(token.sessionId);
+    let record = await this.parts.lookup.find(token.sessionId);
     if (!record) return NOT_KNOWN;
     let verdict = this.judge(token, record);
     if (verdict.status === 'INVALID' && verdict.reason === 'SESSION_IDLE' && !record.end) {
@@ -260,7 +218,7 @@ export class Verifier {
     }
     if (verdict.status === 'VALID') return { status: 'VALID', token, record, pair: verdict.pair };
     if (verdict.status === 'UNKNOWN') return verdict;
-    return { status: 'INVALID', ...(await this.explain(verdict)) };
+    return { status: 'INVALID', ...(await this.parts.lookup.explain(verdict)) };
   }
 
   private judge(token: ParsedToken, record: SessionRecord, idleMs = this.parts.rules.idleMs): Verdict {
@@ -279,14 +237,6 @@ export class Verifier {
     let session = this.views.get(record);
     if (!session) this.views.set(record, (session = freezeDeep(toSession(record))));
     return session;
-  }
-
-  private async readRecords(ids: readonly string[]): Promise<ReadonlyMap<string, SessionRecord>> {
-    const { cache, clock, repository } = this.parts;
-    const readAt = clock.now();
-    const records = await repository.findSessions(ids);
-    for (const record of records) cache.put(record, readAt);
-    return new Map(records.map((record) => [record.id, record]));
   }
 }
 

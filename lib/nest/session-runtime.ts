@@ -11,6 +11,7 @@ import { createTokenService, idleSlack } from '../core/create-token-service.js';
 import { PeriodicTask } from '../core/periodic-task.js';
 import { SecretKeys } from '../core/secret-keys.js';
 import { invalidOption } from '../core/session-error.js';
+import type { SessionLookup } from '../core/session-lookup.js';
 import type { SessionRepository } from '../core/session-repository.js';
 import { type Timing, resolveTiming } from '../core/timing.js';
 import type { SessionWatch } from '../core/session-watch.js';
@@ -19,7 +20,6 @@ import { randomId } from '../core/token-codec.js';
 import type { TokenService } from '../core/token-service.js';
 import { VerificationStats } from '../core/verification-stats.js';
 import type { VerifiedToken } from '../core/verified-tokens.js';
-import type { Verifier } from '../core/verifier.js';
 import { type Database, openDatabase } from '../database/database.js';
 import { SessionQueries } from '../database/session-queries.js';
 import { TypeOrmDataRepository } from '../database/typeorm-data-repository.js';
@@ -57,7 +57,7 @@ export class SessionRuntime {
     readonly events: LifecyclePublisher,
     readonly tokens: TokenService,
     private readonly watch: SessionWatch,
-    verifier: Verifier,
+    lookup: SessionLookup,
     readonly queries: SessionQueries,
     /** Counts of this module's verifications. */
     readonly stats: VerificationStats,
@@ -70,7 +70,7 @@ export class SessionRuntime {
       new PeriodicTask(() => coherence.poll(), timing.poll, report('Reading the change log')),
       new PeriodicTask(() => this.flushActivity(), timing.activityFlush, report('Writing activity')),
       new PeriodicTask(() => this.sweep(), timing.sweep, report('Ending overdue sessions')),
-      new PeriodicTask(() => verifier.refreshCopies(), timing.copyAge / COPY_AGE_PARTS, report('Reading copies again')),
+      new PeriodicTask(() => lookup.refreshCopies(), timing.copyAge / COPY_AGE_PARTS, report('Reading copies again')),
     ];
   }
 
@@ -127,7 +127,7 @@ export class SessionRuntime {
     if (hooks.onEvent) events.add((event) => hooks.onEvent!(event));
     const stats = new VerificationStats();
     const authentic = new LRUCache<string, true>({ max: MAX_AUTHENTIC });
-    const { tokens, watch, verifier } = createTokenService({
+    const { tokens, watch, lookup } = createTokenService({
       realm,
       keys,
       tokenPrefix: options.tokenPrefix,
@@ -165,7 +165,7 @@ export class SessionRuntime {
       events,
       tokens,
       watch,
-      verifier,
+      lookup,
       queries,
       stats,
       shared,
