@@ -59,6 +59,8 @@ export interface SharedContext {
   readonly nodeId: string;
   /** A: from this age on no copy is used. Milliseconds. */
   readonly copyAgeMs: number;
+  /** Time in which a verification is answered, which must leave some for the database. Milliseconds. */
+  readonly verifyBudgetMs: number;
   /** How long a tombstone is kept. Milliseconds. */
   readonly tombstoneMs: number;
   /** How soon it must be known that messages do not arrive any more. Milliseconds. */
@@ -69,5 +71,6 @@ export interface SharedContext {
 
 /** Makes the backend of one module; what `redis()` of `nestjs-latchkey/redis` gives. */
 export interface SharedBackendFactory {
+  /** @throws SessionError CONFIGURATION_INVALID */
   create(context: SharedContext): SharedBackend;
 }

@@ -88,14 +88,6 @@ export class SessionRuntime {
       );
     }
     const clock = options.clock ?? new SynchronizedClock();
-    const database = await openDatabase({
-      source,
-      runMigrations: options.runMigrations,
-      lanes: { ...options.connections, control: 2 },
-      budgetMs: Math.max(timing.verifyBudget, timing.loginBudget, timing.endBudget),
-    });
-    const { engine, tables, embedded } = database;
-    const membership = new TypeOrmMembership(engine, tables, realm, Math.max(timing.poll, timing.pollFreshness / 2));
     const nodeId = randomId();
     const nearCache = options.nearCache ? new NearCache(options.nearCache.maxEntries) : null;
     const logger = new Logger('SessionModule');
@@ -104,11 +96,20 @@ export class SessionRuntime {
         realm,
         nodeId,
         copyAgeMs: timing.copyAge,
+        verifyBudgetMs: timing.verifyBudget,
         tombstoneMs: changeWindow(timing.copyAge),
         heartbeatMs: timing.pollFreshness / HEARTBEAT_SHARE,
         warn: (message) => logger.warn(message),
         now: () => clock.now(),
       }) ?? null;
+    const database = await openDatabase({
+      source,
+      runMigrations: options.runMigrations,
+      lanes: { ...options.connections, control: 2 },
+      budgetMs: Math.max(timing.verifyBudget, timing.loginBudget, timing.endBudget),
+    });
+    const { engine, tables, embedded } = database;
+    const membership = new TypeOrmMembership(engine, tables, realm, Math.max(timing.poll, timing.pollFreshness / 2));
     const coherence = new CacheCoherence(membership, clock, {
       nodeId,
       nearCache,

@@ -9,7 +9,7 @@ export class RedisUse {
   /** What every key and channel begins with; 1 to 64 of letters, digits and `:._-`. Modules that share one share sessions. */
   prefix?: string = 'latchkey';
 
-  /** Longest time that a command may take; the database is asked after it. Must leave room in `timing.verifyBudget`. */
+  /** Longest time that a command may take; the database is asked after it. Must be shorter than `timing.verifyBudget`. */
   timeout?: Duration = '150ms';
 }
 
@@ -39,6 +39,12 @@ export function redis(source: RedisSource, use: RedisUse = {}): SharedBackendFac
   let unused: typeof first | null = first;
   return {
     create(context) {
+      if (settings.timeoutMs >= context.verifyBudgetMs) {
+        throw invalidOption(
+          'redis.timeout',
+          'must be shorter than timing.verifyBudget, to leave time for the database',
+        );
+      }
       const connection = unused ?? openConnection(source);
       unused = null;
       return new RedisBackend(connection, settings, context);
