@@ -2,12 +2,12 @@ import type { Clock } from '../core/clock.js';
 import type { Membership, SessionChange } from '../core/membership.js';
 import type { EndedSession, SessionRecord } from '../core/session.js';
 import { type Tombstone, isTombstone, tombstoneOf } from '../core/tombstone.js';
-import type { ChangeNotice, EndConfirmation, VerificationCache } from '../core/verification-cache.js';
+import type { ChangeNotice, EndConfirmation, RememberedRecord, VerificationCache } from '../core/verification-cache.js';
 import { AgingCopies } from './aging-copies.js';
 import { ChangeBus } from './change-bus.js';
 import { ChangeConfirmation } from './change-confirmation.js';
 import { HeldKeys } from './held-keys.js';
-import type { Copy, NearCache } from './near-cache.js';
+import type { Copy, KeptCopy, NearCache } from './near-cache.js';
 import { LATE_COMMIT_MS, NodePresence } from './node-presence.js';
 import { RecentChanges } from './recent-changes.js';
 import type { SharedBackend } from './shared-cache.js';
@@ -114,13 +114,19 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
     }
   }
 
-  get(sessionId: string): SessionRecord | null {
+  get(sessionId: string): RememberedRecord | null {
     const copy = this.settings.nearCache?.get(sessionId);
-    if (!copy || !this.presence.mayCache) return null;
+    return copy && this.counts(copy) ? copy : null;
+  }
+
+  counts(remembered: RememberedRecord): boolean {
+    const copy = remembered as KeptCopy;
     const now = this.clock.monotonic();
-    if (now >= copy.goneAt || this.isHeld(copy.record, now)) return null;
-    if (now >= copy.agesAt) this.aging.note(sessionId);
-    return copy.record;
+    if (copy.isDropped || now >= copy.goneAt || !this.presence.mayCacheAt(now)) return false;
+    if (this.isHeld(copy.record, now)) return false;
+    this.settings.nearCache!.use(copy, now);
+    if (now >= copy.agesAt) this.aging.note(copy.record.id);
+    return true;
   }
 
   async fetch(sessionId: string): Promise<SessionRecord | Tombstone | null> {

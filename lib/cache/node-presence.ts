@@ -73,7 +73,12 @@ export class NodePresence {
 
   /** Whether copies may be used now. */
   get mayCache(): boolean {
-    return this.active && this.isFresh();
+    return this.mayCacheAt(this.clock.monotonic());
+  }
+
+  /** The same where the time is known. @param now monotonic milliseconds */
+  mayCacheAt(now: number): boolean {
+    return this.active && this.isFresh(now - this.pollStartedAt);
   }
 
   /** Milliseconds since the last complete poll began. */
@@ -186,8 +191,7 @@ export class NodePresence {
   }
 
   /** Polls are recent enough, and no clock has jumped as it does when a machine was suspended. */
-  private isFresh(): boolean {
-    const age = this.pollAge;
+  private isFresh(age: number): boolean {
     const limit = this.failing ? this.settings.silenceMs : this.settings.pollFreshnessMs;
     const margin = Math.min(MARGIN_MS, limit / MARGIN_SHARE);
     return age < limit - margin && Math.abs(Date.now() - this.wallAtPoll - age) < margin;

@@ -23,7 +23,7 @@ import { TokenRefresh } from './token-refresh.js';
 import { TokenRenewal } from './token-renewal.js';
 import { TokenService } from './token-service.js';
 import type { VerificationStats } from './verification-stats.js';
-import type { VerifiedTokenStore } from './verified-tokens.js';
+import { type VerifiedTokenStore, VerifiedTokens } from './verified-tokens.js';
 import type { EndConfirmation, VerificationCache } from './verification-cache.js';
 import { type AuthenticTokenStore, Verifier } from './verifier.js';
 
@@ -52,6 +52,10 @@ export interface TokenServiceSettings {
   readonly clock: Clock;
 }
 
+/** How exactly lastSeenAt is known: uses are noted this often at most, and so many times between two writes at least. */
+const MAX_USE_INTERVAL_MS = 1000;
+const USES_PER_FLUSH = 10;
+
 /** How long after its timeout a session may still be saved by uses that are not written yet. Milliseconds. */
 export function idleSlack(timing: Timing): number {
   return 2 * timing.activityFlush;
@@ -62,6 +66,7 @@ export interface CreatedTokenService {
   readonly tokens: TokenService;
   readonly watch: SessionWatch;
   readonly lookup: SessionLookup;
+  readonly verified: VerifiedTokens;
 }
 
 /** Puts the parts of lib/core together. */
@@ -79,6 +84,12 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
   const issuer = new TokenIssuer(keys, codec, format, mode, clock);
   const { parallelReads } = settings;
   const lookup = new SessionLookup({ ...shared, parallelReads, budgetMs: timing.verifyBudget });
+  const verified = new VerifiedTokens({
+    ...shared,
+    store: settings.verifiedTokens,
+    stats: settings.stats,
+    useIntervalMs: Math.min(MAX_USE_INTERVAL_MS, timing.activityFlush / USES_PER_FLUSH),
+  });
   const verifier = new Verifier({
     ...shared,
     lookup,
@@ -87,7 +98,7 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
     // Half of the time is left for the verification itself.
     renewal: new TokenRenewal({ ...shared, issuer, budgetMs: timing.verifyBudget / 2 }),
     idle: new IdleTimeout(repository, activity, events, rules, timing.verifyBudget),
-    verifiedTokens: settings.verifiedTokens,
+    verified,
     authenticTokens: settings.authenticTokens,
     stats: settings.stats,
   });
@@ -119,5 +130,5 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
     data: new DataStores(settings.dataRepository),
     watch,
   });
-  return { tokens, watch, lookup };
+  return { tokens, watch, lookup, verified };
 }

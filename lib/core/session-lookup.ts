@@ -37,7 +37,7 @@ export class SessionLookup {
 
   /** What may be told of the session that took the place of another. @throws SessionError SESSION_STORE_UNAVAILABLE */
   async findReplacement(id: string): Promise<Replacement | null> {
-    const winner = this.parts.cache.get(id) ?? (await this.find(id));
+    const winner = this.parts.cache.get(id)?.record ?? (await this.find(id));
     return winner && { deviceType: winner.deviceType, deviceName: winner.deviceName, at: winner.createdAt };
   }
 

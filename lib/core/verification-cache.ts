@@ -2,13 +2,21 @@ import type { SessionChange } from './membership.js';
 import type { EndedSession, SessionRecord } from './session.js';
 import type { Tombstone } from './tombstone.js';
 
+/** A record in this process's memory: the same object for as long as it stays there. */
+export interface RememberedRecord {
+  readonly record: SessionRecord;
+}
+
 /**
  * Remembers records that the database gave, and answers only while it is sure that nothing newer has been decided. It may
  * forget anything at any time.
  */
 export interface VerificationCache {
-  /** The record, or null if it is not remembered or may not be trusted now. Synchronous: this is the hot path. */
-  get(sessionId: string): SessionRecord | null;
+  /** The record, or null if it is not remembered or may not be trusted now. */
+  get(sessionId: string): RememberedRecord | null;
+
+  /** Whether what `get` once gave may still be trusted. This is the hot path, and cheaper than to get it again. */
+  counts(remembered: RememberedRecord): boolean;
 
   /**
    * Asks what the nodes remember in common. Null where they remember nothing that may be trusted now, or cannot be asked in

@@ -1,15 +1,20 @@
 import { hash } from 'node:crypto';
 import type { Clock } from './clock.js';
-import type { Session, SessionRecord } from './session.js';
-import type { VerificationCache } from './verification-cache.js';
+import type { Session } from './session.js';
+import type { RememberedRecord, VerificationCache } from './verification-cache.js';
+import type { VerificationStats } from './verification-stats.js';
 
 /** A token that was found good, and for how long that holds by itself. */
 export interface VerifiedToken {
-  /** What it was judged by: the token is good only while this very object is what the cache remembers of the session. */
-  readonly record: SessionRecord;
+  /** What it was judged by: the token is good only as long as the cache stands by it. */
+  readonly remembered: RememberedRecord;
   readonly session: Session;
   /** From here on it has to be judged again. Milliseconds since the epoch. */
   readonly until: number;
+  /** When its last use was noted. Milliseconds since the epoch. */
+  notedAt: number;
+  /** What the caller makes of the session, once for all requests. */
+  view: unknown;
 }
 
 /** Keeps verified tokens by the hash of their text, as many as it likes. */
@@ -18,28 +23,44 @@ export interface VerifiedTokenStore {
   set(hash: string, token: VerifiedToken): unknown;
 }
 
+export interface VerifiedTokensParts {
+  readonly store: VerifiedTokenStore;
+  readonly cache: Pick<VerificationCache, 'counts'>;
+  readonly clock: Clock;
+  readonly stats: VerificationStats;
+  /** Uses of a token within this time of one that was noted are not noted again. Milliseconds. */
+  readonly useIntervalMs: number;
+}
+
 /**
  * Tokens that were judged good by a record in this process's memory, so that the next request with the same text costs one
- * hash and two look-ups. Nothing is decided here: an entry counts only as long as the cache still answers with the record
- * that it was judged by, and until the first moment at which the verdict could be another one.
+ * hash and one look-up. Nothing is decided here: an entry counts only as long as the cache stands by the record that it was
+ * judged by, and until the first moment at which the verdict could be another one.
  */
 export class VerifiedTokens {
-  constructor(
-    private readonly store: VerifiedTokenStore,
-    private readonly cache: Pick<VerificationCache, 'get'>,
-    private readonly clock: Clock,
-  ) {}
+  constructor(private readonly parts: VerifiedTokensParts) {}
 
-  /** The session of a token that is known to be good now, or null if it has to be looked at. */
-  get(text: string): Session | null {
-    const known = this.store.get(keyOf(text));
-    if (!known || this.clock.now() >= known.until) return null;
-    return this.cache.get(known.record.id) === known.record ? known.session : null;
+  /** A token that is known to be good now, or null if it has to be looked at. */
+  get(text: string): VerifiedToken | null {
+    const { cache, clock, stats, store } = this.parts;
+    const known = store.get(keyOf(text));
+    if (!known || clock.now() >= known.until || !cache.counts(known.remembered)) return null;
+    stats.fromMemory++;
+    return known;
   }
 
-  /** Notes a token that was judged good by a record of the cache. */
-  note(text: string, token: VerifiedToken): void {
-    if (token.until > this.clock.now()) this.store.set(keyOf(text), token);
+  /** Whether a use of the token is to be noted, rather than one just before it. */
+  isUseDue(known: VerifiedToken): boolean {
+    const now = this.parts.clock.now();
+    if (now - known.notedAt < this.parts.useIntervalMs) return false;
+    known.notedAt = now;
+    return true;
+  }
+
+  /** Notes a token that was judged good by what the cache remembers. */
+  note(text: string, token: Pick<VerifiedToken, 'remembered' | 'session' | 'until'>): void {
+    if (token.until <= this.parts.clock.now()) return;
+    this.parts.store.set(keyOf(text), { ...token, notedAt: -Infinity, view: null });
   }
 }
 

@@ -12,7 +12,7 @@ import { endOfHolder, isTombstone } from './tombstone.js';
 import type { VerificationCache } from './verification-cache.js';
 import type { VerificationStats } from './verification-stats.js';
 import { type Verdict, type Verification, ended, judge, pairOf } from './verification.js';
-import { VerifiedTokens, type VerifiedTokenStore } from './verified-tokens.js';
+import type { VerifiedTokens } from './verified-tokens.js';
 
 /** Above the length of any token of ours; longer text is refused unread (RFC 6750 sets no limit). */
 export const MAX_TOKEN_LENGTH = 12_288;
@@ -30,7 +30,7 @@ export interface VerifierParts {
   readonly activity: ActivityRecorder;
   readonly clock: Clock;
   readonly rules: RotationRules;
-  readonly verifiedTokens: VerifiedTokenStore;
+  readonly verified: VerifiedTokens;
   readonly authenticTokens: AuthenticTokenStore;
   readonly stats: VerificationStats;
 }
@@ -59,21 +59,15 @@ export type Inspection = GoodToken | Exclude<Verification, { readonly status: 'V
 export class Verifier {
   /** The application's view of each record, made once and shared by the requests that the record answers. */
   private readonly views = new WeakMap<SessionRecord, Session>();
-  private readonly verified: VerifiedTokens;
 
-  constructor(private readonly parts: VerifierParts) {
-    const { verifiedTokens, cache, clock } = parts;
-    this.verified = new VerifiedTokens(verifiedTokens, cache, clock);
-  }
+  constructor(private readonly parts: VerifierParts) {}
 
   /**
    * The session of a token that this process knows to be good, in the same turn; null for a token that has to be looked at.
    * Has no effect on the session.
    */
   fromMemory(text: string): Session | null {
-    const session = text.length <= this.parts.format.maxLength ? this.verified.get(text) : null;
-    if (session) this.parts.stats.fromMemory++;
-    return session;
+    return this.parts.verified.get(text)?.session ?? null;
   }
 
   /** Never rejects. @param strict whether the database is to be asked in any case */
@@ -184,8 +178,8 @@ export class Verifier {
 
   /** A copy in memory. */
   private fromCache(token: ParsedToken): Inspection | null {
-    const record = this.parts.cache.get(token.sessionId);
-    return record && this.byCopy(token, record);
+    const remembered = this.parts.cache.get(token.sessionId);
+    return remembered && this.byCopy(token, remembered.record);
   }
 
   private async fromShared(token: ParsedToken): Promise<Inspection | null> {
@@ -228,9 +222,10 @@ export class Verifier {
 
   /** So that the next request with the same token need not be looked at, as long as the cache stands by the record. */
   private remember(text: string, { record, pair }: GoodToken, session: Session): void {
-    const { activity, cache, rules } = this.parts;
-    if (cache.get(record.id) !== record) return;
-    this.verified.note(text, { record, session, until: goodUntil(record, pair, activity.lastUse(record), rules) });
+    const { activity, cache, rules, verified } = this.parts;
+    const remembered = cache.get(record.id);
+    if (remembered?.record !== record) return;
+    verified.note(text, { remembered, session, until: goodUntil(record, pair, activity.lastUse(record), rules) });
   }
 
   private view(record: SessionRecord): Session {

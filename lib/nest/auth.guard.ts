@@ -1,16 +1,11 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
-import { CURRENT_SESSION } from './current-session.js';
+import type { AuthenticatedSession, GuardedRequest } from './current-session.js';
 import { type HttpAnswer, setHeaders } from './http-answer.js';
 import { passOnRenewedToken } from './renewed-token-header.js';
 import { type RouteRules, routeRules } from './route-rules.js';
-import {
-  type AuthenticatedSession,
-  type AuthenticationAttempt,
-  RefusedRequest,
-  SessionAuthenticator,
-} from './session-authenticator.js';
+import { type AuthenticationAttempt, RefusedRequest, SessionAuthenticator } from './session-authenticator.js';
 
 /** What a subclass may override of what passport is asked and says. */
 const HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
@@ -108,7 +103,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     const cached = this.needsPassport || isMessage ? null : await this.authenticator.fromCaches(request, rules);
     const result =
       cached?.result?.status === 'VALID'
-        ? this.authenticator.accept(request, cached.result, rules.strict)
+        ? this.authenticator.accept(cached.result, rules.strict)
         : await this.runPassport(context, { rules, cached });
     if (result.renewed) passOnRenewedToken(this.getResponse(context), result.renewed, this.authenticator.headers);
     return this.admit(context, request, rules, result);
@@ -118,11 +113,11 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     context: ExecutionContext,
     request: GuardedRequest,
     rules: RouteRules,
-    { user, session }: AuthenticatedSession,
+    result: AuthenticatedSession,
   ): true {
-    request.user = user;
-    request[CURRENT_SESSION] = session;
-    const refusal = this.authenticator.refusalBy(rules, session);
+    request.user = result.user;
+    request.latchkey = result;
+    const refusal = this.authenticator.refusalBy(rules, result.session);
     if (refusal) this.refuse(context, refusal);
     return true;
   }
@@ -149,11 +144,4 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     setHeaders(this.getResponse(context), headers);
     throw exception;
   }
-}
-
-/** A request of Express or Fastify, with what the guard puts on it. */
-export interface GuardedRequest {
-  ip?: unknown;
-  user?: unknown;
-  [CURRENT_SESSION]?: unknown;
 }

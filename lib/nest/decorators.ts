@@ -2,8 +2,7 @@ import { type ExecutionContext, createParamDecorator } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { checkService, levelOf } from '../core/account-control.js';
 import { type Duration, parseDuration } from '../core/duration.js';
-import type { Session } from '../core/session.js';
-import { CURRENT_SESSION, type CurrentSessionUser } from './current-session.js';
+import type { GuardedRequest } from './current-session.js';
 
 /**
  * Opens a route, or all routes of a controller, to requests without a token. What stands nearer to the route counts: on a
@@ -58,14 +57,14 @@ export function CheckBan(service: string, level = 1): ClassDecorator & MethodDec
  */
 export const CurrentUser = createParamDecorator((property: string | undefined, context: ExecutionContext): unknown => {
   // Where there is none, other libraries leave null.
-  const user = context.switchToHttp().getRequest<{ user?: CurrentSessionUser | null }>().user ?? undefined;
+  const user = context.getArgByIndex<GuardedRequest>(0).user ?? undefined;
   return property === undefined || user === undefined ? user : ownValue(user, property);
 });
 
 /** The session of the request, or one property of it, as in `@CurrentSession('id')`. Undefined where not guarded. */
 export const CurrentSession = createParamDecorator(
   (property: string | undefined, context: ExecutionContext): unknown => {
-    const session = context.switchToHttp().getRequest<{ [CURRENT_SESSION]?: Session }>()[CURRENT_SESSION];
+    const session = context.getArgByIndex<GuardedRequest>(0).latchkey?.session;
     return property === undefined || session === undefined ? session : ownValue(session, property);
   },
 );

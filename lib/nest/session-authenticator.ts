@@ -3,23 +3,14 @@ import { Logger } from '@nestjs/common';
 import type { SessionErrorCode } from '../core/messages.js';
 import type { Session } from '../core/session.js';
 import type { TokenService } from '../core/token-service.js';
+import type { VerifiedTokens } from '../core/verified-tokens.js';
 import type { RenewedToken, Verification } from '../core/verification.js';
 import { readBearerCredential } from './bearer-credential.js';
-import type { CurrentSessionUser } from './current-session.js';
+import type { AuthenticatedSession, CurrentSessionUser, GuardedRequest } from './current-session.js';
 import { describeError } from './describe-error.js';
 import { type HttpAnswer, answerFor, endDetails } from './http-answer.js';
 import { type RouteRules, brokenRule } from './route-rules.js';
-import type { HeaderOptions } from './session-options.js';
-
-/** What a verified request is about. */
-export interface AuthenticatedSession {
-  readonly user: CurrentSessionUser;
-  readonly session: Session;
-  /** Whether the database was asked for this request. */
-  readonly strict: boolean;
-  /** The successor of the token, if the client should use it from now on. */
-  readonly renewed: RenewedToken | null;
-}
+import type { HeaderOptions, ResolvedOptions } from './session-options.js';
 
 /** One run of passport for a request: how its token is to be verified, and what came of it. */
 export interface AuthenticationAttempt {
@@ -33,12 +24,6 @@ export interface AuthenticationAttempt {
 export interface CachedVerification {
   readonly token: string;
   readonly result: Verification | null;
-}
-
-/** A request as far as it is looked at here. */
-interface SeenRequest {
-  readonly ip?: unknown;
-  readonly headers?: Readonly<Record<string, unknown>>;
 }
 
 /** What the column of an address holds. */
@@ -60,71 +45,68 @@ export class RefusedRequest extends Error {
  * in which two modules must not meet.
  */
 export class SessionAuthenticator {
-  /** Where the result of this module is kept on a request; a symbol, as several modules may guard one. */
-  private readonly resultKey = Symbol('session result');
   private readonly logger = new Logger('SessionModule');
   private reportedAt = -Infinity;
-  /** What requests are given that a session answers, made once. */
-  private readonly known = new WeakMap<Session, AuthenticatedSession>();
+  /** The user of each session, made once. */
+  private readonly users = new WeakMap<Session, CurrentSessionUser>();
   private readonly noActivityHeader: string | false;
+  private readonly realm: string;
+  private readonly messages: Readonly<Record<SessionErrorCode, string>>;
+  readonly headers: Required<HeaderOptions>;
 
   constructor(
     readonly strategyName: string,
     private readonly tokens: TokenService,
-    private readonly realm: string,
-    private readonly messages: Readonly<Record<SessionErrorCode, string>>,
-    readonly headers: Required<HeaderOptions>,
+    private readonly verified: VerifiedTokens,
+    { realm, messages, headers }: Pick<ResolvedOptions, 'realm' | 'messages' | 'headers'>,
   ) {
+    this.realm = realm;
+    this.messages = messages;
+    this.headers = headers;
     this.noActivityHeader = headers.noActivity === false ? false : headers.noActivity.toLowerCase();
   }
 
   /** What this module found out about the request before, however many guards ask. */
-  resultOf(request: object, rules: Pick<RouteRules, 'strict'>): AuthenticatedSession | null {
-    const known = (request as Noted)[this.resultKey];
-    return known && (known.strict || !rules.strict) ? known : null;
+  resultOf({ latchkey: known }: GuardedRequest, rules: Pick<RouteRules, 'strict'>): AuthenticatedSession | null {
+    return known && known.by === this && (known.strict || !rules.strict) ? known : null;
   }
 
   /** The session of a request whose token this process knows to be good; null where it has to be looked at. */
-  fromMemory(request: SeenRequest, rules: RouteRules): AuthenticatedSession | null {
+  fromMemory(request: GuardedRequest, rules: RouteRules): AuthenticatedSession | null {
     const header = request.headers?.authorization;
     // In this spelling nearly all of them come. What is in memory has passed every check of its form before.
     if (rules.strict || typeof header !== 'string' || !header.startsWith(SCHEME)) return null;
-    const session = this.tokens.verifyInMemory(header.slice(SCHEME.length));
-    if (!session) return null;
-    this.noteUse(request, rules, session);
-    let known = this.known.get(session);
-    if (!known) this.known.set(session, (known = { user: userOf(session), session, strict: false, renewed: null }));
-    (request as Noted)[this.resultKey] = known;
-    return known;
+    const known = this.verified.get(header.slice(SCHEME.length));
+    if (!known) return null;
+    const { session } = known;
+    if (this.countsAsUse(request, rules) && this.verified.isUseDue(known)) {
+      this.tokens.recordUse(session.id, addressOf(request));
+    }
+    return (known.view ??= this.resultFor(session, false, null)) as AuthenticatedSession;
   }
 
   /** What is remembered of the token of a request that comes in the usual spelling; null for any other. Never rejects. */
-  async fromCaches(request: SeenRequest, rules: RouteRules): Promise<CachedVerification | null> {
+  async fromCaches(request: GuardedRequest, rules: RouteRules): Promise<CachedVerification | null> {
     const header = request.headers?.authorization;
     if (rules.strict || typeof header !== 'string' || !header.startsWith(SCHEME)) return null;
     const credential = readBearerCredential(header);
     if (credential.kind !== 'token') return null;
     const { token } = credential;
     const result = await this.tokens.verifyCached(token);
-    if (result?.status === 'VALID') this.noteUse(request, rules, result.session);
+    if (result?.status === 'VALID' && this.countsAsUse(request, rules)) {
+      this.tokens.recordUse(result.session.id, addressOf(request));
+    }
     return { token, result };
   }
 
   /** What a request is given whose token is good. */
-  accept(
-    request: SeenRequest,
-    { session, renewed }: Verification & { readonly status: 'VALID' },
-    strict: boolean,
-  ): AuthenticatedSession {
-    const user = this.known.get(session)?.user ?? userOf(session);
-    const accepted = { user, session, strict, renewed: renewed ?? null };
-    (request as Noted)[this.resultKey] = accepted;
-    return accepted;
+  accept({ session, renewed }: Verification & { readonly status: 'VALID' }, strict: boolean): AuthenticatedSession {
+    return this.resultFor(session, strict, renewed ?? null);
   }
 
   /** @throws RefusedRequest unless the token is good */
   async authenticate(
-    request: SeenRequest,
+    request: GuardedRequest,
     token: string,
     { rules, cached }: AuthenticationAttempt,
   ): Promise<AuthenticatedSession> {
@@ -135,7 +117,7 @@ export class SessionAuthenticator {
       throw new RefusedRequest(this.answer('SESSION_STORE_UNAVAILABLE'));
     }
     if (result.status === 'INVALID') throw new RefusedRequest(this.answer(result.reason, endDetails(result)));
-    return this.accept(request, result, rules.strict);
+    return this.accept(result, rules.strict);
   }
 
   /** The answer to a request whose session does not keep the rules of the route; null if it does. */
@@ -155,17 +137,23 @@ export class SessionAuthenticator {
   }
 
   private verifyToken(
-    request: SeenRequest,
+    request: GuardedRequest,
     token: string,
-    { strict, activity }: AuthenticationAttempt['rules'],
+    rules: AuthenticationAttempt['rules'],
     uncached: boolean,
   ): Promise<Verification> {
-    const isUse = activity && !this.saysNoActivity(request);
-    return this.tokens.verify(token, { ip: addressOf(request), strict, uncached, activity: isUse });
+    const activity = this.countsAsUse(request, rules);
+    return this.tokens.verify(token, { ip: addressOf(request), strict: rules.strict, uncached, activity });
   }
 
-  private noteUse(request: SeenRequest, { activity }: RouteRules, { id }: Session): void {
-    if (activity && !this.saysNoActivity(request)) this.tokens.recordUse(id, addressOf(request));
+  private resultFor(session: Session, strict: boolean, renewed: RenewedToken | null): AuthenticatedSession {
+    let user = this.users.get(session);
+    if (!user) this.users.set(session, (user = Object.freeze({ ...session.claims, userId: session.userId })));
+    return { user, session, strict, renewed, by: this };
+  }
+
+  private countsAsUse(request: GuardedRequest, { activity }: AuthenticationAttempt['rules']): boolean {
+    return activity && !this.saysNoActivity(request);
   }
 
   /** An outage makes every request fail alike; one line in some seconds is enough. */
@@ -176,20 +164,13 @@ export class SessionAuthenticator {
     this.logger.warn(`Requests are answered with 503: ${describeError(cause)}`);
   }
 
-  private saysNoActivity({ headers }: SeenRequest): boolean {
+  private saysNoActivity({ headers }: GuardedRequest): boolean {
     const value = this.noActivityHeader === false ? undefined : headers?.[this.noActivityHeader];
     return typeof value === 'string' && /^(1|true)$/i.test(value);
   }
 }
 
-/** A request on which results are noted. */
-type Noted = Record<symbol, AuthenticatedSession | undefined>;
-
-function userOf(session: Session): CurrentSessionUser {
-  return Object.freeze({ ...session.claims, userId: session.userId });
-}
-
 /** The address of the client; null for what is none, since a proxy that is trusted may pass on any text. */
-function addressOf({ ip }: SeenRequest): string | null {
+function addressOf({ ip }: GuardedRequest): string | null {
   return typeof ip === 'string' && ip.length <= MAX_ADDRESS_LENGTH && isIP(ip) !== 0 ? ip : null;
 }

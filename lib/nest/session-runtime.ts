@@ -19,7 +19,7 @@ import type { EndedSession } from '../core/session.js';
 import { randomId } from '../core/token-codec.js';
 import type { TokenService } from '../core/token-service.js';
 import { VerificationStats } from '../core/verification-stats.js';
-import type { VerifiedToken } from '../core/verified-tokens.js';
+import type { VerifiedToken, VerifiedTokens } from '../core/verified-tokens.js';
 import { type Database, openDatabase } from '../database/database.js';
 import { SessionQueries } from '../database/session-queries.js';
 import { TypeOrmDataRepository } from '../database/typeorm-data-repository.js';
@@ -58,6 +58,7 @@ export class SessionRuntime {
     readonly tokens: TokenService,
     private readonly watch: SessionWatch,
     lookup: SessionLookup,
+    readonly verified: VerifiedTokens,
     readonly queries: SessionQueries,
     /** Counts of this module's verifications. */
     readonly stats: VerificationStats,
@@ -128,7 +129,7 @@ export class SessionRuntime {
     if (hooks.onEvent) events.add((event) => hooks.onEvent!(event));
     const stats = new VerificationStats();
     const authentic = new LRUCache<string, true>({ max: MAX_AUTHENTIC });
-    const { tokens, watch, lookup } = createTokenService({
+    const { tokens, watch, lookup, verified } = createTokenService({
       realm,
       keys,
       tokenPrefix: options.tokenPrefix,
@@ -167,6 +168,7 @@ export class SessionRuntime {
       tokens,
       watch,
       lookup,
+      verified,
       queries,
       stats,
       shared,

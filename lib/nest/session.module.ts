@@ -31,8 +31,8 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session.module-
     {
       provide: SessionAuthenticator,
       inject: [SessionRuntime],
-      useFactory: ({ tokens, options }: SessionRuntime) =>
-        new SessionAuthenticator(`session-${randomId()}`, tokens, options.realm, options.messages, options.headers),
+      useFactory: ({ tokens, verified, options }: SessionRuntime) =>
+        new SessionAuthenticator(`session-${randomId()}`, tokens, verified, options),
     },
     {
       provide: SessionStatus,

@@ -83,23 +83,24 @@ function openUrl(text: string): Redis | Cluster {
   if (!isDecodable(text)) throw badUrl();
   if (scheme === 'redis' || scheme === 'rediss') {
     const url = URL.canParse(text) ? new URL(text) : null;
-    if (!url?.hostname || !/^\/?\d*$/.test(url.pathname)) throw badUrl();
+    // What stands behind a question mark would take the place of our own options.
+    if (!url?.hostname || url.search !== '' || !/^\/?\d*$/.test(url.pathname)) throw badUrl();
     return new Redis(text, { ...OWN_OPTIONS, ...lazily });
   }
   const { credentials, nodes, path } = readAuthority(rest);
-  if (scheme === 'redis+cluster' || scheme === 'rediss+cluster') {
+  if ((scheme === 'redis+cluster' || scheme === 'rediss+cluster') && path === '') {
     const tls = scheme === 'rediss+cluster' ? { tls: {} } : {};
     const redisOptions = { ...OWN_OPTIONS, ...credentials, ...tls };
     return new Cluster(nodes, { ...CLUSTER_OPTIONS, redisOptions, ...lazily });
   }
-  if (scheme === 'redis+sentinel' && path !== '') {
+  if (scheme === 'redis+sentinel' && /^[\w.-]+$/.test(path)) {
     return new Redis({ ...OWN_OPTIONS, ...credentials, sentinels: nodes, name: path, ...lazily });
   }
   throw badUrl();
 }
 
 function readAuthority(rest: string) {
-  const [authority = '', path = ''] = rest.split('/', 2);
+  const [, authority = '', path = ''] = /^([^/]*)\/?(.*)$/s.exec(rest)!;
   const at = authority.lastIndexOf('@');
   const [username = '', password = ''] =
     at < 0 ? [] : authority.slice(0, at).split(/:(.*)/s, 2).map(decodeURIComponent);

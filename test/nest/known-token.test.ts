@@ -16,6 +16,7 @@ import {
   sliding,
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
+import { VerifiedTokens } from '../../lib/core/verified-tokens.js';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
 
@@ -139,7 +140,7 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
   });
 
   it('is looked at once for a request, however many guards ask', async () => {
-    const inMemory = jest.spyOn(TokenService.prototype, 'verifyInMemory');
+    const inMemory = jest.spyOn(VerifiedTokens.prototype, 'get');
     const { accessToken } = await knownLogin();
     expect(await send(accessToken, '/twice')).toEqual(answers.good);
     expect(inMemory).toHaveBeenCalledTimes(1);
