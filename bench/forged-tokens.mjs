@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import { countingSqlite, untilCached } from './support/counting-sqlite.mjs';
+import { countingSqlite } from './support/counting-sqlite.mjs';
 import { interleaved, median, ratioText, short } from './support/rounds.mjs';
-import { logInMany, startSessions } from './support/sessions.mjs';
+import { logInMany, startSessions, untilCached } from './support/sessions.mjs';
 
 const FORGED = 20_000;
 const HEAD = 'ses_at_';
@@ -18,7 +18,7 @@ export async function forgedTokens({ quick }) {
   const { tokens, close } = await startSessions({ database: options, timing });
   try {
     const good = await logInMany(tokens, 500);
-    await untilCached(tokens, good[0], counter);
+    await untilCached(tokens, [good[0]], () => counter.statements);
     const perRound = FORGED / 2 / rounds;
     const cases = new Map([
       ['good, from the near cache', { status: 'VALID', make: (index) => good[index % good.length] }],

@@ -20,7 +20,7 @@ export async function onlineList({ quick, databases }) {
     const sessions = await startSessions({ database: options, timing: { endBudget: '60s' } });
     try {
       const source = await new DataSource(options).initialize();
-      await fillWithSessions(source);
+      await fillWithSessions(source, { live: 100_000, ended: 100_000 });
       await source.destroy();
       for (const sort of ['lastSeen', 'login']) {
         for (const deviceType of [undefined, 'phone']) {

@@ -1,87 +1,100 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import autocannon from 'autocannon';
+import { startChild } from './support/child.mjs';
+import { loadGenerator } from './support/load.mjs';
 import { interleaved, median, ratioText, short } from './support/rounds.mjs';
 
 const ADAPTERS = ['Express', 'Fastify'];
-const ROUTES = {
-  bare: 'bare',
-  'trivial guard': 'a guard that always says yes',
-  'near cache': 'AuthGuard, from the near cache',
-  SQLite: 'AuthGuard, SQLite in memory, no cache',
-  PostgreSQL: 'AuthGuard, PostgreSQL, no cache',
-};
 const CONNECTIONS = 20;
-const TOKENS_PER_CONNECTION = 10;
+const SESSIONS = 200;
 
-/** What the guard adds to a request: the same route bare and guarded, each in a process of its own. */
+/** @typedef {{ route: string, file: string, start?: string, setting: string, only?: string }} Variant see verify-server.mjs */
+/** @type {Variant[]} */
+const VARIANTS = [
+  { route: 'bare', file: 'support/own-variants.mjs', start: 'startBare', setting: 'bare' },
+  { route: 'a guard that always says yes', file: 'support/own-variants.mjs', start: 'startBare', setting: 'guarded' },
+  ...[
+    ['AuthGuard, from the near cache', 'near cache'],
+    ['AuthGuard, from Redis, near cache off', 'Redis'],
+    ['AuthGuard, from PostgreSQL, no cache', 'PostgreSQL'],
+  ].map(([route, setting]) => ({ route, file: 'support/own-variants.mjs', start: 'startOwn', setting })),
+  ...both('passport-jwt, HS256', 'passport-jwt'),
+  ...both('passport-jwt, HS256, and a list of ended tokens in Redis', 'passport-jwt', 'startWithDenylist'),
+  ...both('express-session and connect-redis', 'express-session', 'start', 'Express'),
+  { route: 'better-auth, Redis', file: 'peers/better-auth.mjs', setting: 'default' },
+  { route: 'better-auth, Redis, fastest', file: 'peers/better-auth.mjs', setting: 'pipelined' },
+  { route: 'better-auth, cookie cache', file: 'peers/better-auth.mjs', setting: 'cookie cache' },
+  ...both('written by hand: GET and JSON.parse', 'hand-written'),
+];
+
+/** @returns {Variant[]} */
+function both(route, name, start = 'start', only = undefined) {
+  const one = (setting, suffix) => ({ route: route + suffix, file: `peers/${name}.mjs`, start, setting, only });
+  return [one('default', ''), one('fastest', ', fastest')];
+}
+
+/** What a guard adds to a request, ours and others: the same route in processes of their own, loaded one after the other. */
 export async function verify({ quick, databases }) {
-  const { rounds, seconds } = quick ? { rounds: 2, seconds: 1 } : { rounds: 5, seconds: 3 };
+  const { rounds, seconds, warmUp, processes } = quick
+    ? { rounds: 2, seconds: 1, warmUp: 1, processes: 1 }
+    : { rounds: 6, seconds: 3, warmUp: 4, processes: 3 };
+  const generator = await loadGenerator();
+  const sharedRedis = await databases.redis();
   const rows = [];
   for (const adapter of ADAPTERS) {
-    const { url } = await databases.create('postgres');
     const servers = new Map();
     try {
-      for (const variant of Object.keys(ROUTES)) servers.set(variant, await startServer(adapter, variant, url));
-      // A route without sessions is sent tokens too, so that all requests are of one length.
-      const anyTokens = servers.get('near cache').tokens;
-      const samples = await interleaved(rounds, servers, (server) => load(server, server.tokens ?? anyTokens, seconds));
-      const series = (variant, figure) => samples.get(variant).map((sample) => sample[figure]);
-      for (const [variant, route] of Object.entries(ROUTES)) {
-        rows.push([
-          adapter,
-          route,
-          short(median(series(variant, 'perSecond'))),
-          ratioText(series(variant, 'perSecond'), series('bare', 'perSecond')),
-          ratioText(series(variant, 'cpuMicros'), series('bare', 'cpuMicros')),
-        ]);
+      for (const { route, only, ...variant } of VARIANTS) {
+        if (only && only !== adapter) continue;
+        servers.set(route, []);
+        for (let process = 0; process < processes; process++) {
+          // Nodes of the library that share anything would take part in each other's work.
+          const stores =
+            variant.start === 'startOwn'
+              ? { databaseUrl: (await databases.create('postgres')).url, redisUrl: await databases.redis() }
+              : { redisUrl: sharedRedis };
+          const settings = { start: 'start', adapter, count: SESSIONS, ...variant, ...stores };
+          servers.get(route).push(await startChild('verify-server.mjs', settings));
+        }
+      }
+      const all = [...servers.values()].flat();
+      // A route without sessions is sent tokens too, so that requests are of one length.
+      const tokens = all.find(({ ready }) => ready.headers).ready.headers;
+      // V8 takes some ten thousand requests to make its best of a route.
+      for (const server of all) await load(generator, server, tokens, warmUp);
+      const samples = await interleaved(rounds, servers, (group) => {
+        group.push(group.shift());
+        return load(generator, group[0], tokens, seconds);
+      });
+      const [bare] = samples.values();
+      for (const [route, taken] of samples) {
+        const cells = ['perSecond', 'cpuMicros'].flatMap((figure) => {
+          const [own, base] = [taken, bare].map((all) => all.map((sample) => sample[figure]));
+          return [short(median(own)), ratioText(own, base)];
+        });
+        rows.push([adapter, route, ...cells]);
       }
     } finally {
-      await Promise.all([...servers.values()].map((server) => server.stop()));
+      await Promise.all([...servers.values()].flat().map((server) => server.stop()));
     }
   }
   return {
-    columns: ['adapter', 'route', 'requests/s', 'requests/s, ratio to bare', 'CPU time per request, ratio to bare'],
+    columns: ['adapter', 'route', 'requests/s', 'ratio to bare', 'CPU time per request, µs', 'ratio to bare'],
     rows,
-    note: `${CONNECTIONS} connections, ${CONNECTIONS * TOKENS_PER_CONNECTION} sessions, ${rounds} rounds of ${seconds} s each.`,
+    note: `${generator.name} with ${CONNECTIONS} connections, ${SESSIONS} sessions, ${processes} processes of each in turn, ${rounds} rounds of ${seconds} s.`,
   };
 }
 
-async function startServer(adapter, variant, databaseUrl) {
-  const script = new URL('support/verify-server.mjs', import.meta.url);
-  const count = String(CONNECTIONS * TOKENS_PER_CONNECTION);
-  const child = fork(script, [adapter, variant, count, databaseUrl]);
-  const exited = once(child, 'exit');
-  const ready = await Promise.race([once(child, 'message'), exited.then(() => null)]);
-  if (!ready) throw new Error(`The server "${variant}" on ${adapter} did not start.`);
-  return {
-    ...ready[0],
-    async cpuMicros() {
-      child.send('cpu');
-      const [micros] = await once(child, 'message');
-      return micros;
-    },
-    async stop() {
-      if (child.connected) child.disconnect();
-      await exited;
-    },
-  };
-}
-
-async function load(server, tokens, seconds) {
-  let next = 0;
-  // Each connection has sessions of its own: without the cache, requests of one session would share reads.
-  const setupClient = (client) => {
-    const from = (next++ % CONNECTIONS) * TOKENS_PER_CONNECTION;
-    const own = tokens.slice(from, from + TOKENS_PER_CONNECTION);
-    client.setRequests(own.map((token) => ({ method: 'GET', headers: { authorization: `Bearer ${token}` } })));
-  };
-  const before = await server.cpuMicros();
-  const result = await autocannon({ url: server.url, connections: CONNECTIONS, duration: seconds, setupClient });
-  const cpu = (await server.cpuMicros()) - before;
-  const good = result['2xx'];
-  if (good === 0 || result.non2xx + result.errors + result.timeouts > 0) {
-    throw new Error(`${result.non2xx} requests were refused, ${result.errors} failed and ${good} were good.`);
+async function load(generator, server, tokens, seconds) {
+  const { url, headers = tokens } = server.ready;
+  const before = await server.call('cpuMicros');
+  const { answers, refused, failed, ...took } = await generator.run({
+    url,
+    headers,
+    connections: CONNECTIONS,
+    seconds,
+  });
+  const cpu = (await server.call('cpuMicros')) - before;
+  if (answers === 0 || refused + failed > 0) {
+    throw new Error(`Of ${answers} requests to ${url}, ${refused} were refused, and ${failed} failed.`);
   }
-  return { perSecond: good / result.duration, cpuMicros: cpu / good };
+  return { perSecond: answers / took.seconds, cpuMicros: cpu / answers };
 }

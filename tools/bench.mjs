@@ -6,12 +6,15 @@ import { runNode } from './lib/run.mjs';
 
 /**
  * Builds the library and runs the benchmarks that are named, or all:
- * node tools/bench.mjs [verify login online-list forged-tokens mixed] [--quick] [--write] [--no-build]
+ * node tools/bench.mjs [verify login revoke memory scale online-list forged-tokens mixed] [--quick] [--write] [--no-build]
  */
 process.chdir(new URL('..', import.meta.url).pathname);
 const FILES = {
   verify: 'verify',
   login: 'login',
+  revoke: 'revoke',
+  memory: 'memory',
+  scale: 'scale',
   'online-list': 'onlineList',
   'forged-tokens': 'forgedTokens',
   mixed: 'mixed',

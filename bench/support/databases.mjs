@@ -6,6 +6,7 @@ import libsql from 'libsql';
 import { DataSource } from 'typeorm';
 import { startMariadb } from '../../tools/servers/mariadb.mjs';
 import { startPostgres } from '../../tools/servers/postgres.mjs';
+import { startRedis } from '../../tools/servers/redis.mjs';
 
 /** @typedef {'sqlite' | 'postgres' | 'mariadb'} Kind */
 
@@ -17,6 +18,7 @@ const SERVERS = {
 /** Empty databases for the benchmarks. Each server is started when it is first asked for. */
 export class Databases {
   #servers = new Map();
+  #redis = [];
   #directories = [];
 
   /** @param {Kind} kind @returns {Promise<import('typeorm').DataSourceOptions>} the options of a new, empty database */
@@ -38,9 +40,16 @@ export class Databases {
     return { type, url: url.href };
   }
 
+  /** @param {string[]} [args] more settings of the server @returns {Promise<string>} the URL of a new Redis of its own */
+  async redis(args = []) {
+    const server = startRedis({ args });
+    this.#redis.push(server);
+    return (await server).url;
+  }
+
   /** Ends the servers and removes all data. */
   async close() {
-    const started = await Promise.allSettled(this.#servers.values());
+    const started = await Promise.allSettled([...this.#servers.values(), ...this.#redis]);
     await Promise.all(started.map((server) => server.value?.stop()));
     for (const directory of this.#directories) rmSync(directory, { recursive: true, force: true });
   }

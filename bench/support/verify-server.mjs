@@ -1,65 +1,95 @@
 import 'reflect-metadata';
-import { Controller, Get, Module, UseGuards } from '@nestjs/common';
+import { setTimeout } from 'node:timers/promises';
+import { Controller, Get, Module, Req, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import libsql from 'libsql';
-import { AuthGuard, SessionModule, TokenService } from 'nestjs-latchkey';
-import { countingSqlite, untilCached } from './counting-sqlite.mjs';
-import { SECRET, logInMany } from './sessions.mjs';
+import { account } from './accounts.mjs';
+import { serveParent, settings } from './child.mjs';
 
 /**
- * A process with one application and one route, forked by verify.mjs: verify-server.mjs <adapter> <variant> <tokens>
- * [database url]. Sends { url, tokens } when it is ready, answers every message with the CPU time it has used in
- * microseconds, and ends when it is disconnected.
+ * A process with one application and one guarded route, started by verify.mjs. It is ready with { url, headers }, the route
+ * and a header for each of its sessions, after it has seen that the guard knows who is who and refuses what it must.
+ *
+ * @typedef {(setting: string, context: { count: number, redisUrl: string, databaseUrl?: string }) => Promise<{
+ *   guard?: unknown,
+ *   imports?: unknown[],
+ *   providers?: unknown[],
+ *   prepare?: (app: import('@nestjs/common').INestApplication) => void,
+ *   logIn?: (origin: string, app: import('@nestjs/common').INestApplication) => Promise<{
+ *     good: import('./load.mjs').Header[],
+ *     bad: import('./load.mjs').Header[],
+ *   }>,
+ *   close?: () => unknown,
+ * }>} Variant logIn opens a session for each account and gives the headers that carry them
  */
-const [adapter, variant, tokenCount, databaseUrl] = process.argv.slice(2);
+const { adapter, file, start, setting, ...context } = settings();
 
-class YesGuard {
-  canActivate() {
-    return true;
-  }
-}
+const { [start]: begin } = await import(`../${file}`);
+const { guard, imports = [], providers = [], prepare, logIn, close } = await begin(setting, context);
 
 class BenchController {
   read() {
     return { ok: true };
   }
+  who(request) {
+    return { userId: request.user.userId };
+  }
 }
-Get('read')(BenchController.prototype, 'read', Object.getOwnPropertyDescriptor(BenchController.prototype, 'read'));
+for (const name of ['read', 'who']) {
+  Get(name)(BenchController.prototype, name, Object.getOwnPropertyDescriptor(BenchController.prototype, name));
+}
+Req()(BenchController.prototype, 'who', 0);
 Controller()(BenchController);
-
-const counting = countingSqlite();
-const VARIANTS = {
-  bare: {},
-  'trivial guard': { guard: YesGuard },
-  'near cache': { guard: AuthGuard, session: { database: counting.options } },
-  SQLite: {
-    guard: AuthGuard,
-    session: { nearCache: false, database: { type: 'better-sqlite3', driver: libsql, database: ':memory:' } },
-  },
-  PostgreSQL: { guard: AuthGuard, session: { nearCache: false, database: { type: 'postgres', url: databaseUrl } } },
-};
-const { guard, session } = VARIANTS[variant];
 if (guard) UseGuards(guard)(BenchController);
 
 class BenchModule {}
-Module({
-  imports: session ? [SessionModule.forRoot({ secret: SECRET, ...session })] : [],
-  controllers: [BenchController],
-})(BenchModule);
+Module({ imports, providers, controllers: [BenchController] })(BenchModule);
 
 const nestOptions = { logger: ['error'], abortOnError: false };
 const app =
   adapter === 'Fastify'
     ? await NestFactory.create(BenchModule, new FastifyAdapter(), nestOptions)
     : await NestFactory.create(BenchModule, nestOptions);
+prepare?.(app);
 await app.listen(0, '127.0.0.1');
-const tokens = session && (await logInMany(app.get(TokenService, { strict: false }), Number(tokenCount)));
-if (variant === 'near cache') await untilCached(app.get(TokenService, { strict: false }), tokens[0], counting.counter);
+const origin = `http://127.0.0.1:${app.getHttpServer().address().port}`;
+const sessions = await logIn?.(origin, app);
+if (sessions) await checkGuard(sessions);
 
-process.on('message', () => {
-  const { user, system } = process.cpuUsage();
-  process.send(user + system);
-});
-process.on('disconnect', () => void app.close());
-process.send({ url: `http://127.0.0.1:${app.getHttpServer().address().port}/read`, tokens });
+serveParent(
+  { url: `${origin}/read`, headers: sessions?.good },
+  {
+    cpuMicros() {
+      const { user, system } = process.cpuUsage();
+      return user + system;
+    },
+  },
+  async () => {
+    // What was under way when the load stopped.
+    await setTimeout(200);
+    await app.close();
+    await close?.();
+  },
+);
+
+/** A guard that lets everybody in is fast. */
+async function checkGuard({ good, bad }) {
+  for (const index of [0, good.length - 1]) {
+    const response = await get('/who', good[index]);
+    const { userId } = await response.json();
+    if (response.status !== 200 || userId !== account(index).userId) {
+      throw new Error(`${file} ${setting}: session ${index} is answered ${response.status}, as user ${userId}.`);
+    }
+  }
+  for (const path of ['/read', '/who']) {
+    for (const header of [...bad, undefined]) {
+      const { status } = await get(path, header);
+      if (status !== 401) throw new Error(`${file} ${setting}: ${path} with ${header} is answered ${status}.`);
+    }
+  }
+}
+
+/** @param {import('./load.mjs').Header} [header] */
+function get(path, header) {
+  return fetch(origin + path, { headers: header ? [header] : [] });
+}
