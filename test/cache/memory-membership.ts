@@ -1,0 +1,78 @@
+import type { MemberList, MemberRow, MemberState, Membership, PollResult } from '../../lib/core/membership.js';
+
+/** What a call of the port consists of, in order; a test can hold each up, or make it fail. */
+export type MembershipStep = 'write' | 'members' | 'changes' | 'list';
+
+interface LoggedChange {
+  readonly sessionId: string;
+  readonly version: number;
+  readonly at: number;
+}
+
+/** The port of the members and the change log, in memory: one for all nodes of a test, with a clock that the test sets. */
+export class MemoryMembership implements Membership {
+  /** Awaited before each step. */
+  before: (step: MembershipStep, nodeId: string) => Promise<void> | void = () => undefined;
+  /** From when on changes were asked for, one for each poll that asked. */
+  readonly asked: number[] = [];
+  /** How often the list was read by nodes that wait. */
+  lists = 0;
+  private readonly rows = new Map<string, MemberRow>();
+  private readonly log: LoggedChange[] = [];
+
+  /** @param now the clock of the database */
+  constructor(readonly now: () => number) {}
+
+  row(id: string): MemberRow | undefined {
+    return this.rows.get(id);
+  }
+
+  /** The row of a node that is not there otherwise. */
+  put(row: Partial<MemberRow> & { readonly id: string }): void {
+    const first = { caching: true, messaging: true, renewedAt: this.now(), poll: 1, polled: 0 };
+    this.rows.set(row.id, { ...first, ...this.rows.get(row.id), ...row });
+  }
+
+  /** A change that some node has committed. */
+  commit(sessionId: string, version: number, at = this.now()): void {
+    this.log.push({ sessionId, version, at });
+  }
+
+  async poll({ id, ...state }: MemberState, changesSince: number | null): Promise<PollResult> {
+    await this.before('write', id);
+    const wasRegistered = this.rows.has(id);
+    if (state.poll < (this.rows.get(id)?.poll ?? 0)) throw new Error('A later poll has written the row.');
+    this.rows.set(id, { id, ...state, renewedAt: this.now() });
+    await this.before('members', id);
+    const members = this.read(id);
+    const measuredAt = performance.now();
+    await this.before('changes', id);
+    if (changesSince !== null) this.asked.push(changesSince);
+    const changes = changesSince === null ? [] : this.log.filter(({ at }) => at >= changesSince);
+    return {
+      ...members,
+      measuredAt,
+      wasRegistered,
+      changes: changes.map(({ sessionId, version }) => ({ sessionId, version })),
+    };
+  }
+
+  async list(nodeId: string): Promise<MemberList> {
+    await this.before('list', nodeId);
+    this.lists++;
+    return this.read(nodeId);
+  }
+
+  async leave(nodeId: string): Promise<void> {
+    this.rows.delete(nodeId);
+  }
+
+  async purge(before: number): Promise<void> {
+    for (const { id, renewedAt } of this.rows.values()) if (renewedAt < before) this.rows.delete(id);
+    this.log.splice(0, this.log.length, ...this.log.filter(({ at }) => at >= before));
+  }
+
+  private read(nodeId: string): MemberList {
+    return { databaseTime: this.now(), others: [...this.rows.values()].filter(({ id }) => id !== nodeId) };
+  }
+}

@@ -1,0 +1,241 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { PresenceHarness, type PresentNode, SILENCE, WINDOW } from './presence-harness.js';
+import { START } from './virtual-time.js';
+
+let harness: PresenceHarness;
+const caches = (...nodes: readonly PresentNode[]) => nodes.map(({ presence }) => presence.mayCache);
+const saysCaching = (...nodes: readonly PresentNode[]) => nodes.map(({ id }) => harness.membership.row(id)?.caching);
+
+beforeEach(() => {
+  harness = new PresenceHarness();
+});
+afterEach(() => harness.end());
+
+describe('a node that joins', () => {
+  it('says that it caches, reads the whole window and then does', async () => {
+    const node = harness.node();
+    const { presence } = node;
+    expect(caches(node)).toEqual([false]);
+    harness.membership.commit('old', 1, START - WINDOW - 1);
+    harness.membership.commit('recent', 2, START - WINDOW);
+    harness.membership.before = (step) => {
+      if (step !== 'write') expect([saysCaching(node), caches(node)]).toEqual([[true], [false]]);
+    };
+    await harness.poll(node);
+    expect(caches(node)).toEqual([true]);
+    expect(node.changes).toEqual([{ sessionId: 'recent', version: 2 }]);
+    expect([presence.isAlone, presence.silentMembers]).toEqual([false, 0]);
+  });
+
+  it('does not before a poll is complete', async () => {
+    const node = harness.node();
+    harness.membership.before = (step) => {
+      if (step === 'changes') throw new Error('The database is gone.');
+    };
+    await expect(node.presence.poll()).rejects.toThrow('gone');
+    expect(caches(node)).toEqual([false]);
+    expect(harness.membership.row(node.id)).toMatchObject({ caching: true, poll: 1, polled: 0 });
+  });
+
+  it('never caches where there is nothing to cache in', async () => {
+    const node = await harness.joined({ canCache: false });
+    await harness.pass(2000, node);
+    expect([caches(node), saysCaching(node)]).toEqual([[false], [false]]);
+  });
+
+  it('says which poll it has completed, once it has', async () => {
+    const node = await harness.joined();
+    const { membership } = harness;
+    expect(membership.row(node.id)).toMatchObject({ renewedAt: START, poll: 1, polled: 0 });
+    await harness.pass(500, node);
+    expect(membership.row(node.id)).toMatchObject({ renewedAt: START + 500, poll: 2, polled: 1 });
+    membership.before = (step) => (step === 'changes' ? Promise.reject(new Error('slow')) : undefined);
+    await node.presence.poll().catch(() => undefined);
+    expect(membership.row(node.id)).toMatchObject({ poll: 3, polled: 2 });
+    membership.before = () => undefined;
+    await harness.poll(node);
+    // The third one wrote its row and did not get the changes.
+    expect(membership.row(node.id)).toMatchObject({ poll: 4, polled: 2 });
+  });
+});
+
+describe('nodes without messages', () => {
+  const plain = { messaging: false };
+
+  it('cache only while there is one', async () => {
+    const first = await harness.joined(plain);
+    expect([caches(first), saysCaching(first)]).toEqual([[true], [true]]);
+    expect(first.presence.isAlone).toBe(true);
+    const second = await harness.joined(plain);
+    await harness.poll(second);
+    // The first has not looked since; the other ends nothing without it, and does not begin.
+    expect([caches(first, second), saysCaching(first, second)]).toEqual([
+      [true, false],
+      [true, false],
+    ]);
+    expect(second.presence.isAlone).toBe(false);
+    await harness.poll(first);
+    expect([caches(first, second), saysCaching(first, second)]).toEqual([
+      [false, false],
+      [false, false],
+    ]);
+    expect(first.inactive).toBeGreaterThan(0);
+    await harness.poll(second);
+    expect(second.presence.isAlone).toBe(true);
+    await first.presence.stop();
+    await harness.poll(second);
+    expect(caches(second)).toEqual([true]);
+  });
+
+  it('never cache two at a time, in whatever order their steps come', async () => {
+    const actions = fc.array(
+      fc.record({ place: fc.nat(2), action: fc.constantFrom('poll', 'poll', 'leave'), turns: fc.nat(12) }),
+      { minLength: 5, maxLength: 40 },
+    );
+    let [most, waits] = [0, 0];
+    await fc.assert(
+      fc.asyncProperty(actions, fc.infiniteStream(fc.nat(6)), async (all, turns) => {
+        const nodes = [harness.node(plain), harness.node(plain), harness.node(plain)];
+        const count = () => caches(...nodes).filter(Boolean).length;
+        harness.membership.before = async () => {
+          for (let wait = turns.next().value!; wait > 0; wait--) await Promise.resolve(waits++);
+          most = Math.max(most, count());
+        };
+        const work: Promise<unknown>[] = [];
+        for (const { place, action, turns: pause } of all) {
+          const { presence } = nodes[place]!;
+          work.push(action === 'poll' ? presence.poll() : presence.stop());
+          if (action === 'leave') nodes[place] = harness.node(plain);
+          for (let wait = pause; wait > 0; wait--) await Promise.resolve(waits++);
+          most = Math.max(most, count());
+        }
+        await Promise.all(work);
+        await harness.time.settle();
+        most = Math.max(most, count());
+        await Promise.all(nodes.map(({ presence }) => presence.stop()));
+        expect(most).toBeLessThanOrEqual(1);
+      }),
+    );
+    expect(most).toBe(1);
+  });
+
+  it('are not alone where one was put out of the list, and another has begun meanwhile', async () => {
+    const node = await harness.joined(plain);
+    await harness.membership.leave(node.id);
+    harness.membership.put({ id: 'other', messaging: false });
+    await node.presence.poll();
+    expect(node.presence.isAlone).toBe(false);
+  });
+
+  it('are alone with one that is silent, and have it look again when it is back', async () => {
+    const [gone, other] = [await harness.joined(plain), await harness.joined(plain)];
+    await harness.poll(gone, other);
+    await harness.pass(SILENCE, other);
+    expect(caches(other)).toEqual([true]);
+    expect(other.presence.silentMembers).toBe(0);
+    // What it knew of the others is void until it has looked.
+    expect(gone.presence.isAlone).toBe(false);
+    await gone.presence.poll();
+    expect([gone.presence.isAlone, caches(gone)]).toEqual([false, [false]]);
+  });
+});
+
+describe('a mixed deployment', () => {
+  it('caches nowhere as long as somebody cannot be told', async () => {
+    const [first, second] = [await harness.joined(), await harness.joined()];
+    await harness.poll(first, second);
+    expect(caches(first, second)).toEqual([true, true]);
+    const plain = await harness.joined({ messaging: false });
+    await harness.poll(first, second, plain);
+    expect([caches(first, second, plain), saysCaching(first, second, plain)]).toEqual([
+      [false, false, false],
+      [false, false, false],
+    ]);
+    const late = await harness.joined();
+    expect(caches(late)).toEqual([false]);
+    await plain.presence.stop();
+    await harness.poll(first, second, late);
+    expect(caches(first, second, late)).toEqual([true, true, true]);
+  });
+});
+
+describe('a link for messages that is down', () => {
+  let node: PresentNode;
+  beforeEach(async () => {
+    node = await harness.joined();
+    harness.membership.put({ id: 'other' });
+    await harness.poll(node);
+    expect(caches(node)).toEqual([true]);
+  });
+
+  it('ends caching at once, and the row says so before anybody asks', async () => {
+    node.connected = false;
+    node.presence.connectionChanged();
+    expect([caches(node), node.inactive]).toEqual([[false], 1]);
+    await harness.time.settle();
+    expect(saysCaching(node)).toEqual([false]);
+    await harness.pass(5000, node);
+    expect(caches(node)).toEqual([false]);
+    await node.setConnected(true);
+    expect([caches(node), saysCaching(node)]).toEqual([[true], [true]]);
+  });
+
+  it('means the whole window when it is back, though it was down for a moment', async () => {
+    harness.membership.asked.length = 0;
+    node.connected = false;
+    node.presence.connectionChanged();
+    node.connected = true;
+    node.presence.connectionChanged();
+    expect(caches(node)).toEqual([false]);
+    await harness.time.settle();
+    expect(harness.membership.asked.at(-1)).toBe(START - WINDOW);
+    expect(caches(node)).toEqual([true]);
+  });
+
+  it('during a poll is not forgotten when the poll is complete', async () => {
+    let once = true;
+    harness.membership.before = (step) => {
+      if (step !== 'changes' || !once) return;
+      once = false;
+      node.connected = false;
+      node.presence.connectionChanged();
+      node.connected = true;
+      node.presence.connectionChanged();
+    };
+    await node.presence.poll();
+    // It began with what was known before; the next one reads it all.
+    expect(caches(node)).toEqual([false]);
+    await harness.time.settle();
+    expect(caches(node)).toEqual([true]);
+    expect(harness.membership.asked.at(-1)).toBe(START - WINDOW);
+  });
+
+  it('matters to nobody who is alone', async () => {
+    await harness.membership.leave('other');
+    await harness.poll(node);
+    await node.setConnected(false);
+    expect(caches(node)).toEqual([true]);
+    harness.membership.put({ id: 'newcomer' });
+    await harness.poll(node);
+    expect([caches(node), saysCaching(node)]).toEqual([[false], [false]]);
+  });
+});
+
+describe('a node that leaves', () => {
+  it('caches no more and takes its row with it, whatever is under way', async () => {
+    const node = await harness.joined();
+    let release!: () => void;
+    harness.membership.before = () => new Promise<void>((resolve) => (release = resolve));
+    const polling = node.presence.poll();
+    const stopped = node.presence.stop();
+    expect(caches(node)).toEqual([false]);
+    harness.membership.before = () => undefined;
+    release();
+    await Promise.all([polling, stopped]);
+    await node.presence.poll();
+    node.presence.connectionChanged();
+    await harness.time.settle();
+    expect([caches(node), harness.membership.row(node.id)]).toEqual([[false], undefined]);
+  });
+});

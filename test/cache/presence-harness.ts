@@ -1,0 +1,87 @@
+import type { Clock } from '../../lib/core/clock.js';
+import { SynchronizedClock } from '../../lib/core/clock.js';
+import type { SessionChange } from '../../lib/core/membership.js';
+import { NodePresence, type PresenceSettings } from '../../lib/cache/node-presence.js';
+import { MemoryMembership } from './memory-membership.js';
+import { VirtualTime } from './virtual-time.js';
+
+export const D = 2000;
+export const SILENCE = 10_000;
+export const WINDOW = 330_000;
+
+/** One presence, and what it was told and tells. */
+export interface PresentNode {
+  readonly id: string;
+  readonly presence: NodePresence;
+  /** Whether messages reach it; told to the presence by `setConnected`. */
+  connected: boolean;
+  /** How often it was told that what it remembers may not be used. */
+  inactive: number;
+  /** All changes that it was given. */
+  readonly changes: SessionChange[];
+  setConnected(connected: boolean): Promise<void>;
+}
+
+/** Nodes of a test, on one database in memory, polled when the test says so. */
+export class PresenceHarness {
+  readonly time = new VirtualTime();
+  readonly membership = new MemoryMembership(() => this.time.clock.now());
+  private nodes = 0;
+
+  node(settings: Partial<PresenceSettings> = {}, clock: Clock = new SynchronizedClock()): PresentNode {
+    const id = `node ${++this.nodes}`;
+    const { time } = this;
+    let polls = 0;
+    const all = { nodeId: id, canCache: true, messaging: true, pollFreshnessMs: D, silenceMs: SILENCE };
+    const node: PresentNode = {
+      id,
+      connected: true,
+      inactive: 0,
+      changes: [],
+      presence: new NodePresence(
+        this.membership,
+        clock,
+        { ...all, windowMs: WINDOW, ...settings },
+        {
+          isConnected: () => node.connected,
+          onPoll: () => ++polls,
+          onPolled: (_poll, changes) => node.changes.push(...changes),
+          onInactive: () => void node.inactive++,
+        },
+      ),
+      async setConnected(connected) {
+        node.connected = connected;
+        node.presence.connectionChanged();
+        await time.settle();
+      },
+    };
+    return node;
+  }
+
+  /** One that has polled until nothing follows of it. */
+  async joined(settings: Partial<PresenceSettings> = {}, clock?: Clock): Promise<PresentNode> {
+    const node = this.node(settings, clock);
+    await this.poll(node);
+    return node;
+  }
+
+  /** A poll of each, and what follows of it. */
+  async poll(...nodes: readonly PresentNode[]): Promise<void> {
+    for (const { presence } of nodes) {
+      await presence.poll();
+      await this.time.settle();
+    }
+  }
+
+  /** Lets time pass with a poll every half second. */
+  async pass(ms: number, ...nodes: readonly PresentNode[]): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 500) {
+      await this.time.pass(500);
+      await this.poll(...nodes);
+    }
+  }
+
+  end(): void {
+    this.time.end();
+  }
+}

@@ -1,0 +1,59 @@
+import { randomId } from '../../lib/core/token-codec.js';
+import type { SessionRecord } from '../../lib/core/session.js';
+import type { Copy, NearCopy } from '../../lib/cache/near-cache.js';
+
+/** A live record, with what matters to a test. */
+export function recordOf(fields: Partial<SessionRecord> = {}): SessionRecord {
+  return {
+    id: randomId(),
+    realm: 'users',
+    userId: 'alice',
+    userKey: 'a'.repeat(64),
+    deviceType: null,
+    deviceId: null,
+    deviceName: null,
+    ip: null,
+    userAgent: null,
+    claims: {},
+    createdAt: 1,
+    authenticatedAt: 1,
+    confirmedAt: null,
+    impersonator: null,
+    bans: [],
+    expiresAt: 9e15,
+    lastSeenAt: 1,
+    lastIp: null,
+    end: null,
+    version: 1,
+    nonce: randomId(),
+    current: {
+      generation: 1,
+      keyId: 'k1',
+      signingKeyId: null,
+      issuedAt: 1,
+      accessHash: 'b'.repeat(64),
+      accessExpiresAt: 9e15,
+      refreshHash: null,
+      refreshExpiresAt: null,
+    },
+    superseded: [],
+    renewedFrom: null,
+    usableUntil: 9e15,
+    ...fields,
+  };
+}
+
+/** A record that has ended. */
+export function endedRecord(fields: Partial<SessionRecord> = {}): SessionRecord {
+  return recordOf({ version: 2, ...fields, end: { reason: 'SESSION_KICKED', at: 2, by: 'root', replacedBy: null } });
+}
+
+/** Copies of a record of these versions and times. */
+export function copyOf(record: SessionRecord, readAt = 0): Copy {
+  return { record, readAt };
+}
+
+/** A near copy that never ages. */
+export function nearCopyOf(record: SessionRecord, readAt = 0): NearCopy {
+  return { record, readAt, agesAt: Infinity, goneAt: Infinity };
+}

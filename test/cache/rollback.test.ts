@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { accessAndRefresh, multiDevice } from 'nestjs-latchkey';
+import { redis } from 'nestjs-latchkey/redis';
+import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { redisPrefix } from '../support/redis.js';
+import { type Sessions, startSessions } from '../support/sessions.js';
+import { until } from '../support/until.js';
+import { ForgetfulRedis } from './forgetful-redis.js';
+import { type HistoryNode, RollbackHistory } from './rollback-history.js';
+import { type Step, failovers, losses } from './rollback-steps.js';
+
+/** A failing history is made smaller for so long at most, and told with its seed. */
+const SHRINK_MS = 90_000;
+
+describe.each([
+  { ...kindsOf('sqlite')[0]!, runs: { losses: 500, failovers: 15 } },
+  { ...kindsOf('postgres')[0]!, runs: { losses: 100, failovers: 5 } },
+])('whatever Redis forgets or remembers, with two nodes on $name', ({ create, runs }) => {
+  const prefix = redisPrefix();
+  let server: ForgetfulRedis;
+  let database: TestDatabase;
+  let opened: Sessions[];
+  let nodes: HistoryNode[];
+  let users = 0;
+
+  const runtimes = () => opened.map(({ context }) => context.get(SessionRuntime, { strict: false }));
+  const answered = (from: 'memory' | 'shared' | 'database', status: 'VALID' | 'INVALID' | 'UNKNOWN') =>
+    runtimes().reduce((sum, { stats }) => sum + stats.of(from, status), 0);
+
+  beforeAll(async () => {
+    [server, database] = await Promise.all([ForgetfulRedis.start(), create()]);
+    const options = {
+      database: database.options,
+      policy: multiDevice(),
+      // Old tokens are bad from the moment at which there are new ones.
+      tokens: accessAndRefresh({ grace: '0s' }),
+      redis: redis(server.url, { prefix }),
+      timing: { poll: '50ms', pollFreshness: '1s', activityFlush: '1h', sweep: '1h' },
+    } as const;
+    // One goes by its own memory where it can, the other by nothing but Redis.
+    opened = [await startSessions(options), await startSessions({ ...options, nearCache: false })];
+    nodes = runtimes().map(({ coherence, shared, tokens }) => ({
+      tokens,
+      poll: () => coherence.poll(),
+      ready: () => until(() => shared!.state === 'up' && shared!.messenger.isConnected && coherence.caching),
+    }));
+    await Promise.all(nodes.map((node) => node.ready()));
+  });
+  afterAll(async () => {
+    await Promise.all(opened.map((node) => node.close()));
+    await server.stop();
+    await database.drop();
+  });
+
+  const holds = (histories: fc.Arbitrary<Step[]>, numRuns: number) =>
+    fc.assert(
+      fc.asyncProperty(histories, async (steps) => {
+        const keyOf = (id: string) => `${prefix}:users:session:${id}`;
+        const history = new RollbackHistory(nodes, server, keyOf, `user ${users++}`);
+        try {
+          await history.run(steps);
+        } finally {
+          await history.end();
+        }
+        expect(history.problems).toEqual([]);
+      }),
+      { numRuns, interruptAfterTimeLimit: SHRINK_MS, markInterruptAsFailure: true },
+    );
+
+  it(`G2, G3: no token is accepted wrongly, nor refused, in ${runs.losses} histories of losses and old copies`, async () => {
+    await holds(losses, runs.losses);
+    // It was Redis and memory that answered, and they were full of what they should not be believed.
+    expect(answered('shared', 'VALID')).toBeGreaterThan(runs.losses);
+    expect(answered('memory', 'VALID')).toBeGreaterThan(runs.losses);
+    expect(answered('shared', 'INVALID')).toBeGreaterThan(runs.losses);
+    expect(answered('database', 'UNKNOWN')).toBe(0);
+  }, 120_000);
+
+  it(`G3: nor in ${runs.failovers} failovers to a stale replica and back`, async () => {
+    await holds(failovers, runs.failovers);
+  }, 120_000);
+});

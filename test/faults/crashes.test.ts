@@ -1,0 +1,145 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type RequestOptions, request } from 'node:http';
+import { DataSource } from 'typeorm';
+import type { LoginResult, RefreshResult } from 'nestjs-latchkey';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { until } from '../support/until.js';
+import { SLACK_MS } from './budgets.js';
+import { type FaultNode, Stage, keyOf, timed, untilRemembered, untilWell, verdictOf, verdictsOf } from './stage.js';
+import type { ProcessNode } from './stage.js';
+
+const KICK = { by: 'root' };
+/** Longest time until a node knows of a change by itself. */
+const FRESHNESS_MS = 2000;
+
+describe('a node that is killed', () => {
+  let stage: Stage;
+  let inspector: DataSource;
+  let first: FaultNode;
+  let second: FaultNode;
+  let survivors: readonly FaultNode[];
+  let doomed: ProcessNode;
+  beforeEach(async () => {
+    stage = await Stage.start();
+    inspector = await new DataSource(stage.database.options).initialize();
+    stage.atEnd(() => inspector.destroy());
+    survivors = await stage.openAll(2);
+    [first, second] = survivors as [FaultNode, FaultNode];
+    doomed = await stage.openProcess({ http: true });
+    await untilWell(survivors);
+  });
+  afterEach(() => stage.close());
+
+  const liveSessionsOf = async (user: string) =>
+    (await inspector.query(
+      `SELECT id, generation FROM user_session WHERE user_id = '${user}' AND status <> 'ended'`,
+    )) as { id: string; generation: number }[];
+
+  /** A session that both survivors have in their memory. */
+  const remembered = async (user: string) => {
+    const login = await first.tokens.login(user);
+    await untilRemembered(survivors, login);
+    return login;
+  };
+
+  /**
+   * Has the doomed node do something, and kills it when that is recorded and not acknowledged: one survivor cannot read of it
+   * before.
+   */
+  const killDuring = async (work: () => Promise<unknown>, isRecorded: () => Promise<boolean>, login: LoginResult) => {
+    second.database.hold();
+    const outcome = { isAcknowledged: false };
+    void work().then(() => (outcome.isAcknowledged = true));
+    await until(isRecorded);
+    await doomed.node.kill();
+    expect(outcome.isAcknowledged).toBe(false);
+    // The fault is a real one: nobody has told this node of the end, and it goes by its memory while it may.
+    expect(['VALID', 'UNKNOWN']).toContain(await verdictOf(second, login));
+    second.database.release();
+  };
+
+  it('F17: between the commit of an end and its publication: the others find it by themselves, and it can be repeated', async () => {
+    const login = await remembered('alice');
+    doomed.redis.hold();
+    const isEnded = async () => (await liveSessionsOf('alice')).length === 0;
+    await killDuring(() => doomed.node.call('kickUser', 'alice', KICK), isEnded, login);
+    const found = await timed(until(async () => (await verdictOf(second, login)) === 'SESSION_KICKED'));
+    expect(found.ms).toBeLessThan(FRESHNESS_MS + SLACK_MS);
+    expect(await first.tokens.kickUser('alice', KICK)).toBe(0);
+    expect(await verdictsOf(survivors, login)).toEqual(['SESSION_KICKED', 'SESSION_KICKED']);
+  });
+
+  it('F17: the same, and the repetition comes before anybody has found it: it is not acknowledged too soon', async () => {
+    const login = await remembered('alice');
+    doomed.redis.hold();
+    const isEnded = async () => (await liveSessionsOf('alice')).length === 0;
+    await killDuring(() => doomed.node.call('kickSession', login.session.id, KICK), isEnded, login);
+    const witness = stage.witness(survivors);
+    witness.watch(login);
+    expect(await witness.ending([login], () => first.tokens.kickSession(login.session.id, KICK))).toBe(false);
+    expect(await verdictsOf(survivors, login)).toEqual(['SESSION_KICKED', 'SESSION_KICKED']);
+    await witness.close({ mayBeUnknown: true });
+  });
+
+  it('F16: between the commit of a login and its publication: nobody has the token, and the user logs in again', async () => {
+    const old = await remembered('alice');
+    doomed.redis.hold();
+    const isReplaced = async () => (await liveSessionsOf('alice')).every(({ id }) => id !== old.session.id);
+    await killDuring(() => doomed.node.call('login', 'alice', {}), isReplaced, old);
+    const [lost] = await liveSessionsOf('alice');
+    const found = await timed(until(async () => (await verdictOf(second, old)) === 'SESSION_REPLACED'));
+    expect(found.ms).toBeLessThan(FRESHNESS_MS + SLACK_MS);
+    const again = await second.tokens.login('alice');
+    expect(again.ended).toEqual([{ sessionId: lost!.id, reason: 'SESSION_REPLACED' }]);
+    expect(await liveSessionsOf('alice')).toHaveLength(1);
+    expect(await verdictsOf(survivors, again)).toEqual(['VALID', 'VALID']);
+    expect(await verdictsOf(survivors, old)).toEqual(['SESSION_REPLACED', 'SESSION_REPLACED']);
+  });
+
+  it('F18: after the tombstone is written and before the answer to a login: the user logs in again', async () => {
+    const old = await remembered('alice');
+    // It hears of no message, so that the doomed node waits for it.
+    second.redis.hold();
+    const isBuried = async () => String(await stage.redisCommand('GET', keyOf(old))).startsWith('T');
+    await killDuring(() => doomed.node.call('login', 'alice', {}), isBuried, old);
+    second.redis.release();
+    const again = await first.tokens.login('alice');
+    expect(again.ended).toHaveLength(1);
+    expect(await verdictsOf(survivors, again)).toEqual(['VALID', 'VALID']);
+    expect(await verdictsOf(survivors, old)).toEqual(['SESSION_REPLACED', 'SESSION_REPLACED']);
+    expect(await liveSessionsOf('alice')).toHaveLength(1);
+  });
+
+  it('F18, F21: before the answer to a refresh arrives: repeating it elsewhere gives the very same pair', async () => {
+    const { refreshToken, ...login } = await remembered('alice');
+    const way = await TcpProxy.start(doomed.node.port);
+    stage.atEnd(() => way.close());
+    way.holdReplies();
+    const late = post(way.port, '/refresh', { refreshToken });
+    await until(() => way.waiting > 0);
+    await doomed.node.kill();
+    const retries = await Promise.all(survivors.map(({ tokens }) => tokens.refresh(refreshToken)));
+    way.release();
+    const lost = (await late) as RefreshResult;
+    for (const { accessToken, refreshToken: next } of retries) {
+      expect([accessToken, next]).toEqual([lost.accessToken, lost.refreshToken]);
+    }
+    expect((await liveSessionsOf('alice')).map(({ generation }) => Number(generation))).toEqual([2]);
+    for (const tokens of [login, { ...login, ...lost }]) {
+      expect(await verdictsOf(survivors, tokens)).toEqual(['VALID', 'VALID']);
+    }
+  });
+});
+
+/** The body of the answer. */
+function post(port: number, path: string, body: object): Promise<unknown> {
+  const options: RequestOptions = { port, path, host: '127.0.0.1', method: 'POST', agent: false };
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ ...options, headers: { 'content-type': 'application/json' } }, (incoming) => {
+      let text = '';
+      incoming.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      incoming.on('error', reject).on('end', () => resolve(JSON.parse(text)));
+    });
+    outgoing.on('error', reject).end(JSON.stringify(body));
+  });
+}

@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { type LoginResult, multiDevice } from 'nestjs-latchkey';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { until } from '../support/until.js';
+import { SLACK_MS, VERIFY_BUDGET_MS } from './budgets.js';
+import { type FaultNode, Stage, isWell, timed, untilWell } from './stage.js';
+
+const REQUESTS = 1000;
+const SESSIONS = 200;
+/** How much more memory may be in use after thousands of requests during an outage than before it. */
+const HEAP_BYTES = 20e6;
+/** Until a Redis that is back is used as before. */
+const BACK_MS = 5000;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+function heapUsed(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
+
+interface Engine {
+  read(statement: unknown, options: { readonly lane: string }): unknown;
+}
+
+/** Counts reads of sessions of the database from here on. */
+function countReads({ runtime }: FaultNode): () => number {
+  const { engine } = (runtime as unknown as { readonly database: { readonly engine: Engine } }).database;
+  const spy = jest.spyOn(engine, 'read');
+  return () => spy.mock.calls.filter(([, { lane }]) => lane === 'verify').length;
+}
+
+describe('a thousand requests at once', () => {
+  let stage: Stage;
+  let near: FaultNode;
+  let far: FaultNode;
+  let logins: readonly LoginResult[];
+  beforeAll(async () => {
+    stage = await Stage.start();
+    [near] = (await stage.openAll(1, { policy: multiDevice() })) as [FaultNode];
+    [far] = (await stage.openAll(1, { policy: multiDevice(), nearCache: false })) as [FaultNode];
+    logins = await Promise.all(Array.from({ length: SESSIONS }, (_, index) => near.tokens.login(`user-${index}`)));
+  });
+  afterAll(() => stage.close());
+
+  /** @returns what they came to, and how long the slowest took */
+  const burst = async ({ tokens }: FaultNode) => {
+    const answers = await Promise.all(
+      Array.from({ length: REQUESTS }, (_, index) => timed(tokens.verify(logins[index % SESSIONS]!.accessToken))),
+    );
+    const statuses = [...new Set(answers.map(({ value }) => value.status))];
+    return { statuses, slowestMs: Math.max(...answers.map(({ ms }) => ms)) };
+  };
+  const expectInTime = ({ statuses, slowestMs }: Awaited<ReturnType<typeof burst>>, status: string) => {
+    expect(statuses).toEqual([status]);
+    expect(slowestMs).toBeLessThan(VERIFY_BUDGET_MS + SLACK_MS);
+  };
+  /** As many come from Redis, or from memory, as are asked. */
+  const isFast = async (node: FaultNode) => {
+    const { stats } = node.runtime;
+    const count = () => stats.of('shared', 'VALID') + stats.of('memory', 'VALID');
+    const before = count();
+    expectInTime(await burst(node), 'VALID');
+    return count() - before === REQUESTS;
+  };
+
+  it.each([
+    ['F1: killed', () => stage.server.kill(), () => stage.restart()],
+    [
+      'F5: stopped',
+      async () => process.kill(stage.server.pid, 'SIGSTOP'),
+      async () => process.kill(stage.server.pid, 'SIGCONT'),
+    ],
+    [
+      'F6: behind a black hole',
+      async () => [near, far].forEach(({ redis }) => redis.hold()),
+      async () => [near, far].forEach(({ redis }) => redis.release()),
+    ],
+  ])(
+    'G10, %s: each is answered in its budget, memory stays flat, and it is as fast as before soon after',
+    async (_name, begin, end) => {
+      await untilWell([near, far]);
+      for (const node of [near, far]) await until(() => isFast(node));
+      const before = heapUsed();
+      await begin();
+      // The first find connections that look well; the later ones, that Redis is not asked any more.
+      let rounds = 0;
+      await until(async () => {
+        for (const node of [far, near]) expectInTime(await burst(node), 'VALID');
+        return ++rounds >= 5 && ![near, far].some(isWell);
+      });
+      expect(heapUsed() - before).toBeLessThan(HEAP_BYTES);
+      await end();
+      const back = await timed(
+        (async () => {
+          for (const node of [far, near]) await until(() => isFast(node));
+        })(),
+      );
+      expect(back.ms).toBeLessThan(BACK_MS + SLACK_MS);
+    },
+  );
+
+  it('F34: when Redis and the database come back, the clients that come back with them cost few reads', async () => {
+    await untilWell([near, far]);
+    for (const node of [near, far]) {
+      node.redis.hold();
+      node.database.hold();
+    }
+    await until(() => [near, far].every(({ runtime }) => !runtime.coherence.caching));
+    expectInTime(await burst(near), 'UNKNOWN');
+    for (const node of [near, far]) {
+      node.redis.release();
+      node.database.release();
+    }
+    await until(async () => (await near.tokens.verify(logins[0]!.accessToken)).status === 'VALID');
+    const reads = countReads(near);
+    expectInTime(await burst(near), 'VALID');
+    expect(reads()).toBeLessThanOrEqual(20);
+    for (const node of [near, far]) await until(() => isFast(node));
+  });
+});

@@ -1,0 +1,193 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type LoginResult, multiDevice } from 'nestjs-latchkey';
+import { DataSource } from 'typeorm';
+import { until } from '../support/until.js';
+import { MisleadingProxy } from './misleading-proxy.js';
+import { type FaultNode, Stage, keyOf, untilWell, verdictOf, verdictsOf, whileRepeating } from './stage.js';
+import { liveThrough } from './story.js';
+
+const KICK = { by: 'root' };
+/** Every verification asks Redis. */
+const FAR = { policy: multiDevice(), nearCache: false } as const;
+
+describe('what is found in Redis', () => {
+  let stage: Stage;
+  beforeEach(async () => {
+    stage = await Stage.start();
+  });
+  afterEach(() => stage.close());
+
+  const stored = async (login: LoginResult) => String(await stage.redisCommand('GET', keyOf(login)));
+  const loginOn = async (node: FaultNode, name: string) => {
+    const login = await node.tokens.login(name);
+    expect(await verdictOf(node, login)).toBe('VALID');
+    await until(async () => (await stage.redisCommand('EXISTS', keyOf(login))) === 1);
+    return login;
+  };
+  const expectOwn = async (node: FaultNode, login: LoginResult) =>
+    expect(await node.tokens.verify(login.accessToken)).toMatchObject({
+      status: 'VALID',
+      session: { id: login.session.id, userId: login.session.userId },
+    });
+
+  it("F33, A13: the record of another session under a session's key: nobody is taken for somebody else", async () => {
+    const [node] = (await stage.openAll(1, FAR)) as [FaultNode];
+    const [alice, bob, carol] = [
+      await loginOn(node, 'alice'),
+      await loginOn(node, 'bob'),
+      await loginOn(node, 'carol'),
+    ];
+    await node.tokens.kickUser('carol', KICK);
+    await until(async () => (await stored(carol)).startsWith('T'));
+    for (const other of [bob, carol]) {
+      const connections = node.redis.accepted;
+      await stage.redisCommand('SET', keyOf(alice), await stored(other));
+      await expectOwn(node, alice);
+      // A connection that answers another question is used no more.
+      await until(() => node.redis.accepted > connections);
+      await untilWell([node]);
+      await expectOwn(node, bob);
+    }
+  });
+
+  it('F33, A13: a connection that hands out each reply to the next question: no wrong answer, and it is dropped', async () => {
+    const proxy = await MisleadingProxy.start(stage.redisPort);
+    stage.atEnd(() => proxy.close());
+    const [node] = (await stage.openAll(1, { ...FAR, source: `redis://127.0.0.1:${proxy.port}` })) as [FaultNode];
+    const witness = stage.witness([node]);
+    const logins = [];
+    for (const name of ['alice', 'bob', 'carol', 'dave']) logins.push(await loginOn(node, name));
+    witness.watch(...logins);
+    for (const login of logins) {
+      await untilWell([node]);
+      const connections = proxy.accepted;
+      proxy.mislead(await stored(login));
+      const others = logins.filter((one) => one !== login);
+      await until(() => proxy.hasMisled);
+      await until(async () => {
+        await Promise.all(others.map((one) => expectOwn(node, one)));
+        return proxy.accepted > connections;
+      });
+    }
+    await witness.close();
+  });
+
+  it('F35, A15: a value that this version did not write is as good as none, whatever it is', async () => {
+    const [node] = (await stage.openAll(1, FAR)) as [FaultNode];
+    const login = await loginOn(node, 'alice');
+    const good = await stored(login);
+    const [, head, json] = /^(L:\d+:\d+:)(.*)$/s.exec(good)!;
+    const body = JSON.parse(json!) as [number, unknown[], unknown[], unknown[], unknown[]];
+    const changed = (change: (copy: typeof body) => void) => {
+      const copy = structuredClone(body);
+      change(copy);
+      return head! + JSON.stringify(copy);
+    };
+    const values = [
+      ...[
+        '',
+        '{}',
+        'garbage',
+        'L',
+        'L:1',
+        'L:1:1:',
+        'T:1:0:',
+        'L:x:y:[]',
+        'L:1:1:null',
+        'T:9:0:[1]',
+        '\u0000'.repeat(9),
+      ],
+      ...[10, 40, 100, good.length - 1].map((length) => good.slice(0, length)),
+      changed((copy) => (copy[0] = 2)),
+      changed((copy) => copy[1].push('a field of the next version')),
+      changed((copy) => copy[1].pop()),
+      changed((copy) => (copy[1][2] = { $ne: null })),
+      changed((copy) => (copy[2] = [])),
+      changed((copy) => (copy[3] = ['pair'])),
+      `T:9:0:${JSON.stringify([2, login.session.id, ['SESSION_KICKED', 1, '', null], [[1, 'hash']]])}`,
+      `T:9:0:${JSON.stringify([1, login.session.id, ['NO_REASON', 1, '', null], [[1, 'hash']]])}`,
+    ];
+    const { stats } = node.runtime;
+    for (const value of values) {
+      const fromDatabase = stats.of('database', 'VALID');
+      await stage.redisCommand('SET', keyOf(login), value);
+      await expectOwn(node, login);
+      expect([value, stats.of('database', 'VALID')]).toEqual([value, fromDatabase + 1]);
+    }
+    await stage.redisCommand('DEL', keyOf(login));
+    await stage.redisCommand('LPUSH', keyOf(login), 'not even a text');
+    await expectOwn(node, login);
+    // What is read from the database takes the place of all but what looks like a tombstone.
+    await stage.redisCommand('SET', keyOf(login), values[0]!);
+    await until(async () => {
+      await expectOwn(node, login);
+      return (await stored(login)).startsWith(head!.slice(0, 4));
+    });
+  });
+
+  it('F35: messages that this version does not write, and answers of nobody, change nothing', async () => {
+    const nodes = await stage.openAll(2);
+    const witness = stage.witness(nodes);
+    const channels = (await stage.redisCommand('PUBSUB', 'CHANNELS', '*')) as string[];
+    expect(channels).toHaveLength(3);
+    const texts = [
+      ...[
+        '',
+        '{',
+        '[]',
+        'null',
+        '[2,"node",1,[],[]]',
+        '[1,"node"]',
+        '[1,"node",1,[["id",1.5]],[]]',
+        '[1,"node",[1,2,3]]',
+      ],
+      ...[
+        '[1,"node",1,[],[7]]',
+        '[1,"node",1,[],[],"more"]',
+        `[1,"node",7,[["${'0'.repeat(32)}",3]],["key"]]`,
+        'x'.repeat(1e5),
+      ],
+    ];
+    let turn = 0;
+    await whileRepeating(
+      () => stage.redisCommand('PUBLISH', channels[turn % 3]!, texts[turn++ % texts.length]!),
+      () => liveThrough(nodes, witness),
+    );
+    expect(turn).toBeGreaterThan(texts.length * 3);
+    expect(nodes.every(({ runtime }) => runtime.coherence.caching)).toBe(true);
+    await witness.close();
+  });
+
+  it('F35: a node of another version that does not know our messages: an end waits until it has polled', async () => {
+    const [node] = (await stage.openAll(1, { policy: multiDevice() })) as [FaultNode];
+    const inspector = await new DataSource(stage.database.options).initialize();
+    stage.atEnd(() => inspector.destroy());
+    const now = `FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)`;
+    const id = 'f'.repeat(32);
+    await inspector.query(
+      `INSERT INTO user_session_member (id, realm, caching, messaging, poll, polled, renewed_at)
+        VALUES ('${id}', 'users', 1, 1, 1, 0, ${now})`,
+    );
+    const poll = () =>
+      inspector.query(
+        `UPDATE user_session_member SET polled = poll, poll = poll + 1, renewed_at = ${now} WHERE id = '${id}'`,
+      );
+    const login = await node.tokens.login('alice');
+    let isAcknowledged = false;
+    const end = node.tokens.kickUser('alice', KICK).then(() => (isAcknowledged = true));
+    await until(async () => (await verdictOf(node, login)) === 'SESSION_KICKED');
+    // It reads the rows of the others again and again, and is content with none of them.
+    const { coherence } = node.runtime;
+    await coherence.poll();
+    await coherence.poll();
+    expect(isAcknowledged).toBe(false);
+    // The poll that this one says is complete may have begun before the end.
+    await poll();
+    await coherence.poll();
+    await coherence.poll();
+    expect(isAcknowledged).toBe(false);
+    await poll();
+    await end;
+    expect(await verdictsOf([node], login)).toEqual(['SESSION_KICKED']);
+  });
+});

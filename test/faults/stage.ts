@@ -1,0 +1,227 @@
+import { Redis } from 'ioredis';
+import type { LoginResult, SessionModuleOptions, TokenService } from 'nestjs-latchkey';
+import { accessAndRefresh } from 'nestjs-latchkey';
+import { type RedisSource, redis } from 'nestjs-latchkey/redis';
+import type { DataSourceOptions } from 'typeorm';
+import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { localStatus } from '../../lib/nest/session-status.js';
+import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { type NodeOptions, TestNode } from '../support/nodes.js';
+import { type RedisServer, redisCommand, startRedis } from '../support/redis.js';
+import { startSessions } from '../support/sessions.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { until } from '../support/until.js';
+import { Witness } from './witness.js';
+
+/** The budgets are the default ones. The outage grace is short enough to see its end. */
+export const TIMING = { poll: '200ms', outageGrace: '3s', activityFlush: '1h' } as const;
+
+/** A SessionModule of this process, with networks of its own to Redis and to the database. */
+export interface FaultNode {
+  readonly tokens: TokenService;
+  readonly runtime: SessionRuntime;
+  readonly redis: TcpProxy;
+  readonly database: TcpProxy;
+  close(): Promise<void>;
+}
+
+/** The same of a process of its own. */
+export interface ProcessNode extends Pick<FaultNode, 'redis' | 'database'> {
+  readonly node: TestNode;
+}
+
+export interface FaultNodeOptions extends Omit<Partial<SessionModuleOptions>, 'redis' | 'database'> {
+  /** Its Redis; default that of the stage, through the proxy of the node. */
+  readonly source?: RedisSource;
+  readonly prefix?: string;
+  /** Longest time that a command of Redis may take. */
+  readonly redisTimeout?: '150ms' | '900ms' | '1900ms';
+}
+
+/** A PostgreSQL and a Redis of one test, and the nodes that use them. */
+export class Stage {
+  private readonly closing: (() => unknown)[] = [];
+
+  private constructor(
+    readonly database: TestDatabase,
+    /** The Redis that nodes use unless they are told otherwise. */
+    public server: RedisServer,
+  ) {}
+
+  static async start(settings: Parameters<typeof startRedis>[0] = {}): Promise<Stage> {
+    const [database, server] = await Promise.all([kindsOf('postgres')[0]!.create(), startRedis(settings)]);
+    return new Stage(database, server);
+  }
+
+  get redisPort(): number {
+    return this.server.port;
+  }
+
+  /** A command to the Redis of the stage, past all proxies. */
+  redisCommand(...args: (string | number)[]): ReturnType<typeof redisCommand> {
+    return redisCommand(this.redisPort, ...args);
+  }
+
+  /** The database through a proxy. */
+  optionsThrough(proxy: TcpProxy): DataSourceOptions {
+    const url = new URL(this.database.url);
+    url.port = String(proxy.port);
+    return { type: 'postgres', url: url.href };
+  }
+
+  /** What is to be done when the stage closes, before all that was given here earlier. */
+  atEnd(close: () => unknown): void {
+    this.closing.push(close);
+  }
+
+  /** A client of the test's own. */
+  client(port: number): Redis {
+    // The rest of its life after `disconnect`.
+    const client = new Redis({ port, disconnectTimeout: 50 });
+    this.atEnd(() => client.disconnect());
+    return client;
+  }
+
+  /** A proxy that is closed with the stage. */
+  async proxy(port: number): Promise<TcpProxy> {
+    const proxy = await TcpProxy.start(port);
+    this.atEnd(() => proxy.close());
+    return proxy;
+  }
+
+  databaseProxy(): Promise<TcpProxy> {
+    return this.proxy(Number(new URL(this.database.url).port));
+  }
+
+  async open(options: FaultNodeOptions = {}): Promise<FaultNode> {
+    const { source, prefix, redisTimeout, ...rest } = options;
+    const [redisProxy, databaseProxy] = await Promise.all([this.proxy(this.redisPort), this.databaseProxy()]);
+    const sessions = await startSessions({
+      database: this.optionsThrough(databaseProxy),
+      redis: redis(source ?? `redis://127.0.0.1:${redisProxy.port}`, {
+        ...(prefix && { prefix }),
+        ...(redisTimeout && { timeout: redisTimeout }),
+      }),
+      tokens: accessAndRefresh(),
+      timing: TIMING,
+      ...rest,
+    });
+    const { context, tokens } = sessions;
+    const runtime = context.get(SessionRuntime, { strict: false });
+    let closed: Promise<void> | undefined;
+    const close = () => (closed ??= sessions.close());
+    const node = { tokens, runtime, redis: redisProxy, database: databaseProxy, close };
+    this.atEnd(() => this.mend(node).close());
+    return node;
+  }
+
+  /** A node that is a process of its own, with the settings of the others. */
+  async openProcess(options: Partial<NodeOptions> = {}): Promise<ProcessNode> {
+    const [redisProxy, database] = await Promise.all([this.proxy(this.redisPort), this.databaseProxy()]);
+    const node = await TestNode.start({
+      database: this.optionsThrough(database),
+      redis: { url: `redis://127.0.0.1:${redisProxy.port}` },
+      policy: { name: 'singleDevice' },
+      tokens: { name: 'accessAndRefresh' },
+      timing: TIMING,
+      ...options,
+    });
+    this.atEnd(() => node.kill());
+    return { node, redis: redisProxy, database };
+  }
+
+  /** So many nodes, all of which answer from what they remember. */
+  async openAll(count: number, options: FaultNodeOptions = {}): Promise<FaultNode[]> {
+    const nodes = await Promise.all(Array.from({ length: count }, () => this.open(options)));
+    await untilWell(nodes);
+    return nodes;
+  }
+
+  /** Has the Redis of the stage start again on its port. */
+  async restart(settings: Parameters<typeof startRedis>[0] = {}): Promise<void> {
+    this.server = await startRedis({ ...settings, port: this.redisPort });
+  }
+
+  /** A witness that is stopped with the stage, should the test not come to its end. */
+  witness(nodes: readonly Pick<FaultNode, 'tokens'>[]): Witness {
+    const witness = new Witness(
+      nodes.map(
+        ({ tokens }) =>
+          (token: string) =>
+            tokens.verify(token),
+      ),
+    );
+    this.atEnd(() => witness.stop());
+    return witness;
+  }
+
+  /** Ends in the opposite order of the beginning. */
+  async close(): Promise<void> {
+    for (const close of this.closing.reverse()) await close();
+    await this.server.stop();
+    await this.database.drop();
+  }
+
+  private mend(node: FaultNode): FaultNode {
+    for (const proxy of [node.redis, node.database]) {
+      proxy.release();
+      proxy.refuse(false);
+      proxy.delay(0);
+    }
+    return node;
+  }
+}
+
+/** Whether a node has its Redis, hears the others, and may use what is remembered. */
+export function isWell({ runtime }: FaultNode): boolean {
+  return localStatus(runtime).redis === 'up' && runtime.coherence.caching;
+}
+
+export function untilWell(nodes: readonly FaultNode[]): Promise<void> {
+  return until(() => nodes.every(isWell));
+}
+
+/** The name of a session's key. */
+export function keyOf({ session }: LoginResult, prefix = 'latchkey'): string {
+  return `${prefix}:users:session:${session.id}`;
+}
+
+/** What verifying a token comes to, in one word: the reason of a refusal. */
+export async function verdictOf({ tokens }: Pick<FaultNode, 'tokens'>, { accessToken }: LoginResult): Promise<string> {
+  const result = await tokens.verify(accessToken);
+  return result.status === 'INVALID' ? result.reason : result.status;
+}
+
+/** The same of every node. */
+export function verdictsOf(nodes: readonly Pick<FaultNode, 'tokens'>[], login: LoginResult): Promise<string[]> {
+  return Promise.all(nodes.map((node) => verdictOf(node, login)));
+}
+
+/** Every node has the session in its memory. */
+export async function untilRemembered(nodes: readonly FaultNode[], login: LoginResult): Promise<void> {
+  await until(async () => {
+    const verdicts = await verdictsOf(nodes, login);
+    if (verdicts.some((verdict) => verdict !== 'VALID')) throw new Error(`A live token came to ${verdicts.join()}.`);
+    return nodes.every(({ runtime }) => runtime.coherence.get(login.session.id) !== null);
+  });
+}
+
+export async function timed<T>(work: Promise<T>): Promise<{ readonly value: T; readonly ms: number }> {
+  const startedAt = performance.now();
+  const value = await work;
+  return { value, ms: performance.now() - startedAt };
+}
+
+/** Disturbs again and again while something else goes on. */
+export async function whileRepeating<T>(disturb: () => Promise<unknown>, work: () => Promise<T>): Promise<T> {
+  let isOver = false;
+  const loop = (async () => {
+    while (!isOver) await disturb();
+  })();
+  try {
+    return await work();
+  } finally {
+    isOver = true;
+    await loop;
+  }
+}

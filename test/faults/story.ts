@@ -1,0 +1,62 @@
+import { expect } from '@jest/globals';
+import type { LoginResult } from 'nestjs-latchkey';
+import { END_BUDGET_MS, SLACK_MS } from './budgets.js';
+import { type FaultNode, timed, verdictsOf } from './stage.js';
+import type { Witness } from './witness.js';
+
+let stories = 0;
+
+/**
+ * All that applications do with sessions, spread over nodes of a single-device policy. Whatever is broken meanwhile, as long
+ * as the database answers: everything succeeds inside its budget, and what was acknowledged is true on every node at once.
+ * @returns logins that are still good
+ */
+export async function liveThrough(nodes: readonly FaultNode[], witness: Witness): Promise<readonly LoginResult[]> {
+  const story = ++stories;
+  const any = (index: number) => nodes[index % nodes.length]!.tokens;
+  const inTime = async <T>(work: Promise<T>): Promise<T> => {
+    const { value, ms } = await timed(work);
+    expect(ms).toBeLessThan(END_BUDGET_MS + SLACK_MS);
+    return value;
+  };
+  const everywhere = async (login: LoginResult, verdict: string) =>
+    expect(await verdictsOf(nodes, login)).toEqual(nodes.map(() => verdict));
+  const logins = await Promise.all(
+    ['replaced', 'left', 'kicked', 'revoked', 'kept'].map((name, index) =>
+      inTime(any(index).login(`${name}-${story}`)),
+    ),
+  );
+  witness.watch(...logins);
+  const [replaced, left, kicked, revoked, kept] = logins as [
+    LoginResult,
+    LoginResult,
+    LoginResult,
+    LoginResult,
+    LoginResult,
+  ];
+  for (const login of logins) await everywhere(login, 'VALID');
+
+  const winner = await witness.ending([replaced], () => inTime(any(1).login(`replaced-${story}`)));
+  witness.watch(winner);
+  await everywhere(replaced, 'SESSION_REPLACED');
+  await everywhere(winner, 'VALID');
+  expect(await witness.ending([left], () => inTime(any(0).logout(left.accessToken)))).toBe(true);
+  await everywhere(left, 'SESSION_LOGGED_OUT');
+  expect(await witness.ending([kicked], () => inTime(any(1).kickSession(kicked.session.id, { by: 'root' })))).toBe(
+    true,
+  );
+  await everywhere(kicked, 'SESSION_KICKED');
+  expect(await witness.ending([revoked], () => inTime(any(0).revokeSessions(`revoked-${story}`)))).toBe(1);
+  await everywhere(revoked, 'SESSION_REVOKED');
+
+  await inTime(any(1).updateClaims(kept.session.id, { story }));
+  for (const { tokens } of nodes) {
+    expect(await tokens.verify(kept.accessToken)).toMatchObject({ status: 'VALID', session: { claims: { story } } });
+  }
+  const refreshed = await inTime(any(0).refresh(kept.refreshToken));
+  expect((await inTime(any(1).refresh(kept.refreshToken))).accessToken).toBe(refreshed.accessToken);
+  const renewed = { ...kept, ...refreshed };
+  witness.watch(renewed);
+  await everywhere(renewed, 'VALID');
+  return [winner, renewed];
+}

@@ -1,0 +1,124 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Redis, type RedisOptions } from 'ioredis';
+import { type RedisServer, redisCommand, redisPrefix, startRedis } from '../support/redis.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { until } from '../support/until.js';
+import { Backends } from './backends.js';
+
+const HEARTBEAT = 600;
+/** What a busy machine may add. */
+const SLACK = 2000;
+
+describe('messages through Redis', () => {
+  const backends = new Backends();
+  let server: RedisServer;
+  let proxy: TcpProxy;
+  let prefix: string;
+  const direct = () => backends.start(server.url, { prefix });
+  const through = () => backends.start(`redis://127.0.0.1:${proxy.port}`, { prefix }, { heartbeatMs: HEARTBEAT });
+
+  beforeAll(async () => {
+    server = await startRedis();
+    proxy = await TcpProxy.start(server.port);
+  });
+  beforeEach(() => {
+    prefix = redisPrefix();
+  });
+  afterEach(async () => {
+    proxy.release();
+    proxy.refuse(false);
+    await backends.stop();
+  });
+  afterAll(async () => {
+    await proxy.close();
+    await server.stop();
+  });
+
+  it('reach all nodes of the module, this one included, and answers one', async () => {
+    const [one, other] = [await direct(), await direct()];
+    const strangers = [
+      await backends.start(server.url, { prefix }, { realm: 'admins' }),
+      await backends.start(server.url, { prefix: redisPrefix() }),
+    ];
+    await one.backend.messenger.send('to all');
+    await one.backend.messenger.answer(other.nodeId, 'to one');
+    await other.backend.messenger.answer(one.nodeId, 'back');
+    await until(() => one.messages.length + other.messages.length + one.answers.length + other.answers.length === 4);
+    expect([one.messages, other.messages]).toEqual([['to all'], ['to all']]);
+    expect([one.answers, other.answers]).toEqual([['back'], ['to one']]);
+    expect(strangers.map(({ messages, answers }) => [...messages, ...answers])).toEqual([[], []]);
+  });
+
+  it('are heard of by none of the heartbeats that watch over the link', async () => {
+    const node = await through();
+    const published = async () =>
+      Number(/cmdstat_publish:calls=(\d+)/.exec(String(await redisCommand(server.port, 'INFO', 'commandstats')))?.[1]);
+    const before = await published();
+    await until(async () => (await published()) >= before + 5);
+    expect([node.messages, node.answers, node.links]).toEqual([[], [], [true]]);
+  });
+
+  it('are cut off at once where the connection closes, and arrive again by themselves', async () => {
+    const [node, other] = [await through(), await direct()];
+    proxy.cut();
+    await until(() => node.links.length >= 2);
+    expect(node.links.slice(0, 2)).toEqual([true, false]);
+    await until(() => node.backend.messenger.isConnected && node.backend.state === 'up');
+    await other.backend.messenger.send('again');
+    await until(() => node.messages.includes('again'));
+  });
+
+  it('M26: are known not to arrive where the connection is half open, as soon as agreed', async () => {
+    const node = await through();
+    proxy.hold();
+    const began = performance.now();
+    await until(() => !node.backend.messenger.isConnected);
+    // Every half of it, a message should have come back.
+    expect(performance.now() - began).toBeLessThan(1.5 * HEARTBEAT + SLACK);
+    expect(node.links).toEqual([true, false]);
+    proxy.release();
+    await until(() => node.backend.messenger.isConnected);
+    await node.backend.messenger.send('again');
+    await until(() => node.messages.includes('again'));
+  });
+
+  it('M26: also where only the way of the messages is half open, and commands go through', async () => {
+    const client = new Redis(server.url);
+    // Its duplicates go another way.
+    client.duplicate = ((options: RedisOptions) =>
+      new Redis({ ...options, host: '127.0.0.1', port: proxy.port })) as typeof client.duplicate;
+    try {
+      const node = await backends.start(client, { prefix }, { heartbeatMs: HEARTBEAT });
+      proxy.holdReplies();
+      await until(() => !node.backend.messenger.isConnected);
+      expect(node.backend.state).toBe('up');
+      proxy.release();
+      await until(() => node.backend.messenger.isConnected);
+    } finally {
+      client.disconnect();
+    }
+  });
+
+  it("that cannot be sent are nobody's failure", async () => {
+    const node = await through();
+    proxy.refuse(true);
+    proxy.cut();
+    await until(() => node.backend.state === 'down');
+    await node.backend.messenger.send('lost');
+    await node.backend.messenger.answer(node.nodeId, 'lost');
+    expect(node.backend.messenger.isConnected).toBe(false);
+  });
+
+  it('come to no one who has stopped, and no connection is left', async () => {
+    const count = async () =>
+      String(await redisCommand(server.port, 'CLIENT', 'LIST', 'TYPE', 'pubsub')).split('id=').length - 1;
+    const normal = async () =>
+      String(await redisCommand(server.port, 'CLIENT', 'LIST', 'TYPE', 'normal')).split('id=').length - 1;
+    await until(async () => (await count()) === 0 && (await normal()) === 1);
+    const node = await direct();
+    expect([await count(), await normal()]).toEqual([1, 2]);
+    await node.backend.stop();
+    await until(async () => (await count()) === 0 && (await normal()) === 1);
+    expect([node.links, node.backend.messenger.isConnected]).toEqual([[true], false]);
+  });
+});

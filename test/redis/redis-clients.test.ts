@@ -1,0 +1,136 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Cluster, Redis } from 'ioredis';
+import { tombstoneOf } from '../../lib/core/tombstone.js';
+import { redis } from '../../lib/redis/index.js';
+import { endedRecord } from '../cache/records.js';
+import {
+  type RedisServer,
+  redisCommand,
+  redisPrefix,
+  startRedis,
+  startRedisCluster,
+  startRedisSentinel,
+} from '../support/redis.js';
+import { until } from '../support/until.js';
+import { Backends, type TestBackend } from './backends.js';
+
+describe('a client of the application', () => {
+  const backends = new Backends();
+  let server: RedisServer;
+  let prefix: string;
+  const clients: Redis[] = [];
+  const client = (options: object = {}) => {
+    const made = new Redis(server.url, options);
+    clients.push(made);
+    return made;
+  };
+  /** Whether a session gets into Redis and out of it, and a message to all. */
+  const works = async ({ backend, messages }: TestBackend) => {
+    const tombstone = tombstoneOf(endedRecord())!;
+    await backend.cache.bury([tombstone]);
+    expect(await backend.cache.read(tombstone.sessionId)).toMatchObject({ sessionId: tombstone.sessionId });
+    await backend.messenger.send('text');
+    await until(() => messages.includes('text'));
+  };
+
+  beforeAll(async () => {
+    server = await startRedis();
+  });
+  beforeEach(() => {
+    prefix = redisPrefix();
+  });
+  afterEach(async () => {
+    await backends.stop();
+    for (const one of clients.splice(0)) one.disconnect();
+  });
+  afterAll(() => server.stop());
+
+  it('is used, and left open at the end', async () => {
+    const own = client();
+    await works(await backends.start(own, { prefix }));
+    await backends.stop();
+    expect(await own.ping()).toBe('PONG');
+    expect([own.listenerCount('ready'), own.listenerCount('error')]).toEqual([0, 0]);
+  });
+
+  it('may add a prefix to keys, with which others meet who do the same', async () => {
+    const [one, other] = [client({ keyPrefix: 'app:' }), client({ keyPrefix: 'app:' })];
+    const nodes = [await backends.start(one, { prefix }), await backends.start(other, { prefix })];
+    for (const node of nodes) await works(node);
+    await until(() => nodes.every(({ messages }) => messages.length === 2));
+    const keys = (await redisCommand(server.port, 'KEYS', '*')) as string[];
+    expect(keys.filter((key) => key.includes(prefix)).every((key) => key.startsWith(`app:${prefix}`))).toBe(true);
+  });
+
+  it('that is not connected is waited for by nobody, and nothing is kept in its queue', async () => {
+    const lazy = client({ lazyConnect: true });
+    const node = await backends.start(lazy, { prefix }, { waits: false });
+    const { sessionId } = tombstoneOf(endedRecord())!;
+    expect(node.backend.state).toBe('down');
+    await expect(node.backend.cache.read(sessionId)).rejects.toThrow('no connection');
+    expect(lazy.status).toBe('wait');
+    await lazy.connect();
+    await works(node);
+  });
+
+  it('and a URL, and options: each module has a connection of its own, and closes it', async () => {
+    const count = async () => String(await redisCommand(server.port, 'CLIENT', 'LIST')).split('id=').length - 1;
+    await until(async () => (await count()) === 1);
+    const factory = redis(server.url, { prefix });
+    const context = { realm: 'users', copyAgeMs: 1, tombstoneMs: 1, heartbeatMs: 1000, verifyBudgetMs: 1000 };
+    const made = ['a', 'b'].map((nodeId) =>
+      factory.create({ ...context, nodeId, warn: () => undefined, now: () => Date.now() }),
+    );
+    for (const one of made)
+      one.start({ onMessage: () => undefined, onAnswer: () => undefined, onConnection: () => undefined });
+    await until(() => made.every((one) => one.state === 'up' && one.messenger.isConnected));
+    expect(await count()).toBe(5);
+    await made[0]!.stop();
+    await until(async () => (await count()) === 3);
+    expect(made[1]!.state).toBe('up');
+    await made[1]!.stop();
+    await until(async () => (await count()) === 1);
+    await works(await backends.start({ host: '127.0.0.1', port: server.port }, { prefix }));
+  });
+
+  it('is told once of what would be faster', async () => {
+    await redisCommand(server.port, 'CONFIG', 'SET', 'maxmemory', '100mb');
+    const { warnings } = await backends.start(server.url, { prefix });
+    await until(() => warnings.length > 0);
+    await redisCommand(server.port, 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    const { warnings: later } = await backends.start(server.url, { prefix });
+    await until(() => later.length > 0);
+    expect(warnings).toEqual([expect.stringContaining('noeviction')]);
+  });
+
+  it('of a cluster works with all of its nodes, and so does its URL', async () => {
+    const cluster = await startRedisCluster({ masters: 3 });
+    const own = new Cluster([{ host: '127.0.0.1', port: cluster.ports[0]! }]);
+    try {
+      for (const source of [cluster.url, own]) {
+        const node = await backends.start(source, { prefix: redisPrefix() });
+        for (let index = 0; index < 20; index++) await works(node);
+      }
+      const sizes = await Promise.all(cluster.ports.map((port) => redisCommand(port, 'DBSIZE')));
+      expect(Math.min(...sizes.map(Number))).toBeGreaterThan(0);
+      await backends.stop();
+      expect(own.status).toBe('ready');
+    } finally {
+      own.disconnect();
+      await cluster.stop();
+    }
+  });
+
+  it('of sentinels works with the master that they name', async () => {
+    const { sentinels, name, master, stop } = await startRedisSentinel();
+    try {
+      const hosts = sentinels.map((port) => `127.0.0.1:${port}`).join(',');
+      const node = await backends.start(`redis+sentinel://${hosts}/${name}`, { prefix });
+      await works(node);
+      expect(await redisCommand(master.port, 'DBSIZE')).toBe(1);
+    } finally {
+      await backends.stop();
+      await stop();
+    }
+  });
+});

@@ -1,0 +1,182 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Redis } from 'ioredis';
+import type { Copy } from '../../lib/cache/near-cache.js';
+import type { SharedBackend, SharedCache } from '../../lib/cache/shared-cache.js';
+import type { SessionRecord } from '../../lib/core/session.js';
+import { tombstoneOf } from '../../lib/core/tombstone.js';
+import { putIfNewer } from '../../lib/redis/put-if-newer.script.js';
+import { copyOf, endedRecord, recordOf } from '../cache/records.js';
+import { type RedisServer, redisPrefix, startRedis } from '../support/redis.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { until } from '../support/until.js';
+import { Backends, COPY_AGE, TOMBSTONE } from './backends.js';
+
+describe('sessions in Redis', () => {
+  const backends = new Backends();
+  let server: RedisServer;
+  let client: Redis;
+  let proxy: TcpProxy;
+  let prefix: string;
+  let backend: SharedBackend;
+  let cache: SharedCache;
+  let record: SessionRecord;
+
+  const keyOf = ({ id }: SessionRecord) => `${prefix}:users:session:${id}`;
+  const stored = (of = record) => client.get(keyOf(of));
+  const fresh = (fields: Partial<SessionRecord> = {}): Copy => copyOf({ ...record, ...fields }, Date.now());
+  const buried = (of = record) => tombstoneOf(endedRecord(of))!;
+  const calls = async (command: string) =>
+    Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await client.info('commandstats'))?.[1] ?? 0);
+
+  beforeAll(async () => {
+    server = await startRedis();
+    client = new Redis(server.url);
+    proxy = await TcpProxy.start(server.port);
+  });
+  beforeEach(async () => {
+    prefix = redisPrefix();
+    record = recordOf();
+    ({ backend } = await backends.start(`redis://127.0.0.1:${proxy.port}`, { prefix }));
+    cache = backend.cache;
+  });
+  afterEach(async () => {
+    proxy.release();
+    await client.config('SET', 'maxmemory', '0');
+    jest.restoreAllMocks();
+    await backends.stop();
+  });
+  afterAll(async () => {
+    client.disconnect();
+    await proxy.close();
+    await server.stop();
+  });
+
+  it('are found by their id, the later copy, and the tombstone from then on', async () => {
+    expect(await cache.read(record.id)).toBeNull();
+    const copy = fresh();
+    cache.keep(copy);
+    await until(async () => (await stored()) !== null);
+    expect(await cache.read(record.id)).toEqual(copy);
+    cache.keep(copyOf({ ...record, version: 0 }, Date.now()));
+    await cache.bury([buried()]);
+    expect(await cache.read(record.id)).toEqual({ ...buried(), end: { ...buried().end, by: '' } });
+    cache.keep(fresh({ version: 99 }));
+    await cache.read(recordOf().id);
+    expect(await stored()).toMatch(/^T:/);
+  });
+
+  it('A16: are kept for no longer than they may be used', async () => {
+    const now = Date.now();
+    const soon = recordOf({ usableUntil: now + 5000 });
+    cache.keep(copyOf(record, now - 1000));
+    cache.keep(copyOf(soon, now));
+    const ended = recordOf();
+    await cache.bury([buried(ended)]);
+    const ttls = await Promise.all([record, soon, ended].map((one) => client.pttl(keyOf(one))));
+    for (const [index, most] of [COPY_AGE - 1000, 5000, TOMBSTONE].entries()) {
+      expect(ttls[index]).toBeLessThanOrEqual(most);
+      expect(ttls[index]).toBeGreaterThan(most - 5000);
+    }
+  });
+
+  it('are not written where they could not be used', async () => {
+    cache.keep(copyOf(record, Date.now() - COPY_AGE));
+    cache.keep(copyOf({ ...record, usableUntil: Date.now() }, Date.now()));
+    await cache.bury([buried(recordOf())]);
+    expect(await stored()).toBeNull();
+  });
+
+  it('are asked for once for all that ask in one turn, and again afterwards', async () => {
+    cache.keep(fresh());
+    await cache.read(record.id);
+    const before = await calls('get');
+    const same = await Promise.all(Array.from({ length: 50 }, () => cache.read(record.id)));
+    expect(new Set(same).size).toBe(1);
+    expect((await calls('get')) - before).toBe(1);
+    await cache.read(record.id);
+    expect((await calls('get')) - before).toBe(2);
+  });
+
+  it('A92: are written by one script, whose text is sent where the server has lost it', async () => {
+    const monitor = await client.monitor();
+    const seen: string[][] = [];
+    monitor.on('monitor', (_time: string, args: string[]) => seen.push(args));
+    try {
+      await client.script('FLUSH');
+      await cache.bury([buried()]);
+      await client.script('FLUSH');
+      await cache.bury([buried(recordOf())]);
+      await cache.bury([buried(recordOf())]);
+      await until(() => seen.filter(([name]) => name === 'evalsha').length >= 3);
+    } finally {
+      monitor.disconnect();
+    }
+    const scripts = seen.filter(([name]) => name?.startsWith('eval'));
+    expect(scripts.map(([name]) => name)).toEqual(['evalsha', 'eval', 'evalsha', 'eval', 'evalsha']);
+    expect(new Set(scripts.map(([, text]) => text)).size).toBe(2);
+    expect(scripts[1]![1]!.replaceAll('\\n', '\n')).toBe(putIfNewer);
+    // One key each, ours; what is put goes as an argument.
+    expect(scripts.every(([, , count, key]) => count === '1' && key!.startsWith(`${prefix}:users:session:`))).toBe(
+      true,
+    );
+  });
+
+  it("A13: are nobody else's where a connection mixes up replies: an error, and a new connection", async () => {
+    const other = recordOf();
+    cache.keep(fresh());
+    cache.keep(copyOf(other, Date.now()));
+    await cache.read(record.id);
+    const swapped = new Redis(server.url);
+    const get = swapped.get.bind(swapped) as (key: string) => Promise<string | null>;
+    jest.spyOn(swapped, 'get').mockImplementation((key) => get(key === keyOf(record) ? keyOf(other) : keyOf(record)));
+    try {
+      const { backend: broken, warnings } = await backends.start(swapped, { prefix });
+      for (const { id } of [record, other]) await expect(broken.cache.read(id)).rejects.toThrow('another question');
+      expect(warnings.filter((text) => text.includes('another question'))).toHaveLength(2);
+      await client.del(keyOf(record), keyOf(other));
+      await cache.bury([buried(record), buried(other)]);
+      for (const { id } of [record, other]) await expect(broken.cache.read(id)).rejects.toThrow('another question');
+    } finally {
+      swapped.disconnect();
+    }
+  });
+
+  it.each(['garbage', '', 'L:1:1:[1', 'L:1:1:[2,[],[],[],[]]', 'T:1:0:[1]'])(
+    'A15: are nothing where %j was left of them',
+    async (value) => {
+      await client.set(keyOf(record), value, 'PX', 60_000);
+      expect(await cache.read(record.id)).toBeNull();
+      cache.keep(fresh());
+      const found = await cache.read(recordOf().id).then(() => cache.read(record.id));
+      // What calls itself a tombstone is left where it is: the database is asked, until it runs out.
+      if (value.startsWith('T')) expect(found).toBeNull();
+      else expect(found).toMatchObject({ record: { id: record.id } });
+    },
+  );
+
+  it('are not there where Redis is full: neither the copy nor the one before the end', async () => {
+    cache.keep(fresh());
+    await until(async () => (await stored()) !== null);
+    await client.config('SET', 'maxmemory', '1');
+    const other = recordOf();
+    cache.keep(copyOf(other, Date.now()));
+    await cache.bury([buried()]);
+    expect([await stored(), await stored(other)]).toEqual([null, null]);
+    expect([await cache.read(record.id), backend.state]).toEqual([null, 'up']);
+  });
+
+  it('are written within bounds, and buried whatever else is written', async () => {
+    proxy.hold();
+    const many = Array.from({ length: 600 }, () => recordOf());
+    for (const one of many) cache.keep(copyOf(one, Date.now()));
+    const burying = cache.bury([buried()]);
+    proxy.release();
+    await burying;
+    await until(async () => (await client.keys(`${prefix}*`)).length >= 501);
+    expect(await client.keys(`${prefix}*`)).toHaveLength(501);
+    expect(await stored()).toMatch(/^T:/);
+    const ended = Array.from({ length: 1200 }, () => recordOf());
+    await cache.bury(ended.map(buried));
+    expect(await client.keys(`${prefix}*`)).toHaveLength(1701);
+  });
+});
