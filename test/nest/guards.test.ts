@@ -598,7 +598,7 @@ describe('AuthGuard under a subclass', () => {
     const passes = handlers.map((handler) => {
       const context = new ExecutionContextHost([client, {}], PlainController, handlerOf(handler));
       context.setType('ws');
-      return guard.canActivate(context);
+      return Promise.resolve(guard.canActivate(context));
     });
     expect(await Promise.all(passes)).toEqual(handlers.map(() => true));
     expect(verify.mock.calls.map(([, use]) => use)).toMatchObject([
