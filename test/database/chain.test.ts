@@ -119,9 +119,16 @@ describe.each(databaseKinds)('the change of a session on $name', ({ create }) =>
       events: [{ type: 'REFRESH_REUSED', ip: '192.0.2.66', detail: { renewedFrom: '192.0.2.1', generation: 3 } }],
     }));
     const end = { reason: 'REFRESH_REUSED', at: START - 5, by, replacedBy: null };
+    const { current } = await node.record(id).then((one) => one!);
+    const tombstone = {
+      sessionId: id,
+      version: 2,
+      end,
+      tokens: [{ generation: current.generation, accessHash: current.accessHash }],
+    };
     expect({ changed, ended }).toEqual({
       changed: true,
-      ended: { sessionId: id, userId: 'stolen', reason: 'REFRESH_REUSED', version: 2 },
+      ended: { sessionId: id, userId: 'stolen', reason: 'REFRESH_REUSED', version: 2, tombstone },
     });
     expect(record).toMatchObject({ end, version: 2, claims: {} });
     expect(await node.record(id)).toEqual(record);
