@@ -3,7 +3,7 @@ import type { ChangeNotice } from '../core/verification-cache.js';
 import { parseAnswer, parseMessage, writeAnswer, writeMessage } from './change-message.js';
 import type { Messenger } from './shared-cache.js';
 
-/** Most changes and keys of one message. */
+/** From this many changes and keys on, further notices go into another message. */
 const MAX_ITEMS = 1000;
 
 /** A message that was sent, and who has confirmed it. */

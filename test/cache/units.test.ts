@@ -4,6 +4,7 @@ import { AgingCopies } from '../../lib/cache/aging-copies.js';
 import { HeldKeys } from '../../lib/cache/held-keys.js';
 import { NearCache } from '../../lib/cache/near-cache.js';
 import { RecentChanges } from '../../lib/cache/recent-changes.js';
+import type { SessionRecord } from '../../lib/core/session.js';
 import { nearCopyOf, recordOf } from './records.js';
 import { START, VirtualTime } from './virtual-time.js';
 
@@ -61,6 +62,43 @@ describe('the near cache', () => {
     cache.get(records[0]!.id);
     cache.set(nearCopyOf(records[2]!));
     expect(records.map(({ id }) => cache.get(id) !== undefined)).toEqual([true, false, true]);
+  });
+
+  it('counts a use that it is told of, once a second at most', () => {
+    const [one, other, third] = [recordOf(), recordOf(), recordOf()];
+    const cache = new NearCache(2);
+    for (const record of [one, other]) cache.set(nearCopyOf(record));
+    const copy = cache.get(one.id)!;
+    cache.use(copy, 5000);
+    cache.get(other.id);
+    cache.use(copy, 5999);
+    cache.set(nearCopyOf(third));
+    expect(copy.isDropped).toBe(true);
+    const again = cache.get(other.id)!;
+    cache.get(third.id);
+    cache.use(again, 6000);
+    cache.set(nearCopyOf(one));
+    expect([again.isDropped, cache.get(third.id)]).toEqual([false, undefined]);
+  });
+
+  it.each<[string, (cache: NearCache, record: SessionRecord) => void]>([
+    ['dropped', (cache, { id }) => cache.dropOlder(id, 2)],
+    ['replaced', (cache, record) => cache.set(nearCopyOf(record, 1))],
+    ['thrown out', (cache) => cache.set(nearCopyOf(recordOf()))],
+    ['forgotten with all others', (cache) => cache.clear()],
+  ])('tells who has a copy in hand that it was %s', (_how, lose) => {
+    const record = recordOf();
+    const cache = new NearCache(1);
+    cache.set(nearCopyOf(record));
+    const copy = cache.get(record.id)!;
+    cache.dropOlder(record.id, 1);
+    cache.set(nearCopyOf({ ...record, version: 0 }));
+    expect([copy.isDropped, cache.get(record.id)]).toEqual([false, copy]);
+    lose(cache, record);
+    expect(copy.isDropped).toBe(true);
+    // The same record, kept again, is another copy.
+    cache.set(nearCopyOf({ ...record, version: 3 }, 9));
+    expect([copy.isDropped, cache.get(record.id)!.isDropped]).toEqual([true, false]);
   });
 });
 

@@ -38,7 +38,9 @@ describe.each(databaseKinds)('idle sessions on $name', ({ create }) => {
     const fresh = await node.login('alice');
     expect(await endIdle()).toEqual([]);
     clock.advance(1);
-    expect(await endIdle()).toMatchObject([{ sessionId: idle.id, userId: 'alice', reason: 'SESSION_IDLE', version: 2 }]);
+    expect(await endIdle()).toMatchObject([
+      { sessionId: idle.id, userId: 'alice', reason: 'SESSION_IDLE', version: 2 },
+    ]);
     const end = { reason: 'SESSION_IDLE', at: idle.createdAt + IDLE, by: 'system', replacedBy: null };
     expect(await node.record(idle.id)).toMatchObject({ end, version: 2 });
     expect(await node.loggedVersions(idle.id)).toEqual([2]);

@@ -63,17 +63,21 @@ describe('four processes on one PostgreSQL and one Redis, each with a memory of 
       redis: { url: server.url, use: { prefix } },
     });
   };
+  /** Not all at once: each is to be done within its budget, also on a busy machine. */
   const logIn = async (users: readonly string[]): Promise<Login[]> => {
-    const outcomes = (await spread(
-      nodes,
-      users.map((user): Call => ['login', user, {}]),
-    )) as LoginOutcome[];
-    expect(outcomes.filter(({ error }) => error)).toEqual([]);
-    return outcomes.map(({ value }, index) => ({
-      user: users[index]!,
-      token: value!.accessToken,
-      id: value!.session.id,
-    }));
+    const logins: Login[] = [];
+    for (let from = 0; from < users.length; from += 50) {
+      const some = users.slice(from, from + 50);
+      const outcomes = await spread(
+        nodes,
+        some.map((user): Call => ['login', user, {}]),
+      );
+      for (const [index, { value, error }] of (outcomes as LoginOutcome[]).entries()) {
+        expect(error).toBeUndefined();
+        logins.push({ user: some[index]!, token: value!.accessToken, id: value!.session.id });
+      }
+    }
+    return logins;
   };
   const verify = async (node: TestNode, token: string) => (await node.call('verify', token)) as VerifyOutcome;
   const statuses = async (token: string) =>
@@ -146,11 +150,16 @@ describe('four processes on one PostgreSQL and one Redis, each with a memory of 
   }, 120_000);
 
   it('a node that is stopped holds an end up until it may go by its memory no more, and then accepts nothing old', async () => {
-    await start(4);
+    await start(3);
+    const { node: stopped, proxy } = await startBehind(server.port, (url) => ({
+      redis: { url: url(server.url), use: { prefix } },
+    }));
     const logins = await logIn(['stopped-0', 'stopped-1', 'stopped-2']);
     await fillMemories(logins);
-    const [one, two, three, stopped] = nodes as [TestNode, TestNode, TestNode, TestNode];
+    const [one, two, three] = nodes as [TestNode, TestNode, TestNode];
     stopped.process.kill('SIGSTOP');
+    // No message tells it what it has missed when it wakes.
+    proxy.hold();
     let woken: Promise<VerifyOutcome[]>;
     try {
       const began = performance.now();
@@ -164,12 +173,13 @@ describe('four processes on one PostgreSQL and one Redis, each with a memory of 
       // It was waited for, as it had written its row shortly before.
       expect(took).toBeGreaterThan(D / 4);
       expect(took).toBeLessThan(D + SLACK);
-      // These are there when it wakes, before anything that it has missed.
+      // These are there when it wakes.
       woken = Promise.all(logins.map(({ token }) => verify(stopped, token)));
     } finally {
       stopped.process.kill('SIGCONT');
     }
     expect((await woken).map(({ value }) => value?.status)).toEqual(['INVALID', 'INVALID', 'INVALID']);
+    proxy.release();
     for (const { token } of logins) expect(new Set(await statuses(token))).toEqual(new Set(['INVALID']));
   }, 60_000);
 

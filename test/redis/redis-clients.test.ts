@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Cluster, Redis } from 'ioredis';
+import { Redis as Redis5 } from 'ioredis5';
 import { tombstoneOf } from '../../lib/core/tombstone.js';
 import { redis } from '../../lib/redis/index.js';
 import { endedRecord } from '../cache/records.js';
@@ -60,6 +61,21 @@ describe('a client of the application', () => {
     await until(() => nodes.every(({ messages }) => messages.length === 2));
     const keys = (await redisCommand(server.port, 'KEYS', '*')) as string[];
     expect(keys.filter((key) => key.includes(prefix)).every((key) => key.startsWith(`app:${prefix}`))).toBe(true);
+  });
+
+  it('may be of the version before, and meets those of this one', async () => {
+    const older = new Redis5(server.url, { keyPrefix: 'app:' });
+    try {
+      const nodes = [
+        await backends.start(older as unknown as Redis, { prefix }),
+        await backends.start(client({ keyPrefix: 'app:' }), { prefix }),
+      ];
+      for (const node of nodes) await works(node);
+      await until(() => nodes.every(({ messages }) => messages.length === 2));
+    } finally {
+      await backends.stop();
+      older.disconnect();
+    }
   });
 
   it('that is not connected is waited for by nobody, and nothing is kept in its queue', async () => {

@@ -1,0 +1,72 @@
+import { CacheCoherence } from '../../lib/cache/cache-coherence.js';
+import { writeMessage } from '../../lib/cache/change-message.js';
+import { NearCache } from '../../lib/cache/near-cache.js';
+import type { SessionChange } from '../../lib/core/membership.js';
+import { MemoryBackend } from './memory-backend.js';
+import { MemoryMembership } from './memory-membership.js';
+import { copyOf, recordOf } from './records.js';
+import { VirtualTime } from './virtual-time.js';
+
+export const COPY_AGE = 300_000;
+
+/** One node that caches, with a database, a shared cache and a clock in memory, and one session. */
+export class CoherenceHarness {
+  readonly time = new VirtualTime();
+  readonly membership = new MemoryMembership(() => this.time.clock.now());
+  readonly backend = new MemoryBackend();
+  readonly nearCache = new NearCache(10);
+  readonly record = recordOf({ version: 3 });
+  readonly observed: boolean[] = [];
+  readonly coherence = new CacheCoherence(this.membership, this.time.clock, {
+    nodeId: 'me',
+    nearCache: this.nearCache,
+    shared: this.backend,
+    pollFreshnessMs: 2000,
+    silenceMs: 10_000,
+    copyAgeMs: COPY_AGE,
+    confirmMs: 4000,
+  });
+
+  static async start(): Promise<CoherenceHarness> {
+    const harness = new CoherenceHarness();
+    const { coherence, observed } = harness;
+    coherence.observer = (_millis, isConfirmed) => observed.push(isConfirmed);
+    coherence.start();
+    await coherence.poll();
+    return harness;
+  }
+
+  /** The version that is remembered here, as far as it may be used. */
+  near(of = this.record): number | null {
+    return this.coherence.get(of.id)?.record.version ?? null;
+  }
+
+  /** The same of what the nodes remember in common. */
+  async shared(of = this.record): Promise<number | 'tombstone' | null> {
+    const found = await this.coherence.fetch(of.id);
+    return found && ('tokens' in found ? 'tombstone' : found.version);
+  }
+
+  /** Puts a copy into the shared cache, as an older snapshot of it may. */
+  restore(version: number, readAt: number): void {
+    this.backend.held.set(this.record.id, copyOf({ ...this.record, version }, readAt));
+  }
+
+  /** A message of another node. */
+  receive(keys: readonly string[], changes: readonly SessionChange[] = []): void {
+    this.backend.handlers!.onMessage(writeMessage({ from: 'other', number: 1, changes, keys }));
+  }
+
+  /** Lets time pass with polls that are often enough. */
+  async passPolling(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 1500) {
+      await this.time.pass(1500);
+      await this.coherence.poll();
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.coherence.stop();
+    this.time.end();
+  }
+}
