@@ -50,6 +50,7 @@ export class RedisBackend implements SharedBackend {
     client.on('ready', this.onReady);
     if (connection.isOwn) {
       client.on('error', this.onError);
+      client.on('close', this.onClose);
       client.connect().catch(() => undefined);
     }
     if (client.status === 'ready') this.onReady();
@@ -59,6 +60,7 @@ export class RedisBackend implements SharedBackend {
   async stop(): Promise<void> {
     this.messenger.stop();
     this.client.off('ready', this.onReady);
+    this.client.off('close', this.onClose);
     if (!this.connection.isOwn) return;
     // What was sent last, answers to other nodes among it, is still on its way.
     if (this.client.status === 'ready') await this.client.quit().catch(() => undefined);
@@ -70,11 +72,16 @@ export class RedisBackend implements SharedBackend {
     void this.advise();
   };
 
-  private readonly onError = (error: Error) => {
+  private readonly onError = (error: Error) => this.report(error.message || error.name);
+
+  private readonly onClose = () => this.report('the connection was closed');
+
+  /** Once, until there is a connection again. */
+  private report(problem: string): void {
     if (this.reported) return;
     this.reported = true;
-    this.context.warn(`Redis cannot be used, and the database is asked instead: ${error.message || error.name}`);
-  };
+    this.context.warn(`Redis cannot be used, and the database is asked instead: ${problem}.`);
+  }
 
   /** Once, what would be faster with another configuration. A server that does not tell is left alone. */
   private async advise(): Promise<void> {

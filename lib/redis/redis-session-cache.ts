@@ -8,6 +8,8 @@ import { readStored, writeCopy, writeTombstone } from './stored-session.js';
 
 /** Most writes under way at once; more are left out, and cost a read of the database later. */
 const MAX_WRITES = 500;
+/** Tombstones that are written at once: few enough to be answered in the time of one command. */
+const MAX_BURIALS = 100;
 /** Most values that are remembered in their parsed form. */
 const MAX_PARSED = 10_000;
 
@@ -50,8 +52,8 @@ export class RedisSessionCache implements SharedCache {
   }
 
   async bury(tombstones: readonly Tombstone[]): Promise<void> {
-    for (let from = 0; from < tombstones.length; from += MAX_WRITES) {
-      const some = tombstones.slice(from, from + MAX_WRITES);
+    for (let from = 0; from < tombstones.length; from += MAX_BURIALS) {
+      const some = tombstones.slice(from, from + MAX_BURIALS);
       await Promise.all(
         some.map((one) => this.write(one.sessionId, writeTombstone(one), this.context.tombstoneMs, Infinity)),
       );

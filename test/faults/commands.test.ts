@@ -7,7 +7,7 @@ import { adviceFor } from '../../lib/redis/server-advice.js';
 import { localStatus } from '../../lib/nest/session-status.js';
 import { until } from '../support/until.js';
 import { Monitor } from './monitor.js';
-import { Stage, untilRemembered, untilWell, whileRepeating } from './stage.js';
+import { Stage, untilRemembered, untilShared, untilWell, whileRepeating } from './stage.js';
 import { liveThrough } from './story.js';
 
 /** The rule of docs/operations.md. */
@@ -36,7 +36,7 @@ describe('what Redis is asked', () => {
     const nodes = await stage.openAll(2, { source });
     const witness = stage.witness(nodes);
     for (const login of await liveThrough(nodes, witness)) await untilRemembered(nodes, login);
-    expect(nodes[1]!.runtime.stats.of('shared', 'VALID')).toBeGreaterThan(0);
+    await untilShared(nodes, 'strict');
     const denied = (await stage.redisCommand('ACL', 'LOG')) as unknown[][];
     const objects = denied.map((entry) => String(entry[entry.indexOf('object') + 1]));
     // The client of Redis 7.2 and later says what it is, and does not mind if it may not.
@@ -95,7 +95,7 @@ describe('what Redis is asked', () => {
         for (const login of await liveThrough(nodes, witness)) await untilRemembered(nodes, login);
       },
     );
-    expect(await stage.redisCommand('DBSIZE')).toBeGreaterThan(0);
+    await untilShared(nodes, 'scripts');
     await witness.close();
   });
 

@@ -102,6 +102,24 @@ describe('a thousand requests at once', () => {
     },
   );
 
+  it('F4: a Redis that does not answer is not asked again and again', async () => {
+    const options = { policy: multiDevice(), nearCache: false, source: (port: number) => stage.client(port) } as const;
+    const [node] = (await stage.openAll(1, options)) as [FaultNode];
+    await until(() => isFast(node));
+    node.redis.hold();
+    await until(async () => {
+      expectInTime(await burst(node), 'VALID');
+      return node.runtime.shared!.state !== 'up';
+    });
+    const before = node.redis.waiting;
+    for (let round = 0; round < 3; round++) expectInTime(await burst(node), 'VALID');
+    // One question now and then, and heartbeats; not one for each request.
+    expect(node.redis.waiting - before).toBeLessThan(20_000);
+    node.redis.release();
+    await until(() => isFast(node));
+    await node.close();
+  });
+
   it('F34: when Redis and the database come back, the clients that come back with them cost few reads', async () => {
     await untilWell([near, far]);
     for (const node of [near, far]) {

@@ -92,7 +92,7 @@ describe('messages between nodes', () => {
     const asked = verdictOf(second, login);
     await until(() => way.waiting > 0);
     // It hears the message all the same, and confirms it.
-    await first.tokens.kickUser('alice', KICK);
+    await first.tokens.kickSession(login.session.id, KICK);
     expect(way.waiting).toBeGreaterThan(0);
     way.release();
     expect(await verdictsOf([first, second], login)).toEqual(['SESSION_KICKED', 'SESSION_KICKED']);

@@ -112,6 +112,8 @@ describe('several processes', () => {
     for (let use = 0; use < 3; use++) {
       for (const one of [login, other]) expect(await verdictsIn([sleeper], one)).toEqual(['VALID']);
     }
+    // No message wakes it up to what has happened, nor does it notice that there is none.
+    sleeper.redis.hold();
     sleeper.node.process.kill('SIGSTOP');
     const kick = await timed(first.tokens.kickUser('alice', KICK)).finally(() => sleeper.node.process.kill('SIGCONT'));
     // As long as it might be answering from memory, and no longer.

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import { localStatus } from '../../lib/nest/session-status.js';
 import { until } from '../support/until.js';
-import { type FaultNode, Stage, keyOf, untilRemembered, untilWell, verdictOf } from './stage.js';
+import { type FaultNode, Stage, untilRemembered, untilShared, untilWell } from './stage.js';
 import { liveThrough } from './story.js';
 
 interface Outage {
@@ -33,16 +33,24 @@ const OUTAGES: readonly Outage[] = [
   },
 ];
 
-describe('a Redis that is', () => {
+describe.each([
+  { way: 'by connections of its own', outages: OUTAGES, optionsOf: () => ({}) },
+  {
+    // With all defaults of ioredis: it queues, repeats, and never gives up.
+    way: 'by a client of the application',
+    outages: OUTAGES.filter(({ name }) => /F1|F6/.test(name)),
+    optionsOf: (stage: Stage) => ({ source: (port: number) => stage.client(port) }),
+  },
+])('$way: a Redis that is', ({ outages, optionsOf }) => {
   let stage: Stage;
   let nodes: FaultNode[];
   beforeAll(async () => {
     stage = await Stage.start();
-    nodes = await stage.openAll(2);
+    nodes = await stage.openAll(2, optionsOf(stage));
   });
   afterAll(() => stage.close());
 
-  it.each(OUTAGES)('$name: the database answers, ends are true at once, and then it is used again', async (outage) => {
+  it.each(outages)('$name: the database answers, ends are true at once, and then it is used again', async (outage) => {
     const witness = stage.witness(nodes);
     const before = await liveThrough(nodes, witness);
     for (const login of before) await untilRemembered(nodes, login);
@@ -57,14 +65,7 @@ describe('a Redis that is', () => {
     const after = await liveThrough(nodes, witness);
     for (const login of [...before, ...during, ...after]) await untilRemembered(nodes, login);
     // Not only by name: what one node has read, the other has from Redis.
-    const [first, second] = nodes as [FaultNode, FaultNode];
-    const fresh = await first.tokens.login(outage.name);
-    expect(await verdictOf(first, fresh)).toBe('VALID');
-    await until(async () => (await stage.redisCommand('EXISTS', keyOf(fresh))) === 1);
-    const { stats } = second.runtime;
-    const fromRedis = stats.of('shared', 'VALID');
-    expect(await verdictOf(second, fresh)).toBe('VALID');
-    expect(stats.of('shared', 'VALID')).toBe(fromRedis + 1);
+    await untilShared(nodes, outage.name);
     await witness.close();
   });
 });

@@ -1,3 +1,4 @@
+import { expect } from '@jest/globals';
 import { Redis } from 'ioredis';
 import type { LoginResult, SessionModuleOptions, TokenService } from 'nestjs-latchkey';
 import { accessAndRefresh } from 'nestjs-latchkey';
@@ -31,8 +32,8 @@ export interface ProcessNode extends Pick<FaultNode, 'redis' | 'database'> {
 }
 
 export interface FaultNodeOptions extends Omit<Partial<SessionModuleOptions>, 'redis' | 'database'> {
-  /** Its Redis; default that of the stage, through the proxy of the node. */
-  readonly source?: RedisSource;
+  /** Its Redis, default that of the stage; a function is given the port of the node's proxy to that. */
+  readonly source?: RedisSource | ((port: number) => RedisSource);
   readonly prefix?: string;
   /** Longest time that a command of Redis may take. */
   readonly redisTimeout?: '150ms' | '900ms' | '1900ms';
@@ -78,6 +79,7 @@ export class Stage {
   client(port: number): Redis {
     // The rest of its life after `disconnect`.
     const client = new Redis({ port, disconnectTimeout: 50 });
+    client.on('error', () => undefined);
     this.atEnd(() => client.disconnect());
     return client;
   }
@@ -94,11 +96,11 @@ export class Stage {
   }
 
   async open(options: FaultNodeOptions = {}): Promise<FaultNode> {
-    const { source, prefix, redisTimeout, ...rest } = options;
+    const { source = urlOf, prefix, redisTimeout, ...rest } = options;
     const [redisProxy, databaseProxy] = await Promise.all([this.proxy(this.redisPort), this.databaseProxy()]);
     const sessions = await startSessions({
       database: this.optionsThrough(databaseProxy),
-      redis: redis(source ?? `redis://127.0.0.1:${redisProxy.port}`, {
+      redis: redis(typeof source === 'function' ? source(redisProxy.port) : source, {
         ...(prefix && { prefix }),
         ...(redisTimeout && { timeout: redisTimeout }),
       }),
@@ -120,7 +122,7 @@ export class Stage {
     const [redisProxy, database] = await Promise.all([this.proxy(this.redisPort), this.databaseProxy()]);
     const node = await TestNode.start({
       database: this.optionsThrough(database),
-      redis: { url: `redis://127.0.0.1:${redisProxy.port}` },
+      redis: { url: urlOf(redisProxy.port) },
       policy: { name: 'singleDevice' },
       tokens: { name: 'accessAndRefresh' },
       timing: TIMING,
@@ -172,6 +174,10 @@ export class Stage {
   }
 }
 
+function urlOf(port: number): string {
+  return `redis://127.0.0.1:${port}`;
+}
+
 /** Whether a node has its Redis, hears the others, and may use what is remembered. */
 export function isWell({ runtime }: FaultNode): boolean {
   return localStatus(runtime).redis === 'up' && runtime.coherence.caching;
@@ -203,6 +209,19 @@ export async function untilRemembered(nodes: readonly FaultNode[], login: LoginR
     const verdicts = await verdictsOf(nodes, login);
     if (verdicts.some((verdict) => verdict !== 'VALID')) throw new Error(`A live token came to ${verdicts.join()}.`);
     return nodes.every(({ runtime }) => runtime.coherence.get(login.session.id) !== null);
+  });
+}
+
+/** What one node has read of the database, another has from Redis. @param name of users who have not logged in yet */
+export async function untilShared([first, second]: readonly FaultNode[], name: string): Promise<void> {
+  const { stats } = second!.runtime;
+  let user = 0;
+  await until(async () => {
+    const login = await first!.tokens.login(`${name} ${user++}`);
+    expect(await verdictOf(first!, login)).toBe('VALID');
+    const fromRedis = stats.of('shared', 'VALID');
+    expect(await verdictOf(second!, login)).toBe('VALID');
+    return stats.of('shared', 'VALID') > fromRedis;
   });
 }
 
