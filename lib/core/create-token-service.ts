@@ -88,6 +88,7 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
     ...shared,
     store: settings.verifiedTokens,
     stats: settings.stats,
+    maxLength: format.maxLength,
     useIntervalMs: Math.min(MAX_USE_INTERVAL_MS, timing.activityFlush / USES_PER_FLUSH),
   });
   const verifier = new Verifier({

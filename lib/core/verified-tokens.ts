@@ -28,6 +28,8 @@ export interface VerifiedTokensParts {
   readonly cache: Pick<VerificationCache, 'counts'>;
   readonly clock: Clock;
   readonly stats: VerificationStats;
+  /** Longer text is no token, and is not hashed. */
+  readonly maxLength: number;
   /** Uses of a token within this time of one that was noted are not noted again. Milliseconds. */
   readonly useIntervalMs: number;
 }
@@ -41,8 +43,9 @@ export class VerifiedTokens {
   constructor(private readonly parts: VerifiedTokensParts) {}
 
   /** A token that is known to be good now, or null if it has to be looked at. */
-  get(text: string): VerifiedToken | null {
-    const { cache, clock, stats, store } = this.parts;
+  get(text: unknown): VerifiedToken | null {
+    const { cache, clock, maxLength, stats, store } = this.parts;
+    if (typeof text !== 'string' || text.length > maxLength) return null;
     const known = store.get(keyOf(text));
     if (!known || clock.now() >= known.until || !cache.counts(known.remembered)) return null;
     stats.fromMemory++;

@@ -66,7 +66,7 @@ export class Verifier {
    * The session of a token that this process knows to be good, in the same turn; null for a token that has to be looked at.
    * Has no effect on the session.
    */
-  fromMemory(text: string): Session | null {
+  fromMemory(text: unknown): Session | null {
     return this.parts.verified.get(text)?.session ?? null;
   }
 

@@ -146,6 +146,18 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
     expect(inMemory).toHaveBeenCalledTimes(1);
   });
 
+  it('A22, A23: is all that memory knows: nothing else throws, and what is too long is not hashed', () => {
+    const known = server.app.get(SessionRuntime, { strict: false }).verified as unknown as {
+      readonly parts: { readonly store: { get(hash: string): unknown } };
+    };
+    const looked = jest.spyOn(known.parts.store, 'get');
+    for (const value of [undefined, null, 7, {}, ['x'], 'x'.repeat(16_000)]) {
+      expect(server.tokens.verifyInMemory(value as never)).toBeNull();
+    }
+    expect(looked).not.toHaveBeenCalled();
+    expect(server.tokens.verifyInMemory('')).toBeNull();
+  });
+
   it('is known in this spelling only: any other text is looked at', async () => {
     const { accessToken } = await knownLogin();
     const flipped = accessToken.slice(0, -1) + (accessToken.endsWith('A') ? 'B' : 'A');
