@@ -5,7 +5,7 @@ import { type AccountRef, escapeUserId } from '../core/user-key.js';
 import type { Dialect } from './dialect.js';
 import { chunksOf, endSessions, endingOf, insertEvents, logChanges } from './ending-script.js';
 import { lockAccount, lockLiveSessions, timeOfStep } from './login-script.js';
-import { type Row, type Script, list, sql } from './sql.js';
+import { type Row, type Script, effect, list, sql } from './sql.js';
 import { fromList } from './stored-json.js';
 import type { Tables } from './tables.js';
 
@@ -24,7 +24,7 @@ export function* banScript(
   const ban: Ban = { ...draft, at: now };
   const kept = bans.filter((other) => other.service !== ban.service && !hasRunOut(other, now));
   const event = { at: now, actor: ban.by, ...target(account), detail: ban };
-  yield insertEvents(tables, [{ ...event, type: 'BANNED' }]);
+  yield effect(insertEvents(tables, [{ ...event, type: 'BANNED' }]));
   const changed = yield* writeBans(tables, account, rows, [...kept, ban], now);
   if (!endsSessions) return { ban, ended: [], changed };
   const raised = rows.map((row) => ({ ...row, version: Number(row.version) + 1 }));
@@ -47,7 +47,7 @@ export function* liftBanScript(
   if (!ban) return null;
   const kept = bans.filter((other) => other !== ban && !hasRunOut(other, now));
   const rows = yield* lockLiveSessions(tables, dialect, account.key);
-  yield insertEvents(tables, [{ at: now, actor: by, ...target(account), detail: ban, type: 'BAN_LIFTED' }]);
+  yield effect(insertEvents(tables, [{ at: now, actor: by, ...target(account), detail: ban, type: 'BAN_LIFTED' }]));
   return { ban, ended: [], changed: yield* writeBans(tables, account, rows, kept, now) };
 }
 
@@ -60,11 +60,11 @@ function* writeBans(
   now: number,
 ): Script<BanOutcome['changed']> {
   const text = fromList(bans);
-  yield sql`UPDATE ${tables.account} SET bans = ${text} WHERE user_key = ${account.key}`;
+  yield effect(sql`UPDATE ${tables.account} SET bans = ${text} WHERE user_key = ${account.key}`);
   for (const chunk of chunksOf(rows)) {
     const ids = chunk.map((row) => String(row.id));
-    yield sql`UPDATE ${tables.session} SET bans = ${text}, version = version + 1 WHERE id IN (${list(ids)})`;
-    yield logChanges(tables, chunk, now);
+    yield effect(sql`UPDATE ${tables.session} SET bans = ${text}, version = version + 1 WHERE id IN (${list(ids)})`);
+    yield effect(logChanges(tables, chunk, now));
   }
   return rows.map((row) => ({ sessionId: String(row.id), version: Number(row.version) + 1 }));
 }

@@ -6,7 +6,7 @@ import type { Dialect } from './dialect.js';
 import { describe, endSessions, insertEvents, logChanges } from './ending-script.js';
 import { readAccount } from './login-script.js';
 import { SESSION_COLUMNS, toRecord, updateSession } from './session-rows.js';
-import { type Row, type Script, type Statement, sql } from './sql.js';
+import { type Row, type Script, type Statement, effect, sql } from './sql.js';
 import type { Tables } from './tables.js';
 
 const NO_ACCOUNT: AccountState = { bans: [], notBefore: 0 };
@@ -30,15 +30,15 @@ export function* changeScript<T>(
   const now = clock.now();
   const { result, patch, end, events = [] } = decide(record, account, now);
   if (!row || !record || record.end || (!patch && !end)) return { result, record, changed: false, ended: null };
-  if (events.length > 0) yield insertEventsOf(tables, row, record, events, now);
+  if (events.length > 0) yield effect(insertEventsOf(tables, row, record, events, now));
   if (end) {
     const { reason, by, at = now } = end;
     const [ended] = yield* endSessions(tables, [row], now, () => ({ reason, by, at, replacedBy: null }));
     const after = { ...record, version: ended!.version, end: { reason, by, at, replacedBy: null } };
     return { result, record: after, changed: true, ended: ended! };
   }
-  yield updateSession(tables.session, id, patch!);
-  yield logChanges(tables, [row], now);
+  yield effect(updateSession(tables.session, id, patch!));
+  yield effect(logChanges(tables, [row], now));
   return { result, record: { ...record, ...patch, version: record.version + 1 }, changed: true, ended: null };
 }
 

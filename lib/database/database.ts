@@ -94,6 +94,8 @@ function ownOptions(options: DataSourceOptions, dialect: Dialect, settings: Data
         connectTimeoutMS: Math.min(2000, settings.budgetMs),
         extra: {
           keepAlive: true,
+          // A version of the driver that does not know this sends each statement when the one before is answered.
+          pipeline: true,
           statement_timeout: giveUpMs,
           lock_timeout: giveUpMs,
           idle_in_transaction_session_timeout: giveUpMs,

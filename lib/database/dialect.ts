@@ -9,6 +9,8 @@ import { type Statement, join, raw, sql } from './sql.js';
 export interface Dialect {
   readonly engine: 'sqlite' | 'postgres' | 'mysql';
   placeholder(position: number): string;
+  /** What opens a transaction at READ COMMITTED or stricter. */
+  readonly begin: readonly Statement[];
   /** Locks the selected rows. Nothing on SQLite, where BEGIN IMMEDIATE locks the whole file. */
   readonly forUpdate: Statement;
   /** Ends an INSERT of data, so that it takes the place of the value that is there. */
@@ -56,6 +58,8 @@ export function codesOf(error: unknown): { code: string; errno: number } {
 const sqlite: Dialect = {
   engine: 'sqlite',
   placeholder: () => '?',
+  // The lock is taken here, so that nothing that was read can have changed by the time it is written.
+  begin: [raw('BEGIN IMMEDIATE')],
   forUpdate: raw(''),
   orReplaceValue: upsertValue,
   orIgnore: raw(' ON CONFLICT DO NOTHING'),
@@ -68,6 +72,7 @@ const sqlite: Dialect = {
 const postgres: Dialect = {
   engine: 'postgres',
   placeholder: (position) => `$${position}`,
+  begin: [raw('START TRANSACTION ISOLATION LEVEL READ COMMITTED')],
   forUpdate: raw(' FOR UPDATE'),
   orReplaceValue: upsertValue,
   orIgnore: raw(' ON CONFLICT DO NOTHING'),
@@ -80,6 +85,7 @@ const postgres: Dialect = {
 const mysql: Dialect = {
   engine: 'mysql',
   placeholder: () => '?',
+  begin: [raw('SET TRANSACTION ISOLATION LEVEL READ COMMITTED'), raw('START TRANSACTION')],
   forUpdate: raw(' FOR UPDATE'),
   orReplaceValue: raw(' ON DUPLICATE KEY UPDATE value = VALUES(value), updated_at = VALUES(updated_at)'),
   // Not INSERT IGNORE, which would also swallow values that do not fit.

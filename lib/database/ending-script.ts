@@ -3,7 +3,7 @@ import type { SessionEventType } from '../core/session-event.js';
 import type { EndReason } from '../core/end-reason.js';
 import type { EndRequest } from '../core/session-repository.js';
 import type { EndedSession } from '../core/session.js';
-import { type Row, type Script, type SqlValue, type Statement, join, list, raw, sql } from './sql.js';
+import { type Row, type Script, type SqlValue, type Statement, effect, join, list, raw, sql } from './sql.js';
 import { toUserId } from './session-rows.js';
 import { toSuperseded } from './stored-json.js';
 import type { Tables } from './tables.js';
@@ -45,19 +45,21 @@ export function* endSessions(
   for (const chunk of chunksOf(rows)) {
     for (const [key, alike] of groupBy(chunk, (row) => JSON.stringify(endingOf(row)))) {
       const { reason, by, at, replacedBy } = JSON.parse(key) as Ending;
-      yield sql`UPDATE ${tables.session} SET status = 'ended', slot = NULL, end_reason = ${reason}, ended_at = ${at},
+      yield effect(sql`UPDATE ${tables.session} SET status = 'ended', slot = NULL, end_reason = ${reason}, ended_at = ${at},
         ended_by = ${by}, replaced_by = ${replacedBy}, version = version + 1
-        WHERE id IN (${list(alike.map((row) => String(row.id)))})`;
+        WHERE id IN (${list(alike.map((row) => String(row.id)))})`);
     }
     const dataless = chunk.filter((row) => !endingOf(row).keepData).map((row) => sessionOwner(String(row.id)));
-    if (dataless.length > 0) yield sql`DELETE FROM ${tables.data} WHERE owner IN (${list(dataless)})`;
-    yield logChanges(tables, chunk, now);
-    yield insertEvents(
-      tables,
-      chunk.map((row) => {
-        const { reason, by } = endingOf(row);
-        return { type: 'SESSION_ENDED' as const, at: now, actor: by, reason, ...describe(row) };
-      }),
+    if (dataless.length > 0) yield effect(sql`DELETE FROM ${tables.data} WHERE owner IN (${list(dataless)})`);
+    yield effect(logChanges(tables, chunk, now));
+    yield effect(
+      insertEvents(
+        tables,
+        chunk.map((row) => {
+          const { reason, by } = endingOf(row);
+          return { type: 'SESSION_ENDED' as const, at: now, actor: by, reason, ...describe(row) };
+        }),
+      ),
     );
     for (const row of chunk) ended.push(toEnded(row, endingOf(row)));
   }

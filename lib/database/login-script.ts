@@ -7,7 +7,7 @@ import { type AccountRef, actorText, escapeUserId } from '../core/user-key.js';
 import type { Dialect } from './dialect.js';
 import { ENDING_COLUMNS, endSessions, insertEvents, overdueEnding } from './ending-script.js';
 import { insertSession, toLiveSession } from './session-rows.js';
-import { type Row, type Script, type Statement, raw, sql } from './sql.js';
+import { type Row, type Script, type Statement, effect, raw, sql } from './sql.js';
 import { toBans } from './stored-json.js';
 import type { Tables } from './tables.js';
 
@@ -98,23 +98,29 @@ export function* loginScript(
   };
   const ban = accountBan(bans, now);
   if (ban) {
-    yield insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null, reason: 'ACCOUNT_DISABLED' }]);
+    yield effect(
+      insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null, reason: 'ACCOUNT_DISABLED' }]),
+    );
     return { kind: 'banned', ban, ended: overdue };
   }
   const isLate = authenticatedAt !== null && authenticatedAt <= notBefore;
   if (isLate || (ticketEpoch !== null && ticketEpoch !== epoch)) {
-    yield insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null, reason: 'SESSION_REVOKED' }]);
+    yield effect(
+      insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null, reason: 'SESSION_REVOKED' }]),
+    );
     return { kind: 'superseded', ended: overdue };
   }
   if (session.impersonator !== null) {
-    yield insertSession(tables.session, session, `as:${session.id}`);
-    yield insertEvents(tables, [{ ...event, type: 'IMPERSONATION', detail: { reason: request.impersonationReason } }]);
+    yield effect(insertSession(tables.session, session, `as:${session.id}`));
+    yield effect(
+      insertEvents(tables, [{ ...event, type: 'IMPERSONATION', detail: { reason: request.impersonationReason } }]),
+    );
     return { kind: 'granted', session, ended: overdue, unsettled: false };
   }
   const own = live.filter((row) => row.impersonator === null);
   const decision = decide(own.map(toLiveSession), now);
   if (decision.kind === 'refuse') {
-    yield insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null }]);
+    yield effect(insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null }]));
     return { kind: 'limit-reached', limit: decision.limit, ended: overdue };
   }
   const losers = own.filter((row) => decision.end.includes(String(row.id)));
@@ -126,8 +132,8 @@ export function* loginScript(
     keepData: request.keepReplacedData,
   }));
   const unsettled = yield* hasEndedSince(tables, account.key, now - request.settleMs);
-  yield insertSession(tables.session, session, decision.slot);
-  yield insertEvents(tables, [{ ...event, type: 'LOGIN' }]);
+  yield effect(insertSession(tables.session, session, decision.slot));
+  yield effect(insertEvents(tables, [{ ...event, type: 'LOGIN' }]));
   return { kind: 'granted', session, ended: [...overdue, ...replaced], unsettled };
 }
 

@@ -4,10 +4,14 @@ import { SessionError } from '../core/session-error.js';
 import type { Dialect } from './dialect.js';
 import { type Engine, type LaneName, type RunOptions, pause } from './engine.js';
 import { Lane } from './lane.js';
-import type { QueryResult, Row, Script, Statement } from './sql.js';
+import { Effect, type QueryResult, type Row, type Script, type Statement, raw } from './sql.js';
 
 /** Most runs of a transaction that keeps failing because of others; by then it does not fail because of them. */
 const MAX_ATTEMPTS = 50;
+
+const COMMIT = raw('COMMIT');
+const ROLLBACK = raw('ROLLBACK');
+const NO_RESULT: QueryResult = { rows: [], affected: 0 };
 
 /** Connections of each lane. Their sum is the size of the pool. */
 export type LaneWidths = Readonly<Record<LaneName, number>>;
@@ -53,16 +57,45 @@ export class PooledEngine implements Engine {
     }
   }
 
+  /**
+   * Where the driver sends a statement without waiting for the one before (`pipeline` of `pg`), effects and COMMIT travel
+   * together: most of what a short transaction costs is the way there and back. A failed statement makes the server refuse
+   * all that follow it in the transaction, COMMIT among them. Not so before the transaction is known to be open.
+   */
   private async runTransaction<T>(runner: QueryRunner, script: () => Script<T>): Promise<T> {
-    await this.guard(runner.startTransaction('READ COMMITTED'));
+    const { pipeline } = (await this.guard(runner.connect())) as { readonly pipeline?: boolean };
+    const unanswered: Promise<QueryResult>[] = [];
+    let isOpen = false;
+    const send = (statement: Statement) => {
+      const answer = this.execute(runner, statement);
+      // It is looked at later, perhaps after it has failed.
+      answer.catch(() => undefined);
+      unanswered.push(answer);
+    };
+    const answers = async () => {
+      const results = await Promise.all(unanswered.splice(0));
+      isOpen = true;
+      return results.at(-1)!;
+    };
     try {
+      for (const statement of this.dialect.begin) {
+        send(statement);
+        if (!pipeline) await answers();
+      }
       const running = script();
       let step = running.next();
-      while (!step.done) step = running.next(await this.execute(runner, step.value));
-      await this.guard(runner.commitTransaction());
+      while (!step.done) {
+        const { value } = step;
+        send(value instanceof Effect ? value.statement : value);
+        const mayWait = pipeline && isOpen && value instanceof Effect;
+        step = running.next(mayWait ? NO_RESULT : await answers());
+      }
+      send(COMMIT);
+      await answers();
       return step.value;
     } catch (error) {
-      await runner.rollbackTransaction().catch(() => undefined);
+      await Promise.allSettled(unanswered);
+      await this.execute(runner, ROLLBACK).catch(() => undefined);
       throw error;
     }
   }

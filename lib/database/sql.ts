@@ -61,9 +61,19 @@ export interface QueryResult {
   readonly affected: number;
 }
 
+/** A statement that is carried out for its effect alone: what comes after it need not wait for its result. */
+export class Effect {
+  constructor(readonly statement: Statement) {}
+}
+
+/** Marks a statement as one whose result the script does not look at. */
+export function effect(statement: Statement): Effect {
+  return new Effect(statement);
+}
+
 /**
- * A piece of work in the database: it yields statements and is handed their results. Being a generator, the same script
- * runs with awaits on a pooled server, and in one go on SQLite, where nothing else may happen between BEGIN and COMMIT.
- * It may be started several times, so it has no effect of its own.
+ * A piece of work in the database: it yields statements and is handed their results, an empty one for an effect. Being a
+ * generator, the same script runs with awaits on a pooled server, and in one go on SQLite, where nothing else may happen
+ * between BEGIN and COMMIT. It may be started several times, so it has no effect of its own.
  */
-export type Script<T> = Generator<Statement, T, QueryResult>;
+export type Script<T> = Generator<Statement | Effect, T, QueryResult>;

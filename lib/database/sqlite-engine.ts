@@ -1,7 +1,7 @@
 import { SessionError } from '../core/session-error.js';
 import { type Dialect, codesOf } from './dialect.js';
 import { type Engine, type RunOptions, pause } from './engine.js';
-import type { QueryResult, Row, Script, Statement } from './sql.js';
+import { Effect, type QueryResult, type Row, type Script, type Statement } from './sql.js';
 
 /** The part of a better-sqlite3 compatible connection that is used here; libsql has the same. */
 export interface SqliteConnection {
@@ -54,7 +54,7 @@ export class SqliteEngine implements Engine {
     const politeUntil = performance.now() + options.budgetMs / 2;
     return this.retry(options, () => {
       if (this.isApplicationBusy() && performance.now() < politeUntil) throw new ApplicationBusyError();
-      this.connection.exec('BEGIN IMMEDIATE');
+      for (const { chunks } of this.dialect.begin) this.connection.exec(chunks[0]!);
       try {
         const result = this.runScript(script());
         this.connection.exec('COMMIT');
@@ -74,7 +74,7 @@ export class SqliteEngine implements Engine {
   private runScript<T>(running: Script<T>): T {
     let step = running.next();
     while (!step.done) {
-      step = running.next(this.execute(step.value));
+      step = running.next(this.execute(step.value instanceof Effect ? step.value.statement : step.value));
     }
     return step.value;
   }

@@ -5,7 +5,7 @@ import { SessionError } from '../core/session-error.js';
 import { sessionOwner } from './ending-script.js';
 import type { Engine, RunOptions } from './engine.js';
 import { ensureAccount } from './login-script.js';
-import { type Script, sql } from './sql.js';
+import { type Script, effect, sql } from './sql.js';
 import type { Tables } from './tables.js';
 
 /** Key-values in the table of a realm's database. See DataRepository for the contract. */
@@ -55,8 +55,8 @@ export class TypeOrmDataRepository implements DataRepository {
     const { rows } =
       yield sql`SELECT COUNT(*) AS others FROM ${data} WHERE owner = ${key} AND name_hash <> ${nameHash}`;
     if (Number(rows[0]?.others) >= maxEntries) return false;
-    yield sql`INSERT INTO ${data} (owner, name_hash, name, value, updated_at)
-      VALUES (${key}, ${nameHash}, ${name}, ${json}, ${this.clock.now()})${this.engine.dialect.orReplaceValue}`;
+    yield effect(sql`INSERT INTO ${data} (owner, name_hash, name, value, updated_at)
+      VALUES (${key}, ${nameHash}, ${name}, ${json}, ${this.clock.now()})${this.engine.dialect.orReplaceValue}`);
     return true;
   }
 

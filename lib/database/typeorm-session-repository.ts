@@ -20,7 +20,7 @@ import { ENDING_COLUMNS, endSessions, endingOf, insertEvents, logChanges, overdu
 import type { Engine } from './engine.js';
 import { ensureAccount, lockAccount, lockLiveSessions, loginScript, timeOfStep, toAccount } from './login-script.js';
 import { SESSION_COLUMNS, toRecord } from './session-rows.js';
-import { type Row, type Script, list, sql } from './sql.js';
+import { type Row, type Script, effect, list, sql } from './sql.js';
 import type { Tables } from './tables.js';
 
 /** How long operations may take, in milliseconds. */
@@ -160,7 +160,9 @@ export class TypeOrmSessionRepository implements SessionRepository {
     if (!row || (account && row.user_key !== account.key)) {
       if (end.reason === 'SESSION_KICKED') {
         const nobody = { realm: this.realm, userKey: null, userId: null, sessionId: id, reason: end.reason };
-        yield insertEvents(tables, [{ type: 'KICK_WITHOUT_EFFECT', at: now, actor: end.by, ...nobody, ended: 0 }]);
+        yield effect(
+          insertEvents(tables, [{ type: 'KICK_WITHOUT_EFFECT', at: now, actor: end.by, ...nobody, ended: 0 }]),
+        );
       }
       return null;
     }
@@ -180,11 +182,15 @@ export class TypeOrmSessionRepository implements SessionRepository {
     const now = timeOfStep(this.clock, rows, notBefore);
     const others = rows.filter((row) => row.id !== options.except);
     if (options.raiseEpoch) {
-      yield sql`UPDATE ${tables.account} SET epoch = epoch + 1, not_before = ${now} WHERE user_key = ${account.key}`;
+      yield effect(
+        sql`UPDATE ${tables.account} SET epoch = epoch + 1, not_before = ${now} WHERE user_key = ${account.key}`,
+      );
       const kept = rows.filter((row) => row.id === options.except);
       if (kept.length > 0) {
-        yield sql`UPDATE ${tables.session} SET authenticated_at = ${now}, version = version + 1 WHERE id = ${options.except}`;
-        yield logChanges(tables, kept, now);
+        yield effect(
+          sql`UPDATE ${tables.session} SET authenticated_at = ${now}, version = version + 1 WHERE id = ${options.except}`,
+        );
+        yield effect(logChanges(tables, kept, now));
       }
     }
     const ended = yield* endSessions(tables, others, now, (row) => endingOf(row, end, now));
@@ -194,9 +200,11 @@ export class TypeOrmSessionRepository implements SessionRepository {
       userId: escapeUserId(account.userId),
       sessionId: null,
     };
-    yield insertEvents(tables, [
-      { type: 'ACCOUNT_SESSIONS_ENDED', at: now, actor: end.by, reason: end.reason, ...target, ended: ended.length },
-    ]);
+    yield effect(
+      insertEvents(tables, [
+        { type: 'ACCOUNT_SESSIONS_ENDED', at: now, actor: end.by, reason: end.reason, ...target, ended: ended.length },
+      ]),
+    );
     return ended;
   }
 

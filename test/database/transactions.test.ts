@@ -1,0 +1,155 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Script, type Statement, effect, raw, sql } from '../../lib/database/sql.js';
+import { until } from '../support/until.js';
+import { type TestDatabase, databaseKinds, kindsOf } from '../support/databases.js';
+import { START, TestRepositories } from './repositories.js';
+
+const OPTIONS = { lane: 'work', budgetMs: 20_000 } as const;
+
+/** A repository and rows of its change log, which are as good as any to be written. */
+class Rows {
+  private constructor(
+    readonly database: TestDatabase,
+    readonly node: TestRepositories,
+  ) {}
+
+  static async open(create: () => Promise<TestDatabase>): Promise<Rows> {
+    const database = await create();
+    return new Rows(database, await TestRepositories.open(database));
+  }
+
+  async close(): Promise<void> {
+    await this.node.close();
+    await this.database.drop();
+  }
+
+  run<T>(script: () => Script<T>): Promise<T> {
+    return this.node.database.engine.transaction(script, OPTIONS);
+  }
+
+  read(): Statement {
+    return sql`SELECT version FROM ${this.node.database.tables.change}`;
+  }
+
+  insert(id: string, version: number): Statement {
+    return sql`INSERT INTO ${this.node.database.tables.change} (session_id, version, realm, at)
+      VALUES (${id}, ${version}, 'users', ${START})`;
+  }
+}
+
+describe.each(databaseKinds)('a transaction on $name', ({ create }) => {
+  let rows: Rows;
+  beforeAll(async () => {
+    rows = await Rows.open(create);
+  });
+  afterAll(() => rows.close());
+
+  const versionsOf = (id: string) => rows.node.loggedVersions(id);
+
+  it.each([
+    ['after a read', true],
+    ['at once', false],
+  ])('comes to nothing where an effect fails, and says which: %s', async (when, reads) => {
+    const script = function* (): Script<string> {
+      if (reads) yield rows.read();
+      yield effect(rows.insert(when, 1));
+      yield effect(sql`INSERT INTO ${raw('nowhere_at_all')} (id) VALUES (1)`);
+      yield effect(rows.insert(when, 2));
+      return 'done';
+    };
+    const error = await rows.run(script).then(String, (reason: unknown) => reason as Error);
+    expect(error).toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
+    expect(String((error as Error).cause)).toContain('nowhere_at_all');
+    expect(await versionsOf(when)).toEqual([]);
+  });
+
+  it('comes to nothing where the script throws, and passes on what it throws', async () => {
+    const thrown = new Error('no more');
+    const script = function* (): Script<never> {
+      yield rows.read();
+      yield effect(rows.insert('thrown', 1));
+      throw thrown;
+    };
+    await expect(rows.run(script)).rejects.toBe(thrown);
+    expect(await versionsOf('thrown')).toEqual([]);
+  });
+
+  it('shows a script what its effects have done', async () => {
+    const counts: number[] = [];
+    await rows.run(function* (): Script<void> {
+      yield rows.read();
+      for (const version of [1, 2, 3]) {
+        yield effect(rows.insert('seen', version));
+        const { rows: found } = yield sql`${rows.read()} WHERE session_id = 'seen'`;
+        counts.push(found.length);
+      }
+    });
+    expect(counts).toEqual([1, 2, 3]);
+    expect(await versionsOf('seen')).toEqual([1, 2, 3]);
+  });
+
+  it('has the results of its statements in order, whatever was sent before them', async () => {
+    const seen = await rows.run(function* (): Script<number[]> {
+      const values: number[] = [];
+      for (const value of [10, 20, 30]) {
+        yield effect(rows.insert('order', value));
+        const { rows: found } = yield sql`SELECT ${raw(String(value))} AS value`;
+        values.push(Number(found[0]!.value));
+      }
+      return values;
+    });
+    expect(seen).toEqual([10, 20, 30]);
+  });
+});
+
+describe.each(kindsOf('postgres', 'mariadb'))('a transaction on $name', ({ name, create }) => {
+  let rows: Rows;
+  beforeAll(async () => {
+    rows = await Rows.open(create);
+  });
+  afterAll(() => rows.close());
+
+  it('is run again where an effect meets a key that another has just taken', async () => {
+    await rows.node.login('alice');
+    const { account } = rows.node.database.tables;
+    let runs = 0;
+    const result = await rows.run(function* (): Script<number> {
+      yield rows.read();
+      const key = ++runs === 1 ? rows.node.account('alice').key : 'another';
+      yield effect(sql`INSERT INTO ${account} (user_key, realm, user_id, epoch, not_before, created_at)
+        VALUES (${key}, 'users', ${key}, 0, 0, 0)`);
+      yield effect(rows.insert('again', runs));
+      return runs;
+    });
+    expect(result).toBe(2);
+    expect(await rows.node.loggedVersions('again')).toEqual([2]);
+  });
+
+  // MariaDB would carry out what follows a statement that has failed.
+  it(`${name === 'postgres' ? 'does not wait' : 'waits'} for an effect before it goes on`, async () => {
+    await rows.node.login('bob');
+    const { engine, tables } = rows.node.database;
+    const { key } = rows.node.account('bob');
+    const lock = sql`SELECT epoch FROM ${tables.account} WHERE user_key = ${key}${engine.dialect.forUpdate}`;
+    let [isLocked, mayGo, wentOn] = [false, false, false];
+    const other = engine.transaction(function* (): Script<void> {
+      yield lock;
+      isLocked = true;
+      while (!mayGo) yield sql`SELECT 1`;
+    }, OPTIONS);
+    await until(() => isLocked);
+    const one = rows.run(function* (): Script<void> {
+      yield rows.read();
+      yield effect(sql`UPDATE ${tables.account} SET epoch = 7 WHERE user_key = ${key}`);
+      wentOn = true;
+    });
+    if (name === 'postgres') await until(() => wentOn);
+    // On the same event loop, many turns of the other one later.
+    for (let turn = 0; turn < 50; turn++) await engine.read(rows.read(), { lane: 'verify', budgetMs: 20_000 });
+    expect(wentOn).toBe(name === 'postgres');
+    mayGo = true;
+    await Promise.all([one, other]);
+    expect(wentOn).toBe(true);
+    expect(await rows.node.sessions.readEpoch(rows.node.account('bob'))).toBe(7);
+  });
+});
