@@ -102,6 +102,7 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
     verified,
     authenticTokens: settings.authenticTokens,
     stats: settings.stats,
+    budgetMs: timing.verifyBudget,
   });
   const ending = new SessionEnding(repository, coherence, events);
   const watch = new SessionWatch((sessionId) => lookup.find(sessionId), clock, timing.pollFreshness);

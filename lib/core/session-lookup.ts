@@ -1,5 +1,6 @@
 import { BatchedReads } from './batched-reads.js';
 import type { Clock } from './clock.js';
+import { withDeadline } from './deadline.js';
 import type { SessionRepository } from './session-repository.js';
 import type { SessionRecord } from './session.js';
 import type { VerificationCache } from './verification-cache.js';
@@ -28,10 +29,17 @@ export class SessionLookup {
     return this.reads.get(sessionId);
   }
 
-  /** What the holder of a refused token is told. Never rejects: the reason is known, whatever else is not. */
-  async explain({ reason, end }: Verdict & { readonly status: 'INVALID' }): Promise<Refusal> {
+  /**
+   * What the holder of a refused token is told. Never rejects: the reason is known, whatever else is not in time.
+   * @param withinMs how long it may take
+   */
+  async explain(
+    { reason, end }: Verdict & { readonly status: 'INVALID' },
+    withinMs = this.parts.budgetMs,
+  ): Promise<Refusal> {
     if (!end) return { reason };
-    const winner = end.replacedBy === null ? null : await this.findReplacement(end.replacedBy).catch(() => null);
+    const found = end.replacedBy === null || withinMs <= 0 ? null : this.findReplacement(end.replacedBy);
+    const winner = found && (await withDeadline(found, withinMs).catch(() => null));
     return { reason, endedAt: end.at, ...(winner && { replacedBy: winner }) };
   }
 

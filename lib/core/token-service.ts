@@ -35,8 +35,6 @@ export interface TokenUse {
   readonly ip?: string | null;
   /** Whether the database is to be asked in any case; default false. */
   readonly strict?: boolean;
-  /** Whether `verifyCached` has just said that nothing is remembered, which need not be found out again; default false. */
-  readonly uncached?: boolean;
   /** Whether it counts as a use of the session, for lastSeenAt and the idle timeout; default true. */
   readonly activity?: boolean;
 }
@@ -113,7 +111,7 @@ export class TokenService {
    * end renews it, and the answer holds the new one.
    */
   async verify(token: unknown, use: TokenUse = {}): Promise<Verification> {
-    const result = await this.parts.verifier.verify(token, use.strict === true || use.uncached === true);
+    const result = await this.parts.verifier.verify(token, use.strict === true);
     if (result.status === 'VALID' && use.activity !== false) {
       this.parts.activity.record(result.session.id, this.parts.clock.now(), addressOfUse(use.ip));
     }
@@ -127,14 +125,6 @@ export class TokenService {
    */
   verifyInMemory(token: string): Session | null {
     return this.parts.verifier.fromMemory(token);
-  }
-
-  /**
-   * The answer of `verify` as far as it is remembered, in this process or in Redis; null where the database has to be asked.
-   * Never rejects, and does not count as a use of the session.
-   */
-  async verifyCached(token: string): Promise<Verification | null> {
-    return this.parts.verifier.verifyCached(token);
   }
 
   /** Notes that a session was used, for lastSeenAt and the idle timeout, as `verify` does. @param ip address of the client */

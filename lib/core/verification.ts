@@ -35,13 +35,14 @@ export interface Refusal {
 /**
  * What verifying a token comes to.
  *
- * - VALID: known good. `renewed` is there when the token has a successor that the client should use from now on.
+ * - VALID: known good. `renewed` is there when the token has a successor that the client should use from now on, and
+ *   `remembered` when the database was not asked.
  * - INVALID: known bad, and why. `endedAt` and `replacedBy` are there for a session that was ended, and are told only to
  *   the holder of its exact token.
  * - UNKNOWN: could not be found out now. Neither accept it nor tell the client that its token is bad.
  */
 export type Verification =
-  | { readonly status: 'VALID'; readonly session: Session; readonly renewed?: RenewedToken }
+  | { readonly status: 'VALID'; readonly session: Session; readonly renewed?: RenewedToken; readonly remembered?: true }
   | ({ readonly status: 'INVALID' } & Refusal)
   | { readonly status: 'UNKNOWN'; readonly cause: unknown };
 

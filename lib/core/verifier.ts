@@ -1,6 +1,7 @@
 import type { AccessTokenFormat } from './access-token-format.js';
 import type { ActivityRecorder } from './activity-recorder.js';
 import type { Clock } from './clock.js';
+import { withDeadline } from './deadline.js';
 import type { IdleTimeout } from './idle-timeout.js';
 import { type RotationRules, goodUntil, needsUpkeep } from './rotation.js';
 import type { SessionLookup } from './session-lookup.js';
@@ -10,7 +11,7 @@ import type { SupersededPair, TokenPair } from './token-pair.js';
 import type { TokenRenewal } from './token-renewal.js';
 import { endOfHolder, isTombstone } from './tombstone.js';
 import type { VerificationCache } from './verification-cache.js';
-import type { VerificationStats } from './verification-stats.js';
+import type { VerificationSource, VerificationStats } from './verification-stats.js';
 import { type Verdict, type Verification, ended, judge, pairOf } from './verification.js';
 import type { VerifiedTokens } from './verified-tokens.js';
 
@@ -33,6 +34,8 @@ export interface VerifierParts {
   readonly verified: VerifiedTokens;
   readonly authenticTokens: AuthenticTokenStore;
   readonly stats: VerificationStats;
+  /** Longest time until a token is answered. Milliseconds. */
+  readonly budgetMs: number;
 }
 
 /** Keeps hashes of tokens, as many as it likes. */
@@ -47,6 +50,8 @@ export interface GoodToken {
   readonly token: ParsedToken;
   readonly record: SessionRecord;
   readonly pair: TokenPair | SupersededPair;
+  /** Whether it was judged by a copy, and the database not asked. */
+  readonly isRemembered: boolean;
 }
 
 /** What looking at a token comes to, before anything is done about it. */
@@ -72,70 +77,51 @@ export class Verifier {
 
   /** Never rejects. @param strict whether the database is to be asked in any case */
   async verify(text: unknown, strict = false): Promise<Verification> {
-    const result = await this.inspect(text, strict);
+    const { clock, rules, renewal, budgetMs } = this.parts;
+    const deadline = clock.monotonic() + budgetMs;
+    const result = await this.inspect(text, strict, deadline);
     if (result.status !== 'VALID') return result;
-    const { token, record, pair } = result;
+    const { token, record, pair, isRemembered } = result;
     const session = this.view(record);
-    const { clock, rules, renewal } = this.parts;
     if (!needsUpkeep(record, pair, clock.now(), rules.mode)) {
       this.remember(text as string, result, session);
-      return { status: 'VALID', session };
+      return isRemembered ? { status: 'VALID', session, remembered: true } : { status: 'VALID', session };
     }
-    const renewed = await renewal.afterUse(token, text as string, record);
+    const renewing = renewal.afterUse(token, text as string, record);
+    const renewed = await withDeadline(renewing, deadline - clock.monotonic()).catch(() => null);
     return renewed ? { status: 'VALID', session, renewed } : { status: 'VALID', session };
   }
 
   /**
-   * The answer as far as it is remembered, here or by the nodes in common; null where the database has to be asked, or has
-   * to note something. Never rejects.
+   * The same without any effect on the session. Never rejects.
+   * @param deadline by when it must have come to something. Monotonic milliseconds
    */
-  async verifyCached(text: string): Promise<Verification | null> {
-    const result = await this.inspectCaches(text);
-    if (result?.status !== 'VALID') return result;
-    const { clock, rules } = this.parts;
-    if (needsUpkeep(result.record, result.pair, clock.now(), rules.mode)) return null;
-    const session = this.view(result.record);
-    this.remember(text, result, session);
-    return { status: 'VALID', session };
-  }
-
-  /** The same without any effect on the session. Never rejects. */
-  async inspect(text: unknown, strict = false): Promise<Inspection> {
-    return (strict ? null : await this.inspectCaches(text)) ?? this.inspectRecord(text);
-  }
-
-  /** What can be said of a token without the database; null if nothing. Never rejects. */
-  private async inspectCaches(text: unknown): Promise<Inspection | null> {
+  async inspect(
+    text: unknown,
+    strict = false,
+    deadline = this.parts.clock.monotonic() + this.parts.budgetMs,
+  ): Promise<Inspection> {
     const { clock, format, stats } = this.parts;
     const startedAt = clock.monotonic();
     const token = this.read(text);
     if ('status' in token) return stats.count('none', token);
+    let source: VerificationSource = 'none';
     try {
-      if (format.hashCoversText) {
-        const known = this.fromCache(token);
-        if (known) return stats.count('memory', known);
+      // Where the hash covers the text, what is known by it need not be found authentic first.
+      let known = strict || !format.hashCoversText ? null : this.fromCache(token);
+      if (!known) {
+        const isAuthentic = this.isAuthentic(text as string, token);
+        if (!(typeof isAuthentic === 'boolean' ? isAuthentic : await isAuthentic))
+          return stats.count('none', NOT_KNOWN);
+        if (!strict && !format.hashCoversText) known = this.fromCache(token);
       }
-      const isAuthentic = this.isAuthentic(text as string, token);
-      if (!(typeof isAuthentic === 'boolean' ? isAuthentic : await isAuthentic)) return stats.count('none', NOT_KNOWN);
-      const known = format.hashCoversText ? null : this.fromCache(token);
       if (known) return stats.count('memory', known);
-      const shared = await this.fromShared(token);
-      return shared && stats.count('shared', shared, clock.monotonic() - startedAt);
+      const shared = strict ? null : await this.fromShared(token, deadline);
+      if (shared) return stats.count('shared', shared, clock.monotonic() - startedAt);
+      source = 'database';
+      return stats.count(source, await this.fromDatabase(token, deadline), clock.monotonic() - startedAt);
     } catch (cause) {
-      return stats.count('none', { status: 'UNKNOWN', cause });
-    }
-  }
-
-  private async inspectRecord(text: unknown): Promise<Inspection> {
-    const { clock, stats } = this.parts;
-    const startedAt = clock.monotonic();
-    const token = this.read(text);
-    if ('status' in token) return stats.count('none', token);
-    try {
-      if (!(await this.isAuthentic(text as string, token))) return stats.count('none', NOT_KNOWN);
-      return stats.count('database', await this.fromDatabase(token), clock.monotonic() - startedAt);
-    } catch (cause) {
-      return stats.count('database', { status: 'UNKNOWN', cause }, clock.monotonic() - startedAt);
+      return stats.count(source, { status: 'UNKNOWN', cause }, clock.monotonic() - startedAt);
     }
   }
 
@@ -182,13 +168,12 @@ export class Verifier {
     return remembered && this.byCopy(token, remembered.record);
   }
 
-  private async fromShared(token: ParsedToken): Promise<Inspection | null> {
-    const { cache, clock, rules } = this.parts;
-    const found = await cache.fetch(token.sessionId);
+  private async fromShared(token: ParsedToken, deadline: number): Promise<Inspection | null> {
+    const found = await this.parts.cache.fetch(token.sessionId);
     if (!found) return null;
     if (!isTombstone(found)) return this.byCopy(token, found);
     const end = endOfHolder(token, found);
-    return end && { status: 'INVALID', ...(await this.parts.lookup.explain(ended(end, clock.now(), rules))) };
+    return end && this.refuse(ended(end, this.parts.clock.now(), this.parts.rules), deadline);
   }
 
   /**
@@ -197,11 +182,17 @@ export class Verifier {
    */
   private byCopy(token: ParsedToken, record: SessionRecord): Inspection | null {
     const verdict = this.judge(token, record);
-    if (verdict.status === 'VALID') return { status: 'VALID', token, record, pair: verdict.pair };
+    if (verdict.status === 'VALID') return goodToken(token, record, verdict.pair, true);
     return verdict.status === 'INVALID' && verdict.reason === 'SESSION_EXPIRED' ? verdict : null;
   }
 
-  private async fromDatabase(token: ParsedToken): Promise<Inspection> {
+  private async fromDatabase(token: ParsedToken, deadline: number): Promise<Inspection> {
+    const remainingMs = Math.max(0, deadline - this.parts.clock.monotonic());
+    const verdict = await withDeadline(this.byRecord(token), remainingMs);
+    return verdict.status === 'INVALID' ? this.refuse(verdict, deadline) : verdict;
+  }
+
+  private async byRecord(token: ParsedToken): Promise<GoodToken | Exclude<Verdict, { readonly status: 'VALID' }>> {
     let record = await this.parts.lookup.find(token.sessionId);
     if (!record) return NOT_KNOWN;
     let verdict = this.judge(token, record);
@@ -210,9 +201,12 @@ export class Verifier {
       if (idle.isOver(record, clock.now())) record = (await idle.end(record.id)) ?? record;
       verdict = this.judge(token, record, null);
     }
-    if (verdict.status === 'VALID') return { status: 'VALID', token, record, pair: verdict.pair };
-    if (verdict.status === 'UNKNOWN') return verdict;
-    return { status: 'INVALID', ...(await this.parts.lookup.explain(verdict)) };
+    return verdict.status === 'VALID' ? goodToken(token, record, verdict.pair, false) : verdict;
+  }
+
+  private async refuse(verdict: Verdict & { readonly status: 'INVALID' }, deadline: number): Promise<Inspection> {
+    const refusal = await this.parts.lookup.explain(verdict, deadline - this.parts.clock.monotonic());
+    return { status: 'INVALID', ...refusal };
   }
 
   private judge(token: ParsedToken, record: SessionRecord, idleMs = this.parts.rules.idleMs): Verdict {
@@ -233,6 +227,15 @@ export class Verifier {
     if (!session) this.views.set(record, (session = freezeDeep(toSession(record))));
     return session;
   }
+}
+
+function goodToken(
+  token: ParsedToken,
+  record: SessionRecord,
+  pair: TokenPair | SupersededPair,
+  isRemembered: boolean,
+): GoodToken {
+  return { status: 'VALID', token, record, pair, isRemembered };
 }
 
 /** Requests share what was read, so none may change it for the others. */

@@ -98,13 +98,13 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
 
   private async authenticate(context: ExecutionContext, rules: RouteRules): Promise<true> {
     const request = this.getRequest(context);
-    // The messages of a socket are kept in order: none overtakes another because it is remembered.
+    // The messages of a socket are kept in order: none overtakes another because its token is.
     const isMessage = ['ws', 'rpc'].includes(context.getType());
-    const cached = this.needsPassport || isMessage ? null : await this.authenticator.fromCaches(request, rules);
+    const verified = this.needsPassport || isMessage ? null : await this.authenticator.verify(request, rules);
     const result =
-      cached?.result?.status === 'VALID'
-        ? this.authenticator.accept(cached.result, rules.strict)
-        : await this.runPassport(context, { rules, cached });
+      verified?.result.status === 'VALID' && verified.result.remembered
+        ? this.authenticator.accept(verified.result, rules.strict)
+        : await this.runPassport(context, { rules, verified });
     if (result.renewed) passOnRenewedToken(this.getResponse(context), result.renewed, this.authenticator.headers);
     return this.admit(context, request, rules, result);
   }

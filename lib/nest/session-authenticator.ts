@@ -15,15 +15,15 @@ import type { HeaderOptions, ResolvedOptions } from './session-options.js';
 /** One run of passport for a request: how its token is to be verified, and what came of it. */
 export interface AuthenticationAttempt {
   readonly rules: Pick<RouteRules, 'strict' | 'activity'>;
-  /** What is remembered of the token, where that was asked before. */
-  readonly cached: CachedVerification | null;
+  /** Where the token was verified before. */
+  readonly verified: TokenVerification | null;
   result?: AuthenticatedSession;
 }
 
-/** What is remembered of the token of a request; a null result where the database has to be asked. */
-export interface CachedVerification {
+/** What was found out about the token of a request. */
+export interface TokenVerification {
   readonly token: string;
-  readonly result: Verification | null;
+  readonly result: Verification;
 }
 
 /** What the column of an address holds. */
@@ -85,18 +85,17 @@ export class SessionAuthenticator {
     return (known.view ??= this.resultFor(session, false, null)) as AuthenticatedSession;
   }
 
-  /** What is remembered of the token of a request that comes in the usual spelling; null for any other. Never rejects. */
-  async fromCaches(request: GuardedRequest, rules: RouteRules): Promise<CachedVerification | null> {
+  /**
+   * Verifies the token of a request that comes in the usual spelling; null, and nothing done, for any other, and where the
+   * route asks for more. Never rejects.
+   */
+  async verify(request: GuardedRequest, rules: RouteRules): Promise<TokenVerification | null> {
     const header = request.headers?.authorization;
     if (rules.strict || typeof header !== 'string' || !header.startsWith(SCHEME)) return null;
     const credential = readBearerCredential(header);
     if (credential.kind !== 'token') return null;
     const { token } = credential;
-    const result = await this.tokens.verifyCached(token);
-    if (result?.status === 'VALID' && this.countsAsUse(request, rules)) {
-      this.tokens.recordUse(result.session.id, addressOf(request));
-    }
-    return { token, result };
+    return { token, result: await this.verifyToken(request, token, rules) };
   }
 
   /** What a request is given whose token is good. */
@@ -108,10 +107,9 @@ export class SessionAuthenticator {
   async authenticate(
     request: GuardedRequest,
     token: string,
-    { rules, cached }: AuthenticationAttempt,
+    { rules, verified }: AuthenticationAttempt,
   ): Promise<AuthenticatedSession> {
-    const known = cached?.token === token ? cached : null;
-    const result = known?.result ?? (await this.verifyToken(request, token, rules, known !== null));
+    const result = verified?.token === token ? verified.result : await this.verifyToken(request, token, rules);
     if (result.status === 'UNKNOWN') {
       this.reportUnknown(result.cause);
       throw new RefusedRequest(this.answer('SESSION_STORE_UNAVAILABLE'));
@@ -140,10 +138,9 @@ export class SessionAuthenticator {
     request: GuardedRequest,
     token: string,
     rules: AuthenticationAttempt['rules'],
-    uncached: boolean,
   ): Promise<Verification> {
     const activity = this.countsAsUse(request, rules);
-    return this.tokens.verify(token, { ip: addressOf(request), strict: rules.strict, uncached, activity });
+    return this.tokens.verify(token, { ip: addressOf(request), strict: rules.strict, activity });
   }
 
   private resultFor(session: Session, strict: boolean, renewed: RenewedToken | null): AuthenticatedSession {
