@@ -132,9 +132,15 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
   async fetch(sessionId: string): Promise<SessionRecord | Tombstone | null> {
     const { shared } = this.settings;
     if (!shared || shared.state === 'down' || !this.presence.mayCache) return null;
-    const found = await shared.cache.read(sessionId).catch(() => null);
+    let found: Copy | Tombstone | null;
+    try {
+      found = await shared.cache.read(sessionId);
+    } catch {
+      return null;
+    }
     if (!found || isTombstone(found)) return found;
-    if (!this.presence.mayCache || !this.isUsable(found)) return null;
+    const now = this.clock.monotonic();
+    if (!this.presence.mayCacheAt(now) || !this.isUsable(found, now)) return null;
     this.keepNear(found);
     return found.record;
   }
@@ -145,7 +151,7 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
     const tombstone = tombstoneOf(record);
     if (tombstone) {
       void shared?.cache.bury([tombstone]);
-    } else if (this.isUsable({ record, readAt })) {
+    } else if (this.isUsable({ record, readAt }, this.clock.monotonic())) {
       this.keepNear({ record, readAt });
       shared?.cache.keep({ record, readAt });
     }
@@ -206,10 +212,11 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
     this.settings.nearCache?.dropOlder(change.sessionId, change.version);
   }
 
-  private isUsable({ record, readAt }: Copy): boolean {
+  /** @param now monotonic milliseconds */
+  private isUsable({ record, readAt }: Copy, now: number): boolean {
     const age = this.clock.now() - readAt;
     if (age >= this.settings.copyAgeMs || age < -CLOCK_MARGIN_MS) return false;
-    return record.version >= this.recent.versionOf(record.id) && !this.isHeld(record, this.clock.monotonic());
+    return record.version >= this.recent.versionOf(record.id) && !this.isHeld(record, now);
   }
 
   private keepNear(copy: Copy): void {

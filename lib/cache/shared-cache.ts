@@ -7,7 +7,8 @@ import type { Copy } from './near-cache.js';
  */
 export interface SharedCache {
   /**
-   * What it holds of a session, or null. Callers of the same turn share a read that has not been sent yet.
+   * What it holds of a session, or null. Callers of the same turn share a read. What it has given before and has not changed
+   * may be the same object.
    * @throws Error if it cannot be asked in time
    */
   read(sessionId: string): Promise<Copy | Tombstone | null>;

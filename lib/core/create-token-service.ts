@@ -19,13 +19,14 @@ import type { Timing } from './timing.js';
 import { TokenCodec } from './token-codec.js';
 import { TokenIssuer } from './token-issuer.js';
 import type { TokenMode } from './token-mode.js';
+import { type AuthenticTokenStore, TokenReader } from './token-reader.js';
 import { TokenRefresh } from './token-refresh.js';
 import { TokenRenewal } from './token-renewal.js';
 import { TokenService } from './token-service.js';
 import type { VerificationStats } from './verification-stats.js';
 import { type VerifiedTokenStore, VerifiedTokens } from './verified-tokens.js';
 import type { EndConfirmation, VerificationCache } from './verification-cache.js';
-import { type AuthenticTokenStore, Verifier } from './verifier.js';
+import { Verifier } from './verifier.js';
 
 /** What a TokenService works on and how it is to behave. */
 export interface TokenServiceSettings {
@@ -67,6 +68,7 @@ export interface CreatedTokenService {
   readonly watch: SessionWatch;
   readonly lookup: SessionLookup;
   readonly verified: VerifiedTokens;
+  readonly verifier: Verifier;
 }
 
 /** Puts the parts of lib/core together. */
@@ -94,13 +96,11 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
   const verifier = new Verifier({
     ...shared,
     lookup,
-    codec,
-    format,
+    reader: new TokenReader(codec, format, settings.authenticTokens),
     // Half of the time is left for the verification itself.
     renewal: new TokenRenewal({ ...shared, issuer, budgetMs: timing.verifyBudget / 2 }),
     idle: new IdleTimeout(repository, activity, events, rules, timing.verifyBudget),
     verified,
-    authenticTokens: settings.authenticTokens,
     stats: settings.stats,
     budgetMs: timing.verifyBudget,
   });
@@ -132,5 +132,5 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
     data: new DataStores(settings.dataRepository),
     watch,
   });
-  return { tokens, watch, lookup, verified };
+  return { tokens, watch, lookup, verified, verifier };
 }

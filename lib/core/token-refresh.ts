@@ -9,7 +9,7 @@ import { type Session, type SessionRecord, toSession } from './session.js';
 import type { ParsedToken, TokenCodec } from './token-codec.js';
 import type { IssuedTokens, TokenIssuer } from './token-issuer.js';
 import { type EndConfirmation, endsOf } from './verification-cache.js';
-import { MAX_TOKEN_LENGTH } from './verifier.js';
+import { MAX_TOKEN_LENGTH } from './token-reader.js';
 
 /** What a refresh gives. */
 export interface RefreshResult extends IssuedTokens {

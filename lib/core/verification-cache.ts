@@ -7,6 +7,9 @@ export interface RememberedRecord {
   readonly record: SessionRecord;
 }
 
+/** What the nodes remember of a session in common. */
+export type SharedRecord = SessionRecord | Tombstone | null;
+
 /**
  * Remembers records that the database gave, and answers only while it is sure that nothing newer has been decided. It may
  * forget anything at any time.
@@ -20,9 +23,10 @@ export interface VerificationCache {
 
   /**
    * Asks what the nodes remember in common. Null where they remember nothing that may be trusted now, or cannot be asked in
-   * time. A record may be behind as far as a refusal goes; a tombstone never is. Never rejects.
+   * time. A record may be behind as far as a refusal goes; a tombstone never is. The same record may be the same object as
+   * before, and then nothing has changed in it. Never rejects.
    */
-  fetch(sessionId: string): Promise<SessionRecord | Tombstone | null>;
+  fetch(sessionId: string): Promise<SharedRecord>;
 
   /**
    * Offers a record that was just read. Not kept if a later version is known or caching is off.

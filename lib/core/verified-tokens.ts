@@ -1,14 +1,17 @@
 import { hash } from 'node:crypto';
 import type { Clock } from './clock.js';
-import type { Session } from './session.js';
+import type { SessionRecord } from './session.js';
 import type { RememberedRecord, VerificationCache } from './verification-cache.js';
 import type { VerificationStats } from './verification-stats.js';
+import type { Verification } from './verification.js';
 
 /** A token that was found good, and for how long that holds by itself. */
 export interface VerifiedToken {
-  /** What it was judged by: the token is good only as long as the cache stands by it. */
-  readonly remembered: RememberedRecord;
-  readonly session: Session;
+  /** What it was judged by: the token is good only as long as that is what is remembered of its session. */
+  readonly record: SessionRecord;
+  /** Where the record is in this process's memory; null where it is not. */
+  readonly remembered: RememberedRecord | null;
+  readonly answer: Verification & { readonly status: 'VALID' };
   /** From here on it has to be judged again. Milliseconds since the epoch. */
   readonly until: number;
   /** When its last use was noted. Milliseconds since the epoch. */
@@ -35,21 +38,37 @@ export interface VerifiedTokensParts {
 }
 
 /**
- * Tokens that were judged good by a record in this process's memory, so that the next request with the same text costs one
- * hash and one look-up. Nothing is decided here: an entry counts only as long as the cache stands by the record that it was
- * judged by, and until the first moment at which the verdict could be another one.
+ * Tokens that were judged good by a record that is remembered, so that the next request with the same text costs one hash and
+ * one look-up. Nothing is decided here: an entry counts only as long as its record does, and until the first moment at which
+ * the verdict could be another one.
  */
 export class VerifiedTokens {
   constructor(private readonly parts: VerifiedTokensParts) {}
 
-  /** A token that is known to be good now, or null if it has to be looked at. */
+  /** A token that is known to be good now, by this process's memory, or null if it has to be looked at. */
   get(text: unknown): VerifiedToken | null {
-    const { cache, clock, maxLength, stats, store } = this.parts;
+    const known = this.find(text);
+    return known && this.countsInMemory(known) ? known : null;
+  }
+
+  /** What is known of a token, whether or not it still counts. */
+  find(text: unknown): VerifiedToken | null {
+    const { maxLength, store } = this.parts;
     if (typeof text !== 'string' || text.length > maxLength) return null;
-    const known = store.get(keyOf(text));
-    if (!known || clock.now() >= known.until || !cache.counts(known.remembered)) return null;
+    return store.get(keyOf(text)) ?? null;
+  }
+
+  /** Whether a token is good by what this process remembers. */
+  countsInMemory({ remembered, until }: VerifiedToken): boolean {
+    const { cache, clock, stats } = this.parts;
+    if (!remembered || clock.now() >= until || !cache.counts(remembered)) return false;
     stats.fromMemory++;
-    return known;
+    return true;
+  }
+
+  /** Whether a token is good by what the nodes remember of its session in common. @param found that, as it is now */
+  countsInCommon({ record, until }: VerifiedToken, found: unknown): boolean {
+    return found === record && this.parts.clock.now() < until;
   }
 
   /** Whether a use of the token is to be noted, rather than one just before it. */
@@ -60,8 +79,8 @@ export class VerifiedTokens {
     return true;
   }
 
-  /** Notes a token that was judged good by what the cache remembers. */
-  note(text: string, token: Pick<VerifiedToken, 'remembered' | 'session' | 'until'>): void {
+  /** Notes a token that was judged good by a record that is remembered. */
+  note(text: string, token: Omit<VerifiedToken, 'notedAt' | 'view'>): void {
     if (token.until <= this.parts.clock.now()) return;
     this.parts.store.set(keyOf(text), { ...token, notedAt: -Infinity, view: null });
   }

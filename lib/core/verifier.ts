@@ -1,4 +1,3 @@
-import type { AccessTokenFormat } from './access-token-format.js';
 import type { ActivityRecorder } from './activity-recorder.js';
 import type { Clock } from './clock.js';
 import { withDeadline } from './deadline.js';
@@ -6,24 +5,20 @@ import type { IdleTimeout } from './idle-timeout.js';
 import { type RotationRules, goodUntil, needsUpkeep } from './rotation.js';
 import type { SessionLookup } from './session-lookup.js';
 import { type Session, type SessionRecord, toSession } from './session.js';
-import { type ParsedToken, type TokenCodec, equalHashes, hashToken } from './token-codec.js';
+import { type ParsedToken, equalHashes } from './token-codec.js';
 import type { SupersededPair, TokenPair } from './token-pair.js';
+import type { TokenReader } from './token-reader.js';
 import type { TokenRenewal } from './token-renewal.js';
 import { endOfHolder, isTombstone } from './tombstone.js';
-import type { VerificationCache } from './verification-cache.js';
+import type { SharedRecord, VerificationCache } from './verification-cache.js';
 import type { VerificationSource, VerificationStats } from './verification-stats.js';
 import { type Verdict, type Verification, ended, judge, pairOf } from './verification.js';
 import type { VerifiedTokens } from './verified-tokens.js';
 
-/** Above the length of any token of ours; longer text is refused unread (RFC 6750 sets no limit). */
-export const MAX_TOKEN_LENGTH = 12_288;
-
 const NOT_KNOWN = { status: 'INVALID', reason: 'TOKEN_INVALID' } as const;
-const NOT_A_TOKEN = { status: 'INVALID', reason: 'TOKEN_MALFORMED' } as const;
 
 export interface VerifierParts {
-  readonly codec: TokenCodec;
-  readonly format: AccessTokenFormat;
+  readonly reader: TokenReader;
   readonly lookup: SessionLookup;
   readonly cache: VerificationCache;
   readonly renewal: TokenRenewal;
@@ -32,16 +27,9 @@ export interface VerifierParts {
   readonly clock: Clock;
   readonly rules: RotationRules;
   readonly verified: VerifiedTokens;
-  readonly authenticTokens: AuthenticTokenStore;
   readonly stats: VerificationStats;
   /** Longest time until a token is answered. Milliseconds. */
   readonly budgetMs: number;
-}
-
-/** Keeps hashes of tokens, as many as it likes. */
-export interface AuthenticTokenStore {
-  has(hash: string): boolean;
-  add(hash: string): void;
 }
 
 /** A token that is good, with what it was judged by. */
@@ -72,20 +60,34 @@ export class Verifier {
    * Has no effect on the session.
    */
   fromMemory(text: unknown): Session | null {
-    return this.parts.verified.get(text)?.session ?? null;
+    return this.parts.verified.get(text)?.answer.session ?? null;
   }
 
-  /** Never rejects. @param strict whether the database is to be asked in any case */
-  async verify(text: unknown, strict = false): Promise<Verification> {
-    const { clock, rules, renewal, budgetMs } = this.parts;
-    const deadline = clock.monotonic() + budgetMs;
-    const result = await this.inspect(text, strict, deadline);
+  /**
+   * Never rejects.
+   * @param strict whether the database is to be asked in any case
+   * @param known what is known of the token, where the caller has found it out
+   */
+  async verify(
+    text: unknown,
+    strict = false,
+    known = strict ? null : this.parts.verified.find(text),
+  ): Promise<Verification> {
+    const { cache, clock, rules, renewal, stats, verified, budgetMs } = this.parts;
+    if (known && verified.countsInMemory(known)) return known.answer;
+    const startedAt = clock.monotonic();
+    const found = known ? await cache.fetch(known.record.id) : undefined;
+    if (known && verified.countsInCommon(known, found)) {
+      return stats.count('shared', known.answer, clock.monotonic() - startedAt);
+    }
+    const deadline = startedAt + budgetMs;
+    const result = await this.inspect(text, strict, deadline, found);
     if (result.status !== 'VALID') return result;
     const { token, record, pair, isRemembered } = result;
     const session = this.view(record);
     if (!needsUpkeep(record, pair, clock.now(), rules.mode)) {
       this.remember(text as string, result, session);
-      return isRemembered ? { status: 'VALID', session, remembered: true } : { status: 'VALID', session };
+      return { status: 'VALID', session, ...(isRemembered && { remembered: true }) };
     }
     const renewing = renewal.afterUse(token, text as string, record);
     const renewed = await withDeadline(renewing, deadline - clock.monotonic()).catch(() => null);
@@ -95,28 +97,30 @@ export class Verifier {
   /**
    * The same without any effect on the session. Never rejects.
    * @param deadline by when it must have come to something. Monotonic milliseconds
+   * @param found what the nodes remember of the session, where they have just been asked
    */
   async inspect(
     text: unknown,
     strict = false,
     deadline = this.parts.clock.monotonic() + this.parts.budgetMs,
+    found?: SharedRecord,
   ): Promise<Inspection> {
-    const { clock, format, stats } = this.parts;
+    const { clock, reader, stats } = this.parts;
     const startedAt = clock.monotonic();
-    const token = this.read(text);
-    if ('status' in token) return stats.count('none', token);
+    const token = reader.readAccess(text);
+    if (typeof token === 'string') return stats.count('none', { status: 'INVALID', reason: token });
     let source: VerificationSource = 'none';
     try {
       // Where the hash covers the text, what is known by it need not be found authentic first.
-      let known = strict || !format.hashCoversText ? null : this.fromCache(token);
+      let known = strict || !reader.hashCoversText ? null : this.fromCache(token);
       if (!known) {
-        const isAuthentic = this.isAuthentic(text as string, token);
+        const isAuthentic = reader.isAuthentic(text as string, token);
         if (!(typeof isAuthentic === 'boolean' ? isAuthentic : await isAuthentic))
           return stats.count('none', NOT_KNOWN);
-        if (!strict && !format.hashCoversText) known = this.fromCache(token);
+        if (!strict && !reader.hashCoversText) known = this.fromCache(token);
       }
       if (known) return stats.count('memory', known);
-      const shared = strict ? null : await this.fromShared(token, deadline);
+      const shared = strict ? null : await this.fromShared(token, deadline, found);
       if (shared) return stats.count('shared', shared, clock.monotonic() - startedAt);
       source = 'database';
       return stats.count(source, await this.fromDatabase(token, deadline), clock.monotonic() - startedAt);
@@ -125,41 +129,19 @@ export class Verifier {
     }
   }
 
-  /** What the text of a token says, or why it cannot be one. */
-  private read(text: unknown): ParsedToken | (Verification & { readonly status: 'INVALID' }) {
-    const { format } = this.parts;
-    if (typeof text !== 'string' || text.length === 0 || text.length > format.maxLength) return NOT_A_TOKEN;
-    return format.read(text) ?? NOT_KNOWN;
-  }
-
   /**
    * The record that a token of either kind belongs to, whatever the state of both, or null if it is not the token of a
    * session.
    * @throws SessionError SESSION_STORE_UNAVAILABLE
    */
   async findHolder(text: unknown): Promise<SessionRecord | null> {
-    const { codec, format } = this.parts;
-    if (typeof text !== 'string' || text.length > MAX_TOKEN_LENGTH) return null;
-    const access = text.length <= format.maxLength ? format.read(text) : null;
-    const token = access ?? codec.read('rt', text);
-    if (!token || !(await (access ? format.isAuthentic(text) : codec.isAuthentic('rt', text)))) return null;
+    const read = await this.parts.reader.readAny(text);
+    if (!read) return null;
+    const { kind, token } = read;
     const record = await this.parts.lookup.find(token.sessionId);
     const pair = record && pairOf(token, record);
-    const hash = access ? pair?.accessHash : pair?.refreshHash;
+    const hash = kind === 'access' ? pair?.accessHash : pair?.refreshHash;
     return hash && equalHashes(hash, token.hash) ? record : null;
-  }
-
-  /** That a text was made here is true for good, so it is found out once. */
-  private isAuthentic(text: string, token: ParsedToken): boolean | Promise<boolean> {
-    const { authenticTokens, format } = this.parts;
-    const hash = format.hashCoversText ? token.hash : hashToken(text);
-    if (authenticTokens.has(hash)) return true;
-    const note = (isAuthentic: boolean) => {
-      if (isAuthentic) authenticTokens.add(hash);
-      return isAuthentic;
-    };
-    const answer = format.isAuthentic(text);
-    return typeof answer === 'boolean' ? note(answer) : answer.then(note);
   }
 
   /** A copy in memory. */
@@ -168,8 +150,12 @@ export class Verifier {
     return remembered && this.byCopy(token, remembered.record);
   }
 
-  private async fromShared(token: ParsedToken, deadline: number): Promise<Inspection | null> {
-    const found = await this.parts.cache.fetch(token.sessionId);
+  private async fromShared(
+    token: ParsedToken,
+    deadline: number,
+    known: SharedRecord | undefined,
+  ): Promise<Inspection | null> {
+    const found = known === undefined ? await this.parts.cache.fetch(token.sessionId) : known;
     if (!found) return null;
     if (!isTombstone(found)) return this.byCopy(token, found);
     const end = endOfHolder(token, found);
@@ -214,12 +200,20 @@ export class Verifier {
     return judge(token, record, clock.now(), { ...rules, idleMs }, activity.lastUse(record));
   }
 
-  /** So that the next request with the same token need not be looked at, as long as the cache stands by the record. */
-  private remember(text: string, { record, pair }: GoodToken, session: Session): void {
+  /** So that the next request with the same token need not be looked at, as long as the record is what is remembered. */
+  private remember(text: string, { record, pair, isRemembered }: GoodToken, session: Session): void {
     const { activity, cache, rules, verified } = this.parts;
-    const remembered = cache.get(record.id);
-    if (remembered?.record !== record) return;
-    verified.note(text, { remembered, session, until: goodUntil(record, pair, activity.lastUse(record), rules) });
+    const copy = cache.get(record.id);
+    const remembered = copy?.record === record ? copy : null;
+    // What the database has just said is nowhere else the same object.
+    if (!remembered && !isRemembered) return;
+    const answer = { status: 'VALID', session, remembered: true } as const;
+    verified.note(text, {
+      record,
+      remembered,
+      answer,
+      until: goodUntil(record, pair, activity.lastUse(record), rules),
+    });
   }
 
   private view(record: SessionRecord): Session {

@@ -1,6 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
+import type { VerifiedToken } from '../core/verified-tokens.js';
 import type { AuthenticatedSession, GuardedRequest } from './current-session.js';
 import { type HttpAnswer, setHeaders } from './http-answer.js';
 import { passOnRenewedToken } from './renewed-token-header.js';
@@ -60,8 +61,11 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     // Only over HTTP is the request a new object each time: a socket has one for all of its messages.
     if (context.getType() !== 'http') return this.authenticate(context, rules);
     const request = this.getRequest(context);
-    const known = this.authenticator.resultOf(request, rules) ?? this.fromMemory(request, rules);
-    return known ? this.admit(context, request, rules, known) : this.authenticate(context, rules);
+    const before = this.authenticator.resultOf(request, rules);
+    if (before) return this.admit(context, request, rules, before);
+    const known = this.needsPassport ? null : this.authenticator.find(request, rules);
+    const result = known && this.authenticator.fromMemory(request, rules, known);
+    return result ? this.admit(context, request, rules, result) : this.authenticate(context, rules, known);
   }
 
   /** The request of an HTTP context. @throws for any other context, which this guard does not know */
@@ -92,19 +96,20 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     return user;
   }
 
-  private fromMemory(request: GuardedRequest, rules: RouteRules): AuthenticatedSession | null {
-    return this.needsPassport ? null : this.authenticator.fromMemory(request, rules);
-  }
-
-  private async authenticate(context: ExecutionContext, rules: RouteRules): Promise<true> {
+  private async authenticate(
+    context: ExecutionContext,
+    rules: RouteRules,
+    known: VerifiedToken | null = null,
+  ): Promise<true> {
     const request = this.getRequest(context);
-    // The messages of a socket are kept in order: none overtakes another because its token is.
+    // The messages of a socket are kept in order: none overtakes another because its token is remembered.
     const isMessage = ['ws', 'rpc'].includes(context.getType());
-    const verified = this.needsPassport || isMessage ? null : await this.authenticator.verify(request, rules);
+    const token = this.needsPassport || isMessage ? null : this.authenticator.usualToken(request, rules, known);
+    const verified =
+      token === null ? null : { token, known, result: await this.authenticator.verify(request, rules, token, known) };
     const result =
-      verified?.result.status === 'VALID' && verified.result.remembered
-        ? this.authenticator.accept(verified.result, rules.strict)
-        : await this.runPassport(context, { rules, verified });
+      (verified && this.authenticator.acceptRemembered(request, rules, verified)) ??
+      (await this.runPassport(context, { rules, verified }));
     if (result.renewed) passOnRenewedToken(this.getResponse(context), result.renewed, this.authenticator.headers);
     return this.admit(context, request, rules, result);
   }

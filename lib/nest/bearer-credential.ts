@@ -1,4 +1,4 @@
-import { MAX_TOKEN_LENGTH } from '../core/verifier.js';
+import { MAX_TOKEN_LENGTH } from '../core/token-reader.js';
 
 /** What the Authorization header of a request holds for us. */
 export type BearerCredential =

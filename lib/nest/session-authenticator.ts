@@ -2,9 +2,10 @@ import { isIP } from 'node:net';
 import { Logger } from '@nestjs/common';
 import type { SessionErrorCode } from '../core/messages.js';
 import type { Session } from '../core/session.js';
-import type { TokenService } from '../core/token-service.js';
-import type { VerifiedTokens } from '../core/verified-tokens.js';
+import type { TokenService, TokenUse } from '../core/token-service.js';
+import type { VerifiedToken, VerifiedTokens } from '../core/verified-tokens.js';
 import type { RenewedToken, Verification } from '../core/verification.js';
+import type { Verifier } from '../core/verifier.js';
 import { readBearerCredential } from './bearer-credential.js';
 import type { AuthenticatedSession, CurrentSessionUser, GuardedRequest } from './current-session.js';
 import { describeError } from './describe-error.js';
@@ -23,6 +24,8 @@ export interface AuthenticationAttempt {
 /** What was found out about the token of a request. */
 export interface TokenVerification {
   readonly token: string;
+  /** What was known of it before. */
+  readonly known: VerifiedToken | null;
   readonly result: Verification;
 }
 
@@ -57,6 +60,7 @@ export class SessionAuthenticator {
   constructor(
     readonly strategyName: string,
     private readonly tokens: TokenService,
+    private readonly verifier: Verifier,
     private readonly verified: VerifiedTokens,
     { realm, messages, headers }: Pick<ResolvedOptions, 'realm' | 'messages' | 'headers'>,
   ) {
@@ -71,36 +75,49 @@ export class SessionAuthenticator {
     return known && known.by === this && (known.strict || !rules.strict) ? known : null;
   }
 
-  /** The session of a request whose token this process knows to be good; null where it has to be looked at. */
-  fromMemory(request: GuardedRequest, rules: RouteRules): AuthenticatedSession | null {
+  /** What is known of the token of a request that comes in the usual spelling, unless the route asks for more than that. */
+  find(request: GuardedRequest, rules: RouteRules): VerifiedToken | null {
     const header = request.headers?.authorization;
-    // In this spelling nearly all of them come. What is in memory has passed every check of its form before.
-    if (rules.strict || typeof header !== 'string' || !header.startsWith(SCHEME)) return null;
-    const known = this.verified.get(header.slice(SCHEME.length));
-    if (!known) return null;
-    const { session } = known;
-    if (this.countsAsUse(request, rules) && this.verified.isUseDue(known)) {
-      this.tokens.recordUse(session.id, addressOf(request));
-    }
-    return (known.view ??= this.resultFor(session, false, null)) as AuthenticatedSession;
+    // In this spelling nearly all of them come. What is known has passed every check of its form before.
+    return rules.strict || typeof header !== 'string' || !header.startsWith(SCHEME)
+      ? null
+      : this.verified.find(header.slice(SCHEME.length));
   }
 
-  /**
-   * Verifies the token of a request that comes in the usual spelling; null, and nothing done, for any other, and where the
-   * route asks for more. Never rejects.
-   */
-  async verify(request: GuardedRequest, rules: RouteRules): Promise<TokenVerification | null> {
-    const header = request.headers?.authorization;
+  /** What a request is given whose token this process knows to be good; null where it has to be looked at. */
+  fromMemory(request: GuardedRequest, rules: RouteRules, known: VerifiedToken): AuthenticatedSession | null {
+    return this.verified.countsInMemory(known) ? this.acceptKnown(request, rules, known) : null;
+  }
+
+  /** The token of a request that comes in the usual spelling; null for any other, and where the route asks for more. */
+  usualToken({ headers }: GuardedRequest, rules: RouteRules, known: VerifiedToken | null): string | null {
+    const header = headers?.authorization;
     if (rules.strict || typeof header !== 'string' || !header.startsWith(SCHEME)) return null;
+    if (known) return header.slice(SCHEME.length);
     const credential = readBearerCredential(header);
-    if (credential.kind !== 'token') return null;
-    const { token } = credential;
-    return { token, result: await this.verifyToken(request, token, rules) };
+    return credential.kind === 'token' ? credential.token : null;
   }
 
-  /** What a request is given whose token is good. */
-  accept({ session, renewed }: Verification & { readonly status: 'VALID' }, strict: boolean): AuthenticatedSession {
-    return this.resultFor(session, strict, renewed ?? null);
+  /** Never rejects. A use of a session that was known is not counted here, but by what accepts it. */
+  verify(
+    request: GuardedRequest,
+    rules: RouteRules,
+    token: string,
+    known: VerifiedToken | null,
+  ): Promise<Verification> {
+    return known ? this.verifier.verify(token, false, known) : this.tokens.verify(token, this.useOf(request, rules));
+  }
+
+  /** What a request is given whose token is remembered as good, here or by the nodes in common; null for any other. */
+  acceptRemembered(
+    request: GuardedRequest,
+    rules: RouteRules,
+    { known, result }: TokenVerification,
+  ): AuthenticatedSession | null {
+    if (result.status !== 'VALID' || !result.remembered) return null;
+    return result === known?.answer
+      ? this.acceptKnown(request, rules, known)
+      : this.accept(request, rules, result, known !== null);
   }
 
   /** @throws RefusedRequest unless the token is good */
@@ -109,13 +126,14 @@ export class SessionAuthenticator {
     token: string,
     { rules, verified }: AuthenticationAttempt,
   ): Promise<AuthenticatedSession> {
-    const result = verified?.token === token ? verified.result : await this.verifyToken(request, token, rules);
+    const before = verified?.token === token ? verified : null;
+    const result = before?.result ?? (await this.tokens.verify(token, this.useOf(request, rules)));
     if (result.status === 'UNKNOWN') {
       this.reportUnknown(result.cause);
       throw new RefusedRequest(this.answer('SESSION_STORE_UNAVAILABLE'));
     }
     if (result.status === 'INVALID') throw new RefusedRequest(this.answer(result.reason, endDetails(result)));
-    return this.accept(result, rules.strict);
+    return this.accept(request, rules, result, before !== null && before.known !== null);
   }
 
   /** The answer to a request whose session does not keep the rules of the route; null if it does. */
@@ -134,16 +152,31 @@ export class SessionAuthenticator {
     return answerFor(code, message, this.realm, details);
   }
 
-  private verifyToken(
-    request: GuardedRequest,
-    token: string,
-    rules: AuthenticationAttempt['rules'],
-  ): Promise<Verification> {
-    const activity = this.countsAsUse(request, rules);
-    return this.tokens.verify(token, { ip: addressOf(request), strict: rules.strict, activity });
+  private acceptKnown(request: GuardedRequest, rules: RouteRules, known: VerifiedToken): AuthenticatedSession {
+    const { session } = known.answer;
+    if (this.countsAsUse(request, rules) && this.verified.isUseDue(known)) this.noteUse(request, session);
+    return (known.view ??= this.resultFor(session, false)) as AuthenticatedSession;
   }
 
-  private resultFor(session: Session, strict: boolean, renewed: RenewedToken | null): AuthenticatedSession {
+  private accept(
+    request: GuardedRequest,
+    rules: AuthenticationAttempt['rules'],
+    { session, renewed }: Verification & { readonly status: 'VALID' },
+    counts: boolean,
+  ): AuthenticatedSession {
+    if (counts && this.countsAsUse(request, rules)) this.noteUse(request, session);
+    return this.resultFor(session, rules.strict, renewed);
+  }
+
+  private useOf(request: GuardedRequest, rules: AuthenticationAttempt['rules']): TokenUse {
+    return { ip: addressOf(request), strict: rules.strict, activity: this.countsAsUse(request, rules) };
+  }
+
+  private noteUse(request: GuardedRequest, { id }: Session): void {
+    this.tokens.recordUse(id, addressOf(request));
+  }
+
+  private resultFor(session: Session, strict: boolean, renewed: RenewedToken | null = null): AuthenticatedSession {
     let user = this.users.get(session);
     if (!user) this.users.set(session, (user = Object.freeze({ ...session.claims, userId: session.userId })));
     return { user, session, strict, renewed, by: this };

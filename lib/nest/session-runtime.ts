@@ -20,6 +20,7 @@ import { randomId } from '../core/token-codec.js';
 import type { TokenService } from '../core/token-service.js';
 import { VerificationStats } from '../core/verification-stats.js';
 import type { VerifiedToken, VerifiedTokens } from '../core/verified-tokens.js';
+import type { Verifier } from '../core/verifier.js';
 import { type Database, openDatabase } from '../database/database.js';
 import { SessionQueries } from '../database/session-queries.js';
 import { TypeOrmDataRepository } from '../database/typeorm-data-repository.js';
@@ -32,6 +33,8 @@ import { type ResolvedOptions, type SessionModuleOptions, resolveOptions } from 
 const SWEEP_BATCH = 200;
 const BOOT_MS = 10_000;
 /** Most tokens of which is remembered that they were made here. */
+/** Most tokens that are known by what Redis says, where this process remembers no sessions itself. */
+const MAX_VERIFIED = 10_000;
 const MAX_AUTHENTIC = 10_000;
 /** For how much longer than necessary old changes, and rows of nodes, are kept. */
 const PURGE_SLACK_MS = 60_000;
@@ -59,6 +62,7 @@ export class SessionRuntime {
     private readonly watch: SessionWatch,
     lookup: SessionLookup,
     readonly verified: VerifiedTokens,
+    readonly verifier: Verifier,
     readonly queries: SessionQueries,
     /** Counts of this module's verifications. */
     readonly stats: VerificationStats,
@@ -129,7 +133,7 @@ export class SessionRuntime {
     if (hooks.onEvent) events.add((event) => hooks.onEvent!(event));
     const stats = new VerificationStats();
     const authentic = new LRUCache<string, true>({ max: MAX_AUTHENTIC });
-    const { tokens, watch, lookup, verified } = createTokenService({
+    const { tokens, watch, lookup, verified, verifier } = createTokenService({
       realm,
       keys,
       tokenPrefix: options.tokenPrefix,
@@ -146,7 +150,7 @@ export class SessionRuntime {
       coherence,
       // Only a token of a remembered session is worth an entry.
       verifiedTokens: new LRUCache<string, VerifiedToken>({
-        max: options.nearCache ? options.nearCache.maxEntries : 1,
+        max: options.nearCache ? options.nearCache.maxEntries : MAX_VERIFIED,
       }),
       authenticTokens: { has: (hash) => authentic.has(hash), add: (hash) => void authentic.set(hash, true) },
       stats,
@@ -169,6 +173,7 @@ export class SessionRuntime {
       watch,
       lookup,
       verified,
+      verifier,
       queries,
       stats,
       shared,

@@ -31,8 +31,8 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session.module-
     {
       provide: SessionAuthenticator,
       inject: [SessionRuntime],
-      useFactory: ({ tokens, verified, options }: SessionRuntime) =>
-        new SessionAuthenticator(`session-${randomId()}`, tokens, verified, options),
+      useFactory: ({ tokens, verifier, verified, options }: SessionRuntime) =>
+        new SessionAuthenticator(`session-${randomId()}`, tokens, verifier, verified, options),
     },
     {
       provide: SessionStatus,

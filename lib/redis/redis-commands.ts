@@ -19,6 +19,7 @@ export class RedisCommands {
   private readonly deadline: CallDeadline;
   private readonly infoDeadline = new CallDeadline(INFO_MS);
   private isGathering = false;
+  private turns = 0;
 
   constructor(
     private readonly client: Redis | Cluster,
@@ -26,6 +27,11 @@ export class RedisCommands {
     timeoutMs: number,
   ) {
     this.deadline = new CallDeadline(timeoutMs);
+  }
+
+  /** Changes when what was sent so far may be on its way: until then, nobody needs to ask the same again. */
+  get turn(): number {
+    return this.turns;
   }
 
   get(key: string): Promise<string | null> {
@@ -59,16 +65,7 @@ export class RedisCommands {
     if (client.status !== 'ready') return Promise.reject(new Error('There is no connection to Redis.'));
     if (!breaker.admit()) return Promise.reject(new Error('Redis is not asked for a while, since it does not answer.'));
     this.gather();
-    return this.deadline.within(send()).then(
-      (result) => {
-        breaker.succeed();
-        return result;
-      },
-      (error: unknown) => {
-        breaker.fail();
-        throw error;
-      },
-    );
+    return this.deadline.within(send(), breaker);
   }
 
   /**
@@ -82,6 +79,7 @@ export class RedisCommands {
     stream?.cork?.();
     setImmediate(() => {
       this.isGathering = false;
+      this.turns++;
       stream?.uncork?.();
     });
   }

@@ -21,8 +21,9 @@ interface Parsed {
 
 /** Copies and tombstones in Redis, one key for each session. */
 export class RedisSessionCache implements SharedCache {
-  /** Reads that were sent in this turn. */
-  private readonly reading = new Map<string, Promise<Copy | Tombstone | null>>();
+  /** Reads that were asked for in one turn of the commands, and that turn. */
+  private turn = -1;
+  private reading = new Map<string, Promise<Copy | Tombstone | null>>();
   /** Redis is asked each time; that it says the same as before is cheaper to see than to read. */
   private readonly parsed = new LRUCache<string, Parsed>({ max: MAX_PARSED });
   private writes = 0;
@@ -36,10 +37,23 @@ export class RedisSessionCache implements SharedCache {
   ) {}
 
   read(sessionId: string): Promise<Copy | Tombstone | null> {
+    const { turn } = this.commands;
+    if (turn !== this.turn) {
+      this.turn = turn;
+      // Not clear(): a table that was cleared is linked to the next one, and keeps it from an early collection.
+      this.reading = new Map();
+    }
     let reading = this.reading.get(sessionId);
     if (!reading) {
-      if (this.reading.size === 0) queueMicrotask(() => this.reading.clear());
-      this.reading.set(sessionId, (reading = this.readNow(sessionId)));
+      reading = this.commands.get(this.keys.session(sessionId)).then(
+        (value) => (value === null ? null : this.parse(sessionId, value)),
+        (error: unknown) => {
+          // It may never have been part of a turn.
+          this.reading.delete(sessionId);
+          throw error;
+        },
+      );
+      this.reading.set(sessionId, reading);
     }
     return reading;
   }
@@ -60,9 +74,7 @@ export class RedisSessionCache implements SharedCache {
     }
   }
 
-  private async readNow(sessionId: string): Promise<Copy | Tombstone | null> {
-    const value = await this.commands.get(this.keys.session(sessionId));
-    if (value === null) return null;
+  private parse(sessionId: string, value: string): Copy | Tombstone | null {
     const known = this.parsed.get(sessionId);
     if (known?.value === value) return known.found;
     const found = readStored(value);

@@ -140,7 +140,7 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
   });
 
   it('is looked at once for a request, however many guards ask', async () => {
-    const inMemory = jest.spyOn(VerifiedTokens.prototype, 'get');
+    const inMemory = jest.spyOn(VerifiedTokens.prototype, 'find');
     const { accessToken } = await knownLogin();
     expect(await send(accessToken, '/twice')).toEqual(answers.good);
     expect(inMemory).toHaveBeenCalledTimes(1);
