@@ -7,8 +7,9 @@ import { account } from './accounts.mjs';
 import { serveParent, settings } from './child.mjs';
 
 /**
- * A process with one application and one guarded route, started by verify.mjs. It is ready with { url, headers }, the route
- * and a header for each of its sessions, after it has seen that the guard knows who is who and refuses what it must.
+ * A process with one application, a guarded route /read and the same route /open without a guard, started by verify.mjs. It
+ * is ready with { origin, headers }, a header for each of its sessions, after it has seen that the guard knows who is who and
+ * refuses what it must.
  *
  * @typedef {(setting: string, context: { count: number, redisUrl: string, databaseUrl?: string }) => Promise<{
  *   guard?: unknown,
@@ -28,6 +29,9 @@ const { [start]: begin } = await import(`../${file}`);
 const { guard, imports = [], providers = [], prepare, logIn, close } = await begin(setting, context);
 
 class BenchController {
+  open() {
+    return { ok: true };
+  }
   read() {
     return { ok: true };
   }
@@ -35,12 +39,13 @@ class BenchController {
     return { userId: request.user.userId };
   }
 }
-for (const name of ['read', 'who']) {
-  Get(name)(BenchController.prototype, name, Object.getOwnPropertyDescriptor(BenchController.prototype, name));
+for (const name of ['open', 'read', 'who']) {
+  const method = Object.getOwnPropertyDescriptor(BenchController.prototype, name);
+  Get(name)(BenchController.prototype, name, method);
+  if (guard && name !== 'open') UseGuards(guard)(BenchController.prototype, name, method);
 }
 Req()(BenchController.prototype, 'who', 0);
 Controller()(BenchController);
-if (guard) UseGuards(guard)(BenchController);
 
 class BenchModule {}
 Module({ imports, providers, controllers: [BenchController] })(BenchModule);
@@ -57,7 +62,7 @@ const sessions = await logIn?.(origin, app);
 if (sessions) await checkGuard(sessions);
 
 serveParent(
-  { url: `${origin}/read`, headers: sessions?.good },
+  { origin, headers: sessions?.good },
   {
     cpuMicros() {
       const { user, system } = process.cpuUsage();

@@ -17,7 +17,7 @@ export interface AuthenticatedSession {
 }
 
 /**
- * A request of Express or Fastify, with what AuthGuard puts on it. `latchkey` is a plain name and not a symbol on purpose: V8
+ * A request of Express or Fastify, with what AuthGuard puts on it (see request-properties.ts). `latchkey` is a plain name and not a symbol on purpose: V8
  * turns an object with as many properties as a request of Express has into a slow dictionary when another one is added by
  * anything but a name, which costs several times what the verification does. No part of a request is kept under this name.
  */

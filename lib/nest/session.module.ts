@@ -1,5 +1,5 @@
 import { Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { APP_FILTER, ModulesContainer } from '@nestjs/core';
+import { APP_FILTER, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import passport from 'passport';
 import { DataSource } from 'typeorm';
 import { randomId } from '../core/token-codec.js';
@@ -7,6 +7,7 @@ import { TokenService } from '../core/token-service.js';
 import { SessionQueries } from '../database/session-queries.js';
 import { createBearerStrategy } from './bearer.strategy.js';
 import { findEventEmitter } from './event-emitter.js';
+import { reserveRequestProperties } from './request-properties.js';
 import { SessionAuthenticator } from './session-authenticator.js';
 import { SessionErrorFilter } from './session-error.filter.js';
 import type { SessionModuleOptions } from './session-options.js';
@@ -49,6 +50,7 @@ export class SessionModule extends ConfigurableModuleClass implements OnApplicat
     private readonly runtime: SessionRuntime,
     private readonly authenticator: SessionAuthenticator,
     private readonly modules: ModulesContainer,
+    private readonly adapterHost: HttpAdapterHost,
   ) {
     super();
     createBearerStrategy(authenticator);
@@ -57,6 +59,7 @@ export class SessionModule extends ConfigurableModuleClass implements OnApplicat
   async onApplicationBootstrap(): Promise<void> {
     const emitter = findEventEmitter(this.modules);
     if (emitter) this.runtime.events.add(emitter);
+    reserveRequestProperties(this.adapterHost);
     await this.runtime.start();
   }
 
