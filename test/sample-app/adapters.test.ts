@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type RequestOptions, SampleApps, type SampleApp } from './sample-app.js';
+import { until } from '../support/until.js';
 
 /** Headers that may tell what is wrong, or how to keep the answer. */
 const COMPARED = ['www-authenticate', 'cache-control', 'content-type', 'x-powered-by', 'etag'] as const;
@@ -115,6 +116,11 @@ describe('Express and Fastify', () => {
         ADMIN: (await app.login('admin')).accessToken,
       })),
     );
+    // An application answers before it has its Redis, where it has one, and its near cache.
+    await until(async () => {
+      const [one, other] = await Promise.all(pair.map((app) => app.send('GET', '/health')));
+      return one!.body.redis !== 'down' && one!.text === other!.text;
+    });
     // The first one logs alice in again, which the others go on with.
     for (const [method, path, options = {}] of requests) {
       const [express, fastify] = await Promise.all(
