@@ -33,9 +33,9 @@ import { type ResolvedOptions, type SessionModuleOptions, resolveOptions } from 
 const SWEEP_BATCH = 200;
 const BOOT_MS = 10_000;
 /** Most tokens of which is remembered that they were made here. */
+const MAX_AUTHENTIC = 10_000;
 /** Most tokens that are known by what Redis says, where this process remembers no sessions itself. */
 const MAX_VERIFIED = 10_000;
-const MAX_AUTHENTIC = 10_000;
 /** For how much longer than necessary old changes, and rows of nodes, are kept. */
 const PURGE_SLACK_MS = 60_000;
 /** How often copies in use are read again before they are too old: a part of the age at which they are. */
