@@ -71,12 +71,14 @@ export class VerifiedTokens {
     return found === record && this.parts.clock.now() < until;
   }
 
-  /** Whether a use of the token is to be noted, rather than one just before it. */
-  isUseDue(known: VerifiedToken): boolean {
-    const now = this.parts.clock.now();
-    if (now - known.notedAt < this.parts.useIntervalMs) return false;
-    known.notedAt = now;
-    return true;
+  /** Whether a use of the token would be noted now, rather than one just before it. */
+  isUseDue({ notedAt }: VerifiedToken): boolean {
+    return this.parts.clock.now() - notedAt >= this.parts.useIntervalMs;
+  }
+
+  /** A use of the token is noted now. */
+  markUse(known: VerifiedToken): void {
+    known.notedAt = this.parts.clock.now();
   }
 
   /** Notes a token that was judged good by a record that is remembered. */

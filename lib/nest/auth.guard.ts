@@ -137,7 +137,8 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
   }
 
   private rulesOf(context: ExecutionContext): RouteRules {
-    const [handler, controller] = [context.getHandler(), context.getClass()];
+    const handler = context.getHandler();
+    const controller = context.getClass();
     let ofHandler = this.rules.get(handler);
     if (!ofHandler) this.rules.set(handler, (ofHandler = new WeakMap()));
     let rules = ofHandler.get(controller);

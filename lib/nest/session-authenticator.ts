@@ -154,7 +154,11 @@ export class SessionAuthenticator {
 
   private acceptKnown(request: GuardedRequest, rules: RouteRules, known: VerifiedToken): AuthenticatedSession {
     const { session } = known.answer;
-    if (this.countsAsUse(request, rules) && this.verified.isUseDue(known)) this.noteUse(request, session);
+    // In this order: the headers of a request are not to be looked at for every one.
+    if (this.verified.isUseDue(known) && this.countsAsUse(request, rules)) {
+      this.verified.markUse(known);
+      this.noteUse(request, session);
+    }
     return (known.view ??= this.resultFor(session, false)) as AuthenticatedSession;
   }
 
