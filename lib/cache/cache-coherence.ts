@@ -116,12 +116,11 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
 
   get(sessionId: string): RememberedRecord | null {
     const copy = this.settings.nearCache?.get(sessionId);
-    return copy && this.counts(copy) ? copy : null;
+    return copy && this.counts(copy, this.clock.monotonic()) ? copy : null;
   }
 
-  counts(remembered: RememberedRecord): boolean {
+  counts(remembered: RememberedRecord, now: number): boolean {
     const copy = remembered as KeptCopy;
-    const now = this.clock.monotonic();
     if (copy.isDropped || now >= copy.goneAt || !this.presence.mayCacheAt(now)) return false;
     if (this.isHeld(copy.record, now)) return false;
     this.settings.nearCache!.use(copy, now);

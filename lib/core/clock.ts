@@ -4,10 +4,12 @@
  * - `now()` is the time of the database in integer milliseconds since the epoch: the one clock that all nodes share and
  *   that every expiry is judged by.
  * - `monotonic()` is milliseconds since an arbitrary start; it never steps. Only differences of it mean anything.
+ * - `nowAt()` is what `now()` was when `monotonic()` was this, just before: a clock need not be read twice for one moment.
  */
 export interface Clock {
   now(): number;
   monotonic(): number;
+  nowAt(monotonic: number): number;
 }
 
 /**
@@ -19,7 +21,11 @@ export class SynchronizedClock implements Clock {
   private measuredAt = performance.now();
 
   now(): number {
-    return Math.round(this.base + (performance.now() - this.measuredAt));
+    return this.nowAt(performance.now());
+  }
+
+  nowAt(monotonic: number): number {
+    return Math.round(this.base + (monotonic - this.measuredAt));
   }
 
   monotonic(): number {

@@ -18,8 +18,11 @@ export interface VerificationCache {
   /** The record, or null if it is not remembered or may not be trusted now. */
   get(sessionId: string): RememberedRecord | null;
 
-  /** Whether what `get` once gave may still be trusted. This is the hot path, and cheaper than to get it again. */
-  counts(remembered: RememberedRecord): boolean;
+  /**
+   * Whether what `get` once gave may still be trusted. This is the hot path, and cheaper than to get it again.
+   * @param now what the monotonic clock has just shown
+   */
+  counts(remembered: RememberedRecord, now: number): boolean;
 
   /**
    * Asks what the nodes remember in common. Null where they remember nothing that may be trusted now, or cannot be asked in

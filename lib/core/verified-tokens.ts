@@ -14,6 +14,8 @@ export interface VerifiedToken {
   readonly answer: Verification & { readonly status: 'VALID' };
   /** From here on it has to be judged again. Milliseconds since the epoch. */
   readonly until: number;
+  /** When it was last found to count. Milliseconds since the epoch. */
+  seenAt: number;
   /** When its last use was noted. Milliseconds since the epoch. */
   notedAt: number;
   /** What the caller makes of the session, once for all requests. */
@@ -59,32 +61,35 @@ export class VerifiedTokens {
   }
 
   /** Whether a token is good by what this process remembers. */
-  countsInMemory({ remembered, until }: VerifiedToken): boolean {
+  countsInMemory(known: VerifiedToken): boolean {
     const { cache, clock, stats } = this.parts;
-    if (!remembered || clock.now() >= until || !cache.counts(remembered)) return false;
+    const at = clock.monotonic();
+    known.seenAt = clock.nowAt(at);
+    if (!known.remembered || known.seenAt >= known.until || !cache.counts(known.remembered, at)) return false;
     stats.fromMemory++;
     return true;
   }
 
   /** Whether a token is good by what the nodes remember of its session in common. @param found that, as it is now */
-  countsInCommon({ record, until }: VerifiedToken, found: unknown): boolean {
-    return found === record && this.parts.clock.now() < until;
+  countsInCommon(known: VerifiedToken, found: unknown): boolean {
+    known.seenAt = this.parts.clock.now();
+    return found === known.record && known.seenAt < known.until;
   }
 
-  /** Whether a use of the token would be noted now, rather than one just before it. */
-  isUseDue({ notedAt }: VerifiedToken): boolean {
-    return this.parts.clock.now() - notedAt >= this.parts.useIntervalMs;
+  /** Whether the use of a token that was just found to count is to be noted; if not, one just before it was. */
+  isUseDue({ seenAt, notedAt }: VerifiedToken): boolean {
+    return seenAt - notedAt >= this.parts.useIntervalMs;
   }
 
-  /** A use of the token is noted now. */
+  /** That use is noted. */
   markUse(known: VerifiedToken): void {
-    known.notedAt = this.parts.clock.now();
+    known.notedAt = known.seenAt;
   }
 
   /** Notes a token that was judged good by a record that is remembered. */
-  note(text: string, token: Omit<VerifiedToken, 'notedAt' | 'view'>): void {
+  note(text: string, token: Omit<VerifiedToken, 'seenAt' | 'notedAt' | 'view'>): void {
     if (token.until <= this.parts.clock.now()) return;
-    this.parts.store.set(keyOf(text), { ...token, notedAt: -Infinity, view: null });
+    this.parts.store.set(keyOf(text), { ...token, seenAt: -Infinity, notedAt: -Infinity, view: null });
   }
 }
 

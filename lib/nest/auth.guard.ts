@@ -8,6 +8,13 @@ import { passOnRenewedToken } from './renewed-token-header.js';
 import { type RouteRules, routeRules } from './route-rules.js';
 import { type AuthenticationAttempt, RefusedRequest, SessionAuthenticator } from './session-authenticator.js';
 
+/** The rules of a handler's routes: a handler that is inherited has some for each of its controllers. */
+interface RulesOfHandler {
+  readonly controller: object;
+  readonly rules: RouteRules;
+  readonly next: RulesOfHandler | null;
+}
+
 /** What a subclass may override of what passport is asked and says. */
 const HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
 
@@ -34,8 +41,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
   private readonly attempts = new WeakMap<ExecutionContext, AuthenticationAttempt>();
   /** Whether a subclass wants to see what passport does, which then does it for every request. */
   private readonly needsPassport: boolean;
-  /** By handler and controller: a handler that is inherited has several. */
-  private readonly rules = new WeakMap<object, WeakMap<object, RouteRules>>();
+  private readonly rules = new WeakMap<object, RulesOfHandler>();
 
   constructor(
     private readonly authenticator: SessionAuthenticator,
@@ -139,10 +145,12 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
   private rulesOf(context: ExecutionContext): RouteRules {
     const handler = context.getHandler();
     const controller = context.getClass();
-    let ofHandler = this.rules.get(handler);
-    if (!ofHandler) this.rules.set(handler, (ofHandler = new WeakMap()));
-    let rules = ofHandler.get(controller);
-    if (!rules) ofHandler.set(controller, (rules = routeRules(this.reflector, handler, controller)));
+    const latest = this.rules.get(handler) ?? null;
+    for (let known = latest; known; known = known.next) {
+      if (known.controller === controller) return known.rules;
+    }
+    const rules = routeRules(this.reflector, handler, controller);
+    this.rules.set(handler, { controller, rules, next: latest });
     return rules;
   }
 

@@ -4,9 +4,10 @@ import type { SessionEnd, SessionRecord } from '../core/session.js';
 import type { SupersededPair, TokenPair } from '../core/token-pair.js';
 import type { Tombstone } from '../core/tombstone.js';
 import type { Ban } from '../core/ban.js';
+import { userKey } from '../core/user-key.js';
 
 /** First item of every body. What another version wrote is read as nothing, and the database is asked. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 type Check = (value: unknown) => boolean;
 
@@ -39,14 +40,13 @@ const BAN: Readonly<Record<keyof Ban, Check>> = {
   by: isText,
 };
 
-/** The fields of a live record that are written as they are. */
-const RECORD: Readonly<
-  Record<keyof Omit<SessionRecord, 'current' | 'superseded' | 'bans' | 'end' | 'version'>, Check>
-> = {
+/** The fields of a live record that are written as they are. The key of the account follows from two of them. */
+type WrittenAsIs = Omit<SessionRecord, 'userKey' | 'current' | 'superseded' | 'bans' | 'end' | 'version'>;
+
+const RECORD: Readonly<Record<keyof WrittenAsIs, Check>> = {
   id: isText,
   realm: isText,
   userId: isText,
-  userKey: isText,
   deviceType: isTextOrNull,
   deviceId: isTextOrNull,
   deviceName: isTextOrNull,
@@ -106,12 +106,16 @@ function readCopy(
   version: number,
   readAt: number,
 ): Copy | null {
-  const record = objectOf<Omit<SessionRecord, 'current' | 'superseded' | 'bans' | 'end' | 'version'>>(fields, RECORD);
+  const record = objectOf<WrittenAsIs>(fields, RECORD);
   const current = objectOf<TokenPair>(pair, PAIR);
   const older = listOf<SupersededPair>(superseded, SUPERSEDED);
   const banned = listOf<Ban>(bans, BAN);
   if (!record || !current || !older || !banned) return null;
-  return { record: { ...record, version, current, superseded: older, bans: banned, end: null }, readAt };
+  const key = userKey(record.realm, record.userId);
+  return {
+    record: { ...record, userKey: key, version, current, superseded: older, bans: banned, end: null },
+    readAt,
+  };
 }
 
 function readTombstone([, sessionId, fields, hashes]: readonly unknown[], version: number): Tombstone | null {

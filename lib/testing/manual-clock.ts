@@ -9,6 +9,10 @@ export class ManualClock implements Clock {
     return this.time;
   }
 
+  nowAt(): number {
+    return this.time;
+  }
+
   monotonic(): number {
     return performance.now();
   }

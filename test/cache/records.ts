@@ -1,3 +1,4 @@
+import { userKey } from '../../lib/core/user-key.js';
 import { randomId } from '../../lib/core/token-codec.js';
 import type { SessionRecord } from '../../lib/core/session.js';
 import type { Copy, NearCopy } from '../../lib/cache/near-cache.js';
@@ -8,7 +9,7 @@ export function recordOf(fields: Partial<SessionRecord> = {}): SessionRecord {
     id: randomId(),
     realm: 'users',
     userId: 'alice',
-    userKey: 'a'.repeat(64),
+    userKey: userKey('users', 'alice'),
     deviceType: null,
     deviceId: null,
     deviceName: null,

@@ -237,4 +237,19 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
     expect(calls().passport).toBe(0);
     expect(await seen()).toMatchObject({ lastSeenAt: before + MINUTE, lastIp: '127.0.0.1' });
   });
+
+  it('has one use noted of those in quick succession, and the next one after that', async () => {
+    const { accessToken, session } = await knownLogin();
+    clock.advance(MINUTE);
+    const noted = jest.spyOn(TokenService.prototype, 'recordUse');
+    const use = async (times: number) => {
+      for (let time = 0; time < times; time++) expect(await send(accessToken, '/me')).toEqual(answers.good);
+    };
+    await use(5);
+    expect(noted.mock.calls).toEqual([[session.id, '127.0.0.1']]);
+    clock.advance(MINUTE);
+    await use(5);
+    expect(noted).toHaveBeenCalledTimes(2);
+    expect(calls().passport).toBe(0);
+  });
 });

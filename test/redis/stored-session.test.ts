@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { END_REASONS } from '../../lib/core/end-reason.js';
 import type { SessionRecord } from '../../lib/core/session.js';
 import { type Tombstone, isTombstone, tombstoneOf } from '../../lib/core/tombstone.js';
+import { userKey } from '../../lib/core/user-key.js';
 import { readStored, writeCopy, writeTombstone } from '../../lib/redis/stored-session.js';
 import { recordOf } from '../cache/records.js';
 
@@ -33,33 +34,34 @@ const ban = fc.record({
   at: time,
   by: text,
 });
-const record: fc.Arbitrary<SessionRecord> = fc.record({
-  id: text,
-  realm: text,
-  userId: text,
-  userKey: text,
-  deviceType: textOrNull,
-  deviceId: textOrNull,
-  deviceName: textOrNull,
-  ip: textOrNull,
-  userAgent: textOrNull,
-  claims,
-  createdAt: time,
-  authenticatedAt: time,
-  confirmedAt: timeOrNull,
-  impersonator: textOrNull,
-  bans: fc.array(ban, { maxLength: 2 }),
-  expiresAt: time,
-  lastSeenAt: time,
-  lastIp: textOrNull,
-  end: fc.constant(null),
-  version: fc.nat(),
-  nonce: text,
-  current: pair,
-  superseded: fc.array(superseded, { maxLength: 3 }),
-  renewedFrom: textOrNull,
-  usableUntil: time,
-});
+const record: fc.Arbitrary<SessionRecord> = fc
+  .record({
+    id: text,
+    realm: text,
+    userId: text,
+    deviceType: textOrNull,
+    deviceId: textOrNull,
+    deviceName: textOrNull,
+    ip: textOrNull,
+    userAgent: textOrNull,
+    claims,
+    createdAt: time,
+    authenticatedAt: time,
+    confirmedAt: timeOrNull,
+    impersonator: textOrNull,
+    bans: fc.array(ban, { maxLength: 2 }),
+    expiresAt: time,
+    lastSeenAt: time,
+    lastIp: textOrNull,
+    end: fc.constant(null),
+    version: fc.nat(),
+    nonce: text,
+    current: pair,
+    superseded: fc.array(superseded, { maxLength: 3 }),
+    renewedFrom: textOrNull,
+    usableUntil: time,
+  })
+  .map((one) => ({ ...one, userKey: userKey(one.realm, one.userId) }));
 const end = fc.record({ reason: fc.constantFrom(...END_REASONS), at: time, by: text, replacedBy: textOrNull });
 
 const FULL = recordOf({
@@ -142,8 +144,8 @@ describe('what is stored of a session', () => {
   });
 
   it.each([
-    ['another format', LIVE.replace('[1,', '[2,')],
-    ['a format that is text', LIVE.replace('[1,', '["1",')],
+    ['another format', LIVE.replace('[2,', '[1,')],
+    ['a format that is text', LIVE.replace('[2,', '["2",')],
     ['another letter', LIVE.replace(/^L/, 'X')],
     ['a small letter', LIVE.replace(/^L/, 'l')],
     ['something before it', ` ${LIVE}`],
