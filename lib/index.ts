@@ -29,7 +29,7 @@ export type { Duration } from './core/duration.js';
 export type { GraceFrom, RefreshOptions, TokenMode } from './core/token-mode.js';
 export type { DevicePolicy, LiveSession, LoginCandidate, Overflow, SlotDecision } from './core/device-policy.js';
 export type { PolicyContext, PolicyOption } from './core/login-flow.js';
-export type { ImpersonationOptions, LoginOptions } from './core/login-input.js';
+export type { ImpersonationOptions, KickOptions, LoginOptions } from './core/login-input.js';
 export type { EndedSessionSummary, LoginResult } from './core/login-flow.js';
 export type { TokenUse } from './core/token-service.js';
 export type { RefreshResult } from './core/token-refresh.js';

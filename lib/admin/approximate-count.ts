@@ -1,4 +1,4 @@
-import type { OnlineFilter } from '../database/session-queries.js';
+import type { OnlineFilter } from '../database/online-filter.js';
 
 /** Counts up to this many are exact and made anew for each page. */
 const EXACT_UP_TO = 10_000;

@@ -1,11 +1,14 @@
 export { OnlineUsersService } from './online-users.service.js';
 export type {
+  EndedSessionsQuery,
   EventsQuery,
   OnlinePage,
   OnlineQuery,
-  Page,
-  PageQuery,
+  OnlineUserItem,
+  OnlineUsersQuery,
   UserSessionsQuery,
 } from './online-users.service.js';
-export type { OnlineSort } from '../database/session-queries.js';
+export type { EndedCriteria, EventCriteria, OnlineCriteria } from './admin-filters.js';
+export type { Page, PageQuery } from './cursor.js';
+export type { OnlineSort } from '../database/online-queries.js';
 export type { SessionEvent, SessionEventType } from '../core/session-event.js';

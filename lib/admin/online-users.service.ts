@@ -1,22 +1,23 @@
 import { Injectable } from '@nestjs/common';
-import { optionalText } from '../core/login-input.js';
-import { invalidArgument } from '../core/session-error.js';
-import type { SessionEvent, SessionEventType } from '../core/session-event.js';
+import type { SessionEvent } from '../core/session-event.js';
 import { type Session, type SessionRecord, type SessionWithEnd, toSession } from '../core/session.js';
-import { isSessionId } from '../core/token-codec.js';
+import { invalidArgument } from '../core/session-error.js';
 import { TokenService } from '../core/token-service.js';
 import { type AccountRef, type UserId, accountRef } from '../core/user-key.js';
-import { type EventFilter, type OnlineFilter, type OnlineSort, SessionQueries } from '../database/session-queries.js';
-import { decodeCursor, encodeCursor } from './cursor.js';
+import { ONLINE_ORDERS, OnlineQueries, type OnlineSort, USER_ORDER } from '../database/online-queries.js';
+import type { Keyset, Portion } from '../database/keyset.js';
+import { searchKey } from '../database/search-keys.js';
+import { ENDED_ORDER, EVENT_ORDER, LOGIN_ORDER, SessionQueries } from '../database/session-queries.js';
+import {
+  type EndedCriteria,
+  type EventCriteria,
+  type OnlineCriteria,
+  endedFilter,
+  eventFilter,
+  onlineFilter,
+} from './admin-filters.js';
 import { ApproximateCount } from './approximate-count.js';
-import { pageLimit } from './page-limit.js';
-
-/** One page of a list. */
-export interface Page<T> {
-  readonly items: readonly T[];
-  /** Pass it as `cursor` for the next page; null on the last one. */
-  readonly nextCursor: string | null;
-}
+import { type Page, type PageQuery, oneMore, pageOf, portionOf } from './cursor.js';
 
 /** One page of who is online. */
 export interface OnlinePage extends Page<Session> {
@@ -25,21 +26,21 @@ export interface OnlinePage extends Page<Session> {
   readonly totalIsEstimate: boolean;
 }
 
-export interface PageQuery {
-  /** 1 to 200, default 50. */
-  readonly limit?: number;
-  readonly cursor?: string | null;
+export interface OnlineQuery extends PageQuery, OnlineCriteria {
+  /** By last use or by login, latest first, or by user; default lastSeen. */
+  readonly sort?: OnlineSort;
 }
 
-export interface OnlineQuery extends PageQuery {
-  /** Beginning of a user id, the name of a device or an address; at most 128 characters. */
-  readonly q?: string;
-  readonly userId?: UserId;
-  /** Address of the login or of the last use. */
-  readonly ip?: string;
-  readonly deviceType?: string;
-  /** By last use or by login, latest first; default lastSeen. */
-  readonly sort?: OnlineSort;
+export interface OnlineUsersQuery extends PageQuery, Pick<OnlineCriteria, 'q' | 'userId'> {}
+
+/** A user who is online. */
+export interface OnlineUserItem {
+  readonly userId: string;
+  readonly userName: string | null;
+  /** Live sessions. */
+  readonly sessions: number;
+  readonly lastSeenAt: number;
+  readonly deviceTypes: readonly string[];
 }
 
 export interface UserSessionsQuery extends PageQuery {
@@ -47,20 +48,14 @@ export interface UserSessionsQuery extends PageQuery {
   readonly ended?: boolean;
 }
 
-export interface EventsQuery extends PageQuery {
-  readonly userId?: UserId;
-  readonly sessionId?: string;
-  readonly ip?: string;
-  readonly type?: SessionEventType;
-  /** Milliseconds since the epoch, inclusive. */
-  readonly from?: number;
-  /** Milliseconds since the epoch, exclusive. */
-  readonly to?: number;
-}
+export interface EndedSessionsQuery extends PageQuery, EndedCriteria {}
+
+export interface EventsQuery extends PageQuery, EventCriteria {}
 
 /**
  * What operators need: who is online, on which device, since when; what happened; and to end any of it. Add it to the
- * `providers` of a module that imports SessionModule. It checks no rights: guard the routes that use it.
+ * `providers` of a module that imports SessionModule. It checks no rights: guard the routes that use it, or use
+ * SessionAdminModule, which does.
  *
  * Rejects with SessionError ARGUMENT_INVALID for an argument that it does not understand, before any query.
  */
@@ -69,105 +64,107 @@ export class OnlineUsersService {
   private readonly counts: ApproximateCount;
 
   constructor(
+    private readonly online: OnlineQueries,
     private readonly queries: SessionQueries,
     private readonly tokens: TokenService,
   ) {
-    this.counts = new ApproximateCount((filter, cap) => this.queries.countOnline(filter, cap));
+    this.counts = new ApproximateCount((filter, cap) => this.online.count(filter, cap));
   }
 
-  /** The live sessions of all users, latest first. */
+  /** The live sessions of all users. */
   async list(query: OnlineQuery = {}): Promise<OnlinePage> {
-    const limit = pageLimit(query.limit);
-    const after = decodeCursor(query.cursor);
     const sort = query.sort ?? 'lastSeen';
-    if (sort !== 'lastSeen' && sort !== 'login') throw invalidArgument('sort', 'must be lastSeen or login');
-    const filter = this.onlineFilter(query);
+    if (typeof sort !== 'string' || !Object.hasOwn(ONLINE_ORDERS, sort))
+      throw invalidArgument('sort', 'must be lastSeen, login or user');
+    const portion = portionOf(query, ONLINE_ORDERS[sort]);
+    const filter = onlineFilter(this.realm, query);
     const [records, count] = await Promise.all([
-      this.queries.online(filter, sort, after, limit + 1),
+      this.online.list(filter, sort, oneMore(portion)),
       this.counts.of(filter),
     ]);
-    const page = toPage(records, limit, (record) => (sort === 'login' ? record.createdAt : record.lastSeenAt));
-    return { ...page, items: page.items.map((session) => this.tokens.withPendingUse(session)), ...count };
+    const page = pageOf(records, portion, (record) => [...keysOf(sort, record), record.id]);
+    return { ...page, items: page.items.map((record) => this.view(record)), ...count };
+  }
+
+  /** How many live sessions there are. */
+  async count(criteria: OnlineCriteria = {}): Promise<{ total: number; totalIsEstimate: boolean }> {
+    return this.counts.of(onlineFilter(this.realm, criteria));
+  }
+
+  /** The users who are online, by user id. */
+  async listUsers(query: OnlineUsersQuery = {}): Promise<Page<OnlineUserItem>> {
+    const portion = portionOf(query, USER_ORDER);
+    const { q, userId } = query;
+    const users = await this.online.users(onlineFilter(this.realm, { q, userId }), oneMore(portion));
+    const page = pageOf(users, portion, (user) => [user.userSearch, user.userKey]);
+    return { ...page, items: page.items.map(({ userSearch: _, userKey: __, ...item }) => item) };
   }
 
   /** The sessions of one user, live or past, latest login first. */
   async userSessions(userId: UserId, query: UserSessionsQuery = {}): Promise<Page<SessionWithEnd>> {
-    const limit = pageLimit(query.limit);
-    const after = decodeCursor(query.cursor);
+    const account = this.account(userId);
     const status = query.ended ? 'ended' : 'live';
-    const records = await this.queries.sessionsOf(this.account(userId), status, after, limit + 1);
-    const page = toPage(records, limit, (record) => record.createdAt);
-    return { ...page, items: page.items.map((session) => this.tokens.withPendingUse(session)) };
+    return this.sessions(
+      query,
+      LOGIN_ORDER,
+      (record) => record.createdAt,
+      (portion) => this.queries.sessionsOf(account, status, portion),
+    );
   }
 
-  /** Ends one session, as the operator `by`. @returns how many it ended: 0 or 1 */
-  async kickSession(sessionId: string, by: string): Promise<number> {
-    return Number(await this.tokens.kickSession(sessionId, { by }));
+  /** Past sessions of all users, latest end first. */
+  async endedSessions(query: EndedSessionsQuery = {}): Promise<Page<SessionWithEnd>> {
+    const filter = endedFilter(this.realm, query);
+    return this.sessions(
+      query,
+      ENDED_ORDER,
+      (record) => record.end!.at,
+      (portion) => this.queries.ended(filter, portion),
+    );
   }
 
-  /** Ends every session of a user, as the operator `by`. @returns how many it ended */
-  async kickUser(userId: UserId, by: string): Promise<number> {
-    return this.tokens.kickUser(userId, { by });
+  /** Ends one session, as the operator `by`. @param reason for the audit trail @returns how many it ended: 0 or 1 */
+  async kickSession(sessionId: string, by: string, reason?: string): Promise<number> {
+    return Number(await this.tokens.kickSession(sessionId, { by, reason }));
+  }
+
+  /** Ends every session of a user, as the operator `by`. @param reason for the audit trail @returns how many it ended */
+  async kickUser(userId: UserId, by: string, reason?: string): Promise<number> {
+    return this.tokens.kickUser(userId, { by, reason });
   }
 
   /** The audit trail, latest first. */
   async events(query: EventsQuery = {}): Promise<Page<SessionEvent>> {
-    const limit = pageLimit(query.limit);
-    const before = decodeCursor(query.cursor);
-    const events = await this.queries.events(this.eventFilter(query), before?.id ?? null, limit + 1);
-    const items = events.slice(0, limit);
-    const last = items.at(-1);
-    return { items, nextCursor: events.length > limit && last ? encodeCursor(last.at, last.id) : null };
+    const portion = portionOf(query, EVENT_ORDER);
+    const events = await this.queries.events(eventFilter(this.realm, query), oneMore(portion));
+    return pageOf(events, portion, ({ id }) => [id]);
   }
 
-  private onlineFilter(query: OnlineQuery): OnlineFilter {
-    const prefix = optionalText(query.q, 'q', 128);
-    const ip = optionalText(query.ip, 'ip', 45);
-    const deviceType = optionalText(query.deviceType, 'deviceType', 32)?.toLowerCase() ?? null;
-    return {
-      ...(query.userId !== undefined && { account: this.account(query.userId) }),
-      ...(prefix !== null && { prefix }),
-      ...(ip !== null && { ip }),
-      ...(deviceType !== null && { deviceType }),
-    };
+  private async sessions(
+    query: PageQuery,
+    order: Keyset,
+    keyOf: (record: SessionRecord) => number,
+    read: (portion: Portion) => Promise<readonly SessionRecord[]>,
+  ): Promise<Page<SessionWithEnd>> {
+    const portion = portionOf(query, order);
+    const page = pageOf(await read(oneMore(portion)), portion, (record) => [keyOf(record), record.id]);
+    return { ...page, items: page.items.map((record) => this.view(record)) };
   }
 
-  private eventFilter(query: EventsQuery): EventFilter {
-    const ip = optionalText(query.ip, 'ip', 45);
-    const type = optionalText(query.type, 'type', 32) as SessionEventType | null;
-    if (query.sessionId !== undefined && !isSessionId(query.sessionId)) {
-      throw invalidArgument('sessionId', 'must be a session id: 32 hexadecimal digits');
-    }
-    for (const name of ['from', 'to'] as const) {
-      const time = query[name];
-      if (time !== undefined && !(Number.isSafeInteger(time) && time >= 0 && time < 2 ** 47)) {
-        throw invalidArgument(name, 'must be a time in integer milliseconds since the epoch');
-      }
-    }
-    return {
-      ...(query.userId !== undefined && { account: this.account(query.userId) }),
-      ...(query.sessionId !== undefined && { sessionId: query.sessionId }),
-      ...(ip !== null && { ip }),
-      ...(type !== null && { type }),
-      ...(query.from !== undefined && { from: query.from }),
-      ...(query.to !== undefined && { to: query.to }),
-    };
+  private view(record: SessionRecord): SessionWithEnd {
+    return this.tokens.withPendingUse(toSession(record));
+  }
+
+  private get realm(): string {
+    return this.queries.realm;
   }
 
   private account(userId: UserId): AccountRef {
-    return accountRef(this.queries.realm, userId);
+    return accountRef(this.realm, userId);
   }
 }
 
-function toPage(
-  records: readonly SessionRecord[],
-  limit: number,
-  keyOf: (record: SessionRecord) => number,
-): Page<SessionWithEnd> {
-  const items = records.slice(0, limit);
-  const last = items.at(-1);
-  return {
-    items: items.map(toSession),
-    nextCursor: records.length > limit && last ? encodeCursor(keyOf(last), last.id) : null,
-  };
+function keysOf(sort: OnlineSort, record: SessionRecord): readonly (string | number)[] {
+  if (sort === 'user') return [searchKey(record.userId), record.userKey];
+  return [sort === 'login' ? record.createdAt : record.lastSeenAt];
 }

@@ -84,6 +84,14 @@ export class CoherentRepository implements SessionRepository {
     );
   }
 
+  endSessions(ids: readonly string[], end: EndRequest): Promise<readonly EndedSession[]> {
+    return this.holding(
+      ids,
+      () => this.inner.endSessions(ids, end),
+      (ended) => ({ ended }),
+    );
+  }
+
   endAccountSessions(
     account: AccountRef,
     end: EndRequest,
@@ -126,8 +134,12 @@ export class CoherentRepository implements SessionRepository {
     return ended;
   }
 
-  private async holding<T>(key: string, work: () => Promise<T>, changesOf: (result: T) => Changes): Promise<T> {
-    const release = this.coherence.hold(key);
+  private async holding<T>(
+    keys: string | readonly string[],
+    work: () => Promise<T>,
+    changesOf: (result: T) => Changes,
+  ): Promise<T> {
+    const releases = [keys].flat().map((key) => this.coherence.hold(key));
     let isKnown = false;
     try {
       const result = await work();
@@ -136,7 +148,7 @@ export class CoherentRepository implements SessionRepository {
       isKnown = true;
       return result;
     } finally {
-      release(isKnown);
+      for (const release of releases) release(isKnown);
     }
   }
 }

@@ -2,9 +2,14 @@ import { type Duration, parseDuration } from './duration.js';
 import { jsonText } from './json-value.js';
 import { invalidArgument } from './session-error.js';
 import type { Claims } from './session.js';
+import { isSessionId } from './token-codec.js';
 
 /** What an application tells about a login. All of it is optional. */
 export interface LoginOptions {
+  /** What the user is called, at most 128 characters: operators see it and search by it. */
+  readonly userName?: string | null;
+  /** How the user proved who they are, such as `password` or `passkey`: letters, digits, `_` and `-`, at most 32; kept in lower case. */
+  readonly loginMethod?: string | null;
   /** Kind of device, such as `phone`: letters, digits, `_` and `-`, at most 32; kept in lower case. */
   readonly deviceType?: string | null;
   /** Stable id of the device, at most 128 characters. A login with the id of a live session takes its place. */
@@ -28,7 +33,7 @@ export interface LoginOptions {
 /** What an operator tells who opens a session as a user. */
 export interface ImpersonationOptions extends Pick<
   LoginOptions,
-  'deviceType' | 'deviceName' | 'ip' | 'userAgent' | 'claims'
+  'userName' | 'deviceType' | 'deviceName' | 'ip' | 'userAgent' | 'claims'
 > {
   /** Who it is, 1 to 1,024 characters. */
   readonly by: string;
@@ -40,6 +45,8 @@ export interface ImpersonationOptions extends Pick<
 
 /** A login's options after the check: nothing is undefined, and every text fits its column. */
 export interface CheckedLogin {
+  readonly userName: string | null;
+  readonly loginMethod: string | null;
   readonly deviceType: string | null;
   readonly deviceId: string | null;
   readonly deviceName: string | null;
@@ -53,18 +60,25 @@ const MAX_CLAIMS_BYTES = 4096;
 /** @throws SessionError ARGUMENT_INVALID naming the field */
 export function checkLogin(options: LoginOptions): CheckedLogin {
   if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'must be an object');
-  const deviceType = optionalText(options.deviceType, 'deviceType', 32);
-  if (deviceType !== null && !/^[A-Za-z0-9_-]+$/.test(deviceType)) {
-    throw invalidArgument('deviceType', 'must consist of letters, digits, _ and -');
-  }
   return {
-    deviceType: deviceType?.toLowerCase() ?? null,
+    userName: optionalText(options.userName, 'userName', 128),
+    loginMethod: optionalWord(options.loginMethod, 'loginMethod'),
+    deviceType: optionalWord(options.deviceType, 'deviceType'),
     deviceId: optionalText(options.deviceId, 'deviceId', 128),
     deviceName: optionalText(options.deviceName, 'deviceName', 128),
     ip: plainAddress(optionalText(options.ip, 'ip', 45)),
     userAgent: cleanUserAgent(options.userAgent),
     claims: checkClaims(options.claims),
   };
+}
+
+/** @throws SessionError ARGUMENT_INVALID */
+function optionalWord(value: unknown, name: string): string | null {
+  const word = optionalText(value, name, 32);
+  if (word !== null && !/^[A-Za-z0-9_-]+$/.test(word)) {
+    throw invalidArgument(name, 'must consist of letters, digits, _ and -');
+  }
+  return word?.toLowerCase() ?? null;
 }
 
 /**
@@ -115,6 +129,35 @@ export function actorOf(value: unknown): string {
     throw invalidArgument('by', 'must be text of 1 to 1,024 characters that names who does it');
   }
   return value;
+}
+
+/** What an operator tells who ends sessions. */
+export interface KickOptions {
+  /** Who it is, 1 to 1,024 characters. */
+  readonly by: string;
+  /** Why, at most 255 characters; kept in the audit trail. */
+  readonly reason?: string | null;
+}
+
+/** @throws SessionError ARGUMENT_INVALID */
+export function kickOf(options: KickOptions): { readonly by: string; readonly comment: string | null } {
+  return { by: actorOf(options?.by), comment: optionalText(options.reason, 'reason', 255) };
+}
+
+/** @throws SessionError ARGUMENT_INVALID */
+export function sessionIdOf(value: unknown, name: string): string {
+  if (!isSessionId(value)) throw invalidArgument(name, 'must be a session id: 32 hexadecimal digits');
+  return value;
+}
+
+const MAX_IDS = 500;
+
+/** Distinct ids. @throws SessionError ARGUMENT_INVALID */
+export function sessionIdsOf(values: unknown, name: string): readonly string[] {
+  if (!Array.isArray(values) || values.length === 0 || values.length > MAX_IDS) {
+    throw invalidArgument(name, `must be a list of 1 to ${MAX_IDS} session ids`);
+  }
+  return [...new Set(values.map((value: unknown) => sessionIdOf(value, name)))];
 }
 
 /** The address of a use. What is none is left out: a request is not refused for what a proxy wrote. */

@@ -25,12 +25,28 @@ export class SessionEnding {
     return this.endOne(holder.id, 'SESSION_LOGGED_OUT', holder.userId);
   }
 
-  /** @returns whether this call ended it */
-  async endOne(sessionId: string, reason: EndReason, by: string, account?: AccountRef): Promise<boolean> {
-    const ended = await this.repository.endSession(sessionId, { reason, by: actorText(by) }, account);
+  /** @param comment why, in words @returns whether this call ended it */
+  async endOne(
+    sessionId: string,
+    reason: EndReason,
+    by: string,
+    { account, comment = null }: { readonly account?: AccountRef; readonly comment?: string | null } = {},
+  ): Promise<boolean> {
+    const ended = await this.repository.endSession(sessionId, { reason, by: actorText(by), comment }, account);
     await this.settle(ended ? [ended] : [], ended ? [] : [sessionId]);
     // A session that turned out to be overdue ended by itself.
     return ended?.reason === reason;
+  }
+
+  /** Ends several sessions in one step, with one wait for all of them. @returns how many it ended */
+  async endSome(sessionIds: readonly string[], reason: EndReason, by: string, comment: string | null): Promise<number> {
+    const ended = await this.repository.endSessions(sessionIds, { reason, by: actorText(by), comment });
+    const known = new Set(ended.map(({ sessionId }) => sessionId));
+    await this.settle(
+      ended,
+      sessionIds.filter((id) => !known.has(id)),
+    );
+    return ended.filter((one) => one.reason === reason).length;
   }
 
   /** @returns how many it ended */
@@ -38,9 +54,10 @@ export class SessionEnding {
     account: AccountRef,
     reason: EndReason,
     by: string,
-    options: { readonly except: string | null; readonly raiseEpoch: boolean },
+    options: { readonly except: string | null; readonly raiseEpoch: boolean; readonly comment?: string | null },
   ): Promise<number> {
-    const ended = await this.repository.endAccountSessions(account, { reason, by: actorText(by) }, options);
+    const { comment = null } = options;
+    const ended = await this.repository.endAccountSessions(account, { reason, by: actorText(by), comment }, options);
     await this.settle(ended, [account.key]);
     return ended.filter((one) => one.reason === reason).length;
   }

@@ -80,6 +80,8 @@ export interface EndRequest {
   readonly reason: EndReason;
   /** 1 to 255 characters. */
   readonly by: string;
+  /** Why, in words, for the audit trail; at most 255 characters. */
+  readonly comment?: string | null;
 }
 
 /** One use of a session. `at` is in milliseconds since the epoch. */
@@ -127,6 +129,9 @@ export interface SessionRepository {
    * given.
    */
   endSession(id: string, end: EndRequest, account?: AccountRef): Promise<EndedSession | null>;
+
+  /** Ends those of these sessions that are live, at most 500 ids. */
+  endSessions(ids: readonly string[], end: EndRequest): Promise<readonly EndedSession[]>;
 
   /**
    * Ends every live session of an account, except one. With `raiseEpoch` the epoch grows and notBefore becomes now, so that

@@ -11,6 +11,10 @@ export interface Session {
   /** 32 hex digits. Public: names the session in lists and calls, and is no credential. */
   readonly id: string;
   readonly userId: string;
+  /** What the user was called at login, for operators; see LoginOptions. */
+  readonly userName: string | null;
+  /** How the user proved who they are, such as `password`; see LoginOptions. */
+  readonly loginMethod: string | null;
   readonly deviceType: string | null;
   readonly deviceId: string | null;
   readonly deviceName: string | null;
@@ -96,6 +100,8 @@ export function toSession(record: SessionRecord): SessionWithEnd {
   return {
     id: record.id,
     userId: record.userId,
+    userName: record.userName,
+    loginMethod: record.loginMethod,
     deviceType: record.deviceType,
     deviceId: record.deviceId,
     deviceName: record.deviceName,

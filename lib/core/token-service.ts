@@ -9,10 +9,14 @@ import type { LoginFlow, LoginResult } from './login-flow.js';
 import {
   type ImpersonationOptions,
   type LoginOptions,
+  type KickOptions,
   actorOf,
   addressOfUse,
   impersonationLife,
+  kickOf,
   optionalText,
+  sessionIdOf,
+  sessionIdsOf,
 } from './login-input.js';
 import { issueTicket } from './login-ticket.js';
 import type { SecretKeys } from './secret-keys.js';
@@ -97,13 +101,14 @@ export class TokenService {
   async impersonate(userId: UserId, options: ImpersonationOptions): Promise<LoginResult> {
     const account = this.account(userId);
     const by = actorText(actorOf(options?.by));
-    const { deviceType, deviceName, ip, userAgent, claims } = options;
+    const { userName, deviceType, deviceName, ip, userAgent, claims } = options;
+    const login = { userName, loginMethod: 'impersonation', deviceType, deviceName, ip, userAgent, claims };
     const impersonation = {
       by,
       reason: optionalText(options.reason, 'reason', 255),
       maxAgeMs: impersonationLife(options.for),
     };
-    return this.parts.loginFlow.login(account, { deviceType, deviceName, ip, userAgent, claims }, impersonation);
+    return this.parts.loginFlow.login(account, login, impersonation);
   }
 
   /**
@@ -163,7 +168,7 @@ export class TokenService {
   async logoutSession(userId: UserId, sessionId: string): Promise<boolean> {
     const account = this.account(userId);
     if (!isSessionId(sessionId)) return false;
-    return this.parts.ending.endOne(sessionId, 'SESSION_LOGGED_OUT', account.userId, account);
+    return this.parts.ending.endOne(sessionId, 'SESSION_LOGGED_OUT', account.userId, { account });
   }
 
   /** Ends every session of a user but one, as that user's wish. @returns how many it ended */
@@ -194,20 +199,25 @@ export class TokenService {
   }
 
   /** Ends one session as an operator. @returns whether this call ended it; false for an unknown or ended one */
-  async kickSession(sessionId: string, options: { by: string }): Promise<boolean> {
-    const by = actorOf(options?.by);
-    return this.parts.ending.endOne(sessionIdOf(sessionId, 'sessionId'), 'SESSION_KICKED', by);
+  async kickSession(sessionId: string, options: KickOptions): Promise<boolean> {
+    const { by, comment } = kickOf(options);
+    return this.parts.ending.endOne(sessionIdOf(sessionId, 'sessionId'), 'SESSION_KICKED', by, { comment });
+  }
+
+  /** Ends several sessions as an operator, at most 500 in one call, with one wait for all. @returns how many it ended */
+  async kickSessions(sessionIds: readonly string[], options: KickOptions): Promise<number> {
+    const { by, comment } = kickOf(options);
+    return this.parts.ending.endSome(sessionIdsOf(sessionIds, 'sessionIds'), 'SESSION_KICKED', by, comment);
   }
 
   /**
    * Ends every session of a user as an operator, and refuses logins that began before (see beginLogin).
    * @returns how many it ended
    */
-  async kickUser(userId: UserId, options: { by: string }): Promise<number> {
-    return this.parts.ending.endAll(this.account(userId), 'SESSION_KICKED', actorOf(options?.by), {
-      except: null,
-      raiseEpoch: true,
-    });
+  async kickUser(userId: UserId, options: KickOptions): Promise<number> {
+    const { by, comment } = kickOf(options);
+    const all = { except: null, raiseEpoch: true, comment };
+    return this.parts.ending.endAll(this.account(userId), 'SESSION_KICKED', by, all);
   }
 
   /** The live sessions of a user, newest first, at most 1,000. */
@@ -293,9 +303,4 @@ export class TokenService {
   private account(userId: UserId): AccountRef {
     return accountRef(this.parts.realm, userId);
   }
-}
-
-function sessionIdOf(value: unknown, name: string): string {
-  if (!isSessionId(value)) throw invalidArgument(name, 'must be a session id: 32 hexadecimal digits');
-  return value;
 }

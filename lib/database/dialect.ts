@@ -1,5 +1,6 @@
 import { type DataSource, type EntityTarget, type ObjectLiteral, QueryFailedError } from 'typeorm';
 import type { Activity } from '../core/session-repository.js';
+import { ipKey } from '../core/ip-key.js';
 import { invalidOption } from '../core/session-error.js';
 import { type Statement, join, raw, sql } from './sql.js';
 
@@ -27,21 +28,29 @@ export interface Dialect {
 
 const merged = (latest: 'GREATEST' | 'MAX') => ({
   ip: raw('CASE WHEN v.seen_at >= s.last_seen_at THEN COALESCE(v.ip, s.last_ip) ELSE s.last_ip END'),
+  // Null where the new address is none that can be searched for: the old one is not the last any more.
+  key: raw('CASE WHEN v.seen_at >= s.last_seen_at AND v.ip IS NOT NULL THEN v.ip_key ELSE s.last_ip_key END'),
   seenAt: raw(`${latest}(s.last_seen_at, v.seen_at)`),
 });
 
 function valueRows(activities: readonly Activity[], bigint: string): Statement {
   const big = raw(bigint);
   return join(
-    activities.map(({ sessionId, at, ip }) => sql`(CAST(${sessionId} AS VARCHAR(32)), CAST(${at} AS ${big}), ${ip})`),
+    activities.map(
+      ({ sessionId, at, ip }) => sql`(CAST(${sessionId} AS VARCHAR(32)), CAST(${at} AS ${big}), ${ip}, ${keyOf(ip)})`,
+    ),
     ', ',
   );
 }
 
+function keyOf(ip: string | null): string | null {
+  return ip === null ? null : ipKey(ip);
+}
+
 function updateFromValues(table: Statement, activities: readonly Activity[], latest: 'GREATEST' | 'MAX'): Statement {
-  const { ip, seenAt } = merged(latest);
-  return sql`WITH v(id, seen_at, ip) AS (VALUES ${valueRows(activities, 'BIGINT')})
-    UPDATE ${table} AS s SET last_ip = ${ip}, last_seen_at = ${seenAt} FROM v WHERE s.id = v.id AND s.status = 'live'`;
+  const { ip, key, seenAt } = merged(latest);
+  return sql`WITH v(id, seen_at, ip, ip_key) AS (VALUES ${valueRows(activities, 'BIGINT')})
+    UPDATE ${table} AS s SET last_ip = ${ip}, last_ip_key = ${key}, last_seen_at = ${seenAt} FROM v WHERE s.id = v.id AND s.status = 'live'`;
 }
 
 const upsertValue = raw(
@@ -92,14 +101,16 @@ const mysql: Dialect = {
   orIgnore: raw(' ON DUPLICATE KEY UPDATE user_key = user_key'),
   now: raw('CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)'),
   mergeActivity: (table, activities) => {
-    const { ip, seenAt } = merged('GREATEST');
+    const { ip, key, seenAt } = merged('GREATEST');
     const rows = join(
-      activities.map((one) => sql`SELECT ${one.sessionId} AS id, ${one.at} AS seen_at, ${one.ip} AS ip`),
+      activities.map(
+        (one) => sql`SELECT ${one.sessionId} AS id, ${one.at} AS seen_at, ${one.ip} AS ip, ${keyOf(one.ip)} AS ip_key`,
+      ),
       ' UNION ALL ',
     );
     // MySQL assigns from left to right and sees what it has assigned, so the address comes before the time.
     return sql`UPDATE ${table} AS s JOIN (${rows}) AS v ON v.id = s.id
-      SET s.last_ip = ${ip}, s.last_seen_at = ${seenAt} WHERE s.status = 'live'`;
+      SET s.last_ip = ${ip}, s.last_ip_key = ${key}, s.last_seen_at = ${seenAt} WHERE s.status = 'live'`;
   },
   // deadlock, lock wait timeout, duplicate key, and MariaDB's "record has changed since last read"
   isTransient: (error) => [1213, 1205, 1062, 1020].includes(codesOf(error).errno),

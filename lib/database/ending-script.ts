@@ -22,6 +22,7 @@ export interface Ending {
   readonly by: string;
   readonly at: number;
   readonly replacedBy: string | null;
+  readonly comment?: string | null;
   /** Whether the data of the session stays readable; default false. */
   readonly keepData?: boolean;
 }
@@ -56,14 +57,20 @@ export function* endSessions(
       insertEvents(
         tables,
         chunk.map((row) => {
-          const { reason, by } = endingOf(row);
-          return { type: 'SESSION_ENDED' as const, at: now, actor: by, reason, ...describe(row) };
+          const { reason, by, comment } = endingOf(row);
+          const detail = commentOf(comment);
+          return { type: 'SESSION_ENDED' as const, at: now, actor: by, reason, detail, ...describe(row) };
         }),
       ),
     );
     for (const row of chunk) ended.push(toEnded(row, endingOf(row)));
   }
   return ended;
+}
+
+/** The words of an operator, as the detail of an event. */
+export function commentOf(comment: string | null | undefined): { readonly reason: string } | null {
+  return comment ? { reason: comment } : null;
 }
 
 function toEnded(row: Row, { reason, at, by, replacedBy }: Ending): EndedSession {

@@ -1,29 +1,21 @@
 import type { Clock } from '../core/clock.js';
+import type { EndReason } from '../core/end-reason.js';
 import type { SessionEvent, SessionEventType } from '../core/session-event.js';
 import type { SessionRecord } from '../core/session.js';
-import { type AccountRef, escapeUserId } from '../core/user-key.js';
+import type { AccountRef } from '../core/user-key.js';
 import type { Engine, RunOptions } from './engine.js';
+import { Keyset, type Portion, every } from './keyset.js';
+import type { TimeRange } from './online-filter.js';
 import { SESSION_COLUMNS, isEndReason, optional, toRecord, toUserId } from './session-rows.js';
-import { type Row, type Statement, join, raw, sql } from './sql.js';
+import { type Row, type Statement, raw, sql } from './sql.js';
 import { parseStored } from './stored-json.js';
 import type { Tables } from './tables.js';
 
-/** Which live sessions to list; every part that is given must hold. */
-export interface OnlineFilter {
+/** Which past sessions to list; every part that is given must hold. */
+export interface EndedFilter {
   readonly account?: AccountRef;
-  readonly deviceType?: string;
-  /** Address of the login or of the last use. */
-  readonly ip?: string;
-  /** Beginning of the user id, the name of the device or the address. */
-  readonly prefix?: string;
-}
-
-export type OnlineSort = 'lastSeen' | 'login';
-
-/** A place in a list that is sorted by a time and an id, newest first. */
-export interface Position {
-  readonly at: number;
-  readonly id: string;
+  readonly reason?: EndReason;
+  readonly ended?: TimeRange;
 }
 
 /** Which lines of the audit trail to list; every part that is given must hold. Times in milliseconds since the epoch. */
@@ -36,9 +28,13 @@ export interface EventFilter {
   readonly to?: number;
 }
 
-const SORT_COLUMN = { lastSeen: raw('last_seen_at'), login: raw('created_at') } as const;
+const ID = { name: 'id', kind: 'hex' } as const;
 
-/** Reads for operators. All lists are paged by key: the cost of a page does not depend on how far down it is. */
+export const LOGIN_ORDER = new Keyset([{ name: 'created_at', kind: 'number' }, ID], true);
+export const ENDED_ORDER = new Keyset([{ name: 'ended_at', kind: 'number' }, ID], true);
+export const EVENT_ORDER = new Keyset([ID], true);
+
+/** Reads for operators of what was, and of one user. All lists are paged by key. */
 export class SessionQueries {
   private readonly options: RunOptions;
 
@@ -52,51 +48,27 @@ export class SessionQueries {
     this.options = { lane: 'work', budgetMs };
   }
 
-  /** Live sessions, latest first. */
-  async online(
-    filter: OnlineFilter,
-    sort: OnlineSort,
-    after: Position | null,
-    limit: number,
-  ): Promise<readonly SessionRecord[]> {
-    const column = SORT_COLUMN[sort];
-    const { rows } = await this.engine.read(
-      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE ${this.onlineWhere(filter)}${afterKey(column, after)}
-        ORDER BY ${column} DESC, id DESC LIMIT ${limit}`,
-      this.options,
-    );
-    return records(rows);
-  }
-
-  /** How many live sessions there are, counted up to `cap`. */
-  async countOnline(filter: OnlineFilter, cap: number): Promise<number> {
-    const { rows } = await this.engine.read(
-      sql`SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM ${this.tables.session} WHERE ${this.onlineWhere(filter)}
-        LIMIT ${cap}) AS counted`,
-      this.options,
-    );
-    return Number(rows[0]?.total);
-  }
-
   /** Sessions of a user, live or ended, latest login first. */
-  async sessionsOf(
-    account: AccountRef,
-    status: 'live' | 'ended',
-    after: Position | null,
-    limit: number,
-  ): Promise<readonly SessionRecord[]> {
-    const column = SORT_COLUMN.login;
+  async sessionsOf(account: AccountRef, status: 'live' | 'ended', portion: Portion): Promise<readonly SessionRecord[]> {
     const usable = status === 'live' ? sql` AND usable_until > ${this.clock.now()}` : raw('');
-    const { rows } = await this.engine.read(
-      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE user_key = ${account.key} AND status = ${status}
-        ${usable}${afterKey(column, after)} ORDER BY ${column} DESC, id DESC LIMIT ${limit}`,
-      this.options,
-    );
-    return records(rows);
+    const where = sql`user_key = ${account.key} AND status = ${status}${usable}`;
+    return this.records(where, LOGIN_ORDER, portion);
   }
 
-  /** The audit trail, latest first. @param before id of the last line of the page before */
-  async events(filter: EventFilter, before: string | null, limit: number): Promise<readonly SessionEvent[]> {
+  /** Past sessions, latest end first. */
+  async ended({ account, reason, ended }: EndedFilter, portion: Portion): Promise<readonly SessionRecord[]> {
+    const conditions = [
+      sql`realm = ${this.realm} AND ended_at IS NOT NULL`,
+      ...(account ? [sql`user_key = ${account.key}`] : []),
+      ...(reason !== undefined ? [sql`end_reason = ${reason}`] : []),
+      ...(ended?.from !== undefined ? [sql`ended_at >= ${ended.from}`] : []),
+      ...(ended?.to !== undefined ? [sql`ended_at < ${ended.to}`] : []),
+    ];
+    return this.records(every(conditions), ENDED_ORDER, portion);
+  }
+
+  /** The audit trail, latest first. */
+  async events(filter: EventFilter, portion: Portion): Promise<readonly SessionEvent[]> {
     const conditions = [sql`realm = ${this.realm}`];
     if (filter.account) conditions.push(sql`user_key = ${filter.account.key}`);
     if (filter.sessionId !== undefined) conditions.push(sql`session_id = ${filter.sessionId}`);
@@ -104,50 +76,32 @@ export class SessionQueries {
     if (filter.type !== undefined) conditions.push(sql`type = ${filter.type}`);
     if (filter.from !== undefined) conditions.push(sql`id >= ${idFrom(filter.from)}`);
     if (filter.to !== undefined) conditions.push(sql`id < ${idFrom(filter.to)}`);
-    if (before !== null) conditions.push(sql`id < ${before}`);
     const { rows } = await this.engine.read(
       sql`SELECT id, at, type, user_id, session_id, reason, actor, ip, device_type, device_name, ended, detail
-        FROM ${this.tables.event} WHERE ${join(conditions, ' AND ')} ORDER BY id DESC LIMIT ${limit}`,
+        FROM ${this.tables.event} WHERE ${every(conditions)}${EVENT_ORDER.after(portion)}${EVENT_ORDER.order(portion)}`,
       this.options,
     );
-    return rows.map(toEvent);
+    return inListOrder(rows, portion).map(toEvent);
   }
 
-  private onlineWhere(filter: OnlineFilter): Statement {
-    const conditions = [
-      sql`realm = ${this.realm} AND status = 'live' AND usable_until > ${this.clock.now()}`,
-      ...(filter.account ? [sql`user_key = ${filter.account.key}`] : []),
-      ...(filter.deviceType !== undefined ? [sql`device_type = ${filter.deviceType}`] : []),
-      ...(filter.ip !== undefined ? [sql`(ip = ${filter.ip} OR last_ip = ${filter.ip})`] : []),
-    ];
-    if (filter.prefix !== undefined) {
-      const [id, text] = [likePrefix(escapeUserId(filter.prefix)), likePrefix(filter.prefix)];
-      conditions.push(
-        sql`(user_id LIKE ${id} ESCAPE '!' OR device_name LIKE ${text} ESCAPE '!' OR ip LIKE ${text} ESCAPE '!'
-          OR last_ip LIKE ${text} ESCAPE '!')`,
-      );
-    }
-    return join(conditions, ' AND ');
+  private async records(where: Statement, order: Keyset, portion: Portion): Promise<readonly SessionRecord[]> {
+    const { rows } = await this.engine.read(
+      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE ${where}${order.after(portion)}${order.order(portion)}`,
+      this.options,
+    );
+    return inListOrder(rows, portion)
+      .map(toRecord)
+      .filter((record) => record !== null);
   }
 }
 
-/** Written as a range on the first column, which every engine turns into the start of an index scan. */
-function afterKey(column: Statement, after: Position | null): Statement {
-  return after ? sql` AND ${column} <= ${after.at} AND (${column} < ${after.at} OR id < ${after.id})` : raw('');
-}
-
-/** Nothing in the text is a wildcard. `!` escapes, since a backslash means something else on MySQL. */
-function likePrefix(text: string): string {
-  return `${text.replace(/[!%_]/g, '!$&')}%`;
+function inListOrder(rows: readonly Row[], { backwards }: Portion): readonly Row[] {
+  return backwards ? [...rows].reverse() : rows;
 }
 
 /** The lowest event id of a millisecond. */
 function idFrom(at: number): string {
   return at.toString(16).padStart(12, '0');
-}
-
-function records(rows: readonly Row[]): readonly SessionRecord[] {
-  return rows.map(toRecord).filter((record) => record !== null);
 }
 
 function toEvent(row: Row): SessionEvent {

@@ -4,11 +4,12 @@ import type { Claims, SessionPatch, SessionRecord } from '../core/session.js';
 import type { TokenPair } from '../core/token-pair.js';
 import { escapeUserId, unescapeUserId } from '../core/user-key.js';
 import { type Row, type SqlValue, type Statement, join, list, raw, sql } from './sql.js';
+import { searchKeys } from './search-keys.js';
 import { fromList, parseStored, toBans, toSuperseded } from './stored-json.js';
 
 /** The columns that toRecord reads. */
 export const SESSION_COLUMNS = raw(
-  `id, realm, user_id, user_key, slot, device_type, device_id, device_name, ip, user_agent, claims, created_at,
+  `id, realm, user_id, user_name, user_key, login_method, slot, device_type, device_id, device_name, ip, user_agent, claims, created_at,
    authenticated_at, confirmed_at, impersonator, expires_at, usable_until, status, end_reason, ended_at, ended_by,
    replaced_by, version, nonce, generation, key_id, signing_key_id, issued_at, access_hash, access_expires_at,
    refresh_hash, refresh_expires_at, superseded, renewed_from, bans, last_seen_at, last_ip`,
@@ -22,6 +23,9 @@ export function insertSession(table: Statement, session: SessionRecord, slot: st
     user_id: escapeUserId(session.userId),
     user_key: session.userKey,
     slot,
+    user_name: session.userName,
+    login_method: session.loginMethod,
+    ...searchKeys(session),
     device_type: session.deviceType,
     device_id: session.deviceId,
     device_name: session.deviceName,
@@ -92,6 +96,8 @@ export function toRecord(row: Row): SessionRecord | null {
     realm: String(row.realm),
     userId,
     userKey: String(row.user_key),
+    userName: optional(row.user_name),
+    loginMethod: optional(row.login_method),
     deviceType: optional(row.device_type),
     deviceId: optional(row.device_id),
     deviceName: optional(row.device_name),

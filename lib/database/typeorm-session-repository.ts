@@ -16,7 +16,15 @@ import type { EndedSession, SessionRecord } from '../core/session.js';
 import { type AccountRef, escapeUserId } from '../core/user-key.js';
 import { banScript, liftBanScript } from './account-script.js';
 import { changeScript } from './change-script.js';
-import { ENDING_COLUMNS, endSessions, endingOf, insertEvents, logChanges, overdueEnding } from './ending-script.js';
+import {
+  commentOf,
+  ENDING_COLUMNS,
+  endSessions,
+  endingOf,
+  insertEvents,
+  logChanges,
+  overdueEnding,
+} from './ending-script.js';
 import type { Engine } from './engine.js';
 import { ensureAccount, lockAccount, lockLiveSessions, loginScript, timeOfStep, toAccount } from './login-script.js';
 import { SESSION_COLUMNS, toRecord } from './session-rows.js';
@@ -83,6 +91,10 @@ export class TypeOrmSessionRepository implements SessionRepository {
 
   endSession(id: string, end: EndRequest, account?: AccountRef): Promise<EndedSession | null> {
     return this.write(() => this.endOne(id, end, account));
+  }
+
+  endSessions(ids: readonly string[], end: EndRequest): Promise<readonly EndedSession[]> {
+    return this.write(() => this.endSome(ids, end));
   }
 
   async endAccountSessions(
@@ -161,13 +173,30 @@ export class TypeOrmSessionRepository implements SessionRepository {
       if (end.reason === 'SESSION_KICKED') {
         const nobody = { realm: this.realm, userKey: null, userId: null, sessionId: id, reason: end.reason };
         yield effect(
-          insertEvents(tables, [{ type: 'KICK_WITHOUT_EFFECT', at: now, actor: end.by, ...nobody, ended: 0 }]),
+          insertEvents(tables, [
+            {
+              type: 'KICK_WITHOUT_EFFECT',
+              at: now,
+              actor: end.by,
+              ...nobody,
+              ended: 0,
+              detail: commentOf(end.comment),
+            },
+          ]),
         );
       }
       return null;
     }
     const [ended] = yield* endSessions(tables, [row], now, () => endingOf(row, end, now));
     return ended ?? null;
+  }
+
+  private *endSome(ids: readonly string[], end: EndRequest): Script<readonly EndedSession[]> {
+    const { rows } =
+      yield sql`SELECT ${ENDING_COLUMNS} FROM ${this.tables.session} WHERE id IN (${list([...ids].sort())})
+      AND realm = ${this.realm} AND status = 'live' ORDER BY id${this.engine.dialect.forUpdate}`;
+    const now = this.clock.now();
+    return yield* endSessions(this.tables, rows, now, (row) => endingOf(row, end, now));
   }
 
   private *endAll(
@@ -202,7 +231,15 @@ export class TypeOrmSessionRepository implements SessionRepository {
     };
     yield effect(
       insertEvents(tables, [
-        { type: 'ACCOUNT_SESSIONS_ENDED', at: now, actor: end.by, reason: end.reason, ...target, ended: ended.length },
+        {
+          type: 'ACCOUNT_SESSIONS_ENDED',
+          at: now,
+          actor: end.by,
+          reason: end.reason,
+          ...target,
+          ended: ended.length,
+          detail: commentOf(end.comment),
+        },
       ]),
     );
     return ended;

@@ -20,7 +20,7 @@ class SessionMetrics implements OnApplicationBootstrap, OnApplicationShutdown {
     runtime: SessionRuntime,
     private readonly registry: AnyRegistry,
   ) {
-    const liveSessions = new LiveSessionCount(() => runtime.queries.countOnline({}, Number.MAX_SAFE_INTEGER));
+    const liveSessions = new LiveSessionCount(() => runtime.online.count({}, Number.MAX_SAFE_INTEGER));
     this.source = { realm: runtime.options.realm, runtime, liveSessions };
   }
 

@@ -22,6 +22,8 @@ import { VerificationStats } from '../core/verification-stats.js';
 import type { VerifiedToken, VerifiedTokens } from '../core/verified-tokens.js';
 import type { Verifier } from '../core/verifier.js';
 import { type Database, openDatabase } from '../database/database.js';
+import { OnlineQueries } from '../database/online-queries.js';
+import { SearchKeyFiller } from '../database/search-key-filler.js';
 import { SessionQueries } from '../database/session-queries.js';
 import { TypeOrmDataRepository } from '../database/typeorm-data-repository.js';
 import { TypeOrmMembership } from '../database/typeorm-membership.js';
@@ -64,6 +66,8 @@ export class SessionRuntime {
     readonly verified: VerifiedTokens,
     readonly verifier: Verifier,
     readonly queries: SessionQueries,
+    readonly online: OnlineQueries,
+    private readonly searchKeys: SearchKeyFiller,
     /** Counts of this module's verifications. */
     readonly stats: VerificationStats,
     readonly shared: SharedBackend | null,
@@ -159,6 +163,7 @@ export class SessionRuntime {
       clock,
     });
     const queries = new SessionQueries(engine, tables, realm, clock, timing.endBudget);
+    const online = new OnlineQueries(engine, tables, realm, clock, timing.endBudget);
     return new SessionRuntime(
       options,
       clock,
@@ -175,6 +180,8 @@ export class SessionRuntime {
       verified,
       verifier,
       queries,
+      online,
+      new SearchKeyFiller(engine, tables, realm, timing.endBudget),
       stats,
       shared,
       nearCache,
@@ -218,6 +225,7 @@ export class SessionRuntime {
 
   /** Ends what is overdue or idle, so that lists and limits are right though nobody comes back, and forgets old changes. */
   async sweep(): Promise<void> {
+    while ((await this.searchKeys.fillSome()) > 0);
     await this.endAll(() => this.repository.endOverdueSessions(SWEEP_BATCH));
     const { idleMs } = this.options;
     if (idleMs !== null) {

@@ -4,6 +4,7 @@ import passport from 'passport';
 import { DataSource } from 'typeorm';
 import { randomId } from '../core/token-codec.js';
 import { TokenService } from '../core/token-service.js';
+import { OnlineQueries } from '../database/online-queries.js';
 import { SessionQueries } from '../database/session-queries.js';
 import { createBearerStrategy } from './bearer.strategy.js';
 import { findEventEmitter } from './event-emitter.js';
@@ -29,6 +30,7 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session.module-
     },
     { provide: TokenService, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.tokens },
     { provide: SessionQueries, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.queries },
+    { provide: OnlineQueries, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.online },
     {
       provide: SessionAuthenticator,
       inject: [SessionRuntime],
@@ -43,7 +45,7 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session.module-
     { provide: APP_FILTER, useClass: SessionErrorFilter },
   ],
   // The runtime is for the library's own parts: it is not among what the package exports.
-  exports: [TokenService, SessionQueries, SessionAuthenticator, SessionStatus, SessionRuntime],
+  exports: [TokenService, SessionQueries, OnlineQueries, SessionAuthenticator, SessionStatus, SessionRuntime],
 })
 export class SessionModule extends ConfigurableModuleClass implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(

@@ -47,6 +47,8 @@ const RECORD: Readonly<Record<keyof WrittenAsIs, Check>> = {
   id: isText,
   realm: isText,
   userId: isText,
+  userName: isTextOrNull,
+  loginMethod: isTextOrNull,
   deviceType: isTextOrNull,
   deviceId: isTextOrNull,
   deviceName: isTextOrNull,

@@ -3,6 +3,11 @@ import { fixed, multiDevice } from 'nestjs-latchkey';
 import { OnlineUsersService, type Page } from 'nestjs-latchkey/admin';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { DataSource } from 'typeorm';
+import { ipRange } from '../../lib/core/ip-key.js';
+import type { Engine } from '../../lib/database/engine.js';
+import type { OnlineFilter } from '../../lib/database/online-filter.js';
+import { OnlineQueries } from '../../lib/database/online-queries.js';
+import type { Tables } from '../../lib/database/tables.js';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
@@ -76,6 +81,44 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     expect([whole.total, whole.totalIsEstimate, whole.nextCursor]).toEqual([USERS, false, null]);
   });
 
+  it.each(['lastSeen', 'login', 'user'] as const)('by %s pages back as it paged on', async (sort) => {
+    const pages = [await operators.list({ sort, limit: 9 })];
+    while (pages.at(-1)!.nextCursor)
+      pages.push(await operators.list({ sort, limit: 9, cursor: pages.at(-1)!.nextCursor }));
+    expect(pages.map(({ items }) => items.length)).toEqual([9, 9, 9, 9, 9, 9, 6]);
+    expect(pages[0]!.prevCursor).toBeNull();
+    for (let index = pages.length - 1; index > 0; index--) {
+      const before = await operators.list({ sort, limit: 9, cursor: pages[index]!.prevCursor });
+      expect(before.items).toEqual(pages[index - 1]!.items);
+      expect(before.nextCursor).toBe(pages[index - 1]!.nextCursor);
+      expect(before.prevCursor === null).toBe(index === 1);
+    }
+  });
+
+  it('finds the same whether a filter holds for few or for many', async () => {
+    const { engine, tables } = (operators as unknown as { online: OnlineQueries & { engine: Engine; tables: Tables } })
+      .online;
+    const filters: OnlineFilter[] = [
+      { prefix: 'user-1' },
+      { prefix: '192.0.2.', prefixIp: ipRange('192.0.2.')! },
+      { ip: ipRange('198.51.100.0/24')! },
+      { deviceType: 'phone', prefix: 'device' },
+      { seen: { from: START + 10_000 }, created: { to: START + 15_000 } },
+    ];
+    for (const filter of filters) {
+      for (const sort of ['lastSeen', 'login', 'user'] as const) {
+        const [few, many] = [5000, 3].map(
+          (few) => new OnlineQueries(engine, tables, runtime.queries.realm, clock, 5000, few),
+        );
+        const portion = { from: null, backwards: false, limit: 200 };
+        const found = await few!.list(filter, sort, portion);
+        expect(found.length).toBeGreaterThan(3);
+        expect(await many!.list(filter, sort, portion)).toEqual(found);
+        expect([await few!.count(filter, 1000), await many!.count(filter, 1000)]).toEqual([found.length, found.length]);
+      }
+    }
+  });
+
   it.each([
     [{ userId: 'user-1' }, 1],
     [{ q: 'user-1' }, 11],
@@ -84,7 +127,12 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     [{ q: '100%_' }, 1],
     [{ q: '%' }, 0],
     [{ q: '_' }, 0],
-    [{ q: '192.0.2.5' }, 11],
+    [{ q: '192.0.2.5' }, 1],
+    [{ q: '192.0.2.' }, 60],
+    [{ ip: '192.0.2.0/29' }, 8],
+    [{ ip: '::ffff:192.0.2.5' }, 1],
+    [{ q: 'USER-1' }, 11],
+    [{ q: 'Device 4' }, 11],
     [{ ip: '192.0.2.5' }, 1],
     [{ ip: '198.51.100.1' }, 12],
     [{ deviceType: 'Phone' }, 30],
@@ -156,6 +204,28 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     expect(within.items.map(({ id }) => id)).toEqual(
       paged.filter(({ at }) => at >= from && at < to).map(({ id }) => id),
     );
+  });
+
+  it('by user is in the order of user ids, and grouped by user says what each is online with', async () => {
+    const { items } = await operators.list({ sort: 'user', limit: 200 });
+    const ids = items.map(({ userId }) => userId);
+    expect(ids).toEqual([...ids].sort());
+    await sessions.tokens.login('user-1', { deviceType: 'tablet', userName: 'Ursula' });
+    const users = await all((cursor) => operators.listUsers({ limit: 7, cursor }));
+    expect(users.map(({ userId }) => userId)).toEqual([...new Set(ids)]);
+    expect(users.find(({ userId }) => userId === 'user-1')).toEqual({
+      userId: 'user-1',
+      userName: 'Ursula',
+      sessions: 2,
+      lastSeenAt: clock.now(),
+      deviceTypes: ['phone', 'tablet'],
+    });
+    expect((await operators.listUsers({ q: 'URS' })).items.map(({ userId }) => userId)).toEqual(['user-1']);
+    expect((await operators.list({ q: 'ursula' })).total).toBe(1);
+    const kicked = (await operators.list({ q: 'ursula' })).items[0]!.id;
+    expect(await operators.kickSession(kicked, 'root', 'was a test')).toBe(1);
+    const [event] = (await operators.events({ sessionId: kicked, type: 'SESSION_ENDED' })).items;
+    expect(event).toMatchObject({ actor: 'root', reason: 'SESSION_KICKED', detail: { reason: 'was a test' } });
   });
 
   it('shows the past of a user page by page, with how each session ended', async () => {

@@ -10,6 +10,8 @@ export function recordOf(fields: Partial<SessionRecord> = {}): SessionRecord {
     realm: 'users',
     userId: 'alice',
     userKey: userKey('users', 'alice'),
+    userName: null,
+    loginMethod: null,
     deviceType: null,
     deviceId: null,
     deviceName: null,

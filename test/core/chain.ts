@@ -45,6 +45,8 @@ export class Chain {
     chain.record = {
       ...subject,
       userKey: 'key of alice',
+      userName: null,
+      loginMethod: null,
       deviceType: null,
       deviceId: null,
       deviceName: null,

@@ -56,6 +56,8 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
   it('is what the login said, and is kept through every request', async () => {
     const user = newUser();
     const options = {
+      userName: 'Alice Ärmel',
+      loginMethod: 'password',
       deviceType: 'Phone',
       deviceId: 'device-1',
       deviceName: '爱丽丝的手机 📱',

@@ -80,6 +80,8 @@ export class TestRepositories {
           realm: account.realm,
           userId,
           userKey: account.key,
+          userName: null,
+          loginMethod: null,
           deviceType: null,
           deviceId: null,
           deviceName: null,
@@ -131,7 +133,9 @@ export class TestRepositories {
 
   /** The audit trail of a user, oldest first. */
   async events(userId: string): Promise<SessionEvent[]> {
-    return [...(await this.queries.events({ account: this.account(userId) }, null, 1000))].reverse();
+    return [
+      ...(await this.queries.events({ account: this.account(userId) }, { from: null, backwards: false, limit: 1000 })),
+    ].reverse();
   }
 
   /** How many values sessions have left in the table. */

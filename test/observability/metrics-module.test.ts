@@ -99,7 +99,7 @@ describe('the metrics of a module', () => {
   it('count live sessions once in ten seconds, and leave the number out where nobody knows it', async () => {
     const registry = new Registry();
     const { tokens, runtime } = await open({ policy: undefined }, sessionMetrics({ registry }));
-    const counted = jest.spyOn(runtime.queries, 'countOnline');
+    const counted = jest.spyOn(runtime.online, 'count');
     await tokens.login('alice');
     await tokens.login('bob');
     const live = () => valueOf(registry, 'session_live_sessions');

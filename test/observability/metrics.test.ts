@@ -118,7 +118,7 @@ describe('metrics, with a Redis and a database that can fail', () => {
     expect(runtime.coherence.presence.pollAge).toBeLessThan(1000);
     faults.databaseProxy.hold();
     await until(() => runtime.coherence.presence.pollAge > 2000);
-    const counted = jest.spyOn(runtime.queries, 'countOnline').mockReturnValue(new Promise(() => undefined));
+    const counted = jest.spyOn(runtime.online, 'count').mockReturnValue(new Promise(() => undefined));
     for (let scrape = 0; scrape < 2; scrape++) {
       const startedAt = performance.now();
       expect(await valueOf(registry, 'session_change_log_lag_seconds')).toBeGreaterThan(2);

@@ -39,6 +39,8 @@ const record: fc.Arbitrary<SessionRecord> = fc
     id: text,
     realm: text,
     userId: text,
+    userName: textOrNull,
+    loginMethod: textOrNull,
     deviceType: textOrNull,
     deviceId: textOrNull,
     deviceName: textOrNull,

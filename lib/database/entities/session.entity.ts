@@ -5,6 +5,9 @@ import type { Claims } from '../../core/session.js';
 import type { SupersededPair } from '../../core/token-pair.js';
 import { json, nullable, number, text, userId } from './column-types.js';
 
+/** Operators search among who is online: where the engine can, the rows of the past are left out of what they search in. */
+const LIVE = { where: "status = 'live'" };
+
 /**
  * One login on one device, live or ended. Read it as you like; write it through TokenService only, or nodes will not
  * hear of the change. No column holds a credential: tokens are stored as SHA-256.
@@ -17,6 +20,14 @@ import { json, nullable, number, text, userId } from './column-types.js';
 @Index('idx_user_session_overdue', ['realm', 'status', 'usableUntil'])
 @Index('idx_user_session_by_use', ['realm', 'status', 'lastSeenAt', 'id'])
 @Index('idx_user_session_by_login', ['realm', 'status', 'createdAt', 'id'])
+@Index('idx_user_session_find_user', ['realm', 'status', 'userSearch', 'userKey', 'id'], LIVE)
+@Index('idx_user_session_find_name', ['realm', 'status', 'nameSearch', 'id'], LIVE)
+@Index('idx_user_session_find_device', ['realm', 'status', 'deviceSearch', 'id'], LIVE)
+@Index('idx_user_session_find_ip', ['realm', 'status', 'ipKey', 'id'], LIVE)
+@Index('idx_user_session_find_last_ip', ['realm', 'status', 'lastIpKey', 'id'], LIVE)
+@Index('idx_user_session_find_type', ['realm', 'status', 'deviceType', 'id'], LIVE)
+@Index('idx_user_session_find_method', ['realm', 'status', 'loginMethod', 'id'], LIVE)
+@Index('idx_user_session_by_reason', ['realm', 'endReason', 'endedAt', 'id'])
 export class SessionEntity {
   /** 128 random bits, 32 hex digits; public. */
   @PrimaryColumn(text('id', 32))
@@ -27,6 +38,29 @@ export class SessionEntity {
 
   @Column(userId())
   userId!: string;
+
+  @Column(nullable(text('user_name', 128)))
+  userName!: string | null;
+
+  @Column(nullable(text('login_method', 32)))
+  loginMethod!: string | null;
+
+  /** Beginning of the user id as operators search for it; this and the next ones as search-keys.ts makes them. */
+  @Column(nullable(text('user_search', 128)))
+  userSearch!: string | null;
+
+  @Column(nullable(text('name_search', 128)))
+  nameSearch!: string | null;
+
+  @Column(nullable(text('device_search', 128)))
+  deviceSearch!: string | null;
+
+  /** The address of the login, and that of the last use, as a number of 128 bits: 32 hex digits. */
+  @Column(nullable(text('ip_key', 32)))
+  ipKey!: string | null;
+
+  @Column(nullable(text('last_ip_key', 32)))
+  lastIpKey!: string | null;
 
   /** SHA-256 over realm and user id, 64 hex digits. */
   @Column(text('user_key', 64))

@@ -1,0 +1,193 @@
+import type { Clock } from '../core/clock.js';
+import type { SessionRecord } from '../core/session.js';
+import type { Engine, RunOptions } from './engine.js';
+import { Keyset, type Portion, every } from './keyset.js';
+import { type Condition, type OnlineFilter, conditionsOf } from './online-filter.js';
+import { SESSION_COLUMNS, optional, toRecord, toUserId } from './session-rows.js';
+import { type Row, type Statement, join, list, raw, sql } from './sql.js';
+import type { Tables } from './tables.js';
+
+export type OnlineSort = 'lastSeen' | 'login' | 'user';
+
+const ID = { name: 'id', kind: 'hex' } as const;
+
+/** By last use and by login the latest first; by user in the order of their search keys, which is nearly that of the alphabet. */
+export const ONLINE_ORDERS: Readonly<Record<OnlineSort, Keyset>> = {
+  lastSeen: new Keyset([{ name: 'last_seen_at', kind: 'number' }, ID], true),
+  login: new Keyset([{ name: 'created_at', kind: 'number' }, ID], true),
+  user: new Keyset([{ name: 'user_search', kind: 'hex' }, { name: 'user_key', kind: 'hex' }, ID], false),
+};
+
+export const USER_ORDER = new Keyset(
+  [
+    { name: 'user_search', kind: 'hex' },
+    { name: 'user_key', kind: 'hex' },
+  ],
+  false,
+);
+
+/**
+ * Up to so many sessions are found by what is asked for and then sorted; of more, the list is walked in its order until a page
+ * is full, which takes the fewer steps the more there are. Either is a matter of some thousand rows, and never of all.
+ */
+const FEW = 5000;
+const PLAN_KEPT_MS = 10_000;
+const MAX_PLANS = 500;
+
+/** How many sessions a condition holds for, as it was counted lately, and no further than to see that they are not few. */
+interface KnownCount {
+  readonly count: Promise<number>;
+  readonly until: number;
+}
+
+/** A user with live sessions. */
+export interface OnlineUser {
+  readonly userSearch: string;
+  readonly userKey: string;
+  readonly userId: string;
+  readonly userName: string | null;
+  readonly sessions: number;
+  readonly lastSeenAt: number;
+  /** Sorted; a session without one is not in it. */
+  readonly deviceTypes: readonly string[];
+}
+
+/** Reads of who is online. */
+export class OnlineQueries {
+  private readonly options: RunOptions;
+  private readonly counts = new Map<string, KnownCount>();
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly tables: Tables,
+    readonly realm: string,
+    private readonly clock: Clock,
+    budgetMs: number,
+    private readonly few = FEW,
+  ) {
+    this.options = { lane: 'work', budgetMs };
+  }
+
+  /** Live sessions in an order. */
+  async list(filter: OnlineFilter, sort: OnlineSort, portion: Portion): Promise<readonly SessionRecord[]> {
+    const order = ONLINE_ORDERS[sort];
+    const { rows } = await this.engine.read(
+      sql`SELECT ${SESSION_COLUMNS} FROM ${await this.source(filter)}
+        WHERE ${this.where(filter)}${order.after(portion)}${order.order(portion)}`,
+      this.options,
+    );
+    const records = rows.map(toRecord).filter((record) => record !== null);
+    return portion.backwards ? records.reverse() : records;
+  }
+
+  /** Users with live sessions, in the order of their search keys, with what they are online with. */
+  async users(filter: OnlineFilter, portion: Portion): Promise<readonly OnlineUser[]> {
+    const { rows: found } = await this.engine.read(
+      sql`SELECT user_search, user_key FROM ${await this.source(filter)} WHERE ${this.where(filter)}${USER_ORDER.after(portion)}
+        GROUP BY user_search, user_key${USER_ORDER.order(portion)}`,
+      this.options,
+    );
+    if (found.length === 0) return [];
+    const keys = found.map((row) => String(row.user_key));
+    const { rows } = await this.engine.read(
+      sql`SELECT user_key, MIN(user_id) AS user_id, MAX(user_name) AS user_name, device_type, COUNT(*) AS sessions,
+        MAX(last_seen_at) AS last_seen_at FROM ${this.tables.session}
+        WHERE user_key IN (${list(keys)}) AND status = 'live' AND usable_until > ${this.clock.now()}
+        GROUP BY user_key, device_type`,
+      this.options,
+    );
+    const users = found.flatMap((row) =>
+      toOnlineUser(
+        row,
+        rows.filter(({ user_key }) => user_key === row.user_key),
+      ),
+    );
+    return portion.backwards ? users.reverse() : users;
+  }
+
+  /** How many live sessions there are, counted up to `cap`. */
+  async count(filter: OnlineFilter, cap: number): Promise<number> {
+    const { rows } = await this.engine.read(
+      sql`SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM ${await this.source(filter)} WHERE ${this.where(filter)}
+        LIMIT ${cap}) AS counted`,
+      this.options,
+    );
+    return Number(rows[0]?.total);
+  }
+
+  /** The table, or those of its rows that the most telling condition of the filter holds for, if they are few. */
+  private async source(filter: OnlineFilter): Promise<Statement> {
+    const conditions = conditionsOf(filter);
+    const counts = await Promise.all(conditions.map((condition) => this.knownCount(condition)));
+    const fewest = Math.min(...counts);
+    const table = this.tables.session;
+    return fewest > this.few ? table : sql`(${this.rowsOf(conditions[counts.indexOf(fewest)]!)}) AS found`;
+  }
+
+  /** Each row once, although it may be in several of the ranges. */
+  private rowsOf({ ranges }: Condition): Statement {
+    const parts = ranges.map(({ where }, index) => {
+      const before = ranges.slice(0, index).map((range) => sql` AND (${range.where}) IS NOT TRUE`);
+      return sql`SELECT ${SESSION_COLUMNS}, ${raw('user_search, name_search, device_search, ip_key, last_ip_key')}
+        FROM ${this.tables.session} WHERE ${this.live()} AND ${where}${join([raw(''), ...before], '')}`;
+    });
+    return join(parts, ' UNION ALL ');
+  }
+
+  private knownCount(condition: Condition): Promise<number> {
+    const key = JSON.stringify([condition.where.chunks, condition.where.values]);
+    const known = this.counts.get(key);
+    const now = this.clock.monotonic();
+    if (known && now < known.until) return known.count;
+    const count = this.countFew(condition);
+    this.counts.delete(key);
+    if (this.counts.size >= MAX_PLANS) this.counts.delete(this.counts.keys().next().value!);
+    this.counts.set(key, { count, until: now + PLAN_KEPT_MS });
+    count.catch(() => this.counts.delete(key));
+    return count;
+  }
+
+  /** Sorted by the column, so that the engine reads its index and no more of it than it must. */
+  private async countFew({ ranges }: Condition): Promise<number> {
+    let sum = 0;
+    for (const { column, where } of ranges) {
+      const { rows } = await this.engine.read(
+        sql`SELECT COUNT(*) AS total FROM (SELECT ${raw(column)} FROM ${this.tables.session} WHERE ${this.live()} AND ${where}
+          ORDER BY ${raw(column)} LIMIT ${this.few + 1}) AS counted`,
+        this.options,
+      );
+      sum += Number(rows[0]?.total);
+      if (sum > this.few) break;
+    }
+    return sum;
+  }
+
+  private where(filter: OnlineFilter): Statement {
+    const conditions = conditionsOf(filter).map(({ where }) => where);
+    return every([this.live(), sql`usable_until > ${this.clock.now()}`, ...conditions]);
+  }
+
+  private live(): Statement {
+    return sql`realm = ${this.realm} AND status = 'live'`;
+  }
+}
+
+/** None where all sessions have ended since. @param groups one row for each type of device */
+function toOnlineUser(found: Row, groups: readonly Row[]): readonly OnlineUser[] {
+  const userId = toUserId(groups[0]?.user_id);
+  if (userId === null) return [];
+  return [
+    {
+      userSearch: String(found.user_search),
+      userKey: String(found.user_key),
+      userId,
+      userName: optional(groups.find(({ user_name }) => user_name !== null)?.user_name),
+      sessions: groups.reduce((sum, row) => sum + Number(row.sessions), 0),
+      lastSeenAt: Math.max(...groups.map((row) => Number(row.last_seen_at))),
+      deviceTypes: groups
+        .map((row) => optional(row.device_type))
+        .filter((type) => type !== null)
+        .sort(),
+    },
+  ];
+}
