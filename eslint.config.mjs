@@ -12,10 +12,11 @@ const allowed = {
   terminus: ['nest'],
   metrics: ['core', 'nest'],
   testing: ['core'],
+  console: ['client'],
 };
 
 const direction = Object.entries(allowed).map(([folder, may]) => ({
-  files: [`lib/${folder}/**/*.ts`],
+  files: [`lib/${folder}/**/*.{ts,tsx}`],
   rules: {
     'no-restricted-imports': [
       'error',
@@ -43,9 +44,18 @@ const direction = Object.entries(allowed).map(([folder, may]) => ({
 }));
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'dist-sample/**', 'coverage/**', '.quick-start/**', 'node_modules/**'] },
   {
-    files: ['**/*.ts'],
+    ignores: [
+      'dist/**',
+      'dist-sample/**',
+      'coverage/**',
+      '.quick-start/**',
+      'node_modules/**',
+      'lib/admin/console-assets.ts',
+    ],
+  },
+  {
+    files: ['**/*.{ts,tsx}'],
     extends: [...tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -61,11 +71,11 @@ export default tseslint.config(
       'no-console': 'off',
     },
   },
-  { files: ['lib/**/*.ts'], rules: { 'no-console': 'error' } },
+  { files: ['lib/**/*.{ts,tsx}'], rules: { 'no-console': 'error' } },
   // Rows and messages from other processes come without types; a test says what it expects of them.
   { files: ['test/**/*.ts'], rules: { '@typescript-eslint/no-unnecessary-type-assertion': 'off' } },
   {
-    files: ['lib/**/*.ts', 'sample-app/**/*.ts'],
+    files: ['lib/**/*.{ts,tsx}', 'sample-app/**/*.ts'],
     rules: {
       'no-restricted-syntax': ['error', { selector: 'ExportAllDeclaration', message: 'Name what is exported.' }],
     },

@@ -31,7 +31,7 @@ export type { DevicePolicy, LiveSession, LoginCandidate, Overflow, SlotDecision 
 export type { PolicyContext, PolicyOption } from './core/login-flow.js';
 export type { ImpersonationOptions, KickOptions, LoginOptions } from './core/login-input.js';
 export type { EndedSessionSummary, LoginResult } from './core/login-flow.js';
-export type { TokenUse } from './core/token-service.js';
+export type { TokenUse } from './core/token-use.js';
 export type { RefreshResult } from './core/token-refresh.js';
 export type { EndExplanation } from './core/end-explanation.js';
 export type { Introspection } from './core/introspection.js';

@@ -12,6 +12,8 @@ import type { EndedFilter, EventFilter } from '../database/session-queries.js';
 export interface OnlineCriteria {
   /** Beginning of a user id, a user's name, the name of a device or an address, in any case; at most 128 characters, of which 64 bytes count. */
   readonly q?: string;
+  /** Whether `q` may be the beginning of an address; default true. */
+  readonly addresses?: boolean;
   readonly userId?: UserId;
   /** Address of the login or of the last use, or a network such as `192.0.2.0/24`. */
   readonly ip?: string;
@@ -49,7 +51,7 @@ export interface EventCriteria {
 /** @throws SessionError ARGUMENT_INVALID */
 export function onlineFilter(realm: string, criteria: OnlineCriteria): OnlineFilter {
   const prefix = optionalText(criteria.q, 'q', 128);
-  const prefixIp = prefix === null ? null : ipRange(prefix);
+  const prefixIp = prefix === null || criteria.addresses === false ? null : ipRange(prefix);
   const ip = networkOf(criteria.ip);
   const deviceType = optionalText(criteria.deviceType, 'deviceType', 32)?.toLowerCase() ?? null;
   const loginMethod = optionalText(criteria.loginMethod, 'loginMethod', 32)?.toLowerCase() ?? null;
@@ -92,7 +94,7 @@ export function eventFilter(realm: string, criteria: EventCriteria): EventFilter
     ...(criteria.userId !== undefined && { account: accountRef(realm, criteria.userId) }),
     ...(criteria.sessionId !== undefined && { sessionId: criteria.sessionId }),
     ...(ip !== null && { ip }),
-    ...(type !== null && { type }),
+    ...(type !== null && { types: [type] }),
     ...timeRange(criteria, 'from', 'to'),
   };
 }

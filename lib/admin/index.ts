@@ -12,3 +12,5 @@ export type { EndedCriteria, EventCriteria, OnlineCriteria } from './admin-filte
 export type { Page, PageQuery } from './cursor.js';
 export type { OnlineSort } from '../database/online-queries.js';
 export type { SessionEvent, SessionEventType } from '../core/session-event.js';
+export { SessionAdminModule } from './session-admin.module.js';
+export type { AdminRight, ConsoleOptions, Operator, SessionAdminOptions, UserDescription } from './admin-options.js';

@@ -2,7 +2,7 @@ import { type Duration, parseDuration } from './duration.js';
 import { jsonText } from './json-value.js';
 import { invalidArgument } from './session-error.js';
 import type { Claims } from './session.js';
-import { isSessionId } from './token-codec.js';
+import { sessionIdOf } from './token-codec.js';
 
 /** What an application tells about a login. All of it is optional. */
 export interface LoginOptions {
@@ -142,12 +142,6 @@ export interface KickOptions {
 /** @throws SessionError ARGUMENT_INVALID */
 export function kickOf(options: KickOptions): { readonly by: string; readonly comment: string | null } {
   return { by: actorOf(options?.by), comment: optionalText(options.reason, 'reason', 255) };
-}
-
-/** @throws SessionError ARGUMENT_INVALID */
-export function sessionIdOf(value: unknown, name: string): string {
-  if (!isSessionId(value)) throw invalidArgument(name, 'must be a session id: 32 hexadecimal digits');
-  return value;
 }
 
 const MAX_IDS = 500;

@@ -9,22 +9,30 @@ import type { EndReason } from './end-reason.js';
  *   successor had been taken to
  * - SESSION_ENDED: one session ended, with the reason
  * - ACCOUNT_SESSIONS_ENDED: someone ended all sessions of an account at once; `ended` says how many there were
+ * - BULK_KICK: an operator ended the sessions that a selection or a filter held for, which `detail` names; once when it
+ *   began, and once when it was done, when `ended` says how many there were
  * - KICK_WITHOUT_EFFECT: an operator tried to end a session that was not live
  * - CONFIRMED: the user proved again who they are
  * - BANNED, BAN_LIFTED: an account was banned, or is not any more; `detail` holds the ban
+ * - EXPORTED: an operator downloaded a list; `detail` says which, and how many lines it had
  */
-export type SessionEventType =
-  | 'LOGIN'
-  | 'LOGIN_REFUSED'
-  | 'IMPERSONATION'
-  | 'TOKEN_RENEWED'
-  | 'REFRESH_REUSED'
-  | 'SESSION_ENDED'
-  | 'ACCOUNT_SESSIONS_ENDED'
-  | 'KICK_WITHOUT_EFFECT'
-  | 'CONFIRMED'
-  | 'BANNED'
-  | 'BAN_LIFTED';
+export const SESSION_EVENT_TYPES = [
+  'LOGIN',
+  'LOGIN_REFUSED',
+  'IMPERSONATION',
+  'TOKEN_RENEWED',
+  'REFRESH_REUSED',
+  'SESSION_ENDED',
+  'ACCOUNT_SESSIONS_ENDED',
+  'BULK_KICK',
+  'KICK_WITHOUT_EFFECT',
+  'CONFIRMED',
+  'BANNED',
+  'BAN_LIFTED',
+  'EXPORTED',
+] as const;
+
+export type SessionEventType = (typeof SESSION_EVENT_TYPES)[number];
 
 /** One line of the audit trail. */
 export interface SessionEvent {

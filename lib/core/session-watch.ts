@@ -1,5 +1,6 @@
 import type { Clock } from './clock.js';
 import { PeriodicTask } from './periodic-task.js';
+import { invalidArgument } from './session-error.js';
 import type { SessionEnd, SessionRecord } from './session.js';
 
 type Listener = (end: SessionEnd | null) => void;
@@ -25,8 +26,9 @@ export class SessionWatch {
     );
   }
 
-  /** @returns a function that stops watching */
+  /** @returns a function that stops watching @throws SessionError ARGUMENT_INVALID for a listener that is no function */
   watch(sessionId: string, listener: Listener): () => void {
+    if (typeof listener !== 'function') throw invalidArgument('listener', 'must be a function');
     const listeners = this.listeners.get(sessionId) ?? new Set();
     this.listeners.set(sessionId, listeners.add(listener));
     return () => {

@@ -1,5 +1,6 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { SecretKeys } from './secret-keys.js';
+import { invalidArgument } from './session-error.js';
 
 /** What a token is for; one kind never passes for another. `at` is an access token, `rt` a refresh token. */
 export type TokenKind = 'at' | 'rt';
@@ -105,4 +106,10 @@ const SESSION_ID = /^[0-9a-f]{32}$/;
 /** Whether a value has the form of a session id. */
 export function isSessionId(value: unknown): value is string {
   return typeof value === 'string' && SESSION_ID.test(value);
+}
+
+/** @throws SessionError ARGUMENT_INVALID naming the argument */
+export function sessionIdOf(value: unknown, name: string): string {
+  if (!isSessionId(value)) throw invalidArgument(name, 'must be a session id: 32 hexadecimal digits');
+  return value;
 }

@@ -1,11 +1,9 @@
-import type { AccountControl, BanOptions, BanResult } from './account-control.js';
-import type { ActivityRecorder } from './activity-recorder.js';
+import type { BanOptions, BanResult } from './account-control.js';
 import type { Ban } from './ban.js';
-import type { Clock } from './clock.js';
-import type { DataStore, DataStores } from './data-store.js';
+import type { DataStore } from './data-store.js';
 import { type EndExplanation, explainEnd } from './end-explanation.js';
 import { type Introspection, introspectionOf } from './introspection.js';
-import type { LoginFlow, LoginResult } from './login-flow.js';
+import type { LoginResult } from './login-flow.js';
 import {
   type ImpersonationOptions,
   type LoginOptions,
@@ -15,51 +13,16 @@ import {
   impersonationLife,
   kickOf,
   optionalText,
-  sessionIdOf,
   sessionIdsOf,
 } from './login-input.js';
 import { issueTicket } from './login-ticket.js';
-import type { SecretKeys } from './secret-keys.js';
-import type { SessionChanges } from './session-changes.js';
-import type { SessionEnding } from './session-ending.js';
-import { invalidArgument } from './session-error.js';
-import type { SessionLookup } from './session-lookup.js';
-import type { SessionRepository } from './session-repository.js';
-import type { SessionWatch } from './session-watch.js';
 import { type Claims, type Session, type SessionEnd, type SessionWithEnd, toSession } from './session.js';
-import { isSessionId } from './token-codec.js';
-import type { RefreshResult, TokenRefresh } from './token-refresh.js';
+import { isSessionId, sessionIdOf } from './token-codec.js';
+import type { RefreshResult } from './token-refresh.js';
+import type { TokenServiceParts } from './token-service-parts.js';
+import type { TokenUse } from './token-use.js';
 import { type AccountRef, type UserId, accountRef, actorText } from './user-key.js';
 import type { Verification } from './verification.js';
-import type { Verifier } from './verifier.js';
-
-/** How a token is being used. */
-export interface TokenUse {
-  /** Address of the client; noted as that of the session's last use. */
-  readonly ip?: string | null;
-  /** Whether the database is to be asked in any case; default false. */
-  readonly strict?: boolean;
-  /** Whether it counts as a use of the session, for lastSeenAt and the idle timeout; default true. */
-  readonly activity?: boolean;
-}
-
-/** What a TokenService is made of. */
-export interface TokenServiceParts {
-  readonly realm: string;
-  readonly keys: SecretKeys;
-  readonly repository: SessionRepository;
-  readonly lookup: SessionLookup;
-  readonly verifier: Verifier;
-  readonly loginFlow: LoginFlow;
-  readonly tokenRefresh: TokenRefresh;
-  readonly ending: SessionEnding;
-  readonly changes: SessionChanges;
-  readonly accounts: AccountControl;
-  readonly data: DataStores;
-  readonly watch: SessionWatch;
-  readonly activity: ActivityRecorder;
-  readonly clock: Clock;
-}
 
 /**
  * Logins of one realm: give them out, check them, list them and end them. A plain class, made by SessionModule.
@@ -285,7 +248,6 @@ export class TokenService {
    * @returns a function that stops watching
    */
   watchSession(sessionId: string, listener: (end: SessionEnd | null) => void): () => void {
-    if (typeof listener !== 'function') throw invalidArgument('listener', 'must be a function');
     return this.parts.watch.watch(sessionIdOf(sessionId, 'sessionId'), listener);
   }
 

@@ -52,6 +52,14 @@ export interface OnlineUser {
   readonly deviceTypes: readonly string[];
 }
 
+/** How many are online. */
+export interface OnlineSummary {
+  readonly sessions: number;
+  readonly users: number;
+  /** Most first; null for sessions without a type. */
+  readonly byDeviceType: readonly { readonly deviceType: string | null; readonly sessions: number }[];
+}
+
 /** Reads of who is online. */
 export class OnlineQueries {
   private readonly options: RunOptions;
@@ -78,6 +86,40 @@ export class OnlineQueries {
     );
     const records = rows.map(toRecord).filter((record) => record !== null);
     return portion.backwards ? records.reverse() : records;
+  }
+
+  /** The same as places in the order of logins, for whoever goes through all of them. */
+  async places(
+    filter: OnlineFilter,
+    portion: Portion,
+  ): Promise<readonly { readonly id: string; readonly at: number }[]> {
+    const order = ONLINE_ORDERS.login;
+    const { rows } = await this.engine.read(
+      sql`SELECT id, created_at FROM ${await this.source(filter)}
+        WHERE ${this.where(filter)}${order.after(portion)}${order.order(portion)}`,
+      this.options,
+    );
+    return rows.map((row) => ({ id: String(row.id), at: Number(row.created_at) }));
+  }
+
+  /** How many live sessions there are of each type of device, and how many users they have. */
+  async summary(): Promise<OnlineSummary> {
+    const { rows } = await this.engine.read(
+      sql`SELECT device_type, COUNT(*) AS sessions FROM ${this.tables.session} WHERE ${this.where({})} GROUP BY device_type`,
+      this.options,
+    );
+    const { rows: users } = await this.engine.read(
+      sql`SELECT COUNT(DISTINCT user_key) AS users FROM ${this.tables.session} WHERE ${this.where({})}`,
+      this.options,
+    );
+    const byDeviceType = rows
+      .map((row) => ({ deviceType: optional(row.device_type), sessions: Number(row.sessions) }))
+      .sort((a, b) => b.sessions - a.sessions);
+    return {
+      sessions: byDeviceType.reduce((sum, { sessions }) => sum + sessions, 0),
+      users: Number(users[0]?.users),
+      byDeviceType,
+    };
   }
 
   /** Users with live sessions, in the order of their search keys, with what they are online with. */

@@ -7,7 +7,7 @@ import type { Engine, RunOptions } from './engine.js';
 import { Keyset, type Portion, every } from './keyset.js';
 import type { TimeRange } from './online-filter.js';
 import { SESSION_COLUMNS, isEndReason, optional, toRecord, toUserId } from './session-rows.js';
-import { type Row, type Statement, raw, sql } from './sql.js';
+import { type Row, type Statement, list, raw, sql } from './sql.js';
 import { parseStored } from './stored-json.js';
 import type { Tables } from './tables.js';
 
@@ -23,7 +23,7 @@ export interface EventFilter {
   readonly account?: AccountRef;
   readonly sessionId?: string;
   readonly ip?: string;
-  readonly type?: SessionEventType;
+  readonly types?: readonly SessionEventType[];
   readonly from?: number;
   readonly to?: number;
 }
@@ -55,6 +55,15 @@ export class SessionQueries {
     return this.records(where, LOGIN_ORDER, portion);
   }
 
+  /** Sessions by their ids, live or ended, in any order; at most 500. */
+  async byIds(ids: readonly string[]): Promise<readonly SessionRecord[]> {
+    const { rows } = await this.engine.read(
+      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE id IN (${list(ids)}) AND realm = ${this.realm}`,
+      this.options,
+    );
+    return rows.map(toRecord).filter((record) => record !== null);
+  }
+
   /** Past sessions, latest end first. */
   async ended({ account, reason, ended }: EndedFilter, portion: Portion): Promise<readonly SessionRecord[]> {
     const conditions = [
@@ -73,7 +82,7 @@ export class SessionQueries {
     if (filter.account) conditions.push(sql`user_key = ${filter.account.key}`);
     if (filter.sessionId !== undefined) conditions.push(sql`session_id = ${filter.sessionId}`);
     if (filter.ip !== undefined) conditions.push(sql`ip = ${filter.ip}`);
-    if (filter.type !== undefined) conditions.push(sql`type = ${filter.type}`);
+    if (filter.types) conditions.push(sql`type IN (${list(filter.types)})`);
     if (filter.from !== undefined) conditions.push(sql`id >= ${idFrom(filter.from)}`);
     if (filter.to !== undefined) conditions.push(sql`id < ${idFrom(filter.to)}`);
     const { rows } = await this.engine.read(

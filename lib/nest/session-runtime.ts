@@ -54,7 +54,7 @@ export class SessionRuntime {
     readonly options: ResolvedOptions,
     readonly clock: Clock,
     readonly timing: Timing,
-    private readonly database: Database,
+    readonly database: Database,
     private readonly repository: SessionRepository,
     private readonly membership: TypeOrmMembership,
     readonly coherence: CacheCoherence,

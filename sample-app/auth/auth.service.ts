@@ -29,7 +29,14 @@ export class AuthService {
     const user = await this.users.authenticate(username, password);
     if (!user) throw new SessionError('BAD_CREDENTIALS');
     const claims = { username: user.username, roles: user.role === '' ? [] : [user.role] };
-    return this.tokens.login(user.username, { ...device, ...client, ticket, claims });
+    return this.tokens.login(user.username, {
+      userName: user.username,
+      loginMethod: 'password',
+      ...device,
+      ...client,
+      ticket,
+      claims,
+    });
   }
 
   /**

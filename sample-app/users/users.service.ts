@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { SessionError } from 'nestjs-latchkey';
-import type { Repository } from 'typeorm';
+import { In, type Repository } from 'typeorm';
 import { AppUser } from './app-user.entity.js';
 import { PasswordHasher } from './password-hasher.js';
 
@@ -33,6 +33,14 @@ export class UsersService {
     const seen = { username: user.username, passwordHash: user.passwordHash };
     const { affected } = await inTime(this.users.update(seen, { passwordHash }));
     return affected === 1;
+  }
+
+  /** Those of these names that are users. */
+  async findAll(usernames: readonly string[]): Promise<readonly AppUser[]> {
+    // PostgreSQL refuses a whole statement for one name that no column can hold.
+    const asked = new Set(usernames.filter((name) => !name.includes('\0')));
+    const users = asked.size === 0 ? [] : await inTime(this.users.findBy({ username: In([...asked]) }));
+    return users.filter(({ username }) => asked.has(username));
   }
 
   /** The user with exactly this name, or null. */

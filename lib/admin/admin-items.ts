@@ -1,0 +1,102 @@
+import type { Ban } from '../core/ban.js';
+import type { SessionEvent } from '../core/session-event.js';
+import type { Session, SessionWithEnd } from '../core/session.js';
+import type { KnownOperator } from './operator.js';
+import type { OnlineUserItem } from './online-users.service.js';
+import type { ShownUser } from './user-directory.js';
+
+/** What items are made with: names of users, and what the operator may see. */
+export interface View {
+  readonly users: ReadonlyMap<string, ShownUser>;
+  readonly operator: KnownOperator;
+}
+
+/** A session as operators see it. */
+export function toSessionItem(session: Session, { users, operator }: View) {
+  const seesAddresses = operator.rights.has('viewAddresses');
+  const user = users.get(session.userId);
+  return {
+    sessionId: session.id,
+    userId: session.userId,
+    username: user?.username ?? session.userName,
+    avatarUrl: user?.avatarUrl ?? null,
+    deviceType: session.deviceType,
+    deviceId: session.deviceId,
+    deviceName: session.deviceName,
+    loginMethod: session.loginMethod,
+    ip: seesAddresses ? session.ip : null,
+    userAgent: seesAddresses ? session.userAgent : null,
+    createdAt: toIso(session.createdAt),
+    lastSeenAt: toIso(session.lastSeenAt),
+    lastIp: seesAddresses ? session.lastIp : null,
+    expiresAt: toIso(session.expiresAt),
+    impersonator: session.impersonator,
+    current: session.id === operator.session.id,
+  };
+}
+
+export type SessionItem = ReturnType<typeof toSessionItem>;
+
+/** What is known of the session that took the place of another one. */
+export type Successors = ReadonlyMap<string, Session>;
+
+/** The same with how it ended, if it has. */
+export function toPastSessionItem({ end, ...session }: SessionWithEnd, view: View, successors: Successors) {
+  return {
+    ...toSessionItem(session, view),
+    ...(end && {
+      endReason: end.reason,
+      endedAt: toIso(end.at),
+      endedBy: end.by,
+      replacedBy: end.replacedBy === null ? null : toSuccessor(end.replacedBy, successors),
+    }),
+  };
+}
+
+function toSuccessor(sessionId: string, successors: Successors) {
+  const session = successors.get(sessionId);
+  return {
+    sessionId,
+    deviceType: session?.deviceType ?? null,
+    deviceName: session?.deviceName ?? null,
+    createdAt: session ? toIso(session.createdAt) : null,
+  };
+}
+
+export function toOnlineUserItem({ userName, lastSeenAt, ...user }: OnlineUserItem, { users }: View) {
+  const shown = users.get(user.userId);
+  return {
+    ...user,
+    username: shown?.username ?? userName,
+    avatarUrl: shown?.avatarUrl ?? null,
+    lastSeenAt: toIso(lastSeenAt),
+  };
+}
+
+export function toEventItem({ at, ip, detail, ...event }: SessionEvent, { users, operator }: View) {
+  const seesAddresses = operator.rights.has('viewAddresses');
+  return {
+    ...event,
+    detail: seesAddresses ? detail : withoutAddresses(detail),
+    at: toIso(at),
+    username: event.userId === null ? null : (users.get(event.userId)?.username ?? null),
+    ip: seesAddresses ? ip : null,
+  };
+}
+
+/** Of a refresh token that was used twice, the detail says where its successor had gone to. */
+function withoutAddresses(detail: SessionEvent['detail']): SessionEvent['detail'] {
+  if (!detail || !('renewedFrom' in detail)) return detail;
+  const { renewedFrom: _, ...rest } = detail;
+  return rest;
+}
+
+export type EventItem = ReturnType<typeof toEventItem>;
+
+export function toBanItem(ban: Ban) {
+  return { ...ban, at: toIso(ban.at), until: ban.until === null ? null : toIso(ban.until) };
+}
+
+export function toIso(at: number): string {
+  return new Date(at).toISOString();
+}

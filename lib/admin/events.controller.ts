@@ -1,0 +1,26 @@
+import { Get, Query } from '@nestjs/common';
+import { toEventItem } from './admin-items.js';
+import { readEventsQuery } from './admin-requests.js';
+import { AdminRoutes } from './admin-route.js';
+import { OnlineUsersService } from './online-users.service.js';
+import { CurrentOperator, type KnownOperator } from './operator.js';
+import { UserDirectory } from './user-directory.js';
+import { forbidAddresses } from './within-rights.js';
+
+/** The audit trail. */
+@AdminRoutes('events')
+export class EventsController {
+  constructor(
+    private readonly online: OnlineUsersService,
+    private readonly users: UserDirectory,
+  ) {}
+
+  @Get()
+  async list(@Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
+    const wanted = readEventsQuery(query);
+    forbidAddresses(operator, wanted.ip);
+    const { items, ...page } = await this.online.events(wanted);
+    const users = await this.users.describe(items.flatMap(({ userId }) => userId ?? []));
+    return { items: items.map((item) => toEventItem(item, { users, operator })), ...page };
+  }
+}

@@ -1,0 +1,114 @@
+import { Readable } from 'node:stream';
+import { Get, Query, StreamableFile } from '@nestjs/common';
+import { OperatorAudit } from '../database/operator-audit.js';
+import { type EventItem, type SessionItem, toEventItem, toSessionItem } from './admin-items.js';
+import { NeedsRight } from './admin.guard.js';
+import { readEventsQuery, readOnlineQuery } from './admin-requests.js';
+import { AdminRoutes } from './admin-route.js';
+import type { Page } from './cursor.js';
+import { EXPORT_TYPES, exportText } from './list-export.js';
+import { MAX_PAGE } from './page-limit.js';
+import { OnlineUsersService } from './online-users.service.js';
+import { CurrentOperator, type KnownOperator } from './operator.js';
+import { RequestInput } from './request-input.js';
+import { UserDirectory } from './user-directory.js';
+import { forbidAddresses, withinRights } from './within-rights.js';
+
+const SESSION_COLUMNS = [
+  'sessionId',
+  'userId',
+  'username',
+  'deviceType',
+  'deviceId',
+  'deviceName',
+  'loginMethod',
+  'ip',
+  'userAgent',
+  'createdAt',
+  'lastSeenAt',
+  'lastIp',
+  'expiresAt',
+  'impersonator',
+] as const satisfies readonly (keyof SessionItem)[];
+
+const EVENT_COLUMNS = [
+  'id',
+  'at',
+  'type',
+  'userId',
+  'username',
+  'sessionId',
+  'reason',
+  'actor',
+  'ip',
+  'deviceType',
+  'deviceName',
+  'ended',
+  'detail',
+] as const satisfies readonly (keyof EventItem)[];
+
+/** Whole lists as downloads, read page by page while they are sent. */
+@AdminRoutes()
+export class ExportController {
+  constructor(
+    private readonly online: OnlineUsersService,
+    private readonly users: UserDirectory,
+    private readonly audit: OperatorAudit,
+  ) {}
+
+  @Get('online-users/export')
+  @NeedsRight('export')
+  async sessions(@Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
+    const wanted = withinRights(operator, readOnlineQuery(query));
+    const pages = pagesOf((cursor) => this.online.list({ ...wanted, sort: 'login', limit: MAX_PAGE, cursor }));
+    const portions = this.portions(pages, operator, toSessionItem);
+    return this.file('online-users', query, operator, SESSION_COLUMNS, portions);
+  }
+
+  @Get('events/export')
+  @NeedsRight('export')
+  async events(@Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
+    const wanted = readEventsQuery(query);
+    forbidAddresses(operator, wanted.ip);
+    const pages = pagesOf((cursor) => this.online.events({ ...wanted, limit: MAX_PAGE, cursor }));
+    return this.file('events', query, operator, EVENT_COLUMNS, this.portions(pages, operator, toEventItem));
+  }
+
+  private async *portions<T extends { readonly userId: string | null }, I>(
+    pages: AsyncIterable<readonly T[]>,
+    operator: KnownOperator,
+    toItem: (item: T, view: Parameters<typeof toEventItem>[1]) => I,
+  ): AsyncGenerator<readonly I[]> {
+    for await (const items of pages) {
+      const users = await this.users.describe(items.flatMap(({ userId }) => userId ?? []));
+      yield items.map((item) => toItem(item, { users, operator }));
+    }
+  }
+
+  /** Written down before the first byte is sent: the download may be broken off after any. */
+  private async file<T extends object>(
+    list: string,
+    query: unknown,
+    { userId }: KnownOperator,
+    columns: readonly (keyof T & string)[],
+    portions: AsyncIterable<readonly T[]>,
+  ): Promise<StreamableFile> {
+    const input = new RequestInput(query);
+    const format = input.choice('format', ['csv', 'ndjson']) ?? 'csv';
+    const { format: _, limit: __, cursor: ___, ...filter } = query as Record<string, unknown>;
+    await this.audit.record({ type: 'EXPORTED', by: userId, detail: { list, format, filter } });
+    return new StreamableFile(Readable.from(exportText(format, columns, portions)), {
+      type: EXPORT_TYPES[format],
+      disposition: `attachment; filename="${list}.${format}"`,
+    });
+  }
+}
+
+async function* pagesOf<T>(read: (cursor: string | null) => Promise<Page<T>>): AsyncGenerator<readonly T[]> {
+  let cursor: string | null = null;
+  do {
+    const page: Page<T> = await read(cursor);
+    yield page.items;
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+}

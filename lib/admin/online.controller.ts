@@ -1,0 +1,74 @@
+import { Delete, Get, Param, Query } from '@nestjs/common';
+import { SessionError } from '../core/session-error.js';
+import { TokenService } from '../core/token-service.js';
+import { toOnlineUserItem, toSessionItem } from './admin-items.js';
+import { NeedsRight } from './admin.guard.js';
+import { readEndedSessionsQuery, readOnlineQuery, readReason } from './admin-requests.js';
+import { AdminRoutes } from './admin-route.js';
+import { OnlineUsersService } from './online-users.service.js';
+import { CurrentOperator, type KnownOperator } from './operator.js';
+import { RequestInput } from './request-input.js';
+import { withinRights } from './within-rights.js';
+import { PastSessions } from './past-sessions.js';
+import { UserDirectory } from './user-directory.js';
+
+/** Who is online, and who was. */
+@AdminRoutes()
+export class OnlineController {
+  constructor(
+    private readonly online: OnlineUsersService,
+    private readonly tokens: TokenService,
+    private readonly users: UserDirectory,
+    private readonly past: PastSessions,
+  ) {}
+
+  @Get('operator')
+  async operator(@CurrentOperator() { userId, session, rights }: KnownOperator) {
+    const users = await this.users.describe([userId]);
+    const may = (right: Parameters<typeof rights.has>[0]) => rights.has(right);
+    return {
+      userId,
+      username: users.get(userId)?.username ?? session.userName,
+      rights: {
+        viewAddresses: may('viewAddresses'),
+        kick: may('kick'),
+        ban: may('ban'),
+        impersonate: may('impersonate'),
+        export: may('export'),
+      },
+    };
+  }
+
+  @Get('online-users')
+  async list(@Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
+    const { groupBy, ...asked } = readOnlineQuery(query);
+    const wanted = withinRights(operator, asked);
+    if (groupBy) {
+      const { items, ...page } = await this.online.listUsers(wanted);
+      const users = await this.users.describe(items.map(({ userId }) => userId));
+      return { items: items.map((item) => toOnlineUserItem(item, { users, operator })), ...page };
+    }
+    const { items, ...page } = await this.online.list(wanted);
+    const users = await this.users.describe(items.map(({ userId }) => userId));
+    return { items: items.map((item) => toSessionItem(item, { users, operator })), ...page };
+  }
+
+  @Get('ended-sessions')
+  async ended(@Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
+    return this.past.show(await this.online.endedSessions(readEndedSessionsQuery(query)), operator);
+  }
+
+  @Get('sessions/:id')
+  async session(@Param('id') id: string, @CurrentOperator() operator: KnownOperator) {
+    const session = await this.tokens.findSession(id);
+    if (!session) throw new SessionError('SESSION_NOT_FOUND');
+    const { items } = await this.past.show({ items: [session], nextCursor: null, prevCursor: null }, operator);
+    return items[0];
+  }
+
+  @Delete('sessions/:id')
+  @NeedsRight('kick')
+  async kick(@Param('id') id: string, @Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
+    return { ended: await this.online.kickSession(id, operator.userId, readReason(new RequestInput(query))) };
+  }
+}

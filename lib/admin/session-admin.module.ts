@@ -1,0 +1,60 @@
+import { Module } from '@nestjs/common';
+import { OperatorAudit } from '../database/operator-audit.js';
+import { SessionRuntime } from '../nest/session-runtime.js';
+import { AccountsController } from './accounts.controller.js';
+import { ADMIN_OPTIONS, AdminGuard } from './admin.guard.js';
+import { type SessionAdminOptions, resolveAdminOptions } from './admin-options.js';
+import { BulkKick } from './bulk-kick.js';
+import { ConsoleController } from './console.controller.js';
+import { EventsController } from './events.controller.js';
+import { ExportController } from './export.controller.js';
+import { KickController } from './kick.controller.js';
+import { LiveController } from './live.controller.js';
+import { LiveFeed } from './live-feed.js';
+import { OnlineController } from './online.controller.js';
+import { OnlineSummaries } from './online-summary.js';
+import { OnlineUsersService } from './online-users.service.js';
+import { PastSessions } from './past-sessions.js';
+import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session-admin.module-definition.js';
+import { UserDirectory } from './user-directory.js';
+
+/**
+ * Routes and a page for operators: who is online, what happened, and to end any of it.
+ * `SessionAdminModule.forRoot({ path: 'admin', authorize: ({ claims }) => claims.role === 'admin', console: { login: '/login' } })`,
+ * or `forRootAsync`, beside a SessionModule that is global or among its `imports`. It does not start without `authorize` or
+ * `guards`. The routes are in docs/operators.md.
+ */
+@Module({
+  controllers: [
+    ConsoleController,
+    // Before the lists, whose routes would take "export" for something of theirs.
+    ExportController,
+    OnlineController,
+    AccountsController,
+    KickController,
+    EventsController,
+    LiveController,
+  ],
+  providers: [
+    {
+      provide: ADMIN_OPTIONS,
+      inject: [MODULE_OPTIONS_TOKEN],
+      useFactory: (options: SessionAdminOptions) => resolveAdminOptions(options),
+    },
+    {
+      provide: OperatorAudit,
+      inject: [SessionRuntime],
+      useFactory: ({ database: { engine, tables }, options: { realm }, clock, timing }: SessionRuntime) =>
+        new OperatorAudit(engine, tables, realm, clock, timing.endBudget),
+    },
+    AdminGuard,
+    UserDirectory,
+    OnlineUsersService,
+    OnlineSummaries,
+    PastSessions,
+    BulkKick,
+    LiveFeed,
+  ],
+  exports: [OnlineUsersService],
+})
+export class SessionAdminModule extends ConfigurableModuleClass {}

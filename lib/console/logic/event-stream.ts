@@ -1,0 +1,55 @@
+import { LineReader } from './line-reader.js';
+
+export interface StreamEvent {
+  /** `message` where the stream names none. */
+  readonly event: string;
+  readonly data: string;
+  /** The last id that the stream gave, '' before the first. */
+  readonly id: string;
+}
+
+/** Reads `text/event-stream` (HTML Living Standard, 9.2.6) from pieces of text, however they are cut. */
+export class EventStreamParser {
+  /** What the stream asks to wait before the next attempt, in ms. */
+  retryMs: number | undefined;
+  private readonly lines = new LineReader();
+  private first = true;
+  private event = '';
+  private data: string[] = [];
+  private id: string;
+
+  /** @param lastId id that the connection before ended with */
+  constructor(lastId = '') {
+    this.id = lastId;
+  }
+
+  /** @returns the events that this piece completes */
+  push(piece: string): StreamEvent[] {
+    let text = piece;
+    if (this.first && text !== '') {
+      this.first = false;
+      if (text.startsWith('\uFEFF')) text = text.slice(1);
+    }
+    return this.lines.push(text).flatMap((line) => this.read(line) ?? []);
+  }
+
+  private read(line: string): StreamEvent | undefined {
+    if (line === '') return this.dispatch();
+    const colon = line.indexOf(':');
+    if (colon === 0) return undefined;
+    const field = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
+    if (field === 'event') this.event = value;
+    else if (field === 'data') this.data.push(value);
+    else if (field === 'id' && !value.includes('\0')) this.id = value;
+    else if (field === 'retry' && /^\d+$/.test(value)) this.retryMs = Number(value);
+    return undefined;
+  }
+
+  private dispatch(): StreamEvent | undefined {
+    const { event, data } = this;
+    this.event = '';
+    this.data = [];
+    return data.length === 0 ? undefined : { event: event || 'message', data: data.join('\n'), id: this.id };
+  }
+}

@@ -1,0 +1,49 @@
+import { useConsole } from '../console-context.js';
+import type { TextKey } from '../text/en.js';
+import { Icon } from './icon.js';
+import { dateTime } from './time.js';
+
+export interface Filter {
+  readonly name: string;
+  readonly label: TextKey;
+  readonly time?: boolean;
+}
+
+interface Props {
+  readonly filters: readonly Filter[];
+  readonly query: Readonly<Record<string, string>>;
+  readonly set: (change: Readonly<Record<string, string | undefined>>) => void;
+}
+
+/** The filters that are set, each with a way to take it away. */
+export function FilterChips({ filters, query, set }: Props) {
+  const { t, language } = useConsole();
+  const active = filters.filter(({ name }) => query[name]);
+  if (active.length === 0) return null;
+  const shown = ({ name, time }: Filter): string => {
+    const value = query[name]!;
+    return time && !Number.isNaN(Date.parse(value)) ? dateTime(language, value) : value;
+  };
+  return (
+    <div class="chips">
+      {active.map((filter) => (
+        <button
+          key={filter.name}
+          type="button"
+          class="chip"
+          aria-label={t('removeFilter', { name: t(filter.label) })}
+          onClick={() => set({ [filter.name]: undefined })}
+        >
+          {t(filter.label)}: <b>{shown(filter)}</b> <Icon name="close" />
+        </button>
+      ))}
+      <button
+        type="button"
+        class="button quiet"
+        onClick={() => set(Object.fromEntries(filters.map(({ name }) => [name, undefined])))}
+      >
+        {t('clearFilters')}
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,72 @@
+import { useConsole } from '../console-context.js';
+import type { BanItem, UserSummary } from '../contract.js';
+import { fromLocalInput } from '../logic/local-input.js';
+import { ActionDialog } from '../parts/action-dialog.js';
+import { Field } from '../parts/field.js';
+import { nameOfUser } from './session-columns.js';
+
+interface Props {
+  readonly user: UserSummary;
+  readonly onClose: () => void;
+  readonly onDone: () => void;
+}
+
+const banPath = (userId: string): string => `/users/${encodeURIComponent(userId)}/ban`;
+
+/** Bans an account, as a whole or from a service. */
+export function BanDialog({ user, onClose, onDone }: Props) {
+  const { api, notify, t } = useConsole();
+  return (
+    <ActionDialog
+      title={t('banTitle', { name: nameOfUser(user) })}
+      text={t('banText')}
+      action={t('ban')}
+      danger
+      onClose={onClose}
+      run={async ({ reason, until = '', service, level }) => {
+        const { ended = 0 } = await api.send<{ ended?: number }>('POST', banPath(user.userId), {
+          ...(reason && { reason }),
+          ...(until && { until: fromLocalInput(until) }),
+          ...(service && { service }),
+          ...(level && { level: Number(level) }),
+        });
+        notify(t('bannedDone', { n: ended }), 'good');
+        onDone();
+      }}
+    >
+      <Field label={t('reason')} hint={t('reasonHint')}>
+        <input name="reason" maxLength={200} />
+      </Field>
+      <Field label={t('banUntil')} hint={t('banUntilHint')}>
+        <input name="until" type="datetime-local" />
+      </Field>
+      <div class="field-row">
+        <Field label={t('banService')} hint={t('banServiceHint')}>
+          <input name="service" autocomplete="off" />
+        </Field>
+        <Field label={t('banLevel')} hint={t('banLevelHint')}>
+          <input name="level" type="number" min={1} step={1} />
+        </Field>
+      </div>
+    </ActionDialog>
+  );
+}
+
+/** Lifts one ban of an account. */
+export function LiftDialog({ user, ban, onClose, onDone }: Props & { readonly ban: BanItem }) {
+  const { api, notify, t } = useConsole();
+  return (
+    <ActionDialog
+      title={t('liftTitle')}
+      text={t('liftText', { name: nameOfUser(user), service: ban.service })}
+      action={t('lift')}
+      onClose={onClose}
+      run={async () => {
+        const path = `${banPath(user.userId)}?service=${encodeURIComponent(ban.service)}`;
+        const { lifted } = await api.send<{ lifted: boolean }>('DELETE', path);
+        notify(lifted ? t('lifted') : t('notLifted'), lifted ? 'good' : 'plain');
+        onDone();
+      }}
+    />
+  );
+}

@@ -1,0 +1,30 @@
+import { useConsole } from '../console-context.js';
+import type { OnlineCount } from '../contract.js';
+import { formatRoute } from '../logic/hash-route.js';
+import { Empty } from '../parts/states.js';
+
+/** Live sessions of each device type, as bars that lead to their list. */
+export function DeviceTypes({ byDeviceType }: Pick<OnlineCount, 'byDeviceType'>) {
+  const { t } = useConsole();
+  const most = Math.max(1, ...byDeviceType.map((each) => each.sessions));
+  return (
+    <section class="card">
+      <h2 class="card-head">{t('byDeviceType')}</h2>
+      {byDeviceType.length === 0 ? (
+        <Empty>{t('noDevices')}</Empty>
+      ) : (
+        <ul class="shares">
+          {byDeviceType.map(({ deviceType, sessions }) => (
+            <li key={deviceType}>
+              <a href={formatRoute(['online'], { deviceType: deviceType ?? undefined })}>
+                <span class="share-name">{deviceType ?? t('unknown')}</span>
+                <meter class="share-bar" min={0} max={most} value={sessions} aria-hidden="true" />
+                <span class="share-count">{t('figure', { n: sessions })}</span>
+              </a>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}

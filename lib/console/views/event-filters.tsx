@@ -1,0 +1,46 @@
+import { useConsole } from '../console-context.js';
+import { EVENT_TYPES } from '../contract.js';
+import type { Query } from '../logic/online-filter.js';
+import { Field } from '../parts/field.js';
+import { FilterChips, type Filter } from '../parts/filter-chips.js';
+import { FilterInput, TimeInput } from '../parts/filter-input.js';
+import { nameOf } from '../text/language.js';
+
+const FILTERS: readonly Filter[] = [
+  { name: 'userId', label: 'userId' },
+  { name: 'sessionId', label: 'sessionId' },
+  { name: 'ip', label: 'address' },
+  { name: 'from', label: 'from', time: true },
+  { name: 'to', label: 'to', time: true },
+];
+
+interface Props {
+  readonly query: Query;
+  readonly set: (change: Readonly<Record<string, string | undefined>>) => void;
+}
+
+export function EventFilters({ query, set }: Props) {
+  const { operator, t } = useConsole();
+  const shown = FILTERS.filter(({ name }) => name !== 'ip' || operator.rights.viewAddresses);
+  return (
+    <>
+      <div class="filter-grid filters">
+        <Field label={t('type')}>
+          <select data-search value={query.type ?? ''} onChange={(event) => set({ type: event.currentTarget.value })}>
+            <option value="">{t('all')}</option>
+            {EVENT_TYPES.map((type) => (
+              <option key={type} value={type}>
+                {nameOf(t, 'event', type)}
+              </option>
+            ))}
+          </select>
+        </Field>
+        {shown.map(({ name, label, time }) => {
+          const Input = time ? TimeInput : FilterInput;
+          return <Input key={name} label={t(label)} value={query[name]} commit={(value) => set({ [name]: value })} />;
+        })}
+      </div>
+      <FilterChips filters={shown} query={query} set={set} />
+    </>
+  );
+}

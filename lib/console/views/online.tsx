@@ -1,0 +1,48 @@
+import { useState } from 'preact/hooks';
+import { useConsole } from '../console-context.js';
+import { navigate } from '../hooks/use-route.js';
+import { ExportMenu } from '../parts/export-menu.js';
+import { ONLINE_FILTERS, pick, type Query } from '../logic/online-filter.js';
+import { SearchBox } from '../parts/search-box.js';
+import { OnlineFilters } from './online-filters.js';
+import { OnlineSessions } from './online-sessions.js';
+import { OnlineUsers } from './online-users.js';
+
+export type SetQuery = (change: Readonly<Record<string, string | undefined>>, options?: { replace?: boolean }) => void;
+
+/** Who is online: the live sessions, or the users that have some. */
+export function Online({ query }: { query: Query }) {
+  const { t } = useConsole();
+  const [seen, setSeen] = useState({ deviceTypes: [] as readonly string[], loginMethods: [] as readonly string[] });
+  const grouped = query.group === 'user';
+  // Another filter or order starts at the first page.
+  const set: SetQuery = (change, options) => navigate(['online'], { ...query, cursor: undefined, ...change }, options);
+  return (
+    <>
+      <div class="page-head">
+        <h1>{t('online')}</h1>
+        <span class="spacer" />
+        {!grouped && <ExportMenu path="/online-users/export" query={pick(query, ONLINE_FILTERS)} name="online" />}
+      </div>
+      <div class="toolbar">
+        <SearchBox label={t('searchOnline')} value={query.q} search={(q) => set({ q }, { replace: true })} />
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={grouped}
+            onChange={() => set({ group: grouped ? undefined : 'user', sort: undefined })}
+          />
+          {t('groupByUser')}
+        </label>
+      </div>
+      {grouped ? (
+        <OnlineUsers query={query} set={set} />
+      ) : (
+        <>
+          <OnlineFilters query={query} set={set} {...seen} />
+          <OnlineSessions query={query} set={set} seen={setSeen} />
+        </>
+      )}
+    </>
+  );
+}

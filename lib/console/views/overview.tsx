@@ -1,0 +1,86 @@
+import { useEffect, useState } from 'preact/hooks';
+import { useConsole } from '../console-context.js';
+import type { OnlineCount, Stats } from '../contract.js';
+import { useLive } from '../hooks/use-live.js';
+import { useLoad } from '../hooks/use-load.js';
+import { navigate } from '../hooks/use-route.js';
+import type { Query } from '../logic/online-filter.js';
+import { Choice } from '../parts/choice.js';
+import { Loaded } from '../parts/states.js';
+import { DeviceTypes } from './device-types.js';
+import { FailedLoginsCard } from './failed-logins.js';
+import { StatsCharts } from './stats-charts.js';
+
+const REFRESH_MS = 60_000;
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+/** How many are online, and what the last day or month was like. */
+export function Overview({ query }: { query: Query }) {
+  const { api, t } = useConsole();
+  const range = query.range === '30d' ? '30d' : '24h';
+  const [now, setNow] = useState<OnlineCount>();
+  const stats = useLoad(range, (signal) => api.get<Stats>('/stats', { range }, signal));
+  useEffect(() => setNow(undefined), [stats.data]);
+  useEffect(() => {
+    const timer = setInterval(stats.reload, REFRESH_MS);
+    return () => clearInterval(timer);
+  }, [stats.reload]);
+  useLive((message) => message.kind === 'online' && setNow(message.count));
+  return (
+    <>
+      <div class="page-head">
+        <h1>{t('overview')}</h1>
+        <span class="spacer" />
+        <Choice
+          label={t('range')}
+          value={range}
+          options={[
+            ['24h', t('range.24h')],
+            ['30d', t('range.30d')],
+          ]}
+          choose={(chosen) => navigate(['overview'], { ...query, range: chosen === '24h' ? undefined : chosen })}
+        />
+      </div>
+      <Loaded load={stats} rows={8}>
+        {({ online, series, step }) => {
+          const { sessions, users, isEstimate, byDeviceType } = now ?? online;
+          const within = t('inRange', { range: t(`range.${range}`) });
+          return (
+            <>
+              <div class="figures">
+                <Figure label={t('onlineSessions')} value={sessions} about={isEstimate} />
+                <Figure label={t('onlineUsers')} value={users} about={isEstimate} />
+                <Figure label={t('logins')} value={sum(series.map((each) => each.logins))} note={within} />
+                <Figure label={t('failedLogins')} value={sum(series.map((each) => each.failedLogins))} note={within} />
+              </div>
+              <StatsCharts series={series} step={step} />
+              <div class="halves section">
+                <DeviceTypes byDeviceType={byDeviceType} />
+                <FailedLoginsCard query={query} />
+              </div>
+            </>
+          );
+        }}
+      </Loaded>
+    </>
+  );
+}
+
+interface FigureProps {
+  readonly label: string;
+  readonly value: number;
+  readonly about?: boolean;
+  readonly note?: string;
+}
+
+function Figure({ label, value, about = false, note }: FigureProps) {
+  const { t } = useConsole();
+  const text = t('figure', { n: value });
+  return (
+    <div class="card figure" role="group" aria-label={label}>
+      <span class="figure-label">{label}</span>
+      <strong class="figure-value">{about ? t('about', { n: text }) : text}</strong>
+      {note !== undefined && <small class="muted">{note}</small>}
+    </div>
+  );
+}

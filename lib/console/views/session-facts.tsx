@@ -1,0 +1,50 @@
+import type { ComponentChildren } from 'preact';
+import { useConsole } from '../console-context.js';
+import { shortUserAgent } from '../logic/user-agent.js';
+import { ReasonBadge } from '../parts/session-cells.js';
+import { ExactTime } from '../parts/time.js';
+import type { TextKey } from '../text/en.js';
+import type { AnySession } from './timeline.js';
+
+/** All that is known of a session. */
+export function SessionFacts({ session }: { session: AnySession }) {
+  const { t } = useConsole();
+  const { deviceName, deviceType, endReason, endedAt, endedBy, expiresAt, impersonator, ip, lastIp, lastSeenAt } =
+    session;
+  const { loginMethod, replacedBy, sessionId, userAgent, createdAt } = session;
+  const facts: readonly (readonly [TextKey, ComponentChildren])[] = [
+    ['sessionId', <span class="mono">{sessionId}</span>],
+    ['device', [deviceType, deviceName].filter(Boolean).join(' · ')],
+    ['loginMethod', loginMethod],
+    ['signedIn', <ExactTime at={createdAt} />],
+    ['lastSeen', lastSeenAt && <ExactTime at={lastSeenAt} />],
+    ['ended', endedAt && <ExactTime at={endedAt} />],
+    ['endedWhy', endReason && <ReasonBadge reason={endReason} />],
+    ['actor', endedBy],
+    ['successor', replacedBy && <Successor {...replacedBy} />],
+    ['expires', endedAt === undefined && expiresAt && <ExactTime at={expiresAt} />],
+    ['impersonator', impersonator],
+    ['address', [...new Set([lastIp, ip])].filter(Boolean).join(', ')],
+    ['userAgent', userAgent && `${shortUserAgent(userAgent)} — ${userAgent}`],
+  ];
+  return (
+    <dl class="facts">
+      {facts
+        .filter(([, value]) => value)
+        .map(([key, value]) => (
+          <div key={key}>
+            <dt>{t(key)}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+    </dl>
+  );
+}
+
+function Successor({ deviceName, deviceType, createdAt }: NonNullable<AnySession['replacedBy']>) {
+  return (
+    <>
+      {deviceName ?? deviceType} (<ExactTime at={createdAt} />)
+    </>
+  );
+}

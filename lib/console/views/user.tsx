@@ -1,0 +1,123 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { useConsole } from '../console-context.js';
+import type { Page, PastSession, SessionItem, UserSummary } from '../contract.js';
+import { useLive } from '../hooks/use-live.js';
+import { useLiveSessions } from '../hooks/use-live-sessions.js';
+import { useLoad } from '../hooks/use-load.js';
+import { navigate } from '../hooks/use-route.js';
+import type { KickTarget } from '../logic/kick-work.js';
+import { pick, type Query } from '../logic/online-filter.js';
+import { DataTable } from '../parts/data-table.js';
+import { KickDialog } from '../parts/kick-dialog.js';
+import { LiveNews } from '../parts/live-news.js';
+import { Empty, Loaded } from '../parts/states.js';
+import { Bans } from './bans.js';
+import { PastSessions } from './past-sessions.js';
+import { sessionColumns } from './session-columns.js';
+import { Sightings } from './sightings.js';
+import { Timeline } from './timeline.js';
+import { UserHead } from './user-head.js';
+
+/** Most sessions that the timeline shows. */
+const MOST = 200;
+/** Several ends of one account come together; they are read once. */
+const CALM_MS = 800;
+
+/** One account: who it is, its bans, devices, past sessions and addresses. */
+export function User({ userId, query }: { userId: string; query: Query }) {
+  const context = useConsole();
+  const { api, operator, t } = context;
+  const path = `/users/${encodeURIComponent(userId)}`;
+  const cursor = pick(query, ['cursor']);
+  const user = useLoad('user', (signal) => api.get<UserSummary>(path, {}, signal));
+  const live = useLoad('live', (signal) => api.get<Page<SessionItem>>(`${path}/sessions`, { limit: MOST }, signal));
+  const recent = useLoad('recent', (signal) =>
+    api.get<Page<PastSession>>(`${path}/sessions`, { ended: 'true', limit: MOST }, signal),
+  );
+  const past = useLoad(`past ${query.cursor}`, (signal) =>
+    api.get<Page<PastSession>>(`${path}/sessions`, { ended: 'true', limit: 20, ...cursor }, signal),
+  );
+  const changes = useLiveSessions(live.data?.items, (event) => event.type === 'LOGIN' && event.userId === userId);
+  const [target, setTarget] = useState<KickTarget>();
+  const [seenCursor, setSeenCursor] = useState<string>();
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => () => clearTimeout(timer.current), []);
+
+  const readAgain = (): void => {
+    user.reload();
+    recent.reload();
+    past.reload();
+  };
+  useLive((message) => {
+    if (message.kind !== 'change' || message.event.userId !== userId || message.event.type === 'LOGIN_FAILED') return;
+    clearTimeout(timer.current);
+    timer.current = setTimeout(readAgain, CALM_MS);
+  });
+
+  return (
+    <>
+      <Loaded load={user} rows={2}>
+        {(summary) => (
+          <>
+            <UserHead
+              user={summary}
+              kickAll={() => setTarget({ filter: { userId } })}
+              onDone={() => {
+                readAgain();
+                live.reload();
+              }}
+            />
+            <Bans user={summary} onDone={readAgain} />
+          </>
+        )}
+      </Loaded>
+      <section class="section">
+        <div class="card-head">
+          <h2>{t('liveDevices')}</h2>
+          <LiveNews fresh={changes.fresh} stale={changes.stale} text="nNew" show={live.reload} />
+        </div>
+        <Loaded load={live} rows={3}>
+          {({ items }) =>
+            items.length === 0 ? (
+              <Empty>{t('noSessions')}</Empty>
+            ) : (
+              <DataTable
+                caption={t('liveDevices')}
+                columns={sessionColumns(context, changes.ended, (row) =>
+                  setTarget({ sessionIds: [row.sessionId] }),
+                ).filter(({ id }) => id !== 'user')}
+                rows={items}
+                keyOf={(row) => row.sessionId}
+                sessionOf={(row) => row.sessionId}
+                classOf={(row) => (changes.ended.has(row.sessionId) ? 'ended' : '')}
+              />
+            )
+          }
+        </Loaded>
+      </section>
+      <div class="section">
+        <Loaded load={recent} rows={4}>
+          {({ items }) => (
+            <Timeline
+              sessions={[...(live.data?.items.filter((row) => !changes.ended.has(row.sessionId)) ?? []), ...items]}
+            />
+          )}
+        </Loaded>
+      </div>
+      <PastSessions load={past} go={(next) => navigate(['user', userId], { ...query, cursor: next })} />
+      {operator.rights.viewAddresses && (
+        <section class="section">
+          <div class="card-head">
+            <h2>{t('sightings')}</h2>
+          </div>
+          <Sightings
+            ofOne
+            params={{ userId, limit: '20', ...(seenCursor === undefined ? {} : { cursor: seenCursor }) }}
+            go={setSeenCursor}
+          />
+        </section>
+      )}
+      {target && <KickDialog target={target} onClose={() => setTarget(undefined)} onDone={readAgain} />}
+    </>
+  );
+}

@@ -1,0 +1,48 @@
+import { useEffect, useRef } from 'preact/hooks';
+import { useConsole } from '../console-context.js';
+import { useRoute } from '../hooks/use-route.js';
+import { Shell, type ViewName } from '../parts/shell.js';
+import { installShortcuts } from '../shortcuts.js';
+import type { Language } from '../text/language.js';
+import { Addresses } from './addresses.js';
+import { Events } from './events.js';
+import { Online } from './online.js';
+import { Overview } from './overview.js';
+import { User } from './user.js';
+
+interface Props {
+  readonly setLanguage: (language: Language) => void;
+  readonly showHelp: () => void;
+  readonly signOut: () => void;
+}
+
+/** The view that the address names; the overview for one that it does not know. */
+export function Views(props: Props) {
+  const { config, t } = useConsole();
+  const { path, query } = useRoute();
+  const [first, userId = ''] = path;
+  const view: ViewName =
+    first === 'online' || first === 'events' || first === 'addresses'
+      ? first
+      : first === 'user' && userId !== ''
+        ? 'user'
+        : 'overview';
+  const place = `${view}/${userId}`;
+  const before = useRef(place);
+  useEffect(() => installShortcuts(props.showHelp), []);
+  useEffect(() => {
+    document.title = `${t(view)} · ${config.title}`;
+    // Whoever follows a link with the keyboard goes on reading at the start of the new view.
+    if (before.current !== place) document.getElementById('content')?.focus();
+    before.current = place;
+  }, [place, t]);
+  return (
+    <Shell view={view} {...props}>
+      {view === 'overview' && <Overview query={query} />}
+      {view === 'online' && <Online query={query} />}
+      {view === 'events' && <Events query={query} />}
+      {view === 'addresses' && <Addresses query={query} />}
+      {view === 'user' && <User key={userId} userId={userId} query={query} />}
+    </Shell>
+  );
+}
