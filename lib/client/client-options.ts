@@ -1,0 +1,132 @@
+import type { SessionEndNotice } from './end-notice.js';
+import { page } from './page.js';
+import type { TabLocks } from './tab-lock.js';
+import { type TokenStorage, defaultStorage } from './token-storage.js';
+
+/** Names of the headers that carry a renewed token, as the option `headers` of the server's module has them. */
+export interface RenewalHeaders {
+  /** Default `X-Renewed-Token`. */
+  readonly renewedToken?: string;
+  /** Default `X-Renewed-Token-Expires-In`. */
+  readonly renewedTokenExpiresIn?: string;
+}
+
+/** Options of createSessionClient; all of them may be left out. */
+export interface SessionClientOptions {
+  /** The server, http or https; paths are resolved against it. Default: the page, and so its own origin. */
+  readonly baseUrl?: string | URL;
+  /** Takes POST `{ refreshToken }` and answers as a login does; of the origin of baseUrl. Default null: there are no refreshes. */
+  readonly refreshUrl?: string | URL | null;
+  /** Where the tokens are kept. Default: localStorage, or memory where there is none. */
+  readonly storage?: TokenStorage;
+  /** Told once in every tab of each session that ended, after its tokens were forgotten. */
+  readonly onEnd?: (end: SessionEndNotice) => void;
+  /** What sends requests, given a Request. Default: the one of the page. */
+  readonly fetch?: typeof fetch;
+  /** Default: `navigator.locks`; null, or where there are none: see docs/client.md on tabs. */
+  readonly locks?: TabLocks | null;
+  readonly headers?: RenewalHeaders;
+  /** How long a refresh may take, and how long a tab waits for that of another, in milliseconds; default 15,000. */
+  readonly refreshTimeoutMs?: number;
+}
+
+/** The options with their defaults, checked. */
+export interface ResolvedClientOptions {
+  readonly origin: string;
+  /** What paths are resolved against now. */
+  readonly base: () => URL;
+  readonly refreshUrl: URL | null;
+  readonly storage: TokenStorage;
+  readonly onEnd: (end: SessionEndNotice) => void;
+  readonly fetch: typeof fetch;
+  readonly locks: TabLocks | null;
+  readonly headers: Required<RenewalHeaders>;
+  readonly refreshTimeoutMs: number;
+}
+
+const KNOWN = ['baseUrl', 'refreshUrl', 'storage', 'onEnd', 'fetch', 'locks', 'headers', 'refreshTimeoutMs'];
+
+/** @throws TypeError that names the option and says what it must be */
+export function resolveClientOptions(given: SessionClientOptions): ResolvedClientOptions {
+  if (typeof given !== 'object' || given === null) throw new TypeError('The options must be an object.');
+  for (const name of Object.keys(given)) {
+    if (!KNOWN.includes(name)) throw invalid(name, `is not known; known are ${KNOWN.join(', ')}`);
+  }
+  const { baseUrl, storage, onEnd = () => undefined, fetch: send, locks, refreshTimeoutMs = 15_000 } = given;
+  const fixed = baseUrl === undefined ? null : urlOf('baseUrl', baseUrl, pageUrl());
+  const base = () => fixed ?? pageUrl();
+  const { origin, protocol } = base() ?? {};
+  if (origin === undefined) throw invalid('baseUrl', 'must be given where there is no page');
+  if (protocol !== 'http:' && protocol !== 'https:') throw invalid('baseUrl', 'must be of http or https');
+  if (typeof onEnd !== 'function') throw invalid('onEnd', 'must be a function');
+  if (send !== undefined && typeof send !== 'function') throw invalid('fetch', 'must be a function');
+  if (storage !== undefined && !(hasMethod(storage, 'read') && hasMethod(storage, 'write'))) {
+    throw invalid('storage', 'must be made by webStorage() or memoryStorage(), or have read() and write()');
+  }
+  if (locks != null && !hasMethod(locks, 'request')) throw invalid('locks', 'must be like navigator.locks, or null');
+  if (typeof refreshTimeoutMs !== 'number' || !(refreshTimeoutMs > 0 && refreshTimeoutMs <= 600_000)) {
+    throw invalid('refreshTimeoutMs', 'must be a number of milliseconds, above 0 and at most 600,000');
+  }
+  return {
+    origin,
+    base: base as () => URL,
+    refreshUrl: resolveRefreshUrl(given.refreshUrl ?? null, base() as URL),
+    storage: storage ?? defaultStorage(),
+    onEnd,
+    // Called on the global object: a browser's fetch refuses any other.
+    fetch: send ?? ((input, init) => globalThis.fetch(input, init)),
+    locks: locks === undefined ? pageLocks() : locks,
+    headers: resolveHeaders(given.headers ?? {}),
+    refreshTimeoutMs,
+  };
+}
+
+function resolveRefreshUrl(given: string | URL | null, base: URL): URL | null {
+  if (given === null) return null;
+  const url = urlOf('refreshUrl', given, base);
+  if (url.origin !== base.origin || url.protocol !== base.protocol) {
+    throw invalid('refreshUrl', `must be of the origin of baseUrl, ${base.origin}: refresh tokens go nowhere else`);
+  }
+  return url;
+}
+
+function resolveHeaders(given: RenewalHeaders): Required<RenewalHeaders> {
+  if (typeof given !== 'object') throw invalid('headers', 'must be an object');
+  const defaults = { renewedToken: 'X-Renewed-Token', renewedTokenExpiresIn: 'X-Renewed-Token-Expires-In' };
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(defaults, name)) throw invalid(`headers.${name}`, 'is not known');
+    if (value !== undefined && !(typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}$/.test(value))) {
+      throw invalid(`headers.${name}`, 'must be the name of an HTTP header');
+    }
+  }
+  const { renewedToken = defaults.renewedToken, renewedTokenExpiresIn = defaults.renewedTokenExpiresIn } = given;
+  return { renewedToken, renewedTokenExpiresIn };
+}
+
+function urlOf(name: string, value: unknown, base: URL | null): URL {
+  if (typeof value !== 'string' && !(value instanceof URL)) throw invalid(name, 'must be a URL');
+  try {
+    return new URL(value, base ?? undefined);
+  } catch {
+    throw invalid(name, base ? 'must be a URL' : 'must be a whole URL where there is no page');
+  }
+}
+
+/** Null where there is no page. */
+function pageUrl(): URL | null {
+  const text = page.document?.baseURI ?? page.location?.href;
+  return text === undefined ? null : new URL(text);
+}
+
+function pageLocks(): TabLocks | null {
+  const locks = page.navigator?.locks;
+  return hasMethod(locks, 'request') ? (locks as TabLocks) : null;
+}
+
+function hasMethod(value: unknown, name: string): boolean {
+  return typeof value === 'object' && value !== null && typeof (value as Record<string, unknown>)[name] === 'function';
+}
+
+function invalid(name: string, problem: string): TypeError {
+  return new TypeError(`The option "${name}" of the session client ${problem}.`);
+}

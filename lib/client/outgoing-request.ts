@@ -1,0 +1,76 @@
+import { discard } from './error-body.js';
+
+/**
+ * One call of fetch, which may be sent twice. A body that is a stream or another iterable can be read only once, so such a
+ * request is not repeatable; of a Request with a body a copy is kept until the answer is there.
+ */
+export class OutgoingRequest {
+  readonly isRepeatable: boolean;
+  private readonly first: Request;
+  private readonly again: () => Request;
+  private spare: Request | null = null;
+
+  /** @throws TypeError for what fetch refuses */
+  constructor(
+    private readonly fetch: typeof globalThis.fetch,
+    input: string | URL | Request,
+    init: RequestInit | undefined,
+    base: URL,
+  ) {
+    const target = isRequest(input) ? input : new URL(input, base);
+    this.isRepeatable = !isReadOnce(init?.body);
+    if (isRequest(target) && target.body !== null && init?.body == null) {
+      const spare = target.clone();
+      this.spare = spare;
+      this.again = () => new Request(spare, init);
+    } else {
+      this.again = () => new Request(target, init);
+    }
+    this.first = new Request(target, init);
+  }
+
+  get signal(): AbortSignal {
+    return this.first.signal;
+  }
+
+  /** Whether the caller says who they are by another token than the session's. */
+  get hasCredentials(): boolean {
+    return this.first.headers.has('authorization');
+  }
+
+  isFor(origin: string): boolean {
+    const url = new URL(this.first.url);
+    // The origin of a blob is that of the page that made it.
+    return url.origin === origin && url.protocol !== 'blob:';
+  }
+
+  send(token: string | null): Promise<Response> {
+    return this.dispatch(this.first, token);
+  }
+
+  sendAgain(token: string): Promise<Response> {
+    const request = this.again();
+    this.spare = null;
+    return this.dispatch(request, token);
+  }
+
+  /** Lets go of the copy. */
+  release(): void {
+    discard(this.spare?.body);
+    this.spare = null;
+  }
+
+  private dispatch(request: Request, token: string | null): Promise<Response> {
+    if (token !== null) request.headers.set('Authorization', `Bearer ${token}`);
+    const { fetch } = this;
+    return fetch(request);
+  }
+}
+
+function isRequest(input: string | URL | Request): input is Request {
+  return typeof input === 'object' && 'headers' in input;
+}
+
+function isReadOnce(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body);
+}

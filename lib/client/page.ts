@@ -1,0 +1,31 @@
+/** What is used of a BroadcastChannel. */
+export interface PageChannel {
+  onmessage: ((event: { readonly data: unknown }) => void) | null;
+  postMessage(message: unknown): void;
+  close(): void;
+  /** Of Node. */
+  unref?(): void;
+}
+
+/** What of a page is used; each of them may be missing, in a worker, an old browser or Node. */
+interface Page {
+  readonly document?: { readonly baseURI: string };
+  readonly location?: { readonly href: string };
+  readonly localStorage?: unknown;
+  readonly navigator?: { readonly locks?: unknown };
+  readonly BroadcastChannel?: new (name: string) => PageChannel;
+  readonly reportError?: (error: unknown) => void;
+  readonly addEventListener?: (type: string, listener: (event: unknown) => void) => void;
+  readonly removeEventListener?: (type: string, listener: (event: unknown) => void) => void;
+}
+
+/** The globals of the page, typed here since the types of a browser are not those of a server. */
+export const page = globalThis as unknown as Page;
+
+/** Hands an error of the application's own function to the page's handler for errors, and not to what is being done now. */
+export function report(error: unknown): void {
+  if (page.reportError) return page.reportError(error);
+  queueMicrotask(() => {
+    throw error;
+  });
+}

@@ -1,0 +1,68 @@
+import type { ResolvedClientOptions } from './client-options.js';
+import { isEnd } from './end-notice.js';
+import { discard, readError } from './error-body.js';
+import { type HeldTokens, type SessionTokens, checkTokens, renewTokens } from './session-tokens.js';
+import { type TabLocks, exclusively } from './tab-lock.js';
+import type { TokenKeeper } from './token-keeper.js';
+
+/** Exchanges the refresh token: once for all requests of this tab, and once for all tabs as far as the locks reach. */
+export class TokenRefresh {
+  /** By the access token that is to be replaced. */
+  private readonly running = new Map<string, Promise<void>>();
+
+  constructor(
+    private readonly options: ResolvedClientOptions,
+    private readonly keeper: TokenKeeper,
+    private readonly locks: TabLocks,
+  ) {}
+
+  isPossible(tokens: HeldTokens): boolean {
+    return this.options.refreshUrl !== null && tokens.refreshToken !== null;
+  }
+
+  /**
+   * Resolves when it is over: there are newer tokens, or the session is over, or nothing has changed because the server could
+   * not be asked. Never rejects.
+   */
+  renew(tokens: HeldTokens): Promise<void> {
+    const key = tokens.accessToken;
+    const running = this.running.get(key);
+    if (running) return running;
+    const { storage, refreshTimeoutMs } = this.options;
+    const name = `nestjs-latchkey:${storage.shared ?? 'refresh'}`;
+    const renewal = exclusively(this.locks, name, refreshTimeoutMs, () => this.exchange(tokens))
+      .catch(() => undefined)
+      .finally(() => this.running.delete(key));
+    this.running.set(key, renewal);
+    return renewal;
+  }
+
+  private async exchange(tokens: HeldTokens): Promise<void> {
+    // Another tab may have done it while this one waited.
+    if (!this.keeper.isCurrent(tokens)) return;
+    const response = await this.ask(tokens.refreshToken!);
+    if (response.ok) {
+      const next = checkTokens((await response.json()) as SessionTokens, 'The answer to a refresh');
+      return this.keeper.follow(tokens, renewTokens(tokens, next));
+    }
+    if (response.status === 401) {
+      const notice = (await readError(response)) ?? { errorCode: 'TOKEN_INVALID', message: 'Log in again.' };
+      // Without a lock another tab may have been faster; then only the end of the whole session counts.
+      if (isEnd(notice.errorCode) || this.keeper.isCurrent(tokens)) this.keeper.end(tokens.login, notice);
+    }
+    discard(response.body);
+  }
+
+  private ask(refreshToken: string): Promise<Response> {
+    const { fetch, refreshUrl, refreshTimeoutMs } = this.options;
+    const request = new Request(refreshUrl!, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
+      body: JSON.stringify({ refreshToken }),
+      // A redirect would take the refresh token wherever it leads.
+      redirect: 'error',
+      signal: AbortSignal.timeout(refreshTimeoutMs),
+    });
+    return fetch(request);
+  }
+}

@@ -1,0 +1,80 @@
+import { page } from './page.js';
+
+/**
+ * Where the tokens are kept: one text. Calls are synchronous and each is atomic. A call that throws is no error of a request:
+ * what cannot be read is nothing, and what cannot be written is kept in the memory of this tab.
+ */
+export interface TokenStorage {
+  /** Null for nothing. */
+  read(): string | null;
+  /** Null removes. */
+  write(text: string | null): void;
+  /** Name of what the tabs have in common, which their messages and their lock go by; null or absent if they share nothing. */
+  readonly shared?: string | null;
+  /** Calls the listener when another tab has written, if that can be told; returns how to stop. */
+  watch?(listener: () => void): () => void;
+}
+
+/** What is used of localStorage and sessionStorage. */
+export interface WebStorage {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
+}
+
+const DEFAULT_KEY = 'nestjs-latchkey';
+
+/** Keeps the tokens until the page is left; every tab has its own login. */
+export function memoryStorage(): TokenStorage {
+  let kept: string | null = null;
+  return {
+    shared: null,
+    read: () => kept,
+    write: (text) => {
+      kept = text;
+    },
+  };
+}
+
+/**
+ * Keeps the tokens in localStorage or what is like it, for all tabs of the origin.
+ * @param key name of the entry, default `nestjs-latchkey`; clients of different servers on one origin need different ones
+ * @throws TypeError
+ */
+export function webStorage(storage: WebStorage, key: string = DEFAULT_KEY): TokenStorage {
+  if (!isWebStorage(storage)) throw new TypeError('webStorage needs localStorage, sessionStorage or the like of them.');
+  if (typeof key !== 'string' || key === '') throw new TypeError('The key of webStorage must be text.');
+  return {
+    shared: key,
+    read: () => storage.getItem(key),
+    write: (text) => (text === null ? storage.removeItem(key) : storage.setItem(key, text)),
+    watch: (listener) => {
+      const onStorage = (event: unknown) => {
+        const { storageArea, key: changed } = event as { storageArea?: unknown; key?: string | null };
+        // A null key: all of it was cleared.
+        if (storageArea === storage && (changed === key || changed === null)) listener();
+      };
+      page.addEventListener?.('storage', onStorage);
+      return () => page.removeEventListener?.('storage', onStorage);
+    },
+  };
+}
+
+/** localStorage, or memory where there is none, the browser forbids it, or it takes nothing. */
+export function defaultStorage(): TokenStorage {
+  try {
+    const { localStorage } = page;
+    if (!isWebStorage(localStorage)) return memoryStorage();
+    const probe = `${DEFAULT_KEY}:probe`;
+    localStorage.setItem(probe, probe);
+    localStorage.removeItem(probe);
+    return webStorage(localStorage);
+  } catch {
+    return memoryStorage();
+  }
+}
+
+function isWebStorage(value: unknown): value is WebStorage {
+  const { getItem, setItem, removeItem } = (value ?? {}) as Partial<WebStorage>;
+  return [getItem, setItem, removeItem].every((method) => typeof method === 'function');
+}
