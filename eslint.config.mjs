@@ -13,6 +13,7 @@ const allowed = {
   metrics: ['core', 'nest'],
   testing: ['core'],
   console: ['client'],
+  client: [],
 };
 
 const direction = Object.entries(allowed).map(([folder, may]) => ({
@@ -35,6 +36,9 @@ const direction = Object.entries(allowed).map(([folder, may]) => ({
                   message: 'lib/core imports node:crypto and itself, nothing else.',
                 },
               ]
+            : []),
+          ...(folder === 'client'
+            ? [{ regex: '^(?!\\./)', message: 'lib/client runs in browsers and imports itself, nothing else.' }]
             : []),
           { regex: '^(\\.\\./)+index\\.js$', message: 'The public entry is for users; import the file itself.' },
         ],
