@@ -1,0 +1,194 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  type SessionTokens,
+  type TokenStorage,
+  type WebStorage,
+  createSessionClient,
+  memoryStorage,
+  webStorage,
+} from 'nestjs-latchkey/client';
+import { SharedStorage } from './tabs.js';
+import { type TokenServer, pair, startTokenServer } from './token-server.js';
+
+const baseUrl = 'http://localhost';
+const openWith = (storage?: TokenStorage, more: object = {}) => createSessionClient({ baseUrl, storage, ...more });
+
+/** Gives this process a property of a page for one test. */
+const page = globalThis as Record<string, unknown>;
+const given: string[] = [];
+function give(name: string, descriptor: PropertyDescriptor): void {
+  Object.defineProperty(page, name, { configurable: true, ...descriptor });
+  given.push(name);
+}
+
+afterEach(() => {
+  for (const name of given.splice(0)) delete page[name];
+});
+
+describe('what is stored', () => {
+  const good = { accessToken: 'access', refreshToken: null, expiresAt: null, sessionId: null, login: 'a' };
+
+  it.each<[string, unknown]>([
+    ['nothing', ''],
+    ['no JSON', '{"accessToken":'],
+    ['null', null],
+    ['a number', 5],
+    ['a list', ['access']],
+    ['an empty object', {}],
+    ['a token that is no text', { ...good, accessToken: { toString: () => 'x' } }],
+    ['an empty token', { ...good, accessToken: '' }],
+    ['a token with the end of a header in it', { ...good, accessToken: 'a\r\nX-Evil: 1' }],
+    ['a token with letters that no header can have', { ...good, accessToken: 'zażółć' }],
+    ['a token without end', { ...good, accessToken: 'a'.repeat(20_000) }],
+    ['a refresh token that is no text', { ...good, refreshToken: 5 }],
+    ['an old version without a login', { ...good, login: undefined }],
+  ])('is read as nothing if it is %s', async (_, value) => {
+    const storage = new SharedStorage();
+    storage.setItem('key', typeof value === 'string' ? value : JSON.stringify(value));
+    const client = openWith(webStorage(storage, 'key'));
+    expect(client.token).toBeNull();
+    client.setTokens(pair(1));
+    expect(client.token).toBe('access-1');
+    client.close();
+  });
+
+  it('is read, with what is of no use left out', () => {
+    const storage = new SharedStorage();
+    storage.setItem('key', JSON.stringify({ ...good, expiresAt: 'soon', sessionId: 5, more: true }));
+    const client = openWith(webStorage(storage, 'key'));
+    expect(client.token).toBe('access');
+    client.close();
+  });
+
+  it('goes with clear, whatever it was', () => {
+    const storage = new SharedStorage();
+    storage.setItem('key', 'something else');
+    const client = openWith(webStorage(storage, 'key'));
+    client.clear();
+    expect(storage.entries.size).toBe(0);
+    client.close();
+  });
+
+  it('is one entry, and in memory none', () => {
+    const storage = new SharedStorage();
+    give('localStorage', { value: storage });
+    const client = openWith();
+    client.setTokens(pair(1));
+    expect([...storage.entries.keys()]).toEqual(['nestjs-latchkey']);
+    client.close();
+    openWith(memoryStorage()).setTokens(pair(2));
+    expect(storage.getItem('nestjs-latchkey')).toContain('access-1');
+  });
+});
+
+describe('the default storage', () => {
+  const full = Object.assign(new SharedStorage(), {
+    setItem: () => {
+      throw new Error('full');
+    },
+  });
+  it.each<[string, PropertyDescriptor]>([
+    ['there is none', { value: undefined }],
+    ['the browser has turned it off', { value: null }],
+    [
+      'looking at it is forbidden',
+      {
+        get: () => {
+          throw new Error('forbidden');
+        },
+      },
+    ],
+    ['it takes nothing', { value: full }],
+  ])('is memory where %s', (_, descriptor) => {
+    give('localStorage', descriptor);
+    const client = openWith();
+    client.setTokens(pair(1));
+    expect(client.token).toBe('access-1');
+    expect(openWith().token).toBeNull();
+  });
+});
+
+describe('a storage that fails', () => {
+  let server: TokenServer;
+
+  beforeEach(async () => {
+    server = await startTokenServer();
+  });
+
+  afterEach(() => server.close());
+
+  it('to take renewed tokens loses none of them, until another tab has stored newer ones', async () => {
+    const storage = new SharedStorage();
+    const options = { baseUrl: server.url, refreshUrl: '/refresh' };
+    const client = openWith(webStorage(storage, 'key'), options);
+    client.setTokens(pair(1));
+    const setItem = storage.setItem.bind(storage);
+    storage.setItem = () => {
+      throw new Error('full');
+    };
+    expect((await client.fetch('/one')).status).toBe(200);
+    expect((await client.fetch('/two')).status).toBe(200);
+    expect(server.at('/refresh')).toHaveLength(1);
+    expect(storage.getItem('key')).toContain('access-1');
+    storage.setItem = setItem;
+    openWith(webStorage(storage, 'key'), options).setTokens(pair(3));
+    expect(client.token).toBe('access-3');
+    client.close();
+  });
+
+  it('to be read has nothing', () => {
+    const read = () => {
+      throw new Error('forbidden');
+    };
+    const client = openWith({ read, write: () => undefined });
+    expect(client.token).toBeNull();
+  });
+});
+
+describe('the storage event of a page', () => {
+  it('tells of what other tabs wrote, where there are no channels', async () => {
+    const listeners = new Set<(event: unknown) => void>();
+    give('addEventListener', { value: (_: string, listener: () => void) => listeners.add(listener) });
+    give('removeEventListener', { value: (_: string, listener: () => void) => listeners.delete(listener) });
+    const storage = new SharedStorage();
+    const client = openWith({ ...webStorage(storage, 'key'), shared: null });
+    const heard: (string | null)[] = [];
+    client.subscribe(() => void heard.push(client.token));
+    const dispatch = async (event: object) => {
+      for (const listener of listeners) listener(event);
+      await Promise.resolve();
+    };
+    openWith({ ...webStorage(storage, 'key'), shared: null }).setTokens(pair(1));
+    await dispatch({ storageArea: storage, key: 'other' });
+    await dispatch({ storageArea: new SharedStorage(), key: 'key' });
+    expect(heard).toEqual([]);
+    await dispatch({ storageArea: storage, key: 'key' });
+    storage.entries.clear();
+    await dispatch({ storageArea: storage, key: null });
+    expect(heard).toEqual(['access-1', null]);
+    const before = listeners.size;
+    client.close();
+    expect(listeners.size).toBe(before - 1);
+  });
+});
+
+describe('what is given', () => {
+  it.each<[string, unknown]>([
+    ['an object', null],
+    ['accessToken', {}],
+    ['accessToken', { accessToken: 'two words' }],
+    ['refreshToken', { accessToken: 'a', refreshToken: 5 }],
+    ['expiresIn', { accessToken: 'a', expiresIn: '5m' }],
+    ['sessionId', { accessToken: 'a', sessionId: 5 }],
+  ])('to setTokens must have %s right', (name, tokens) => {
+    const client = openWith(memoryStorage());
+    expect(() => client.setTokens(tokens as SessionTokens)).toThrow(TypeError);
+    expect(() => client.setTokens(tokens as SessionTokens)).toThrow(name);
+    expect(client.token).toBeNull();
+  });
+
+  it('to webStorage must be a storage', () => {
+    expect(() => webStorage({} as WebStorage)).toThrow(TypeError);
+    expect(() => webStorage(new SharedStorage(), '')).toThrow(TypeError);
+  });
+});
