@@ -2,7 +2,7 @@ import { type SessionEndNotice, readNotice } from './end-notice.js';
 
 /** An error of the server is far shorter, and there at once; what goes on longer is something else. */
 const MAX_BYTES = 65_536;
-const MAX_MS = 5000;
+const MAX_MS = 3000;
 
 /**
  * What a 401 says, read from a copy, so that the caller still has all of the body. Null where it is no error of the library,

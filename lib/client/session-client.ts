@@ -44,10 +44,14 @@ export interface SessionClient {
  */
 export function createSessionClient(options: SessionClientOptions = {}): SessionClient {
   const resolved = resolveClientOptions(options);
-  const channel = openTabChannel(resolved.storage.shared ?? null);
+  const shared = resolved.storage.shared ?? null;
+  const channel = openTabChannel(shared);
   const keeper = new TokenKeeper(resolved.storage, channel, resolved.onEnd);
-  const locks = resolved.locks ?? new AnnouncedLocks(channel, resolved.refreshTimeoutMs);
-  const requests = new SessionRequests(resolved, keeper, new TokenRefresh(resolved, keeper, locks));
+  // Tabs that share nothing have nothing to wait for.
+  const pageLocks = shared === null ? null : resolved.locks;
+  const locks = pageLocks ?? new AnnouncedLocks(channel, resolved.refreshTimeoutMs);
+  const refresh = new TokenRefresh(resolved, keeper, { locks, name: `nestjs-latchkey:${shared}` });
+  const requests = new SessionRequests(resolved, keeper, refresh);
   return {
     get token() {
       return keeper.current()?.accessToken ?? null;

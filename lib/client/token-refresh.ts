@@ -13,7 +13,8 @@ export class TokenRefresh {
   constructor(
     private readonly options: ResolvedClientOptions,
     private readonly keeper: TokenKeeper,
-    private readonly locks: TabLocks,
+    /** Of what the tabs share. */
+    private readonly lock: { readonly locks: TabLocks; readonly name: string },
   ) {}
 
   isPossible(tokens: HeldTokens): boolean {
@@ -28,9 +29,8 @@ export class TokenRefresh {
     const key = tokens.accessToken;
     const running = this.running.get(key);
     if (running) return running;
-    const { storage, refreshTimeoutMs } = this.options;
-    const name = `nestjs-latchkey:${storage.shared ?? 'refresh'}`;
-    const renewal = exclusively(this.locks, name, refreshTimeoutMs, () => this.exchange(tokens))
+    const { locks, name } = this.lock;
+    const renewal = exclusively(locks, name, this.options.refreshTimeoutMs, () => this.exchange(tokens))
       .catch(() => undefined)
       .finally(() => this.running.delete(key));
     this.running.set(key, renewal);

@@ -54,8 +54,12 @@ export function webStorage(storage: WebStorage, key: string = DEFAULT_KEY): Toke
         // A null key: all of it was cleared.
         if (storageArea === storage && (changed === key || changed === null)) listener();
       };
-      page.addEventListener?.('storage', onStorage);
-      return () => page.removeEventListener?.('storage', onStorage);
+      // A page that the user has come back to was told of nothing while it was away.
+      const events = { storage: onStorage, pageshow: () => listener() };
+      for (const [type, react] of Object.entries(events)) page.addEventListener?.(type, react);
+      return () => {
+        for (const [type, react] of Object.entries(events)) page.removeEventListener?.(type, react);
+      };
     },
   };
 }
