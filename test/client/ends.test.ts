@@ -81,6 +81,18 @@ describe('the end of a session', () => {
     expect([one.client.token, one.ends, two.ends]).toEqual(['of-bob', [], []]);
   });
 
+  it('is not told after such a login either, though that is gone again', async () => {
+    const [one, two] = [browser.openTab(), browser.openTab()];
+    one.client.setTokens(pair(2));
+    server.onRequest = (response) => {
+      one.client.setTokens({ accessToken: 'of-bob' });
+      two.client.clear();
+      refuse(response, 'SESSION_KICKED');
+    };
+    await one.client.fetch('/one');
+    expect([one.client.token, one.ends]).toEqual([null, []]);
+  });
+
   it('is that of the session, though its token was renewed meanwhile', async () => {
     const { client, ends } = browser.openTab();
     client.setTokens(pair(2));

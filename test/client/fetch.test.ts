@@ -200,6 +200,16 @@ describe('an answer', () => {
     expect(client.token).toBe('access-2');
   });
 
+  it('401 whose body does not end is passed on all the same', async () => {
+    server.onRequest = (response) => {
+      response.writeHead(401, { 'Content-Type': 'application/json' }).write('{"errorCode":"SESSION_KICKED"');
+    };
+    const answer = await client.fetch('/x');
+    expect([answer.status, client.token]).toEqual([401, 'access-2']);
+    const reader = answer.body!.getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe('{"errorCode":"SESSION_KICKED"');
+  });
+
   it.each([403, 404, 500, 503])('%s is passed on, with the tokens kept', async (status) => {
     server.onRequest = (response) => reply(response, status, { errorCode: 'SESSION_KICKED' });
     expect((await client.fetch('/x')).status).toBe(status);

@@ -91,7 +91,7 @@ describe('an expired token', () => {
     expect([one.ends, two.ends, one.client.token]).toEqual([[], [], 'access-2']);
   });
 
-  it('is replaced by the one that another tab has got meanwhile, without a refresh', async () => {
+  it('is replaced by the one that another tab has got meanwhile, without a refresh or a lock', async () => {
     const [one, two] = [browser.openTab(), browser.openTab()];
     one.client.setTokens(pair(1));
     server.onRequest = (response, request) => {
@@ -103,7 +103,7 @@ describe('an expired token', () => {
     one.client.setTokens(pair(1));
     expect((await one.client.fetch('/invalid')).status).toBe(200);
     expect(server.received.map(tokenOf)).toEqual(['access-1', 'access-2', 'access-1', 'access-2']);
-    expect(one.ends).toEqual([]);
+    expect([one.ends, browser.locks!.requested]).toEqual([[], []]);
   });
 
   it('does not make a request of one user one of the next', async () => {
@@ -137,6 +137,28 @@ describe('an expired token', () => {
     server.onRefresh = (response) => reply(response, 200, { accessToken: 'access-2' });
     expect((await client.fetch('/one')).status).toBe(200);
     expect(JSON.parse(browser.stored!)).toMatchObject({ accessToken: 'access-2', refreshToken: 'refresh-1' });
+  });
+});
+
+describe('the lock', () => {
+  afterEach(() => {
+    Reflect.deleteProperty(globalThis, 'navigator');
+  });
+
+  it('is that of the page, by the name of what the tabs share', async () => {
+    const locks = new SharedLocks();
+    Object.defineProperty(globalThis, 'navigator', { value: { locks }, configurable: true });
+    const { client } = browser.openTab({ locks: undefined });
+    client.setTokens(pair(1));
+    expect((await client.fetch('/one')).status).toBe(200);
+    expect(locks.requested).toEqual([`nestjs-latchkey:${browser.key}`]);
+  });
+
+  it('is not taken by tabs that share nothing', async () => {
+    const { client } = browser.openTab({ storage: memoryStorage() });
+    client.setTokens(pair(1));
+    expect((await client.fetch('/one')).status).toBe(200);
+    expect(browser.locks!.requested).toEqual([]);
   });
 });
 

@@ -145,30 +145,38 @@ describe('a storage that fails', () => {
   });
 });
 
-describe('the storage event of a page', () => {
-  it('tells of what other tabs wrote, where there are no channels', async () => {
-    const listeners = new Set<(event: unknown) => void>();
-    give('addEventListener', { value: (_: string, listener: () => void) => listeners.add(listener) });
-    give('removeEventListener', { value: (_: string, listener: () => void) => listeners.delete(listener) });
+describe('the events of a page', () => {
+  it('tell of what other tabs wrote, where there are no channels', async () => {
+    const listeners = new Set<readonly [string, (event: unknown) => void]>();
+    give('addEventListener', { value: (...added: [string, () => void]) => listeners.add(added) });
+    give('removeEventListener', {
+      value: (...removed: [string, () => void]) => {
+        for (const added of listeners) if (added[1] === removed[1]) listeners.delete(added);
+      },
+    });
     const storage = new SharedStorage();
     const client = openWith({ ...webStorage(storage, 'key'), shared: null });
+    const own = [...listeners];
     const heard: (string | null)[] = [];
     client.subscribe(() => void heard.push(client.token));
-    const dispatch = async (event: object) => {
-      for (const listener of listeners) listener(event);
+    const dispatch = async (name: string, event: object = {}) => {
+      for (const [type, listener] of listeners) if (type === name) listener(event);
       await Promise.resolve();
     };
-    openWith({ ...webStorage(storage, 'key'), shared: null }).setTokens(pair(1));
-    await dispatch({ storageArea: storage, key: 'other' });
-    await dispatch({ storageArea: new SharedStorage(), key: 'key' });
+    const other = openWith({ ...webStorage(storage, 'key'), shared: null });
+    other.setTokens(pair(1));
+    await dispatch('storage', { storageArea: storage, key: 'other' });
+    await dispatch('storage', { storageArea: new SharedStorage(), key: 'key' });
     expect(heard).toEqual([]);
-    await dispatch({ storageArea: storage, key: 'key' });
+    await dispatch('storage', { storageArea: storage, key: 'key' });
     storage.entries.clear();
-    await dispatch({ storageArea: storage, key: null });
-    expect(heard).toEqual(['access-1', null]);
-    const before = listeners.size;
+    await dispatch('storage', { storageArea: storage, key: null });
+    other.setTokens(pair(2));
+    await dispatch('pageshow');
+    expect(heard).toEqual(['access-1', null, 'access-2']);
     client.close();
-    expect(listeners.size).toBe(before - 1);
+    expect(own.length).toBeGreaterThan(0);
+    expect(own.filter((added) => listeners.has(added))).toEqual([]);
   });
 });
 

@@ -30,8 +30,11 @@ export class SharedStorage implements WebStorage {
 export class SharedLocks implements TabLocks {
   private readonly tails = new Map<string, Promise<unknown>>();
   waiting = 0;
+  /** The names that were asked for. */
+  readonly requested: string[] = [];
 
   async request(name: string, work: () => Promise<void>): Promise<void> {
+    this.requested.push(name);
     this.waiting += 1;
     const turn = (this.tails.get(name) ?? Promise.resolve()).then(() => {
       this.waiting -= 1;
