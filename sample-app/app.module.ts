@@ -15,13 +15,25 @@ import { HealthController } from './health/health.controller.js';
 import { HomeController } from './home/home.controller.js';
 import { UnreadableRequestFilter } from './http/unreadable-request.filter.js';
 import { NoStoreInterceptor } from './http/no-store.interceptor.js';
+import { EndedHere } from './live/ended-here.js';
+import { LiveController } from './live/live.controller.js';
+import { LiveSessions } from './live/live-sessions.js';
 import { type SampleKeys, sessionOptions } from './session-options.js';
 
 /** The whole application: the session library takes its database from TypeOrmModule, and guards every route. */
 @Module({
   imports: [AuthModule, AdminModule],
-  controllers: [HomeController, HealthController, MeController, DataController, CommentsController, SessionsController],
+  controllers: [
+    HomeController,
+    HealthController,
+    MeController,
+    LiveController,
+    DataController,
+    CommentsController,
+    SessionsController,
+  ],
   providers: [
+    LiveSessions,
     { provide: APP_GUARD, useClass: AuthGuard },
     { provide: APP_FILTER, useClass: UnreadableRequestFilter },
     { provide: APP_INTERCEPTOR, useClass: NoStoreInterceptor },
@@ -30,6 +42,7 @@ import { type SampleKeys, sessionOptions } from './session-options.js';
 export class AppModule {
   static with(config: SampleConfig, keys: SampleKeys): DynamicModule {
     const options = sessionOptions(config, keys);
+    const endedHere = new EndedHere();
     return {
       module: AppModule,
       global: true,
@@ -38,11 +51,14 @@ export class AppModule {
           useFactory: () => ({ ...dataSourceOptions(config.database), retryAttempts: 0 }),
           dataSourceFactory: (options) => openDataSource(config.database, options!),
         }),
-        SessionModule.forRoot({ isGlobal: true, ...options }),
+        SessionModule.forRoot({ isGlobal: true, ...options, hooks: { onEvent: endedHere.onEvent } }),
       ],
       // Other services check JWTs with these keys.
       controllers: options.tokens.name === 'jwt' ? [jwksController(options.tokens)] : [],
-      providers: [{ provide: SAMPLE_CONFIG, useValue: config }],
+      providers: [
+        { provide: SAMPLE_CONFIG, useValue: config },
+        { provide: EndedHere, useValue: endedHere },
+      ],
       exports: [SAMPLE_CONFIG],
     };
   }

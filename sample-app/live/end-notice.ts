@@ -1,0 +1,36 @@
+import type { Session, TokenService } from 'nestjs-latchkey';
+
+/** What the holder of a session that has ended is told. As in the body of a 401, and with the time of every end. */
+export interface EndNotice {
+  readonly errorCode: string;
+  readonly message?: string;
+  /** ISO 8601. */
+  readonly endedAt: string;
+  /** The login that took its place; null for every other end. */
+  readonly replacedBy: {
+    readonly deviceType: string | null;
+    readonly deviceName: string | null;
+    readonly at: string;
+  } | null;
+}
+
+/** @param session as it was while it lived: one that ran out has no end on record until a sweep comes by */
+export async function endNotice(tokens: TokenService, session: Session): Promise<EndNotice> {
+  const end = await tokens.explainEnd(session.id);
+  if (!end) {
+    const now = tokens.now();
+    const errorCode = now < session.expiresAt ? 'TOKEN_EXPIRED' : 'SESSION_EXPIRED';
+    return { errorCode, endedAt: isoTime(Math.min(now, session.expiresAt)), replacedBy: null };
+  }
+  const { replacement } = end;
+  return {
+    errorCode: end.reason,
+    message: end.message,
+    endedAt: isoTime(end.at),
+    replacedBy: replacement && { ...replacement, at: isoTime(replacement.at) },
+  };
+}
+
+function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

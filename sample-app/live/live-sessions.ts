@@ -1,0 +1,64 @@
+import { HttpException, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { type Session, TokenService } from 'nestjs-latchkey';
+import { EndedHere } from './ended-here.js';
+import { endNotice } from './end-notice.js';
+import { EventStream } from './event-stream.js';
+
+/** Streams of one session, whose tabs may each have one. The oldest makes way for one more. */
+const MAX_PER_SESSION = 8;
+const MAX_STREAMS = 10_000;
+/** After this a client has to ask again, and its token is looked at again. */
+const LONGEST_MS = 60 * 60_000;
+
+/** The open streams of this process. They are closed before the server waits for its connections to come to an end. */
+@Injectable()
+export class LiveSessions implements OnModuleDestroy {
+  private readonly streams = new Map<string, Set<EventStream>>();
+  private count = 0;
+  private isStopping = false;
+
+  constructor(
+    private readonly tokens: TokenService,
+    private readonly endedHere: EndedHere,
+  ) {}
+
+  /**
+   * A stream that says `event: end` when the session has ended, and ends with it.
+   * @throws HttpException 503 where too many of them are open
+   */
+  open(session: Session): EventStream {
+    const own = this.streams.get(session.id) ?? new Set();
+    if (own.size >= MAX_PER_SESSION) [...own][0]!.close();
+    if (this.count >= MAX_STREAMS) throw new HttpException('Too many streams are open. Try again shortly.', 503);
+    const tell = () => void this.tellEnd(stream, session);
+    const stopWatching = this.tokens.watchSession(session.id, tell);
+    const stopListening = this.endedHere.listen(session.id, tell);
+    const longest = setTimeout(() => stream.close(), LONGEST_MS);
+    const stream = new EventStream(() => {
+      clearTimeout(longest);
+      stopWatching();
+      stopListening();
+      this.count--;
+      own.delete(stream);
+      if (own.size === 0 && this.streams.get(session.id) === own) this.streams.delete(session.id);
+    });
+    this.streams.set(session.id, own.add(stream));
+    this.count++;
+    if (this.isStopping) stream.close();
+    return stream;
+  }
+
+  onModuleDestroy(): void {
+    this.isStopping = true;
+    for (const own of this.streams.values()) for (const stream of own) stream.close();
+  }
+
+  /** Where the reason cannot be read, the client hears it with its next request. */
+  private async tellEnd(stream: EventStream, session: Session): Promise<void> {
+    try {
+      stream.finish('end', await endNotice(this.tokens, session));
+    } catch {
+      stream.close();
+    }
+  }
+}

@@ -1,0 +1,21 @@
+import { Controller, Get, Header, StreamableFile } from '@nestjs/common';
+import { CurrentSession, NoActivity, type Session } from 'nestjs-latchkey';
+import { LiveSessions } from './live-sessions.js';
+
+@Controller('me')
+export class LiveController {
+  constructor(private readonly live: LiveSessions) {}
+
+  /**
+   * Server-sent events about the caller's own session: `event: end` with `{ errorCode, endedAt, replacedBy }` once it has
+   * ended. A stream that ends without one says nothing: ask again. An open one is no use of the session.
+   */
+  @NoActivity()
+  @Get('live')
+  @Header('X-Accel-Buffering', 'no')
+  stream(@CurrentSession() session: Session): StreamableFile {
+    const file = new StreamableFile(this.live.open(session), { type: 'text/event-stream' });
+    // A client that goes away is how a stream usually ends.
+    return file.setErrorLogger(() => undefined);
+  }
+}
