@@ -12,19 +12,23 @@ import { AuthModule } from './auth/auth.module.js';
 import { SAMPLE_CONFIG, type SampleConfig } from './config/sample-config.js';
 import { dataSourceOptions, openDataSource } from './database/data-source.js';
 import { HealthController } from './health/health.controller.js';
-import { HomeController } from './home/home.controller.js';
 import { UnreadableRequestFilter } from './http/unreadable-request.filter.js';
 import { NoStoreInterceptor } from './http/no-store.interceptor.js';
 import { EndedHere } from './live/ended-here.js';
 import { LiveController } from './live/live.controller.js';
 import { LiveSessions } from './live/live-sessions.js';
+import { CommandsController } from './pages/commands.controller.js';
+import { PagesController } from './pages/pages.controller.js';
+import { SettingsController } from './pages/settings.controller.js';
 import { type SampleKeys, sessionOptions } from './session-options.js';
 
 /** The whole application: the session library takes its database from TypeOrmModule, and guards every route. */
 @Module({
   imports: [AuthModule, AdminModule],
   controllers: [
-    HomeController,
+    PagesController,
+    SettingsController,
+    CommandsController,
     HealthController,
     MeController,
     LiveController,

@@ -68,6 +68,16 @@ describe('Express and Fastify', () => {
       ['GET', '/admin/events?type=LOGIN&from=2026-01-01', { token: 'ADMIN' }],
       ['GET', '/public', {}],
       ['GET', '/', {}],
+      ['HEAD', '/', {}],
+      ['GET', '/devices', {}],
+      ['GET', '/commands', {}],
+      ['GET', '/settings', {}],
+      ['GET', '/assets/home.js', {}],
+      ['GET', '/assets/nothing.js', {}],
+      ['GET', '/assets/%2e%2e%2fmain.js', {}],
+      ['GET', '/client/index.js', {}],
+      ['GET', '/me/live', {}],
+      ['HEAD', '/me/live', { token: 'LIVE' }],
       ['GET', '/health', {}],
       ['GET', '/nowhere', {}],
       ['POST', '/auth/refresh', { body: { refreshToken: 'REFRESH' } }],
@@ -146,14 +156,14 @@ describe('Express and Fastify', () => {
     expect(pair[1]!.stderr).toBe(pair[0]!.stderr);
   });
 
-  it('serve a page with commands for the address that it was asked for at', async () => {
+  it('serve commands for the address that it was asked for at', async () => {
     for (const app of pair) {
-      const page = await app.get('/');
+      const page = await app.get('/commands');
       expect(page.headers['content-type']).toMatch(/^text\/html/);
       expect(page.text).toContain(`curl -s http://127.0.0.1:${app.port}/auth/login`);
-      const named = await app.send('GET', '/', { headers: { host: 'sessions.example:8080' } });
+      const named = await app.send('GET', '/commands', { headers: { host: 'sessions.example:8080' } });
       expect(named.text).toContain('http://sessions.example:8080/me');
-      const bad = await app.send('GET', '/', { headers: { host: '"><script>$(id)' } });
+      const bad = await app.send('GET', '/commands', { headers: { host: '"><script>$(id)' } });
       expect(bad.text).not.toContain('script');
     }
   });

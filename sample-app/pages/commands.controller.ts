@@ -4,10 +4,12 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { Public } from 'nestjs-latchkey';
 import { SAMPLE_CONFIG, type SampleConfig } from '../config/sample-config.js';
 import { originOf } from '../http/origin.js';
-import { homePage } from './home-page.js';
+import { commandsPage } from './commands-page.js';
+import { PageHeaders } from './page-headers.js';
 
-@Controller()
-export class HomeController {
+/** The same as the front page shows, without a browser. */
+@Controller('commands')
+export class CommandsController {
   constructor(
     private readonly adapter: HttpAdapterHost,
     @Inject(SAMPLE_CONFIG) private readonly config: SampleConfig,
@@ -16,10 +18,9 @@ export class HomeController {
   @Public()
   @Get()
   @Header('Content-Type', 'text/html; charset=utf-8')
-  @Header('Content-Security-Policy', "default-src 'none'")
-  @Header('X-Content-Type-Options', 'nosniff')
-  home(@Headers('host') host: string | undefined): string {
-    return homePage(this.origin(host), this.config.tokens.mode);
+  @PageHeaders()
+  commands(@Headers('host') host: string | undefined): string {
+    return commandsPage(this.origin(host), this.config.tokens.mode);
   }
 
   /** As the browser reached us, where that is nothing but a name and a port; it becomes a part of commands. */

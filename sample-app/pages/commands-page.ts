@@ -6,7 +6,7 @@ type Step = readonly [title: string, ...commands: string[]];
  * What to try, in the order in which to try it.
  * @param origin such as `http://127.0.0.1:3000`
  */
-export function homePage(origin: string, mode: TokenConfig['mode']): string {
+export function commandsPage(origin: string, mode: TokenConfig['mode']): string {
   const json = `-H 'content-type: application/json'`;
   const call = (path: string, token: string) => `curl -s ${origin}${path} -H "authorization: Bearer $${token}"`;
   const login = (name: string, device: string, token: string) =>
@@ -63,14 +63,20 @@ ${field('AS_ALICE', 'AS_ALICE', 'accessToken')}`,
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
-<title>Sessions: what to try</title>
-<h1>Sessions that you can see, limit and end</h1>
+<meta name="viewport" content="width=device-width">
+<title>Sessions in a shell</title>
+<link rel="icon" href="/assets/icon.svg">
+<link rel="stylesheet" href="/assets/style.css">
+<main class="commands">
+<p><a href="/">Back to the page with two devices</a></p>
+<h1>Sessions in a shell</h1>
 <p>Users: alice, bob and admin, each with the password NAME-password. In a shell:</p>
 <ol>
 ${items}
 </ol>
 <p>Start with SESSION_POLICY=multi:2 or SESSION_POLICY=per-device-type, and try the same again; or with another
 TOKEN_MODE: this is ${mode}, and there are refresh, sliding and jwt.</p>
+</main>
 </html>
 `;
 }

@@ -1,0 +1,26 @@
+import { Controller, Get, Inject } from '@nestjs/common';
+import { Public } from 'nestjs-latchkey';
+import { SAMPLE_CONFIG, type SampleConfig } from '../config/sample-config.js';
+
+/** What the pages tell of the configuration: nothing that names a machine, and no secret. */
+@Controller('settings')
+export class SettingsController {
+  constructor(@Inject(SAMPLE_CONFIG) private readonly config: SampleConfig) {}
+
+  @Public()
+  @Get()
+  settings() {
+    const { policy, tokens, database, redisUrl, idleTimeout, nearCache } = this.config;
+    return {
+      policy: policy.kind === 'multi' && policy.max !== undefined ? `multi:${policy.max}` : policy.kind,
+      overflow: policy.kind === 'multi' && policy.max !== undefined ? policy.overflow : null,
+      tokenMode: tokens.mode,
+      accessTtl: tokens.mode === 'sliding' ? tokens.ttl : tokens.access,
+      refreshTtl: tokens.mode === 'sliding' ? null : tokens.refresh,
+      idleTimeout: idleTimeout === false ? null : idleTimeout,
+      database: database.kind === 'server' ? database.type : 'sqlite',
+      redis: redisUrl !== null,
+      nearCache,
+    };
+  }
+}

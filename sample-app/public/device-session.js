@@ -1,0 +1,136 @@
+import { createSessionClient, memoryStorage, webStorage } from '/client/index.js';
+import { followSession } from './session-stream.js';
+
+/**
+ * One device: a client with a storage of its own, and what is known of its session. It is `out`, `in` or `ended`; the
+ * listener is told of each change. Logins and ends in other tabs are seen as well.
+ */
+export class DeviceSession {
+  state = 'out';
+  /** What GET /me answered. */
+  me = null;
+  /** Why the session ended, while it is `ended`. */
+  end = null;
+  /** Whether an end is told as it happens. */
+  isLive = false;
+  client;
+  #storage;
+  #listener;
+  #stopFollowing = () => undefined;
+  #followed = null;
+
+  /**
+   * @param {string} key of its storage
+   * @param {{ fetch?: typeof fetch, refreshes: boolean, onChange: () => void, onEvent?: (end: object) => void }} options
+   */
+  constructor(key, { fetch, refreshes, onChange, onEvent = () => undefined }) {
+    this.#storage = storageOf(key);
+    this.#listener = { onChange, onEvent };
+    this.client = createSessionClient({
+      storage: this.#storage,
+      refreshUrl: refreshes ? '/auth/refresh' : null,
+      onEnd: (end) => this.#ended(end),
+      ...(fetch && { fetch }),
+    });
+    this.client.subscribe(() => void this.look());
+    void this.look();
+  }
+
+  /** @param {object} credentials @returns {Promise<Response>} the answer, whose tokens are taken where it is one */
+  async logIn(credentials) {
+    const response = await this.#post('/auth/login', credentials);
+    if (response.ok) this.client.setTokens(await response.clone().json());
+    return response;
+  }
+
+  /** Asks for the next pair of tokens now. The client does this by itself when it is time. @returns {Promise<Response>} */
+  async refresh() {
+    const { refreshToken } = this.#held();
+    const response = await this.#post('/auth/refresh', { refreshToken });
+    if (response.ok) this.client.setTokens(await response.clone().json());
+    return response;
+  }
+
+  async logOut() {
+    const response = await this.#post('/auth/logout');
+    this.client.clear();
+    return response;
+  }
+
+  logOutOthers() {
+    return this.#post('/auth/logout-others');
+  }
+
+  /** Follows what the client holds: a login begins, the tokens are gone, or nothing of that. */
+  async look() {
+    const { sessionId } = this.#held();
+    if (sessionId === this.#followed) {
+      // The same session with other tokens.
+      if (this.state === 'in') this.#listener.onChange();
+      return;
+    }
+    this.#stopFollowing();
+    this.#followed = sessionId;
+    if (sessionId === null) {
+      // An end with a reason is told of by onEnd.
+      if (this.state === 'in') this.#become('out');
+      return;
+    }
+    await this.#begin(sessionId);
+  }
+
+  async #begin(sessionId) {
+    const response = await this.client.fetch('/me').catch(() => null);
+    const me = response?.ok ? await response.json() : null;
+    if (this.#followed !== sessionId || this.client.token === null) return;
+    this.#become('in', { me: me ?? { sessionId } });
+    this.#stopFollowing = followSession(this.client, {
+      onState: (isLive) => {
+        this.isLive = isLive;
+        this.#listener.onChange();
+      },
+      onEnd: (end) => {
+        this.#listener.onEvent(end);
+        this.#ended(end);
+        // The 401 that this is answered with has the client forget the tokens, here and in other tabs.
+        void this.client.fetch('/me').catch(() => undefined);
+      },
+    });
+  }
+
+  #ended(end) {
+    // The stream has told it, with more to say, before the client hears of it.
+    if (this.state === 'ended' && this.end.errorCode === end.errorCode) return;
+    this.#stopFollowing();
+    this.#become('ended', { end });
+  }
+
+  #become(state, { me = null, end = null } = {}) {
+    Object.assign(this, { state, me, end, isLive: false });
+    this.#listener.onChange();
+  }
+
+  #post(path, body) {
+    const init = body && { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
+    return this.client.fetch(path, { method: 'POST', ...init });
+  }
+
+  /** What the client keeps. */
+  #held() {
+    try {
+      const { sessionId = null, refreshToken = null } = JSON.parse(this.#storage.read() ?? '{}');
+      return { sessionId, refreshToken };
+    } catch {
+      return { sessionId: null, refreshToken: null };
+    }
+  }
+}
+
+/** Kept over a reload, where the browser lets pages keep something. */
+function storageOf(key) {
+  try {
+    return webStorage(localStorage, key);
+  } catch {
+    return memoryStorage();
+  }
+}
