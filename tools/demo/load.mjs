@@ -1,0 +1,79 @@
+import { below } from './chance.mjs';
+import { historyOf } from './history.mjs';
+import { insertRows } from './insert.mjs';
+import { usernameOf } from './people.mjs';
+import { accountRow, eventRows, sessionRow } from './rows.mjs';
+
+/** Sessions in one transaction: few enough that an application on the same SQLite file does not wait for long. */
+const BATCH = 1000;
+
+/**
+ * Adds users, their sessions and the audit trail of these to a database whose tables are there.
+ * @param {import('typeorm').DataSource} source
+ * @param {{ sessions: number, ended: number, users: number, passwordHash: string, now: number, onProgress: (done: Totals) => void }} options
+ * @returns {Promise<Totals>}
+ *
+ * @typedef {{ sessions: number, ended: number, events: number, users: number }} Totals
+ */
+export async function loadDemo(source, { sessions, ended, users, passwordHash, now, onProgress }) {
+  const live = spread(sessions, users);
+  const past = spread(ended, users);
+  const done = { sessions: 0, ended: 0, events: 0, users: 0 };
+  const runner = source.createQueryRunner();
+  try {
+    let batch = [];
+    let size = 0;
+    for (let index = 0; index < users; index++) {
+      if (live[index] + past[index] === 0) continue;
+      batch.push({ index, username: usernameOf(index), live: live[index], ended: past[index] });
+      size += live[index] + past[index];
+      if (size < BATCH) continue;
+      await addUsers(runner, batch, { passwordHash, now, done });
+      onProgress(done);
+      [batch, size] = [[], 0];
+    }
+    await addUsers(runner, batch, { passwordHash, now, done });
+  } finally {
+    await runner.release();
+  }
+  return done;
+}
+
+async function addUsers(runner, users, { passwordHash, now, done }) {
+  const histories = users.map((user) => ({ user, sessions: historyOf(user, now) }));
+  const sessions = histories.flatMap((history) => history.sessions);
+  const accounts = histories.map((one) =>
+    accountRow(one.user.username, Math.min(...one.sessions.map((s) => s.createdAt))),
+  );
+  const events = histories.flatMap((one) => one.sessions.flatMap((session) => eventRows(session, one.user.index)));
+  const appUsers = users.map(({ username }) => ({ username, password_hash: passwordHash, role: '' }));
+  // In the order of the index that most of them go to the end of.
+  events.sort((a, b) => (a.id < b.id ? -1 : 1));
+  await runner.startTransaction();
+  try {
+    await insertRows(runner, 'app_user', appUsers, { unlessKnown: 'username' });
+    await insertRows(runner, 'user_session_account', accounts, { unlessKnown: 'user_key' });
+    await insertRows(runner, 'user_session', sessions.map(sessionRow));
+    await insertRows(runner, 'user_session_event', events);
+    await runner.commitTransaction();
+  } catch (error) {
+    await runner.rollbackTransaction();
+    throw error;
+  }
+  const live = sessions.filter(({ end }) => end === null).length;
+  done.sessions += live;
+  done.ended += sessions.length - live;
+  done.events += events.length;
+  done.users += users.length;
+}
+
+/** How many each user has: one where they suffice, and the rest goes to some more often than to others. */
+function spread(count, users) {
+  const counts = new Uint32Array(users);
+  for (let index = 0; index < count; index++) {
+    counts[index < users ? index : Math.floor(users * Math.random() * Math.random())]++;
+  }
+  // Where there are fewer than users, not always the same ones are left out.
+  const shift = below(users);
+  return count >= users ? counts : counts.map((_, index) => counts[(index + shift) % users]);
+}
