@@ -20,16 +20,21 @@ import { delimiter, dirname, join } from 'node:path';
  */
 
 /** @typedef {{ bin: string, source: string, env?: Record<string, string> }} Found programs in the directory `bin` */
-/** @typedef {{ place: string, final?: boolean, find: () => Promise<Found[]> }} Place final: what follows is not tried */
+/**
+ * @template [T=Found]
+ * @typedef {{ place: string, final?: boolean, find: () => Promise<T[]> }} Place final: what follows is not tried
+ */
 
 /**
  * Starts the first server that can be started and, when there is none, says everything that was tried.
  *
+ * @template {{ source: string }} F
+ * @template S
  * @param {string} what
  * @param {string} advice
- * @param {Iterable<Place>} places
- * @param {(found: Found) => Promise<TestServer>} start
- * @returns {Promise<TestServer>}
+ * @param {Iterable<Place<F>>} places
+ * @param {(found: F) => Promise<S>} start
+ * @returns {Promise<S>}
  */
 export async function firstThatStarts(what, advice, places, start) {
   const tried = [];
@@ -49,7 +54,7 @@ export async function firstThatStarts(what, advice, places, start) {
     }
     if (final) break;
   }
-  throw new Error(`No ${what} server could be started for the tests. Tried:\n${tried.join('\n')}\n${advice}`);
+  throw new Error(`No ${what} could be started for the tests. Tried:\n${tried.join('\n')}\n${advice}`);
 }
 
 /** @param {unknown} error */

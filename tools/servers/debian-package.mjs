@@ -9,6 +9,9 @@ import { cacheDir, run } from './identity.mjs';
  * @property {string} name what the cached copy is called
  * @property {RegExp} pattern names of the packages that will do, the unversioned or else the highest one is taken
  * @property {(root: string) => string[]} programs the programs in an unpacked copy that must find their libraries
+ * @property {string[]} [with] more packages that belong into the copy, such as data files; those that the machine's sources
+ *   do not offer are left out
+ * @property {string[]} [private] directories beside the libraries where some of them keep libraries of their own
  */
 
 /** @typedef {{ root: string, packages: string, env: Record<string, string> }} Unpacked */
@@ -35,7 +38,7 @@ export async function debianPackage(wish, env = process.env) {
       await rm(staging, { recursive: true, force: true });
     }
   }
-  return { root, packages: readFileSync(join(root, 'packages.txt'), 'utf8').trim(), env: libraryPath(root) };
+  return { root, packages: readFileSync(join(root, 'packages.txt'), 'utf8').trim(), env: libraryPath(root, wish) };
 }
 
 /**
@@ -77,6 +80,7 @@ async function unpackInto(staging, wish, env) {
   if (wanted.length === 0) {
     throw new Error(`the package sources of this machine offer nothing like ${wish.pattern.source}${reason}`);
   }
+  for (const name of wish.with ?? []) wanted.push(...(await firstAvailable([name], apt)));
   const unpacked = new Set();
   for (let depth = 0; wanted.length > 0 && depth < 6; depth += 1) {
     await apt('apt-get', ['-q', 'download', ...wanted]).catch((error) => {
@@ -87,7 +91,7 @@ async function unpackInto(staging, wish, env) {
       await run('dpkg-deb', ['-x', deb, root], { env });
       await rm(deb);
     }
-    if (!(await lacksLibraries(wish.programs(root), { ...env, ...libraryPath(root) }))) break;
+    if ((await missingLibraries(root, wish, env)).length === 0) break;
     const depends = await apt('apt-cache', ['depends', ...wanted]);
     const libraries = [...depends.matchAll(/^ [ |](?:Pre)?Depends: ((?:lib|zlib)[^\s:<>]*)/gm)].map(
       (match) => match[1] ?? '',
@@ -99,9 +103,8 @@ async function unpackInto(staging, wish, env) {
       wanted.push(name);
     }
   }
-  if (await lacksLibraries(wish.programs(root), { ...env, ...libraryPath(root) })) {
-    throw new Error(`${[...unpacked].join(', ')}: some libraries were not found`);
-  }
+  const missing = await missingLibraries(root, wish, env);
+  if (missing.length > 0) throw new Error(`${missing.join(', ')}: not found in ${[...unpacked].join(', ')}`);
   const versions = await apt('apt-cache', ['show', '--no-all-versions', ...unpacked]);
   const pairs = [...versions.matchAll(/^Package: (.+)\n(?:.*\n)*?Version: (.+)/gm)].map(
     (match) => `${match[1]} ${match[2]}`,
@@ -117,10 +120,12 @@ async function firstAvailable(names, apt) {
   return [];
 }
 
-/** @param {string[]} programs @param {NodeJS.ProcessEnv} env */
-async function lacksLibraries(programs, env) {
+/** @param {string} root @param {PackageWish} wish @param {NodeJS.ProcessEnv} env @returns {Promise<string[]>} */
+async function missingLibraries(root, wish, env) {
+  const programs = wish.programs(root);
   if (programs.length === 0) throw new Error('the package does not hold the programs that were expected');
-  return (await run('ldd', programs, { env })).includes('not found');
+  const said = await run('ldd', programs, { env: { ...env, ...libraryPath(root, wish) } });
+  return [...new Set([...said.matchAll(/(\S+) => not found/g)].map((match) => match[1] ?? ''))];
 }
 
 /** @param {string} name @param {NodeJS.ProcessEnv} env */
@@ -129,10 +134,12 @@ async function isInstalled(name, env) {
   return state.split(' ').includes('installed');
 }
 
-/** @param {string} root @returns {Record<string, string>} */
-function libraryPath(root) {
+/** @param {string} root @param {PackageWish} wish @returns {Record<string, string>} */
+function libraryPath(root, wish) {
   const dirs = [...entries(join(root, 'usr/lib')), ...entries(join(root, 'lib'))];
-  return { LD_LIBRARY_PATH: dirs.filter((dir) => basename(dir).includes('-linux-')).join(':') };
+  const libraries = dirs.filter((dir) => basename(dir).includes('-linux-'));
+  const own = (wish.private ?? []).flatMap((name) => libraries.map((dir) => join(dir, name))).filter(existsSync);
+  return { LD_LIBRARY_PATH: [...libraries, ...own].join(':') };
 }
 
 function distribution() {

@@ -24,7 +24,7 @@ const ADVICE =
  * @returns {Promise<TestServer>}
  */
 export function startMariadb(options = {}) {
-  return firstThatStarts('MariaDB', ADVICE, places(options), (found) => start(found, options.timeoutMs));
+  return firstThatStarts('MariaDB server', ADVICE, places(options), (found) => start(found, options.timeoutMs));
 }
 
 /** @param {StartOptions} options @returns {Generator<import('./candidates.mjs').Place>} */

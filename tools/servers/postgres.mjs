@@ -27,7 +27,7 @@ const ADVICE =
  * @returns {Promise<TestServer>}
  */
 export function startPostgres(options = {}) {
-  return firstThatStarts('PostgreSQL', ADVICE, places(options), (found) => start(found, options.timeoutMs));
+  return firstThatStarts('PostgreSQL server', ADVICE, places(options), (found) => start(found, options.timeoutMs));
 }
 
 /** @param {StartOptions} options @returns {Generator<import('./candidates.mjs').Place>} */

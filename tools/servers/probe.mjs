@@ -1,10 +1,11 @@
 // Starts each server once and says where it came from:
-// node tools/servers/probe.mjs [postgres] [mariadb] [redis] [--from=debian]
+// node tools/servers/probe.mjs [postgres] [mariadb] [redis] [chromium] [--from=debian]
+import { startChromium } from './chromium.mjs';
 import { startMariadb } from './mariadb.mjs';
 import { startPostgres } from './postgres.mjs';
 import { startRedis } from './redis.mjs';
 
-const starters = { postgres: startPostgres, mariadb: startMariadb, redis: startRedis };
+const starters = { postgres: startPostgres, mariadb: startMariadb, redis: startRedis, chromium: startChromium };
 const words = process.argv.slice(2);
 const named = words.filter((word) => !word.startsWith('--'));
 const from = words.find((word) => word.startsWith('--from='))?.slice('--from='.length);

@@ -44,7 +44,7 @@ export async function findRedis(options = {}) {
 
 /** @param {StartOptions} options @returns {Promise<RedisProgram>} */
 async function search(options) {
-  const tried = await firstThatStarts('Redis', ADVICE, places(options), async (found) => {
+  const tried = await firstThatStarts('Redis server', ADVICE, places(options), async (found) => {
     const server = await startProgram(await describe(found), { timeoutMs: options.timeoutMs });
     await server.stop();
     return server;
