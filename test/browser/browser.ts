@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { startChromium } from '../../tools/servers/chromium.mjs';
+import type { SampleApp } from '../sample-app/sample-app.js';
 import { Recorder } from './recorder.js';
 
 /** A machine without Chromium downloads and unpacks it first. */
@@ -15,6 +16,8 @@ const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 
 export const DESKTOP = { width: 1280, height: 800 };
 export const PHONE = { width: 390, height: 844 };
+
+export const originOf = ({ port }: Pick<SampleApp, 'port'>): string => `http://127.0.0.1:${port}`;
 
 /** One browser for a test file. Every test begins without contexts, and fails for what its pages must not do (Recorder). */
 export class TestBrowser {

@@ -1,5 +1,8 @@
 import type { BrowserContext } from 'playwright-core';
 
+/** What a browser says of the answer that tells a client that its session has ended. */
+export const ENDED = /status of 401 \(Unauthorized\)/;
+
 /** Runs in each page before anything else of it. */
 const REPORT_VIOLATIONS = `addEventListener('securitypolicyviolation', (event) =>
   console.error('policy violated: ' + event.violatedDirective + ' by ' + (event.blockedURI || 'the page')));`;

@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import { SampleApps, type SampleApp } from '../sample-app/sample-app.js';
+import { seriousProblems } from './axe.js';
+import { originOf, useBrowser } from './browser.js';
+import { Device } from './device.js';
+import { ENDED } from './recorder.js';
+
+const browser = useBrowser();
+const apps = new SampleApps();
+let app: SampleApp;
+
+beforeAll(async () => {
+  app = await apps.start({ SESSION_POLICY: 'multi' });
+});
+afterAll(() => apps.close());
+
+async function myDevices(username: string): Promise<Page> {
+  const page = await browser.page(originOf(app));
+  await page.goto('/devices');
+  await page.getByLabel('User').fill(username);
+  await page.getByLabel('Password').fill(`${username}-password`);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: `Sessions of ${username}` }).waitFor();
+  return page;
+}
+
+beforeEach(() => browser.recorder.expect(ENDED));
+
+it('lists the devices of a user, signs one out, and its window is told', async () => {
+  const phonePage = await browser.page(originOf(app));
+  await phonePage.goto('/');
+  const phone = new Device(phonePage, 'phone');
+  await phone.signIn('alice', 'Phone of Alice');
+  const tablet = await app.login('alice', { deviceType: 'tablet', deviceName: 'Tablet of Alice' });
+
+  const page = await myDevices('alice');
+  const items = page.getByRole('list').filter({ hasText: 'Phone of Alice' }).getByRole('listitem');
+  await items.filter({ hasText: 'Tablet of Alice' }).waitFor();
+  expect(await items.count()).toBe(3);
+  await items.filter({ hasText: 'this one' }).waitFor();
+  expect(await seriousProblems(page)).toEqual([]);
+  await browser.screenshot(page, 'my-devices');
+
+  await page.getByRole('button', { name: 'Sign out Phone of Alice' }).click();
+  await phone.says('ended');
+  await items.filter({ hasText: 'Phone of Alice' }).waitFor({ state: 'detached' });
+  expect((await app.get('/me', tablet.accessToken)).status).toBe(200);
+
+  await page.getByRole('button', { name: 'Sign out the others' }).click();
+  await page.getByText('Tablet of Alice').waitFor({ state: 'detached' });
+  expect((await app.get('/me', tablet.accessToken)).status).toBe(401);
+});
+
+it('is told when it is signed out itself', async () => {
+  const page = await myDevices('bob');
+  const other = await app.login('bob');
+  await app.post('/auth/logout-others', undefined, other.accessToken);
+  await page
+    .getByRole('alert')
+    .getByText(/Logged out at|Ended/)
+    .waitFor();
+  await page.getByRole('button', { name: 'Sign in' }).waitFor();
+});
+
+it('shows names as they are, whatever they are made of', async () => {
+  const attack = (mark: string) => `"'><img src=x onerror="window.__xss='${mark}'"><script>window.__xss=1</script>`;
+  const login = await app.send('POST', '/auth/login', {
+    headers: { 'user-agent': attack('agent') },
+    body: { username: 'bob', password: 'bob-password', deviceType: 'phone', deviceName: attack('device') },
+  });
+  expect(login.status).toBe(200);
+  const page = await myDevices('bob');
+  for (const text of [attack('agent'), attack('device')]) await page.getByText(text).first().waitFor();
+  expect(await page.evaluate('typeof window.__xss')).toBe('undefined');
+});
