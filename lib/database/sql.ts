@@ -41,7 +41,15 @@ export function raw(text: string): Statement {
 
 /** Statements one after the other with text between them. */
 export function join(statements: readonly Statement[], separator: string): Statement {
-  return statements.reduce((all, next) => sql`${all}${raw(separator)}${next}`);
+  const chunks = [''];
+  const values: SqlValue[] = [];
+  statements.forEach((statement, index) => {
+    const [first, ...others] = statement.chunks;
+    chunks[chunks.length - 1] += (index === 0 ? '' : separator) + first!;
+    chunks.push(...others);
+    values.push(...statement.values);
+  });
+  return new Statement(chunks, values);
 }
 
 /** The values as parameters separated by commas. */
