@@ -1,4 +1,5 @@
 import type { Activity, SessionRepository } from './session-repository.js';
+import type { SightingRecorder } from './sighting-recorder.js';
 
 /** Most sessions whose use is remembered between two flushes; uses of further ones are dropped and counted. */
 const MAX_PENDING = 100_000;
@@ -17,10 +18,20 @@ export class ActivityRecorder {
   /** Time of the latest use that was dropped: up to then, nobody may be taken for idle by the record. */
   lostAt = -Infinity;
 
-  constructor(private readonly repository: Pick<SessionRepository, 'recordActivity'>) {}
+  /** @param sightings is told of every address; null where nobody wants to know */
+  constructor(
+    private readonly repository: Pick<SessionRepository, 'recordActivity'>,
+    private readonly sightings: Pick<SightingRecorder, 'note'> | null = null,
+  ) {}
+
+  /** Notes the address of a login, which is no use of the session. @param at milliseconds since the epoch */
+  recordLogin(sessionId: string, at: number, ip: string | null): void {
+    if (ip !== null) this.sightings?.note(sessionId, at, ip);
+  }
 
   /** Notes a use. @param at milliseconds since the epoch */
   record(sessionId: string, at: number, ip: string | null): void {
+    if (ip !== null) this.sightings?.note(sessionId, at, ip);
     const known = this.pending.get(sessionId);
     if (!known && this.pending.size >= MAX_PENDING) {
       this.drop(at);

@@ -5,6 +5,8 @@ import type { BeforeLogin } from './before-login.js';
 import type { Clock } from './clock.js';
 import type { DataRepository } from './data-repository.js';
 import { DataStores } from './data-store.js';
+import type { EventBatch } from './event-batch.js';
+import { FailedLogins } from './failed-logins.js';
 import { IdleTimeout } from './idle-timeout.js';
 import type { LifecycleEvents } from './lifecycle-event.js';
 import { LoginFlow, type PolicyOption } from './login-flow.js';
@@ -49,6 +51,8 @@ export interface TokenServiceSettings {
   readonly authenticTokens: AuthenticTokenStore;
   readonly stats: VerificationStats;
   readonly activity: ActivityRecorder;
+  /** Where events go that nobody waits for. */
+  readonly eventBatch: EventBatch;
   readonly events: LifecycleEvents;
   readonly clock: Clock;
 }
@@ -125,6 +129,7 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
       keepReplacedData: settings.keepReplacedData,
       settleMs: coherence.settleMs,
     }),
+    failedLogins: new FailedLogins(realm, settings.eventBatch, events, clock),
     tokenRefresh: new TokenRefresh({ ...shared, codec, issuer, lookup }),
     ending,
     changes: new SessionChanges(repository, coherence, events),

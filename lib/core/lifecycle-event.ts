@@ -1,5 +1,6 @@
 import type { Ban } from './ban.js';
 import type { EndReason } from './end-reason.js';
+import type { FailedLoginReason } from './failed-logins.js';
 
 /**
  * What happened to sessions, told after it was recorded, on the node that did it. None holds a token.
@@ -11,6 +12,7 @@ import type { EndReason } from './end-reason.js';
  * - `session.ended`: a session ended, for whatever reason: logout, replacement, kick, revocation, ban, idleness, expiry
  * - `session.confirmed`: the user proved again who they are
  * - `account.banned`, `account.ban-lifted`
+ * - `account.login-failed`: the application told of a login that failed; `userId` is what the client said, or null
  */
 export type LifecycleEvent =
   | {
@@ -41,7 +43,14 @@ export type LifecycleEvent =
       readonly userId: string;
       readonly reason: EndReason;
     }
-  | { readonly type: 'account.banned' | 'account.ban-lifted'; readonly userId: string; readonly ban: Ban };
+  | { readonly type: 'account.banned' | 'account.ban-lifted'; readonly userId: string; readonly ban: Ban }
+  | {
+      readonly type: 'account.login-failed';
+      readonly userId: string | null;
+      readonly ip: string | null;
+      readonly deviceType: string | null;
+      readonly reason: FailedLoginReason;
+    };
 
 /** Where events are told. `emit` never throws and waits for nobody. */
 export interface LifecycleEvents {

@@ -116,7 +116,8 @@ export class LoginFlow {
     if (outcome.kind === 'superseded') throw new SessionError('SESSION_REVOKED');
     if (outcome.kind === 'banned') throw new SessionError('ACCOUNT_DISABLED');
     const { session } = outcome;
-    const { id: sessionId, userId, deviceType, ip, impersonator } = session;
+    const { id: sessionId, userId, deviceType, ip, impersonator, createdAt } = session;
+    this.parts.activity.recordLogin(sessionId, createdAt, ip);
     events.emit({ type: 'session.login', sessionId, userId, deviceType, ip, impersonator });
     // Sessions of other users, and of impersonators, are not the policy's to end.
     const isPolicys = presented?.userKey === account.key && presented.impersonator === null;

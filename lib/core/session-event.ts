@@ -3,6 +3,8 @@ import type { EndReason } from './end-reason.js';
 /**
  * What the audit trail tells of.
  * - LOGIN, LOGIN_REFUSED: a session opened, or did not because of a limit, a ban or an outdated proof
+ * - LOGIN_FAILED: the application told of a login that failed; `detail.reason` says why, and the user is whoever the client
+ *   said it is
  * - IMPERSONATION: an operator opened a session as the user; `actor` is the operator
  * - TOKEN_RENEWED: the tokens of a session were replaced by their successors
  * - REFRESH_REUSED: a refresh token came back after its grace; `ip` is where from, `detail.renewedFrom` where its
@@ -19,6 +21,7 @@ import type { EndReason } from './end-reason.js';
 export const SESSION_EVENT_TYPES = [
   'LOGIN',
   'LOGIN_REFUSED',
+  'LOGIN_FAILED',
   'IMPERSONATION',
   'TOKEN_RENEWED',
   'REFRESH_REUSED',

@@ -19,6 +19,8 @@ export class TimingOptions {
   endBudget?: Duration = '5s';
   /** How often the uses of sessions are written. */
   activityFlush?: Duration = '10s';
+  /** For how long an address of a session that was written as a sighting is not written again. */
+  sightingInterval?: Duration = '5m';
   /** How often overdue sessions are ended. */
   sweep?: Duration = '30s';
   /** How long the holder of an ended session's token is told why it ended. */

@@ -2,6 +2,7 @@ import type { AccountControl } from './account-control.js';
 import type { ActivityRecorder } from './activity-recorder.js';
 import type { Clock } from './clock.js';
 import type { DataStores } from './data-store.js';
+import type { FailedLogins } from './failed-logins.js';
 import type { LoginFlow } from './login-flow.js';
 import type { SecretKeys } from './secret-keys.js';
 import type { SessionChanges } from './session-changes.js';
@@ -20,6 +21,7 @@ export interface TokenServiceParts {
   readonly lookup: SessionLookup;
   readonly verifier: Verifier;
   readonly loginFlow: LoginFlow;
+  readonly failedLogins: FailedLogins;
   readonly tokenRefresh: TokenRefresh;
   readonly ending: SessionEnding;
   readonly changes: SessionChanges;

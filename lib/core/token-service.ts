@@ -2,6 +2,7 @@ import type { BanOptions, BanResult } from './account-control.js';
 import type { Ban } from './ban.js';
 import type { DataStore } from './data-store.js';
 import { type EndExplanation, explainEnd } from './end-explanation.js';
+import type { FailedLogin } from './failed-logins.js';
 import { type Introspection, introspectionOf } from './introspection.js';
 import type { LoginResult } from './login-flow.js';
 import {
@@ -53,6 +54,17 @@ export class TokenService {
    */
   async login(userId: UserId, options: LoginOptions = {}): Promise<LoginResult> {
     return this.parts.loginFlow.login(this.account(userId), options);
+  }
+
+  /**
+   * Notes a login that failed, for operators: in the audit trail, within seconds. Costs the caller nothing and never throws for
+   * the sake of the database; when too many come at once, or it cannot be reached, some are dropped and counted.
+   * @param userId what the client said, which may be anything: longer text than a user id is cut. Null for nobody, and better
+   *   so where people may have typed a password into the wrong field
+   * @throws SessionError ARGUMENT_INVALID for values of a wrong type
+   */
+  recordFailedLogin(userId: UserId | null, login: FailedLogin = {}): void {
+    this.parts.failedLogins.record(userId, login);
   }
 
   /**

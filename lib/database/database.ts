@@ -80,7 +80,7 @@ function ownOptions(options: DataSourceOptions, dialect: Dialect, settings: Data
     namingStrategy: undefined,
     cache: false,
     logging: false,
-    poolSize: settings.lanes.verify + settings.lanes.work + settings.lanes.control,
+    poolSize: Object.values(settings.lanes).reduce((sum: number, width: number) => sum + width, 0),
   };
   const giveUpMs = settings.budgetMs + GIVE_UP_MS;
   const extra = (options as { extra?: object }).extra;

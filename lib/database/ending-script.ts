@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import type { SessionEventType } from '../core/session-event.js';
 import type { EndReason } from '../core/end-reason.js';
 import type { EndRequest } from '../core/session-repository.js';
 import type { EndedSession } from '../core/session.js';
+import { eventId } from './event-id.js';
 import { type Row, type Script, type SqlValue, type Statement, effect, join, list, raw, sql } from './sql.js';
 import { toUserId } from './session-rows.js';
 import { toSuperseded } from './stored-json.js';
@@ -150,19 +150,6 @@ export function insertEvents(tables: Tables, events: readonly EventRow[]): State
   );
   return sql`INSERT INTO ${tables.event} (id, realm, at, type, user_key, user_id, session_id, reason, actor, ip, device_type,
     device_name, ended, detail) VALUES ${join(rows, ', ')}`;
-}
-
-/** Shared by all modules of the process: it orders, and decides nothing. */
-let eventCounter = 0;
-
-/**
- * 48 bits of time, 16 of a counter that keeps what this process writes in order within a millisecond, and 64 random ones:
- * ids sort by time, and inserts stay together on disk.
- */
-function eventId(at: number): string {
-  eventCounter = (eventCounter + 1) % 0x10000;
-  const order = eventCounter.toString(16).padStart(4, '0');
-  return at.toString(16).padStart(12, '0') + order + randomBytes(8).toString('hex');
 }
 
 /** What an event says of the session that it is about. */

@@ -6,8 +6,9 @@ import type { QueryResult, Script, Statement } from './sql.js';
  * - verify: reading sessions for requests
  * - work: logins, ends, lists
  * - control: membership and change log, small and regular
+ * - records: what operators read later; the first to wait
  */
-export type LaneName = 'verify' | 'work' | 'control';
+export type LaneName = 'verify' | 'work' | 'control' | 'records';
 
 export interface RunOptions {
   readonly lane: LaneName;

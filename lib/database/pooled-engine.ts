@@ -25,7 +25,13 @@ export class PooledEngine implements Engine {
     readonly dialect: Dialect,
     widths: LaneWidths,
   ) {
-    this.lanes = { verify: new Lane(widths.verify), work: new Lane(widths.work), control: new Lane(widths.control) };
+    const { verify, work, control, records } = widths;
+    this.lanes = {
+      verify: new Lane(verify),
+      work: new Lane(work),
+      control: new Lane(control),
+      records: new Lane(records),
+    };
   }
 
   read(statement: Statement, options: RunOptions): Promise<QueryResult> {

@@ -5,6 +5,8 @@ import { SessionChangeEntity } from './entities/session-change.entity.js';
 import { SessionDataEntity } from './entities/session-data.entity.js';
 import { SessionEventEntity } from './entities/session-event.entity.js';
 import { SessionMemberEntity } from './entities/session-member.entity.js';
+import { SessionSightingEntity } from './entities/session-sighting.entity.js';
+import { SessionStatisticEntity } from './entities/session-statistic.entity.js';
 import { SessionEntity } from './entities/session.entity.js';
 import type { Statement } from './sql.js';
 
@@ -16,6 +18,8 @@ export const sessionEntities = [
   SessionChangeEntity,
   SessionDataEntity,
   SessionMemberEntity,
+  SessionSightingEntity,
+  SessionStatisticEntity,
 ] as const;
 
 /** The quoted names of the tables. */
@@ -26,6 +30,8 @@ export interface Tables {
   readonly change: Statement;
   readonly data: Statement;
   readonly member: Statement;
+  readonly sighting: Statement;
+  readonly statistic: Statement;
 }
 
 export function tablesOf(dataSource: DataSource): Tables {
@@ -36,5 +42,7 @@ export function tablesOf(dataSource: DataSource): Tables {
     change: tableOf(dataSource, SessionChangeEntity),
     data: tableOf(dataSource, SessionDataEntity),
     member: tableOf(dataSource, SessionMemberEntity),
+    sighting: tableOf(dataSource, SessionSightingEntity),
+    statistic: tableOf(dataSource, SessionStatisticEntity),
   };
 }

@@ -95,4 +95,15 @@ export const METRICS: readonly MetricDefinition[] = [
     help: 'Uses of sessions that could not be written, so that lastSeenAt misses them.',
     read: ({ runtime: { activity } }) => [[activity.dropped]],
   },
+  {
+    type: 'counter',
+    name: 'session_records_dropped_total',
+    help: 'Records for operators that could not be written.',
+    labels: ['kind'],
+    read: ({ runtime: { records } }) => [
+      [records.sightings?.dropped ?? 0, { kind: 'sighting' }],
+      [records.events.dropped, { kind: 'event' }],
+      [records.statistics.dropped, { kind: 'statistic' }],
+    ],
+  },
 ];

@@ -25,13 +25,18 @@ export class LifecyclePublisher implements LifecycleEvents {
   private readonly logger = new Logger('SessionModule');
   private readonly listeners: LifecycleListener[] = [];
 
-  constructor(private readonly realm: string) {}
+  /** @param first is told in the same turn, before all listeners; must not throw */
+  constructor(
+    private readonly realm: string,
+    private readonly first: LifecycleEvents,
+  ) {}
 
   add(listener: LifecycleListener): void {
     this.listeners.push(listener);
   }
 
   emit(event: LifecycleEvent): void {
+    this.first.emit(event);
     // Frozen, because listeners share it.
     const published = Object.freeze({ ...event, realm: this.realm }) as PublishedEvent;
     for (const listener of this.listeners) setImmediate(() => void this.tell(listener, published));

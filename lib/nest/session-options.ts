@@ -11,6 +11,7 @@ import { invalidOption } from '../core/session-error.js';
 import { type TimingOptions, resolveTiming } from '../core/timing.js';
 import { type TokenMode, isTokenMode, sliding } from '../core/token-mode.js';
 import type { LifecycleListener } from './lifecycle-publisher.js';
+import { type Retention, type RetentionOptions, resolveRetention } from './retention-options.js';
 
 /** Where an application takes part in what happens to sessions. */
 export interface SessionHooks {
@@ -49,6 +50,12 @@ export class SessionModuleOptions {
    * are written that often; the end comes up to two of those later.
    */
   idleTimeout?: Duration | false = false;
+
+  /** Whether it is recorded which session was used from which address, for operators. */
+  sightings?: boolean = true;
+
+  /** For how long records of the past are kept; each is false by default, for ever. */
+  retention?: RetentionOptions = {};
 
   /** What a replaced login leaves of its session data: nothing, or all of it, readable by its session id. */
   onReplace?: 'clear' | 'keep' = 'clear';
@@ -104,12 +111,16 @@ export class SessionModuleOptions {
 
 /** The options with their defaults, checked. */
 export type ResolvedOptions = Required<
-  Omit<SessionModuleOptions, 'database' | 'clock' | 'redis' | 'connections' | 'messages' | 'idleTimeout' | 'headers'>
+  Omit<
+    SessionModuleOptions,
+    'database' | 'clock' | 'redis' | 'connections' | 'messages' | 'idleTimeout' | 'headers' | 'retention'
+  >
 > &
   Pick<SessionModuleOptions, 'clock' | 'database' | 'redis'> & {
     /** Milliseconds; null for none. */
     readonly idleMs: number | null;
     readonly headers: Required<HeaderOptions>;
+    readonly retention: Retention;
     readonly connections: { readonly verify: number; readonly work: number };
     readonly messages: Readonly<Record<SessionErrorCode, string>>;
   };
@@ -122,8 +133,9 @@ export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
   for (const name of Object.keys(given)) {
     if (!KNOWN.has(name)) throw invalidOption(name, `is not known; known are ${[...KNOWN].sort().join(', ')}`);
   }
-  const options = { ...new SessionModuleOptions(), ...definedIn(given) } as ResolvedOptions;
-  const { realm, tokenPrefix, policy, tokens, nearCache, runMigrations } = options;
+  const options = { ...new SessionModuleOptions(), ...definedIn(given) } as Omit<ResolvedOptions, 'retention'> &
+    Required<Pick<SessionModuleOptions, 'retention'>>;
+  const { realm, tokenPrefix, policy, tokens, nearCache } = options;
   if (typeof realm !== 'string' || !/^[a-z0-9._-]{1,64}$/.test(realm)) {
     throw invalidOption('realm', "must be 1 to 64 of a-z, 0-9, '.', '_' and '-'");
   }
@@ -142,14 +154,16 @@ export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
   if (options.onReplace !== 'clear' && options.onReplace !== 'keep') {
     throw invalidOption('onReplace', 'must be clear or keep');
   }
-  if (typeof runMigrations !== 'boolean') throw invalidOption('runMigrations', 'must be true or false');
+  for (const name of ['runMigrations', 'sightings'] as const) {
+    if (typeof options[name] !== 'boolean') throw invalidOption(name, 'must be true or false');
+  }
   if (nearCache !== false && !isCount(nearCache?.maxEntries, 10_000_000)) {
     throw invalidOption('nearCache', 'must be false or { maxEntries: a whole number from 1 to 10,000,000 }');
   }
   if (options.redis !== undefined && typeof options.redis?.create !== 'function') {
     throw invalidOption('redis', 'must be made by redis() of nestjs-latchkey/redis');
   }
-  for (const name of ['connections', 'timing', 'messages', 'hooks', 'headers'] as const) {
+  for (const name of ['connections', 'timing', 'messages', 'hooks', 'headers', 'retention'] as const) {
     if (typeof options[name] !== 'object' || options[name] === null) throw invalidOption(name, 'must be an object');
   }
   const { verify = 4, work = 8 } = options.connections;
@@ -157,12 +171,14 @@ export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
     throw invalidOption('connections', 'must be { verify, work }, whole numbers from 1 to 1000');
   }
   checkHooks(options.hooks);
+  const timing = resolveTiming(options.timing);
   return {
     ...options,
     connections: { verify, work },
     messages: resolveMessages(options.messages),
     headers: resolveHeaders(options.headers),
-    idleMs: resolveIdleTimeout(given.idleTimeout, resolveTiming(options.timing).activityFlush),
+    idleMs: resolveIdleTimeout(given.idleTimeout, timing.activityFlush),
+    retention: resolveRetention(options.retention, timing),
   };
 }
 

@@ -7,15 +7,13 @@ import { NearCache } from '../cache/near-cache.js';
 import type { SharedBackend } from '../cache/shared-cache.js';
 import { ActivityRecorder } from '../core/activity-recorder.js';
 import { type Clock, SynchronizedClock } from '../core/clock.js';
-import { createTokenService, idleSlack } from '../core/create-token-service.js';
+import { createTokenService } from '../core/create-token-service.js';
 import { PeriodicTask } from '../core/periodic-task.js';
 import { SecretKeys } from '../core/secret-keys.js';
 import { invalidOption } from '../core/session-error.js';
 import type { SessionLookup } from '../core/session-lookup.js';
-import type { SessionRepository } from '../core/session-repository.js';
 import { type Timing, resolveTiming } from '../core/timing.js';
 import type { SessionWatch } from '../core/session-watch.js';
-import type { EndedSession } from '../core/session.js';
 import { randomId } from '../core/token-codec.js';
 import type { TokenService } from '../core/token-service.js';
 import { VerificationStats } from '../core/verification-stats.js';
@@ -31,15 +29,14 @@ import { TypeOrmSessionRepository } from '../database/typeorm-session-repository
 import { describeError } from './describe-error.js';
 import { LifecyclePublisher } from './lifecycle-publisher.js';
 import { type ResolvedOptions, type SessionModuleOptions, resolveOptions } from './session-options.js';
+import { SessionRecords } from './session-records.js';
+import { SessionSweep } from './session-sweep.js';
 
-const SWEEP_BATCH = 200;
 const BOOT_MS = 10_000;
 /** Most tokens of which is remembered that they were made here. */
 const MAX_AUTHENTIC = 10_000;
 /** Most tokens that are known by what Redis says, where this process remembers no sessions itself. */
 const MAX_VERIFIED = 10_000;
-/** For how much longer than necessary old changes, and rows of nodes, are kept. */
-const PURGE_SLACK_MS = 60_000;
 /** How often copies in use are read again before they are too old: a part of the age at which they are. */
 const COPY_AGE_PARTS = 60;
 /** Longest time until a node notices that messages do not reach it, as a part of D. */
@@ -55,8 +52,6 @@ export class SessionRuntime {
     readonly clock: Clock,
     readonly timing: Timing,
     readonly database: Database,
-    private readonly repository: SessionRepository,
-    private readonly membership: TypeOrmMembership,
     readonly coherence: CacheCoherence,
     readonly activity: ActivityRecorder,
     readonly events: LifecyclePublisher,
@@ -67,7 +62,8 @@ export class SessionRuntime {
     readonly verifier: Verifier,
     readonly queries: SessionQueries,
     readonly online: OnlineQueries,
-    private readonly searchKeys: SearchKeyFiller,
+    readonly records: SessionRecords,
+    private readonly sweeping: SessionSweep,
     /** Counts of this module's verifications. */
     readonly stats: VerificationStats,
     readonly shared: SharedBackend | null,
@@ -78,6 +74,7 @@ export class SessionRuntime {
     this.tasks = [
       new PeriodicTask(() => coherence.poll(), timing.poll, report('Reading the change log')),
       new PeriodicTask(() => this.flushActivity(), timing.activityFlush, report('Writing activity')),
+      ...records.tasks(timing, report),
       new PeriodicTask(() => this.sweep(), timing.sweep, report('Ending overdue sessions')),
       new PeriodicTask(() => lookup.refreshCopies(), timing.copyAge / COPY_AGE_PARTS, report('Reading copies again')),
     ];
@@ -114,7 +111,7 @@ export class SessionRuntime {
     const database = await openDatabase({
       source,
       runMigrations: options.runMigrations,
-      lanes: { ...options.connections, control: 2 },
+      lanes: { ...options.connections, control: 2, records: 1 },
       budgetMs: Math.max(timing.verifyBudget, timing.loginBudget, timing.endBudget),
     });
     const { engine, tables, embedded } = database;
@@ -131,8 +128,9 @@ export class SessionRuntime {
     const budgets = { verifyMs: timing.verifyBudget, loginMs: timing.loginBudget, endMs: timing.endBudget };
     const stored = new TypeOrmSessionRepository(engine, tables, realm, clock, budgets);
     const repository = new CoherentRepository(stored, coherence);
-    const activity = new ActivityRecorder(repository);
-    const events = new LifecyclePublisher(realm);
+    const records = new SessionRecords(database, options, timing, clock);
+    const activity = new ActivityRecorder(repository, records.sightings);
+    const events = new LifecyclePublisher(realm, records.statistics);
     const { hooks } = options;
     if (hooks.onEvent) events.add((event) => hooks.onEvent!(event));
     const stats = new VerificationStats();
@@ -159,6 +157,7 @@ export class SessionRuntime {
       authenticTokens: { has: (hash) => authentic.has(hash), add: (hash) => void authentic.set(hash, true) },
       stats,
       activity,
+      eventBatch: records.events,
       events,
       clock,
     });
@@ -169,8 +168,6 @@ export class SessionRuntime {
       clock,
       timing,
       database,
-      repository,
-      membership,
       coherence,
       activity,
       events,
@@ -181,7 +178,18 @@ export class SessionRuntime {
       verifier,
       queries,
       online,
-      new SearchKeyFiller(engine, tables, realm, timing.endBudget),
+      records,
+      new SessionSweep({
+        ...options,
+        repository,
+        membership,
+        records,
+        searchKeys: new SearchKeyFiller(engine, tables, realm, timing.endBudget),
+        activity,
+        events,
+        clock,
+        timing,
+      }),
       stats,
       shared,
       nearCache,
@@ -211,7 +219,7 @@ export class SessionRuntime {
   /** Ends the background work, writes what is pending and closes the connections. */
   async stop(): Promise<void> {
     await Promise.all([this.watch.stop(), ...this.tasks.map((task) => task.stop())]);
-    await this.activity.flush();
+    await Promise.all([this.activity.flush(), this.records.flush()]);
     await this.coherence.stop().catch((error: unknown) => this.logger.warn(`Leaving failed: ${describeError(error)}`));
     await this.database.engine.close();
   }
@@ -223,28 +231,8 @@ export class SessionRuntime {
       throw new Error(`${this.activity.dropped - dropped} uses of sessions were dropped`);
   }
 
-  /** Ends what is overdue or idle, so that lists and limits are right though nobody comes back, and forgets old changes. */
-  async sweep(): Promise<void> {
-    while ((await this.searchKeys.fillSome()) > 0);
-    await this.endAll(() => this.repository.endOverdueSessions(SWEEP_BATCH));
-    const { idleMs } = this.options;
-    if (idleMs !== null) {
-      await this.activity.flush();
-      const slackMs = idleSlack(this.timing);
-      if (this.clock.now() >= this.activity.lostAt + idleMs + slackMs) {
-        await this.endAll(() => this.repository.endIdleSessions(idleMs, slackMs, SWEEP_BATCH));
-      }
-    }
-    await this.membership.purge(this.clock.now() - changeWindow(this.timing.copyAge) - PURGE_SLACK_MS);
-  }
-
-  private async endAll(endSome: () => Promise<readonly EndedSession[]>): Promise<void> {
-    for (;;) {
-      const ended = await endSome();
-      for (const { sessionId, userId, reason } of ended) {
-        this.events.emit({ type: 'session.ended', sessionId, userId, reason });
-      }
-      if (ended.length < SWEEP_BATCH) return;
-    }
+  /** See SessionSweep. */
+  sweep(): Promise<void> {
+    return this.sweeping.run();
   }
 }

@@ -5,7 +5,10 @@ import { DataSource } from 'typeorm';
 import { randomId } from '../core/token-codec.js';
 import { TokenService } from '../core/token-service.js';
 import { OnlineQueries } from '../database/online-queries.js';
+import { FailedLoginQueries } from '../database/failed-login-queries.js';
 import { SessionQueries } from '../database/session-queries.js';
+import { SightingQueries } from '../database/sighting-queries.js';
+import { StatisticQueries } from '../database/statistic-queries.js';
 import { createBearerStrategy } from './bearer.strategy.js';
 import { findEventEmitter } from './event-emitter.js';
 import { reserveRequestProperties } from './request-properties.js';
@@ -32,6 +35,21 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session.module-
     { provide: SessionQueries, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.queries },
     { provide: OnlineQueries, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.online },
     {
+      provide: SightingQueries,
+      inject: [SessionRuntime],
+      useFactory: ({ records }: SessionRuntime) => records.sightingQueries,
+    },
+    {
+      provide: FailedLoginQueries,
+      inject: [SessionRuntime],
+      useFactory: ({ records }: SessionRuntime) => records.failedLoginQueries,
+    },
+    {
+      provide: StatisticQueries,
+      inject: [SessionRuntime],
+      useFactory: ({ records }: SessionRuntime) => records.statisticQueries,
+    },
+    {
       provide: SessionAuthenticator,
       inject: [SessionRuntime],
       useFactory: ({ tokens, verifier, verified, options }: SessionRuntime) =>
@@ -45,7 +63,17 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session.module-
     { provide: APP_FILTER, useClass: SessionErrorFilter },
   ],
   // The runtime is for the library's own parts: it is not among what the package exports.
-  exports: [TokenService, SessionQueries, OnlineQueries, SessionAuthenticator, SessionStatus, SessionRuntime],
+  exports: [
+    TokenService,
+    SessionQueries,
+    OnlineQueries,
+    SightingQueries,
+    FailedLoginQueries,
+    StatisticQueries,
+    SessionAuthenticator,
+    SessionStatus,
+    SessionRuntime,
+  ],
 })
 export class SessionModule extends ConfigurableModuleClass implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(

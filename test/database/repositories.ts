@@ -50,7 +50,7 @@ export class TestRepositories {
   }
 
   static async open({ options }: TestDatabase, clock = new ManualClock(START)): Promise<TestRepositories> {
-    const lanes = { verify: 4, work: 8, control: 2 };
+    const lanes = { verify: 4, work: 8, control: 2, records: 1 };
     const database = await openDatabase({ source: options, runMigrations: true, lanes, budgetMs: BUDGET_MS });
     return new TestRepositories(database, clock, 'users');
   }

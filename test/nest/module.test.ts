@@ -72,6 +72,8 @@ it('exports these values, and no others', () => {
     'SessionErrorFilter',
     'SessionEventEntity',
     'SessionModule',
+    'SessionSightingEntity',
+    'SessionStatisticEntity',
     'SessionStatus',
     'TokenRefusedError',
     'TokenService',

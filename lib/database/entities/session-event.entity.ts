@@ -9,6 +9,7 @@ import { json, nullable, number, text, userId } from './column-types.js';
 @Index('idx_user_session_event_account', ['userKey', 'id'])
 @Index('idx_user_session_event_session', ['sessionId', 'id'])
 @Index('idx_user_session_event_ip', ['ip', 'id'])
+@Index('idx_user_session_event_type', ['realm', 'type', 'id'])
 export class SessionEventEntity {
   /** 32 hex digits that sort by time: 12 of the milliseconds since the epoch, 4 of a counter, 16 random. */
   @PrimaryColumn(text('id', 32))

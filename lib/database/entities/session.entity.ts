@@ -18,6 +18,7 @@ const LIVE = { where: "status = 'live'" };
 @Index('idx_user_session_account', ['userKey', 'status', 'createdAt'])
 @Index('idx_user_session_ended', ['userKey', 'endedAt'])
 @Index('idx_user_session_overdue', ['realm', 'status', 'usableUntil'])
+@Index('idx_user_session_past', ['realm', 'endedAt', 'id'])
 @Index('idx_user_session_by_use', ['realm', 'status', 'lastSeenAt', 'id'])
 @Index('idx_user_session_by_login', ['realm', 'status', 'createdAt', 'id'])
 @Index('idx_user_session_find_user', ['realm', 'status', 'userSearch', 'userKey', 'id'], LIVE)

@@ -1,0 +1,19 @@
+import { randomBytes } from 'node:crypto';
+
+/** Shared by all modules of the process: it orders, and decides nothing. */
+let eventCounter = 0;
+
+/**
+ * 48 bits of time, 16 of a counter that keeps what this process writes in order within a millisecond, and 64 random ones:
+ * ids sort by time, and inserts stay together on disk.
+ */
+export function eventId(at: number): string {
+  eventCounter = (eventCounter + 1) % 0x10000;
+  const order = eventCounter.toString(16).padStart(4, '0');
+  return lowestEventId(at) + order + randomBytes(8).toString('hex');
+}
+
+/** What every event id of a millisecond begins with; it sorts before all of them. */
+export function lowestEventId(at: number): string {
+  return Math.max(0, at).toString(16).padStart(12, '0');
+}

@@ -1,0 +1,58 @@
+import { changeWindow } from '../cache/cache-coherence.js';
+import type { ActivityRecorder } from '../core/activity-recorder.js';
+import type { Clock } from '../core/clock.js';
+import { idleSlack } from '../core/create-token-service.js';
+import type { LifecycleEvents } from '../core/lifecycle-event.js';
+import type { Membership } from '../core/membership.js';
+import type { SessionRepository } from '../core/session-repository.js';
+import type { EndedSession } from '../core/session.js';
+import type { Timing } from '../core/timing.js';
+import type { SearchKeyFiller } from '../database/search-key-filler.js';
+import type { SessionRecords } from './session-records.js';
+
+const BATCH = 200;
+/** For how much longer than necessary old changes, and rows of nodes, are kept. */
+const PURGE_SLACK_MS = 60_000;
+
+export interface SessionSweepParts {
+  readonly repository: SessionRepository;
+  readonly membership: Membership;
+  readonly records: SessionRecords;
+  readonly searchKeys: SearchKeyFiller;
+  readonly activity: ActivityRecorder;
+  readonly events: LifecycleEvents;
+  readonly clock: Clock;
+  readonly timing: Timing;
+  /** Milliseconds; null for no idle timeout. */
+  readonly idleMs: number | null;
+}
+
+/** Ends what is overdue or idle, so that lists and limits are right though nobody comes back, and forgets what is old. */
+export class SessionSweep {
+  constructor(private readonly parts: SessionSweepParts) {}
+
+  async run(): Promise<void> {
+    const { repository, membership, records, searchKeys, activity, clock, timing, idleMs } = this.parts;
+    while ((await searchKeys.fillSome()) > 0);
+    await this.endAll(() => repository.endOverdueSessions(BATCH));
+    if (idleMs !== null) {
+      await activity.flush();
+      const slackMs = idleSlack(timing);
+      if (clock.now() >= activity.lostAt + idleMs + slackMs) {
+        await this.endAll(() => repository.endIdleSessions(idleMs, slackMs, BATCH));
+      }
+    }
+    await membership.purge(clock.now() - changeWindow(timing.copyAge) - PURGE_SLACK_MS);
+    await records.purge();
+  }
+
+  private async endAll(endSome: () => Promise<readonly EndedSession[]>): Promise<void> {
+    for (;;) {
+      const ended = await endSome();
+      for (const { sessionId, userId, reason } of ended) {
+        this.parts.events.emit({ type: 'session.ended', sessionId, userId, reason });
+      }
+      if (ended.length < BATCH) return;
+    }
+  }
+}
