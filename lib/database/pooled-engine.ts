@@ -139,15 +139,20 @@ export class PooledEngine implements Engine {
   }
 }
 
-/** Drops the socket under a query runner. TypeORM has no call for it, so this reaches for the two drivers' own. */
+/**
+ * Drops the socket under a query runner. TypeORM has no call for it, so this reaches for the two drivers' own. `mysql2` only
+ * half-closes a socket by its `destroy`, and never tells the command that waits for an answer; an error of the socket it does.
+ */
 function cutConnection(runner: QueryRunner): void {
   const connection = (runner as { databaseConnection?: DriverConnection }).databaseConnection;
   if (connection?.connection?.stream) connection.connection.stream.destroy();
+  else if (connection?.stream) connection.stream.destroy(new Error('The time for the statement is over.'));
   else connection?.destroy?.();
 }
 
 /** A client of `pg`, or a pooled connection of `mysql2`. */
 interface DriverConnection {
   readonly connection?: { readonly stream?: { destroy(): void } };
+  readonly stream?: { destroy(error: Error): void };
   destroy?(): void;
 }

@@ -1,0 +1,46 @@
+import { describe, expect, it } from '@jest/globals';
+import { kindsOf } from '../support/databases.js';
+import { startSessions } from '../support/sessions.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { until } from '../support/until.js';
+
+describe.each(kindsOf('postgres', 'mariadb'))('a network that swallows what goes to $name', ({ create }) => {
+  it('G10: takes no connection away for good, though nobody ever says that it is gone', async () => {
+    const database = await create();
+    const url = new URL(database.url);
+    const proxy = await TcpProxy.start(Number(url.port));
+    url.port = String(proxy.port);
+    const options = { ...database.options, url: url.href } as typeof database.options;
+    const timing = { verifyBudget: '300ms', endBudget: '300ms' } as const;
+    const sessions = await startSessions({ database: options, nearCache: false, timing });
+    const { accessToken } = await sessions.tokens.login('alice');
+    const statuses = async () => {
+      const answers = await Promise.all(Array.from({ length: 40 }, () => sessions.tokens.verify(accessToken)));
+      return [...new Set(answers.map(({ status }) => status))];
+    };
+    const bans = async () => {
+      const lift = (index: number) => sessions.tokens.liftBan(`user-${index}`, { by: 'root' });
+      const codes = await Promise.all(
+        Array.from({ length: 8 }, (_, index) => lift(index).then(String, ({ code }: { code: string }) => code)),
+      );
+      return [...new Set(codes)];
+    };
+    expect([await statuses(), await bans()]).toEqual([['VALID'], ['false']]);
+    for (let round = 0; round < 5; round++) {
+      proxy.hold();
+      // Twice: by the end of the second time, the first ones have been given up for certain.
+      for (let time = 0; time < 2; time++) {
+        expect(await statuses()).toEqual(['UNKNOWN']);
+        expect(await bans()).toEqual(['SESSION_STORE_UNAVAILABLE']);
+      }
+      // What was held is lost, and no answer to it will ever come.
+      proxy.release();
+      proxy.cut();
+      await until(async () => (await statuses()).every((status) => status === 'VALID'));
+      await until(async () => (await bans()).every((code) => code === 'false'));
+    }
+    await sessions.close();
+    await proxy.close();
+    await database.drop();
+  });
+});
