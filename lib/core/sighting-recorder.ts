@@ -59,22 +59,27 @@ export class SightingRecorder {
   }
 
   private async write(): Promise<void> {
-    const pending = [...this.pending];
+    const pending = [...this.pending.values()];
     this.pending = new Map();
     this.underWay = pending.length;
-    // From now on, not from when it is done: or a use in between would be written again at once.
-    for (const [pair, { lastAt }] of pending) this.written.set(pair, lastAt);
-    const lost = await writeInChunks(distinct(pending), (chunk) => this.repository.addSightings(chunk));
+    const lost = await writeInChunks(pending, (chunk) => this.writeChunk(chunk));
     for (const { sessionId, ip } of lost) this.written.delete(sessionId + ip);
     this.dropped += lost.length;
     this.underWay = 0;
   }
+
+  /** All work on a chunk is done when it is its turn: that of many at once would hold up the process. */
+  private writeChunk(chunk: readonly PendingSighting[]): Promise<void> {
+    // From now on, not from when it is done: or a use in between would be written again at once.
+    for (const { sessionId, ip, lastAt } of chunk) this.written.set(sessionId + ip, lastAt);
+    return this.repository.addSightings(distinct(chunk));
+  }
 }
 
 /** In the order of their keys, so that nodes that write at the same time lock rows in the same order. */
-function distinct(pending: readonly (readonly [string, PendingSighting])[]): readonly Sighting[] {
+function distinct(pending: readonly PendingSighting[]): readonly Sighting[] {
   const sightings = new Map<string, Sighting>();
-  for (const [, { sessionId, ip, firstAt, lastAt }] of pending) {
+  for (const { sessionId, ip, firstAt, lastAt } of pending) {
     const key = ipKey(ip);
     if (key === null) continue;
     // One address may come in several spellings.
