@@ -1,0 +1,166 @@
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { multiDevice } from 'nestjs-latchkey';
+import { OnlineUsersService } from 'nestjs-latchkey/admin';
+import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { databaseKinds, kindsOf } from '../support/databases.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { type Sessions, startSessions } from '../support/sessions.js';
+import { until } from '../support/until.js';
+import { HOUR, MINUTE, SECOND, eventsOf, useSessions } from '../sessions/harness.js';
+
+describe.each(databaseKinds)('failed logins on $name', (kind) => {
+  const harness = useSessions(kind, { policy: multiDevice() });
+  const others: Sessions[] = [];
+  const queries = () => harness.runtime.records.failedLoginQueries;
+  const flush = () => harness.runtime.records.events.flush();
+  const another = async (options = {}) => {
+    const { clock, database } = harness;
+    const sessions = await startSessions({ database: database.options, clock, ...options }, [OnlineUsersService]);
+    others.push(sessions);
+    return sessions;
+  };
+
+  afterAll(() => Promise.all(others.map((sessions) => sessions.close())));
+
+  it('are lines of the audit trail, with the reason, and told to listeners', async () => {
+    const { tokens, clock } = harness;
+    const operators = (await another()).context.get(OnlineUsersService, { strict: false });
+    const hostile = `\0\u2028' OR 1=1 -- \ud800${'ü'.repeat(2000)}`;
+    tokens.recordFailedLogin('mallory', {
+      ip: '192.0.2.1',
+      reason: 'SECOND_FACTOR',
+      deviceType: 'phone',
+      deviceName: 'x',
+    });
+    tokens.recordFailedLogin(hostile, { ip: '192.0.2.1' });
+    tokens.recordFailedLogin(null);
+    await flush();
+    const { items } = await operators.events({ type: 'LOGIN_FAILED' });
+    expect(items).toHaveLength(3);
+    expect(items.find(({ userId }) => userId === 'mallory')).toMatchObject({
+      at: clock.now(),
+      actor: 'mallory',
+      sessionId: null,
+      ip: '192.0.2.1',
+      deviceType: 'phone',
+      deviceName: 'x',
+      detail: { reason: 'SECOND_FACTOR' },
+    });
+    expect(items.map(({ userId }) => userId).sort()).toEqual([hostile.slice(0, 1024), null, 'mallory'].sort());
+    expect(await eventsOf(harness, 'mallory')).toMatchObject([
+      { type: 'account.login-failed', reason: 'SECOND_FACTOR' },
+    ]);
+  });
+
+  it('are summed up by user and by address, most first, with bursts', async () => {
+    const { tokens, clock } = harness;
+    clock.advance(24 * HOUR - (clock.now() % HOUR));
+    const fail = (userId: string, ip: string, times = 1) => {
+      for (let time = 0; time < times; time++) tokens.recordFailedLogin(userId, { ip });
+    };
+    const otherRealm = await another({ realm: 'admins' });
+    otherRealm.tokens.recordFailedLogin('alice', { ip: '192.0.2.10' });
+    await otherRealm.context.get(SessionRuntime, { strict: false }).records.flush();
+    // Ten, spread over windows: no burst. Then ten within one.
+    for (let minute = 0; minute < 10; minute++) {
+      fail('slow', '192.0.2.20');
+      clock.advance(10 * MINUTE);
+    }
+    fail('alice', '192.0.2.10', 9);
+    fail('alice', '192.0.2.11', 2);
+    // Four accounts from one address, and five from another.
+    for (const user of ['a', 'b', 'c', 'd']) fail(user, '192.0.2.30');
+    for (const user of ['a', 'b', 'c', 'd', 'e']) fail(user, '192.0.2.31');
+    const at = clock.now();
+    clock.advance(SECOND);
+    fail('d', '192.0.2.30');
+    await flush();
+    const byUser = await queries().byUser(24);
+    expect(byUser.map(({ userId, count, addresses, burst }) => [userId, count, addresses, burst]).slice(0, 2)).toEqual([
+      ['alice', 11, 2, true],
+      ['slow', 10, 1, false],
+    ]);
+    expect(byUser.find(({ userId }) => userId === 'alice')).toMatchObject({ lastAt: at });
+    expect(byUser.find(({ userId }) => userId === 'd')).toEqual({
+      userId: 'd',
+      count: 3,
+      addresses: 2,
+      lastAt: at + SECOND,
+      burst: false,
+    });
+    const byAddress = await queries().byAddress(24);
+    expect(byAddress.map(({ ip, count, accounts, burst }) => [ip, count, accounts, burst])).toEqual([
+      ['192.0.2.20', 10, 1, false],
+      ['192.0.2.10', 9, 1, false],
+      ['192.0.2.30', 5, 4, false],
+      ['192.0.2.31', 5, 5, true],
+      ['192.0.2.11', 2, 1, false],
+    ]);
+    // Only those of the last hours.
+    expect((await queries().byUser(1)).find(({ userId }) => userId === 'slow')?.count).toBe(5);
+  });
+
+  it('are a hundred at most', async () => {
+    const { tokens, clock } = harness;
+    clock.advance(200 * HOUR);
+    for (let index = 0; index < 1200; index++) {
+      tokens.recordFailedLogin(`guess-${index % 600}`, { ip: `10.1.${index % 3}.${index % 200}` });
+    }
+    await flush();
+    for (const list of [await queries().byUser(1), await queries().byAddress(1)]) {
+      expect(list).toHaveLength(100);
+      const counts = list.map(({ count }) => count);
+      expect(counts).toEqual([...counts].sort((a, b) => b - a));
+    }
+  });
+
+  it('are written when the application is closed', async () => {
+    const node = await another();
+    others.pop();
+    harness.clock.advance(200 * HOUR);
+    node.tokens.recordFailedLogin('late', { ip: '192.0.2.99' });
+    await node.close();
+    expect(await queries().byUser(1)).toMatchObject([{ userId: 'late', count: 1 }]);
+  });
+});
+
+describe.each(kindsOf('postgres', 'mariadb'))('while $name is gone', ({ create }) => {
+  it('G10: nobody waits, what cannot be written is dropped and counted, and all is well again afterwards', async () => {
+    const database = await create();
+    const url = new URL(database.url);
+    const proxy = await TcpProxy.start(Number(url.port));
+    url.port = String(proxy.port);
+    const options = { ...database.options, url: url.href } as typeof database.options;
+    const timing = { endBudget: '2s', activityFlush: '5m', sweep: '1h' } as const;
+    const sessions = await startSessions({ database: options, policy: multiDevice(), timing });
+    const { records } = sessions.context.get(SessionRuntime, { strict: false });
+    const { session } = await sessions.tokens.login('alice', { ip: '192.0.2.1' });
+    await records.flush();
+    proxy.hold();
+    const startedAt = performance.now();
+    for (let index = 0; index < 1300; index++) sessions.tokens.recordFailedLogin(`user-${index}`, { ip: '192.0.2.7' });
+    sessions.tokens.recordUse(session.id, '192.0.2.2');
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+    await records.flush();
+    // One budget, half of that of an end, for all of them, however many batches there are.
+    expect(performance.now() - startedAt).toBeLessThan(1000 + 2000);
+    expect([records.events.dropped, records.sightings!.dropped, records.statistics.dropped]).toEqual([1300, 1, 1300]);
+    proxy.release();
+    proxy.cut();
+    // A driver may hand out a connection once that it does not know to be broken.
+    const isWritten = async () => {
+      const before = records.events.dropped;
+      sessions.tokens.recordFailedLogin('after', { ip: '192.0.2.7' });
+      await records.flush();
+      return records.events.dropped === before;
+    };
+    await until(isWritten);
+    sessions.tokens.recordUse(session.id, '192.0.2.2');
+    await records.flush();
+    const all = { from: null, backwards: false, limit: 10 };
+    expect(await records.sightingQueries.bySession(session.id, all)).toHaveLength(2);
+    await sessions.close();
+    await proxy.close();
+    await database.drop();
+  });
+});

@@ -1,0 +1,211 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type SessionModuleOptions, accessAndRefresh, multiDevice, sessionMigrations } from 'nestjs-latchkey';
+import { DataSource } from 'typeorm';
+import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { resolveOptions } from '../../lib/nest/session-options.js';
+import { databaseKinds } from '../support/databases.js';
+import { SECRET, type Sessions, startSessions } from '../support/sessions.js';
+import { DAY, HOUR, useSessions } from '../sessions/harness.js';
+
+const options = {
+  policy: multiDevice(),
+  tokens: accessAndRefresh({ refresh: '30d' }),
+  onReplace: 'keep',
+  timing: { activityFlush: '5m', sweep: '1h', endReasonTtl: '1d' },
+} as const satisfies Partial<SessionModuleOptions>;
+
+describe.each(databaseKinds)('retention on $name', (kind) => {
+  const harness = useSessions(kind, options);
+  let application: DataSource;
+  const opened: Sessions[] = [];
+  /** A value of a column, which is text or a number, as it stands in a statement. */
+  const quoted = (value: unknown) => (value === null ? 'NULL' : `'${String(value as string).replaceAll("'", "''")}'`);
+  const count = async (table: string, where = '1 = 1') =>
+    Number((await application.query(`SELECT COUNT(*) AS n FROM user_session${table} WHERE ${where}`))[0].n);
+  const keeping = async (retention: SessionModuleOptions['retention'], more = {}) => {
+    const { database, clock } = harness;
+    const sessions = await startSessions({ ...options, database: database.options, clock, retention, ...more });
+    opened.push(sessions);
+    return { ...sessions, runtime: sessions.context.get(SessionRuntime, { strict: false }) };
+  };
+
+  beforeAll(async () => {
+    application = await new DataSource(harness.database.options).initialize();
+  });
+  afterAll(async () => {
+    await Promise.all(opened.map((sessions) => sessions.close()));
+    await application.destroy();
+  });
+
+  it('is for ever, unless the application says otherwise', async () => {
+    const { tokens, runtime, clock } = harness;
+    const { session } = await tokens.login('old', { ip: '192.0.2.1' });
+    await tokens.kickSession(session.id, { by: 'root' });
+    tokens.recordFailedLogin('old');
+    await runtime.records.flush();
+    clock.advance(10_000 * DAY);
+    await runtime.sweep();
+    expect([await count(''), await count('_sighting'), await count('_event'), await count('_statistic')]).toEqual([
+      1, 1, 3, 3,
+    ]);
+  });
+
+  it('removes ended sessions with what belongs to them, in portions, by several servers at once; their tokens are unknown then', async () => {
+    const { tokens, runtime, clock } = harness;
+    const logins = [];
+    for (let index = 0; index < 3; index++) logins.push(await tokens.login('ending', { ip: '192.0.2.2' }));
+    const [ended, later, live] = logins as [(typeof logins)[0], (typeof logins)[0], (typeof logins)[0]];
+    for (const { session } of logins) await tokens.sessionData(session.id).set('note', 1);
+    await tokens.login('ending', { presentedToken: ended.accessToken, deviceId: 'x' });
+    // More than a portion: copies of the row of one that has ended.
+    const columns = (await application.query('SELECT * FROM user_session WHERE id = ' + `'${ended.session.id}'`)) as [
+      Record<string, unknown>,
+    ];
+    const names = Object.keys(columns[0]);
+    for (let index = 0; index < 1200; index++) {
+      const row = { ...columns[0], id: index.toString(16).padStart(32, '0') };
+      await application.query(
+        `INSERT INTO user_session (${names.join(', ')}) VALUES (${Object.values(row).map(quoted).join(', ')})`,
+      );
+    }
+    await runtime.records.flush();
+    clock.advance(2 * DAY);
+    await tokens.logout(later.refreshToken);
+    expect(await tokens.verify(ended.accessToken)).toMatchObject({ reason: 'TOKEN_INVALID' });
+    const nodes = await Promise.all([1, 2, 3].map(() => keeping({ endedSessions: '2d' })));
+    clock.advance(1);
+    await Promise.all(nodes.map((node) => node.runtime.sweep()));
+    const ids = (await application.query('SELECT id FROM user_session')) as { id: string }[];
+    expect(ids.map(({ id }) => id)).toEqual(expect.arrayContaining([later.session.id, live.session.id]));
+    // The login that ended the first one is live as well.
+    expect(ids).toHaveLength(3);
+    const owned = `owner = 's:${ended.session.id}'`;
+    expect([await count('_data', owned), await count('_sighting', `session_id = '${ended.session.id}'`)]).toEqual([
+      0, 0,
+    ]);
+    expect(await count('_sighting', `session_id = '${live.session.id}'`)).toBe(1);
+    expect(await tokens.verify(ended.accessToken)).toMatchObject({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+    await expect(tokens.refresh(ended.refreshToken)).rejects.toMatchObject({ code: 'TOKEN_INVALID' });
+    expect(await tokens.explainEnd(ended.session.id)).toBeNull();
+    expect((await tokens.refresh(live.refreshToken)).session.id).toBe(live.session.id);
+    // Its end is of a moment ago, and its holder is told.
+    await expect(tokens.refresh(later.refreshToken)).rejects.toMatchObject({ code: 'SESSION_LOGGED_OUT' });
+  });
+
+  it('removes events, sightings and statistics of the realm that are old enough, and no others', async () => {
+    const { tokens, runtime, clock } = harness;
+    clock.advance(100 * DAY);
+    const admins = await keeping({}, { realm: 'admins' });
+    const { session } = await admins.tokens.login('root', { ip: '192.0.2.3' });
+    for (let index = 0; index < 1100; index++) tokens.recordFailedLogin(`user-${index}`);
+    await tokens.login('before', { ip: '192.0.2.4' });
+    await Promise.all([runtime.records.flush(), admins.runtime.records.flush()]);
+    clock.advance(10 * DAY);
+    await tokens.login('after', { ip: '192.0.2.5' });
+    await runtime.records.flush();
+    const nodes = await Promise.all(
+      [1, 2].map(() => keeping({ events: '9d', sightings: '9d', statistics: '9d', endedSessions: false })),
+    );
+    await Promise.all(nodes.map((node) => node.runtime.sweep()));
+    const at = clock.now() - 9 * DAY;
+    const users = "realm = 'users'";
+    expect([
+      await count('_event', `${users} AND at < ${at}`),
+      await count('_sighting', `${users} AND last_at < ${at}`),
+      await count('_statistic', `${users} AND hour < ${at - HOUR}`),
+    ]).toEqual([0, 0, 0]);
+    expect([
+      await count('_event', users),
+      await count('_sighting', `${users} AND ip = '192.0.2.5'`),
+      await count('_statistic', users),
+    ]).toEqual([expect.any(Number), 1, expect.any(Number)]);
+    expect(await count('_event', `${users} AND type = 'LOGIN'`)).toBe(1);
+    expect(await count('_statistic', `${users} AND kind = 'login'`)).toBe(1);
+    expect(await count('_sighting', `session_id = '${session.id}'`)).toBe(1);
+    expect(await count('_event', "realm = 'admins'")).toBe(1);
+  });
+
+  it('stops when its time is over, and goes on with the next sweep', async () => {
+    const { runtime } = harness;
+    const { purging } = runtime.records as unknown as {
+      purging: { run(times: object, hasTime: () => boolean): Promise<void> };
+    };
+    harness.clock.advance(10 * DAY);
+    for (let index = 0; index < 1100; index++) harness.tokens.recordFailedLogin(`user-${index}`);
+    await runtime.records.flush();
+    const times = { endedSessions: null, events: harness.clock.now() + 1, sightings: null, statistics: null };
+    const failed = () => count('_event', "realm = 'users'");
+    const before = await failed();
+    for (const portions of [1, 2]) {
+      let left = 1;
+      await purging.run(times, () => left-- > 0);
+      expect(await failed()).toBe(before - portions * 500);
+    }
+  });
+
+  it('can be undone: the migration goes back, and forth again', async () => {
+    const source = await new DataSource({
+      ...harness.database.options,
+      migrations: [...sessionMigrations],
+    }).initialize();
+    await source.runMigrations();
+    const migration = new sessionMigrations[sessionMigrations.length - 1]!();
+    const runner = source.createQueryRunner();
+    const tables = async () => {
+      const found = await Promise.all(['sighting', 'statistic'].map((name) => runner.hasTable(`user_session_${name}`)));
+      const indices = await Promise.all(
+        ['user_session', 'user_session_event'].map(async (name) => (await runner.getTable(name))!.indices),
+      );
+      const names = indices.flat().map(({ name }) => name);
+      return [
+        ...found,
+        ...['idx_user_session_past', 'idx_user_session_event_type'].map((name) => names.includes(name)),
+      ];
+    };
+    expect(migration.name).toBe('AddSightingsAndStatistics1764100000000');
+    await migration.down(runner);
+    expect(await tables()).toEqual([false, false, false, false]);
+    expect(await count('')).toBeGreaterThan(0);
+    await migration.up(runner);
+    expect(await tables()).toEqual([true, true, true, true]);
+    await migration.up(runner);
+    await runner.release();
+    await source.destroy();
+  });
+});
+
+describe('the option', () => {
+  const resolve = (retention: unknown, more = {}) =>
+    resolveOptions({ secret: SECRET, retention, ...more } as SessionModuleOptions).retention;
+
+  it('is for ever by default', () => {
+    const never = { endedSessions: null, events: null, sightings: null, statistics: null };
+    expect([resolve(undefined), resolve({}), resolve({ events: false, sightings: undefined })]).toEqual(
+      Array(3).fill(never),
+    );
+    expect(resolve({ endedSessions: '7d', statistics: '1h' })).toMatchObject({
+      endedSessions: 7 * DAY,
+      statistics: HOUR,
+    });
+  });
+
+  it.each<[unknown, string, object?]>([
+    [{ endedSessions: '6d' }, 'endReasonTtl'],
+    [{ endedSessions: '1m' }, 'copyAge', { timing: { endReasonTtl: '1m' } }],
+    [{ event: '1d' }, 'is not known'],
+    [{ events: true }, 'duration'],
+    [{ events: 7 }, 'duration'],
+    [{ events: '0d' }, 'duration'],
+    [null, 'object'],
+    ['7d', 'object'],
+  ])('%j stops the boot', (retention, message, more = {}) => {
+    expect(() => resolve(retention, more)).toThrow(
+      expect.objectContaining({ code: 'CONFIGURATION_INVALID', message: expect.stringContaining(message) }),
+    );
+  });
+
+  it('of sightings is true or false', () => {
+    expect(resolveOptions({ secret: SECRET }).sightings).toBe(true);
+    expect(() => resolveOptions({ secret: SECRET, sightings: 'no' } as never)).toThrow('sightings');
+  });
+});

@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { multiDevice } from 'nestjs-latchkey';
+import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { databaseKinds } from '../support/databases.js';
+import { type Sessions, startSessions } from '../support/sessions.js';
+import { DAY, HOUR, MINUTE, useSessions } from '../sessions/harness.js';
+
+describe.each(databaseKinds)('statistics on $name', (kind) => {
+  const options = { policy: multiDevice(), timing: { activityFlush: '5m', sweep: '1h' } } as const;
+  const harness = useSessions(kind, options);
+  let node: Sessions;
+  let other: SessionRuntime;
+  const series = (range: '24h' | '30d') => harness.runtime.records.statisticQueries.series(range);
+
+  beforeAll(async () => {
+    node = await startSessions({ ...options, database: harness.database.options, clock: harness.clock });
+    other = node.context.get(SessionRuntime, { strict: false });
+  });
+  afterAll(() => node.close());
+
+  it('add up over servers that write at the same time', async () => {
+    const { tokens, runtime, clock } = harness;
+    for (let round = 0; round < 5; round++) {
+      for (const [index, some] of [tokens, node.tokens].entries()) {
+        const { session } = await some.login(`user-${round}-${index}`, { deviceType: index ? 'phone' : 'laptop' });
+        if (round < 3) await some.kickSession(session.id, { by: 'root' });
+        some.recordFailedLogin('nobody');
+      }
+      await Promise.all([runtime.records.flush(), other.records.flush()]);
+    }
+    await Promise.all([runtime.records.statistics.countLive(), other.records.statistics.countLive()]);
+    await Promise.all([runtime.records.flush(), other.records.flush()]);
+    expect((await series('24h')).at(-1)).toEqual({
+      at: clock.now() - (clock.now() % HOUR),
+      // Not twice: both have seen the same four.
+      online: 4,
+      logins: 10,
+      loginsByDeviceType: { laptop: 5, phone: 5 },
+      failedLogins: 10,
+      ends: { SESSION_KICKED: 6 },
+    });
+  });
+
+  it('keep the highest number of live sessions of an hour', async () => {
+    const { runtime, tokens, clock } = harness;
+    const { statistics } = runtime.records;
+    clock.advance(HOUR);
+    for (const expected of [4, 6, 6]) {
+      await statistics.countLive();
+      await statistics.flush();
+      expect((await series('24h')).at(-1)!.online).toBe(expected);
+      if (expected === 4) for (const user of ['x', 'y']) await tokens.login(user);
+      else for (const user of ['x', 'y']) await tokens.logoutAll(user);
+      clock.advance(5 * MINUTE);
+    }
+  });
+
+  it('come for every hour of 24 and every day of 30 (UTC), zeros filled in', async () => {
+    const { runtime, tokens, clock } = harness;
+    clock.advance(40 * DAY - (clock.now() % DAY));
+    const day = clock.now();
+    const zero = { online: 0, logins: 0, loginsByDeviceType: {}, failedLogins: 0, ends: {} };
+    expect(await series('24h')).toEqual(
+      Array.from({ length: 24 }, (_, index) => ({ at: day - (23 - index) * HOUR, ...zero })),
+    );
+    expect(await series('30d')).toEqual(
+      Array.from({ length: 30 }, (_, index) => ({ at: day - (29 - index) * DAY, ...zero })),
+    );
+    const hours = [0, 1, 23, 24, 25, 24 * 28];
+    for (const [index, hour] of hours.entries()) {
+      clock.advance(day + hour * HOUR - clock.now());
+      for (let login = 0; login <= index; login++) await tokens.login('counter');
+      await runtime.records.statistics.countLive();
+      await runtime.records.flush();
+    }
+    const days = await series('30d');
+    expect(days.map(({ logins }) => logins).filter((logins) => logins > 0)).toEqual([1 + 2 + 3, 4 + 5, 6]);
+    // Of the hours of a day the highest, and not their sum.
+    expect(Math.max(...days.map(({ online }) => online))).toBeLessThan(15);
+    expect(days.find(({ at }) => at === day)!.online).toBeGreaterThan(0);
+    const last = await series('24h');
+    expect([last.length, last[22]!.logins, last[23]!.logins]).toEqual([24, 0, 6]);
+  });
+});
