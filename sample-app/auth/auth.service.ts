@@ -27,7 +27,10 @@ export class AuthService {
     // Before the password is looked at: a login with the old password cannot land after a change of it.
     const ticket = await this.tokens.beginLogin(username);
     const user = await this.users.authenticate(username, password);
-    if (!user) throw new SessionError('BAD_CREDENTIALS');
+    if (!user) {
+      this.tokens.recordFailedLogin(username, { ...device, ip: client.ip });
+      throw new SessionError('BAD_CREDENTIALS');
+    }
     const claims = { username: user.username, roles: user.role === '' ? [] : [user.role] };
     return this.tokens.login(user.username, {
       userName: user.username,
