@@ -6,11 +6,12 @@ import { runNode } from './lib/run.mjs';
 
 /**
  * Builds the library and runs the benchmarks that are named, or all:
- * node tools/bench.mjs [verify login revoke memory scale online-list forged-tokens mixed] [--quick] [--write] [--no-build]
+ * node tools/bench.mjs [verify activity login revoke memory scale online-list forged-tokens mixed] [--quick] [--write] [--no-build]
  */
 process.chdir(new URL('..', import.meta.url).pathname);
 const FILES = {
   verify: 'verify',
+  activity: 'activity',
   login: 'login',
   revoke: 'revoke',
   memory: 'memory',
