@@ -35,6 +35,7 @@ it('says nothing of anybody', async () => {
     status: ['VALID', 'INVALID', 'UNKNOWN'],
     state: ['off', 'up', 'down'],
     outcome: ['confirmed', 'pending'],
+    kind: ['sighting', 'event', 'statistic'],
   };
   const others = labels.filter(
     ([name, value]) => name !== 'le' && !known[name as keyof typeof known]?.includes(String(value)),

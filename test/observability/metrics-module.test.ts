@@ -30,6 +30,7 @@ describe('the metrics of a module', () => {
     'session_live_sessions',
     'session_near_cache_entries',
     'session_near_cache_on',
+    'session_records_dropped_total',
     'session_redis_state',
     'session_silent_members',
     'session_verification_seconds',

@@ -125,9 +125,16 @@ describe('metrics, with a Redis and a database that can fail', () => {
       expect(performance.now() - startedAt).toBeLessThan(IN_TIME_MS);
     }
     expect(counted).toHaveBeenCalledTimes(1);
-    runtime.activity.record('0'.repeat(32), Date.now(), null);
-    await runtime.activity.flush();
+    runtime.activity.record('0'.repeat(32), Date.now(), '192.0.2.1');
+    runtime.tokens.recordFailedLogin('alice');
+    await Promise.all([runtime.activity.flush(), runtime.records.flush()]);
     expect(await valueOf(registry, 'session_activity_dropped_total')).toBe(1);
+    const { sightings, events, statistics } = runtime.records;
+    const dropped = [sightings!.dropped, events.dropped, statistics.dropped];
+    expect(dropped.every((count) => count > 0)).toBe(true);
+    for (const [index, kind] of ['sighting', 'event', 'statistic'].entries()) {
+      expect(await valueOf(registry, 'session_records_dropped_total', { kind })).toBe(dropped[index]);
+    }
     faults.databaseProxy.cut();
     faults.databaseProxy.release();
     await until(async () => (await valueOf(registry, 'session_change_log_lag_seconds'))! < 1);
