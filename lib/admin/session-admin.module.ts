@@ -9,6 +9,7 @@ import { ConsoleController } from './console.controller.js';
 import { EventsController } from './events.controller.js';
 import { ExportController } from './export.controller.js';
 import { KickController } from './kick.controller.js';
+import { ReportsController } from './reports.controller.js';
 import { LiveController } from './live.controller.js';
 import { LiveFeed } from './live-feed.js';
 import { OnlineController } from './online.controller.js';
@@ -33,6 +34,7 @@ import { UserDirectory } from './user-directory.js';
     AccountsController,
     KickController,
     EventsController,
+    ReportsController,
     LiveController,
   ],
   providers: [
