@@ -25,6 +25,8 @@ export class LiveController {
   ): Observable<MessageEvent> {
     return new Observable((subscriber) => {
       const told = new Set<string>();
+      // Of every message, so that a client that comes again says what it was told last; Nest would count them instead.
+      let id = isEventId(lastEventId) ? lastEventId : '0';
       // In order, although names have to be asked for.
       let queue = Promise.resolve();
       const tell = (news: LiveNews) => {
@@ -34,12 +36,15 @@ export class LiveController {
           told.add(news.event.id);
           if (told.size > 1000) told.delete(told.values().next().value!);
         }
-        queue = queue.then(async () => subscriber.next(await this.message(news, operator)));
+        queue = queue.then(async () => {
+          if (news.kind === 'change') id = news.event.id;
+          subscriber.next({ id, ...(await this.message(news, operator)) });
+        });
       };
       const unwatch = [
         this.feed.watch(tell, () => subscriber.complete(), isEventId(lastEventId) ? lastEventId : null),
         this.tokens.watchSession(operator.session.id, (end) => {
-          subscriber.next({ type: 'end', data: { errorCode: end?.reason ?? 'SESSION_EXPIRED' } });
+          subscriber.next({ type: 'end', id, data: { errorCode: end?.reason ?? 'SESSION_EXPIRED' } });
           subscriber.complete();
         }),
       ];
@@ -52,7 +57,7 @@ export class LiveController {
       case 'change': {
         const { event } = news;
         const users = await this.users.describe(event.userId === null ? [] : [event.userId]);
-        return { type: 'change', id: event.id, data: toEventItem(event, { users, operator }) };
+        return { type: 'change', data: toEventItem(event, { users, operator }) };
       }
       case 'online':
         return { type: 'online', data: news.summary };

@@ -1,6 +1,4 @@
 import { Delete, Get, Param, Query } from '@nestjs/common';
-import { SessionError } from '../core/session-error.js';
-import { TokenService } from '../core/token-service.js';
 import { toOnlineUserItem, toSessionItem } from './admin-items.js';
 import { NeedsRight } from './admin.guard.js';
 import { readEndedSessionsQuery, readOnlineQuery, readReason } from './admin-requests.js';
@@ -17,7 +15,6 @@ import { UserDirectory } from './user-directory.js';
 export class OnlineController {
   constructor(
     private readonly online: OnlineUsersService,
-    private readonly tokens: TokenService,
     private readonly users: UserDirectory,
     private readonly past: PastSessions,
   ) {}
@@ -56,14 +53,6 @@ export class OnlineController {
   @Get('ended-sessions')
   async ended(@Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
     return this.past.show(await this.online.endedSessions(readEndedSessionsQuery(query)), operator);
-  }
-
-  @Get('sessions/:id')
-  async session(@Param('id') id: string, @CurrentOperator() operator: KnownOperator) {
-    const session = await this.tokens.findSession(id);
-    if (!session) throw new SessionError('SESSION_NOT_FOUND');
-    const { items } = await this.past.show({ items: [session], nextCursor: null, prevCursor: null }, operator);
-    return items[0];
   }
 
   @Delete('sessions/:id')

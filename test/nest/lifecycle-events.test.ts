@@ -326,6 +326,8 @@ describe('the beforeLogin hook', () => {
     const seen: LoginAttempt[] = [];
     const tokens = await withHook((login) => void seen.push(login));
     await tokens.login('alice', {
+      userName: 'Alice',
+      loginMethod: 'Passkey',
       deviceType: 'Phone',
       deviceId: 'd1',
       deviceName: "Alice's",
@@ -338,6 +340,8 @@ describe('the beforeLogin hook', () => {
     expect(seen).toEqual([
       {
         userId: 'alice',
+        userName: 'Alice',
+        loginMethod: 'passkey',
         deviceType: 'phone',
         deviceId: 'd1',
         deviceName: "Alice's",
@@ -346,7 +350,7 @@ describe('the beforeLogin hook', () => {
         claims: { roles: ['user'] },
         impersonator: null,
       },
-      { userId: 'alice', ...none, impersonator: 'admin' },
+      { userId: 'alice', userName: null, loginMethod: 'impersonation', ...none, impersonator: 'admin' },
     ]);
   });
 

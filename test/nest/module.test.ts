@@ -86,7 +86,7 @@ it('exports these values, and no others', () => {
     'singleDevice',
     'sliding',
   ]);
-  expect(Object.keys(admin).sort()).toEqual(['OnlineUsersService']);
+  expect(Object.keys(admin).sort()).toEqual(['OnlineUsersService', 'SessionAdminModule']);
   expect(Object.keys(testing).sort()).toEqual(['ManualClock']);
 });
 

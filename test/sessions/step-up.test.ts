@@ -149,6 +149,8 @@ describe('the beforeLogin hook', () => {
     await harness.tokens.login(7, { deviceType: 'Phone', ip: '::ffff:192.0.2.1' });
     expect(seen.at(-1)).toEqual({
       userId: '7',
+      userName: null,
+      loginMethod: null,
       deviceType: 'phone',
       deviceId: null,
       deviceName: null,
