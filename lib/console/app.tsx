@@ -85,6 +85,7 @@ export function App({ config }: { config: PageConfig }) {
       <SignIn
         title={config.title}
         {...{ api, t, language, setLanguage, ended }}
+        onSignedIn={retry}
         refused={signedIn && failure?.status === 403}
       />
     );

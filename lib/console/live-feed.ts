@@ -89,7 +89,8 @@ export class LiveFeed {
     try {
       heard();
       const answer = await this.api.live(this.lastId, connection.signal);
-      if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) return true;
+      // A token that is over is renewed, or the operator signs in again; a right that is missing does not come back.
+      if (answer.status === 403 || answer.status === 404) return true;
       if (!answer.ok || answer.body === null) return false;
       this.become('live');
       const parser = new EventStreamParser(this.lastId);

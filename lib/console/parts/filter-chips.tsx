@@ -31,7 +31,7 @@ export function FilterChips({ filters, query, set }: Props) {
           key={filter.name}
           type="button"
           class="chip"
-          aria-label={t('removeFilter', { name: t(filter.label) })}
+          aria-label={t('removeFilter', { name: `${t(filter.label)}: ${shown(filter)}` })}
           onClick={() => set({ [filter.name]: undefined })}
         >
           {t(filter.label)}: <b>{shown(filter)}</b> <Icon name="close" />

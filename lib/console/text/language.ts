@@ -14,7 +14,7 @@ export const languages: Readonly<
 /** The language that was chosen before, else the first one that the browser wants and that is there, else English. */
 export function chooseLanguage(stored: string | null, wanted: readonly string[]): Language {
   const start = [stored ?? '', ...wanted].map((tag) => tag.toLowerCase().split('-')[0]!);
-  return start.find((tag): tag is Language => tag in languages) ?? 'en';
+  return start.find((tag): tag is Language => Object.hasOwn(languages, tag)) ?? 'en';
 }
 
 export type Translate = (key: TextKey, params?: Params) => string;
@@ -29,5 +29,5 @@ export function translator(language: Language, locale: string): Translate {
 /** The name of an end reason or of an event type; a code that this console does not know yet is shown as it is. */
 export function nameOf(t: Translate, kind: 'reason' | 'event', code: string): string {
   const key = `${kind}.${code}`;
-  return key in en ? t(key as TextKey) : code;
+  return Object.hasOwn(en, key) ? t(key as TextKey) : code;
 }

@@ -3,6 +3,7 @@ import type { BanItem, UserSummary } from '../contract.js';
 import { fromLocalInput } from '../logic/local-input.js';
 import { ActionDialog } from '../parts/action-dialog.js';
 import { Field } from '../parts/field.js';
+import { dateTime } from '../parts/time.js';
 import { nameOfUser } from './session-columns.js';
 
 interface Props {
@@ -15,7 +16,7 @@ const banPath = (userId: string): string => `/users/${encodeURIComponent(userId)
 
 /** Bans an account, as a whole or from a service. */
 export function BanDialog({ user, onClose, onDone }: Props) {
-  const { api, notify, t } = useConsole();
+  const { api, language, notify, t } = useConsole();
   return (
     <ActionDialog
       title={t('banTitle', { name: nameOfUser(user) })}
@@ -24,13 +25,15 @@ export function BanDialog({ user, onClose, onDone }: Props) {
       danger
       onClose={onClose}
       run={async ({ reason, until = '', service, level }) => {
-        const { ended = 0 } = await api.send<{ ended?: number }>('POST', banPath(user.userId), {
+        const answer = await api.send<{ ended?: number; effectiveBy?: string }>('POST', banPath(user.userId), {
           ...(reason && { reason }),
           ...(until && { until: fromLocalInput(until) }),
           ...(service && { service }),
           ...(level && { level: Number(level) }),
         });
-        notify(t('bannedDone', { n: ended }), 'good');
+        const { ended = 0, effectiveBy } = answer;
+        const later = effectiveBy && t('endsLater', { time: dateTime(language, effectiveBy) });
+        notify(later || t('bannedDone', { n: ended }), 'good');
         onDone();
       }}
     >

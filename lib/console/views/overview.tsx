@@ -22,7 +22,7 @@ export function Overview({ query }: { query: Query }) {
   const stats = useLoad(range, (signal) => api.get<Stats>('/stats', { range }, signal));
   useEffect(() => setNow(undefined), [stats.data]);
   useEffect(() => {
-    const timer = setInterval(stats.reload, REFRESH_MS);
+    const timer = setInterval(() => document.hidden || stats.reload(), REFRESH_MS);
     return () => clearInterval(timer);
   }, [stats.reload]);
   useLive((message) => message.kind === 'online' && setNow(message.count));

@@ -15,11 +15,12 @@ interface Props {
   readonly setLanguage: (language: Language) => void;
   /** Why the session before is over, if one was. */
   readonly ended: SessionEndNotice | undefined;
+  readonly onSignedIn: () => void;
   /** The account that is signed in may not use the console. */
   readonly refused: boolean;
 }
 
-export function SignIn({ title, api, t, language, setLanguage, ended, refused }: Props) {
+export function SignIn({ title, api, t, language, setLanguage, ended, refused, onSignedIn }: Props) {
   const [problem, setProblem] = useState('');
   const [busy, setBusy] = useState(false);
   const signIn = async (form: HTMLFormElement): Promise<void> => {
@@ -32,6 +33,7 @@ export function SignIn({ title, api, t, language, setLanguage, ended, refused }:
         password: data.get('password') as string,
         deviceName: shortUserAgent(navigator.userAgent),
       });
+      onSignedIn();
     } catch (error) {
       const silent = error instanceof ApiError && error.status === 0;
       setProblem(silent ? t('error.network') : t('signInFailed', { message: (error as Error).message }));

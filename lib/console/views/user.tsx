@@ -56,6 +56,7 @@ export function User({ userId, query }: { userId: string; query: Query }) {
 
   return (
     <>
+      {user.data === undefined && <h1 class="visually-hidden">{t('user')}</h1>}
       <Loaded load={user} rows={2}>
         {(summary) => (
           <>
