@@ -1,7 +1,8 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Api, ApiError } from './api.js';
 import { ConsoleContext, type Console, type Tone } from './console-context.js';
-import type { Operator, PageConfig, SessionEndNotice } from './contract.js';
+import type { SessionEndNotice } from '../client/index.js';
+import type { Operator, PageConfig } from './contract.js';
 import { LiveFeed } from './live-feed.js';
 import { HelpDialog } from './parts/help-dialog.js';
 import { PasswordDialog } from './parts/password-dialog.js';
@@ -41,8 +42,15 @@ function useOperator(config: PageConfig) {
     return () => request.abort();
   }, [api, signedIn, round]);
   const end = (notice: SessionEndNotice): void => {
-    setEnded(notice);
-    session.clear();
+    // The stream names only the reason; the refusal of a request tells by which device, or when.
+    void api
+      .get<Operator>('/operator')
+      .catch(() => undefined)
+      .then(() => {
+        if (session.token === null) return;
+        setEnded(notice);
+        session.clear();
+      });
   };
   return { api, session, signedIn, operator, ended, failure, end, retry: () => setRound((n) => n + 1) };
 }

@@ -190,11 +190,3 @@ export interface TokenAnswer {
   readonly refreshExpiresIn?: number;
   readonly sessionId?: string;
 }
-
-/** Why a session of this browser is over. */
-export interface SessionEndNotice {
-  readonly errorCode: string;
-  readonly message?: string;
-  readonly endedAt?: string;
-  readonly replacedBy?: Partial<Successor> | null;
-}

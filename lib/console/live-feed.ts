@@ -1,5 +1,6 @@
 import type { Api } from './api.js';
-import type { EventItem, OnlineCount, SessionEndNotice } from './contract.js';
+import type { SessionEndNotice } from '../client/index.js';
+import type { EventItem, OnlineCount } from './contract.js';
 import { EventStreamParser, type StreamEvent } from './logic/event-stream.js';
 
 export type LiveState = 'connecting' | 'live' | 'waiting' | 'paused' | 'off';
@@ -112,7 +113,7 @@ export class LiveFeed {
   private take({ event, data, id }: StreamEvent): boolean {
     this.lastId = id;
     if (event === 'end') {
-      this.onEnd(JSON.parse(data) as SessionEndNotice);
+      this.onEnd({ message: '', ...(JSON.parse(data) as { errorCode: string }) });
       return true;
     }
     if (event === 'change') this.tell({ kind: 'change', event: JSON.parse(data) as EventItem });

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { ApiError, type Api } from '../api.js';
-import type { SessionEndNotice } from '../contract.js';
+import type { SessionEndNotice } from '../../client/index.js';
 import { shortUserAgent } from '../logic/user-agent.js';
 import { Field } from '../parts/field.js';
 import { Preferences } from '../parts/preferences.js';
@@ -100,12 +100,12 @@ function Ended({ end, t, language }: { end: SessionEndNotice; t: Translate; lang
           {device
             ? t('endedReplaced', {
                 device,
-                time: replacedBy?.createdAt ? dateTime(language, replacedBy.createdAt) : '',
+                time: replacedBy?.at ? dateTime(language, replacedBy.at) : '',
               })
             : t('endedOther')}
         </p>
       ) : (
-        message !== undefined && <p>{message}</p>
+        message !== '' && <p>{message}</p>
       )}
     </div>
   );

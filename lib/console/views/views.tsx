@@ -32,8 +32,11 @@ export function Views(props: Props) {
   useEffect(() => installShortcuts(props.showHelp), []);
   useEffect(() => {
     document.title = `${t(view)} · ${config.title}`;
-    // Whoever follows a link with the keyboard goes on reading at the start of the new view.
-    if (before.current !== place) document.getElementById('content')?.focus();
+    // Whoever follows a link goes on reading at the start of the new view, with the keyboard too.
+    if (before.current !== place) {
+      document.getElementById('content')?.focus({ preventScroll: true });
+      scrollTo(0, 0);
+    }
     before.current = place;
   }, [place, t]);
   return (
