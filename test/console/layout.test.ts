@@ -52,6 +52,11 @@ describe('time bars', () => {
     ]);
   });
 
+  it('end at the edge where a session has only just begun', () => {
+    const [bar] = timeBars([{ from: window.to, to: window.to }], window).bars;
+    expect(bar).toMatchObject({ left: 99.4, width: 0.6 });
+  });
+
   it('need as many rows as there are sessions at once', () => {
     const spans = [1, 2, 3].map((n) => ({ from: 1_000_000 + n, to: 1_900_000 }));
     expect(timeBars(spans, window).lanes).toBe(3);

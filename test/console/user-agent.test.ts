@@ -29,6 +29,7 @@ describe('the short name of a user agent', () => {
     ['MyApp/3.1 CFNetwork/1568 Darwin/24.0', 'MyApp/3.1 · iOS'],
     ['Mozilla/5.0 (Linux; Android 14; X)', 'Android'],
     ['something else', 'something'],
+    [`${'a'.repeat(60)}/1`, `${'a'.repeat(39)}…`],
     ['', ''],
     [null, ''],
   ])('of %s is %s', (userAgent, name) => {
