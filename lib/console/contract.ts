@@ -51,7 +51,8 @@ export interface Successor {
   readonly sessionId: string;
   readonly deviceType: string | null;
   readonly deviceName: string | null;
-  readonly createdAt: string;
+  /** Null if its record is gone. */
+  readonly createdAt: string | null;
 }
 
 export interface PastSession extends SessionItem {
@@ -79,7 +80,8 @@ export interface OnlineUser {
 }
 
 export interface BanItem {
-  readonly service: string;
+  /** Null: the whole account. */
+  readonly service: string | null;
   readonly level: number | null;
   readonly reason: string | null;
   readonly until: string | null;

@@ -164,6 +164,7 @@ export const en = {
   liftText: '{name} may sign in again ({service}).',
   lifted: 'The ban was lifted.',
   notLifted: 'There was no ban to lift.',
+  wholeAccount: 'whole account',
   untilLifted: 'until lifted',
   since: 'Since',
   actor: 'By',

@@ -166,6 +166,7 @@ export const zh: Texts = {
   liftText: '{name} 可以重新登录（{service}）。',
   lifted: '封禁已解除。',
   notLifted: '没有可解除的封禁。',
+  wholeAccount: '整个账号',
   untilLifted: '直到解除',
   since: '开始于',
   actor: '操作人',

@@ -61,12 +61,12 @@ export function LiftDialog({ user, ban, onClose, onDone }: Props & { readonly ba
   return (
     <ActionDialog
       title={t('liftTitle')}
-      text={t('liftText', { name: nameOfUser(user), service: ban.service })}
+      text={t('liftText', { name: nameOfUser(user), service: ban.service ?? t('wholeAccount') })}
       action={t('lift')}
       onClose={onClose}
       run={async () => {
-        const path = `${banPath(user.userId)}?service=${encodeURIComponent(ban.service)}`;
-        const { lifted } = await api.send<{ lifted: boolean }>('DELETE', path);
+        const service = ban.service === null ? '' : `?service=${encodeURIComponent(ban.service)}`;
+        const { lifted } = await api.send<{ lifted: boolean }>('DELETE', banPath(user.userId) + service);
         notify(lifted ? t('lifted') : t('notLifted'), lifted ? 'good' : 'plain');
         onDone();
       }}

@@ -21,7 +21,11 @@ export function Bans({ user, onDone }: { user: UserSummary; onDone: () => void }
         <DataTable
           caption={t('bans')}
           columns={[
-            { id: 'service', head: t('banService'), cell: (ban) => <span class="badge bad">{ban.service}</span> },
+            {
+              id: 'service',
+              head: t('banService'),
+              cell: (ban) => <span class="badge bad">{ban.service ?? t('wholeAccount')}</span>,
+            },
             { id: 'level', head: t('banLevel'), numeric: true, cell: (ban) => ban.level },
             { id: 'reason', head: t('reason'), cell: (ban) => ban.reason ?? '–' },
             { id: 'at', head: t('since'), cell: (ban) => <Time at={ban.at} /> },
@@ -43,7 +47,7 @@ export function Bans({ user, onDone }: { user: UserSummary; onDone: () => void }
             },
           ]}
           rows={user.bans}
-          keyOf={(ban) => ban.service}
+          keyOf={(ban) => ban.service ?? ''}
         />
       )}
       {lifting && (

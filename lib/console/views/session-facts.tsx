@@ -41,10 +41,16 @@ export function SessionFacts({ session }: { session: AnySession }) {
   );
 }
 
-function Successor({ deviceName, deviceType, createdAt }: NonNullable<AnySession['replacedBy']>) {
+function Successor({ sessionId, deviceName, deviceType, createdAt }: NonNullable<AnySession['replacedBy']>) {
   return (
     <>
-      {deviceName ?? deviceType} (<ExactTime at={createdAt} />)
+      {deviceName ?? deviceType ?? sessionId}
+      {createdAt !== null && (
+        <>
+          {' '}
+          (<ExactTime at={createdAt} />)
+        </>
+      )}
     </>
   );
 }
