@@ -2,7 +2,10 @@ import { below } from './chance.mjs';
 import { historyOf } from './history.mjs';
 import { insertRows } from './insert.mjs';
 import { usernameOf } from './people.mjs';
-import { accountRow, eventRows, sessionRow } from './rows.mjs';
+import { failedLogins } from './failed-logins.mjs';
+import { accountRow, eventRows, failureRow, sessionRow, sightingRows } from './rows.mjs';
+import { Statistics } from './statistics.mjs';
+import { paysWithoutIndexes, withoutIndexes } from './without-indexes.mjs';
 
 /** Sessions in one transaction: few enough that an application on the same SQLite file does not wait for long. */
 const BATCH = 1000;
@@ -10,43 +13,55 @@ const BATCH = 1000;
 /**
  * Adds users, their sessions and the audit trail of these to a database whose tables are there.
  * @param {import('typeorm').DataSource} source
- * @param {{ sessions: number, ended: number, users: number, passwordHash: string, now: number, onProgress: (done: Totals) => void }} options
+ * @param {{ sessions: number, ended: number, users: number, passwordHash: string, now: number, onProgress: (done: Totals) => void, onLock: () => void }} options
+ *   `onLock` is called where the application has to wait for all of it
  * @returns {Promise<Totals>}
  *
  * @typedef {{ sessions: number, ended: number, events: number, users: number }} Totals
  */
-export async function loadDemo(source, { sessions, ended, users, passwordHash, now, onProgress }) {
-  const live = spread(sessions, users);
-  const past = spread(ended, users);
-  const done = { sessions: 0, ended: 0, events: 0, users: 0 };
+export async function loadDemo(source, options) {
   const runner = source.createQueryRunner();
   try {
-    let batch = [];
-    let size = 0;
-    for (let index = 0; index < users; index++) {
-      if (live[index] + past[index] === 0) continue;
-      batch.push({ index, username: usernameOf(index), live: live[index], ended: past[index] });
-      size += live[index] + past[index];
-      if (size < BATCH) continue;
-      await addUsers(runner, batch, { passwordHash, now, done });
-      onProgress(done);
-      [batch, size] = [[], 0];
-    }
-    await addUsers(runner, batch, { passwordHash, now, done });
+    const work = () => addAll(runner, options);
+    if (!(await paysWithoutIndexes(runner, options.sessions + options.ended))) return await work();
+    options.onLock();
+    return await withoutIndexes(runner, ['user_session', 'user_session_event', 'user_session_sighting'], work);
   } finally {
     await runner.release();
   }
+}
+
+async function addAll(runner, { sessions, ended, users, passwordHash, now, onProgress }) {
+  const live = spread(sessions, users);
+  const past = spread(ended, users);
+  const done = { sessions: 0, ended: 0, events: 0, users: 0 };
+  const statistics = new Statistics();
+  let batch = [];
+  let size = 0;
+  for (let index = 0; index < users; index++) {
+    if (live[index] + past[index] === 0) continue;
+    batch.push({ index, username: usernameOf(index), live: live[index], ended: past[index] });
+    size += live[index] + past[index];
+    if (size < BATCH) continue;
+    await addUsers(runner, batch, { passwordHash, now, done, statistics });
+    onProgress(done);
+    [batch, size] = [[], 0];
+  }
+  await addUsers(runner, batch, { passwordHash, now, done, statistics });
+  await statistics.write(runner, now);
   return done;
 }
 
-async function addUsers(runner, users, { passwordHash, now, done }) {
+async function addUsers(runner, users, { passwordHash, now, done, statistics }) {
   const histories = users.map((user) => ({ user, sessions: historyOf(user, now) }));
   const sessions = histories.flatMap((history) => history.sessions);
   const accounts = histories.map((one) =>
     accountRow(one.user.username, Math.min(...one.sessions.map((s) => s.createdAt))),
   );
+  const failures = failedLogins(sessions, now);
   const events = histories.flatMap((one) => one.sessions.flatMap((session) => eventRows(session, one.user.index)));
   const appUsers = users.map(({ username }) => ({ username, password_hash: passwordHash, role: '' }));
+  events.push(...failures.map(failureRow));
   // In the order of the index that most of them go to the end of.
   events.sort((a, b) => (a.id < b.id ? -1 : 1));
   await runner.startTransaction();
@@ -54,12 +69,15 @@ async function addUsers(runner, users, { passwordHash, now, done }) {
     await insertRows(runner, 'app_user', appUsers, { unlessKnown: 'username' });
     await insertRows(runner, 'user_session_account', accounts, { unlessKnown: 'user_key' });
     await insertRows(runner, 'user_session', sessions.map(sessionRow));
+    await insertRows(runner, 'user_session_sighting', sessions.flatMap(sightingRows));
     await insertRows(runner, 'user_session_event', events);
     await runner.commitTransaction();
   } catch (error) {
     await runner.rollbackTransaction();
     throw error;
   }
+  for (const session of sessions) statistics.addSession(session);
+  for (const { at, reason } of failures) statistics.addFailedLogin(at, reason);
   const live = sessions.filter(({ end }) => end === null).length;
   done.sessions += live;
   done.ended += sessions.length - live;

@@ -28,6 +28,7 @@ try {
     ...options,
     now: Date.now(),
     passwordHash: await new PasswordHasher({ scryptCost: 14 }).hash(PASSWORD),
+    onLock: () => console.log('So many are added in one step, for the end of which a running application has to wait.'),
     onProgress: (done) => {
       if (performance.now() - told < PROGRESS_MS) return;
       told = performance.now();
@@ -70,7 +71,7 @@ async function open(database) {
 
 /** So that the server plans its first queries with what is there now. */
 async function refreshStatistics(source) {
-  const tables = ['user_session', 'user_session_event', 'user_session_account'];
+  const tables = ['user_session', 'user_session_event', 'user_session_account', 'user_session_sighting'];
   const { type } = source.options;
   if (type === 'postgres') for (const table of tables) await source.query(`VACUUM ANALYZE ${table}`);
   if (type === 'mysql' || type === 'mariadb') await source.query(`ANALYZE TABLE ${tables.join(', ')}`);

@@ -1,9 +1,12 @@
+import { ipKey } from '../../dist/esm/core/ip-key.js';
 import { userKey } from '../../dist/esm/core/user-key.js';
+import { eventId } from '../../dist/esm/database/event-id.js';
 import { searchKeys } from '../../dist/esm/database/search-keys.js';
 import { randomHex, sometimes } from './chance.mjs';
 import { addressOf } from './people.mjs';
 
-const REALM = 'users';
+/** The default of the library, and that of the sample application. */
+export const REALM = 'users';
 /** Of no application: nobody has a token of these sessions. */
 const KEY_ID = 'demo000000000000';
 
@@ -53,7 +56,25 @@ export function sessionRow(session) {
     refresh_expires_at: session.refreshExpiresAt,
     last_seen_at: session.lastSeenAt,
     last_ip: lastIp,
+    last_ip_key: lastIp === null ? null : ipKey(lastIp),
   };
+}
+
+/** From where a session was used. @param {import('./history.mjs').DemoSession} session @returns {Row[]} */
+export function sightingRows({ id, userId, ip, lastIp, createdAt, lastSeenAt }) {
+  const row = (address, first_at, last_at) => {
+    const user_key = userKey(REALM, userId);
+    return { session_id: id, ip_key: ipKey(address), ip: address, realm: REALM, user_key, first_at, last_at };
+  };
+  if (lastIp === null) return [];
+  if (lastIp === ip) return [row(ip, createdAt, lastSeenAt)];
+  const moved = Math.floor((createdAt + lastSeenAt) / 2);
+  return [row(ip, createdAt, moved), row(lastIp, moved, lastSeenAt)];
+}
+
+/** A login that failed. @param {import('./failed-logins.mjs').DemoFailure} failure @returns {Row} */
+export function failureRow({ userId, at, ip, deviceType, deviceName, reason }) {
+  return eventRow({ id: null, userId, ip, deviceType, deviceName }, { type: 'LOGIN_FAILED', at, detail: { reason } });
 }
 
 /** What the audit trail tells of a session. @param {import('./history.mjs').DemoSession} session @param {number} index of the user @returns {Row[]} */
@@ -89,13 +110,4 @@ function eventRow(session, { type, at, actor = session.userId, reason = null, ip
     device_name: session.deviceName,
     detail: detail && JSON.stringify(detail),
   };
-}
-
-let counter = 0;
-
-/** Ids of events sort by time; see SessionEventEntity. */
-function eventId(at) {
-  counter = (counter + 1) % 0x10000;
-  const order = counter.toString(16).padStart(4, '0');
-  return at.toString(16).padStart(12, '0') + order + randomHex(8);
 }

@@ -1,0 +1,215 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DataSource } from 'typeorm';
+import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { SampleApps, type SampleApp } from './sample-app.js';
+
+const LOAD = fileURLToPath(new URL('../../tools/demo/main.mjs', import.meta.url));
+const HOUR_MS = 3_600_000;
+
+interface Item {
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly username: string;
+  readonly createdAt: string;
+  readonly lastSeenAt: string;
+  readonly expiresAt: string;
+  readonly endReason: string;
+  readonly endedAt: string;
+  readonly replacedBy: { readonly sessionId: string } | null;
+}
+
+interface EventItem {
+  readonly type: string;
+  readonly at: string;
+  readonly userId: string;
+  readonly sessionId: string | null;
+  readonly reason: string | null;
+}
+
+describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('npm run demo:load on $name', ({ name, create }) => {
+  const apps = new SampleApps();
+  let database: TestDatabase;
+  let app: SampleApp;
+  let token: string;
+  const sessions = name === 'sqlite' ? 2000 : 400;
+  const options = [`--sessions=${sessions}`, `--ended=${sessions / 2}`, `--users=${sessions / 4}`];
+
+  beforeAll(async () => {
+    database = await create();
+    const first = await load([...options, `--database=${database.url}`]);
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    app = await apps.start({ DATABASE_URL: database.url });
+    token = (await app.login('admin')).accessToken;
+  });
+
+  afterAll(async () => {
+    await apps.close();
+    await database.drop();
+  });
+
+  const walk = async <T>(path: string): Promise<T[]> => {
+    const items: T[] = [];
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const after: string = cursor && `&cursor=${encodeURIComponent(cursor)}`;
+      const { status, body } = await app.get(`${path}limit=200${after}`, token);
+      expect(status).toBe(200);
+      items.push(...(body.items as T[]));
+      cursor = body.nextCursor as string | null;
+    }
+    return items;
+  };
+
+  it('shows all of them online, as sessions that can be', async () => {
+    const items = (await walk<Item>('/admin/online-users?')).filter(({ userId }) => userId !== 'admin');
+    expect(items).toHaveLength(sessions);
+    expect(new Set(items.map(({ userId }) => userId)).size).toBe(sessions / 4);
+    const now = Date.now();
+    for (const { username, userId, createdAt, lastSeenAt, expiresAt } of items) {
+      expect(username).toBe(userId);
+      expect(Date.parse(createdAt)).toBeLessThanOrEqual(Date.parse(lastSeenAt));
+      expect(Date.parse(lastSeenAt)).toBeLessThanOrEqual(now);
+      expect(Date.parse(expiresAt)).toBeGreaterThan(now);
+    }
+    const used = [...new Set(items.map(({ lastSeenAt }) => lastSeenAt))];
+    expect(used.length).toBeGreaterThan(sessions * 0.9);
+  });
+
+  it('finds each as if it had logged in', async () => {
+    const [some] = (await app.get('/admin/online-users?limit=1&q=olivia', token)).body.items as Item[];
+    expect(some!.userId).toMatch(/^olivia\./);
+    const own = await walk<Item>(`/admin/users/${some!.userId}/sessions?`);
+    expect(own.map(({ sessionId }) => sessionId)).toContain(some!.sessionId);
+    expect(await app.delete(`/admin/sessions/${some!.sessionId}`, token)).toMatchObject({ body: { ended: 1 } });
+  });
+
+  it('has events of every session, and of every end with its reason', async () => {
+    const events = await walk<EventItem>('/admin/events?');
+    const logins = new Map(events.filter(({ type }) => type === 'LOGIN').map((event) => [event.sessionId, event]));
+    const ends = new Map(
+      events.filter(({ type }) => type === 'SESSION_ENDED').map((event) => [event.sessionId, event]),
+    );
+    expect(logins.size).toBe(sessions * 1.5 + 1);
+    const live = await walk<Item>('/admin/online-users?');
+    for (const { sessionId, userId, createdAt } of live) {
+      expect(logins.get(sessionId)).toMatchObject({ userId, at: createdAt });
+      expect(ends.has(sessionId)).toBe(false);
+    }
+    const userIds = [...new Set([...ends.values()].map(({ userId }) => userId))].slice(0, 60);
+    let replaced = 0;
+    for (const userId of userIds) {
+      const past = await walk<Item>(`/admin/users/${userId}/sessions?ended=true&`);
+      expect(past.length).toBeGreaterThan(0);
+      const known = new Map(
+        [...past, ...(await walk<Item>(`/admin/users/${userId}/sessions?`))].map((item) => [item.sessionId, item]),
+      );
+      for (const { sessionId, createdAt, lastSeenAt, endedAt, endReason, replacedBy } of past) {
+        expect(ends.get(sessionId)).toMatchObject({ userId, reason: endReason, at: endedAt });
+        expect(logins.get(sessionId)).toMatchObject({ userId, at: createdAt });
+        expect(Date.parse(createdAt)).toBeLessThanOrEqual(Date.parse(lastSeenAt));
+        expect(Date.parse(lastSeenAt)).toBeLessThanOrEqual(Date.parse(endedAt));
+        expect(replacedBy !== null).toBe(endReason === 'SESSION_REPLACED');
+        if (replacedBy === null) continue;
+        replaced++;
+        expect(known.get(replacedBy.sessionId)?.createdAt).toBe(endedAt);
+      }
+    }
+    expect(replaced).toBeGreaterThan(5);
+    expect(events.some(({ type }) => type === 'LOGIN_FAILED')).toBe(true);
+  });
+
+  it('lets its users sign in, who make way for nobody else', async () => {
+    const [some] = (await app.get('/admin/online-users?limit=1&q=liam', token)).body.items as Item[];
+    const credentials = { username: some!.userId, password: 'password', deviceType: 'phone' };
+    const login = await app.post('/auth/login', credentials);
+    expect(login).toMatchObject({ status: 200 });
+    const ended = login.body.ended as { sessionId: string }[];
+    expect(ended.map(({ sessionId }) => sessionId)).toContain(some!.sessionId);
+  });
+
+  it('adds up when it is run again, also beside a running application', async () => {
+    const before = (await app.get('/admin/online-users?limit=1', token)).body.total as number;
+    const again = await load(options, { DATABASE_URL: database.url });
+    expect(again).toMatchObject({ code: 0, stderr: '' });
+    expect(again.stdout).toMatch(/^Added [\d,]+ live sessions, [\d,]+ past ones and [\d,]+ events of [\d,]+ users/m);
+    const items = await walk<Item>('/admin/online-users?');
+    expect(items).toHaveLength(before + sessions);
+    expect(new Set(items.map(({ sessionId }) => sessionId)).size).toBe(items.length);
+  });
+
+  it('counts by the hour what it added', async () => {
+    const source = await new DataSource(database.options).initialize();
+    const rows: { hour: string; kind: string; amount: string }[] = await source.query(
+      `SELECT hour, kind, amount FROM user_session_statistic WHERE hour < ${Date.now() - 2 * HOUR_MS}`,
+    );
+    await source.destroy();
+    const sum = (kind: string) =>
+      rows.filter((row) => row.kind === kind).reduce((total, { amount }) => total + Number(amount), 0);
+    // Of two runs, without the last hours.
+    expect(sum('login')).toBeGreaterThan(sessions * 2);
+    expect(sum('end')).toBeGreaterThan(sessions * 0.7);
+    expect(sum('failed-login')).toBeGreaterThan(10);
+    const online = rows.filter(({ kind }) => kind === 'online').sort((a, b) => Number(a.hour) - Number(b.hour));
+    for (const { amount } of online) expect(Number(amount)).toBeGreaterThanOrEqual(0);
+    expect(Number(online.at(-1)!.amount)).toBeGreaterThan(sessions);
+  });
+});
+
+describe('a large load on PostgreSQL', () => {
+  it('leaves all indexes as they were', async () => {
+    const database = await kindsOf('postgres')[0]!.create();
+    const indexes = async () => {
+      const source = await new DataSource(database.options).initialize();
+      const rows: unknown = await source.query(
+        `SELECT indexname, indexdef FROM pg_indexes WHERE tablename LIKE 'user_session%' ORDER BY indexname`,
+      );
+      await source.destroy();
+      return rows as { indexname: string }[];
+    };
+    expect(await load(['--sessions=0', '--ended=0', `--database=${database.url}`])).toMatchObject({ code: 0 });
+    const before = await indexes();
+    expect(before.length).toBeGreaterThan(15);
+    const large = await load(['--sessions=50000', '--ended=0', `--database=${database.url}`]);
+    expect(large).toMatchObject({ code: 0, stderr: '' });
+    expect(large.stdout).toMatch(/^So many are added in one step/);
+    expect(await indexes()).toEqual(before);
+    await database.drop();
+  }, 180_000);
+});
+
+describe('a wrong option', () => {
+  it.each([
+    ['--sessions', '--sessions=many'],
+    ['--sessions', '--sessions=-1'],
+    ['--sessions', '--sessions=99999999'],
+    ['--ended', '--ended=1.5'],
+    ['--users', '--users=0'],
+    ['"--user=5"', '--user=5'],
+    ['"--sessions"', '--sessions'],
+    ['"2000"', '2000'],
+    ['sqlite::memory:', '--database=sqlite::memory:'],
+    ['The database (--database, DATABASE_URL)', '--database=ftp://user:hunter2@127.0.0.1/x'],
+    ['The database (--database, DATABASE_URL)', '--database=postgres://user:hunter2@127.0.0.1:1/x'],
+  ])('is told in one line that begins with %s: %s', async (start, option) => {
+    const { code, stdout, stderr } = await load([option]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr.startsWith(start)).toBe(true);
+    expect(stderr).toMatch(/^[^\n]+\n$/);
+    expect(stderr).not.toContain('hunter2');
+  });
+});
+
+async function load(args: readonly string[], variables: Record<string, string> = {}) {
+  const { PATH, HOME } = process.env;
+  const child = spawn(process.execPath, [LOAD, ...args], {
+    env: { PATH, HOME, ...variables },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
+}
