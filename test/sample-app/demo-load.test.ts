@@ -13,6 +13,7 @@ interface Item {
   readonly sessionId: string;
   readonly userId: string;
   readonly username: string;
+  readonly lastIp: string | null;
   readonly createdAt: string;
   readonly lastSeenAt: string;
   readonly expiresAt: string;
@@ -82,6 +83,9 @@ describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('npm run demo:load on $n
     expect(some!.userId).toMatch(/^olivia\./);
     const own = await walk<Item>(`/admin/users/${some!.userId}/sessions?`);
     expect(own.map(({ sessionId }) => sessionId)).toContain(some!.sessionId);
+    const used = (await walk<Item>('/admin/online-users?q=olivia&')).find(({ lastIp }) => lastIp !== null)!;
+    const sightings = await walk<object>(`/admin/sightings?sessionId=${used.sessionId}&`);
+    expect(sightings).toContainEqual(expect.objectContaining({ userId: used.userId, ip: used.lastIp }));
     expect(await app.delete(`/admin/sessions/${some!.sessionId}`, token)).toMatchObject({ body: { ended: 1 } });
   });
 
