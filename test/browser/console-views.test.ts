@@ -1,0 +1,138 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { SampleApps, type SampleApp } from '../sample-app/sample-app.js';
+import { seriousProblems } from './axe.js';
+import { PHONE, originOf, useBrowser } from './browser.js';
+import { ConsolePage } from './console.js';
+
+const LOAD = fileURLToPath(new URL('../../tools/demo/main.mjs', import.meta.url));
+
+const browser = useBrowser();
+const apps = new SampleApps();
+let database: TestDatabase;
+let app: SampleApp;
+/** Every view, by the fragment of its address. */
+let views: readonly (readonly [name: string, fragment: string])[];
+
+beforeAll(async () => {
+  database = await kindsOf('sqlite')[0]!.create();
+  const size = ['--sessions=1200', '--ended=2400', '--users=700'];
+  await promisify(execFile)(process.execPath, [LOAD, ...size, `--database=${database.url}`]);
+  app = await apps.start({ DATABASE_URL: database.url, SESSION_POLICY: 'multi' });
+  const { accessToken } = await app.login('admin', { deviceType: 'desktop', deviceName: 'Desk of the operator' });
+  const { items } = (await app.get('/admin/online-users?limit=1&createdTo=' + (Date.now() - 3_600_000), accessToken))
+    .body;
+  const [{ userId }] = items as [{ userId: string }];
+  await app.post(`/admin/users/${userId}/ban`, { service: 'comment', level: 2, reason: 'spam' }, accessToken);
+  views = [
+    ['overview', '#/overview'],
+    ['online', '#/online'],
+    ['users', '#/online?group=user'],
+    ['user', `#/user/${userId}`],
+    ['events', '#/events'],
+    ['addresses', '#/addresses?ip=203.0.113.0/24'],
+  ];
+});
+afterAll(async () => {
+  await apps.close();
+  await database.drop();
+});
+
+async function show(console: ConsolePage, fragment: string): Promise<void> {
+  await console.page.evaluate(`location.hash = ${JSON.stringify(fragment)}`);
+  await console.settled(/#\/([a-z]+)/.exec(fragment)![1]!);
+  if (!fragment.startsWith('#/overview')) await console.rows.first().waitFor();
+}
+
+describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
+  it('every view is accessible, and shown in the documentation', async () => {
+    const console = await ConsolePage.open(browser, originOf(app), { colorScheme });
+    expect(await seriousProblems(console.page)).toEqual([]);
+    if (colorScheme === 'light') await browser.screenshot(console.page, 'console-sign-in');
+    await console.signIn();
+    for (const [name, fragment] of views) {
+      await show(console, fragment);
+      expect([name, ...(await seriousProblems(console.page))]).toEqual([name]);
+      if (colorScheme === 'light' || name === 'overview') {
+        await browser.screenshot(console.page, `console-${name}${colorScheme === 'dark' ? '-dark' : ''}`);
+      }
+    }
+    await show(console, '#/online');
+    await console.rows.nth(1).getByRole('button', { name: /Kick/ }).click();
+    await console.dialog.getByRole('button', { name: 'End 1 session' }).waitFor();
+    expect(await seriousProblems(console.page)).toEqual([]);
+  });
+});
+
+it('fits a phone of 360 pixels', async () => {
+  const viewport = { width: 360, height: 740 };
+  const console = await ConsolePage.open(browser, originOf(app), { viewport, hasTouch: true });
+  expect(await console.overflow()).toBe(0);
+  await console.signIn();
+  for (const [name, fragment] of views) {
+    await show(console, fragment);
+    expect([name, await console.overflow()]).toEqual([name, 0]);
+    expect([name, ...(await seriousProblems(console.page))]).toEqual([name]);
+  }
+  await console.page.setViewportSize(PHONE);
+  await show(console, '#/online');
+  await browser.screenshot(console.page, 'console-online-phone');
+});
+
+it('speaks Chinese, remembers it, and English again', async () => {
+  const console = await ConsolePage.signedIn(browser, originOf(app));
+  const { page } = console;
+  await console.go('Online');
+  await page.getByLabel('Language').selectOption({ label: '中文' });
+  await page.getByRole('heading', { level: 1, name: '在线' }).waitFor();
+  expect(await page.locator('html').getAttribute('lang')).toBe('zh-CN');
+  await page.reload();
+  await page.getByRole('heading', { level: 1, name: '在线' }).waitFor();
+  await console.settled('online');
+  await browser.screenshot(page, 'console-online-chinese');
+  for (const [, fragment] of views) {
+    await show(console, fragment);
+    // Whatever is text of the console, and not data, has been translated.
+    const words = await page.locator('main h1, main h2, main th, main label, main .button').allInnerTexts();
+    expect(
+      words.filter((text) => /\p{L}/u.test(text) && !/\p{Script=Han}|^CSV$|^NDJSON$|^[a-z]+\.[a-z]+\d*$/u.test(text)),
+    ).toEqual([]);
+  }
+  await page.getByLabel('语言').selectOption({ label: 'English' });
+  await page.getByRole('heading', { level: 1, name: 'Addresses' }).waitFor();
+});
+
+it('takes the language and the colours of the browser, until the reader chooses', async () => {
+  const { page } = await ConsolePage.open(browser, originOf(app), { locale: 'zh-CN', colorScheme: 'dark' });
+  await page.getByRole('button', { name: '登录' }).waitFor();
+  /** Whether letters are light. */
+  const isDark = async () => {
+    const color = await page.evaluate<string>('getComputedStyle(document.body).color');
+    const [red = 0, green = 0, blue = 0] = color.match(/[\d.]+/g)!.map(Number);
+    return red + green + blue > 382;
+  };
+  expect(await isDark()).toBe(true);
+  await page.getByRole('button', { name: '浅色或深色' }).click();
+  expect(await isDark()).toBe(false);
+  await page.reload();
+  await page.getByRole('button', { name: '登录' }).waitFor();
+  expect(await isDark()).toBe(false);
+});
+
+it('comes with headers that leave nothing to others, and without a script or a style in the page', async () => {
+  const { headers, text } = await app.get('/admin');
+  const policy = String(headers['content-security-policy']);
+  for (const rule of ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"]) {
+    expect(policy.split(/;\s*/)).toContain(rule);
+  }
+  expect(policy).not.toMatch(/unsafe-|\*|http:/);
+  expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' });
+  expect(text).not.toMatch(/<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=/i);
+  for (const file of ['console.js', 'console.css']) {
+    const asset = await app.get(`/admin/assets/${file}`);
+    expect([file, asset.status, asset.headers['x-content-type-options']]).toEqual([file, 200, 'nosniff']);
+  }
+});

@@ -1,0 +1,113 @@
+import type { BrowserContextOptions, Locator, Page } from 'playwright-core';
+import { type SampleApp, until } from '../sample-app/sample-app.js';
+import type { TestBrowser } from './browser.js';
+
+export type Section = 'Overview' | 'Online' | 'Events' | 'Addresses';
+
+/** The administrators' page, by the names that its readers see. */
+export class ConsolePage {
+  readonly rows: Locator;
+  readonly search: Locator;
+  readonly dialog: Locator;
+
+  constructor(readonly page: Page) {
+    this.rows = page.locator('main tbody tr');
+    this.search = page.getByRole('searchbox', { name: 'Search user, device or address' });
+    this.dialog = page.getByRole('dialog');
+  }
+
+  static async open(browser: TestBrowser, origin: string, options?: BrowserContextOptions): Promise<ConsolePage> {
+    const page = await browser.page(origin, options);
+    await page.goto('/admin');
+    return new ConsolePage(page);
+  }
+
+  static async signedIn(browser: TestBrowser, origin: string, options?: BrowserContextOptions): Promise<ConsolePage> {
+    const console = await ConsolePage.open(browser, origin, options);
+    await console.signIn();
+    return console;
+  }
+
+  async signIn(username = 'admin'): Promise<void> {
+    await this.page.getByLabel('User name').fill(username);
+    await this.page.getByLabel('Password').fill(`${username}-password`);
+    await this.page.getByRole('button', { name: 'Sign in' }).click();
+    await this.isLive();
+  }
+
+  /** What happens from now on is shown. */
+  async isLive(): Promise<void> {
+    await this.page.locator('.live.live').waitFor();
+  }
+
+  /** Goes to a section and waits until it shows what it has. */
+  async go(section: Section): Promise<void> {
+    await this.page.getByRole('navigation').getByRole('link', { name: section }).click();
+    await this.settled(section.toLowerCase());
+  }
+
+  async openUser(userId: string): Promise<void> {
+    await this.page.goto(`/admin#/user/${encodeURIComponent(userId)}`);
+    await this.settled('user');
+  }
+
+  /** Waits until a view is there and nothing of it is on its way. */
+  async settled(view: string): Promise<void> {
+    const main = this.page.locator(`main[data-view="${view}"]`);
+    await main.waitFor();
+    await until(async () => (await main.locator('.skeleton, [aria-busy="true"]').count()) === 0);
+  }
+
+  /** The row of a user in a list of users. */
+  user(name: string): Locator {
+    return this.rows.filter({ has: this.page.locator('.who-name').getByText(name, { exact: true }) });
+  }
+
+  row(text: string | RegExp): Locator {
+    return this.rows.filter({ hasText: text });
+  }
+
+  /** Waits until the list says how many it finds, and shows so many of them. */
+  async finds(total: number, shown = total): Promise<void> {
+    const count = this.page
+      .locator('.list-head')
+      .getByText(`${total} session${total === 1 ? '' : 's'}`, { exact: true });
+    await count.waitFor();
+    await until(async () => (await this.rows.count()) === shown && (await this.busy()) === 0);
+  }
+
+  private busy(): Promise<number> {
+    return this.page.locator('main [aria-busy="true"]').count();
+  }
+
+  /** What the first column says, from top to bottom. */
+  users(): Promise<string[]> {
+    return this.rows.locator('.who-name').allInnerTexts();
+  }
+
+  async setFilter(label: string, value: string): Promise<void> {
+    const input = this.page.getByLabel(label, { exact: true });
+    if (!(await input.isVisible())) await this.page.getByText('More filters').click();
+    await input.fill(value);
+    await input.press('Enter');
+  }
+
+  /** Waits for a message of success or failure. */
+  async toast(text: string | RegExp): Promise<void> {
+    await this.page.locator('.toast').filter({ hasText: text }).waitFor();
+  }
+
+  /** How far the page reaches over the right edge of the window, in pixels. */
+  overflow(): Promise<number> {
+    return this.page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+  }
+}
+
+/** Sessions of the seeded users, `user1` to `user<count>`, on devices of four types. */
+export async function logInMany(app: SampleApp, count: number): Promise<void> {
+  const types = ['phone', 'laptop', 'tablet', 'desktop'];
+  for (let from = 1; from <= count; from += 8) {
+    const batch = Array.from({ length: Math.min(8, count - from + 1) }, (_, index) => from + index);
+    await Promise.all(batch.map((n) => app.login(`user${n}`, { deviceType: types[n % 4], deviceName: `Device ${n}` })));
+  }
+}
