@@ -71,6 +71,7 @@ it('shows hostile names as text in every view', async () => {
   await nothingRan();
 
   await console.search.fill(USER.slice(0, 20));
+  await console.finds(2);
   await console.row(USER).first().waitFor();
   await console.page.getByLabel('Group by user').check();
   await shows(USER);
