@@ -26,12 +26,15 @@ export class SqliteEngine implements Engine {
   private readonly prepared = new Map<string, ReturnType<SqliteConnection['prepare']>>();
   /** When the first work of the current turn of the event loop began; null before that. */
   private turnStartedAt: number | null = null;
+  /** Since when the application was inside a transaction whenever work here looked; null if it was not the last time. */
+  private busySince: number | null = null;
   /** Work that is to go on in a later turn, in the order in which it came. */
   private readonly waiting: (() => void)[] = [];
 
   /**
    * @param isApplicationBusy whether the application is inside a transaction on the same file. SQLite would fail it if we
-   *   wrote between its first read and its first write, so writes of ours wait for it, up to half of their budget.
+   *   wrote between its first read and its first write, so writes of ours wait for it: up to half of their budget for a
+   *   transaction that lasts, and for as long as they may where transactions follow one another with gaps between.
    */
   constructor(
     private readonly connection: SqliteConnection,
@@ -51,9 +54,9 @@ export class SqliteEngine implements Engine {
   }
 
   transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T> {
-    const politeUntil = performance.now() + options.budgetMs / 2;
+    const since = performance.now();
     return this.retry(options, () => {
-      if (this.isApplicationBusy() && performance.now() < politeUntil) throw new ApplicationBusyError();
+      if (this.mustWait(since, options.budgetMs / 2)) throw new ApplicationBusyError();
       for (const { chunks } of this.dialect.begin) this.connection.exec(chunks[0]!);
       try {
         const result = this.runScript(script());
@@ -69,6 +72,16 @@ export class SqliteEngine implements Engine {
   close(): Promise<void> {
     this.prepared.clear();
     return this.closeConnection();
+  }
+
+  /** @param since when the caller came */
+  private mustWait(since: number, longestMs: number): boolean {
+    if (!this.isApplicationBusy()) {
+      this.busySince = null;
+      return false;
+    }
+    this.busySince ??= performance.now();
+    return performance.now() - Math.max(since, this.busySince) < longestMs;
   }
 
   private runScript<T>(running: Script<T>): T {
