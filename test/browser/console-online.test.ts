@@ -42,6 +42,20 @@ describe('the list of live sessions', () => {
     expect(await console.rows.count()).toBe(0);
   });
 
+  it('keeps what is chosen before a pause in typing ends', async () => {
+    await console.page.evaluate(
+      `{
+        const input = document.querySelector('[data-search]');
+        input.value = 'user11';
+        input.dispatchEvent(new Event('input', { bubbles: true }));
+        document.querySelector('.toolbar input[type="checkbox"]').click();
+      }`,
+    );
+    await until(() => Promise.resolve(/[?&]q=user11(&|$)/.test(console.page.url())));
+    expect(console.page.url()).toMatch(/[?&]group=user(&|$)/);
+    expect(await console.page.getByLabel('Group by user').isChecked()).toBe(true);
+  });
+
   it('takes filters together, names them, and keeps them in the address', async () => {
     await console.setFilter('Device type', 'phone');
     await console.finds(USERS / 4);

@@ -15,6 +15,15 @@ export function navigate(
   for (const listener of listeners) listener();
 }
 
+/** Changes filters of the place where the console is now, whatever it was when the caller was drawn; undefined takes one away. */
+export function changeQuery(
+  change: Readonly<Record<string, string | undefined>>,
+  options?: { replace?: boolean },
+): void {
+  const { path, query } = parseRoute(location.hash);
+  navigate(path, { ...query, ...change }, options);
+}
+
 export function useRoute(): Route {
   const [hash, setHash] = useState(location.hash);
   useEffect(() => {

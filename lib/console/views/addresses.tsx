@@ -1,5 +1,5 @@
 import { useConsole } from '../console-context.js';
-import { navigate } from '../hooks/use-route.js';
+import { changeQuery } from '../hooks/use-route.js';
 import { fromLocalInput, toLocalInput } from '../logic/local-input.js';
 import { pick, type Query } from '../logic/online-filter.js';
 import { Field } from '../parts/field.js';
@@ -28,7 +28,7 @@ export function Addresses({ query }: { query: Query }) {
     const data = new FormData(form);
     const text = (name: string): string => (data.get(name) as string).trim();
     const times = TIMES.map(([name]) => [name, fromLocalInput(text(name))]);
-    navigate(['addresses'], { ...query, cursor: undefined, ip: text('ip'), ...Object.fromEntries(times) });
+    changeQuery({ cursor: undefined, ip: text('ip'), ...Object.fromEntries(times) });
   };
   return (
     <>
@@ -71,7 +71,7 @@ export function Addresses({ query }: { query: Query }) {
         {query.ip && (
           <Sightings
             params={pick(query, query.at ? ['ip', 'at', 'cursor'] : ['ip', 'from', 'to', 'cursor'])}
-            go={(cursor) => navigate(['addresses'], { ...query, cursor })}
+            go={(cursor) => changeQuery({ cursor })}
           />
         )}
       </section>

@@ -3,7 +3,7 @@ import { useConsole } from '../console-context.js';
 import type { EventItem, Page } from '../contract.js';
 import { useLive } from '../hooks/use-live.js';
 import { useLoad } from '../hooks/use-load.js';
-import { navigate } from '../hooks/use-route.js';
+import { changeQuery } from '../hooks/use-route.js';
 import { EVENT_FILTERS, eventMayBelong } from '../logic/event-filter.js';
 import { pick, type Query } from '../logic/online-filter.js';
 import { DataTable } from '../parts/data-table.js';
@@ -23,7 +23,7 @@ export function Events({ query }: { query: Query }) {
   const list = useLoad(JSON.stringify(params), (signal) => api.get<Page<EventItem>>('/events', params, signal));
   const [news, setNews] = useState({ fresh: 0, stale: false });
   const set = (change: Readonly<Record<string, string | undefined>>): void =>
-    navigate(['events'], { ...query, cursor: undefined, ...change });
+    changeQuery({ cursor: undefined, ...change });
 
   useEffect(() => setNews({ fresh: 0, stale: false }), [list.data]);
   useLive((message) => {

@@ -2,7 +2,7 @@ import { useConsole } from '../console-context.js';
 import type { FailedLogins } from '../contract.js';
 import { useLoad } from '../hooks/use-load.js';
 import { formatRoute } from '../logic/hash-route.js';
-import { navigate, useRoute } from '../hooks/use-route.js';
+import { changeQuery } from '../hooks/use-route.js';
 import type { Query } from '../logic/online-filter.js';
 import { Choice } from '../parts/choice.js';
 import { DataTable } from '../parts/data-table.js';
@@ -21,8 +21,6 @@ interface Props {
 /** Who failed to sign in most often, or from where. Bursts are marked. */
 export function FailedLoginsCard({ query, by: fixed }: Props) {
   const { api, operator, t } = useConsole();
-  const { path } = useRoute();
-  const set = (change: Record<string, string | undefined>): void => navigate(path, { ...query, ...change });
   const by = fixed ?? (query.by === 'ip' && operator.rights.viewAddresses ? 'ip' : 'user');
   const hours = HOURS.find((each) => String(each) === query.hours) ?? 24;
   const list = useLoad(`${by} ${hours}`, (signal) =>
@@ -41,14 +39,14 @@ export function FailedLoginsCard({ query, by: fixed }: Props) {
               ['user', t('byUser')],
               ['ip', t('byAddress')],
             ]}
-            choose={(chosen) => set({ by: chosen === 'user' ? undefined : chosen })}
+            choose={(chosen) => changeQuery({ by: chosen === 'user' ? undefined : chosen })}
           />
         )}
         <select
           class="narrow"
           aria-label={t('range')}
           value={hours}
-          onChange={(event) => set({ hours: event.currentTarget.value })}
+          onChange={(event) => changeQuery({ hours: event.currentTarget.value })}
         >
           {HOURS.map((each) => (
             <option key={each} value={each}>

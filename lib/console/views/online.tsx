@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { useConsole } from '../console-context.js';
-import { navigate } from '../hooks/use-route.js';
+import { changeQuery } from '../hooks/use-route.js';
 import { ExportMenu } from '../parts/export-menu.js';
 import { ONLINE_FILTERS, pick, type Query } from '../logic/online-filter.js';
 import { SearchBox } from '../parts/search-box.js';
@@ -16,7 +16,7 @@ export function Online({ query }: { query: Query }) {
   const [seen, setSeen] = useState({ deviceTypes: [] as readonly string[], loginMethods: [] as readonly string[] });
   const grouped = query.group === 'user';
   // Another filter or order starts at the first page.
-  const set: SetQuery = (change, options) => navigate(['online'], { ...query, cursor: undefined, ...change }, options);
+  const set: SetQuery = (change, options) => changeQuery({ cursor: undefined, ...change }, options);
   return (
     <>
       <div class="page-head">
@@ -30,7 +30,7 @@ export function Online({ query }: { query: Query }) {
           <input
             type="checkbox"
             checked={grouped}
-            onChange={() => set({ group: grouped ? undefined : 'user', sort: undefined })}
+            onChange={(event) => set({ group: event.currentTarget.checked ? 'user' : undefined, sort: undefined })}
           />
           {t('groupByUser')}
         </label>

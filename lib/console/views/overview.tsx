@@ -3,7 +3,7 @@ import { useConsole } from '../console-context.js';
 import type { OnlineCount, Stats } from '../contract.js';
 import { useLive } from '../hooks/use-live.js';
 import { useLoad } from '../hooks/use-load.js';
-import { navigate } from '../hooks/use-route.js';
+import { changeQuery } from '../hooks/use-route.js';
 import type { Query } from '../logic/online-filter.js';
 import { Choice } from '../parts/choice.js';
 import { Loaded } from '../parts/states.js';
@@ -38,7 +38,7 @@ export function Overview({ query }: { query: Query }) {
             ['24h', t('range.24h')],
             ['30d', t('range.30d')],
           ]}
-          choose={(chosen) => navigate(['overview'], { ...query, range: chosen === '24h' ? undefined : chosen })}
+          choose={(chosen) => changeQuery({ range: chosen === '24h' ? undefined : chosen })}
         />
       </div>
       <Loaded load={stats} rows={8}>

@@ -4,7 +4,7 @@ import type { Page, PastSession, SessionItem, UserSummary } from '../contract.js
 import { useLive } from '../hooks/use-live.js';
 import { useLiveSessions } from '../hooks/use-live-sessions.js';
 import { useLoad } from '../hooks/use-load.js';
-import { navigate } from '../hooks/use-route.js';
+import { changeQuery } from '../hooks/use-route.js';
 import type { KickTarget } from '../logic/kick-work.js';
 import { pick, type Query } from '../logic/online-filter.js';
 import { DataTable } from '../parts/data-table.js';
@@ -105,7 +105,7 @@ export function User({ userId, query }: { userId: string; query: Query }) {
           )}
         </Loaded>
       </div>
-      <PastSessions load={past} go={(next) => navigate(['user', userId], { ...query, cursor: next })} />
+      <PastSessions load={past} go={(next) => changeQuery({ cursor: next })} />
       {operator.rights.viewAddresses && (
         <section class="section">
           <div class="card-head">
