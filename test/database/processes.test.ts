@@ -128,8 +128,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
     const users = Array.from({ length: 20 }, (_, index) => `survivor-${index}`);
     const acknowledged = (await doomed.run(users.map(login))) as LoginOutcome[];
     // These may be acknowledged or not; the ones that are must hold.
-    const racing = doomed.run(users.map(login));
-    void racing;
+    doomed.run(users.map(login)).catch(() => undefined);
     const kicks = (await doomed.run(users.slice(0, 5).map((user): Call => ['kickUser', user, { by: 'root' }]))) as {
       error?: unknown;
     }[];

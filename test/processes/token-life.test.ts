@@ -5,6 +5,7 @@ import type { LoginResult, RefreshResult, Verification } from 'nestjs-latchkey';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { type LossyProxy, startLossyProxy } from '../support/lossy-proxy.js';
 import { type Call, type NodeOptions, type Outcome, TestNode, spread, startNodes } from '../support/nodes.js';
+import { until } from '../support/until.js';
 
 const START = 1_800_000_000_000;
 const MINUTE = 60_000;
@@ -66,6 +67,15 @@ describe.each(kindsOf('postgres', 'mariadb'))('the life of a token on four proce
       )[0]!.n,
     );
 
+  /** The token pairs of a session that are not the current one, as they are stored. */
+  const superseded = async (sessionId: string) => {
+    const rows = await inspector.query<{ superseded: unknown }[]>(
+      `SELECT superseded FROM user_session WHERE id = '${sessionId}'`,
+    );
+    const [{ superseded: stored }] = rows as [{ superseded: unknown }];
+    return typeof stored === 'string' ? stored : JSON.stringify(stored);
+  };
+
   beforeAll(async () => {
     database = await create();
     inspector = await new DataSource(database.options).initialize();
@@ -98,6 +108,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('the life of a token on four proce
     const [successor] = [...renewed] as [string];
     await advance(MINUTE);
     expect((await useToken(nodes[1]!.port, successor))?.status).toBe(200);
+    await until(async () => !(await superseded(session.id)).includes('"graceUntil":null'));
     // The other nodes hear of the grace well within it, but time jumps here. An end is done when every node has read the changes.
     expect((await nodes[1]!.call('kickUser', 'bystander', { by: 'test' })).error).toBeUndefined();
     await advance(29_999);

@@ -1,5 +1,6 @@
 // One node of several: a process of its own with a SessionModule, driven by messages from its parent (nodes.ts). It runs
-// the built library, as an application would.
+// the built library, as an application would. Once a node is closed, the process can be the next one: most of what it takes
+// to start one is to load the code.
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { createRequire } from 'node:module';
@@ -16,55 +17,60 @@ import { ManualClock } from 'nestjs-latchkey/testing';
 import { redis } from 'nestjs-latchkey/redis';
 import { HttpRoot } from './node-routes.mjs';
 
-// A host whose clock is wrong.
-const realNow = Date.now;
-const clockOffset = Number(process.env.TEST_CLOCK_OFFSET_MS ?? 0);
-if (clockOffset) Date.now = () => realNow() + clockOffset;
-
 const policies = { singleDevice, multiDevice, oneDevicePerType };
 const modes = { sliding, accessAndRefresh };
-const { options, policy, tokens: mode, clockAt, http, redis: redisSettings } = JSON.parse(process.argv[2]);
-const redisUrl = redisSettings === null ? null : (redisSettings?.url ?? process.env.TEST_SUITE_REDIS_URL);
-if (options.database.type === 'better-sqlite3') options.database.driver = createRequire(import.meta.url)('libsql');
-const clock = clockAt === undefined ? undefined : new ManualClock(clockAt);
-
-const session = SessionModule.forRoot({
-  ...options,
-  policy: policies[policy.name](policy.options),
-  ...(mode && { tokens: modes[mode.name](mode.options) }),
-  ...(clock && { clock }),
-  ...(redisUrl && { redis: redis(redisUrl, redisSettings?.use) }),
-  isGlobal: true,
-});
+const realNow = Date.now;
 const settings = { logger: ['error'], abortOnError: false };
-const context = http
-  ? await NestFactory.create({ module: HttpRoot, imports: [session] }, settings)
-  : await NestFactory.createApplicationContext(session, settings);
-if (http) await context.listen(0, '127.0.0.1');
-else await context.init();
-const tokens = context.get(TokenService, { strict: false });
+
+/** The node that this process is now; null between two of them. */
+let node = null;
+
+async function start({ options, policy, tokens: mode, clockAt, clockOffsetMs, http, redis: redisSettings }) {
+  // A host whose clock is wrong.
+  Date.now = clockOffsetMs ? () => realNow() + clockOffsetMs : realNow;
+  const redisUrl = redisSettings === null ? null : (redisSettings?.url ?? process.env.TEST_SUITE_REDIS_URL);
+  if (options.database.type === 'better-sqlite3') options.database.driver = createRequire(import.meta.url)('libsql');
+  const clock = clockAt === undefined ? undefined : new ManualClock(clockAt);
+  const session = SessionModule.forRoot({
+    ...options,
+    policy: policies[policy.name](policy.options),
+    ...(mode && { tokens: modes[mode.name](mode.options) }),
+    ...(clock && { clock }),
+    ...(redisUrl && { redis: redis(redisUrl, redisSettings?.use) }),
+    isGlobal: true,
+  });
+  const context = http
+    ? await NestFactory.create({ module: HttpRoot, imports: [session] }, settings)
+    : await NestFactory.createApplicationContext(session, settings);
+  if (http) await context.listen(0, '127.0.0.1');
+  else await context.init();
+  node = { context, clock, tokens: context.get(TokenService, { strict: false }) };
+  return { port: http ? context.getHttpServer().address().port : null };
+}
 
 /** Runs one call and turns its outcome into plain data. */
 async function settle(method, args) {
   try {
-    return { value: await tokens[method](...args) };
+    return { value: await node.tokens[method](...args) };
   } catch (error) {
     return { error: { code: error.code ?? error.name, message: error.message, cause: String(error.cause) } };
   }
 }
 
-process.on('message', async ({ id, calls }) => {
-  if (typeof calls === 'number') {
-    clock.advance(calls);
-    process.send({ id, results: [] });
-    return;
+const requests = {
+  start,
+  advance: (ms) => node.clock.advance(ms),
+  run: (calls) => Promise.all(calls.map(([method, ...args]) => settle(method, args))),
+  async close() {
+    await node.context.close();
+    node = null;
+  },
+};
+
+process.on('message', async ({ id, name, argument }) => {
+  try {
+    process.send({ id, value: await requests[name](argument) });
+  } catch (error) {
+    process.send({ id, error: String(error.stack) });
   }
-  if (calls === 'close') {
-    await context.close();
-    process.disconnect();
-    return;
-  }
-  const results = await Promise.all(calls.map(([method, ...args]) => settle(method, args)));
-  process.send({ id, results });
 });
-process.send({ ready: true, port: http ? context.getHttpServer().address().port : null });

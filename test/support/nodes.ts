@@ -1,3 +1,4 @@
+import { afterAll } from '@jest/globals';
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { DataSourceOptions } from 'typeorm';
@@ -37,51 +38,102 @@ export interface NodeOptions {
   readonly http?: boolean;
 }
 
-/** A process of its own with a SessionModule in it. */
-export class TestNode {
-  private next = 0;
-  private readonly waiting = new Map<number, (results: Outcome[]) => void>();
+/** What a node is asked, by the script of its process. */
+interface Request {
+  readonly name: 'start' | 'advance' | 'run' | 'close';
+  readonly argument?: unknown;
+}
 
-  private constructor(
-    readonly process: ChildProcess,
-    /** Where it answers HTTP, if it does. */
-    readonly port: number,
-  ) {
-    process.on('message', (message: { id: number; results: Outcome[] }) => {
-      this.waiting.get(message.id)?.(message.results);
-      this.waiting.delete(message.id);
+interface Reply {
+  readonly id: number;
+  readonly value?: unknown;
+  readonly error?: string;
+}
+
+/** A process that can be one node after the other. */
+class NodeProcess {
+  private next = 0;
+  private readonly waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  private readonly exited: Promise<void>;
+
+  constructor(readonly child: ChildProcess) {
+    child.on('message', ({ id, value, error }: Reply) => {
+      const { resolve, reject } = this.waiting.get(id)!;
+      this.waiting.delete(id);
+      if (error === undefined) resolve(value);
+      else reject(new Error(`A test node failed: ${error}`));
+    });
+    this.exited = new Promise((resolve) => child.once('exit', () => resolve()));
+    void this.exited.then(() => {
+      for (const { reject } of this.waiting.values()) reject(new Error('A test node ended before it answered.'));
+      this.waiting.clear();
     });
   }
 
-  static start({
-    database,
-    policy,
-    tokens,
-    clockAt,
-    http,
-    redis,
-    clockOffsetMs = 0,
-    ...rest
-  }: NodeOptions): Promise<TestNode> {
-    const { driver, ...plain } = database as DataSourceOptions & { driver?: unknown };
-    const module = { secret: SECRET, database: plain, ...rest };
-    const options = JSON.stringify({ options: module, policy, tokens, clockAt, http, redis });
+  static fork(): NodeProcess {
     const script = fileURLToPath(new URL('./node.mjs', import.meta.url));
-    const env = { ...process.env, TEST_CLOCK_OFFSET_MS: String(clockOffsetMs) };
-    const child = fork(script, [options], { env, execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    return new NodeProcess(fork(script, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }));
+  }
+
+  get hasExited(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  ask(request: Request): Promise<unknown> {
+    const id = ++this.next;
     return new Promise((resolve, reject) => {
-      child.once('message', ({ port }: { port: number }) => resolve(new TestNode(child, port)));
-      child.once('exit', (code) => reject(new Error(`A test node ended with ${code} before it was ready.`)));
+      this.waiting.set(id, { resolve, reject });
+      this.child.send({ id, ...request }, (error) => error && reject(error));
     });
+  }
+
+  kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    return this.exited;
+  }
+
+  /** Ends it when nothing in it keeps it from ending; what a node left behind would. */
+  end(): Promise<void> {
+    this.child.disconnect();
+    return this.exited;
+  }
+}
+
+/** Those that are no node at the moment. */
+const idle: NodeProcess[] = [];
+afterAll(() => Promise.all(idle.splice(0).map((process) => process.end())));
+
+/** A process of its own with a SessionModule in it. */
+export class TestNode {
+  private isClosed = false;
+
+  private constructor(
+    private readonly host: NodeProcess,
+    /** Where it answers HTTP, if it does. */
+    readonly port: number,
+  ) {}
+
+  static async start({ database, policy, tokens, clockAt, clockOffsetMs, http, redis, ...rest }: NodeOptions) {
+    const { driver, ...plain } = database as DataSourceOptions & { driver?: unknown };
+    const options = { secret: SECRET, database: plain, ...rest };
+    const host = idle.pop() ?? NodeProcess.fork();
+    const argument = { options, policy, tokens, clockAt, clockOffsetMs, http, redis };
+    try {
+      const { port } = (await host.ask({ name: 'start', argument })) as { port: number };
+      return new TestNode(host, port);
+    } catch (error) {
+      await host.kill();
+      throw error;
+    }
+  }
+
+  get process(): ChildProcess {
+    return this.host.child;
   }
 
   /** Runs the calls in parallel in the other process. */
   run(calls: readonly Call[]): Promise<Outcome[]> {
-    const id = ++this.next;
-    return new Promise((resolve) => {
-      this.waiting.set(id, resolve);
-      this.process.send({ id, calls });
-    });
+    return this.host.ask({ name: 'run', argument: calls }) as Promise<Outcome[]>;
   }
 
   async call<T = unknown>(...call: Call): Promise<Outcome<T>> {
@@ -90,29 +142,20 @@ export class TestNode {
 
   /** Moves its clock, if it stands still. */
   async advance(ms: number): Promise<void> {
-    const id = ++this.next;
-    await new Promise<void>((resolve) => {
-      this.waiting.set(id, () => resolve());
-      this.process.send({ id, calls: ms });
-    });
+    await this.host.ask({ name: 'advance', argument: ms });
   }
 
   /** Ends it as an application ends. */
-  close(): Promise<void> {
-    return this.ended(() => this.process.send({ calls: 'close' }));
+  async close(): Promise<void> {
+    if (this.isClosed || this.host.hasExited) return;
+    this.isClosed = true;
+    await this.host.ask({ name: 'close' });
+    idle.push(this.host);
   }
 
   /** Ends it as a crash does. */
-  kill(): Promise<void> {
-    return this.ended(() => this.process.kill('SIGKILL'));
-  }
-
-  private ended(end: () => void): Promise<void> {
-    if (this.process.exitCode !== null || this.process.signalCode !== null) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.process.once('exit', () => resolve());
-      end();
-    });
+  async kill(): Promise<void> {
+    if (!this.host.hasExited) await this.host.kill();
   }
 }
 
