@@ -6,7 +6,7 @@ import { runNode } from './lib/run.mjs';
 
 /**
  * Builds the library and runs the benchmarks that are named, or all:
- * node tools/bench.mjs [verify activity login revoke memory scale online-list forged-tokens mixed] [--quick] [--write] [--no-build]
+ * node tools/bench.mjs [verify activity login revoke memory scale operator-lists forged-tokens mixed] [--quick] [--write] [--no-build]
  */
 process.chdir(new URL('..', import.meta.url).pathname);
 const FILES = {
@@ -16,7 +16,7 @@ const FILES = {
   revoke: 'revoke',
   memory: 'memory',
   scale: 'scale',
-  'online-list': 'onlineList',
+  'operator-lists': 'operatorLists',
   'forged-tokens': 'forgedTokens',
   mixed: 'mixed',
 };

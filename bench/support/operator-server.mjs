@@ -1,0 +1,77 @@
+import 'reflect-metadata';
+import { Controller, Get, Module, UseGuards } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { AuthGuard, SessionModule, TokenService } from 'nestjs-latchkey';
+import { SessionAdminModule } from 'nestjs-latchkey/admin';
+import { DataSource } from 'typeorm';
+import { serveParent, settings } from './child.mjs';
+import { logInAll } from './accounts.mjs';
+import { SECRET } from './sessions.mjs';
+import { plansOf } from './plans.mjs';
+
+/**
+ * A process with the routes for operators under /admin and a guarded route /me. Ready with { origin, token } of an operator.
+ * It remembers the statements of the route that it was asked last, for `plans`.
+ */
+const { database } = settings();
+
+let statements = null;
+const logger = {
+  logQuery: (text, parameters) => statements?.push({ text, parameters }),
+  logQueryError() {},
+  logQuerySlow() {},
+  logSchemaBuild() {},
+  logMigration() {},
+  log() {},
+};
+
+class Me {
+  me() {
+    return { ok: true };
+  }
+}
+const method = Object.getOwnPropertyDescriptor(Me.prototype, 'me');
+Get('me')(Me.prototype, 'me', method);
+UseGuards(AuthGuard)(Me.prototype, 'me', method);
+Controller()(Me);
+
+class Root {}
+const source = await new DataSource({ ...database, logging: ['query'], logger }).initialize();
+Module({
+  imports: [
+    SessionModule.forRoot({ secret: SECRET, database: source, isGlobal: true }),
+    SessionAdminModule.forRoot({ authorize: ({ claims }) => claims.role === 'operator' }),
+  ],
+  controllers: [Me],
+})(Root);
+const app = await NestFactory.create(Root, new FastifyAdapter(), { logger: ['error'], abortOnError: false });
+await app.listen(0, '127.0.0.1');
+const origin = `http://127.0.0.1:${app.getHttpServer().address().port}`;
+const tokens = app.get(TokenService, { strict: false });
+const { accessToken } = await tokens.login('operator', { claims: { role: 'operator' } });
+
+serveParent(
+  { origin, token: accessToken },
+  {
+    /** The plans of the statements that a route makes, on the large tables. @param {string} path */
+    async plans(path) {
+      statements = [];
+      const answer = await fetch(origin + path, { headers: { authorization: `Bearer ${accessToken}` } });
+      await answer.arrayBuffer();
+      const made = statements;
+      statements = null;
+      return plansOf(source, made);
+    },
+    /** Sessions of the accounts of the benchmarks, by this method of login. Returns their tokens. */
+    logIn: (count, loginMethod) =>
+      logInAll(count, async ({ userId, ...claims }) => {
+        const { accessToken: token } = await tokens.login(userId, { deviceType: 'phone', loginMethod, claims });
+        return token;
+      }),
+  },
+  async () => {
+    await app.close();
+    await source.destroy();
+  },
+);
