@@ -60,8 +60,7 @@ export class ExportController {
   @NeedsRight('export')
   async sessions(@Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
     const wanted = withinRights(operator, readOnlineQuery(query));
-    const pages = pagesOf((cursor) => this.online.list({ ...wanted, sort: 'login', limit: MAX_PAGE, cursor }));
-    const portions = this.portions(pages, operator, toSessionItem);
+    const portions = this.portions(this.online.pages({ ...wanted, limit: MAX_PAGE }), operator, toSessionItem);
     return this.file('online-users', query, operator, SESSION_COLUMNS, portions);
   }
 

@@ -6,6 +6,7 @@ import { TokenService } from '../core/token-service.js';
 import { type AccountRef, type UserId, accountRef } from '../core/user-key.js';
 import { ONLINE_ORDERS, OnlineQueries, type OnlineSort, USER_ORDER } from '../database/online-queries.js';
 import type { Keyset, Portion } from '../database/keyset.js';
+import type { OnlineFilter } from '../database/online-filter.js';
 import { searchKey } from '../database/search-keys.js';
 import { ENDED_ORDER, EVENT_ORDER, LOGIN_ORDER, SessionQueries } from '../database/session-queries.js';
 import {
@@ -18,6 +19,7 @@ import {
 } from './admin-filters.js';
 import { ApproximateCount } from './approximate-count.js';
 import { type Page, type PageQuery, oneMore, pageOf, portionOf } from './cursor.js';
+import { pageLimit } from './page-limit.js';
 
 /** One page of who is online. */
 export interface OnlinePage extends Page<Session> {
@@ -86,6 +88,15 @@ export class OnlineUsersService {
     return { ...page, items: page.items.map((record) => this.view(record)), ...count };
   }
 
+  /**
+   * The live sessions of all users, latest login first, page by page as they are asked for, for whoever goes through all of
+   * them: unlike `list`, it counts nothing.
+   * @throws SessionError ARGUMENT_INVALID, before the first page
+   */
+  pages({ limit, ...criteria }: OnlineCriteria & Pick<PageQuery, 'limit'> = {}): AsyncIterable<readonly Session[]> {
+    return this.read(onlineFilter(this.realm, criteria), pageLimit(limit));
+  }
+
   /** How many live sessions there are. */
   async count(criteria: OnlineCriteria = {}): Promise<{ total: number; totalIsEstimate: boolean }> {
     return this.counts.of(onlineFilter(this.realm, criteria));
@@ -138,6 +149,12 @@ export class OnlineUsersService {
     const portion = portionOf(query, EVENT_ORDER);
     const events = await this.queries.events(eventFilter(this.realm, query), oneMore(portion));
     return pageOf(events, portion, ({ id }) => [id]);
+  }
+
+  private async *read(filter: OnlineFilter, limit: number): AsyncGenerator<readonly Session[]> {
+    for await (const records of this.online.portions(filter, limit)) {
+      yield records.map((record) => this.view(record));
+    }
   }
 
   private async sessions(

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.js';
 import type { SessionRecord } from '../core/session.js';
 import type { Engine, RunOptions } from './engine.js';
-import { Keyset, type Portion, every } from './keyset.js';
+import { Keyset, type Portion, type Position, every } from './keyset.js';
 import { type Condition, type OnlineFilter, conditionsOf } from './online-filter.js';
 import { SESSION_COLUMNS, optional, toRecord, toUserId } from './session-rows.js';
 import { type Row, type Statement, join, list, raw, sql } from './sql.js';
@@ -78,14 +78,20 @@ export class OnlineQueries {
 
   /** Live sessions in an order. */
   async list(filter: OnlineFilter, sort: OnlineSort, portion: Portion): Promise<readonly SessionRecord[]> {
-    const order = ONLINE_ORDERS[sort];
-    const { rows } = await this.engine.read(
-      sql`SELECT ${SESSION_COLUMNS} FROM ${await this.source(filter)}
-        WHERE ${this.where(filter)}${order.after(portion)}${order.order(portion)}`,
-      this.options,
-    );
+    const rows = await this.rows(SESSION_COLUMNS, filter, ONLINE_ORDERS[sort], portion);
     const records = rows.map(toRecord).filter((record) => record !== null);
     return portion.backwards ? records.reverse() : records;
+  }
+
+  /** All of them in the order of logins, portion by portion as they are asked for. */
+  async *portions(filter: OnlineFilter, limit: number): AsyncGenerator<readonly SessionRecord[]> {
+    let from: Position | null = null;
+    do {
+      const rows = await this.rows(SESSION_COLUMNS, filter, ONLINE_ORDERS.login, { from, backwards: false, limit });
+      yield rows.map(toRecord).filter((record) => record !== null);
+      const last = rows.at(limit - 1);
+      from = last ? [Number(last.created_at), String(last.id)] : null;
+    } while (from);
   }
 
   /** The same as places in the order of logins, for whoever goes through all of them. */
@@ -93,12 +99,7 @@ export class OnlineQueries {
     filter: OnlineFilter,
     portion: Portion,
   ): Promise<readonly { readonly id: string; readonly at: number }[]> {
-    const order = ONLINE_ORDERS.login;
-    const { rows } = await this.engine.read(
-      sql`SELECT id, created_at FROM ${await this.source(filter)}
-        WHERE ${this.where(filter)}${order.after(portion)}${order.order(portion)}`,
-      this.options,
-    );
+    const rows = await this.rows(raw('id, created_at'), filter, ONLINE_ORDERS.login, portion);
     return rows.map((row) => ({ id: String(row.id), at: Number(row.created_at) }));
   }
 
@@ -155,6 +156,20 @@ export class OnlineQueries {
       this.options,
     );
     return Number(rows[0]?.total);
+  }
+
+  private async rows(
+    columns: Statement,
+    filter: OnlineFilter,
+    order: Keyset,
+    portion: Portion,
+  ): Promise<readonly Row[]> {
+    const { rows } = await this.engine.read(
+      sql`SELECT ${columns} FROM ${await this.source(filter)}
+        WHERE ${this.where(filter)}${order.after(portion)}${order.order(portion)}`,
+      this.options,
+    );
+    return rows;
   }
 
   /** The table, or those of its rows that the most telling condition of the filter holds for, if they are few. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { fixed, multiDevice } from 'nestjs-latchkey';
+import { type Session, fixed, multiDevice } from 'nestjs-latchkey';
 import { OnlineUsersService, type Page } from 'nestjs-latchkey/admin';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { DataSource } from 'typeorm';
@@ -79,6 +79,20 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     const times = paged.map((session) => (sort === 'login' ? session.createdAt : session.lastSeenAt));
     expect(times).toEqual([...times].sort((a, b) => b - a));
     expect([whole.total, whole.totalIsEstimate, whole.nextCursor]).toEqual([USERS, false, null]);
+  });
+
+  it.each([
+    [7, {}],
+    [10, {}],
+    [7, { q: 'user-1' }],
+    [200, { deviceType: 'phone' }],
+    [7, { q: 'nobody' }],
+  ])('is gone through by %d, of %j, in the order of logins', async (limit, criteria) => {
+    const { items } = await operators.list({ sort: 'login', limit: 200, ...criteria });
+    const pages: (readonly Session[])[] = [];
+    for await (const page of operators.pages({ limit, ...criteria })) pages.push(page);
+    expect(pages.flat()).toEqual(items);
+    expect(pages.slice(0, -1).every(({ length }) => length === limit)).toBe(true);
   });
 
   it.each(['lastSeen', 'login', 'user'] as const)('by %s pages back as it paged on', async (sort) => {
@@ -180,6 +194,8 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     { userId: null },
   ])('A94, A95, A109: %j is refused', async (query) => {
     await expect(operators.list(query as never)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+    if ('cursor' in query || 'sort' in query) return;
+    expect(() => operators.pages(query as never)).toThrow(expect.objectContaining({ code: 'ARGUMENT_INVALID' }));
   });
 
   it.each([

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SessionModule, multiDevice } from 'nestjs-latchkey';
 import { SessionAdminModule, type SessionAdminOptions } from 'nestjs-latchkey/admin';
 import { ManualClock } from 'nestjs-latchkey/testing';
+import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { type HttpApp, adapters, sessionOptions, startApp } from '../nest/http-app.js';
 
 const PAYLOAD = '<script>window.__xss = 1</script>';
@@ -60,6 +61,20 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
       .split('\n')
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+  /** What is asked of the database for operators meanwhile. */
+  const statementsOf = async (work: () => Promise<void>): Promise<readonly string[]> => {
+    const { engine } = server.app.get(SessionRuntime, { strict: false }).database;
+    const read = engine.read.bind(engine);
+    const statements: string[] = [];
+    engine.read = (statement, options) => {
+      if (options.lane === 'work') statements.push(statement.render(() => '?'));
+      return read(statement, options);
+    };
+    await work();
+    engine.read = read;
+    return statements;
+  };
 
   it('A104, A110: are closed to whoever has no token, no right, or not the right for it', async () => {
     const { accessToken } = await server.tokens.login('alice', roles());
@@ -271,6 +286,28 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
         detail: { list: 'online-users', format: 'ndjson', filter: { userId: name } },
       }),
     ]);
+  });
+
+  it('export lists of many pages without a count', async () => {
+    const name = newUser();
+    for (let index = 0; index < 450; index++) await server.tokens.login(name);
+    const statements = await statementsOf(async () => {
+      const lines = linesOf((await get('/online-users/export?format=ndjson')).text);
+      const ids = lines.filter(({ userId }) => userId === name).map(({ sessionId }) => sessionId);
+      expect(new Set(ids).size).toBe(450);
+      expect(ids).toHaveLength(450);
+    });
+    expect(statements.filter((text) => /FROM "?user_session"?\s+WHERE/.test(text)).length).toBeGreaterThan(2);
+    expect(statements.filter((text) => text.includes('COUNT('))).toEqual([]);
+  });
+
+  it('refuse to export for a filter that is none, before the export is on record', async () => {
+    const last = (await get('/events?type=EXPORTED&limit=1')).json;
+    expect(await get('/online-users/export?ip=1.2.3')).toMatchObject({
+      status: 400,
+      json: { errorCode: 'ARGUMENT_INVALID' },
+    });
+    expect((await get('/events?type=EXPORTED&limit=1')).json).toEqual(last);
   });
 
   it('say who used an address, who failed to log in, and how many are online', async () => {
