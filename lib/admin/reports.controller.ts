@@ -3,8 +3,8 @@ import { invalidArgument } from '../core/session-error.js';
 import { isSessionId } from '../core/token-codec.js';
 import { accountRef } from '../core/user-key.js';
 import { FailedLoginQueries } from '../database/failed-login-queries.js';
-import { Keyset, type Portion } from '../database/keyset.js';
-import { type SightingItem, SightingQueries } from '../database/sighting-queries.js';
+import type { Portion } from '../database/keyset.js';
+import { SIGHTING_ORDER, type SightingItem, SightingQueries } from '../database/sighting-queries.js';
 import { StatisticQueries } from '../database/statistic-queries.js';
 import { NoActivity } from '../nest/decorators.js';
 import { SessionRuntime } from '../nest/session-runtime.js';
@@ -19,14 +19,6 @@ import { RequestInput } from './request-input.js';
 import { UserDirectory } from './user-directory.js';
 import { forbidAddresses } from './within-rights.js';
 
-const SIGHTING_ORDER = new Keyset(
-  [
-    { name: 'last_at', kind: 'number' },
-    { name: 'session_id', kind: 'hex' },
-    { name: 'ip_key', kind: 'hex' },
-  ],
-  true,
-);
 const MAX_HOURS = 168;
 
 /** What was noted beside the sessions: addresses, failed logins, statistics. */
@@ -47,15 +39,13 @@ export class ReportsController {
     forbidAddresses(operator, 'any');
     const input = new RequestInput(query);
     const portion = portionOf(readPage(input), SIGHTING_ORDER);
-    const found = await this.find(input, oneMore(portion));
-    // Read against the order of the list, they come against it.
-    const rows = portion.backwards ? [...found].reverse() : found;
+    const rows = await this.find(input, oneMore(portion));
     const { items, ...page } = pageOf(rows, portion, (item) => [item.lastAt, item.sessionId, item.ipKey]);
     const users = await this.users.describe(items.flatMap(({ userId }) => userId ?? []));
     return {
-      items: items.map(({ ipKey: _, firstAt, lastAt, ...item }) => ({
+      items: items.map(({ ipKey: _, userName, firstAt, lastAt, ...item }) => ({
         ...item,
-        username: item.userId === null ? null : (users.get(item.userId)?.username ?? null),
+        username: (item.userId === null ? null : users.get(item.userId)?.username) ?? userName,
         firstAt: toIso(firstAt),
         lastAt: toIso(lastAt),
       })),

@@ -53,3 +53,8 @@ function beyond([column, ...others]: readonly SortColumn[], [value, ...rest]: Po
 export function every(conditions: readonly Statement[]): Statement {
   return join(conditions, ' AND ');
 }
+
+/** Rows of a portion as they stand in the list, whichever way they were read. */
+export function inListOrder<T>(rows: readonly T[], { backwards }: Portion): readonly T[] {
+  return backwards ? [...rows].reverse() : rows;
+}

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.js';
 import type { SessionRecord } from '../core/session.js';
 import type { Engine, RunOptions } from './engine.js';
-import { Keyset, type Portion, type Position, every } from './keyset.js';
+import { Keyset, type Portion, type Position, every, inListOrder } from './keyset.js';
 import { type Condition, type OnlineFilter, conditionsOf } from './online-filter.js';
 import { SESSION_COLUMNS, optional, toRecord, toUserId } from './session-rows.js';
 import { type Row, type Statement, join, list, raw, sql } from './sql.js';
@@ -79,8 +79,9 @@ export class OnlineQueries {
   /** Live sessions in an order. */
   async list(filter: OnlineFilter, sort: OnlineSort, portion: Portion): Promise<readonly SessionRecord[]> {
     const rows = await this.rows(SESSION_COLUMNS, filter, ONLINE_ORDERS[sort], portion);
-    const records = rows.map(toRecord).filter((record) => record !== null);
-    return portion.backwards ? records.reverse() : records;
+    return inListOrder(rows, portion)
+      .map(toRecord)
+      .filter((record) => record !== null);
   }
 
   /** All of them in the order of logins, portion by portion as they are asked for. */
@@ -139,13 +140,12 @@ export class OnlineQueries {
         GROUP BY user_key, device_type`,
       this.options,
     );
-    const users = found.flatMap((row) =>
+    return inListOrder(found, portion).flatMap((row) =>
       toOnlineUser(
         row,
         rows.filter(({ user_key }) => user_key === row.user_key),
       ),
     );
-    return portion.backwards ? users.reverse() : users;
   }
 
   /** How many live sessions there are, counted up to `cap`. */

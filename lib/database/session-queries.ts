@@ -4,7 +4,8 @@ import type { SessionEvent, SessionEventType } from '../core/session-event.js';
 import type { SessionRecord } from '../core/session.js';
 import type { AccountRef } from '../core/user-key.js';
 import type { Engine, RunOptions } from './engine.js';
-import { Keyset, type Portion, every } from './keyset.js';
+import { lowestEventId } from './event-id.js';
+import { Keyset, type Portion, every, inListOrder } from './keyset.js';
 import type { TimeRange } from './online-filter.js';
 import { SESSION_COLUMNS, isEndReason, optional, toRecord, toUserId } from './session-rows.js';
 import { type Row, type Statement, list, raw, sql } from './sql.js';
@@ -83,8 +84,8 @@ export class SessionQueries {
     if (filter.sessionId !== undefined) conditions.push(sql`session_id = ${filter.sessionId}`);
     if (filter.ip !== undefined) conditions.push(sql`ip = ${filter.ip}`);
     if (filter.types) conditions.push(sql`type IN (${list(filter.types)})`);
-    if (filter.from !== undefined) conditions.push(sql`id >= ${idFrom(filter.from)}`);
-    if (filter.to !== undefined) conditions.push(sql`id < ${idFrom(filter.to)}`);
+    if (filter.from !== undefined) conditions.push(sql`id >= ${lowestEventId(filter.from)}`);
+    if (filter.to !== undefined) conditions.push(sql`id < ${lowestEventId(filter.to)}`);
     const { rows } = await this.engine.read(
       sql`SELECT id, at, type, user_id, session_id, reason, actor, ip, device_type, device_name, ended, detail
         FROM ${this.tables.event} WHERE ${every(conditions)}${EVENT_ORDER.after(portion)}${EVENT_ORDER.order(portion)}`,
@@ -102,15 +103,6 @@ export class SessionQueries {
       .map(toRecord)
       .filter((record) => record !== null);
   }
-}
-
-function inListOrder(rows: readonly Row[], { backwards }: Portion): readonly Row[] {
-  return backwards ? [...rows].reverse() : rows;
-}
-
-/** The lowest event id of a millisecond. */
-function idFrom(at: number): string {
-  return at.toString(16).padStart(12, '0');
 }
 
 function toEvent(row: Row): SessionEvent {
