@@ -1,9 +1,7 @@
-import type { Clock } from '../core/clock.js';
-import type { Engine, RunOptions } from './engine.js';
 import { lowestEventId } from './event-id.js';
+import { RealmQueries } from './realm-queries.js';
 import { toUserId } from './session-rows.js';
 import { type Row, type Statement, list, raw, sql } from './sql.js';
-import type { Tables } from './tables.js';
 
 /** Failed logins of one account. */
 export interface FailedLoginsOfUser {
@@ -40,19 +38,7 @@ const LIMIT = 100;
  * there were 10 or more, or from one address such of 5 or more accounts. A burst that falls on the border of two windows may
  * be missed; for that, one pass over the time is enough.
  */
-export class FailedLoginQueries {
-  private readonly options: RunOptions;
-
-  constructor(
-    private readonly engine: Engine,
-    private readonly tables: Tables,
-    private readonly realm: string,
-    private readonly clock: Clock,
-    budgetMs: number,
-  ) {
-    this.options = { lane: 'work', budgetMs };
-  }
-
+export class FailedLoginQueries extends RealmQueries {
   /** @param hours how far back to look */
   async byUser(hours: number): Promise<readonly FailedLoginsOfUser[]> {
     const groups = await this.groups(raw('user_key'), raw('ip'), hours);
@@ -79,23 +65,21 @@ export class FailedLoginQueries {
     const since = this.clock.now() - hours * HOUR_MS;
     const failed = sql`FROM ${this.tables.event} WHERE realm = ${this.realm} AND type = 'LOGIN_FAILED'
       AND id >= ${lowestEventId(since)}`;
-    const { rows } = await this.engine.read(
+    const rows = await this.rows(
       sql`SELECT w.key_value, SUM(w.amount) AS total, MAX(w.amount) AS most, MAX(w.others) AS most_others,
           MAX(w.last_at) AS last_at
         FROM (SELECT ${key} AS key_value, at - at % ${raw(String(WINDOW_MS))} AS time_window, COUNT(*) AS amount,
             COUNT(DISTINCT ${other}) AS others, MAX(at) AS last_at
           ${failed} AND ${key} IS NOT NULL GROUP BY key_value, time_window) w
         GROUP BY w.key_value ORDER BY total DESC, w.key_value LIMIT ${LIMIT}`,
-      this.options,
     );
     if (rows.length === 0) return [];
     // Different ones of the whole time are no sum of those of its windows, and are counted for what is shown only.
-    const shown = await this.engine.read(
+    const shown = await this.rows(
       sql`SELECT ${key} AS key_value, COUNT(DISTINCT ${other}) AS others, MAX(user_id) AS user_id
         ${failed} AND ${key} IN (${list(rows.map((row) => String(row.key_value)))}) GROUP BY ${key}`,
-      this.options,
     );
-    const details = new Map(shown.rows.map((row) => [row.key_value, row]));
+    const details = new Map(shown.map((row) => [row.key_value, row]));
     return rows.map((row) => toGroup(row, details.get(row.key_value) ?? {}));
   }
 }

@@ -1,11 +1,9 @@
-import type { Clock } from '../core/clock.js';
 import type { SessionRecord } from '../core/session.js';
-import type { Engine, RunOptions } from './engine.js';
 import { Keyset, type Portion, type Position, every, inListOrder } from './keyset.js';
 import { type Condition, type OnlineFilter, conditionsOf } from './online-filter.js';
-import { SESSION_COLUMNS, optional, toRecord, toUserId } from './session-rows.js';
+import { RealmQueries, type RealmScope } from './realm-queries.js';
+import { SESSION_COLUMNS, optional, toRecords, toUserId, usableAt } from './session-rows.js';
 import { type Row, type Statement, join, list, raw, sql } from './sql.js';
-import type { Tables } from './tables.js';
 
 export type OnlineSort = 'lastSeen' | 'login' | 'user';
 
@@ -61,35 +59,27 @@ export interface OnlineSummary {
 }
 
 /** Reads of who is online. */
-export class OnlineQueries {
-  private readonly options: RunOptions;
+export class OnlineQueries extends RealmQueries {
   private readonly counts = new Map<string, KnownCount>();
 
   constructor(
-    private readonly engine: Engine,
-    private readonly tables: Tables,
-    readonly realm: string,
-    private readonly clock: Clock,
-    budgetMs: number,
+    scope: RealmScope,
     private readonly few = FEW,
   ) {
-    this.options = { lane: 'work', budgetMs };
+    super(scope);
   }
 
   /** Live sessions in an order. */
   async list(filter: OnlineFilter, sort: OnlineSort, portion: Portion): Promise<readonly SessionRecord[]> {
-    const rows = await this.rows(SESSION_COLUMNS, filter, ONLINE_ORDERS[sort], portion);
-    return inListOrder(rows, portion)
-      .map(toRecord)
-      .filter((record) => record !== null);
+    return toRecords(await this.found(SESSION_COLUMNS, filter, ONLINE_ORDERS[sort], portion));
   }
 
   /** All of them in the order of logins, portion by portion as they are asked for. */
   async *portions(filter: OnlineFilter, limit: number): AsyncGenerator<readonly SessionRecord[]> {
     let from: Position | null = null;
     do {
-      const rows = await this.rows(SESSION_COLUMNS, filter, ONLINE_ORDERS.login, { from, backwards: false, limit });
-      yield rows.map(toRecord).filter((record) => record !== null);
+      const rows = await this.found(SESSION_COLUMNS, filter, ONLINE_ORDERS.login, { from, backwards: false, limit });
+      yield toRecords(rows);
       const last = rows.at(limit - 1);
       from = last ? [Number(last.created_at), String(last.id)] : null;
     } while (from);
@@ -100,19 +90,17 @@ export class OnlineQueries {
     filter: OnlineFilter,
     portion: Portion,
   ): Promise<readonly { readonly id: string; readonly at: number }[]> {
-    const rows = await this.rows(raw('id, created_at'), filter, ONLINE_ORDERS.login, portion);
+    const rows = await this.found(raw('id, created_at'), filter, ONLINE_ORDERS.login, portion);
     return rows.map((row) => ({ id: String(row.id), at: Number(row.created_at) }));
   }
 
   /** How many live sessions there are of each type of device, and how many users they have. */
   async summary(): Promise<OnlineSummary> {
-    const { rows } = await this.engine.read(
+    const rows = await this.rows(
       sql`SELECT device_type, COUNT(*) AS sessions FROM ${this.tables.session} WHERE ${this.where({})} GROUP BY device_type`,
-      this.options,
     );
-    const { rows: users } = await this.engine.read(
+    const users = await this.rows(
       sql`SELECT COUNT(DISTINCT user_key) AS users FROM ${this.tables.session} WHERE ${this.where({})}`,
-      this.options,
     );
     const byDeviceType = rows
       .map((row) => ({ deviceType: optional(row.device_type), sessions: Number(row.sessions) }))
@@ -126,19 +114,17 @@ export class OnlineQueries {
 
   /** Users with live sessions, in the order of their search keys, with what they are online with. */
   async users(filter: OnlineFilter, portion: Portion): Promise<readonly OnlineUser[]> {
-    const { rows: found } = await this.engine.read(
+    const found = await this.rows(
       sql`SELECT user_search, user_key FROM ${await this.source(filter)} WHERE ${this.where(filter)}${USER_ORDER.after(portion)}
         GROUP BY user_search, user_key${USER_ORDER.order(portion)}`,
-      this.options,
     );
     if (found.length === 0) return [];
     const keys = found.map((row) => String(row.user_key));
-    const { rows } = await this.engine.read(
+    const rows = await this.rows(
       sql`SELECT user_key, MIN(user_id) AS user_id, MAX(user_name) AS user_name, device_type, COUNT(*) AS sessions,
         MAX(last_seen_at) AS last_seen_at FROM ${this.tables.session}
-        WHERE user_key IN (${list(keys)}) AND status = 'live' AND usable_until > ${this.clock.now()}
+        WHERE user_key IN (${list(keys)}) AND ${usableAt(this.clock.now())}
         GROUP BY user_key, device_type`,
-      this.options,
     );
     return inListOrder(found, portion).flatMap((row) =>
       toOnlineUser(
@@ -150,26 +136,16 @@ export class OnlineQueries {
 
   /** How many live sessions there are, counted up to `cap`. */
   async count(filter: OnlineFilter, cap: number): Promise<number> {
-    const { rows } = await this.engine.read(
+    const rows = await this.rows(
       sql`SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM ${await this.source(filter)} WHERE ${this.where(filter)}
         LIMIT ${cap}) AS counted`,
-      this.options,
     );
     return Number(rows[0]?.total);
   }
 
-  private async rows(
-    columns: Statement,
-    filter: OnlineFilter,
-    order: Keyset,
-    portion: Portion,
-  ): Promise<readonly Row[]> {
-    const { rows } = await this.engine.read(
-      sql`SELECT ${columns} FROM ${await this.source(filter)}
-        WHERE ${this.where(filter)}${order.after(portion)}${order.order(portion)}`,
-      this.options,
-    );
-    return rows;
+  private async found(columns: Statement, filter: OnlineFilter, order: Keyset, portion: Portion) {
+    const select = sql`SELECT ${columns} FROM ${await this.source(filter)} WHERE ${this.where(filter)}`;
+    return this.portion(select, order, portion);
   }
 
   /** The table, or those of its rows that the most telling condition of the filter holds for, if they are few. */
@@ -208,10 +184,9 @@ export class OnlineQueries {
   private async countFew({ ranges }: Condition): Promise<number> {
     let sum = 0;
     for (const { column, where } of ranges) {
-      const { rows } = await this.engine.read(
+      const rows = await this.rows(
         sql`SELECT COUNT(*) AS total FROM (SELECT ${raw(column)} FROM ${this.tables.session} WHERE ${this.live()} AND ${where}
           ORDER BY ${raw(column)} LIMIT ${this.few + 1}) AS counted`,
-        this.options,
       );
       sum += Number(rows[0]?.total);
       if (sum > this.few) break;
@@ -221,7 +196,7 @@ export class OnlineQueries {
 
   private where(filter: OnlineFilter): Statement {
     const conditions = conditionsOf(filter).map(({ where }) => where);
-    return every([this.live(), sql`usable_until > ${this.clock.now()}`, ...conditions]);
+    return every([sql`realm = ${this.realm}`, usableAt(this.clock.now()), ...conditions]);
   }
 
   private live(): Statement {

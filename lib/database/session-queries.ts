@@ -1,16 +1,14 @@
-import type { Clock } from '../core/clock.js';
 import type { EndReason } from '../core/end-reason.js';
 import type { SessionEvent, SessionEventType } from '../core/session-event.js';
 import type { SessionRecord } from '../core/session.js';
 import type { AccountRef } from '../core/user-key.js';
-import type { Engine, RunOptions } from './engine.js';
 import { lowestEventId } from './event-id.js';
-import { Keyset, type Portion, every, inListOrder } from './keyset.js';
+import { Keyset, type Portion, every } from './keyset.js';
 import type { TimeRange } from './online-filter.js';
-import { SESSION_COLUMNS, isEndReason, optional, toRecord, toUserId } from './session-rows.js';
-import { type Row, type Statement, list, raw, sql } from './sql.js';
+import { RealmQueries } from './realm-queries.js';
+import { SESSION_COLUMNS, isEndReason, optional, toRecords, toUserId, usableAt } from './session-rows.js';
+import { type Row, type Statement, list, sql } from './sql.js';
 import { parseStored } from './stored-json.js';
-import type { Tables } from './tables.js';
 
 /** Which past sessions to list; every part that is given must hold. */
 export interface EndedFilter {
@@ -36,33 +34,19 @@ export const ENDED_ORDER = new Keyset([{ name: 'ended_at', kind: 'number' }, ID]
 export const EVENT_ORDER = new Keyset([ID], true);
 
 /** Reads for operators of what was, and of one user. All lists are paged by key. */
-export class SessionQueries {
-  private readonly options: RunOptions;
-
-  constructor(
-    private readonly engine: Engine,
-    private readonly tables: Tables,
-    readonly realm: string,
-    private readonly clock: Clock,
-    budgetMs: number,
-  ) {
-    this.options = { lane: 'work', budgetMs };
-  }
-
+export class SessionQueries extends RealmQueries {
   /** Sessions of a user, live or ended, latest login first. */
   async sessionsOf(account: AccountRef, status: 'live' | 'ended', portion: Portion): Promise<readonly SessionRecord[]> {
-    const usable = status === 'live' ? sql` AND usable_until > ${this.clock.now()}` : raw('');
-    const where = sql`user_key = ${account.key} AND status = ${status}${usable}`;
-    return this.records(where, LOGIN_ORDER, portion);
+    const standing = status === 'live' ? usableAt(this.clock.now()) : sql`status = 'ended'`;
+    return this.records(sql`user_key = ${account.key} AND ${standing}`, LOGIN_ORDER, portion);
   }
 
   /** Sessions by their ids, live or ended, in any order; at most 500. */
   async byIds(ids: readonly string[]): Promise<readonly SessionRecord[]> {
-    const { rows } = await this.engine.read(
+    const rows = await this.rows(
       sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE id IN (${list(ids)}) AND realm = ${this.realm}`,
-      this.options,
     );
-    return rows.map(toRecord).filter((record) => record !== null);
+    return toRecords(rows);
   }
 
   /** Past sessions, latest end first. */
@@ -86,22 +70,18 @@ export class SessionQueries {
     if (filter.types) conditions.push(sql`type IN (${list(filter.types)})`);
     if (filter.from !== undefined) conditions.push(sql`id >= ${lowestEventId(filter.from)}`);
     if (filter.to !== undefined) conditions.push(sql`id < ${lowestEventId(filter.to)}`);
-    const { rows } = await this.engine.read(
+    const rows = await this.portion(
       sql`SELECT id, at, type, user_id, session_id, reason, actor, ip, device_type, device_name, ended, detail
-        FROM ${this.tables.event} WHERE ${every(conditions)}${EVENT_ORDER.after(portion)}${EVENT_ORDER.order(portion)}`,
-      this.options,
+        FROM ${this.tables.event} WHERE ${every(conditions)}`,
+      EVENT_ORDER,
+      portion,
     );
-    return inListOrder(rows, portion).map(toEvent);
+    return rows.map(toEvent);
   }
 
   private async records(where: Statement, order: Keyset, portion: Portion): Promise<readonly SessionRecord[]> {
-    const { rows } = await this.engine.read(
-      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE ${where}${order.after(portion)}${order.order(portion)}`,
-      this.options,
-    );
-    return inListOrder(rows, portion)
-      .map(toRecord)
-      .filter((record) => record !== null);
+    const select = sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE ${where}`;
+    return toRecords(await this.portion(select, order, portion));
   }
 }
 

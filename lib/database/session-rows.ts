@@ -15,6 +15,11 @@ export const SESSION_COLUMNS = raw(
    refresh_hash, refresh_expires_at, superseded, renewed_from, bans, last_seen_at, last_ip`,
 );
 
+/** The condition that a session can be used at a time: it is live, and not overdue. */
+export function usableAt(now: number): Statement {
+  return sql`status = 'live' AND usable_until > ${now}`;
+}
+
 /** The INSERT of a login's session in its slot. */
 export function insertSession(table: Statement, session: SessionRecord, slot: string): Statement {
   const row: Columns = {
@@ -131,6 +136,11 @@ export function toRecord(row: Row): SessionRecord | null {
   };
   const numbers = [...Object.values(record), ...Object.values(record.current)].filter(isNumber);
   return numbers.every(Number.isSafeInteger) ? record : null;
+}
+
+/** The rows that are records. */
+export function toRecords(rows: readonly Row[]): readonly SessionRecord[] {
+  return rows.map(toRecord).filter((record) => record !== null);
 }
 
 /** The part of a row that a device policy decides by. */

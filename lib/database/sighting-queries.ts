@@ -1,11 +1,10 @@
 import type { IpRange } from '../core/ip-key.js';
 import type { AccountRef } from '../core/user-key.js';
-import type { Engine, RunOptions } from './engine.js';
-import { Keyset, type Portion, every, inListOrder } from './keyset.js';
+import { Keyset, type Portion, every } from './keyset.js';
 import type { TimeRange } from './online-filter.js';
+import { RealmQueries, type RealmScope } from './realm-queries.js';
 import { optional, toUserId } from './session-rows.js';
 import { type Row, type Statement, sql } from './sql.js';
-import type { Tables } from './tables.js';
 
 /** A session that was used from an address, with what its record says of it. Times in milliseconds since the epoch. */
 export interface SightingItem {
@@ -32,18 +31,13 @@ export const SIGHTING_ORDER = new Keyset(
 );
 
 /** Which sessions were used from which addresses. All lists are paged by key, latest first. */
-export class SightingQueries {
-  private readonly options: RunOptions;
-
+export class SightingQueries extends RealmQueries {
   /** @param precisionMs how far behind the last use a recorded lastAt may be */
   constructor(
-    private readonly engine: Engine,
-    private readonly tables: Tables,
-    private readonly realm: string,
+    scope: RealmScope,
     private readonly precisionMs: number,
-    budgetMs: number,
   ) {
-    this.options = { lane: 'work', budgetMs };
+    super(scope);
   }
 
   /** Of an address or a network, that may have been within a time. For a moment, give `from` and `to` one millisecond apart. */
@@ -69,13 +63,14 @@ export class SightingQueries {
   }
 
   private async list(conditions: readonly Statement[], portion: Portion): Promise<readonly SightingItem[]> {
-    const { rows } = await this.engine.read(
+    const rows = await this.portion(
       sql`SELECT g.session_id, g.ip, g.ip_key, g.first_at, g.last_at, s.user_id, s.user_name, s.device_type, s.device_name
         FROM ${this.tables.sighting} g LEFT JOIN ${this.tables.session} s ON s.id = g.session_id
-        WHERE ${every(conditions)}${SIGHTING_ORDER.after(portion)}${SIGHTING_ORDER.order(portion)}`,
-      this.options,
+        WHERE ${every(conditions)}`,
+      SIGHTING_ORDER,
+      portion,
     );
-    return inListOrder(rows, portion).map(toItem);
+    return rows.map(toItem);
   }
 }
 

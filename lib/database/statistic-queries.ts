@@ -1,9 +1,7 @@
-import type { Clock } from '../core/clock.js';
 import type { EndReason } from '../core/end-reason.js';
 import type { StatisticKind } from '../core/record-repository.js';
-import type { Engine, RunOptions } from './engine.js';
+import { RealmQueries } from './realm-queries.js';
 import { type Row, raw, sql } from './sql.js';
-import type { Tables } from './tables.js';
 
 /** What happened in an hour, or in a day of UTC. */
 export interface StatisticPoint {
@@ -28,29 +26,16 @@ const STEPS: Readonly<Record<StatisticRange, { readonly stepMs: number; readonly
 };
 
 /** What was counted, as far as the nodes have written it. */
-export class StatisticQueries {
-  private readonly options: RunOptions;
-
-  constructor(
-    private readonly engine: Engine,
-    private readonly tables: Tables,
-    private readonly realm: string,
-    private readonly clock: Clock,
-    budgetMs: number,
-  ) {
-    this.options = { lane: 'work', budgetMs };
-  }
-
+export class StatisticQueries extends RealmQueries {
   /** The last 24 hours, or the last 30 days of UTC, oldest first; every one of them, the last one up to now. */
   async series(range: StatisticRange): Promise<readonly StatisticPoint[]> {
     const { stepMs, count } = STEPS[range];
     const now = this.clock.now();
     const last = now - (now % stepMs);
     const first = last - (count - 1) * stepMs;
-    const { rows } = await this.engine.read(
+    const rows = await this.rows(
       sql`SELECT hour - hour % ${raw(String(stepMs))} AS step, kind, name, SUM(amount) AS total, MAX(amount) AS highest
         FROM ${this.tables.statistic} WHERE realm = ${this.realm} AND hour >= ${first} GROUP BY step, kind, name`,
-      this.options,
     );
     const bySteps = new Map<number, Row[]>();
     for (const row of rows) bySteps.set(Number(row.step), [...(bySteps.get(Number(row.step)) ?? []), row]);

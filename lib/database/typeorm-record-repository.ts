@@ -4,6 +4,7 @@ import { escapeUserId } from '../core/user-key.js';
 import { insertEvents } from './ending-script.js';
 import type { Engine, RunOptions } from './engine.js';
 import { addAmounts, mergeSightings } from './record-statements.js';
+import { usableAt } from './session-rows.js';
 import { type Statement, effect, sql } from './sql.js';
 import type { Tables } from './tables.js';
 
@@ -47,7 +48,7 @@ export class TypeOrmRecordRepository implements RecordRepository {
   async countLive(): Promise<number> {
     const { rows } = await this.engine.read(
       sql`SELECT COUNT(*) AS total FROM ${this.tables.session}
-        WHERE realm = ${this.realm} AND status = 'live' AND usable_until > ${this.clock.now()}`,
+        WHERE realm = ${this.realm} AND ${usableAt(this.clock.now())}`,
       this.options,
     );
     return Number(rows[0]?.total);

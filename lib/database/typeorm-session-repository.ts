@@ -27,7 +27,7 @@ import {
 } from './ending-script.js';
 import type { Engine } from './engine.js';
 import { ensureAccount, lockAccount, lockLiveSessions, loginScript, timeOfStep, toAccount } from './login-script.js';
-import { SESSION_COLUMNS, toRecord } from './session-rows.js';
+import { SESSION_COLUMNS, toRecords, usableAt } from './session-rows.js';
 import { type Row, type Script, effect, list, sql } from './sql.js';
 import type { Tables } from './tables.js';
 
@@ -58,7 +58,7 @@ export class TypeOrmSessionRepository implements SessionRepository {
     // A connection that hands out the reply to another question has said nothing about this one.
     const foreign = rows.find((row) => !ids.includes(String(row.id)));
     if (foreign) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The database answered another question.');
-    return rows.map(toRecord).filter((record) => record !== null && record.realm === this.realm) as SessionRecord[];
+    return toRecords(rows).filter(({ realm }) => realm === this.realm);
   }
 
   async readEpoch(account: AccountRef): Promise<number> {
@@ -127,11 +127,11 @@ export class TypeOrmSessionRepository implements SessionRepository {
 
   async listLiveSessions(account: AccountRef): Promise<readonly SessionRecord[]> {
     const { rows } = await this.engine.read(
-      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE user_key = ${account.key} AND status = 'live'
-        AND usable_until > ${this.clock.now()} ORDER BY created_at DESC, id DESC LIMIT ${LIST_LIMIT}`,
+      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE user_key = ${account.key}
+        AND ${usableAt(this.clock.now())} ORDER BY created_at DESC, id DESC LIMIT ${LIST_LIMIT}`,
       { lane: 'work', budgetMs: this.budgets.endMs },
     );
-    return rows.map(toRecord).filter((record) => record !== null);
+    return toRecords(rows);
   }
 
   async recordActivity(activities: readonly Activity[]): Promise<void> {

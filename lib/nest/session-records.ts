@@ -48,9 +48,10 @@ export class SessionRecords {
     this.events = new EventBatch(repository);
     this.statistics = new StatisticRecorder(repository, clock);
     const precisionMs = timing.sightingInterval + timing.activityFlush;
-    this.sightingQueries = new SightingQueries(engine, tables, realm, precisionMs, timing.endBudget);
-    this.failedLoginQueries = new FailedLoginQueries(engine, tables, realm, clock, timing.endBudget);
-    this.statisticQueries = new StatisticQueries(engine, tables, realm, clock, timing.endBudget);
+    const scope = { engine, tables, realm, clock, budgetMs: timing.endBudget };
+    this.sightingQueries = new SightingQueries(scope, precisionMs);
+    this.failedLoginQueries = new FailedLoginQueries(scope);
+    this.statisticQueries = new StatisticQueries(scope);
     this.purging = new RecordPurge(engine, tables, realm, budgetMs);
     this.retention = retention;
   }

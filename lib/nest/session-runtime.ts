@@ -161,8 +161,9 @@ export class SessionRuntime {
       events,
       clock,
     });
-    const queries = new SessionQueries(engine, tables, realm, clock, timing.endBudget);
-    const online = new OnlineQueries(engine, tables, realm, clock, timing.endBudget);
+    const scope = { engine, tables, realm, clock, budgetMs: timing.endBudget };
+    const queries = new SessionQueries(scope);
+    const online = new OnlineQueries(scope);
     return new SessionRuntime(
       options,
       clock,

@@ -4,10 +4,8 @@ import { OnlineUsersService, type Page } from 'nestjs-latchkey/admin';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { DataSource } from 'typeorm';
 import { ipRange } from '../../lib/core/ip-key.js';
-import type { Engine } from '../../lib/database/engine.js';
 import type { OnlineFilter } from '../../lib/database/online-filter.js';
 import { OnlineQueries } from '../../lib/database/online-queries.js';
-import type { Tables } from '../../lib/database/tables.js';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
@@ -110,8 +108,7 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
   });
 
   it('finds the same whether a filter holds for few or for many', async () => {
-    const { engine, tables } = (operators as unknown as { online: OnlineQueries & { engine: Engine; tables: Tables } })
-      .online;
+    const scope = { ...runtime.database, realm: runtime.queries.realm, clock, budgetMs: 5000 };
     const filters: OnlineFilter[] = [
       { prefix: 'user-1' },
       { prefix: '192.0.2.', prefixIp: ipRange('192.0.2.')! },
@@ -121,9 +118,7 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     ];
     for (const filter of filters) {
       for (const sort of ['lastSeen', 'login', 'user'] as const) {
-        const [few, many] = [5000, 3].map(
-          (few) => new OnlineQueries(engine, tables, runtime.queries.realm, clock, 5000, few),
-        );
+        const [few, many] = [5000, 3].map((few) => new OnlineQueries(scope, few));
         const portion = { from: null, backwards: false, limit: 200 };
         const found = await few!.list(filter, sort, portion);
         expect(found.length).toBeGreaterThan(3);

@@ -46,7 +46,7 @@ export class TestRepositories {
     const { engine, tables } = database;
     this.sessions = new TypeOrmSessionRepository(engine, tables, realm, clock, BUDGETS);
     this.stores = new DataStores(new TypeOrmDataRepository(engine, tables, realm, clock, BUDGET_MS));
-    this.queries = new SessionQueries(engine, tables, realm, clock, BUDGET_MS);
+    this.queries = new SessionQueries({ engine, tables, realm, clock, budgetMs: BUDGET_MS });
   }
 
   static async open({ options }: TestDatabase, clock = new ManualClock(START)): Promise<TestRepositories> {
