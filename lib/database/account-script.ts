@@ -1,9 +1,9 @@
 import type { Ban } from '../core/ban.js';
 import type { Clock } from '../core/clock.js';
 import type { BanOutcome } from '../core/session-repository.js';
-import { type AccountRef, escapeUserId } from '../core/user-key.js';
+import type { AccountRef } from '../core/user-key.js';
 import type { Dialect } from './dialect.js';
-import { chunksOf, endSessions, endingOf, insertEvents, logChanges } from './ending-script.js';
+import { chunksOf, describeAccount, endSessions, endingOf, insertEvents, logChanges } from './ending-script.js';
 import { lockAccount, lockLiveSessions, timeOfStep } from './login-script.js';
 import { type Row, type Script, effect, list, sql } from './sql.js';
 import { fromList } from './stored-json.js';
@@ -23,7 +23,7 @@ export function* banScript(
   const now = timeOfStep(clock, rows, notBefore);
   const ban: Ban = { ...draft, at: now };
   const kept = bans.filter((other) => other.service !== ban.service && !hasRunOut(other, now));
-  const event = { at: now, actor: ban.by, ...target(account), detail: ban };
+  const event = { at: now, actor: ban.by, ...describeAccount(account), detail: ban };
   yield effect(insertEvents(tables, [{ ...event, type: 'BANNED' }]));
   const changed = yield* writeBans(tables, account, rows, [...kept, ban], now);
   if (!endsSessions) return { ban, ended: [], changed };
@@ -47,7 +47,9 @@ export function* liftBanScript(
   if (!ban) return null;
   const kept = bans.filter((other) => other !== ban && !hasRunOut(other, now));
   const rows = yield* lockLiveSessions(tables, dialect, account.key);
-  yield effect(insertEvents(tables, [{ at: now, actor: by, ...target(account), detail: ban, type: 'BAN_LIFTED' }]));
+  yield effect(
+    insertEvents(tables, [{ at: now, actor: by, ...describeAccount(account), detail: ban, type: 'BAN_LIFTED' }]),
+  );
   return { ban, ended: [], changed: yield* writeBans(tables, account, rows, kept, now) };
 }
 
@@ -71,13 +73,4 @@ function* writeBans(
 
 function hasRunOut({ until }: Ban, now: number): boolean {
   return until !== null && until <= now;
-}
-
-function target(account: AccountRef) {
-  return {
-    realm: account.realm,
-    userKey: account.key,
-    userId: escapeUserId(account.userId),
-    sessionId: null,
-  };
 }

@@ -2,6 +2,7 @@ import type { SessionEventType } from '../core/session-event.js';
 import type { EndReason } from '../core/end-reason.js';
 import type { EndRequest } from '../core/session-repository.js';
 import type { EndedSession } from '../core/session.js';
+import { type AccountRef, escapeUserId } from '../core/user-key.js';
 import { eventId } from './event-id.js';
 import { type Row, type Script, type SqlValue, type Statement, effect, join, list, raw, sql } from './sql.js';
 import { toUserId } from './session-rows.js';
@@ -164,6 +165,11 @@ export function describe(row: Row) {
     deviceType: value('device_type'),
     deviceName: value('device_name'),
   };
+}
+
+/** What an event says of the account that it is about. */
+export function describeAccount({ realm, key, userId }: AccountRef) {
+  return { realm, userKey: key, userId: escapeUserId(userId), sessionId: null };
 }
 
 function groupBy(rows: readonly Row[], keyOf: (row: Row) => string): Map<string, Row[]> {

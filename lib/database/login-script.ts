@@ -5,7 +5,7 @@ import type { AccountState, LoginOutcome, LoginRequest } from '../core/session-r
 import type { SessionRecord } from '../core/session.js';
 import { type AccountRef, actorText, escapeUserId } from '../core/user-key.js';
 import type { Dialect } from './dialect.js';
-import { ENDING_COLUMNS, endSessions, insertEvents, overdueEnding } from './ending-script.js';
+import { ENDING_COLUMNS, describeAccount, endSessions, insertEvents, overdueEnding } from './ending-script.js';
 import { insertSession, toLiveSession } from './session-rows.js';
 import { type Row, type Script, type Statement, effect, raw, sql } from './sql.js';
 import { toBans } from './stored-json.js';
@@ -88,9 +88,7 @@ export function* loginScript(
   const event = {
     at: now,
     actor: session.impersonator ?? actorText(account.userId),
-    realm: account.realm,
-    userKey: account.key,
-    userId: escapeUserId(account.userId),
+    ...describeAccount(account),
     sessionId: session.id,
     ip: session.ip,
     deviceType: session.deviceType,

@@ -1,0 +1,120 @@
+import type { Clock } from '../core/clock.js';
+import type { EndRequest } from '../core/session-repository.js';
+import type { EndedSession } from '../core/session.js';
+import type { AccountRef } from '../core/user-key.js';
+import type { Dialect } from './dialect.js';
+import {
+  ENDING_COLUMNS,
+  commentOf,
+  describeAccount,
+  endSessions,
+  endingOf,
+  insertEvents,
+  logChanges,
+  overdueEnding,
+} from './ending-script.js';
+import { lockAccount, lockLiveSessions, timeOfStep } from './login-script.js';
+import { type Row, type Script, type Statement, effect, list, sql } from './sql.js';
+import type { Tables } from './tables.js';
+
+/** The transactions that end sessions of a realm: which rows are locked, and how each of them ends. */
+export class EndTransactions {
+  constructor(
+    private readonly tables: Tables,
+    private readonly dialect: Dialect,
+    private readonly realm: string,
+    private readonly clock: Clock,
+  ) {}
+
+  /** One session, of this account if one is given. A kick that ends nothing is noted as well. */
+  *one(id: string, end: EndRequest, account?: AccountRef): Script<EndedSession | null> {
+    const { tables } = this;
+    const now = this.clock.now();
+    const [row] = yield* this.lock(sql`id = ${id} AND realm = ${this.realm}`);
+    if (!row || (account && row.user_key !== account.key)) {
+      if (end.reason === 'SESSION_KICKED') yield effect(insertEvents(tables, [this.kickWithoutEffect(id, end, now)]));
+      return null;
+    }
+    const [ended] = yield* endSessions(tables, [row], now, () => endingOf(row, end, now));
+    return ended ?? null;
+  }
+
+  /** Those of these sessions that are live. */
+  *some(ids: readonly string[], end: EndRequest): Script<readonly EndedSession[]> {
+    const rows = yield* this.lock(sql`id IN (${list([...ids].sort())}) AND realm = ${this.realm}`);
+    const now = this.clock.now();
+    return yield* endSessions(this.tables, rows, now, (row) => endingOf(row, end, now));
+  }
+
+  /** All sessions of an account but one. With `raiseEpoch`, logins that began before are refused. */
+  *all(
+    account: AccountRef,
+    end: EndRequest,
+    { except, raiseEpoch }: { readonly except: string | null; readonly raiseEpoch: boolean },
+  ): Script<readonly EndedSession[]> {
+    const { tables, dialect } = this;
+    const { notBefore } = yield* lockAccount(tables, dialect, account.key);
+    const rows = yield* lockLiveSessions(tables, dialect, account.key);
+    const now = timeOfStep(this.clock, rows, notBefore);
+    const [kept, others] = [rows.filter((row) => row.id === except), rows.filter((row) => row.id !== except)];
+    if (raiseEpoch) {
+      yield effect(
+        sql`UPDATE ${tables.account} SET epoch = epoch + 1, not_before = ${now} WHERE user_key = ${account.key}`,
+      );
+    }
+    if (raiseEpoch && kept.length > 0) {
+      yield effect(
+        sql`UPDATE ${tables.session} SET authenticated_at = ${now}, version = version + 1 WHERE id = ${except}`,
+      );
+      yield effect(logChanges(tables, kept, now));
+    }
+    const ended = yield* endSessions(tables, others, now, (row) => endingOf(row, end, now));
+    const event = {
+      at: now,
+      actor: end.by,
+      reason: end.reason,
+      ...describeAccount(account),
+      ended: ended.length,
+      detail: commentOf(end.comment),
+    };
+    yield effect(insertEvents(tables, [{ ...event, type: 'ACCOUNT_SESSIONS_ENDED' }]));
+    return ended;
+  }
+
+  /** Those of these sessions that are overdue. @param ids in their order */
+  *overdue(ids: readonly string[], now: number): Script<readonly EndedSession[]> {
+    const rows = yield* this.lock(sql`id IN (${list(ids)}) AND usable_until <= ${now}`);
+    return yield* endSessions(this.tables, rows, now, overdueEnding);
+  }
+
+  /** Those of these sessions that were not used since a time. @param ids in their order */
+  *idle(ids: readonly string[], idleMs: number, before: number): Script<readonly EndedSession[]> {
+    const rows = yield* this.lock(sql`id IN (${list(ids)}) AND last_seen_at <= ${before}`);
+    const now = this.clock.now();
+    return yield* endSessions(this.tables, rows, now, (row) => {
+      const at = Number(row.last_seen_at) + idleMs;
+      const end = { reason: 'SESSION_IDLE', by: 'system', at, replacedBy: null } as const;
+      return Number(row.usable_until) < at ? overdueEnding(row) : end;
+    });
+  }
+
+  /** Locks live rows, in the order of their ids, so that two lockers cannot deadlock. */
+  private *lock(which: Statement): Script<readonly Row[]> {
+    const { rows } = yield sql`SELECT ${ENDING_COLUMNS}, last_seen_at FROM ${this.tables.session}
+      WHERE ${which} AND status = 'live' ORDER BY id${this.dialect.forUpdate}`;
+    return rows;
+  }
+
+  private kickWithoutEffect(sessionId: string, { reason, by, comment }: EndRequest, at: number) {
+    const target = { realm: this.realm, userKey: null, userId: null, sessionId };
+    return {
+      type: 'KICK_WITHOUT_EFFECT' as const,
+      at,
+      actor: by,
+      reason,
+      ...target,
+      ended: 0,
+      detail: commentOf(comment),
+    };
+  }
+}
