@@ -8,17 +8,15 @@ import type { LoginResult } from './login-flow.js';
 import {
   type ImpersonationOptions,
   type LoginOptions,
-  type KickOptions,
   actorOf,
   addressOfUse,
   impersonationLife,
-  kickOf,
   optionalText,
-  sessionIdsOf,
 } from './login-input.js';
 import { issueTicket } from './login-ticket.js';
+import { SessionEnds } from './session-ends.js';
 import { type Claims, type Session, type SessionEnd, type SessionWithEnd, toSession } from './session.js';
-import { isSessionId, sessionIdOf } from './token-codec.js';
+import { sessionIdOf } from './token-codec.js';
 import type { RefreshResult } from './token-refresh.js';
 import type { TokenServiceParts } from './token-service-parts.js';
 import type { TokenUse } from './token-use.js';
@@ -33,8 +31,10 @@ import type { Verification } from './verification.js';
  * sessions resolve when no server accepts them any more, and reject with EndPendingError if that cannot be confirmed in
  * time; the end is recorded then, and repeating the call is harmless.
  */
-export class TokenService {
-  constructor(private readonly parts: TokenServiceParts) {}
+export class TokenService extends SessionEnds {
+  constructor(private readonly parts: TokenServiceParts) {
+    super(parts);
+  }
 
   /**
    * Marks the beginning of an authentication. Call it before the password is checked, and pass the result to `login` as
@@ -124,75 +124,6 @@ export class TokenService {
   /** What a resource server may know of a token (RFC 7662): nothing at all unless it is good. Not counted as a use. */
   async introspect(token: unknown): Promise<Introspection> {
     return introspectionOf(await this.parts.verifier.inspect(token));
-  }
-
-  /**
-   * Ends the session of a token, access or refresh. Idempotent, and silent about tokens that are unknown: an expired token
-   * logs out, a session that has ended stays as it is.
-   * @returns whether this call ended it
-   */
-  async logout(token: unknown): Promise<boolean> {
-    const holder = await this.parts.verifier.findHolder(token);
-    return holder !== null && (await this.parts.ending.logOut(holder));
-  }
-
-  /**
-   * Ends one session of a user, for "my devices". False, and nothing done, if the user has no such live session; another
-   * user's session is the same as an unknown one.
-   */
-  async logoutSession(userId: UserId, sessionId: string): Promise<boolean> {
-    const account = this.account(userId);
-    if (!isSessionId(sessionId)) return false;
-    return this.parts.ending.endOne(sessionId, 'SESSION_LOGGED_OUT', account.userId, { account });
-  }
-
-  /** Ends every session of a user but one, as that user's wish. @returns how many it ended */
-  async logoutOthers(userId: UserId, keepSessionId: string): Promise<number> {
-    const account = this.account(userId);
-    const except = sessionIdOf(keepSessionId, 'keepSessionId');
-    return this.parts.ending.endAll(account, 'SESSION_LOGGED_OUT', account.userId, { except, raiseEpoch: false });
-  }
-
-  /** Ends every session of a user, as that user's wish. @returns how many it ended */
-  async logoutAll(userId: UserId): Promise<number> {
-    const account = this.account(userId);
-    return this.parts.ending.endAll(account, 'SESSION_LOGGED_OUT', account.userId, { except: null, raiseEpoch: false });
-  }
-
-  /**
-   * Ends the sessions of a user because the credentials changed, and refuses logins that began before (see beginLogin).
-   * Call it in the step that changes the password.
-   * @param options.except id of the session in which the change was made, which goes on
-   * @param options.by who changed them, default the user
-   * @returns how many it ended
-   */
-  async revokeSessions(userId: UserId, options: { except?: string; by?: string } = {}): Promise<number> {
-    const account = this.account(userId);
-    const except = options.except === undefined ? null : sessionIdOf(options.except, 'except');
-    const by = actorOf(options.by ?? 'user');
-    return this.parts.ending.endAll(account, 'SESSION_REVOKED', by, { except, raiseEpoch: true });
-  }
-
-  /** Ends one session as an operator. @returns whether this call ended it; false for an unknown or ended one */
-  async kickSession(sessionId: string, options: KickOptions): Promise<boolean> {
-    const { by, comment } = kickOf(options);
-    return this.parts.ending.endOne(sessionIdOf(sessionId, 'sessionId'), 'SESSION_KICKED', by, { comment });
-  }
-
-  /** Ends several sessions as an operator, at most 500 in one call, with one wait for all. @returns how many it ended */
-  async kickSessions(sessionIds: readonly string[], options: KickOptions): Promise<number> {
-    const { by, comment } = kickOf(options);
-    return this.parts.ending.endSome(sessionIdsOf(sessionIds, 'sessionIds'), 'SESSION_KICKED', by, comment);
-  }
-
-  /**
-   * Ends every session of a user as an operator, and refuses logins that began before (see beginLogin).
-   * @returns how many it ended
-   */
-  async kickUser(userId: UserId, options: KickOptions): Promise<number> {
-    const { by, comment } = kickOf(options);
-    const all = { except: null, raiseEpoch: true, comment };
-    return this.parts.ending.endAll(this.account(userId), 'SESSION_KICKED', by, all);
   }
 
   /** The live sessions of a user, newest first, at most 1,000. */
