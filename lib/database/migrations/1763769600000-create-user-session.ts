@@ -1,19 +1,10 @@
-import {
-  type MigrationInterface,
-  type QueryRunner,
-  Table,
-  type TableColumnOptions,
-  type TableIndexOptions,
-} from 'typeorm';
-import { quotedTablePath, tablePath } from './table-path.js';
+import type { MigrationInterface, QueryRunner, TableColumnOptions } from 'typeorm';
+import { type TableShape, createTables, dropTables, number, primary, text } from './table-steps.js';
 
-const text = (name: string, length: number): TableColumnOptions => ({ name, type: 'varchar', length: String(length) });
-const number = (name: string): TableColumnOptions => ({ name, type: 'bigint' });
 const long = (name: string): TableColumnOptions => ({ name, type: 'text' });
 const nullable = (column: TableColumnOptions): TableColumnOptions => ({ ...column, isNullable: true });
-const primary = (column: TableColumnOptions): TableColumnOptions => ({ ...column, isPrimary: true });
 
-const TABLES: readonly { name: string; columns: TableColumnOptions[]; indices: TableIndexOptions[] }[] = [
+const TABLES: readonly TableShape[] = [
   {
     name: 'user_session',
     columns: [
@@ -138,19 +129,10 @@ export class CreateUserSession1763769600000 implements MigrationInterface {
   name = 'CreateUserSession1763769600000';
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    const isMysql = ['mysql', 'mariadb'].includes(queryRunner.dataSource.options.type);
-    for (const { name, columns, indices } of TABLES) {
-      const path = tablePath(queryRunner, name);
-      if (await queryRunner.hasTable(path)) continue;
-      await queryRunner.createTable(new Table({ name: path, columns, indices, ...(isMysql && { engine: 'InnoDB' }) }));
-      // Names of devices hold any character; the default of the database may not.
-      if (isMysql) {
-        await queryRunner.query(`ALTER TABLE ${quotedTablePath(queryRunner, name)} CONVERT TO CHARACTER SET utf8mb4`);
-      }
-    }
+    await createTables(queryRunner, TABLES);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    for (const { name } of [...TABLES].reverse()) await queryRunner.dropTable(tablePath(queryRunner, name), true);
+    await dropTables(queryRunner, TABLES);
   }
 }

@@ -1,11 +1,12 @@
 import { type MigrationInterface, type QueryRunner, TableColumn, TableIndex } from 'typeorm';
 import { tablePath } from './table-path.js';
+import { createIndices, dropIndices } from './table-steps.js';
 
 /** Null in the row of a node of an earlier version. */
 const COLUMNS = ['messaging', 'poll', 'polled'].map(
   (name) => new TableColumn({ name, type: 'bigint', isNullable: true }),
 );
-const INDEX = new TableIndex({ name: 'idx_user_session_ended', columnNames: ['user_key', 'ended_at'] });
+const INDICES = [new TableIndex({ name: 'idx_user_session_ended', columnNames: ['user_key', 'ended_at'] })];
 
 /**
  * What nodes tell each other by their rows once they can also send messages, and an index by which a login finds out whether
@@ -19,13 +20,11 @@ export class AddMemberMessages1764000000000 implements MigrationInterface {
     for (const column of COLUMNS) {
       if (!(await queryRunner.hasColumn(member, column.name))) await queryRunner.addColumn(member, column.clone());
     }
-    const session = tablePath(queryRunner, 'user_session');
-    const indices = (await queryRunner.getTable(session))?.indices ?? [];
-    if (!indices.some(({ name }) => name === INDEX.name)) await queryRunner.createIndex(session, INDEX.clone());
+    await createIndices(queryRunner, 'user_session', INDICES);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.dropIndex(tablePath(queryRunner, 'user_session'), INDEX.clone());
+    await dropIndices(queryRunner, 'user_session', INDICES);
     const member = tablePath(queryRunner, 'user_session_member');
     for (const column of COLUMNS) await queryRunner.dropColumn(member, column.name);
   }

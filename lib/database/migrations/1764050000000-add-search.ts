@@ -1,5 +1,6 @@
 import { type MigrationInterface, type QueryRunner, TableColumn, TableIndex } from 'typeorm';
 import { tablePath } from './table-path.js';
+import { createIndices, dropIndices, text } from './table-steps.js';
 
 const COLUMNS = (
   [
@@ -11,7 +12,7 @@ const COLUMNS = (
     ['ip_key', 32],
     ['last_ip_key', 32],
   ] as const
-).map(([name, length]) => new TableColumn({ name, type: 'varchar', length: String(length), isNullable: true }));
+).map(([name, length]) => new TableColumn({ ...text(name, length), isNullable: true }));
 
 const LIVE_INDICES = [
   ['find_user', 'user_search', 'user_key'],
@@ -54,15 +55,12 @@ export class AddSearch1764050000000 implements MigrationInterface {
         session,
         missing.map((column) => column.clone()),
       );
-    const known = table?.indices.map(({ name }) => name) ?? [];
-    for (const index of INDICES) {
-      if (!known.includes(index.name)) await queryRunner.createIndex(session, index.clone());
-    }
+    await createIndices(queryRunner, 'user_session', INDICES);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
     const session = tablePath(queryRunner, 'user_session');
-    for (const index of INDICES) await queryRunner.dropIndex(session, index.clone());
+    await dropIndices(queryRunner, 'user_session', INDICES);
     for (const column of COLUMNS) await queryRunner.dropColumn(session, column.name);
   }
 }
