@@ -111,8 +111,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     // The messages of a socket are kept in order: none overtakes another because its token is remembered.
     const isMessage = ['ws', 'rpc'].includes(context.getType());
     const token = this.needsPassport || isMessage ? null : this.authenticator.usualToken(request, rules, known);
-    const verified =
-      token === null ? null : { token, known, result: await this.authenticator.verify(request, rules, token, known) };
+    const verified = token === null ? null : { token, known, result: await this.authenticator.verify(token, known) };
     const result =
       (verified && this.authenticator.acceptRemembered(request, rules, verified)) ??
       (await this.runPassport(context, { rules, verified }));

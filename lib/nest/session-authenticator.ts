@@ -99,14 +99,9 @@ export class SessionAuthenticator {
     return credential.kind === 'token' ? credential.token : null;
   }
 
-  /** Never rejects. A use of a session that was known is not counted here, but by what accepts it. */
-  verify(
-    request: GuardedRequest,
-    rules: RouteRules,
-    token: string,
-    known: VerifiedToken | null,
-  ): Promise<Verification> {
-    return known ? this.verifier.verify(token, false, known) : this.tokens.verify(token, this.useOf(request, rules));
+  /** Never rejects. A use of the session is not counted here, but by what accepts it. @param known what `find` found */
+  verify(token: string, known: VerifiedToken | null): Promise<Verification> {
+    return this.verifier.verify(token, false, known);
   }
 
   /** What a request is given whose token is remembered as good, here or by the nodes in common; null for any other. */
@@ -118,7 +113,7 @@ export class SessionAuthenticator {
     if (result.status !== 'VALID' || !result.remembered) return null;
     return result === known?.answer
       ? this.acceptKnown(request, rules, known)
-      : this.accept(request, rules, result, known !== null);
+      : this.accept(request, rules, result, true);
   }
 
   /** @throws RefusedRequest unless the token is good */
@@ -134,7 +129,7 @@ export class SessionAuthenticator {
       throw new RefusedRequest(this.answer('SESSION_STORE_UNAVAILABLE'));
     }
     if (result.status === 'INVALID') throw new RefusedRequest(this.answer(result.reason, endDetails(result)));
-    return this.accept(request, rules, result, before !== null && before.known !== null);
+    return this.accept(request, rules, result, before !== null);
   }
 
   /** The answer to a request whose session does not keep the rules of the route; null if it does. */

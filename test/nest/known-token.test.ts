@@ -17,6 +17,7 @@ import {
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { VerifiedTokens } from '../../lib/core/verified-tokens.js';
+import { Verifier } from '../../lib/core/verifier.js';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
 
@@ -88,7 +89,7 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
   let clock: ManualClock;
   let user = 0;
   const passports = jest.spyOn(passport, 'authenticate');
-  const verifies = jest.spyOn(TokenService.prototype, 'verify');
+  const verifies = jest.spyOn(Verifier.prototype, 'verify');
 
   beforeAll(async () => {
     clock = new ManualClock(Date.now());
@@ -236,6 +237,15 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
     await send(accessToken, '/me');
     expect(calls().passport).toBe(0);
     expect(await seen()).toMatchObject({ lastSeenAt: before + MINUTE, lastIp: '127.0.0.1' });
+  });
+
+  it('is looked for once in a request, also while it is not known and when it is refused', async () => {
+    const looked = jest.spyOn(VerifiedTokens.prototype, 'find');
+    const { accessToken } = await server.tokens.login('newcomer');
+    expect(await send(accessToken, '/me')).toEqual(answers.good);
+    await server.tokens.logout(accessToken);
+    expect(await send(accessToken, '/me')).not.toEqual(answers.good);
+    expect(looked).toHaveBeenCalledTimes(2);
   });
 
   it('has one use noted of those in quick succession, and the next one after that', async () => {
