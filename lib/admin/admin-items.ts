@@ -1,6 +1,7 @@
 import type { Ban } from '../core/ban.js';
 import type { SessionEvent } from '../core/session-event.js';
 import type { Session, SessionWithEnd } from '../core/session.js';
+import { filterWithoutAddresses } from './audited-filter.js';
 import type { KnownOperator } from './operator.js';
 import type { OnlineUserItem } from './online-users.service.js';
 import type { ShownUser } from './user-directory.js';
@@ -84,11 +85,15 @@ export function toEventItem({ at, ip, detail, ...event }: SessionEvent, { users,
   };
 }
 
-/** Of a refresh token that was used twice, the detail says where its successor had gone to. */
+/**
+ * Of a refresh token that was used twice, the detail says where its successor had gone to; of a bulk kick and of an export,
+ * which addresses somebody looked for.
+ */
 function withoutAddresses(detail: SessionEvent['detail']): SessionEvent['detail'] {
-  if (!detail || !('renewedFrom' in detail)) return detail;
-  const { renewedFrom: _, ...rest } = detail;
-  return rest;
+  if (!detail) return detail;
+  const { renewedFrom: _, filter, ...rest } = detail;
+  if (filter === undefined) return rest;
+  return { ...rest, filter: typeof filter === 'object' && filter !== null ? filterWithoutAddresses(filter) : filter };
 }
 
 export type EventItem = ReturnType<typeof toEventItem>;

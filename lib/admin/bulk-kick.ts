@@ -7,6 +7,7 @@ import { OnlineQueries } from '../database/online-queries.js';
 import { OperatorAudit } from '../database/operator-audit.js';
 import { describeError } from '../nest/describe-error.js';
 import { type OnlineCriteria, onlineFilter } from './admin-filters.js';
+import { auditedFilter } from './audited-filter.js';
 
 /** Which sessions: of these ids, or all that are live and keep a filter when the work begins. */
 export type KickSelection = { readonly sessionIds: readonly string[] } | { readonly filter: OnlineCriteria };
@@ -172,6 +173,6 @@ function idsOf(selection: KickSelection): readonly string[] | null {
 /** What an order is about, for the audit trail. */
 function targetOf(selection: KickSelection): Readonly<Record<string, unknown>> {
   if ('sessionIds' in selection) return { sessionIds: selection.sessionIds.length };
-  const filter = Object.entries(selection.filter).filter(([, value]) => value !== undefined);
-  return { filter: filter.length === 0 ? 'all' : Object.fromEntries(filter) };
+  const filter = auditedFilter(selection.filter);
+  return { filter: Object.keys(filter).length === 0 ? 'all' : filter };
 }

@@ -5,6 +5,7 @@ import { type EventItem, type SessionItem, toEventItem, toSessionItem } from './
 import { NeedsRight } from './admin.guard.js';
 import { readEventsQuery, readOnlineQuery } from './admin-requests.js';
 import { AdminRoutes } from './admin-route.js';
+import { auditedFilter } from './audited-filter.js';
 import type { Page } from './cursor.js';
 import { EXPORT_TYPES, exportText } from './list-export.js';
 import { MAX_PAGE } from './page-limit.js';
@@ -61,7 +62,7 @@ export class ExportController {
   async sessions(@Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
     const wanted = withinRights(operator, readOnlineQuery(query));
     const portions = this.portions(this.online.pages({ ...wanted, limit: MAX_PAGE }), operator, toSessionItem);
-    return this.file('online-users', query, operator, SESSION_COLUMNS, portions);
+    return this.file('online-users', query, wanted, operator, SESSION_COLUMNS, portions);
   }
 
   @Get('events/export')
@@ -70,7 +71,7 @@ export class ExportController {
     const wanted = readEventsQuery(query);
     forbidAddresses(operator, wanted.ip);
     const pages = pagesOf((cursor) => this.online.events({ ...wanted, limit: MAX_PAGE, cursor }));
-    return this.file('events', query, operator, EVENT_COLUMNS, this.portions(pages, operator, toEventItem));
+    return this.file('events', query, wanted, operator, EVENT_COLUMNS, this.portions(pages, operator, toEventItem));
   }
 
   private async *portions<T extends { readonly userId: string | null }, I>(
@@ -88,14 +89,15 @@ export class ExportController {
   private async file<T extends object>(
     list: string,
     query: unknown,
+    wanted: object,
     { userId }: KnownOperator,
     columns: readonly (keyof T & string)[],
     portions: AsyncIterable<readonly T[]>,
   ): Promise<StreamableFile> {
     const input = new RequestInput(query);
     const format = input.choice('format', ['csv', 'ndjson']) ?? 'csv';
-    const { format: _, limit: __, cursor: ___, ...filter } = query as Record<string, unknown>;
-    await this.audit.record({ type: 'EXPORTED', by: userId, detail: { list, format, filter } });
+    const detail = { list, format, filter: auditedFilter(wanted) };
+    await this.audit.record({ type: 'EXPORTED', by: userId, detail });
     return new StreamableFile(Readable.from(exportText(format, columns, portions)), {
       type: EXPORT_TYPES[format],
       disposition: `attachment; filename="${list}.${format}"`,

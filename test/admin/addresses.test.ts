@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ADMIN_RIGHTS } from '../../lib/admin/admin-options.js';
+import { adapters } from '../nest/http-app.js';
+import { type AdminApp, linesOf, startAdminApp } from './admin-app.js';
+import { LiveStream } from './live-stream.js';
+
+const ADDRESS = '203.0.113.77';
+
+describe('A110: addresses in what operators did', () => {
+  let server: AdminApp;
+  let seeing: string;
+  let blind: string;
+
+  beforeAll(async () => {
+    server = await startAdminApp(adapters[0]!);
+    seeing = await server.operator(...ADMIN_RIGHTS);
+    blind = await server.operator('view', 'kick', 'export');
+  });
+
+  afterAll(() => server.close());
+
+  const details = async (token: string, type: string) =>
+    ((await server.get(token, `/events?type=${type}`)).json.items as { readonly detail: unknown }[]).map(
+      ({ detail }) => detail,
+    );
+
+  it('are told to those who may see them, and to others that there was one', async () => {
+    const kick = { filter: { ip: ADDRESS, q: ADDRESS, deviceType: 'phone' }, reason: 'Spam' };
+    expect((await server.post(seeing, '/kick', kick)).status).toBe(200);
+    expect((await server.get(seeing, `/events/export?ip=${ADDRESS}&type=LOGIN`)).status).toBe(200);
+    expect((await server.get(seeing, `/online-users/export?q=${ADDRESS}&other=${ADDRESS}`)).status).toBe(200);
+    const hidden = { ip: null, q: null, deviceType: 'phone' };
+    for (const [token, filter, ip, q] of [
+      [seeing, kick.filter, ADDRESS, ADDRESS],
+      [blind, hidden, null, null],
+    ] as const) {
+      expect(await details(token, 'BULK_KICK')).toEqual([
+        { filter, reason: 'Spam', state: 'done', done: 0, ended: 0, pending: 0 },
+        { filter, reason: 'Spam', state: 'begun' },
+      ]);
+      expect(await details(token, 'EXPORTED')).toEqual([
+        { list: 'online-users', format: 'csv', filter: { q } },
+        { list: 'events', format: 'csv', filter: { ip, type: 'LOGIN' } },
+      ]);
+    }
+  });
+
+  it('are neither in what is downloaded', async () => {
+    for (const format of ['csv', 'ndjson']) {
+      const { text } = await server.get(blind, `/events/export?format=${format}&type=BULK_KICK`);
+      expect(text).toContain('begun');
+      expect(text).not.toContain(ADDRESS);
+    }
+    const { text } = await server.get(seeing, '/events/export?format=ndjson&type=BULK_KICK');
+    expect(linesOf(text)[0]).toMatchObject({ detail: { filter: { ip: ADDRESS } } });
+  });
+
+  it('nor in what is told live', async () => {
+    // What others did in the same millisecond, which is a long time here, would be told as well.
+    server.clock.advance(20_000);
+    const [open, closed] = [new LiveStream(server.port, seeing), new LiveStream(server.port, blind)];
+    await Promise.all([open.until(/event: online/), closed.until(/event: online/)]);
+    server.clock.advance(1000);
+    await server.post(seeing, '/kick', { filter: { ip: ADDRESS } });
+    await Promise.all([open.until(/"state":"done"/), closed.until(/"state":"done"/)]);
+    expect(open.changes[0]).toMatchObject({ type: 'BULK_KICK', detail: { filter: { ip: ADDRESS } } });
+    expect(closed.changes[0]).toMatchObject({ type: 'BULK_KICK', detail: { filter: { ip: null } } });
+    expect(closed.text).not.toContain(ADDRESS);
+    open.close();
+    closed.close();
+  });
+
+  it('keep out of the audit what the rights of an operator make of a filter', async () => {
+    await server.tokens.login('alice', { deviceType: 'fridge' });
+    await server.post(blind, '/kick', { filter: { deviceType: 'fridge' } });
+    expect(await details(seeing, 'BULK_KICK')).toContainEqual({ filter: { deviceType: 'fridge' }, state: 'begun' });
+    await server.get(blind, '/online-users/export?deviceType=fridge');
+    expect((await details(seeing, 'EXPORTED'))[0]).toMatchObject({ filter: { deviceType: 'fridge' } });
+    await server.post(blind, '/kick', { filter: { all: true } });
+    seeing = await server.operator(...ADMIN_RIGHTS);
+    expect(await details(seeing, 'BULK_KICK')).toContainEqual({ filter: 'all', state: 'begun' });
+  });
+});

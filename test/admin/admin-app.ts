@@ -1,0 +1,49 @@
+import { SessionModule, multiDevice } from 'nestjs-latchkey';
+import { type AdminRight, SessionAdminModule, type SessionAdminOptions } from 'nestjs-latchkey/admin';
+import { ManualClock } from 'nestjs-latchkey/testing';
+import { type AdapterKind, type HttpApp, type RawAnswer, sessionOptions, startApp } from '../nest/http-app.js';
+
+/** An application with the routes of operators at `/admin`. */
+export interface AdminApp extends HttpApp {
+  readonly clock: ManualClock;
+  /** Logs an operator with these rights in. */
+  readonly operator: (...rights: AdminRight[]) => Promise<string>;
+  readonly get: (token: string, path: string) => Promise<RawAnswer>;
+  readonly post: (token: string, path: string, body: object) => Promise<RawAnswer>;
+}
+
+/** @param options beside `authorize`, which goes by the rights that an operator logged in with */
+export async function startAdminApp(kind: AdapterKind, options: SessionAdminOptions = {}): Promise<AdminApp> {
+  const clock = new ManualClock(Date.now());
+  const authorize: SessionAdminOptions['authorize'] = ({ claims }, right) =>
+    (claims.rights as readonly string[]).includes(right);
+  const server = await startApp(kind, {
+    imports: [
+      SessionModule.forRoot({ isGlobal: true, ...sessionOptions({ clock, policy: multiDevice() }) }),
+      SessionAdminModule.forRoot({ authorize, ...options }),
+    ],
+  });
+  let operators = 0;
+  return {
+    ...server,
+    clock,
+    operator: async (...rights) =>
+      (await server.tokens.login(`operator-${operators++}`, { claims: { rights } })).accessToken,
+    get: (token, path) => server.sendWith(token, { path: `/admin${path}` }),
+    post: (token, path, body) =>
+      server.sendWith(token, {
+        method: 'POST',
+        path: `/admin${path}`,
+        body: JSON.stringify(body),
+        lines: ['Content-Type: application/json'],
+      }),
+  };
+}
+
+/** The lines of JSON in an answer. */
+export function linesOf(text: string): readonly Readonly<Record<string, unknown>>[] {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
+}
