@@ -33,7 +33,7 @@ export interface OnlineQuery extends PageQuery, OnlineCriteria {
   readonly sort?: OnlineSort;
 }
 
-export interface OnlineUsersQuery extends PageQuery, Pick<OnlineCriteria, 'q' | 'userId'> {}
+export interface OnlineUsersQuery extends PageQuery, Pick<OnlineCriteria, 'q' | 'addresses' | 'userId'> {}
 
 /** A user who is online. */
 export interface OnlineUserItem {
@@ -105,8 +105,8 @@ export class OnlineUsersService {
   /** The users who are online, by user id. */
   async listUsers(query: OnlineUsersQuery = {}): Promise<Page<OnlineUserItem>> {
     const portion = portionOf(query, USER_ORDER);
-    const { q, userId } = query;
-    const users = await this.online.users(onlineFilter(this.realm, { q, userId }), oneMore(portion));
+    const { q, addresses, userId } = query;
+    const users = await this.online.users(onlineFilter(this.realm, { q, addresses, userId }), oneMore(portion));
     const page = pageOf(users, portion, (user) => [user.userSearch, user.userKey]);
     return { ...page, items: page.items.map(({ userSearch: _, userKey: __, ...item }) => item) };
   }

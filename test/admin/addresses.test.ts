@@ -6,7 +6,7 @@ import { LiveStream } from './live-stream.js';
 
 const ADDRESS = '203.0.113.77';
 
-describe('A110: addresses in what operators did', () => {
+describe('A110: addresses', () => {
   let server: AdminApp;
   let seeing: string;
   let blind: string;
@@ -19,12 +19,21 @@ describe('A110: addresses in what operators did', () => {
 
   afterAll(() => server.close());
 
+  it('find users for those alone who may see them', async () => {
+    await server.tokens.login('bob', { ip: ADDRESS });
+    const users = async (token: string) =>
+      (await server.get(token, `/online-users?groupBy=user&q=${ADDRESS}`)).json.items;
+    expect(await users(seeing)).toEqual([expect.objectContaining({ userId: 'bob' })]);
+    expect(await users(blind)).toEqual([]);
+    await server.tokens.kickUser('bob', { by: 'root' });
+  });
+
   const details = async (token: string, type: string) =>
     ((await server.get(token, `/events?type=${type}`)).json.items as { readonly detail: unknown }[]).map(
       ({ detail }) => detail,
     );
 
-  it('are told to those who may see them, and to others that there was one', async () => {
+  it('of filters are told to those who may see them, and to others that there was one', async () => {
     const kick = { filter: { ip: ADDRESS, q: ADDRESS, deviceType: 'phone' }, reason: 'Spam' };
     expect((await server.post(seeing, '/kick', kick)).status).toBe(200);
     expect((await server.get(seeing, `/events/export?ip=${ADDRESS}&type=LOGIN`)).status).toBe(200);
@@ -45,7 +54,7 @@ describe('A110: addresses in what operators did', () => {
     }
   });
 
-  it('are neither in what is downloaded', async () => {
+  it('of filters are not in what is downloaded', async () => {
     for (const format of ['csv', 'ndjson']) {
       const { text } = await server.get(blind, `/events/export?format=${format}&type=BULK_KICK`);
       expect(text).toContain('begun');
@@ -55,7 +64,7 @@ describe('A110: addresses in what operators did', () => {
     expect(linesOf(text)[0]).toMatchObject({ detail: { filter: { ip: ADDRESS } } });
   });
 
-  it('nor in what is told live', async () => {
+  it('of filters are not in what is told live', async () => {
     // What others did in the same millisecond, which is a long time here, would be told as well.
     server.clock.advance(20_000);
     const [open, closed] = [new LiveStream(server.port, seeing), new LiveStream(server.port, blind)];
@@ -70,7 +79,7 @@ describe('A110: addresses in what operators did', () => {
     closed.close();
   });
 
-  it('keep out of the audit what the rights of an operator make of a filter', async () => {
+  it('leave no trace in the audit of a filter that has none, whatever the rights of the operator', async () => {
     await server.tokens.login('alice', { deviceType: 'fridge' });
     await server.post(blind, '/kick', { filter: { deviceType: 'fridge' } });
     expect(await details(seeing, 'BULK_KICK')).toContainEqual({ filter: { deviceType: 'fridge' }, state: 'begun' });
