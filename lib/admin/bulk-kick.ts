@@ -32,6 +32,8 @@ export interface KickProgress {
   readonly pending: number;
 }
 
+export const NOTHING_DONE: KickProgress = { done: 0, ended: 0, pending: 0 };
+
 /** Sessions of one step: one transaction, one message to the other nodes, one wait for them. */
 const BATCH = 200;
 const MAX_IDS = 1000;
@@ -89,7 +91,7 @@ export class BulkKick implements OnModuleDestroy {
     onProgress: (progress: KickProgress) => void,
   ): Promise<KickProgress> {
     const { selection, by, reason } = order;
-    let progress: KickProgress = { done: 0, ended: 0, pending: 0 };
+    let progress = NOTHING_DONE;
     let failure: { readonly cause: unknown } | null = null;
     try {
       for await (const ids of batches) {
@@ -112,7 +114,10 @@ export class BulkKick implements OnModuleDestroy {
       .catch((error: unknown) =>
         this.logger.warn(`The end of a bulk kick is not in the audit: ${describeError(error)}`),
       );
-    if (failure) throw failure.cause;
+    if (failure) {
+      this.logger.warn(`A bulk kick was stopped after ${progress.done} sessions: ${describeError(failure.cause)}`);
+      throw failure.cause;
+    }
     return progress;
   }
 
@@ -144,7 +149,7 @@ export class BulkKick implements OnModuleDestroy {
         return { ended: await this.tokens.kickSessions(ids, kick), pending: 0 };
       } catch (error) {
         if (error instanceof EndPendingError) return { ended: ids.length, pending: ids.length };
-        if (attempt === ATTEMPTS) throw error;
+        if (attempt === ATTEMPTS || !mayPass(error)) throw error;
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * attempt));
       }
     }
@@ -168,6 +173,11 @@ function idsOf(selection: KickSelection): readonly string[] | null {
     throw invalidArgument('sessionIds', `must be a list of 1 to ${MAX_IDS} session ids`);
   }
   return [...new Set(sessionIds)];
+}
+
+/** Whether it may go well the next time. */
+function mayPass(error: unknown): boolean {
+  return error instanceof SessionError && error.code === 'SESSION_STORE_UNAVAILABLE';
 }
 
 /** What an order is about, for the audit trail. */

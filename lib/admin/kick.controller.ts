@@ -4,7 +4,7 @@ import { SessionError, invalidArgument } from '../core/session-error.js';
 import { NeedsRight } from './admin.guard.js';
 import { readOnlineCriteria, readReason } from './admin-requests.js';
 import { AdminRoutes } from './admin-route.js';
-import { BulkKick, type KickOrder, type KickProgress, type KickSelection } from './bulk-kick.js';
+import { BulkKick, type KickOrder, type KickSelection, NOTHING_DONE } from './bulk-kick.js';
 import { CurrentOperator, type KnownOperator } from './operator.js';
 import { RequestInput } from './request-input.js';
 import { withinRights } from './within-rights.js';
@@ -28,11 +28,15 @@ export class KickController {
     const lines = new Readable({ read: () => undefined });
     const write = (line: object) => void (lines.destroyed || lines.push(`${JSON.stringify(line)}\n`));
     write({ matching });
-    const { finished } = await this.bulk.begin(order, (progress: KickProgress) => write(progress));
+    let reached = NOTHING_DONE;
+    const { finished } = await this.bulk.begin(order, (progress) => {
+      reached = progress;
+      write(progress);
+    });
     void finished
       .then(
         (progress) => write({ ...progress, finished: true }),
-        (error: unknown) => write({ error: messageOf(error), finished: true }),
+        (error: unknown) => write({ ...reached, error: messageOf(error), finished: true }),
       )
       .finally(() => void (lines.destroyed || lines.push(null)));
     return new StreamableFile(lines, { type: 'application/x-ndjson' });

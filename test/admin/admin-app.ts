@@ -1,4 +1,4 @@
-import { SessionModule, multiDevice } from 'nestjs-latchkey';
+import { SessionModule, type SessionModuleOptions, multiDevice } from 'nestjs-latchkey';
 import { type AdminRight, SessionAdminModule, type SessionAdminOptions } from 'nestjs-latchkey/admin';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { type AdapterKind, type HttpApp, type RawAnswer, sessionOptions, startApp } from '../nest/http-app.js';
@@ -12,14 +12,21 @@ export interface AdminApp extends HttpApp {
   readonly post: (token: string, path: string, body: object) => Promise<RawAnswer>;
 }
 
-/** @param options beside `authorize`, which goes by the rights that an operator logged in with */
-export async function startAdminApp(kind: AdapterKind, options: SessionAdminOptions = {}): Promise<AdminApp> {
+/**
+ * @param options beside `authorize`, which goes by the rights that an operator logged in with
+ * @param session beside a database of its own
+ */
+export async function startAdminApp(
+  kind: AdapterKind,
+  options: SessionAdminOptions = {},
+  session: Partial<SessionModuleOptions> = {},
+): Promise<AdminApp> {
   const clock = new ManualClock(Date.now());
   const authorize: SessionAdminOptions['authorize'] = ({ claims }, right) =>
     (claims.rights as readonly string[]).includes(right);
   const server = await startApp(kind, {
     imports: [
-      SessionModule.forRoot({ isGlobal: true, ...sessionOptions({ clock, policy: multiDevice() }) }),
+      SessionModule.forRoot({ isGlobal: true, ...sessionOptions({ clock, policy: multiDevice(), ...session }) }),
       SessionAdminModule.forRoot({ authorize, ...options }),
     ],
   });
