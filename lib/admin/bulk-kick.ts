@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { kickOf } from '../core/login-input.js';
 import { EndPendingError, SessionError, invalidArgument } from '../core/session-error.js';
 import { isSessionId } from '../core/token-codec.js';
 import { TokenService } from '../core/token-service.js';
@@ -66,7 +67,8 @@ export class BulkKick implements OnModuleDestroy {
   }
 
   /**
-   * Begins an order, and goes on with it whoever listens. Rejects if it cannot even be written down who gave it.
+   * Begins an order, and goes on with it whoever listens. Rejects for a reason that no session can end with, and if it cannot
+   * even be written down who gave it.
    * @param onProgress called after each step
    * @returns `finished` resolves with what came of it, or rejects with what stopped it; what is done by then stays done
    */
@@ -75,6 +77,8 @@ export class BulkKick implements OnModuleDestroy {
     onProgress: (progress: KickProgress) => void,
   ): Promise<{ readonly finished: Promise<KickProgress> }> {
     const { selection, by, reason } = order;
+    // Refused now rather than by the first step, when it is written down that the work has begun.
+    kickOf({ by, reason });
     const detail = { ...targetOf(selection), ...(reason !== undefined && { reason }) };
     const batches = this.batches(order);
     await this.audit.record({ type: 'BULK_KICK', by, detail: { ...detail, state: 'begun' } });

@@ -55,6 +55,17 @@ describe('a kick of many', () => {
     expect((await auditOf())[0]).toMatchObject({ ended: 200, detail: { state: 'stopped', done: 200 } });
   });
 
+  it('is refused with a reason that no session can end with, before anything is written', async () => {
+    await start();
+    const token = await server.operator('view', 'kick');
+    const order = { filter: { deviceType: 'bulk' }, reason: 'Two\nlines' };
+    expect(await server.post(token, '/kick', order)).toMatchObject({
+      status: 400,
+      json: { errorCode: 'ARGUMENT_INVALID' },
+    });
+    expect(await auditOf()).toEqual([]);
+  });
+
   it('tries again while the database cannot be reached', async () => {
     const database = await createSqlite();
     await start({ database: database.options, timing: { endBudget: '300ms' } });
