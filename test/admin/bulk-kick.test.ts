@@ -1,3 +1,4 @@
+import { type Server, type ServerResponse, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type StreamableFile } from '@nestjs/common';
@@ -9,6 +10,7 @@ import { OperatorAudit } from '../../lib/database/operator-audit.js';
 import type { SqliteConnection } from '../../lib/database/sqlite-engine.js';
 import { adapters } from '../nest/http-app.js';
 import { createSqlite, libsql } from '../support/databases.js';
+import { until } from '../support/until.js';
 import { type AdminApp, linesOf, startAdminApp } from './admin-app.js';
 
 /** One more than a step ends. */
@@ -18,9 +20,13 @@ let server: AdminApp;
 
 afterEach(() => server.close());
 
-async function start(session: Partial<SessionModuleOptions> = {}): Promise<void> {
-  server = await startAdminApp(adapters[0]!, {}, session);
-  for (let index = 0; index < SESSIONS; index++) await server.tokens.login('alice', { deviceType: 'bulk' });
+async function start(
+  session: Partial<SessionModuleOptions> = {},
+  kind = adapters[0]!,
+  count = SESSIONS,
+): Promise<void> {
+  server = await startAdminApp(kind, {}, session);
+  for (let index = 0; index < count; index++) await server.tokens.login(`user-${index}`, { deviceType: 'bulk' });
 }
 
 const auditOf = async () => {
@@ -64,6 +70,29 @@ describe('a kick of many', () => {
       json: { errorCode: 'ARGUMENT_INVALID' },
     });
     expect(await auditOf()).toEqual([]);
+  });
+
+  it.each(adapters)('goes on to its end when the client is gone, on $name', async (kind) => {
+    await start({}, kind, 800);
+    const token = await server.operator('view', 'kick');
+    const isGone = new Promise<void>((resolve) =>
+      (server.app.getHttpServer() as Server).once('request', (_: unknown, response: ServerResponse) =>
+        response.once('close', resolve),
+      ),
+    );
+    const client = request({
+      port: server.port,
+      method: 'POST',
+      path: '/admin/kick',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    });
+    client.on('error', () => undefined).on('response', (answer) => answer.once('data', () => client.destroy()));
+    client.end(JSON.stringify({ filter: { deviceType: 'bulk' } }));
+    await isGone;
+    expect(await server.tokens.listSessions('user-0')).toHaveLength(1);
+    await until(async () => (await auditOf())[0]!.ended !== null);
+    expect((await auditOf())[0]).toMatchObject({ ended: 800, detail: { state: 'done', done: 800 } });
+    expect(await server.tokens.listSessions('user-0')).toEqual([]);
   });
 
   it('tries again while the database cannot be reached', async () => {
