@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { withDeadline } from '../core/deadline.js';
 import { invalidArgument } from '../core/session-error.js';
 import { canonicalUserId } from '../core/user-key.js';
 import { describeError } from '../nest/describe-error.js';
@@ -30,7 +31,7 @@ export class UserDirectory {
     const ids = [...new Set(userIds)];
     if (!this.options.describeUsers || ids.length === 0) return new Map();
     try {
-      return await withPatience(this.ask(ids));
+      return await withDeadline(this.ask(ids), PATIENCE_MS, () => new Error(`no answer within ${PATIENCE_MS} ms`));
     } catch (error) {
       this.report(error);
       return new Map();
@@ -74,16 +75,4 @@ function textOrNull(value: unknown, max: number): string | null {
 function pictureOrNull(value: unknown): string | null {
   const url = typeof value === 'string' && value.length <= MAX_URL ? value : '';
   return /^https:\/\/|^data:image\/(png|jpeg|gif|webp);base64,/i.test(url) ? url : null;
-}
-
-async function withPatience<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

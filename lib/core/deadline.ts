@@ -1,12 +1,17 @@
 import { SessionError } from './session-error.js';
 
 /**
- * The result of a piece of work, or SESSION_STORE_UNAVAILABLE once the time is up. The work itself is not stopped; what it
- * does afterwards must be harmless.
+ * The result of a piece of work, or an error once the time is up. The work itself is not stopped; what it does afterwards
+ * must be harmless.
+ * @param late makes the error; SESSION_STORE_UNAVAILABLE if it is left out
  */
-export function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
+export function withDeadline<T>(
+  work: Promise<T>,
+  ms: number,
+  late: () => Error = () => new SessionError('SESSION_STORE_UNAVAILABLE'),
+): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new SessionError('SESSION_STORE_UNAVAILABLE')), ms);
+    const timer = setTimeout(() => reject(late()), ms);
     work.then(
       (value) => {
         clearTimeout(timer);
