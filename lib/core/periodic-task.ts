@@ -6,6 +6,7 @@ export class PeriodicTask {
   private timer: NodeJS.Timeout | undefined;
   private current: Promise<void> = Promise.resolve();
   private stopped = true;
+  private running = false;
   private failing = false;
 
   constructor(
@@ -16,7 +17,8 @@ export class PeriodicTask {
 
   start(): void {
     this.stopped = false;
-    this.schedule();
+    // A run that goes on since before a stop is followed by the next one anyway.
+    if (!this.running) this.schedule();
   }
 
   /** No run begins after this; resolves when a running one has ended. */
@@ -27,6 +29,7 @@ export class PeriodicTask {
   }
 
   private async run(): Promise<void> {
+    this.running = true;
     try {
       await this.work();
       if (this.failing) this.report(null);
@@ -34,11 +37,14 @@ export class PeriodicTask {
     } catch (error) {
       if (!this.failing) this.report({ error });
       this.failing = true;
+    } finally {
+      this.running = false;
     }
   }
 
   private schedule(): void {
     if (this.stopped) return;
+    clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.current = this.run().then(() => this.schedule());
     }, this.intervalMs);
