@@ -6,10 +6,18 @@ import { TokenService } from '../core/token-service.js';
 import { SessionQueries } from '../database/session-queries.js';
 import { describeError } from '../nest/describe-error.js';
 import { type KnownSummary, OnlineSummaries } from './online-summary.js';
+import { type ShownUser, UserDirectory } from './user-directory.js';
+
+/** What happened, and the names of the users whom it happened to. */
+export interface LiveChanges {
+  /** In the order of their ids, none twice. */
+  readonly events: readonly SessionEvent[];
+  readonly users: ReadonlyMap<string, ShownUser>;
+}
 
 /** What watchers are told. Overflow: more has happened than can be listed. */
 export type LiveNews =
-  | { readonly kind: 'change'; readonly event: SessionEvent }
+  | ({ readonly kind: 'changes' } & LiveChanges)
   | { readonly kind: 'overflow' }
   | { readonly kind: 'online'; readonly summary: KnownSummary }
   | { readonly kind: 'beat' };
@@ -46,6 +54,7 @@ export class LiveFeed implements OnModuleDestroy {
     private readonly queries: SessionQueries,
     private readonly summaries: OnlineSummaries,
     private readonly tokens: TokenService,
+    private readonly users: UserDirectory,
   ) {
     const report = (failure: { readonly error: unknown } | null) =>
       this.logger.warn(failure ? `The live feed fails: ${describeError(failure.error)}` : 'The live feed works again.');
@@ -66,9 +75,13 @@ export class LiveFeed implements OnModuleDestroy {
    * @returns a function that ends it
    */
   watch(tell: (news: LiveNews) => void, end: () => void, lastEventId: string | null): () => void {
-    const subscription = this.news.subscribe({ next: tell, complete: end });
+    // What was missed comes before what is new.
+    let told = Promise.resolve();
+    const next = (news: LiveNews) => void (told = told.then(() => tell(news)));
+    const subscription = this.news.subscribe({ next, complete: end });
     if (this.watchers++ === 0) this.start();
-    void this.catchUp(tell, lastEventId);
+    void this.tellOnline(tell);
+    if (lastEventId !== null) told = this.catchUp(tell, lastEventId);
     return () => {
       subscription.unsubscribe();
       if (--this.watchers === 0) void Promise.all(this.tasks.map((task) => task.stop()));
@@ -83,14 +96,20 @@ export class LiveFeed implements OnModuleDestroy {
     for (const task of this.tasks) task.start();
   }
 
-  private async catchUp(tell: (news: LiveNews) => void, lastEventId: string | null): Promise<void> {
+  private async tellOnline(tell: (news: LiveNews) => void): Promise<void> {
     try {
       tell({ kind: 'online', summary: await this.summaries.get() });
-      if (lastEventId === null) return;
+    } catch (error) {
+      this.logger.debug(`A watcher was not told how many are online: ${describeError(error)}`);
+    }
+  }
+
+  private async catchUp(tell: (news: LiveNews) => void, lastEventId: string): Promise<void> {
+    try {
       const portion = { from: [lastEventId], backwards: true, limit: MAX_CHANGES + 1 };
       const missed = await this.queries.events({ types: TYPES }, portion);
       if (missed.length > MAX_CHANGES) tell({ kind: 'overflow' });
-      else for (const event of [...missed].reverse()) tell({ kind: 'change', event });
+      else tell(await this.changes([...missed].reverse()));
     } catch (error) {
       this.logger.debug(`A watcher was not told of what it missed: ${describeError(error)}`);
     }
@@ -103,13 +122,18 @@ export class LiveFeed implements OnModuleDestroy {
     const unknown = events.filter(({ id }) => !this.told.has(id));
     for (const { id, at } of unknown) this.told.set(id, at);
     if (unknown.length <= MAX_CHANGES) {
-      for (const event of unknown.reverse()) this.news.next({ kind: 'change', event });
+      if (unknown.length > 0) this.news.next(await this.changes(unknown.reverse()));
     } else {
       // What is shown is to be read again, so nothing from before needs to be told.
       this.since = unknown[0]!.at;
       this.news.next({ kind: 'overflow' });
     }
     for (const [id, at] of this.told) if (at < Math.max(this.since, from)) this.told.delete(id);
+  }
+
+  /** Names are asked for once, however many there are to be told. */
+  private async changes(events: readonly SessionEvent[]): Promise<LiveNews> {
+    return { kind: 'changes', events, users: await this.users.describe(events.flatMap(({ userId }) => userId ?? [])) };
   }
 
   private async count(): Promise<void> {

@@ -4,9 +4,11 @@ import { TokenService } from '../core/token-service.js';
 import { NoActivity } from '../nest/decorators.js';
 import { toEventItem } from './admin-items.js';
 import { AdminRoutes } from './admin-route.js';
-import { LiveFeed, type LiveNews, isEventId } from './live-feed.js';
+import { type LiveChanges, LiveFeed, type LiveNews, isEventId } from './live-feed.js';
 import { CurrentOperator, type KnownOperator } from './operator.js';
-import { UserDirectory } from './user-directory.js';
+
+/** Changes of which it is remembered that they were told. */
+const MAX_TOLD = 1000;
 
 /** What happens, as server-sent events, until the session of the operator ends. */
 @AdminRoutes('live')
@@ -14,7 +16,6 @@ export class LiveController {
   constructor(
     private readonly feed: LiveFeed,
     private readonly tokens: TokenService,
-    private readonly users: UserDirectory,
   ) {}
 
   @Sse()
@@ -27,19 +28,19 @@ export class LiveController {
       const told = new Set<string>();
       // Of every message, so that a client that comes again says what it was told last; Nest would count them instead.
       let id = isEventId(lastEventId) ? lastEventId : '0';
-      // In order, although names have to be asked for.
-      let queue = Promise.resolve();
       const tell = (news: LiveNews) => {
-        if (news.kind === 'change') {
+        if (news.kind === 'changes') tellChanges(news);
+        else subscriber.next({ type: news.kind, id, data: news.kind === 'online' ? news.summary : {} });
+      };
+      const tellChanges = ({ events, users }: LiveChanges) => {
+        for (const event of events) {
           // It may be among what was missed and among what is new.
-          if (told.has(news.event.id)) return;
-          told.add(news.event.id);
-          if (told.size > 1000) told.delete(told.values().next().value!);
+          if (told.has(event.id)) continue;
+          told.add(event.id);
+          if (told.size > MAX_TOLD) told.delete(told.values().next().value!);
+          id = event.id;
+          subscriber.next({ type: 'change', id, data: toEventItem(event, { users, operator }) });
         }
-        queue = queue.then(async () => {
-          if (news.kind === 'change') id = news.event.id;
-          subscriber.next({ id, ...(await this.message(news, operator)) });
-        });
       };
       const unwatch = [
         this.feed.watch(tell, () => subscriber.complete(), isEventId(lastEventId) ? lastEventId : null),
@@ -50,20 +51,5 @@ export class LiveController {
       ];
       return () => unwatch.forEach((stop) => stop());
     });
-  }
-
-  private async message(news: LiveNews, operator: KnownOperator): Promise<MessageEvent> {
-    switch (news.kind) {
-      case 'change': {
-        const { event } = news;
-        const users = await this.users.describe(event.userId === null ? [] : [event.userId]);
-        return { type: 'change', data: toEventItem(event, { users, operator }) };
-      }
-      case 'online':
-        return { type: 'online', data: news.summary };
-      case 'overflow':
-      case 'beat':
-        return { type: news.kind, data: {} };
-    }
   }
 }

@@ -1,25 +1,31 @@
+import { type ClientRequest, type IncomingMessage, get } from 'node:http';
+
 /** The stream of what happens, as a watcher reads it. */
 export class LiveStream {
   /** All that came by now. */
   text = '';
-  private readonly aborted = new AbortController();
-  private readonly answer: Promise<ReadableStreamDefaultReader<string>>;
+  private readonly request: ClientRequest;
+  private readonly parts: Promise<AsyncIterator<string>>;
 
   constructor(port: number, token: string, lastEventId?: string) {
     const headers = {
       authorization: `Bearer ${token}`,
       ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
     };
-    this.answer = fetch(`http://127.0.0.1:${port}/admin/live`, { headers, signal: this.aborted.signal }).then(
-      ({ body }) => body!.pipeThrough(new TextDecoderStream()).getReader(),
-    );
+    this.request = get({ port, path: '/admin/live', headers, agent: false });
+    this.parts = new Promise((resolve, reject) => {
+      this.request.on('error', reject);
+      this.request.on('response', (answer: IncomingMessage) =>
+        resolve(answer.setEncoding('utf8')[Symbol.asyncIterator]() as AsyncIterator<string>),
+      );
+    });
   }
 
   /** Reads on until what came matches. */
   async until(pattern: RegExp): Promise<void> {
-    const reader = await this.answer;
+    const parts = await this.parts;
     while (!pattern.test(this.text)) {
-      const { done, value } = await reader.read();
+      const { done, value } = await parts.next();
       if (done) throw new Error(`The stream ended: ${this.text}`);
       this.text += value;
     }
@@ -34,6 +40,6 @@ export class LiveStream {
   }
 
   close(): void {
-    this.aborted.abort();
+    this.request.destroy();
   }
 }

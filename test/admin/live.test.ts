@@ -1,0 +1,97 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { adapters } from '../nest/http-app.js';
+import { type AdminApp, startAdminApp } from './admin-app.js';
+import { LiveStream } from './live-stream.js';
+
+describe.each(adapters)('what is told live, on $name', (kind) => {
+  let server: AdminApp;
+  let asked: (readonly string[])[];
+  let streams: LiveStream[];
+
+  beforeEach(async () => {
+    [asked, streams] = [[], []];
+    const describeUsers = async (ids: readonly string[]) => {
+      asked.push(ids);
+      return ids.map((userId) => ({ userId, username: `Name of ${userId}` }));
+    };
+    server = await startAdminApp(kind, { describeUsers });
+  });
+
+  afterEach(async () => {
+    for (const stream of streams) stream.close();
+    await server.close();
+  });
+
+  const watch = async (token: string, lastEventId?: string) => {
+    const stream = new LiveStream(server.port, token, lastEventId);
+    streams.push(stream);
+    await stream.until(/event: online/);
+    return stream;
+  };
+
+  it('has names that are asked for once, whoever watches, and addresses for those who may see them', async () => {
+    const [seeing, blind] = [await server.operator('view', 'viewAddresses'), await server.operator('view')];
+    server.clock.advance(20_000);
+    const watchers = [await watch(seeing), await watch(seeing), await watch(blind)];
+    server.clock.advance(1000);
+    const names = Array.from({ length: 40 }, (_, index) => `user-${index}`);
+    for (const name of names) await server.tokens.login(name, { ip: '203.0.113.77' });
+    await Promise.all(watchers.map((watcher) => watcher.until(/LOGIN.*user-39/)));
+    expect(asked.flat().sort()).toEqual([...names].sort());
+    // Two, if they logged in around a look.
+    expect(asked.length).toBeLessThanOrEqual(2);
+    for (const [index, { changes }] of watchers.entries()) {
+      const ip = index === 2 ? null : '203.0.113.77';
+      expect(changes).toEqual(
+        names.map((userId) => expect.objectContaining({ userId, username: `Name of ${userId}`, ip }) as unknown),
+      );
+    }
+  });
+
+  it('begins after the last message that a client has had, in order and nothing twice', async () => {
+    const token = await server.operator('view');
+    server.clock.advance(20_000);
+    const before = await watch(token);
+    server.clock.advance(1000);
+    await server.tokens.login('before');
+    await before.until(/LOGIN.*before/);
+    const [{ messageId }] = before.changes as [{ messageId: string }];
+    before.close();
+    const { session } = await server.tokens.login('meanwhile');
+    server.clock.advance(1000);
+    await server.tokens.kickSession(session.id, { by: 'root' });
+    const resumed = await watch(token, messageId);
+    await resumed.until(/SESSION_ENDED.*meanwhile/);
+    server.clock.advance(1000);
+    await server.tokens.login('after');
+    await resumed.until(/LOGIN.*after/);
+    expect(resumed.changes.map(({ type, userId }) => [type, userId])).toEqual([
+      ['LOGIN', 'meanwhile'],
+      ['SESSION_ENDED', 'meanwhile'],
+      ['LOGIN', 'after'],
+    ]);
+    expect(resumed.changes.every(({ messageId, id }) => messageId === id)).toBe(true);
+    // The names of what was missed, too, are asked for at once.
+    expect(asked.slice(0, 2)).toEqual([['before'], ['meanwhile']]);
+  });
+
+  it('says only that much was missed, where it was', async () => {
+    const token = await server.operator('view');
+    const [first] = (await server.get(token, '/events')).json.items as [{ id: string }];
+    for (let index = 0; index < 201; index++) await server.tokens.login(`user-${index}`);
+    server.clock.advance(20_000);
+    const resumed = await watch(token, first.id);
+    await resumed.until(/event: overflow\nid: /);
+    expect(resumed.changes).toEqual([]);
+  });
+
+  it('ignores an id that is none', async () => {
+    const token = await server.operator('view');
+    server.clock.advance(20_000);
+    const stream = await watch(token, "' OR 1=1 --");
+    server.clock.advance(1000);
+    await server.tokens.login('after');
+    await stream.until(/LOGIN.*after/);
+    expect(stream.changes).toHaveLength(1);
+  });
+});
