@@ -10,6 +10,12 @@ export const EXPORT_TYPES: Readonly<Record<ExportFormat, string>> = {
 const BYTE_ORDER_MARK = '\ufeff';
 
 /**
+ * The beginning of a formula, in its wide form too, behind whatever a spreadsheet may skip: spaces, control characters and
+ * those that are not seen.
+ */
+const FORMULA = /^[\s\p{Cc}\p{Cf}]*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]/u;
+
+/**
  * The text of a list, portion by portion.
  * @param columns the fields of an item, in this order; other fields are left out
  */
@@ -37,6 +43,6 @@ export async function* exportText<T extends object>(
 export function csvField(value: unknown): string {
   if (value === null || value === undefined) return '';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const safe = /^[\s]*[=+\-@\t\r]/.test(text) && typeof value !== 'number' ? `'${text}` : text;
+  const safe = FORMULA.test(text) && typeof value !== 'number' ? `'${text}` : text;
   return /[",\r\n']/.test(safe) || safe !== safe.trim() ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
