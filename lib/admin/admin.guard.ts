@@ -16,7 +16,7 @@ export const ADMIN_OPTIONS = Symbol('options of SessionAdminModule');
 export const NeedsRight = Reflector.createDecorator<AdminRight>();
 
 /** Rights to change something, for which a recent proof of who the operator is may be required. */
-const CHANGES: readonly AdminRight[] = ['kick', 'ban', 'impersonate'];
+export const CHANGES: readonly AdminRight[] = ['kick', 'ban', 'impersonate'];
 
 /** Runs after AuthGuard. Refuses whoever the application does not allow to do what a route does. */
 @Injectable()
