@@ -17,16 +17,12 @@ import {
   eventFilter,
   onlineFilter,
 } from './admin-filters.js';
-import { ApproximateCount } from './approximate-count.js';
+import { ApproximateCount, type Total } from './approximate-count.js';
 import { type Page, type PageQuery, oneMore, pageOf, portionOf } from './cursor.js';
 import { pageLimit } from './page-limit.js';
 
 /** One page of who is online. */
-export interface OnlinePage extends Page<Session> {
-  readonly total: number;
-  /** True where `total` was counted some seconds ago, which happens from 10,000 sessions on. */
-  readonly totalIsEstimate: boolean;
-}
+export interface OnlinePage extends Page<Session>, Total {}
 
 export interface OnlineQuery extends PageQuery, OnlineCriteria {
   /** By last use or by login, latest first, or by user; default lastSeen. */
@@ -98,7 +94,7 @@ export class OnlineUsersService {
   }
 
   /** How many live sessions there are. */
-  async count(criteria: OnlineCriteria = {}): Promise<{ total: number; totalIsEstimate: boolean }> {
+  async count(criteria: OnlineCriteria = {}): Promise<Total> {
     return this.counts.of(onlineFilter(this.realm, criteria));
   }
 

@@ -1,4 +1,5 @@
 import type { SessionRecord } from '../core/session.js';
+import { FilterPlans } from './filter-plans.js';
 import { Keyset, type Portion, type Position, every, inListOrder } from './keyset.js';
 import { type Condition, type OnlineFilter, conditionsOf } from './online-filter.js';
 import { RealmQueries, type RealmScope } from './realm-queries.js';
@@ -24,19 +25,8 @@ export const USER_ORDER = new Keyset(
   false,
 );
 
-/**
- * Up to so many sessions are found by what is asked for and then sorted; of more, the list is walked in its order until a page
- * is full, which takes the fewer steps the more there are. Either is a matter of some thousand rows, and never of all.
- */
-const FEW = 5000;
-const PLAN_KEPT_MS = 10_000;
-const MAX_PLANS = 500;
-
-/** How many sessions a condition holds for, as it was counted lately, and no further than to see that they are not few. */
-interface KnownCount {
-  readonly count: Promise<number>;
-  readonly until: number;
-}
+/** A count is planned as a page of so many, which is how most lists are read that it stands above. */
+const COUNTED_AS_PAGE = 50;
 
 /** A user with live sessions. */
 export interface OnlineUser {
@@ -60,13 +50,12 @@ export interface OnlineSummary {
 
 /** Reads of who is online. */
 export class OnlineQueries extends RealmQueries {
-  private readonly counts = new Map<string, KnownCount>();
+  private readonly plans: FilterPlans;
 
-  constructor(
-    scope: RealmScope,
-    private readonly few = FEW,
-  ) {
+  /** @param few up to how many sessions are found by what is asked for and then sorted; null to find out what is best */
+  constructor(scope: RealmScope, few: number | null = null) {
     super(scope);
+    this.plans = new FilterPlans(scope, few);
   }
 
   /** Live sessions in an order. */
@@ -115,7 +104,8 @@ export class OnlineQueries extends RealmQueries {
   /** Users with live sessions, in the order of their search keys, with what they are online with. */
   async users(filter: OnlineFilter, portion: Portion): Promise<readonly OnlineUser[]> {
     const found = await this.rows(
-      sql`SELECT user_search, user_key FROM ${await this.source(filter)} WHERE ${this.where(filter)}${USER_ORDER.after(portion)}
+      sql`SELECT user_search, user_key FROM ${await this.source(filter, portion.limit)}
+        WHERE ${this.where(filter)}${USER_ORDER.after(portion)}
         GROUP BY user_search, user_key${USER_ORDER.order(portion)}`,
     );
     if (found.length === 0) return [];
@@ -137,24 +127,21 @@ export class OnlineQueries extends RealmQueries {
   /** How many live sessions there are, counted up to `cap`. */
   async count(filter: OnlineFilter, cap: number): Promise<number> {
     const rows = await this.rows(
-      sql`SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM ${await this.source(filter)} WHERE ${this.where(filter)}
-        LIMIT ${cap}) AS counted`,
+      sql`SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM ${await this.source(filter, COUNTED_AS_PAGE)}
+        WHERE ${this.where(filter)} LIMIT ${cap}) AS counted`,
     );
     return Number(rows[0]?.total);
   }
 
   private async found(columns: Statement, filter: OnlineFilter, order: Keyset, portion: Portion) {
-    const select = sql`SELECT ${columns} FROM ${await this.source(filter)} WHERE ${this.where(filter)}`;
+    const select = sql`SELECT ${columns} FROM ${await this.source(filter, portion.limit)} WHERE ${this.where(filter)}`;
     return this.portion(select, order, portion);
   }
 
   /** The table, or those of its rows that the most telling condition of the filter holds for, if they are few. */
-  private async source(filter: OnlineFilter): Promise<Statement> {
-    const conditions = conditionsOf(filter);
-    const counts = await Promise.all(conditions.map((condition) => this.knownCount(condition)));
-    const fewest = Math.min(...counts);
-    const table = this.tables.session;
-    return fewest > this.few ? table : sql`(${this.rowsOf(conditions[counts.indexOf(fewest)]!)}) AS found`;
+  private async source(filter: OnlineFilter, limit: number): Promise<Statement> {
+    const finder = await this.plans.finder(conditionsOf(filter), limit);
+    return finder ? sql`(${this.rowsOf(finder)}) AS found` : this.tables.session;
   }
 
   /** Each row once, although it may be in several of the ranges. */
@@ -162,45 +149,14 @@ export class OnlineQueries extends RealmQueries {
     const parts = ranges.map(({ where }, index) => {
       const before = ranges.slice(0, index).map((range) => sql` AND (${range.where}) IS NOT TRUE`);
       return sql`SELECT ${SESSION_COLUMNS}, ${raw('user_search, name_search, device_search, ip_key, last_ip_key')}
-        FROM ${this.tables.session} WHERE ${this.live()} AND ${where}${join([raw(''), ...before], '')}`;
+        FROM ${this.tables.session} WHERE realm = ${this.realm} AND status = 'live' AND ${where}${join([raw(''), ...before], '')}`;
     });
     return join(parts, ' UNION ALL ');
-  }
-
-  private knownCount(condition: Condition): Promise<number> {
-    const key = JSON.stringify([condition.where.chunks, condition.where.values]);
-    const known = this.counts.get(key);
-    const now = this.clock.monotonic();
-    if (known && now < known.until) return known.count;
-    const count = this.countFew(condition);
-    this.counts.delete(key);
-    if (this.counts.size >= MAX_PLANS) this.counts.delete(this.counts.keys().next().value!);
-    this.counts.set(key, { count, until: now + PLAN_KEPT_MS });
-    count.catch(() => this.counts.delete(key));
-    return count;
-  }
-
-  /** Sorted by the column, so that the engine reads its index and no more of it than it must. */
-  private async countFew({ ranges }: Condition): Promise<number> {
-    let sum = 0;
-    for (const { column, where } of ranges) {
-      const rows = await this.rows(
-        sql`SELECT COUNT(*) AS total FROM (SELECT ${raw(column)} FROM ${this.tables.session} WHERE ${this.live()} AND ${where}
-          ORDER BY ${raw(column)} LIMIT ${this.few + 1}) AS counted`,
-      );
-      sum += Number(rows[0]?.total);
-      if (sum > this.few) break;
-    }
-    return sum;
   }
 
   private where(filter: OnlineFilter): Statement {
     const conditions = conditionsOf(filter).map(({ where }) => where);
     return every([sql`realm = ${this.realm}`, usableAt(this.clock.now()), ...conditions]);
-  }
-
-  private live(): Statement {
-    return sql`realm = ${this.realm} AND status = 'live'`;
   }
 }
 
