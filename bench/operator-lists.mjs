@@ -20,6 +20,9 @@ const SIZES = {
 };
 const QUICK_SIZES = { small: { live: 2000, ended: 2000 }, large: { live: 30_000, ended: 30_000 } };
 
+/** Searched in the order of users, a list is walked from its beginning to the first match (docs/operators.md). */
+const NOT_PROMISED = ['online, q: users of a ninth, by user', 'users online, q: a ninth'];
+
 /** Every list of the console with each of its orders and filters, by the name in the table. */
 function lists(now) {
   const ago = (hours) => new Date(now - hours * HOUR_MS).toISOString();
@@ -77,6 +80,7 @@ export async function operatorLists({ quick, databases }) {
       for (const [name, path] of Object.entries(paths)) {
         const { row, problems } = await measure(servers, path, { rounds, calls });
         rows.push([engineName(kind), name, ...row]);
+        if (NOT_PROMISED.includes(name)) continue;
         failures.push(...problems.map((problem) => `${engineName(kind)}, ${name}: ${problem}`));
       }
     } finally {

@@ -1,29 +1,34 @@
+import { withDeadline } from '../core/deadline.js';
 import type { OnlineFilter } from '../database/online-filter.js';
 
-/** Counts up to this many are exact and made anew for each page. */
-export const EXACT_UP_TO = 1000;
+/** Up to so many are counted for each page, where that is quick. */
+const EXACT_UP_TO = 1000;
+const QUICK_MS = 25;
+/** How long a list waits for its total. */
+const PATIENCE_MS = 1000;
 const KEEP_MS = 10_000;
 /** Older ones are not shown. */
-const TOO_OLD_MS = 50_000;
+const TOO_OLD_MS = 60_000;
 const MAX_KEPT = 100;
 
 export interface Total {
   readonly total: number;
-  /** True where `total` was counted some seconds ago, up to a minute: from 1,000 sessions on. */
+  /** True where `total` was counted some seconds ago, up to a minute: from 1,000 sessions on, or where to count them takes its time. */
   readonly totalIsEstimate: boolean;
+  /** True where nobody knows yet how many there are besides. */
+  readonly totalIsMinimum?: boolean;
 }
 
 interface Kept {
-  /** The latest that is done; undefined before the first is. */
-  done: number | undefined;
-  running: Promise<number> | null;
-  /** When it is counted again. */
-  until: number;
+  /** The last count that is done; undefined before the first is. */
+  done?: number;
+  running?: Promise<number>;
+  countedAt: number;
 }
 
 /**
- * A number of sessions for the head of a list: exact where that is cheap. Where there are many, the first page of a list waits for
- * the count, and later ones show the last one while it is made anew, at most once in ten seconds.
+ * A number of sessions for the head of a list: exact where that is quick. Elsewhere the first page waits for the count a little, and
+ * later ones show the last one while it is made anew, at most once in ten seconds.
  */
 export class ApproximateCount {
   private readonly kept = new Map<string, Kept>();
@@ -31,41 +36,48 @@ export class ApproximateCount {
   /** @param count counts the sessions of a filter up to a cap */
   constructor(private readonly count: (filter: OnlineFilter, cap: number) => Promise<number>) {}
 
-  async of(filter: OnlineFilter): Promise<Total> {
+  /** @param patienceMs how long to wait where nothing is known yet */
+  async of(filter: OnlineFilter, patienceMs = PATIENCE_MS): Promise<Total> {
     const key = JSON.stringify(filter);
-    let kept = this.kept.get(key);
-    if (!kept) {
-      const total = await this.count(filter, EXACT_UP_TO + 1);
-      if (total <= EXACT_UP_TO) return { total, totalIsEstimate: false };
-      kept = this.kept.get(key) ?? this.keep(key);
+    const kept = this.keptOf(key);
+    const age = performance.now() - kept.countedAt;
+    if (age >= TOO_OLD_MS) delete kept.done;
+    if (age >= KEEP_MS) this.refresh(key, kept, filter);
+    if (kept.done !== undefined) return { total: kept.done, totalIsEstimate: true };
+    try {
+      const total = await withDeadline(kept.running!, patienceMs);
+      return { total, totalIsEstimate: total > EXACT_UP_TO };
+    } catch {
+      // A list is worth more than its total.
+      return { total: 0, totalIsEstimate: true, totalIsMinimum: true };
     }
-    const now = performance.now();
-    if (now >= kept.until + TOO_OLD_MS) kept.done = undefined;
-    if (!kept.running && now >= kept.until) this.countAll(kept, key, filter);
-    // A list is worth more than its total: if the count takes too long, the total is what is known for certain.
-    const total = kept.done ?? (await kept.running?.catch(() => EXACT_UP_TO)) ?? EXACT_UP_TO;
-    return { total, totalIsEstimate: true };
   }
 
-  private keep(key: string): Kept {
-    if (this.kept.size >= MAX_KEPT) this.kept.delete(this.kept.keys().next().value!);
-    const kept = { done: undefined, running: null, until: 0 };
-    this.kept.set(key, kept);
+  private keptOf(key: string): Kept {
+    let kept = this.kept.get(key);
+    if (!kept) {
+      kept = { countedAt: -Infinity };
+      if (this.kept.size >= MAX_KEPT) this.kept.delete(this.kept.keys().next().value!);
+      this.kept.set(key, kept);
+    }
     return kept;
   }
 
-  private countAll(kept: Kept, key: string, filter: OnlineFilter): void {
-    kept.running = this.count(filter, Number.MAX_SAFE_INTEGER);
-    kept.running
-      .then((total) => {
-        kept.done = total;
-        // Few enough by now to be counted for each page.
-        if (total <= EXACT_UP_TO) this.kept.delete(key);
-      })
-      .catch(() => this.kept.delete(key))
-      .finally(() => {
-        kept.running = null;
-        kept.until = performance.now() + KEEP_MS;
-      });
+  private refresh(key: string, kept: Kept, filter: OnlineFilter): void {
+    if (kept.running) return;
+    kept.running = this.countFor(key, kept, filter).finally(() => {
+      delete kept.running;
+      kept.countedAt = performance.now();
+    });
+    kept.running.catch(() => this.kept.delete(key));
+  }
+
+  private async countFor(key: string, kept: Kept, filter: OnlineFilter): Promise<number> {
+    const began = performance.now();
+    let total = await this.count(filter, EXACT_UP_TO + 1);
+    if (total > EXACT_UP_TO) total = await this.count(filter, Number.MAX_SAFE_INTEGER);
+    else if (performance.now() - began < QUICK_MS) this.kept.delete(key);
+    kept.done = total;
+    return total;
   }
 }

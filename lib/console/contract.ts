@@ -68,6 +68,7 @@ export interface Page<Item> {
   readonly prevCursor: string | null;
   readonly total?: number;
   readonly totalIsEstimate?: boolean;
+  readonly totalIsMinimum?: boolean;
 }
 
 export interface OnlineUser {

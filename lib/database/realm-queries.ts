@@ -19,7 +19,7 @@ export abstract class RealmQueries {
   readonly realm: string;
   protected readonly tables: Tables;
   protected readonly clock: Clock;
-  private readonly engine: Engine;
+  protected readonly engine: Engine;
   private readonly options: RunOptions;
 
   constructor({ engine, tables, realm, clock, budgetMs }: RealmScope) {

@@ -7,7 +7,7 @@ import { Keyset, type Portion, every } from './keyset.js';
 import type { TimeRange } from './online-filter.js';
 import { RealmQueries } from './realm-queries.js';
 import { SESSION_COLUMNS, isEndReason, optional, toRecords, toUserId, usableAt } from './session-rows.js';
-import { type Row, type Statement, list, sql } from './sql.js';
+import { type Row, type Statement, list, raw, sql } from './sql.js';
 import { parseStored } from './stored-json.js';
 
 /** Which past sessions to list; every part that is given must hold. */
@@ -58,7 +58,8 @@ export class SessionQueries extends RealmQueries {
       ...(ended?.from !== undefined ? [sql`ended_at >= ${ended.from}`] : []),
       ...(ended?.to !== undefined ? [sql`ended_at < ${ended.to}`] : []),
     ];
-    return this.records(every(conditions), ENDED_ORDER, portion);
+    const index = account ? 'ended' : reason === undefined ? 'past' : 'by_reason';
+    return this.records(every(conditions), ENDED_ORDER, portion, `idx_user_session_${index}`);
   }
 
   /** The audit trail, latest first. */
@@ -72,17 +73,35 @@ export class SessionQueries extends RealmQueries {
     if (filter.to !== undefined) conditions.push(sql`id < ${lowestEventId(filter.to)}`);
     const rows = await this.portion(
       sql`SELECT id, at, type, user_id, session_id, reason, actor, ip, device_type, device_name, ended, detail
-        FROM ${this.tables.event} WHERE ${every(conditions)}`,
+        FROM ${this.tables.event}${this.through(eventIndex(filter))} WHERE ${every(conditions)}`,
       EVENT_ORDER,
       portion,
     );
     return rows.map(toEvent);
   }
 
-  private async records(where: Statement, order: Keyset, portion: Portion): Promise<readonly SessionRecord[]> {
-    const select = sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE ${where}`;
+  private async records(
+    where: Statement,
+    order: Keyset,
+    portion: Portion,
+    index?: string,
+  ): Promise<readonly SessionRecord[]> {
+    const select = sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session}${this.through(index)} WHERE ${where}`;
     return toRecords(await this.portion(select, order, portion));
   }
+
+  private through(index: string | undefined): Statement {
+    return index === undefined ? raw('') : this.engine.dialect.through(index);
+  }
+}
+
+/** The one that begins with what the filter asks for and goes on with the order of the list; undefined where there is none. */
+function eventIndex({ account, sessionId, ip, types }: EventFilter): string | undefined {
+  if (account) return 'idx_user_session_event_account';
+  if (sessionId !== undefined) return 'idx_user_session_event_session';
+  if (ip !== undefined) return 'idx_user_session_event_ip';
+  if (types === undefined) return 'idx_user_session_event_realm';
+  return types.length === 1 ? 'idx_user_session_event_type' : undefined;
 }
 
 function toEvent(row: Row): SessionEvent {

@@ -71,5 +71,5 @@ describe('any order of refresh, use, write and end', () => {
       ),
       { numRuns: 10_000 },
     );
-  }, 300_000);
+  }, 900_000);
 });

@@ -30,6 +30,7 @@ export const en = {
   next: 'Next',
   pages: 'Pages',
   about: 'about {n}',
+  atLeast: 'at least {n}',
   figure: '{n}',
 
   signIn: 'Sign in',

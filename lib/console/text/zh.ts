@@ -32,6 +32,7 @@ export const zh: Texts = {
   next: '下一页',
   pages: '分页',
   about: '约 {n}',
+  atLeast: '至少 {n}',
   figure: '{n}',
 
   signIn: '登录',

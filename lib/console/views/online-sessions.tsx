@@ -43,7 +43,7 @@ export function OnlineSessions({ query, set, seen }: Props) {
       : total === undefined
         ? t('nSessions', { n: list.data.items.length })
         : list.data.totalIsEstimate
-          ? t('about', { n: t('nSessions', { n: total }) })
+          ? t(list.data.totalIsMinimum ? 'atLeast' : 'about', { n: t('nSessions', { n: total }) })
           : t('nSessions', { n: total });
   useEffect(() => {
     if (list.loading || list.data === undefined) return;
