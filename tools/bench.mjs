@@ -6,7 +6,7 @@ import { runNode } from './lib/run.mjs';
 
 /**
  * Builds the library and runs the benchmarks that are named, or all:
- * node tools/bench.mjs [verify activity login revoke memory scale operator-lists forged-tokens mixed] [--quick] [--write] [--no-build]
+ * node tools/bench.mjs [verify activity login revoke memory scale operator-lists bulk-kick forged-tokens mixed] [--quick] [--write] [--no-build]
  */
 process.chdir(new URL('..', import.meta.url).pathname);
 const FILES = {
@@ -17,6 +17,7 @@ const FILES = {
   memory: 'memory',
   scale: 'scale',
   'operator-lists': 'operatorLists',
+  'bulk-kick': 'bulkKick',
   'forged-tokens': 'forgedTokens',
   mixed: 'mixed',
 };

@@ -63,11 +63,11 @@ serveParent(
       statements = null;
       return plansOf(source, made);
     },
-    /** Sessions of the accounts of the benchmarks, by this method of login. Returns their tokens. */
+    /** Sessions of as many accounts, by this method of login. Returns their tokens. */
     logIn: (count, loginMethod) =>
       logInAll(count, async ({ userId, ...claims }) => {
-        const { accessToken: token } = await tokens.login(userId, { deviceType: 'phone', loginMethod, claims });
-        return token;
+        const login = { deviceType: 'phone', loginMethod, claims };
+        return (await tokens.login(`${loginMethod}-${userId}`, login)).accessToken;
       }),
   },
   async () => {

@@ -1,9 +1,9 @@
 import { withDeadline } from '../core/deadline.js';
 import type { OnlineFilter } from '../database/online-filter.js';
 
-/** Up to so many are counted for each page, where that is quick. */
+/** Up to so many are counted for each page, where that is quick: not slow twice in a row, as it may be once by chance. */
 const EXACT_UP_TO = 1000;
-const QUICK_MS = 25;
+const QUICK_MS = 40;
 /** How long a list waits for its total. */
 const PATIENCE_MS = 1000;
 const KEEP_MS = 10_000;
@@ -24,6 +24,7 @@ interface Kept {
   done?: number;
   running?: Promise<number>;
   countedAt: number;
+  wasSlow: boolean;
 }
 
 /**
@@ -56,7 +57,7 @@ export class ApproximateCount {
   private keptOf(key: string): Kept {
     let kept = this.kept.get(key);
     if (!kept) {
-      kept = { countedAt: -Infinity };
+      kept = { countedAt: -Infinity, wasSlow: false };
       if (this.kept.size >= MAX_KEPT) this.kept.delete(this.kept.keys().next().value!);
       this.kept.set(key, kept);
     }
@@ -65,19 +66,24 @@ export class ApproximateCount {
 
   private refresh(key: string, kept: Kept, filter: OnlineFilter): void {
     if (kept.running) return;
-    kept.running = this.countFor(key, kept, filter).finally(() => {
-      delete kept.running;
-      kept.countedAt = performance.now();
-    });
+    kept.running = this.countFor(key, kept, filter).finally(() => delete kept.running);
     kept.running.catch(() => this.kept.delete(key));
   }
 
   private async countFor(key: string, kept: Kept, filter: OnlineFilter): Promise<number> {
     const began = performance.now();
     let total = await this.count(filter, EXACT_UP_TO + 1);
-    if (total > EXACT_UP_TO) total = await this.count(filter, Number.MAX_SAFE_INTEGER);
-    else if (performance.now() - began < QUICK_MS) this.kept.delete(key);
+    const isSlow = performance.now() - began >= QUICK_MS;
+    if (total > EXACT_UP_TO) {
+      total = await this.count(filter, Number.MAX_SAFE_INTEGER);
+    } else if (!isSlow) {
+      this.kept.delete(key);
+    } else if (!kept.wasSlow) {
+      kept.wasSlow = true;
+      return total;
+    }
     kept.done = total;
+    kept.countedAt = performance.now();
     return total;
   }
 }
