@@ -150,7 +150,7 @@ async function whatIsMissing({
   };
   const left = await counted('user_session', `status = 'live' AND login_method = '${METHOD}'`);
   if (left > 0) failures.push(`${left} sessions are live that match.`);
-  const audited = await counted('user_session_event', `type = 'SESSION_ENDED' AND actor = 'operator'`);
+  const audited = await counted('user_session_event', `type = 'SESSION_ENDED' AND reason = 'SESSION_KICKED'`);
   if (audited !== expected) failures.push(`${audited} ends are in the audit trail.`);
   const orders = await counted('user_session_event', `type = 'BULK_KICK'`);
   if (orders !== 2) failures.push(`The audit trail tells of the kick ${orders} times, not at its begin and its end.`);

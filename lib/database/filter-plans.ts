@@ -1,4 +1,4 @@
-import type { Condition } from './online-filter.js';
+import { type Condition, type IndexRange, anyOf } from './online-filter.js';
 import { RealmQueries, type RealmScope } from './realm-queries.js';
 import { type Statement, raw, sql } from './sql.js';
 
@@ -13,6 +13,11 @@ const LIVE_KEPT_MS = 60_000;
 interface Known {
   readonly count: Promise<number>;
   readonly until: number;
+}
+
+interface Split {
+  readonly own: IndexRange;
+  readonly others: readonly IndexRange[];
 }
 
 /**
@@ -41,6 +46,19 @@ export class FilterPlans extends RealmQueries {
     const counts = await Promise.all(conditions.map((condition) => this.known(condition, few)));
     const fewest = Math.min(...counts);
     return fewest > few ? null : conditions[counts.indexOf(fewest)]!;
+  }
+
+  /**
+   * The range of a condition that is one of the column which a list is sorted by, where the condition holds for many sessions,
+   * and its other ranges, where these have few; null where that is not so.
+   */
+  async split(conditions: readonly Condition[], column: string, limit: number): Promise<Split | null> {
+    const condition = conditions.find(({ ranges }) => ranges.length > 1 && ranges.some((one) => one.column === column));
+    if (!condition || (await this.finder(conditions, limit))) return null;
+    const own = condition.ranges.find((one) => one.column === column)!;
+    const others = condition.ranges.filter((one) => one !== own);
+    const few = this.fewOf(limit);
+    return (await this.known(anyOf(others), few)) > few ? null : { own, others };
   }
 
   private fewOf(limit: number): number {

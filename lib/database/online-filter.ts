@@ -50,7 +50,8 @@ export function conditionsOf(filter: OnlineFilter): readonly Condition[] {
   ];
 }
 
-function anyOf(ranges: readonly IndexRange[]): Condition {
+/** The condition that a row is in one of the ranges. */
+export function anyOf(ranges: readonly IndexRange[]): Condition {
   const wheres = ranges.map(({ where }) => where);
   return { where: wheres.length === 1 ? wheres[0]! : sql`(${join(wheres, ' OR ')})`, ranges };
 }

@@ -1,7 +1,7 @@
 import type { SessionRecord } from '../core/session.js';
 import { FilterPlans } from './filter-plans.js';
 import { Keyset, type Portion, type Position, every, inListOrder } from './keyset.js';
-import { type Condition, type OnlineFilter, conditionsOf } from './online-filter.js';
+import { type IndexRange, type OnlineFilter, conditionsOf } from './online-filter.js';
 import { RealmQueries, type RealmScope } from './realm-queries.js';
 import { SESSION_COLUMNS, optional, toRecords, toUserId, usableAt } from './session-rows.js';
 import { type Row, type Statement, join, list, raw, sql } from './sql.js';
@@ -60,7 +60,8 @@ export class OnlineQueries extends RealmQueries {
 
   /** Live sessions in an order. */
   async list(filter: OnlineFilter, sort: OnlineSort, portion: Portion): Promise<readonly SessionRecord[]> {
-    return toRecords(await this.found(SESSION_COLUMNS, filter, ONLINE_ORDERS[sort], portion));
+    const columns = sort === 'user' ? sql`${SESSION_COLUMNS}, ${raw('user_search')}` : SESSION_COLUMNS;
+    return toRecords(await this.found(columns, filter, ONLINE_ORDERS[sort], portion));
   }
 
   /** All of them in the order of logins, portion by portion as they are asked for. */
@@ -103,11 +104,10 @@ export class OnlineQueries extends RealmQueries {
 
   /** Users with live sessions, in the order of their search keys, with what they are online with. */
   async users(filter: OnlineFilter, portion: Portion): Promise<readonly OnlineUser[]> {
-    const found = await this.rows(
-      sql`SELECT user_search, user_key FROM ${await this.source(filter, portion.limit)}
-        WHERE ${this.where(filter)}${USER_ORDER.after(portion)}
-        GROUP BY user_search, user_key${USER_ORDER.order(portion)}`,
-    );
+    const columns = raw('user_search, user_key');
+    const group = sql` GROUP BY ${columns}`;
+    const select = await this.selection(columns, filter, USER_ORDER, portion, group);
+    const found = await this.rows(sql`${select}${USER_ORDER.after(portion)}${group}${USER_ORDER.order(portion)}`);
     if (found.length === 0) return [];
     const keys = found.map((row) => String(row.user_key));
     const rows = await this.rows(
@@ -134,20 +134,42 @@ export class OnlineQueries extends RealmQueries {
   }
 
   private async found(columns: Statement, filter: OnlineFilter, order: Keyset, portion: Portion) {
-    const select = sql`SELECT ${columns} FROM ${await this.source(filter, portion.limit)} WHERE ${this.where(filter)}`;
-    return this.portion(select, order, portion);
+    return this.portion(await this.selection(columns, filter, order, portion), order, portion);
+  }
+
+  /**
+   * A SELECT that ends with its conditions, of sessions in which a portion of the list is. What is found by the column that the list
+   * is sorted by stands together in it, possibly far down: that is read in the order of the list, and what is found by another is
+   * added, if it is little.
+   */
+  private async selection(
+    columns: Statement,
+    filter: OnlineFilter,
+    order: Keyset,
+    portion: Portion,
+    group = raw(''),
+  ): Promise<Statement> {
+    const where = this.where(filter);
+    const split = await this.plans.split(conditionsOf(filter), order.columns[0]!.name, portion.limit);
+    if (!split) return sql`SELECT ${columns} FROM ${await this.source(filter, portion.limit)} WHERE ${where}`;
+    const { own, others } = split;
+    const walked = sql`SELECT ${columns} FROM ${this.tables.session} WHERE ${where} AND ${own.where}`;
+    return sql`SELECT ${columns} FROM (
+        SELECT * FROM (${walked}${order.after(portion)}${group}${order.order(portion)}) AS walked
+        UNION ALL SELECT ${columns} FROM (${this.rowsOf(others, [own])}) AS others WHERE ${where}
+      ) AS found WHERE 1 = 1`;
   }
 
   /** The table, or those of its rows that the most telling condition of the filter holds for, if they are few. */
   private async source(filter: OnlineFilter, limit: number): Promise<Statement> {
     const finder = await this.plans.finder(conditionsOf(filter), limit);
-    return finder ? sql`(${this.rowsOf(finder)}) AS found` : this.tables.session;
+    return finder ? sql`(${this.rowsOf(finder.ranges)}) AS found` : this.tables.session;
   }
 
-  /** Each row once, although it may be in several of the ranges. */
-  private rowsOf({ ranges }: Condition): Statement {
+  /** Each row once, although it may be in several of the ranges; none that is in an excluded one. */
+  private rowsOf(ranges: readonly IndexRange[], excluded: readonly IndexRange[] = []): Statement {
     const parts = ranges.map(({ where }, index) => {
-      const before = ranges.slice(0, index).map((range) => sql` AND (${range.where}) IS NOT TRUE`);
+      const before = [...excluded, ...ranges.slice(0, index)].map((range) => sql` AND (${range.where}) IS NOT TRUE`);
       return sql`SELECT ${SESSION_COLUMNS}, ${raw('user_search, name_search, device_search, ip_key, last_ip_key')}
         FROM ${this.tables.session} WHERE realm = ${this.realm} AND status = 'live' AND ${where}${join([raw(''), ...before], '')}`;
     });

@@ -6,6 +6,7 @@ import { DataSource } from 'typeorm';
 import { ipRange } from '../../lib/core/ip-key.js';
 import type { OnlineFilter } from '../../lib/database/online-filter.js';
 import { OnlineQueries } from '../../lib/database/online-queries.js';
+import { searchKey } from '../../lib/database/search-keys.js';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
@@ -116,6 +117,7 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
       { deviceType: 'phone', prefix: 'device' },
       { seen: { from: START + 10_000 }, created: { to: START + 15_000 } },
     ];
+    let users = 0;
     for (const filter of filters) {
       for (const sort of ['lastSeen', 'login', 'user'] as const) {
         const [few, many] = [5000, 3].map((few) => new OnlineQueries(scope, few));
@@ -125,7 +127,18 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
         expect(await many!.list(filter, sort, portion)).toEqual(found);
         expect([await few!.count(filter, 1000), await many!.count(filter, 1000)]).toEqual([found.length, found.length]);
       }
+      for (const portion of [
+        { from: null, backwards: false, limit: 4 },
+        { from: [searchKey('user-12'), ''], backwards: false, limit: 4 },
+        { from: [searchKey('user-18'), ''], backwards: true, limit: 4 },
+      ]) {
+        const [few, many] = [5000, 3].map((few) => new OnlineQueries(scope, few));
+        const found = await few!.users(filter, portion);
+        users += found.length;
+        expect(await many!.users(filter, portion)).toEqual(found);
+      }
     }
+    expect(users).toBeGreaterThan(20);
   });
 
   it.each([
