@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { kickOf } from '../core/login-input.js';
 import { EndPendingError, SessionError, invalidArgument } from '../core/session-error.js';
@@ -36,7 +37,9 @@ export interface KickProgress {
 export const NOTHING_DONE: KickProgress = { done: 0, ended: 0, pending: 0 };
 
 /** Sessions of one step: one transaction, one message to the other nodes, one wait for them. */
-const BATCH = 200;
+const BATCH = 50;
+/** Between two steps, as long as the last one took, up to this: half of the time is for others. */
+const MOST_REST_MS = 250;
 const MAX_IDS = 1000;
 const ATTEMPTS = 5;
 const PAUSE_MS = 500;
@@ -98,7 +101,10 @@ export class BulkKick implements OnModuleDestroy {
     let progress = NOTHING_DONE;
     let failure: { readonly cause: unknown } | null = null;
     try {
+      let took = 0;
       for await (const ids of batches) {
+        await pause(Math.min(took, MOST_REST_MS));
+        const began = performance.now();
         if (this.isStopping) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The server is being stopped.');
         const { ended, pending } = await this.end(ids, { by, reason });
         progress = {
@@ -107,6 +113,7 @@ export class BulkKick implements OnModuleDestroy {
           pending: progress.pending + pending,
         };
         onProgress(progress);
+        took = performance.now() - began;
       }
     } catch (error) {
       failure = { cause: error };
@@ -154,7 +161,7 @@ export class BulkKick implements OnModuleDestroy {
       } catch (error) {
         if (error instanceof EndPendingError) return { ended: ids.length, pending: ids.length };
         if (attempt === ATTEMPTS || !mayPass(error)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * attempt));
+        await pause(PAUSE_MS * attempt);
       }
     }
   }
