@@ -18,6 +18,8 @@ interface Known {
 interface Split {
   readonly own: IndexRange;
   readonly others: readonly IndexRange[];
+  /** The other conditions. */
+  readonly rest: readonly Condition[];
 }
 
 /**
@@ -58,7 +60,8 @@ export class FilterPlans extends RealmQueries {
     const own = condition.ranges.find((one) => one.column === column)!;
     const others = condition.ranges.filter((one) => one !== own);
     const few = this.fewOf(limit);
-    return (await this.known(anyOf(others), few)) > few ? null : { own, others };
+    if ((await this.known(anyOf(others), few)) > few) return null;
+    return { own, others, rest: conditions.filter((one) => one !== condition) };
   }
 
   private fewOf(limit: number): number {

@@ -152,8 +152,8 @@ export class OnlineQueries extends RealmQueries {
     const where = this.where(filter);
     const split = await this.plans.split(conditionsOf(filter), order.columns[0]!.name, portion.limit);
     if (!split) return sql`SELECT ${columns} FROM ${await this.source(filter, portion.limit)} WHERE ${where}`;
-    const { own, others } = split;
-    const walked = sql`SELECT ${columns} FROM ${this.tables.session} WHERE ${where} AND ${own.where}`;
+    const { own, others, rest } = split;
+    const walked = sql`SELECT ${columns} FROM ${this.tables.session} WHERE ${this.whereAll([own, ...rest])}`;
     return sql`SELECT ${columns} FROM (
         SELECT * FROM (${walked}${order.after(portion)}${group}${order.order(portion)}) AS walked
         UNION ALL SELECT ${columns} FROM (${this.rowsOf(others, [own])}) AS others WHERE ${where}
@@ -177,8 +177,11 @@ export class OnlineQueries extends RealmQueries {
   }
 
   private where(filter: OnlineFilter): Statement {
-    const conditions = conditionsOf(filter).map(({ where }) => where);
-    return every([sql`realm = ${this.realm}`, usableAt(this.clock.now()), ...conditions]);
+    return this.whereAll(conditionsOf(filter));
+  }
+
+  private whereAll(conditions: readonly { readonly where: Statement }[]): Statement {
+    return every([sql`realm = ${this.realm}`, usableAt(this.clock.now()), ...conditions.map(({ where }) => where)]);
   }
 }
 
