@@ -37,21 +37,25 @@ export class ApproximateCount {
   /** @param count counts the sessions of a filter up to a cap */
   constructor(private readonly count: (filter: OnlineFilter, cap: number) => Promise<number>) {}
 
-  /** @param patienceMs how long to wait where nothing is known yet */
-  async of(filter: OnlineFilter, patienceMs = PATIENCE_MS): Promise<Total> {
+  /** For a list, which is worth more than its total: it is answered without one if that takes too long or fails. */
+  async forList(filter: OnlineFilter): Promise<Total> {
+    try {
+      return await withDeadline(this.of(filter), PATIENCE_MS);
+    } catch {
+      return { total: 0, totalIsEstimate: true, totalIsMinimum: true };
+    }
+  }
+
+  /** Rejects as `count` does. */
+  async of(filter: OnlineFilter): Promise<Total> {
     const key = JSON.stringify(filter);
     const kept = this.keptOf(key);
     const age = performance.now() - kept.countedAt;
     if (age >= TOO_OLD_MS) delete kept.done;
     if (age >= KEEP_MS) this.refresh(key, kept, filter);
     if (kept.done !== undefined) return { total: kept.done, totalIsEstimate: true };
-    try {
-      const total = await withDeadline(kept.running!, patienceMs);
-      return { total, totalIsEstimate: total > EXACT_UP_TO };
-    } catch {
-      // A list is worth more than its total.
-      return { total: 0, totalIsEstimate: true, totalIsMinimum: true };
-    }
+    const total = await kept.running!;
+    return { total, totalIsEstimate: total > EXACT_UP_TO };
   }
 
   private keptOf(key: string): Kept {

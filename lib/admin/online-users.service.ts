@@ -21,9 +21,6 @@ import { ApproximateCount, type Total } from './approximate-count.js';
 import { type Page, type PageQuery, oneMore, pageOf, portionOf } from './cursor.js';
 import { pageLimit } from './page-limit.js';
 
-/** Where the number itself is asked for: longer than any query may take. */
-const COUNT_PATIENCE_MS = 60_000;
-
 /** One page of who is online. */
 export interface OnlinePage extends Page<Session>, Total {}
 
@@ -81,7 +78,7 @@ export class OnlineUsersService {
     const filter = onlineFilter(this.realm, query);
     const [records, count] = await Promise.all([
       this.online.list(filter, sort, oneMore(portion)),
-      this.counts.of(filter),
+      this.counts.forList(filter),
     ]);
     const page = pageOf(records, portion, (record) => [...keysOf(sort, record), record.id]);
     const total = Math.max(count.total, page.items.length);
@@ -99,7 +96,7 @@ export class OnlineUsersService {
 
   /** How many live sessions there are. */
   async count(criteria: OnlineCriteria = {}): Promise<Total> {
-    return this.counts.of(onlineFilter(this.realm, criteria), COUNT_PATIENCE_MS);
+    return this.counts.of(onlineFilter(this.realm, criteria));
   }
 
   /** The users who are online, by user id. */

@@ -28,7 +28,7 @@ describe('the total of a list', () => {
 
   /** What a page is told that is asked for now, within two seconds. */
   const ask = async () => {
-    const asked = count.of(FILTER);
+    const asked = count.forList(FILTER);
     await jest.advanceTimersByTimeAsync(2000);
     return asked;
   };
@@ -86,6 +86,7 @@ describe('the total of a list', () => {
   it('is not known where it cannot be counted, and counted again for the next page', async () => {
     sessions = -1;
     expect(await ask()).toEqual(UNKNOWN);
+    await expect(count.of(FILTER)).rejects.toThrow('The database is away.');
     sessions = 9;
     expect(await ask()).toEqual({ total: 9, totalIsEstimate: false });
   });
