@@ -1,6 +1,6 @@
 import type { IpRange } from '../core/ip-key.js';
 import type { AccountRef } from '../core/user-key.js';
-import { Keyset, type Portion, every } from './keyset.js';
+import { Keyset, type Portion, every, inListOrder } from './keyset.js';
 import type { TimeRange } from './online-filter.js';
 import { RealmQueries, type RealmScope } from './realm-queries.js';
 import { optional, toUserId } from './session-rows.js';
@@ -62,15 +62,16 @@ export class SightingQueries extends RealmQueries {
     ];
   }
 
+  /** Sessions are looked at for those of the portion only, not for all that are sorted. */
   private async list(conditions: readonly Statement[], portion: Portion): Promise<readonly SightingItem[]> {
-    const rows = await this.portion(
+    const order = SIGHTING_ORDER.order(portion);
+    const rows = await this.rows(
       sql`SELECT g.session_id, g.ip, g.ip_key, g.first_at, g.last_at, s.user_id, s.user_name, s.device_type, s.device_name
-        FROM ${this.tables.sighting} g LEFT JOIN ${this.tables.session} s ON s.id = g.session_id
-        WHERE ${every(conditions)}`,
-      SIGHTING_ORDER,
-      portion,
+        FROM (
+          SELECT g.* FROM ${this.tables.sighting} g WHERE ${every(conditions)}${SIGHTING_ORDER.after(portion)}${order}
+        ) g LEFT JOIN ${this.tables.session} s ON s.id = g.session_id${order}`,
     );
-    return rows.map(toItem);
+    return inListOrder(rows, portion).map(toItem);
   }
 }
 

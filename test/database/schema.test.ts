@@ -31,6 +31,20 @@ describe.each(databaseKinds)('the tables on $name', ({ create }) => {
     expect(upQueries.map(({ query }) => query)).toEqual([]);
   });
 
+  it('have indexes to search by of which every engine uses all columns', async () => {
+    await application.runMigrations();
+    const runner = application.createQueryRunner();
+    const table = await runner.getTable(application.getMetadata(SessionEntity).tablePath);
+    await runner.release();
+    const found = table!.indices.filter(({ name }) => name!.startsWith('idx_user_session_find_'));
+    expect(found).toHaveLength(7);
+    for (const { columnNames, where } of found) {
+      // A column that an index says itself is the same in all of its rows would be skipped, and all behind it not be searched by.
+      expect(columnNames.includes('status')).toBe(!where);
+      expect(columnNames).toEqual(expect.arrayContaining(['realm', 'id']));
+    }
+  });
+
   it('can be made by the application, and used by the module after it', async () => {
     await application.runMigrations();
     opened.push(await startSessions({ database: application }));

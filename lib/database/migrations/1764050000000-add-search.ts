@@ -1,6 +1,6 @@
 import { type MigrationInterface, type QueryRunner, TableColumn, TableIndex } from 'typeorm';
 import { tablePath } from './table-path.js';
-import { createIndices, dropIndices, text } from './table-steps.js';
+import { createIndices, dropIndices, isMysql, text } from './table-steps.js';
 
 const COLUMNS = (
   [
@@ -14,7 +14,7 @@ const COLUMNS = (
   ] as const
 ).map(([name, length]) => new TableColumn({ ...text(name, length), isNullable: true }));
 
-const LIVE_INDICES = [
+const SEARCHED = [
   ['find_user', 'user_search', 'user_key'],
   ['find_name', 'name_search'],
   ['find_device', 'device_search'],
@@ -22,22 +22,29 @@ const LIVE_INDICES = [
   ['find_last_ip', 'last_ip_key'],
   ['find_type', 'device_type'],
   ['find_method', 'login_method'],
-].map(
-  ([name, ...columns]) =>
-    new TableIndex({
-      name: `idx_user_session_${name}`,
-      columnNames: ['realm', 'status', ...columns, 'id'],
-      where: "status = 'live'",
-    }),
-);
-
-const INDICES = [
-  ...LIVE_INDICES,
-  new TableIndex({
-    name: 'idx_user_session_by_reason',
-    columnNames: ['realm', 'end_reason', 'ended_at', 'id'],
-  }),
 ];
+
+/**
+ * Of live sessions only, where the engine has such indexes. The column must not be in those: PostgreSQL leaves out a condition
+ * that is the index's own, and then reads the index from end to end for want of the column before the one that is searched.
+ */
+function indicesOf(queryRunner: QueryRunner): TableIndex[] {
+  const [state, part] = isMysql(queryRunner) ? [['status'], {}] : [[], { where: "status = 'live'" }];
+  return [
+    ...SEARCHED.map(
+      ([name, ...columns]) =>
+        new TableIndex({
+          name: `idx_user_session_${name}`,
+          columnNames: ['realm', ...state, ...columns, 'id'],
+          ...part,
+        }),
+    ),
+    new TableIndex({
+      name: 'idx_user_session_by_reason',
+      columnNames: ['realm', 'end_reason', 'ended_at', 'id'],
+    }),
+  ];
+}
 
 /**
  * What operators search by, and indexes for it. The sessions that are live get their keys from the sweep (search-key-filler.ts),
@@ -55,12 +62,12 @@ export class AddSearch1764050000000 implements MigrationInterface {
         session,
         missing.map((column) => column.clone()),
       );
-    await createIndices(queryRunner, 'user_session', INDICES);
+    await createIndices(queryRunner, 'user_session', indicesOf(queryRunner));
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
     const session = tablePath(queryRunner, 'user_session');
-    await dropIndices(queryRunner, 'user_session', INDICES);
+    await dropIndices(queryRunner, 'user_session', indicesOf(queryRunner));
     for (const column of COLUMNS) await queryRunner.dropColumn(session, column.name);
   }
 }

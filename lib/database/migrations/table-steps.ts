@@ -16,16 +16,21 @@ export const text = (name: string, length: number): TableColumnOptions => ({
 export const number = (name: string): TableColumnOptions => ({ name, type: 'bigint' });
 export const primary = (column: TableColumnOptions): TableColumnOptions => ({ ...column, isPrimary: true });
 
+/** MySQL or MariaDB. */
+export function isMysql({ dataSource }: QueryRunner): boolean {
+  return ['mysql', 'mariadb'].includes(dataSource.options.type);
+}
+
 /** Creates those of the tables that are not there. */
 export async function createTables(queryRunner: QueryRunner, tables: readonly TableShape[]): Promise<void> {
-  const isMysql = ['mysql', 'mariadb'].includes(queryRunner.dataSource.options.type);
+  const onMysql = isMysql(queryRunner);
   for (const { name, columns, indices } of tables) {
     const path = tablePath(queryRunner, name);
     if (await queryRunner.hasTable(path)) continue;
-    await queryRunner.createTable(new Table({ name: path, columns, indices, ...(isMysql && { engine: 'InnoDB' }) }));
+    await queryRunner.createTable(new Table({ name: path, columns, indices, ...(onMysql && { engine: 'InnoDB' }) }));
     // Names of devices hold any character, the default of the database may not; and texts of two character sets cannot be
     // compared by an index.
-    if (isMysql) {
+    if (onMysql) {
       await queryRunner.query(`ALTER TABLE ${quotedTablePath(queryRunner, name)} CONVERT TO CHARACTER SET utf8mb4`);
     }
   }
