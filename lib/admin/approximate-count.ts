@@ -4,8 +4,9 @@ import type { OnlineFilter } from '../database/online-filter.js';
 /** Up to so many are counted for each page, where that is quick: not slow twice in a row, as it may be once by chance. */
 const EXACT_UP_TO = 1000;
 const QUICK_MS = 40;
-/** How long a list waits for its total. */
+/** How long a list waits for its total, and for how long none waits any more after one has waited in vain. */
 const PATIENCE_MS = 1000;
+const IMPATIENCE_MS = 60_000;
 const KEEP_MS = 10_000;
 /** Older ones are not shown. */
 const TOO_OLD_MS = 60_000;
@@ -15,7 +16,7 @@ export interface Total {
   readonly total: number;
   /** True where `total` was counted some seconds ago, up to a minute: from 1,000 sessions on, or where to count them takes its time. */
   readonly totalIsEstimate: boolean;
-  /** True where nobody knows yet how many there are besides. */
+  /** True where nobody knows how many there are besides. */
   readonly totalIsMinimum?: boolean;
 }
 
@@ -23,6 +24,10 @@ interface Kept {
   /** The last count that is done; undefined before the first is. */
   done?: number;
   running?: Promise<number>;
+  /** How many there are at least, as far as the count has come. */
+  atLeast: number;
+  /** Until then lists do not wait for the first count, and do not begin one. */
+  impatientUntil: number;
   countedAt: number;
   wasSlow: boolean;
 }
@@ -37,12 +42,18 @@ export class ApproximateCount {
   /** @param count counts the sessions of a filter up to a cap */
   constructor(private readonly count: (filter: OnlineFilter, cap: number) => Promise<number>) {}
 
-  /** For a list, which is worth more than its total: it is answered without one if that takes too long or fails. */
+  /**
+   * For a list, which is worth more than its total: it is answered without one if that takes too long or fails. A count that
+   * takes too long is not even begun for the next ones, or a database that is slow at it would do nothing else.
+   */
   async forList(filter: OnlineFilter): Promise<Total> {
+    const kept = this.keptOf(JSON.stringify(filter));
+    if (kept.done === undefined && performance.now() < kept.impatientUntil) return minimumOf(kept);
     try {
       return await withDeadline(this.of(filter), PATIENCE_MS);
     } catch {
-      return { total: 0, totalIsEstimate: true, totalIsMinimum: true };
+      if (kept.running) kept.impatientUntil = performance.now() + IMPATIENCE_MS;
+      return minimumOf(kept);
     }
   }
 
@@ -61,7 +72,7 @@ export class ApproximateCount {
   private keptOf(key: string): Kept {
     let kept = this.kept.get(key);
     if (!kept) {
-      kept = { countedAt: -Infinity, wasSlow: false };
+      kept = { countedAt: -Infinity, wasSlow: false, atLeast: 0, impatientUntil: -Infinity };
       if (this.kept.size >= MAX_KEPT) this.kept.delete(this.kept.keys().next().value!);
       this.kept.set(key, kept);
     }
@@ -71,7 +82,9 @@ export class ApproximateCount {
   private refresh(key: string, kept: Kept, filter: OnlineFilter): void {
     if (kept.running) return;
     kept.running = this.countFor(key, kept, filter).finally(() => delete kept.running);
-    kept.running.catch(() => this.kept.delete(key));
+    kept.running.catch(() => {
+      if (performance.now() >= kept.impatientUntil) this.kept.delete(key);
+    });
   }
 
   private async countFor(key: string, kept: Kept, filter: OnlineFilter): Promise<number> {
@@ -79,6 +92,7 @@ export class ApproximateCount {
     let total = await this.count(filter, EXACT_UP_TO + 1);
     const isSlow = performance.now() - began >= QUICK_MS;
     if (total > EXACT_UP_TO) {
+      kept.atLeast = total;
       total = await this.count(filter, Number.MAX_SAFE_INTEGER);
     } else if (!isSlow) {
       this.kept.delete(key);
@@ -90,4 +104,8 @@ export class ApproximateCount {
     kept.countedAt = performance.now();
     return total;
   }
+}
+
+function minimumOf({ atLeast }: Kept): Total {
+  return { total: atLeast, totalIsEstimate: true, totalIsMinimum: true };
 }

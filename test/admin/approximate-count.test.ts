@@ -7,17 +7,18 @@ const UNKNOWN = { total: 0, totalIsEstimate: true, totalIsMinimum: true };
 describe('the total of a list', () => {
   let sessions: number;
   let takesMs: number;
+  let failsAbove: number;
   let caps: number[];
   let count: ApproximateCount;
 
   beforeEach(() => {
     jest.useFakeTimers();
-    [sessions, takesMs, caps] = [7, 0, []];
+    [sessions, takesMs, failsAbove, caps] = [7, 0, Infinity, []];
     count = new ApproximateCount(async (_filter, cap) => {
       caps.push(cap);
       const found = Math.min(sessions, cap);
       if (takesMs > 0) await new Promise((resolve) => setTimeout(resolve, takesMs));
-      if (sessions < 0) throw new Error('The database is away.');
+      if (sessions < 0 || cap > failsAbove) throw new Error('The database is away.');
       return found;
     });
   });
@@ -70,9 +71,24 @@ describe('the total of a list', () => {
 
   it('keeps nobody waiting for longer than a second, and is there when it is counted', async () => {
     [sessions, takesMs] = [5000, 900];
-    expect(await ask()).toEqual(UNKNOWN);
+    expect(await ask()).toEqual({ ...UNKNOWN, total: 1001 });
     expect(await ask()).toEqual({ total: 5000, totalIsEstimate: true });
     expect(caps).toHaveLength(2);
+  });
+
+  it('keeps no other page waiting for a minute once one has waited in vain, and is not begun meanwhile', async () => {
+    [sessions, takesMs] = [5000, 4000];
+    failsAbove = 1001;
+    expect(await ask()).toEqual(UNKNOWN);
+    await jest.advanceTimersByTimeAsync(8000);
+    const began = performance.now();
+    expect(await count.forList(FILTER)).toEqual({ ...UNKNOWN, total: 1001 });
+    expect(await count.forList(FILTER)).toEqual({ ...UNKNOWN, total: 1001 });
+    expect(performance.now()).toBe(began);
+    expect(caps).toHaveLength(2);
+    [takesMs, failsAbove] = [0, Infinity];
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(await ask()).toEqual({ total: 5000, totalIsEstimate: true });
   });
 
   it('is kept where few are counted slowly twice in a row', async () => {
