@@ -29,7 +29,7 @@ export interface PollResult extends MemberList {
   readonly measuredAt: number;
   /** False if the row of this node was missing and has been put back, as after a long pause. */
   readonly wasRegistered: boolean;
-  /** Changes of verdicts since the time that was asked for. */
+  /** Changes of verdicts since the time that was asked for. Those that earlier polls have told of may be left out. */
   readonly changes: readonly SessionChange[];
 }
 
@@ -44,7 +44,8 @@ export interface Membership {
   /**
    * Renews the row of a node and then reads: whoever has written its row before this read is seen by it. A poll that comes
    * late never undoes what a later one has written; it rejects.
-   * @param changesSince changes from this time on are wanted; null for none
+   * @param changesSince changes from this time on are wanted; null for none. If it is earlier than that of the poll before, all
+   *   are told, whatever was told before
    */
   poll(node: MemberState, changesSince: number | null): Promise<PollResult>;
 

@@ -1,5 +1,6 @@
 import type { MemberList, MemberRow, MemberState, Membership, PollResult } from '../core/membership.js';
 import { SessionError } from '../core/session-error.js';
+import { ChangeLogReader } from './change-log-reader.js';
 import type { Engine, RunOptions } from './engine.js';
 import { isGone, processIdentity } from './process-identity.js';
 import { type Row, list, sql } from './sql.js';
@@ -9,6 +10,7 @@ import type { Tables } from './tables.js';
 export class TypeOrmMembership implements Membership {
   private readonly process = processIdentity();
   private readonly options: RunOptions;
+  private readonly changeLog: ChangeLogReader;
 
   /** @param budgetMs time that each call may take */
   constructor(
@@ -18,6 +20,7 @@ export class TypeOrmMembership implements Membership {
     budgetMs: number,
   ) {
     this.options = { lane: 'control', budgetMs };
+    this.changeLog = new ChangeLogReader(engine, tables, realm, this.options);
   }
 
   async poll({ id, ...state }: MemberState, changesSince: number | null): Promise<PollResult> {
@@ -53,7 +56,7 @@ export class TypeOrmMembership implements Membership {
       ),
       measuredAt,
       wasRegistered: renewed.affected > 0,
-      changes: changesSince === null ? [] : await this.changesSince(changesSince),
+      changes: changesSince === null ? [] : await this.changeLog.changesSince(changesSince),
     };
   }
 
@@ -82,14 +85,6 @@ export class TypeOrmMembership implements Membership {
       this.options,
     );
     return rows;
-  }
-
-  private async changesSince(since: number): Promise<PollResult['changes']> {
-    const { rows } = await this.engine.read(
-      sql`SELECT session_id, version FROM ${this.tables.change} WHERE realm = ${this.realm} AND at >= ${since}`,
-      this.options,
-    );
-    return rows.map((row) => ({ sessionId: String(row.session_id), version: Number(row.version) }));
   }
 
   private async remove(ids: readonly string[]): Promise<void> {
