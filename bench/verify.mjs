@@ -2,8 +2,8 @@ import { startChild } from './support/child.mjs';
 import { loadGenerator } from './support/load.mjs';
 import { interleaved, median, ratioText, short } from './support/rounds.mjs';
 
-/** Adapters, and how many processes of each variant. Those of Express differ most. */
-const PROCESSES = { Express: 2, Fastify: 1 };
+/** Adapters, and how many processes of each variant. They differ. */
+const PROCESSES = { Express: 2, Fastify: 2 };
 const QUICK = { Express: 1, Fastify: 1 };
 /** So that neither route has it better for its place. */
 const ABBA = ['/open', '/read', '/read', '/open'];
@@ -20,6 +20,12 @@ const VARIANTS = [
     setting: 'bare',
   },
   { route: 'a guard that always says yes', file: 'support/own-variants.mjs', start: 'startBare', setting: 'guarded' },
+  {
+    route: 'a guard that hashes the token and looks it up in a Map',
+    file: 'support/own-variants.mjs',
+    start: 'startLookup',
+    setting: 'default',
+  },
   ...[
     ['AuthGuard, from the near cache', 'near cache'],
     ['AuthGuard, from Redis, near cache off', 'Redis'],
