@@ -1,5 +1,6 @@
 import { withDeadline } from '../core/deadline.js';
 import type { OnlineFilter } from '../database/online-filter.js';
+import type { OnlineQueries } from '../database/online-queries.js';
 
 /** Up to so many are counted for each page, where that is quick: not slow twice in a row, as it may be once by chance. */
 const EXACT_UP_TO = 1000;
@@ -39,8 +40,7 @@ interface Kept {
 export class ApproximateCount {
   private readonly kept = new Map<string, Kept>();
 
-  /** @param count counts the sessions of a filter up to a cap */
-  constructor(private readonly count: (filter: OnlineFilter, cap: number) => Promise<number>) {}
+  constructor(private readonly sessions: Pick<OnlineQueries, 'count' | 'estimate'>) {}
 
   /**
    * For a list, which is worth more than its total: it is answered without one if that takes too long or fails. A count that
@@ -57,7 +57,7 @@ export class ApproximateCount {
     }
   }
 
-  /** Rejects as `count` does. */
+  /** Rejects as the count does. */
   async of(filter: OnlineFilter): Promise<Total> {
     const key = JSON.stringify(filter);
     const kept = this.keptOf(key);
@@ -89,11 +89,11 @@ export class ApproximateCount {
 
   private async countFor(key: string, kept: Kept, filter: OnlineFilter): Promise<number> {
     const began = performance.now();
-    let total = await this.count(filter, EXACT_UP_TO + 1);
+    let total = await this.sessions.count(filter, EXACT_UP_TO + 1);
     const isSlow = performance.now() - began >= QUICK_MS;
     if (total > EXACT_UP_TO) {
       kept.atLeast = total;
-      total = await this.count(filter, Number.MAX_SAFE_INTEGER);
+      total = await this.sessions.estimate(filter);
     } else if (!isSlow) {
       this.kept.delete(key);
     } else if (!kept.wasSlow) {

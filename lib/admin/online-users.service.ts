@@ -66,7 +66,7 @@ export class OnlineUsersService {
     private readonly queries: SessionQueries,
     private readonly tokens: TokenService,
   ) {
-    this.counts = new ApproximateCount((filter, cap) => this.online.count(filter, cap));
+    this.counts = new ApproximateCount(this.online);
   }
 
   /** The live sessions of all users. */

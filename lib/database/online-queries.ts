@@ -133,6 +133,20 @@ export class OnlineQueries extends RealmQueries {
     return Number(rows[0]?.total);
   }
 
+  /**
+   * The same without a cap, but for sessions whose time has run out since the last sweep, which it counts as well: what one
+   * condition holds for is counted in indexes alone, many times faster than the rows themselves.
+   */
+  async estimate(filter: OnlineFilter): Promise<number> {
+    const [condition, ...others] = conditionsOf(filter);
+    if (others.length > 0) return this.count(filter, Number.MAX_SAFE_INTEGER);
+    const ids = (where: readonly Statement[]) =>
+      sql`SELECT id FROM ${this.tables.session} WHERE ${every([sql`realm = ${this.realm} AND status = 'live'`, ...where])}`;
+    const parts = condition?.ranges.map(({ where }) => ids([where])) ?? [ids([])];
+    const rows = await this.rows(sql`SELECT COUNT(*) AS total FROM (${join(parts, ' UNION ')}) AS counted`);
+    return Number(rows[0]?.total);
+  }
+
   private async found(columns: Statement, filter: OnlineFilter, order: Keyset, portion: Portion) {
     return this.portion(await this.selection(columns, filter, order, portion), order, portion);
   }

@@ -14,13 +14,14 @@ describe('the total of a list', () => {
   beforeEach(() => {
     jest.useFakeTimers();
     [sessions, takesMs, failsAbove, caps] = [7, 0, Infinity, []];
-    count = new ApproximateCount(async (_filter, cap) => {
+    const upTo = async (cap: number) => {
       caps.push(cap);
       const found = Math.min(sessions, cap);
       if (takesMs > 0) await new Promise((resolve) => setTimeout(resolve, takesMs));
       if (sessions < 0 || cap > failsAbove) throw new Error('The database is away.');
       return found;
-    });
+    };
+    count = new ApproximateCount({ count: (_filter, cap) => upTo(cap), estimate: () => upTo(Infinity) });
   });
 
   afterEach(() => {

@@ -111,6 +111,8 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
   it('finds the same whether a filter holds for few or for many', async () => {
     const scope = { ...runtime.database, realm: runtime.queries.realm, clock, budgetMs: 5000 };
     const filters: OnlineFilter[] = [
+      {},
+      { deviceType: 'phone' },
       { prefix: 'user-1' },
       { prefix: '192.0.2.', prefixIp: ipRange('192.0.2.')! },
       { ip: ipRange('198.51.100.0/24')! },
@@ -126,6 +128,7 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
         expect(found.length).toBeGreaterThan(3);
         expect(await many!.list(filter, sort, portion)).toEqual(found);
         expect([await few!.count(filter, 1000), await many!.count(filter, 1000)]).toEqual([found.length, found.length]);
+        expect(await few!.estimate(filter)).toBe(found.length);
       }
       for (const portion of [
         { from: null, backwards: false, limit: 4 },
