@@ -11,7 +11,7 @@ describe.each(databaseKinds)('the tables on $name', ({ create }) => {
   const opened: Sessions[] = [];
 
   beforeEach(async () => {
-    database = await create();
+    database = await create({ empty: true });
     application = await new DataSource({
       ...database.options,
       entities: [...sessionEntities],

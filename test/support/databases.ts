@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataSource, type DataSourceOptions } from 'typeorm';
+import { createMigrated, onServer } from './migrated-database.js';
 
 /** The driver of embedded databases, compatible with better-sqlite3. */
 export const libsql: unknown = createRequire(import.meta.url)('libsql');
@@ -18,16 +19,21 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
+interface CreateOptions {
+  readonly empty?: boolean;
+}
+
 export interface DatabaseKind {
   readonly name: 'sqlite' | 'postgres' | 'mariadb';
-  readonly create: () => Promise<TestDatabase>;
+  /** On a server, with the tables of the library as they are after its first start, unless it is to be empty. */
+  readonly create: (options?: CreateOptions) => Promise<TestDatabase>;
 }
 
 /** The engines that everything must work on. The servers are started by global-setup.mjs. */
 export const databaseKinds: readonly DatabaseKind[] = [
   { name: 'sqlite', create: () => createSqlite() },
-  { name: 'postgres', create: () => createOnServer('postgres', 'TEST_POSTGRES_URL') },
-  { name: 'mariadb', create: () => createOnServer('mariadb', 'TEST_MARIADB_URL') },
+  { name: 'postgres', create: (options) => createOnServer('postgres', 'TEST_POSTGRES_URL', options) },
+  { name: 'mariadb', create: (options) => createOnServer('mariadb', 'TEST_MARIADB_URL', options) },
 ];
 
 /** The kinds with these names. */
@@ -54,19 +60,26 @@ export async function createSqlite(parent = tmpdir()): Promise<TestDatabase> {
   };
 }
 
-async function createOnServer(type: 'postgres' | 'mariadb', variable: string): Promise<TestDatabase> {
+async function createOnServer(
+  type: 'postgres' | 'mariadb',
+  variable: string,
+  { empty = false }: CreateOptions = {},
+): Promise<TestDatabase> {
   const server = process.env[variable];
   if (!server) throw new Error(`${variable} is not set; run the tests with npm test`);
   const name = `test_${randomBytes(6).toString('hex')}`;
   const url = new URL(server);
   url.pathname = `/${name}`;
-  await onServer({ type, url: server }, `CREATE DATABASE ${name}`);
+  if (empty) await onServer(type, server, (query) => query(`CREATE DATABASE ${name}`));
+  else await createMigrated(type, server, name);
   return {
     options: { type, url: url.href },
     url: url.href,
     drop: async () => {
       const stored = await rowsOf({ type, url: url.href });
-      await onServer({ type, url: server }, `DROP DATABASE ${name}${type === 'postgres' ? ' WITH (FORCE)' : ''}`);
+      await onServer(type, server, (query) =>
+        query(`DROP DATABASE ${name}${type === 'postgres' ? ' WITH (FORCE)' : ''}`),
+      );
       refuseTokens(stored);
     },
   };
@@ -91,10 +104,4 @@ async function rowsOf(options: DataSourceOptions): Promise<string> {
   const rows = await Promise.all(names.map((name) => source.query<unknown>(`SELECT * FROM ${name}`)));
   await source.destroy();
   return JSON.stringify(rows);
-}
-
-async function onServer(options: DataSourceOptions, statement: string): Promise<void> {
-  const dataSource = await new DataSource(options).initialize();
-  await dataSource.query(statement);
-  await dataSource.destroy();
 }
