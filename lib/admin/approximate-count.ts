@@ -4,7 +4,7 @@ import type { OnlineQueries } from '../database/online-queries.js';
 
 /** Up to so many are counted for each page, where that is quick: not slow twice in a row, as it may be once by chance. */
 const EXACT_UP_TO = 1000;
-const QUICK_MS = 40;
+const QUICK_MS = 10;
 /** How long a list waits for its total, and for how long none waits any more after one has waited in vain. */
 const PATIENCE_MS = 1000;
 const IMPATIENCE_MS = 60_000;
