@@ -4,7 +4,7 @@ import type { OnlineQueries } from '../database/online-queries.js';
 
 /** Up to so many are counted for each page, where that is quick: not slow twice in a row, as it may be once by chance. */
 const EXACT_UP_TO = 1000;
-const QUICK_MS = 10;
+const QUICK_MS = 40;
 /** How long a list waits for its total, and for how long none waits any more after one has waited in vain. */
 const PATIENCE_MS = 1000;
 const IMPATIENCE_MS = 60_000;
@@ -91,8 +91,8 @@ export class ApproximateCount {
     const began = performance.now();
     let total = await this.sessions.count(filter, EXACT_UP_TO + 1);
     const isSlow = performance.now() - began >= QUICK_MS;
+    kept.atLeast = total;
     if (total > EXACT_UP_TO) {
-      kept.atLeast = total;
       total = await this.sessions.estimate(filter);
     } else if (!isSlow) {
       this.kept.delete(key);

@@ -134,8 +134,8 @@ export class OnlineQueries extends RealmQueries {
   }
 
   /**
-   * The same without a cap, but for sessions whose time has run out since the last sweep, which it counts as well: what one
-   * condition holds for is counted in indexes alone, many times faster than the rows themselves.
+   * The same without a cap, but for sessions whose time has run out since the last sweep, which it counts as well: so that what
+   * one condition holds for can be counted in indexes, which have no row's time.
    */
   async estimate(filter: OnlineFilter): Promise<number> {
     const [condition, ...others] = conditionsOf(filter);

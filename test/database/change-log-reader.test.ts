@@ -32,7 +32,7 @@ describe.each(databaseKinds)('the change log on $name', ({ create }) => {
     await database.drop();
   });
 
-  /** Changes of as many sessions at each of the moments, `<name>-0` and so on. */
+  /** Changes of as many sessions at each of the moments, `<name>-<moment>-<number>`. */
   async function log(name: string, moments: readonly number[], each: number): Promise<void> {
     const rows = moments.flatMap((at) => Array.from({ length: each }, (_, index) => ({ at, index })));
     for (let from = 0; from < rows.length; from += 500) {
@@ -80,11 +80,7 @@ describe.each(databaseKinds)('the change log on $name', ({ create }) => {
   it('is read from the first new moment on where there are too many to name', async () => {
     await log('a', moments(2), 300);
     expect(await told(START)).toHaveLength(600);
-    await log(
-      'b',
-      moments(1200).slice(600), // 600 moments
-      1,
-    );
+    await log('b', moments(1200).slice(600), 1);
     expect(await told(START)).toHaveLength(600);
     expect(await told(START)).toEqual([]);
   });
