@@ -1,4 +1,4 @@
-import type { DataSource } from 'typeorm';
+import type { DataSource, MigrationInterface } from 'typeorm';
 import type { Dialect } from './dialect.js';
 import type { SqliteConnection } from './sqlite-engine.js';
 
@@ -33,16 +33,34 @@ async function migrateServer(dataSource: DataSource, dialect: Dialect): Promise<
  */
 async function migrateFile(dataSource: DataSource): Promise<void> {
   const { databaseConnection: connection } = dataSource.driver as unknown as { databaseConnection: SqliteConnection };
-  const runner = dataSource.createQueryRunner();
   for (const migration of dataSource.migrations) {
     const name = migration.name ?? migration.constructor.name;
-    if (hasRun(connection, name)) continue;
+    const statements = await record(connection, dataSource, migration, name);
+    if (statements) runInOneGo(connection, name, statements);
+  }
+}
+
+/**
+ * What a migration would run; null if it has run. All that it looks at is of one moment, whatever another process that
+ * migrates the same file commits meanwhile.
+ */
+async function record(
+  connection: SqliteConnection,
+  dataSource: DataSource,
+  migration: MigrationInterface,
+  name: string,
+): Promise<readonly string[] | null> {
+  const runner = dataSource.createQueryRunner();
+  connection.exec('BEGIN');
+  try {
+    if (hasRun(connection, name)) return null;
     runner.enableSqlMemory();
     await migration.up(runner);
-    const statements = runner.getMemorySql().upQueries.map(({ query }) => query);
+    return runner.getMemorySql().upQueries.map(({ query }) => query);
+  } finally {
     runner.clearSqlMemory();
     runner.disableSqlMemory();
-    runInOneGo(connection, name, statements);
+    connection.exec('COMMIT');
   }
 }
 

@@ -12,6 +12,9 @@ import { type Sessions, startSessions } from '../support/sessions.js';
 // In memory where there is such a place: the event loop is to be measured, not the disk.
 const place = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
+/** Longest standstill of the event loop while a queue is worked off, as a share of the time which that takes. */
+const MOST_OF_QUEUE = 0.25;
+
 /** Measures, in a thread that does nothing else, for how long the machine lets a thread wait. Milliseconds. */
 async function measureMachine<T>(work: () => Promise<T>): Promise<number> {
   const worker = new Worker(
@@ -78,24 +81,28 @@ describe('an application that shares its SQLite file with the library', () => {
       const { accessToken } = await sessions.tokens.login(user);
       logins.push({ user, token: accessToken });
     };
+    let queueMs = NaN;
     const load = async () => {
       for (let round = 0; round < 40 || (kept.length < 60 && round < 4000); round++) {
         await Promise.all(Array.from({ length: 5 }, (_, index) => login(`user-${(round * 5 + index) % 50}`)));
         await Promise.all(logins.slice(-5).map(({ token }) => sessions.tokens.verify(token)));
       }
       // A queue of logins for one account, and of lookups, at once.
+      const began = performance.now();
       await Promise.all(Array.from({ length: 200 }, () => login('user-0')));
       await Promise.all(logins.slice(-400).map(({ token }) => sessions.tokens.verify(token)));
+      queueMs = performance.now() - began;
     };
     // A busy machine stops any thread for a while; what this one waited beyond that is its own doing. Chance may still
-    // hit it alone, but does not do so every time, as work that holds up the loop does.
-    let ownStandstillMs = Infinity;
-    for (let attempt = 0; attempt < 5 && ownStandstillMs >= 50; attempt++) {
+    // hit it alone, but does not do so every time, as work that holds up the loop does. A queue that is worked off in one turn
+    // holds it up for as long as it takes, whatever the machine is like.
+    let standstill = Infinity;
+    for (let attempt = 0; attempt < 5 && standstill >= MOST_OF_QUEUE; attempt++) {
       const delay = monitorEventLoopDelay({ resolution: 1 });
       delay.enable();
       const machineMs = await measureMachine(load);
       delay.disable();
-      ownStandstillMs = delay.max / 1e6 - machineMs;
+      standstill = (delay.max / 1e6 - machineMs) / queueMs;
     }
     done = true;
     await running;
@@ -106,10 +113,17 @@ describe('an application that shares its SQLite file with the library', () => {
     expect(notes.map(({ text }) => text.replace(/ after.*/, ''))).toEqual(kept);
     for (let index = 0; index < 50; index++) {
       const own = logins.filter(({ user }) => user === `user-${index}`);
-      const answers = await Promise.all(own.map(({ token }) => sessions.tokens.verify(token)));
-      expect(answers.map(({ status }) => status)).toEqual([...own.slice(1).map(() => 'INVALID'), 'VALID']);
+      const statuses: string[] = [];
+      // Some at a time: on a slow machine there may be more than can be answered within one budget.
+      for (let from = 0; from < own.length; from += 100) {
+        const answers = await Promise.all(
+          own.slice(from, from + 100).map(({ token }) => sessions.tokens.verify(token)),
+        );
+        statuses.push(...answers.map(({ status }) => status));
+      }
+      expect(statuses).toEqual([...own.slice(1).map(() => 'INVALID'), 'VALID']);
     }
-    expect(ownStandstillMs).toBeLessThan(50);
+    expect(standstill).toBeLessThan(MOST_OF_QUEUE);
   });
 
   it('keeps what the library committed while its own transaction was open and then rolled back', async () => {
