@@ -53,7 +53,10 @@ export class NearCache {
   set(copy: NearCopy): void {
     const known = this.copies.peek(copy.record.id);
     const isLater = known && (known.record.version > copy.record.version || known.readAt > copy.readAt);
-    if (!isLater) this.copies.set(copy.record.id, { ...copy, isDropped: false, usedAt: -Infinity });
+    if (isLater) return;
+    const { record, readAt, agesAt, goneAt } = copy;
+    // One by one, as in VerifiedTokens.
+    this.copies.set(record.id, { record, readAt, agesAt, goneAt, isDropped: false, usedAt: -Infinity });
   }
 
   /** Drops the copy of a session if its version is lower than this. */

@@ -4,6 +4,11 @@ import type { RenewedToken } from '../core/verification.js';
 /** The user of the current request: the claims of the session, and the user's id. */
 export type CurrentSessionUser<C extends Claims = Claims> = Readonly<C & { userId: string }>;
 
+/** Made of entries, so that users with the same claims are of one hidden class (see VerifiedTokens). */
+export function userOf({ claims, userId }: Session): CurrentSessionUser {
+  return Object.freeze(Object.fromEntries([...Object.entries(claims), ['userId', userId]])) as CurrentSessionUser;
+}
+
 /** What a verified request is about. */
 export interface AuthenticatedSession {
   readonly user: CurrentSessionUser;

@@ -8,7 +8,7 @@ import type { VerifiedToken, VerifiedTokens } from '../core/verified-tokens.js';
 import type { RenewedToken, Verification } from '../core/verification.js';
 import type { Verifier } from '../core/verifier.js';
 import { readBearerCredential } from './bearer-credential.js';
-import type { AuthenticatedSession, CurrentSessionUser, GuardedRequest } from './current-session.js';
+import { type AuthenticatedSession, type CurrentSessionUser, type GuardedRequest, userOf } from './current-session.js';
 import { describeError } from './describe-error.js';
 import { type HttpAnswer, answerFor, endDetails } from './http-answer.js';
 import { type RouteRules, brokenRule } from './route-rules.js';
@@ -178,7 +178,7 @@ export class SessionAuthenticator {
 
   private resultFor(session: Session, strict: boolean, renewed: RenewedToken | null = null): AuthenticatedSession {
     let user = this.users.get(session);
-    if (!user) this.users.set(session, (user = Object.freeze({ ...session.claims, userId: session.userId })));
+    if (!user) this.users.set(session, (user = userOf(session)));
     return { user, session, strict, renewed, by: this };
   }
 
