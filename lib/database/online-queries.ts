@@ -1,6 +1,6 @@
 import type { SessionRecord } from '../core/session.js';
 import { FilterPlans } from './filter-plans.js';
-import { Keyset, type Portion, type Position, every, inListOrder } from './keyset.js';
+import { Keyset, type Portion, type Position, every } from './keyset.js';
 import { type IndexRange, type OnlineFilter, conditionsOf } from './online-filter.js';
 import { RealmQueries, type RealmScope } from './realm-queries.js';
 import { SESSION_COLUMNS, optional, toRecords, toUserId, usableAt } from './session-rows.js';
@@ -107,7 +107,7 @@ export class OnlineQueries extends RealmQueries {
     const columns = raw('user_search, user_key');
     const group = sql` GROUP BY ${columns}`;
     const select = await this.selection(columns, filter, USER_ORDER, portion, group);
-    const found = await this.rows(sql`${select}${USER_ORDER.after(portion)}${group}${USER_ORDER.order(portion)}`);
+    const found = await this.portion(select, USER_ORDER, portion, group);
     if (found.length === 0) return [];
     const keys = found.map((row) => String(row.user_key));
     const rows = await this.rows(
@@ -116,7 +116,7 @@ export class OnlineQueries extends RealmQueries {
         WHERE user_key IN (${list(keys)}) AND ${usableAt(this.clock.now())}
         GROUP BY user_key, device_type`,
     );
-    return inListOrder(found, portion).flatMap((row) =>
+    return found.flatMap((row) =>
       toOnlineUser(
         row,
         rows.filter(({ user_key }) => user_key === row.user_key),

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.js';
 import type { Engine, RunOptions } from './engine.js';
 import { type Keyset, type Portion, inListOrder } from './keyset.js';
-import { type Row, type Statement, sql } from './sql.js';
+import { type Row, type Statement, raw, sql } from './sql.js';
 import type { Tables } from './tables.js';
 
 /** What queries are made with. */
@@ -34,8 +34,19 @@ export abstract class RealmQueries {
     return (await this.engine.read(statement, this.options)).rows;
   }
 
-  /** A portion of a list, in the order of the list. @param select a SELECT that ends with its conditions */
-  protected async portion(select: Statement, order: Keyset, portion: Portion): Promise<readonly Row[]> {
-    return inListOrder(await this.rows(sql`${select}${order.after(portion)}${order.order(portion)}`), portion);
+  /**
+   * A portion of a list, in the order of the list.
+   * @param select a SELECT that ends with its conditions
+   * @param group a GROUP BY
+   */
+  protected async portion(
+    select: Statement,
+    order: Keyset,
+    portion: Portion,
+    group = raw(''),
+  ): Promise<readonly Row[]> {
+    const { serial } = this.engine.dialect;
+    const rows = await this.rows(sql`${select}${serial}${order.after(portion)}${group}${order.order(portion)}`);
+    return inListOrder(rows, portion);
   }
 }

@@ -64,11 +64,12 @@ export class SightingQueries extends RealmQueries {
 
   /** Sessions are looked at for those of the portion only, not for all that are sorted. */
   private async list(conditions: readonly Statement[], portion: Portion): Promise<readonly SightingItem[]> {
+    const { serial } = this.engine.dialect;
     const order = SIGHTING_ORDER.order(portion);
     const rows = await this.rows(
       sql`SELECT g.session_id, g.ip, g.ip_key, g.first_at, g.last_at, s.user_id, s.user_name, s.device_type, s.device_name
         FROM (
-          SELECT g.* FROM ${this.tables.sighting} g WHERE ${every(conditions)}${SIGHTING_ORDER.after(portion)}${order}
+          SELECT g.* FROM ${this.tables.sighting} g WHERE ${every(conditions)}${serial}${SIGHTING_ORDER.after(portion)}${order}
         ) g LEFT JOIN ${this.tables.session} s ON s.id = g.session_id${order}`,
     );
     return inListOrder(rows, portion).map(toItem);
