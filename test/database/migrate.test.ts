@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { sessionEntities, sessionMigrations } from 'nestjs-latchkey';
-import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
+import { DataSource, type DataSourceOptions, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { dialectOf } from '../../lib/database/dialect.js';
 import { MIGRATIONS_TABLE, migrate } from '../../lib/database/migrate.js';
 import { type TestDatabase, createSqlite } from '../support/databases.js';
@@ -33,8 +33,8 @@ describe('an SQLite file that two processes migrate at the same time', () => {
       entities: [...sessionEntities],
       migrations: [...sessionMigrations],
       migrationsTableName: MIGRATIONS_TABLE,
-      ...{ enableWAL: true },
-    } as typeof database.options).initialize();
+      enableWAL: true,
+    } as DataSourceOptions).initialize();
   const dialect = dialectOf('better-sqlite3');
 
   beforeEach(async () => {
