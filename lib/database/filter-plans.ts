@@ -15,7 +15,16 @@ interface Known {
   readonly until: number;
 }
 
-interface Split {
+/** How a list is read that is not walked from its beginning to the end of the page. */
+export type FilterPlan = Finding | Splitting;
+
+/** Few sessions are found by this condition, and sorted. */
+interface Finding {
+  readonly by: Condition;
+}
+
+/** What is in the range of the column that the list is sorted by is walked; what is in the other ranges is little and is added. */
+interface Splitting {
   readonly own: IndexRange;
   readonly others: readonly IndexRange[];
   /** The other conditions. */
@@ -41,25 +50,25 @@ export class FilterPlans extends RealmQueries {
     super(scope);
   }
 
-  /** The condition to find sessions by; null where the list is better walked. @param limit sessions of a page */
-  async finder(conditions: readonly Condition[], limit: number): Promise<Condition | null> {
+  /**
+   * Null where the list is best walked.
+   * @param limit sessions of a page
+   * @param column that the list is sorted by first; null where what is found is not sorted
+   */
+  async planOf(conditions: readonly Condition[], limit: number, column: string | null): Promise<FilterPlan | null> {
     if (conditions.length === 0) return null;
     const few = this.fewOf(limit);
     const counts = await Promise.all(conditions.map((condition) => this.known(condition, few)));
     const fewest = Math.min(...counts);
-    return fewest > few ? null : conditions[counts.indexOf(fewest)]!;
+    if (fewest <= few) return { by: conditions[counts.indexOf(fewest)]! };
+    return this.splitting(conditions, few, column);
   }
 
-  /**
-   * The range of a condition that is one of the column which a list is sorted by, where the condition holds for many sessions,
-   * and its other ranges, where these have few; null where that is not so.
-   */
-  async split(conditions: readonly Condition[], column: string, limit: number): Promise<Split | null> {
+  private async splitting(conditions: readonly Condition[], few: number, column: string | null) {
     const condition = conditions.find(({ ranges }) => ranges.length > 1 && ranges.some((one) => one.column === column));
-    if (!condition || (await this.finder(conditions, limit))) return null;
+    if (!condition) return null;
     const own = condition.ranges.find((one) => one.column === column)!;
     const others = condition.ranges.filter((one) => one !== own);
-    const few = this.fewOf(limit);
     if ((await this.known(anyOf(others), few)) > few) return null;
     return { own, others, rest: conditions.filter((one) => one !== condition) };
   }

@@ -34,10 +34,19 @@ export class Keyset {
     return sql` AND ${beyond(this.columns, from, operator)}`;
   }
 
-  /** ORDER BY and LIMIT of the portion. Rows of a portion that is read backwards come in the reverse order. */
-  order({ backwards, limit }: Portion): Statement {
+  /**
+   * ORDER BY and LIMIT of the portion. Rows of a portion that is read backwards come in the reverse order.
+   * @param prefix of the names of the columns
+   */
+  order({ backwards, limit }: Portion, prefix = ''): Statement {
     const direction = this.descending !== backwards ? ' DESC' : '';
-    return sql` ORDER BY ${raw(this.columns.map(({ name }) => name + direction).join(', '))} LIMIT ${limit}`;
+    const keys = this.columns.map(({ name }) => prefix + name + direction);
+    return sql` ORDER BY ${raw(keys.join(', '))} LIMIT ${limit}`;
+  }
+
+  /** The columns under names with a prefix, for rows that are joined with others which have the same columns. */
+  prefixed(prefix: string): Statement {
+    return raw(this.columns.map(({ name }) => `${name} AS ${prefix}${name}`).join(', '));
   }
 }
 

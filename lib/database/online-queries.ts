@@ -1,7 +1,7 @@
 import type { SessionRecord } from '../core/session.js';
-import { FilterPlans } from './filter-plans.js';
-import { Keyset, type Portion, type Position, every } from './keyset.js';
-import { type IndexRange, type OnlineFilter, conditionsOf } from './online-filter.js';
+import { type FilterPlan, FilterPlans } from './filter-plans.js';
+import { Keyset, type Portion, type Position, every, inListOrder } from './keyset.js';
+import { type IndexRange, type OnlineFilter, anyOf, conditionsOf } from './online-filter.js';
 import { RealmQueries, type RealmScope } from './realm-queries.js';
 import { SESSION_COLUMNS, optional, toRecords, toUserId, usableAt } from './session-rows.js';
 import { type Row, type Statement, join, list, raw, sql } from './sql.js';
@@ -23,6 +23,12 @@ export const USER_ORDER = new Keyset(
     { name: 'user_key', kind: 'hex' },
   ],
   false,
+);
+
+/** All that a list may be filtered, sorted and grouped by, and the id: what is found is sorted with this small part of its rows. */
+const SORTED_COLUMNS = raw(
+  `id, realm, status, usable_until, user_key, user_search, name_search, device_search, device_type, login_method, ip_key,
+   last_ip_key, created_at, last_seen_at`,
 );
 
 /** A count is planned as a page of so many, which is how most lists are read that it stands above. */
@@ -60,15 +66,14 @@ export class OnlineQueries extends RealmQueries {
 
   /** Live sessions in an order. */
   async list(filter: OnlineFilter, sort: OnlineSort, portion: Portion): Promise<readonly SessionRecord[]> {
-    const columns = sort === 'user' ? sql`${SESSION_COLUMNS}, ${raw('user_search')}` : SESSION_COLUMNS;
-    return toRecords(await this.found(columns, filter, ONLINE_ORDERS[sort], portion));
+    return toRecords(await this.sessions(filter, ONLINE_ORDERS[sort], portion));
   }
 
   /** All of them in the order of logins, portion by portion as they are asked for. */
   async *portions(filter: OnlineFilter, limit: number): AsyncGenerator<readonly SessionRecord[]> {
     let from: Position | null = null;
     do {
-      const rows = await this.found(SESSION_COLUMNS, filter, ONLINE_ORDERS.login, { from, backwards: false, limit });
+      const rows = await this.sessions(filter, ONLINE_ORDERS.login, { from, backwards: false, limit });
       yield toRecords(rows);
       const last = rows.at(limit - 1);
       from = last ? [Number(last.created_at), String(last.id)] : null;
@@ -80,7 +85,13 @@ export class OnlineQueries extends RealmQueries {
     filter: OnlineFilter,
     portion: Portion,
   ): Promise<readonly { readonly id: string; readonly at: number }[]> {
-    const rows = await this.found(raw('id, created_at'), filter, ONLINE_ORDERS.login, portion);
+    const order = ONLINE_ORDERS.login;
+    const plan = await this.planOf(filter, order, portion);
+    const rows = await this.portion(
+      this.selection(raw('id, created_at'), filter, plan, order, portion),
+      order,
+      portion,
+    );
     return rows.map((row) => ({ id: String(row.id), at: Number(row.created_at) }));
   }
 
@@ -106,7 +117,8 @@ export class OnlineQueries extends RealmQueries {
   async users(filter: OnlineFilter, portion: Portion): Promise<readonly OnlineUser[]> {
     const columns = raw('user_search, user_key');
     const group = sql` GROUP BY ${columns}`;
-    const select = await this.selection(columns, filter, USER_ORDER, portion, group);
+    const plan = await this.planOf(filter, USER_ORDER, portion);
+    const select = this.selection(columns, filter, plan, USER_ORDER, portion, group);
     const found = await this.portion(select, USER_ORDER, portion, group);
     if (found.length === 0) return [];
     const keys = found.map((row) => String(row.user_key));
@@ -126,9 +138,9 @@ export class OnlineQueries extends RealmQueries {
 
   /** How many live sessions there are, counted up to `cap`. */
   async count(filter: OnlineFilter, cap: number): Promise<number> {
+    const plan = await this.plans.planOf(conditionsOf(filter), COUNTED_AS_PAGE, null);
     const rows = await this.rows(
-      sql`SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM ${await this.source(filter, COUNTED_AS_PAGE)}
-        WHERE ${this.where(filter)} LIMIT ${cap}) AS counted`,
+      sql`SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM ${this.source(plan)} WHERE ${this.where(filter)} LIMIT ${cap}) AS counted`,
     );
     return Number(rows[0]?.total);
   }
@@ -147,46 +159,61 @@ export class OnlineQueries extends RealmQueries {
     return Number(rows[0]?.total);
   }
 
-  private async found(columns: Statement, filter: OnlineFilter, order: Keyset, portion: Portion) {
-    return this.portion(await this.selection(columns, filter, order, portion), order, portion);
+  /** A portion of a list, with all that is on record of its sessions. */
+  private async sessions(filter: OnlineFilter, order: Keyset, portion: Portion): Promise<readonly Row[]> {
+    const plan = await this.planOf(filter, order, portion);
+    const { session } = this.tables;
+    if (!plan)
+      return this.portion(sql`SELECT ${SESSION_COLUMNS} FROM ${session} WHERE ${this.where(filter)}`, order, portion);
+    const places = this.cut(this.selection(order.prefixed('place_'), filter, plan, order, portion), order, portion);
+    const rows = await this.rows(
+      sql`SELECT ${SESSION_COLUMNS} FROM (${places}) AS places JOIN ${session} ON id = place_id${order.order(portion, 'place_')}`,
+    );
+    return inListOrder(rows, portion);
+  }
+
+  private planOf(filter: OnlineFilter, order: Keyset, { limit }: Portion): Promise<FilterPlan | null> {
+    return this.plans.planOf(conditionsOf(filter), limit, order.columns[0]!.name);
   }
 
   /**
    * A SELECT that ends with its conditions, of sessions in which a portion of the list is. What is found by the column that the list
    * is sorted by stands together in it, possibly far down: that is read in the order of the list, and what is found by another is
    * added, if it is little.
+   * @param columns some of SORTED_COLUMNS; with a GROUP BY, those of the group
    */
-  private async selection(
+  private selection(
     columns: Statement,
     filter: OnlineFilter,
+    plan: FilterPlan | null,
     order: Keyset,
     portion: Portion,
-    group = raw(''),
-  ): Promise<Statement> {
+    group?: Statement,
+  ): Statement {
     const where = this.where(filter);
-    const split = await this.plans.split(conditionsOf(filter), order.columns[0]!.name, portion.limit);
-    if (!split) return sql`SELECT ${columns} FROM ${await this.source(filter, portion.limit)} WHERE ${where}`;
-    const { own, others, rest } = split;
-    const walked = sql`SELECT ${columns} FROM ${this.tables.session} WHERE ${this.whereAll([own, ...rest])}`;
+    if (!plan || 'by' in plan) return sql`SELECT ${columns} FROM ${this.source(plan)} WHERE ${where}`;
+    const { own, others, rest } = plan;
+    const sorted = group ? columns : SORTED_COLUMNS;
+    const walked = sql`SELECT ${sorted} FROM ${this.tables.session} WHERE ${this.whereAll([own, ...rest])}`;
     return sql`SELECT ${columns} FROM (
-        SELECT * FROM (${walked}${order.after(portion)}${group}${order.order(portion)}) AS walked
-        UNION ALL SELECT ${columns} FROM (${this.rowsOf(others, [own])}) AS others WHERE ${where}
+        SELECT * FROM (${walked}${order.after(portion)}${group ?? raw('')}${order.order(portion)}) AS walked
+        UNION ALL SELECT ${sorted} FROM (${this.rowsOf(others, [own])}) AS others WHERE ${where}
       ) AS found WHERE 1 = 1`;
   }
 
-  /** The table, or those of its rows that the most telling condition of the filter holds for, if they are few. */
-  private async source(filter: OnlineFilter, limit: number): Promise<Statement> {
-    const finder = await this.plans.finder(conditionsOf(filter), limit);
-    return finder ? sql`(${this.rowsOf(finder.ranges)}) AS found` : this.tables.session;
+  /** The table, or those of its rows that the condition which they are found by holds for. */
+  private source(plan: FilterPlan | null): Statement {
+    return plan && 'by' in plan ? sql`(${this.rowsOf(plan.by.ranges)}) AS found` : this.tables.session;
   }
 
   /** Each row once, although it may be in several of the ranges; none that is in an excluded one. */
   private rowsOf(ranges: readonly IndexRange[], excluded: readonly IndexRange[] = []): Statement {
-    const parts = ranges.map(({ where }, index) => {
-      const before = [...excluded, ...ranges.slice(0, index)].map((range) => sql` AND (${range.where}) IS NOT TRUE`);
-      return sql`SELECT ${SESSION_COLUMNS}, ${raw('user_search, name_search, device_search, ip_key, last_ip_key')}
-        FROM ${this.tables.session} WHERE realm = ${this.realm} AND status = 'live' AND ${where}${join([raw(''), ...before], '')}`;
-    });
+    const { combiningIndexes } = this.engine.dialect;
+    const without = (others: readonly IndexRange[]) => others.map(({ where }) => sql`(${where}) IS NOT TRUE`);
+    const rows = (conditions: readonly Statement[]) =>
+      sql`SELECT ${SORTED_COLUMNS} FROM ${this.tables.session} WHERE ${every([sql`realm = ${this.realm} AND status = 'live'`, ...conditions])}`;
+    if (combiningIndexes) return sql`${rows([anyOf(ranges).where, ...without(excluded)])}${combiningIndexes}`;
+    const parts = ranges.map(({ where }, index) => rows([where, ...without([...excluded, ...ranges.slice(0, index)])]));
     return join(parts, ' UNION ALL ');
   }
 

@@ -43,10 +43,13 @@ export abstract class RealmQueries {
     select: Statement,
     order: Keyset,
     portion: Portion,
-    group = raw(''),
+    group?: Statement,
   ): Promise<readonly Row[]> {
-    const { serial } = this.engine.dialect;
-    const rows = await this.rows(sql`${select}${serial}${order.after(portion)}${group}${order.order(portion)}`);
-    return inListOrder(rows, portion);
+    return inListOrder(await this.rows(this.cut(select, order, portion, group)), portion);
+  }
+
+  /** The SELECT of a portion, of whose rows those of a portion that is read backwards come in the reverse order. */
+  protected cut(select: Statement, order: Keyset, portion: Portion, group = raw('')): Statement {
+    return sql`${select}${this.engine.dialect.serial}${order.after(portion)}${group}${order.order(portion)}`;
   }
 }

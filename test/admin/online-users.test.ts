@@ -4,8 +4,10 @@ import { OnlineUsersService, type Page } from 'nestjs-latchkey/admin';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { DataSource } from 'typeorm';
 import { ipRange } from '../../lib/core/ip-key.js';
+import type { SessionRecord } from '../../lib/core/session.js';
 import type { OnlineFilter } from '../../lib/database/online-filter.js';
-import { OnlineQueries } from '../../lib/database/online-queries.js';
+import type { Position } from '../../lib/database/keyset.js';
+import { OnlineQueries, type OnlineSort } from '../../lib/database/online-queries.js';
 import { searchKey } from '../../lib/database/search-keys.js';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
@@ -13,6 +15,8 @@ import { type Sessions, startSessions } from '../support/sessions.js';
 
 const START = Date.UTC(2026, 0, 15, 12);
 const USERS = 60;
+// Two begin as ids of users do: of the user who has it, and of another.
+const DEVICE_NAMES: Record<number, string> = { 7: '100%_sure!', 13: 'user-5, spare', 55: 'user-55, spare' };
 
 describe.each(databaseKinds)('who is online on $name', ({ create }) => {
   const clock = new ManualClock(START);
@@ -42,7 +46,7 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
       if (index % 3 === 0) clock.advance(1000);
       const { accessToken } = await sessions.tokens.login(`user-${index}`, {
         deviceType: index % 2 ? 'phone' : 'laptop',
-        deviceName: index === 7 ? '100%_sure!' : `device ${index}`,
+        deviceName: DEVICE_NAMES[index] ?? `device ${index}`,
         ip: `192.0.2.${index}`,
       });
       if (index % 5 === 0) {
@@ -114,6 +118,7 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
       {},
       { deviceType: 'phone' },
       { prefix: 'user-1' },
+      { prefix: 'user-5' },
       { prefix: '192.0.2.', prefixIp: ipRange('192.0.2.')! },
       { ip: ipRange('198.51.100.0/24')! },
       { deviceType: 'phone', prefix: 'device' },
@@ -127,6 +132,12 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
         const found = await few!.list(filter, sort, portion);
         expect(found.length).toBeGreaterThan(3);
         expect(await many!.list(filter, sort, portion)).toEqual(found);
+        const from = positionOf(sort, found.at(-2)!);
+        for (const backwards of [false, true]) {
+          const next = backwards ? found.slice(0, -2).slice(-3) : found.slice(-1);
+          for (const queries of [few!, many!])
+            expect(await queries.list(filter, sort, { from, backwards, limit: 3 })).toEqual(next);
+        }
         expect([await few!.count(filter, 1000), await many!.count(filter, 1000)]).toEqual([found.length, found.length]);
         expect(await few!.estimate(filter)).toBe(found.length);
       }
@@ -327,3 +338,8 @@ describe.each(databaseKinds)('activity on $name', ({ create }) => {
     await database.drop();
   });
 });
+
+function positionOf(sort: OnlineSort, { id, userId, userKey, createdAt, lastSeenAt }: SessionRecord): Position {
+  if (sort === 'user') return [searchKey(userId), userKey, id];
+  return [sort === 'login' ? createdAt : lastSeenAt, id];
+}
