@@ -1,11 +1,11 @@
 import { startChild } from './support/child.mjs';
 import { loadGenerator } from './support/load.mjs';
-import { interleaved, median, ratio, ratioText, short } from './support/rounds.mjs';
+import { interleaved, median, short } from './support/rounds.mjs';
+import { CONNECTIONS, TURN_MS, besideNeighbours, middleText } from './support/turns.mjs';
 
-const CONNECTIONS = 20;
 const SESSIONS = 200;
-/** So that neither route has it better for its place. */
-const ABBA = ['/unused', '/used', '/used', '/unused'];
+const WITHOUT = '/unused';
+const WITH = '/used';
 /** The promise: least throughput with all of it, beside the same without. */
 const LEAST_RATIO = 0.97;
 
@@ -15,14 +15,16 @@ const VARIANTS = [
 ];
 
 /**
- * What it costs a request that its use of the session is noted and written. Both routes are of one process, since two
- * processes of one application differ by more than that (see verify.mjs). On Fastify: on Express two routes of one process differ
- * by up to a sixth, in either direction, for as long as it lives.
+ * What it costs a request that its use of the session is noted, and a process that the uses are written. Both routes are of one
+ * process, since two processes of one application differ by more than that (see verify.mjs). On Fastify: on Express two routes of
+ * one process differ by up to a sixth, in either direction, for as long as it lives. What is written is written in the turns of
+ * either route, so that it is measured apart.
  */
 export async function activity({ quick, databases }) {
-  const { rounds, warmUp, processes } = quick
-    ? { rounds: 2, warmUp: 1, processes: 1 }
-    : { rounds: 10, warmUp: 3, processes: 3 };
+  const { rounds, processes, writes } = quick
+    ? { rounds: 2, processes: 1, writes: 1 }
+    : { rounds: 10, processes: 3, writes: 3 };
+  const seconds = 6;
   const generator = await loadGenerator();
   const servers = new Map();
   try {
@@ -33,68 +35,55 @@ export async function activity({ quick, databases }) {
         servers.get(name).push(await startChild('activity-server.mjs', { sightings, count: SESSIONS, databaseUrl }));
       }
     }
-    for (const server of [...servers.values()].flat()) {
-      for (const path of ['/unused', '/used']) await load(generator, server, path, warmUp);
-    }
     const samples = await interleaved(rounds, servers, async (group) => {
-      const pairs = [];
-      for (const server of group) {
-        // A process that has not been loaded for a while takes some time to get going.
-        await load(generator, server, '/used', 1);
-        const loads = [];
-        for (const path of ABBA) loads.push(await load(generator, server, path, 1));
-        const [unused, used, again, last] = loads;
-        pairs.push({ unused: mean(unused, last), used: mean(used, again) });
-      }
-      return pairs;
+      const turns = [];
+      for (const server of group) turns.push(...(await load(generator, server, seconds)));
+      return turns;
     });
-    const results = [...samples].map(([name, taken]) => resultOf(name, taken.flat()));
+    const rows = [];
+    const failures = [];
+    for (const [name, group] of servers) {
+      const shares = [];
+      for (let write = 0; write < writes; write++) shares.push(await group[0].call('shareOfWrites'));
+      const { row, failure } = resultOf(name, samples.get(name).flat(), median(shares));
+      rows.push(row);
+      if (failure) failures.push(failure);
+    }
     return {
-      columns: ['what is noted', 'requests/s', 'ratio to a route that notes nothing', 'CPU time of it, µs'],
-      rows: results.map(({ row }) => row),
-      failures: results.flatMap(({ failure }) => failure ?? []),
-      note: `${generator.name} with ${CONNECTIONS} connections, ${SESSIONS} sessions, processes of each: ${processes}; ${rounds} rounds in which both routes of each process are loaded for 2 s each. In brackets the lowest and the highest ratio of any round.`,
+      columns: [
+        'what is noted',
+        'requests/s',
+        'ratio to a route that notes nothing',
+        'CPU time of it, µs',
+        'writes, of a CPU',
+      ],
+      rows,
+      failures,
+      note: `${generator.name} with ${CONNECTIONS} connections, ${SESSIONS} sessions, processes of each: ${processes}; ${rounds} rounds in which both routes of each process are loaded for ${seconds} s, in turns of ${TURN_MS} ms. In brackets what the middle half of the ratios is between.`,
     };
   } finally {
     await Promise.all([...servers.values()].flat().map((server) => server.stop()));
   }
 }
 
-function resultOf(name, samples) {
-  const [used, unused] = ['used', 'unused'].map((path) => samples.map((sample) => sample[path]));
-  const [usedRates, unusedRates] = [used, unused].map((all) => all.map(({ perSecond }) => perSecond));
-  const { median: middle } = ratio(usedRates, unusedRates);
-  const isSlow = middle < LEAST_RATIO;
+/** @param {number} share of a CPU that writing takes */
+function resultOf(name, turns, share) {
+  const all = (figure) => turns.map((turn) => turn[figure]);
+  const left = median(all('ratio')) - share;
   return {
     row: [
       name,
-      short(median(usedRates)),
-      ratioText(usedRates, unusedRates),
-      median(used.map(({ cpuMicros }, at) => cpuMicros - unused[at].cpuMicros)).toFixed(1),
+      short(median(all('perSecond'))),
+      middleText(all('ratio')),
+      median(all('addedMicros')).toFixed(1),
+      `${(100 * share).toFixed(2)} %`,
     ],
-    failure: isSlow ? `Noting ${name} leaves ${short(middle)} of the throughput.` : undefined,
+    failure: left < LEAST_RATIO ? `Noting and writing ${name} leaves ${short(left)} of the throughput.` : undefined,
   };
 }
 
-function mean(one, other) {
-  return {
-    perSecond: (one.perSecond + other.perSecond) / 2,
-    cpuMicros: (one.cpuMicros + other.cpuMicros) / 2,
-  };
-}
-
-async function load(generator, server, path, seconds) {
+async function load(generator, server, seconds) {
   const { origin, headers } = server.ready;
-  const before = await server.call('cpuMicros');
-  const { answers, refused, failed, ...took } = await generator.run({
-    url: origin + path,
-    headers,
-    connections: CONNECTIONS,
-    seconds,
-  });
-  const cpu = (await server.call('cpuMicros')) - before;
-  if (answers === 0 || refused + failed > 0) {
-    throw new Error(`Of ${answers} requests to ${path}, ${refused} were refused, and ${failed} failed.`);
-  }
-  return { perSecond: answers / took.seconds, cpuMicros: cpu / answers };
+  await generator.run({ origin, paths: [WITHOUT, WITH], headers, seconds });
+  return besideNeighbours(await server.call('turns'), WITH);
 }

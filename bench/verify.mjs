@@ -1,13 +1,13 @@
 import { startChild } from './support/child.mjs';
 import { loadGenerator } from './support/load.mjs';
-import { interleaved, median, ratioText, short } from './support/rounds.mjs';
+import { interleaved, median, short } from './support/rounds.mjs';
+import { CONNECTIONS, TURN_MS, besideNeighbours, middleText } from './support/turns.mjs';
 
 /** Adapters, and how many processes of each variant. They differ. */
 const PROCESSES = { Express: 2, Fastify: 2 };
 const QUICK = { Express: 1, Fastify: 1 };
-/** So that neither route has it better for its place. */
-const ABBA = ['/open', '/read', '/read', '/open'];
-const CONNECTIONS = 20;
+const BARE = '/open';
+const GUARDED = '/read';
 const SESSIONS = 200;
 
 /** @typedef {{ route: string, file: string, start?: string, setting: string, only?: string }} Variant see verify-server.mjs */
@@ -48,11 +48,13 @@ function both(route, name, start = 'start', only = undefined) {
 
 /**
  * What a guard adds to a request, ours and others. Each process has the same route with and without the guard, and the two are
- * loaded one after the other: processes of one application differ by up to a half for as long as they live, depending on
+ * loaded in turn: processes of one application differ by up to a half for as long as they live, depending on
  * what V8 made of it (on Node.js 20 an Express process is of one of two kinds), so that routes of two processes say nothing.
  */
 export async function verify({ quick, databases }) {
-  const { rounds, warmUp } = quick ? { rounds: 1, warmUp: 1 } : { rounds: 4, warmUp: 2 };
+  const { rounds, warmUp, seconds } = quick
+    ? { rounds: 1, warmUp: 2, seconds: 2 }
+    : { rounds: 4, warmUp: 4, seconds: 4 };
   const generator = await loadGenerator();
   const sharedRedis = await databases.redis();
   const rows = [];
@@ -76,20 +78,11 @@ export async function verify({ quick, databases }) {
       // A route without sessions is sent tokens too, so that requests are of one length.
       const tokens = all.find(({ ready }) => ready.headers).ready.headers;
       // V8 takes some ten thousand requests to make its best of a route.
-      for (const server of all) {
-        for (const path of ['/open', '/read']) await load(generator, server, path, tokens, warmUp);
-      }
+      for (const server of all) await load(generator, server, tokens, warmUp);
       const samples = await interleaved(rounds, servers, async (group) => {
-        const pairs = [];
-        for (const server of group) {
-          // A process that has not been loaded for a while takes some time to get going.
-          await load(generator, server, '/read', tokens, 1);
-          const loads = [];
-          for (const path of ABBA) loads.push(await load(generator, server, path, tokens, 1));
-          const [open, read, again, reopened] = loads;
-          pairs.push({ open: mean(open, reopened), read: mean(read, again) });
-        }
-        return pairs;
+        const turns = [];
+        for (const server of group) turns.push(...(await load(generator, server, tokens, seconds)));
+        return turns;
       });
       for (const [route, taken] of samples) rows.push(rowOf(adapter, route, taken.flat()));
     } finally {
@@ -106,51 +99,29 @@ export async function verify({ quick, databases }) {
       'that of the guard, µs',
     ],
     rows,
-    note: `${generator.name} with ${CONNECTIONS} connections, ${SESSIONS} sessions, ${rounds} rounds in which the bare and the guarded route of each process are loaded for 2 s each; ${Object.entries(
+    note: `${generator.name} with ${CONNECTIONS} connections, ${SESSIONS} sessions, ${rounds} rounds in which the bare and the guarded route of each process are loaded for ${seconds} s, in turns of ${TURN_MS} ms; ${Object.entries(
       quick ? QUICK : PROCESSES,
     )
       .map(([adapter, count]) => `${count} of each on ${adapter}`)
-      .join(', ')}. In brackets the lowest and the highest ratio of any round.`,
+      .join(', ')}. In brackets what the middle half of the ratios is between.`,
   };
 }
 
-function rowOf(adapter, route, pairs) {
-  const [open, read] = ['open', 'read'].map((path) => pairs.map((pair) => pair[path]));
-  const cpu = (samples) => samples.map(({ cpuMicros }) => cpuMicros);
+function rowOf(adapter, route, turns) {
+  const all = (figure) => turns.map((turn) => turn[figure]);
   return [
     adapter,
     route,
-    short(median(read.map(({ perSecond }) => perSecond))),
-    ratioText(
-      read.map(({ perSecond }) => perSecond),
-      open.map(({ perSecond }) => perSecond),
-    ),
-    short(median(cpu(read))),
-    median(read.map(({ cpuMicros }, at) => cpuMicros - open[at].cpuMicros)).toFixed(1),
+    short(median(all('perSecond'))),
+    middleText(all('ratio')),
+    short(median(all('cpuMicros'))),
+    median(all('addedMicros')).toFixed(1),
   ];
 }
 
-/** @param {Awaited<ReturnType<typeof load>>} one @param {Awaited<ReturnType<typeof load>>} other */
-function mean(one, other) {
-  return {
-    perSecond: (one.perSecond + other.perSecond) / 2,
-    cpuMicros: (one.cpuMicros + other.cpuMicros) / 2,
-  };
-}
-
-async function load(generator, server, path, tokens, seconds) {
+/** The turns of the guarded route, each beside those of the bare one before and after it. */
+async function load(generator, server, tokens, seconds) {
   const { origin, headers = tokens } = server.ready;
-  const url = origin + path;
-  const before = await server.call('cpuMicros');
-  const { answers, refused, failed, ...took } = await generator.run({
-    url,
-    headers,
-    connections: CONNECTIONS,
-    seconds,
-  });
-  const cpu = (await server.call('cpuMicros')) - before;
-  if (answers === 0 || refused + failed > 0) {
-    throw new Error(`Of ${answers} requests to ${url}, ${refused} were refused, and ${failed} failed.`);
-  }
-  return { perSecond: answers / took.seconds, cpuMicros: cpu / answers };
+  await generator.run({ origin, paths: [BARE, GUARDED], headers, seconds });
+  return besideNeighbours(await server.call('turns'), GUARDED);
 }

@@ -5,6 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { account } from './accounts.mjs';
 import { serveParent, settings } from './child.mjs';
+import { TurnRecorder } from './turns.mjs';
 
 /**
  * A process with one application, a guarded route /read and the same route /open without a guard, started by verify.mjs. It
@@ -28,11 +29,14 @@ const { adapter, file, start, setting, ...context } = settings();
 const { [start]: begin } = await import(`../${file}`);
 const { guard, imports = [], providers = [], prepare, logIn, close } = await begin(setting, context);
 
+const turns = new TurnRecorder();
 class BenchController {
   open() {
+    turns.count('/open');
     return { ok: true };
   }
   read() {
+    turns.count('/read');
     return { ok: true };
   }
   who(request) {
@@ -61,21 +65,12 @@ const origin = `http://127.0.0.1:${app.getHttpServer().address().port}`;
 const sessions = await logIn?.(origin, app);
 if (sessions) await checkGuard(sessions);
 
-serveParent(
-  { origin, headers: sessions?.good },
-  {
-    cpuMicros() {
-      const { user, system } = process.cpuUsage();
-      return user + system;
-    },
-  },
-  async () => {
-    // What was under way when the load stopped.
-    await setTimeout(200);
-    await app.close();
-    await close?.();
-  },
-);
+serveParent({ origin, headers: sessions?.good }, { turns: () => turns.take() }, async () => {
+  // What was under way when the load stopped.
+  await setTimeout(200);
+  await app.close();
+  await close?.();
+});
 
 /** A guard that lets everybody in is fast. */
 async function checkGuard({ good, bad }) {

@@ -22,9 +22,11 @@ export interface Portion {
  * its cost does not depend on how far down it is, and nothing is shown twice or left out because of what came or went before it.
  */
 export class Keyset {
+  /** @param index which rows stand in this order in, where there is one for the list */
   constructor(
     readonly columns: readonly SortColumn[],
     private readonly descending: boolean,
+    readonly index?: string,
   ) {}
 
   /** The condition that a row is in the portion, with ` AND ` before it; nothing for the beginning. */

@@ -1,7 +1,7 @@
 import type { SessionRecord } from '../core/session.js';
 import { type FilterPlan, FilterPlans } from './filter-plans.js';
 import { Keyset, type Portion, type Position, every, inListOrder } from './keyset.js';
-import { type IndexRange, type OnlineFilter, anyOf, conditionsOf } from './online-filter.js';
+import { type Condition, type IndexRange, type OnlineFilter, anyOf, conditionsOf } from './online-filter.js';
 import { RealmQueries, type RealmScope } from './realm-queries.js';
 import { SESSION_COLUMNS, optional, toRecords, toUserId, usableAt } from './session-rows.js';
 import { type Row, type Statement, join, list, raw, sql } from './sql.js';
@@ -12,9 +12,13 @@ const ID = { name: 'id', kind: 'hex' } as const;
 
 /** By last use and by login the latest first; by user in the order of their search keys, which is nearly that of the alphabet. */
 export const ONLINE_ORDERS: Readonly<Record<OnlineSort, Keyset>> = {
-  lastSeen: new Keyset([{ name: 'last_seen_at', kind: 'number' }, ID], true),
-  login: new Keyset([{ name: 'created_at', kind: 'number' }, ID], true),
-  user: new Keyset([{ name: 'user_search', kind: 'hex' }, { name: 'user_key', kind: 'hex' }, ID], false),
+  lastSeen: new Keyset([{ name: 'last_seen_at', kind: 'number' }, ID], true, 'idx_user_session_by_use'),
+  login: new Keyset([{ name: 'created_at', kind: 'number' }, ID], true, 'idx_user_session_by_login'),
+  user: new Keyset(
+    [{ name: 'user_search', kind: 'hex' }, { name: 'user_key', kind: 'hex' }, ID],
+    false,
+    'idx_user_session_find_user',
+  ),
 };
 
 export const USER_ORDER = new Keyset(
@@ -23,6 +27,7 @@ export const USER_ORDER = new Keyset(
     { name: 'user_key', kind: 'hex' },
   ],
   false,
+  'idx_user_session_find_user',
 );
 
 /** All that a list may be filtered, sorted and grouped by, and the id: what is found is sorted with this small part of its rows. */
@@ -139,8 +144,9 @@ export class OnlineQueries extends RealmQueries {
   /** How many live sessions there are, counted up to `cap`. */
   async count(filter: OnlineFilter, cap: number): Promise<number> {
     const plan = await this.plans.planOf(conditionsOf(filter), COUNTED_AS_PAGE, null);
+    const source = plan && 'by' in plan ? this.found(plan.by) : this.tables.session;
     const rows = await this.rows(
-      sql`SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM ${this.source(plan)} WHERE ${this.where(filter)} LIMIT ${cap}) AS counted`,
+      sql`SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM ${source} WHERE ${this.where(filter)} LIMIT ${cap}) AS counted`,
     );
     return Number(rows[0]?.total);
   }
@@ -163,8 +169,10 @@ export class OnlineQueries extends RealmQueries {
   private async sessions(filter: OnlineFilter, order: Keyset, portion: Portion): Promise<readonly Row[]> {
     const plan = await this.planOf(filter, order, portion);
     const { session } = this.tables;
-    if (!plan)
-      return this.portion(sql`SELECT ${SESSION_COLUMNS} FROM ${session} WHERE ${this.where(filter)}`, order, portion);
+    if (!plan) {
+      const walked = sql`SELECT ${SESSION_COLUMNS} FROM ${this.walkedIn(order)} WHERE ${this.where(filter)}`;
+      return this.portion(walked, order, portion);
+    }
     const places = this.cut(this.selection(order.prefixed('place_'), filter, plan, order, portion), order, portion);
     const rows = await this.rows(
       sql`SELECT ${SESSION_COLUMNS} FROM (${places}) AS places JOIN ${session} ON id = place_id${order.order(portion, 'place_')}`,
@@ -191,19 +199,26 @@ export class OnlineQueries extends RealmQueries {
     group?: Statement,
   ): Statement {
     const where = this.where(filter);
-    if (!plan || 'by' in plan) return sql`SELECT ${columns} FROM ${this.source(plan)} WHERE ${where}`;
+    if (!plan) return sql`SELECT ${columns} FROM ${this.walkedIn(order)} WHERE ${where}`;
+    if ('by' in plan) return sql`SELECT ${columns} FROM ${this.found(plan.by)} WHERE ${where}`;
     const { own, others, rest } = plan;
     const sorted = group ? columns : SORTED_COLUMNS;
-    const walked = sql`SELECT ${sorted} FROM ${this.tables.session} WHERE ${this.whereAll([own, ...rest])}`;
+    const walked = sql`SELECT ${sorted} FROM ${this.walkedIn(order)} WHERE ${this.whereAll([own, ...rest])}`;
     return sql`SELECT ${columns} FROM (
         SELECT * FROM (${walked}${order.after(portion)}${group ?? raw('')}${order.order(portion)}) AS walked
         UNION ALL SELECT ${sorted} FROM (${this.rowsOf(others, [own])}) AS others WHERE ${where}
       ) AS found WHERE 1 = 1`;
   }
 
-  /** The table, or those of its rows that the condition which they are found by holds for. */
-  private source(plan: FilterPlan | null): Statement {
-    return plan && 'by' in plan ? sql`(${this.rowsOf(plan.by.ranges)}) AS found` : this.tables.session;
+  /** The table, whose rows are to be read in an order. */
+  private walkedIn({ index }: Keyset): Statement {
+    const { session } = this.tables;
+    return index === undefined ? session : sql`${session}${this.engine.dialect.through(index)}`;
+  }
+
+  /** The rows that a condition holds for. */
+  private found({ ranges }: Condition): Statement {
+    return sql`(${this.rowsOf(ranges)}) AS found`;
   }
 
   /** Each row once, although it may be in several of the ranges; none that is in an excluded one. */
