@@ -82,7 +82,7 @@ export class SessionAuthenticator {
     // In this spelling nearly all of them come. What is known has passed every check of its form before.
     return rules.strict || typeof header !== 'string' || !header.startsWith(SCHEME)
       ? null
-      : this.verified.find(header.slice(SCHEME.length));
+      : this.verified.find(header, SCHEME.length);
   }
 
   /** What a request is given whose token this process knows to be good; null where it has to be looked at. */
