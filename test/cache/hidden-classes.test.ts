@@ -46,6 +46,7 @@ describe('what a request reads of a token and its session', () => {
       clock: new SynchronizedClock(),
       stats: new VerificationStats(),
       maxLength: 100,
+      layout: null,
       useIntervalMs: 1000,
     });
     for (let index = 0; index < OBJECTS; index++) {

@@ -16,6 +16,7 @@ import { delimiter, dirname, join } from 'node:path';
  * @property {Array<'system' | 'npm' | 'debian'>} [from] try only these, and not the environment variable
  * @property {NodeJS.ProcessEnv} [env] instead of process.env: PATH, TEST_..._BIN, TEST_SERVER_CACHE, XDG_CACHE_HOME
  * @property {string} [projectDir] where node_modules is looked for, also in the directories above
+ * @property {number} [cacheMb] of database pages that a database server keeps in memory; as much as it does by default if not given
  * @property {number} [timeoutMs] for initialising and for starting, each; 60 s if not given
  */
 

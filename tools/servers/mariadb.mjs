@@ -24,7 +24,7 @@ const ADVICE =
  * @returns {Promise<TestServer>}
  */
 export function startMariadb(options = {}) {
-  return firstThatStarts('MariaDB server', ADVICE, places(options), (found) => start(found, options.timeoutMs));
+  return firstThatStarts('MariaDB server', ADVICE, places(options), (found) => start(found, options));
 }
 
 /** @param {StartOptions} options @returns {Generator<import('./candidates.mjs').Place>} */
@@ -88,8 +88,8 @@ CREATE USER IF NOT EXISTS 'test'@'127.0.0.1';
 GRANT ALL PRIVILEGES ON *.* TO 'test'@'127.0.0.1' WITH GRANT OPTION;
 `;
 
-/** @param {Found} found @param {number} [timeoutMs] @returns {Promise<TestServer>} */
-async function start({ bin, source, env }, timeoutMs) {
+/** @param {Found} found @param {StartOptions} options @returns {Promise<TestServer>} */
+async function start({ bin, source, env }, { timeoutMs, cacheMb }) {
   const program = NAMES.map((name) => join(bin, name)).find((file) => existsSync(file)) ?? join(bin, 'mariadbd');
   const said = await run(program, ['--no-defaults', '--version'], { asServer: true, env: { ...process.env, ...env } });
   const isMariadb = /mariadb/i.test(said);
@@ -124,6 +124,7 @@ async function start({ bin, source, env }, timeoutMs) {
       '--innodb-fast-shutdown=2',
       '--loose-innodb-buffer-pool-dump-at-shutdown=OFF',
       ...(isMariadb ? [] : ['--mysqlx=OFF']),
+      ...(cacheMb ? [`--innodb-buffer-pool-size=${cacheMb}M`] : []),
     ];
     return await onFreePort(async (port) => {
       const args = [...fast, ...settings, `--port=${port}`];

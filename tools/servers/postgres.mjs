@@ -27,7 +27,7 @@ const ADVICE =
  * @returns {Promise<TestServer>}
  */
 export function startPostgres(options = {}) {
-  return firstThatStarts('PostgreSQL server', ADVICE, places(options), (found) => start(found, options.timeoutMs));
+  return firstThatStarts('PostgreSQL server', ADVICE, places(options), (found) => start(found, options));
 }
 
 /** @param {StartOptions} options @returns {Generator<import('./candidates.mjs').Place>} */
@@ -94,8 +94,8 @@ async function version(bin, env) {
   return /\d[\w.]*/.exec(said)?.[0] ?? said.trim();
 }
 
-/** @param {Found} found @param {number} [timeoutMs] @returns {Promise<TestServer>} */
-async function start({ bin, source, env }, timeoutMs) {
+/** @param {Found} found @param {StartOptions} options @returns {Promise<TestServer>} */
+async function start({ bin, source, env }, { timeoutMs, cacheMb }) {
   const number = await version(bin, env);
   const home = makeHome('session-test-pg-');
   try {
@@ -111,6 +111,7 @@ async function start({ bin, source, env }, timeoutMs) {
       synchronous_commit: 'off',
       full_page_writes: 'off',
       jit: 'off',
+      ...(cacheMb && { shared_buffers: `${cacheMb}MB` }),
       dynamic_shared_memory_type: 'mmap', // in the data directory: nothing is left in /dev/shm
     };
     const args = ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];

@@ -1,9 +1,6 @@
-/**
- * SHA-256 (FIPS 180-4) of short texts, in JavaScript. In a loop that of node:crypto is faster. In a request it is not: there the
- * call out of JavaScript costs several times what the hash does, and was most of what a guard cost (docs/benchmarks.md, verify).
- */
+import { hash } from 'node:crypto';
 
-/** Characters of the longest text: what two blocks hold beside the padding. */
+/** Characters of the longest text that is hashed here: what two blocks hold beside the padding. */
 const MAX_LENGTH = 119;
 const BLOCK_WORDS = 16;
 
@@ -24,32 +21,26 @@ const schedule = new Int32Array(64);
 const state = new Int32Array(8);
 
 /**
- * As 16 characters, each of two of its 32 bytes; null for a text that is too long for this, or not all ASCII.
- * @param from where the text begins in the string
+ * SHA-256 (FIPS 180-4) as its eight words, in an array that the next call writes to. Of a short text it is made in JavaScript. In a
+ * loop node:crypto is faster. In a request it is not: there the call out of JavaScript costs several times what the hash does, and
+ * was half of what a guard cost (docs/benchmarks.md, verify).
+ *
+ * @param from where what is hashed begins in the text
+ * @param to where it ends
  */
-export function shortSha256(string: string, from = 0): string | null {
-  const length = string.length - from;
-  if (length > MAX_LENGTH || !pad(string, from, length)) return null;
-  state.set(INITIAL);
-  for (let block = 0; block <= lastBlock(length); block += BLOCK_WORDS) compress(block);
-  return String.fromCharCode(
-    state[0]! & 0xffff,
-    state[0]! >>> 16,
-    state[1]! & 0xffff,
-    state[1]! >>> 16,
-    state[2]! & 0xffff,
-    state[2]! >>> 16,
-    state[3]! & 0xffff,
-    state[3]! >>> 16,
-    state[4]! & 0xffff,
-    state[4]! >>> 16,
-    state[5]! & 0xffff,
-    state[5]! >>> 16,
-    state[6]! & 0xffff,
-    state[6]! >>> 16,
-    state[7]! & 0xffff,
-    state[7]! >>> 16,
-  );
+export function sha256Words(text: string, from: number, to: number): Readonly<Int32Array> {
+  const length = to - from;
+  if (length > MAX_LENGTH || !pad(text, from, to)) return nativeWords(text.slice(from, to));
+  for (let word = 0; word < 8; word++) state[word] = INITIAL[word]!;
+  const last = lastBlock(length);
+  for (let block = 0; block <= last; block += BLOCK_WORDS) compress(block);
+  return state;
+}
+
+function nativeWords(text: string): Readonly<Int32Array> {
+  const bytes = hash('sha256', text, 'buffer');
+  for (let word = 0; word < 8; word++) state[word] = bytes.readInt32BE(4 * word);
+  return state;
 }
 
 /** Where the last block begins, which has room for a bit and the length behind the text. */
@@ -58,27 +49,30 @@ function lastBlock(length: number): number {
 }
 
 /** Makes the message of the text. @returns whether that is all ASCII */
-function pad(string: string, from: number, length: number): boolean {
+function pad(text: string, from: number, to: number): boolean {
+  const length = to - from;
   let all = 0;
   let at = from;
   let word = 0;
-  for (const end = length >> 2; word < end; word++, at += 4) {
-    const a = string.charCodeAt(at);
-    const b = string.charCodeAt(at + 1);
-    const c = string.charCodeAt(at + 2);
-    const d = string.charCodeAt(at + 3);
+  for (const whole = length >> 2; word < whole; word++, at += 4) {
+    const a = text.charCodeAt(at);
+    const b = text.charCodeAt(at + 1);
+    const c = text.charCodeAt(at + 2);
+    const d = text.charCodeAt(at + 3);
     all |= a | b | c | d;
     message[word] = (a << 24) | (b << 16) | (c << 8) | d;
   }
-  let rest = 0x80;
-  for (; at < string.length; at++) {
-    const code = string.charCodeAt(at);
+  let rest = 0;
+  for (; at < to; at++) {
+    const code = text.charCodeAt(at);
     all |= code;
-    rest = ((rest & ~0x80) << 8) | (code << 8) | 0x80;
+    rest = (rest << 8) | code;
   }
-  message[word++] = rest << (8 * (3 - (length & 3)));
-  message.fill(0, word);
-  message[lastBlock(length) + BLOCK_WORDS - 1] = 8 * length;
+  message[word++] = ((rest << 8) | 0x80) << (8 * (3 - (length & 3)));
+  // Not fill(), which leaves JavaScript as well.
+  const end = lastBlock(length) + BLOCK_WORDS - 1;
+  while (word < end) message[word++] = 0;
+  message[end] = 8 * length;
   return all < 0x80;
 }
 

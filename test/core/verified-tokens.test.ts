@@ -1,0 +1,109 @@
+import { Readable } from 'node:stream';
+import { text as textOf } from 'node:stream/consumers';
+import { setFlagsFromString, getHeapSnapshot } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { SynchronizedClock } from '../../lib/core/clock.js';
+import { type TokenLayout, randomId } from '../../lib/core/token-codec.js';
+import { VerificationStats } from '../../lib/core/verification-stats.js';
+import { type VerifiedToken, VerifiedTokens } from '../../lib/core/verified-tokens.js';
+import { recordOf } from '../cache/records.js';
+import { TokenMint } from '../support/mint.js';
+
+const BEARER = 'Bearer ';
+const mint = new TokenMint('a secret of the tests, long enough to be one');
+const newToken = () => mint.mint('at', randomId(), 7).token;
+const answer = { status: 'VALID', session: {} } as unknown as VerifiedToken['answer'];
+
+describe.each([
+  ['the secret alone is hashed', mint.codec.layoutOf('at')],
+  ['the whole text is', null],
+])('what is known of tokens, where %s', (_name, layout: TokenLayout | null) => {
+  let store: Map<number, VerifiedToken>;
+  let verified: VerifiedTokens;
+  const note = (text: string) => verified.note(text, { record: recordOf(), remembered: null, answer, until: Infinity });
+
+  beforeEach(() => {
+    store = new Map();
+    verified = new VerifiedTokens({
+      store,
+      layout,
+      cache: { counts: () => true },
+      clock: new SynchronizedClock(),
+      stats: new VerificationStats(),
+      maxLength: 512,
+      useIntervalMs: 1000,
+    });
+  });
+
+  it('is found by the same text, wherever that stands', () => {
+    const tokens = Array.from({ length: 50 }, newToken);
+    tokens.forEach(note);
+    const known = [...store.values()];
+    expect(tokens.map((token) => verified.find(token))).toEqual(known);
+    expect(tokens.map((token) => verified.find(BEARER + token, BEARER.length))).toEqual(known);
+    expect(new Set(known).size).toBe(50);
+  });
+
+  it('A5: is not found by a text that differs in any character, is shorter or longer, or is a mixture of two', () => {
+    const [token, other] = [newToken(), newToken()] as const;
+    note(token);
+    note(other);
+    const differing = [...token].flatMap((character, at) =>
+      [character === 'A' ? 'B' : 'A', 'é', '\u0000', ' '].map((it) => token.slice(0, at) + it + token.slice(at + 1)),
+    );
+    const mixed = [...token].flatMap((_, at) => [
+      token.slice(0, at) + other.slice(at),
+      other.slice(0, at) + token.slice(at),
+    ]);
+    const texts = [
+      ...differing,
+      ...mixed,
+      token.slice(1),
+      token.slice(0, -1),
+      `${token}A`,
+      `A${token}`,
+      '',
+      ` ${token}`,
+    ];
+    const wrong = texts.filter((text) => text !== token && text !== other);
+    expect(wrong.length).toBeGreaterThan(500);
+    for (const text of wrong) {
+      expect(verified.find(text)).toBeNull();
+      expect(verified.find(BEARER + text, BEARER.length)).toBeNull();
+    }
+    for (const text of [undefined, null, 5, {}, [token], 'x'.repeat(1000)]) expect(verified.find(text)).toBeNull();
+  });
+
+  it('is not found by another token whose hash begins with the same word', () => {
+    const [token, other] = [newToken(), newToken()] as const;
+    note(token);
+    const [known] = [...store.values()];
+    store.get = () => known;
+    // Nothing but the secret tells them apart.
+    const { secretFrom, secretTo } = mint.codec.layoutOf('at');
+    const mixed = token.slice(0, secretFrom) + other.slice(secretFrom, secretTo) + token.slice(secretTo);
+    expect([verified.find(token), verified.find(mixed), verified.find(other)]).toEqual([known, null, null]);
+  });
+
+  it('keeps no secret in memory', async () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    // Secrets of tokens that nobody holds, so that they can be looked for: where each begins, to find it, less a few characters.
+    const { secretFrom, secretTo } = mint.codec.layoutOf('at');
+    const look = async (keep: (header: string) => unknown) => {
+      const parts = Array.from({ length: 20 }, () => {
+        const header = BEARER + newToken();
+        keep(header);
+        return [...header.slice(BEARER.length + secretFrom, BEARER.length + secretTo)];
+      });
+      gc();
+      const snapshot = await textOf(getHeapSnapshot() as Readable);
+      return parts.filter((characters) => snapshot.includes(characters.join(''))).length;
+    };
+    const kept: string[] = [];
+    expect(await look((header) => note(header.slice(BEARER.length)))).toBe(0);
+    expect(await look((header) => kept.push(header.slice(0, 40)))).toBe(20);
+    expect([store.size, kept.length]).toEqual([20, 20]);
+  }, 60_000);
+});
