@@ -23,7 +23,7 @@ const state = new Int32Array(8);
 /**
  * SHA-256 (FIPS 180-4) as its eight words, in an array that the next call writes to. Of a short text it is made in JavaScript. In a
  * loop node:crypto is faster. In a request it is not: there the call out of JavaScript costs several times what the hash does, and
- * was half of what a guard cost (docs/benchmarks.md, verify).
+ * was nearly half of what a guard cost when it was measured.
  *
  * @param from where what is hashed begins in the text
  * @param to where it ends
