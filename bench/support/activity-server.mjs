@@ -15,9 +15,9 @@ import { TurnRecorder } from './turns.mjs';
  * started by activity.mjs. Ready with { origin, headers }. Sightings are written with every batch of uses, thirty times as often
  * as by default.
  */
+const { sightings, count, databaseUrl } = settings();
 /** As often as by default. */
 const FLUSH_MS = 10_000;
-const { sightings, count, databaseUrl } = settings();
 
 const turns = new TurnRecorder();
 class BenchController {

@@ -1,7 +1,8 @@
 import type { SessionRecord } from '../core/session.js';
 import { type FilterPlan, FilterPlans } from './filter-plans.js';
 import { Keyset, type Portion, type Position, every, inListOrder } from './keyset.js';
-import { type Condition, type IndexRange, type OnlineFilter, anyOf, conditionsOf } from './online-filter.js';
+import { type OnlineFilter, conditionsOf } from './online-filter.js';
+import { OnlineStatements } from './online-statements.js';
 import { RealmQueries, type RealmScope } from './realm-queries.js';
 import { SESSION_COLUMNS, optional, toRecords, toUserId, usableAt } from './session-rows.js';
 import { type Row, type Statement, join, list, raw, sql } from './sql.js';
@@ -30,12 +31,6 @@ export const USER_ORDER = new Keyset(
   'idx_user_session_find_user',
 );
 
-/** All that a list may be filtered, sorted and grouped by, and the id: what is found is sorted with this small part of its rows. */
-const SORTED_COLUMNS = raw(
-  `id, realm, status, usable_until, user_key, user_search, name_search, device_search, device_type, login_method, ip_key,
-   last_ip_key, created_at, last_seen_at`,
-);
-
 /** A count is planned as a page of so many, which is how most lists are read that it stands above. */
 const COUNTED_AS_PAGE = 50;
 
@@ -62,11 +57,13 @@ export interface OnlineSummary {
 /** Reads of who is online. */
 export class OnlineQueries extends RealmQueries {
   private readonly plans: FilterPlans;
+  private readonly statements: OnlineStatements;
 
   /** @param few up to how many sessions are found by what is asked for and then sorted; null to find out what is best */
   constructor(scope: RealmScope, few: number | null = null) {
     super(scope);
     this.plans = new FilterPlans(scope, few);
+    this.statements = new OnlineStatements(scope);
   }
 
   /** Live sessions in an order. */
@@ -93,7 +90,7 @@ export class OnlineQueries extends RealmQueries {
     const order = ONLINE_ORDERS.login;
     const plan = await this.planOf(filter, order, portion);
     const rows = await this.portion(
-      this.selection(raw('id, created_at'), filter, plan, order, portion),
+      this.statements.selection(raw('id, created_at'), filter, plan, order, portion),
       order,
       portion,
     );
@@ -103,10 +100,10 @@ export class OnlineQueries extends RealmQueries {
   /** How many live sessions there are of each type of device, and how many users they have. */
   async summary(): Promise<OnlineSummary> {
     const rows = await this.rows(
-      sql`SELECT device_type, COUNT(*) AS sessions FROM ${this.tables.session} WHERE ${this.where({})} GROUP BY device_type`,
+      sql`SELECT device_type, COUNT(*) AS sessions FROM ${this.tables.session} WHERE ${this.statements.where({})} GROUP BY device_type`,
     );
     const users = await this.rows(
-      sql`SELECT COUNT(DISTINCT user_key) AS users FROM ${this.tables.session} WHERE ${this.where({})}`,
+      sql`SELECT COUNT(DISTINCT user_key) AS users FROM ${this.tables.session} WHERE ${this.statements.where({})}`,
     );
     const byDeviceType = rows
       .map((row) => ({ deviceType: optional(row.device_type), sessions: Number(row.sessions) }))
@@ -123,7 +120,7 @@ export class OnlineQueries extends RealmQueries {
     const columns = raw('user_search, user_key');
     const group = sql` GROUP BY ${columns}`;
     const plan = await this.planOf(filter, USER_ORDER, portion);
-    const select = this.selection(columns, filter, plan, USER_ORDER, portion, group);
+    const select = this.statements.selection(columns, filter, plan, USER_ORDER, portion, group);
     const found = await this.portion(select, USER_ORDER, portion, group);
     if (found.length === 0) return [];
     const keys = found.map((row) => String(row.user_key));
@@ -144,9 +141,9 @@ export class OnlineQueries extends RealmQueries {
   /** How many live sessions there are, counted up to `cap`. */
   async count(filter: OnlineFilter, cap: number): Promise<number> {
     const plan = await this.plans.planOf(conditionsOf(filter), COUNTED_AS_PAGE, null);
-    const source = plan && 'by' in plan ? this.found(plan.by) : this.tables.session;
+    const source = plan && 'by' in plan ? this.statements.found(plan.by) : this.tables.session;
     const rows = await this.rows(
-      sql`SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM ${source} WHERE ${this.where(filter)} LIMIT ${cap}) AS counted`,
+      sql`SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM ${source} WHERE ${this.statements.where(filter)} LIMIT ${cap}) AS counted`,
     );
     return Number(rows[0]?.total);
   }
@@ -168,76 +165,22 @@ export class OnlineQueries extends RealmQueries {
   /** A portion of a list, with all that is on record of its sessions. */
   private async sessions(filter: OnlineFilter, order: Keyset, portion: Portion): Promise<readonly Row[]> {
     const plan = await this.planOf(filter, order, portion);
-    const { session } = this.tables;
     if (!plan) {
-      const walked = sql`SELECT ${SESSION_COLUMNS} FROM ${this.walkedIn(order)} WHERE ${this.where(filter)}`;
-      return this.portion(walked, order, portion);
+      return this.portion(this.statements.walk(SESSION_COLUMNS, filter, order), order, portion);
     }
-    const places = this.cut(this.selection(order.prefixed('place_'), filter, plan, order, portion), order, portion);
+    const places = this.cut(
+      this.statements.selection(order.prefixed('place_'), filter, plan, order, portion),
+      order,
+      portion,
+    );
     const rows = await this.rows(
-      sql`SELECT ${SESSION_COLUMNS} FROM (${places}) AS places JOIN ${session} ON id = place_id${order.order(portion, 'place_')}`,
+      sql`SELECT ${SESSION_COLUMNS} FROM (${places}) AS places JOIN ${this.tables.session} ON id = place_id${order.order(portion, 'place_')}`,
     );
     return inListOrder(rows, portion);
   }
 
   private planOf(filter: OnlineFilter, order: Keyset, { limit }: Portion): Promise<FilterPlan | null> {
     return this.plans.planOf(conditionsOf(filter), limit, order.columns[0]!.name);
-  }
-
-  /**
-   * A SELECT that ends with its conditions, of sessions in which a portion of the list is. What is found by the column that the list
-   * is sorted by stands together in it, possibly far down: that is read in the order of the list, and what is found by another is
-   * added, if it is little.
-   * @param columns some of SORTED_COLUMNS; with a GROUP BY, those of the group
-   */
-  private selection(
-    columns: Statement,
-    filter: OnlineFilter,
-    plan: FilterPlan | null,
-    order: Keyset,
-    portion: Portion,
-    group?: Statement,
-  ): Statement {
-    const where = this.where(filter);
-    if (!plan) return sql`SELECT ${columns} FROM ${this.walkedIn(order)} WHERE ${where}`;
-    if ('by' in plan) return sql`SELECT ${columns} FROM ${this.found(plan.by)} WHERE ${where}`;
-    const { own, others, rest } = plan;
-    const sorted = group ? columns : SORTED_COLUMNS;
-    const walked = sql`SELECT ${sorted} FROM ${this.walkedIn(order)} WHERE ${this.whereAll([own, ...rest])}`;
-    return sql`SELECT ${columns} FROM (
-        SELECT * FROM (${walked}${order.after(portion)}${group ?? raw('')}${order.order(portion)}) AS walked
-        UNION ALL SELECT ${sorted} FROM (${this.rowsOf(others, [own])}) AS others WHERE ${where}
-      ) AS found WHERE 1 = 1`;
-  }
-
-  /** The table, whose rows are to be read in an order. */
-  private walkedIn({ index }: Keyset): Statement {
-    const { session } = this.tables;
-    return index === undefined ? session : sql`${session}${this.engine.dialect.through(index)}`;
-  }
-
-  /** The rows that a condition holds for. */
-  private found({ ranges }: Condition): Statement {
-    return sql`(${this.rowsOf(ranges)}) AS found`;
-  }
-
-  /** Each row once, although it may be in several of the ranges; none that is in an excluded one. */
-  private rowsOf(ranges: readonly IndexRange[], excluded: readonly IndexRange[] = []): Statement {
-    const { combiningIndexes } = this.engine.dialect;
-    const without = (others: readonly IndexRange[]) => others.map(({ where }) => sql`(${where}) IS NOT TRUE`);
-    const rows = (conditions: readonly Statement[]) =>
-      sql`SELECT ${SORTED_COLUMNS} FROM ${this.tables.session} WHERE ${every([sql`realm = ${this.realm} AND status = 'live'`, ...conditions])}`;
-    if (combiningIndexes) return sql`${rows([anyOf(ranges).where, ...without(excluded)])}${combiningIndexes}`;
-    const parts = ranges.map(({ where }, index) => rows([where, ...without([...excluded, ...ranges.slice(0, index)])]));
-    return join(parts, ' UNION ALL ');
-  }
-
-  private where(filter: OnlineFilter): Statement {
-    return this.whereAll(conditionsOf(filter));
-  }
-
-  private whereAll(conditions: readonly { readonly where: Statement }[]): Statement {
-    return every([sql`realm = ${this.realm}`, usableAt(this.clock.now()), ...conditions.map(({ where }) => where)]);
   }
 }
 
