@@ -1,5 +1,5 @@
 import { ensureInstalled } from './lib/ensure-installed.mjs';
-import { run } from './lib/run.mjs';
+import { npm, run } from './lib/run.mjs';
 
 /**
  * Installs what is missing, checks, builds and runs all tests. Arguments go to Jest. Without any, what clients see is tested a
@@ -9,7 +9,6 @@ process.chdir(new URL('..', import.meta.url).pathname);
 const AGAIN_WITH_REDIS = ['test/sessions', 'test/nest', 'test/jwt', 'test/races/servers', 'test/processes/token-life'];
 
 await ensureInstalled();
-const npm = (...args) => run('npm', ['run', '--silent', ...args], { shell: process.platform === 'win32' });
 const jest = (args, env = {}) =>
   run(
     process.execPath,

@@ -16,3 +16,8 @@ export function run(command, args, options = {}) {
 export function runNode(script, args = [], options = {}) {
   return run(process.execPath, [...(options.nodeArgs ?? []), script, ...args], options);
 }
+
+/** The same for a script of package.json. */
+export function npm(script) {
+  return run('npm', ['run', '--silent', script], { shell: process.platform === 'win32' });
+}

@@ -1,0 +1,7 @@
+import { writeConsoleAssets } from './lib/console-assets.mjs';
+import { npm } from './lib/run.mjs';
+
+/** Lints, and checks format and types, all at once: each of these keeps one processor busy. */
+process.chdir(new URL('..', import.meta.url).pathname);
+await writeConsoleAssets();
+await Promise.all(['lint', 'format:check', 'typecheck'].map(npm));
