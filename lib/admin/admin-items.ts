@@ -3,7 +3,7 @@ import type { SessionEvent } from '../core/session-event.js';
 import type { Session, SessionWithEnd } from '../core/session.js';
 import { filterWithoutAddresses } from './audited-filter.js';
 import type { KnownOperator } from './operator.js';
-import type { OnlineUserItem } from './online-users.service.js';
+import type { OnlineUser } from '../database/online-queries.js';
 import type { ShownUser } from './user-directory.js';
 
 /** What items are made with: names of users, and what the operator may see. */
@@ -64,7 +64,7 @@ function toSuccessor(sessionId: string, successors: Successors) {
   };
 }
 
-export function toOnlineUserItem({ userName, lastSeenAt, ...user }: OnlineUserItem, { users }: View) {
+export function toOnlineUserItem({ userName, lastSeenAt, ...user }: OnlineUser, { users }: View) {
   const shown = users.get(user.userId);
   return {
     ...user,

@@ -1,5 +1,5 @@
 import { invalidArgument } from '../core/session-error.js';
-import type { Keyset, Portion, Position } from '../database/keyset.js';
+import type { Keyset, Listed, Portion, Position } from '../database/keyset.js';
 import { pageLimit } from './page-limit.js';
 
 /** One page of a list. */
@@ -43,21 +43,19 @@ export function portionOf({ limit, cursor }: PageQuery, { columns }: Keyset): Po
  * A page of what was read, which is one row more than it shows where there is more in that direction.
  * @param portion of portionOf, before `oneMore`
  */
-export function pageOf<T>(
-  rows: readonly T[],
-  { from, backwards, limit }: Portion,
-  positionOf: (row: T) => Position,
-): Page<T> {
+export function pageOf<T>(rows: readonly Listed<T>[], { from, backwards, limit }: Portion): Page<T> {
   const isMore = rows.length > limit;
-  const items = isMore ? (backwards ? rows.slice(1) : rows.slice(0, limit)) : rows;
-  const [first, last] = [items[0], items.at(-1)];
-  const cursor = (direction: 'n' | 'p', row: T | undefined) =>
-    row === undefined ? null : Buffer.from([direction, ...positionOf(row)].join('.')).toString('base64url');
+  const shown = isMore ? (backwards ? rows.slice(1) : rows.slice(0, limit)) : rows;
+  const [first, last] = [shown[0]?.position, shown.at(-1)?.position];
   return {
-    items,
+    items: shown.map(({ item }) => item).filter((item) => item !== null),
     nextCursor: isMore || backwards ? cursor('n', last) : null,
     prevCursor: backwards ? (isMore ? cursor('p', first) : null) : from === null ? null : cursor('p', first),
   };
+}
+
+function cursor(direction: 'n' | 'p', position: Position | undefined): string | null {
+  return position === undefined ? null : Buffer.from([direction, ...position].join('.')).toString('base64url');
 }
 
 /** The portion to read for a page. */

@@ -4,10 +4,15 @@ import { type Session, type SessionRecord, type SessionWithEnd, toSession } from
 import { invalidArgument } from '../core/session-error.js';
 import { TokenService } from '../core/token-service.js';
 import { type AccountRef, type UserId, accountRef } from '../core/user-key.js';
-import { ONLINE_ORDERS, OnlineQueries, type OnlineSort, USER_ORDER } from '../database/online-queries.js';
-import type { Keyset, Portion } from '../database/keyset.js';
+import {
+  ONLINE_ORDERS,
+  OnlineQueries,
+  type OnlineSort,
+  type OnlineUser,
+  USER_ORDER,
+} from '../database/online-queries.js';
+import type { Keyset, Listed, Portion } from '../database/keyset.js';
 import type { OnlineFilter } from '../database/online-filter.js';
-import { searchKey } from '../database/search-keys.js';
 import { ENDED_ORDER, EVENT_ORDER, LOGIN_ORDER, SessionQueries } from '../database/session-queries.js';
 import {
   type EndedCriteria,
@@ -30,16 +35,6 @@ export interface OnlineQuery extends PageQuery, OnlineCriteria {
 }
 
 export interface OnlineUsersQuery extends PageQuery, Pick<OnlineCriteria, 'q' | 'addresses' | 'userId'> {}
-
-/** A user who is online. */
-export interface OnlineUserItem {
-  readonly userId: string;
-  readonly userName: string | null;
-  /** Live sessions. */
-  readonly sessions: number;
-  readonly lastSeenAt: number;
-  readonly deviceTypes: readonly string[];
-}
 
 export interface UserSessionsQuery extends PageQuery {
   /** Past sessions instead of live ones. */
@@ -80,7 +75,7 @@ export class OnlineUsersService {
       this.online.list(filter, sort, oneMore(portion)),
       this.counts.forList(filter),
     ]);
-    const page = pageOf(records, portion, (record) => [...keysOf(sort, record), record.id]);
+    const page = pageOf(records, portion);
     const total = Math.max(count.total, page.items.length);
     return { ...page, items: page.items.map((record) => this.view(record)), ...count, total };
   }
@@ -100,35 +95,24 @@ export class OnlineUsersService {
   }
 
   /** The users who are online, by user id. */
-  async listUsers(query: OnlineUsersQuery = {}): Promise<Page<OnlineUserItem>> {
+  async listUsers(query: OnlineUsersQuery = {}): Promise<Page<OnlineUser>> {
     const portion = portionOf(query, USER_ORDER);
     const { q, addresses, userId } = query;
     const users = await this.online.users(onlineFilter(this.realm, { q, addresses, userId }), oneMore(portion));
-    const page = pageOf(users, portion, (user) => [user.userSearch, user.userKey]);
-    return { ...page, items: page.items.map(({ userSearch: _, userKey: __, ...item }) => item) };
+    return pageOf(users, portion);
   }
 
   /** The sessions of one user, live or past, latest login first. */
   async userSessions(userId: UserId, query: UserSessionsQuery = {}): Promise<Page<SessionWithEnd>> {
     const account = this.account(userId);
     const status = query.ended ? 'ended' : 'live';
-    return this.sessions(
-      query,
-      LOGIN_ORDER,
-      (record) => record.createdAt,
-      (portion) => this.queries.sessionsOf(account, status, portion),
-    );
+    return this.sessions(query, LOGIN_ORDER, (portion) => this.queries.sessionsOf(account, status, portion));
   }
 
   /** Past sessions of all users, latest end first. */
   async endedSessions(query: EndedSessionsQuery = {}): Promise<Page<SessionWithEnd>> {
     const filter = endedFilter(this.realm, query);
-    return this.sessions(
-      query,
-      ENDED_ORDER,
-      (record) => record.end!.at,
-      (portion) => this.queries.ended(filter, portion),
-    );
+    return this.sessions(query, ENDED_ORDER, (portion) => this.queries.ended(filter, portion));
   }
 
   /** Ends one session, as the operator `by`. @param reason for the audit trail @returns how many it ended: 0 or 1 */
@@ -145,7 +129,10 @@ export class OnlineUsersService {
   async events(query: EventsQuery = {}): Promise<Page<SessionEvent>> {
     const portion = portionOf(query, EVENT_ORDER);
     const events = await this.queries.events(eventFilter(this.realm, query), oneMore(portion));
-    return pageOf(events, portion, ({ id }) => [id]);
+    return pageOf(
+      events.map((item) => ({ position: [item.id], item })),
+      portion,
+    );
   }
 
   private async *read(filter: OnlineFilter, limit: number): AsyncGenerator<readonly Session[]> {
@@ -157,11 +144,10 @@ export class OnlineUsersService {
   private async sessions(
     query: PageQuery,
     order: Keyset,
-    keyOf: (record: SessionRecord) => number,
-    read: (portion: Portion) => Promise<readonly SessionRecord[]>,
+    read: (portion: Portion) => Promise<readonly Listed<SessionRecord>[]>,
   ): Promise<Page<SessionWithEnd>> {
     const portion = portionOf(query, order);
-    const page = pageOf(await read(oneMore(portion)), portion, (record) => [keyOf(record), record.id]);
+    const page = pageOf(await read(oneMore(portion)), portion);
     return { ...page, items: page.items.map((record) => this.view(record)) };
   }
 
@@ -176,9 +162,4 @@ export class OnlineUsersService {
   private account(userId: UserId): AccountRef {
     return accountRef(this.realm, userId);
   }
-}
-
-function keysOf(sort: OnlineSort, record: SessionRecord): readonly (string | number)[] {
-  if (sort === 'user') return [searchKey(record.userId), record.userKey];
-  return [sort === 'login' ? record.createdAt : record.lastSeenAt];
 }

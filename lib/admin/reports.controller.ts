@@ -3,7 +3,7 @@ import { invalidArgument } from '../core/session-error.js';
 import { isSessionId } from '../core/token-codec.js';
 import { accountRef } from '../core/user-key.js';
 import { FailedLoginQueries } from '../database/failed-login-queries.js';
-import type { Portion } from '../database/keyset.js';
+import type { Listed, Portion } from '../database/keyset.js';
 import { SIGHTING_ORDER, type SightingItem, SightingQueries } from '../database/sighting-queries.js';
 import { StatisticQueries } from '../database/statistic-queries.js';
 import { NoActivity } from '../nest/decorators.js';
@@ -40,10 +40,10 @@ export class ReportsController {
     const input = new RequestInput(query);
     const portion = portionOf(readPage(input), SIGHTING_ORDER);
     const rows = await this.find(input, oneMore(portion));
-    const { items, ...page } = pageOf(rows, portion, (item) => [item.lastAt, item.sessionId, item.ipKey]);
+    const { items, ...page } = pageOf(rows, portion);
     const users = await this.users.describe(items.flatMap(({ userId }) => userId ?? []));
     return {
-      items: items.map(({ ipKey: _, userName, firstAt, lastAt, ...item }) => ({
+      items: items.map(({ userName, firstAt, lastAt, ...item }) => ({
         ...item,
         username: (item.userId === null ? null : users.get(item.userId)?.username) ?? userName,
         firstAt: toIso(firstAt),
@@ -87,7 +87,7 @@ export class ReportsController {
     };
   }
 
-  private find(input: RequestInput, portion: Portion): Promise<readonly SightingItem[]> {
+  private find(input: RequestInput, portion: Portion): Promise<readonly Listed<SightingItem>[]> {
     const { realm } = this.runtime.options;
     const [sessionId, userId] = [input.text('sessionId', 64), input.text('userId', 1024)];
     const range = networkOf(input.text('ip', 64));

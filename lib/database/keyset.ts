@@ -1,4 +1,4 @@
-import { type SqlValue, type Statement, join, raw, sql } from './sql.js';
+import { type Row, type SqlValue, type Statement, join, raw, sql } from './sql.js';
 
 /** A column that a list is sorted by. Hex: text of hexadecimal digits, which sorts alike in every collation. */
 export interface SortColumn {
@@ -15,6 +15,12 @@ export interface Portion {
   readonly from: Position | null;
   readonly backwards: boolean;
   readonly limit: number;
+}
+
+/** A row of a list: its place, and what is shown of it; null where nothing can be. */
+export interface Listed<T> {
+  readonly position: Position;
+  readonly item: T | null;
 }
 
 /**
@@ -46,10 +52,21 @@ export class Keyset {
     return sql` ORDER BY ${raw(keys.join(', '))} LIMIT ${limit}`;
   }
 
+  /** Rows with their places, so that a list goes on behind a row of which nothing is shown. */
+  listed<T>(rows: readonly Row[], toItem: (row: Row) => T | null): readonly Listed<T>[] {
+    return rows.map((row) => ({ position: this.columns.map((column) => valueOf(row, column)), item: toItem(row) }));
+  }
+
   /** The columns under names with a prefix, for rows that are joined with others which have the same columns. */
   prefixed(prefix: string): Statement {
     return raw(this.columns.map(({ name }) => `${name} AS ${prefix}${name}`).join(', '));
   }
+}
+
+/** A row has columns without the name of their table. */
+function valueOf(row: Row, { name, kind }: SortColumn): string | number {
+  const value = row[name.slice(name.indexOf('.') + 1)];
+  return kind === 'number' ? Number(value) : String(value);
 }
 
 /** Written as a range on the first column, which every engine turns into the start of an index scan. */

@@ -1,10 +1,10 @@
 import type { SessionRecord } from '../core/session.js';
 import { type FilterPlan, FilterPlans } from './filter-plans.js';
-import { Keyset, type Portion, type Position, every, inListOrder } from './keyset.js';
+import { Keyset, type Listed, type Portion, type Position, every, inListOrder } from './keyset.js';
 import { type OnlineFilter, conditionsOf } from './online-filter.js';
 import { OnlineStatements } from './online-statements.js';
 import { RealmQueries, type RealmScope } from './realm-queries.js';
-import { SESSION_COLUMNS, optional, toRecords, toUserId, usableAt } from './session-rows.js';
+import { SESSION_COLUMNS, optional, toRecord, toRecords, toUserId, usableAt } from './session-rows.js';
 import { type Row, type Statement, join, list, raw, sql } from './sql.js';
 
 export type OnlineSort = 'lastSeen' | 'login' | 'user';
@@ -31,15 +31,17 @@ export const USER_ORDER = new Keyset(
   'idx_user_session_find_user',
 );
 
+/** With all columns that a list is sorted by. */
+const LISTED_COLUMNS = sql`${SESSION_COLUMNS}, user_search`;
+
 /** A count is planned as a page of so many, which is how most lists are read that it stands above. */
 const COUNTED_AS_PAGE = 50;
 
 /** A user with live sessions. */
 export interface OnlineUser {
-  readonly userSearch: string;
-  readonly userKey: string;
   readonly userId: string;
   readonly userName: string | null;
+  /** Live ones. */
   readonly sessions: number;
   readonly lastSeenAt: number;
   /** Sorted; a session without one is not in it. */
@@ -67,8 +69,9 @@ export class OnlineQueries extends RealmQueries {
   }
 
   /** Live sessions in an order. */
-  async list(filter: OnlineFilter, sort: OnlineSort, portion: Portion): Promise<readonly SessionRecord[]> {
-    return toRecords(await this.sessions(filter, ONLINE_ORDERS[sort], portion));
+  async list(filter: OnlineFilter, sort: OnlineSort, portion: Portion): Promise<readonly Listed<SessionRecord>[]> {
+    const order = ONLINE_ORDERS[sort];
+    return order.listed(await this.sessions(filter, order, portion), toRecord);
   }
 
   /** All of them in the order of logins, portion by portion as they are asked for. */
@@ -116,7 +119,7 @@ export class OnlineQueries extends RealmQueries {
   }
 
   /** Users with live sessions, in the order of their search keys, with what they are online with. */
-  async users(filter: OnlineFilter, portion: Portion): Promise<readonly OnlineUser[]> {
+  async users(filter: OnlineFilter, portion: Portion): Promise<readonly Listed<OnlineUser>[]> {
     const columns = raw('user_search, user_key');
     const group = sql` GROUP BY ${columns}`;
     const plan = await this.planOf(filter, USER_ORDER, portion);
@@ -130,12 +133,7 @@ export class OnlineQueries extends RealmQueries {
         WHERE user_key IN (${list(keys)}) AND ${usableAt(this.clock.now())}
         GROUP BY user_key, device_type`,
     );
-    return found.flatMap((row) =>
-      toOnlineUser(
-        row,
-        rows.filter(({ user_key }) => user_key === row.user_key),
-      ),
-    );
+    return USER_ORDER.listed(found, (user) => toOnlineUser(rows.filter(({ user_key }) => user_key === user.user_key)));
   }
 
   /** How many live sessions there are, counted up to `cap`. */
@@ -166,7 +164,7 @@ export class OnlineQueries extends RealmQueries {
   private async sessions(filter: OnlineFilter, order: Keyset, portion: Portion): Promise<readonly Row[]> {
     const plan = await this.planOf(filter, order, portion);
     if (!plan) {
-      return this.portion(this.statements.walk(SESSION_COLUMNS, filter, order), order, portion);
+      return this.portion(this.statements.walk(LISTED_COLUMNS, filter, order), order, portion);
     }
     const places = this.cut(
       this.statements.selection(order.prefixed('place_'), filter, plan, order, portion),
@@ -174,7 +172,7 @@ export class OnlineQueries extends RealmQueries {
       portion,
     );
     const rows = await this.rows(
-      sql`SELECT ${SESSION_COLUMNS} FROM (${places}) AS places JOIN ${this.tables.session} ON id = place_id${order.order(portion, 'place_')}`,
+      sql`SELECT ${LISTED_COLUMNS} FROM (${places}) AS places JOIN ${this.tables.session} ON id = place_id${order.order(portion, 'place_')}`,
     );
     return inListOrder(rows, portion);
   }
@@ -184,22 +182,18 @@ export class OnlineQueries extends RealmQueries {
   }
 }
 
-/** None where all sessions have ended since. @param groups one row for each type of device */
-function toOnlineUser(found: Row, groups: readonly Row[]): readonly OnlineUser[] {
+/** Null where all sessions have ended since. @param groups one row for each type of device */
+function toOnlineUser(groups: readonly Row[]): OnlineUser | null {
   const userId = toUserId(groups[0]?.user_id);
-  if (userId === null) return [];
-  return [
-    {
-      userSearch: String(found.user_search),
-      userKey: String(found.user_key),
-      userId,
-      userName: optional(groups.find(({ user_name }) => user_name !== null)?.user_name),
-      sessions: groups.reduce((sum, row) => sum + Number(row.sessions), 0),
-      lastSeenAt: Math.max(...groups.map((row) => Number(row.last_seen_at))),
-      deviceTypes: groups
-        .map((row) => optional(row.device_type))
-        .filter((type) => type !== null)
-        .sort(),
-    },
-  ];
+  if (userId === null) return null;
+  return {
+    userId,
+    userName: optional(groups.find(({ user_name }) => user_name !== null)?.user_name),
+    sessions: groups.reduce((sum, row) => sum + Number(row.sessions), 0),
+    lastSeenAt: Math.max(...groups.map((row) => Number(row.last_seen_at))),
+    deviceTypes: groups
+      .map((row) => optional(row.device_type))
+      .filter((type) => type !== null)
+      .sort(),
+  };
 }

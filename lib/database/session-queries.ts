@@ -3,10 +3,10 @@ import type { SessionEvent, SessionEventType } from '../core/session-event.js';
 import type { SessionRecord } from '../core/session.js';
 import type { AccountRef } from '../core/user-key.js';
 import { lowestEventId } from './event-id.js';
-import { Keyset, type Portion, every } from './keyset.js';
+import { Keyset, type Listed, type Portion, every } from './keyset.js';
 import type { TimeRange } from './online-filter.js';
 import { RealmQueries } from './realm-queries.js';
-import { SESSION_COLUMNS, isEndReason, optional, toRecords, toUserId, usableAt } from './session-rows.js';
+import { SESSION_COLUMNS, isEndReason, optional, toRecord, toRecords, toUserId, usableAt } from './session-rows.js';
 import { type Row, type Statement, list, raw, sql } from './sql.js';
 import { parseStored } from './stored-json.js';
 
@@ -36,7 +36,7 @@ export const EVENT_ORDER = new Keyset([ID], true);
 /** Reads for operators of what was, and of one user. All lists are paged by key. */
 export class SessionQueries extends RealmQueries {
   /** Sessions of a user, live or ended, latest login first. */
-  async sessionsOf(account: AccountRef, status: 'live' | 'ended', portion: Portion): Promise<readonly SessionRecord[]> {
+  async sessionsOf(account: AccountRef, status: 'live' | 'ended', portion: Portion) {
     const standing = status === 'live' ? usableAt(this.clock.now()) : sql`status = 'ended'`;
     return this.records(sql`user_key = ${account.key} AND ${standing}`, LOGIN_ORDER, portion);
   }
@@ -50,7 +50,7 @@ export class SessionQueries extends RealmQueries {
   }
 
   /** Past sessions, latest end first. */
-  async ended({ account, reason, ended }: EndedFilter, portion: Portion): Promise<readonly SessionRecord[]> {
+  async ended({ account, reason, ended }: EndedFilter, portion: Portion) {
     const conditions = [
       sql`${this.accountOrRealm(account)} AND ended_at IS NOT NULL`,
       ...(reason !== undefined ? [sql`end_reason = ${reason}`] : []),
@@ -88,9 +88,9 @@ export class SessionQueries extends RealmQueries {
     order: Keyset,
     portion: Portion,
     index?: string,
-  ): Promise<readonly SessionRecord[]> {
+  ): Promise<readonly Listed<SessionRecord>[]> {
     const select = sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session}${this.through(index)} WHERE ${where}`;
-    return toRecords(await this.portion(select, order, portion));
+    return order.listed(await this.portion(select, order, portion), toRecord);
   }
 
   private through(index: string | undefined): Statement {

@@ -1,6 +1,6 @@
 import type { IpRange } from '../core/ip-key.js';
 import type { AccountRef } from '../core/user-key.js';
-import { Keyset, type Portion, every, inListOrder } from './keyset.js';
+import { Keyset, type Listed, type Portion, every, inListOrder } from './keyset.js';
 import type { TimeRange } from './online-filter.js';
 import { RealmQueries, type RealmScope } from './realm-queries.js';
 import { optional, toUserId } from './session-rows.js';
@@ -15,7 +15,6 @@ export interface SightingItem {
   readonly deviceType: string | null;
   readonly deviceName: string | null;
   readonly ip: string;
-  readonly ipKey: string;
   readonly firstAt: number;
   readonly lastAt: number;
 }
@@ -41,17 +40,17 @@ export class SightingQueries extends RealmQueries {
   }
 
   /** Of an address or a network, that may have been within a time. For a moment, give `from` and `to` one millisecond apart. */
-  byAddress({ low, high }: IpRange, time: TimeRange, portion: Portion): Promise<readonly SightingItem[]> {
+  byAddress({ low, high }: IpRange, time: TimeRange, portion: Portion): Promise<readonly Listed<SightingItem>[]> {
     // With one address, and only then, the rows come out of the index in the order of the list.
     const within = low === high ? sql`g.ip_key = ${low}` : sql`g.ip_key BETWEEN ${low} AND ${high}`;
     return this.list([sql`g.realm = ${this.realm}`, within, ...this.during(time)], portion);
   }
 
-  bySession(sessionId: string, portion: Portion): Promise<readonly SightingItem[]> {
+  bySession(sessionId: string, portion: Portion): Promise<readonly Listed<SightingItem>[]> {
     return this.list([sql`g.session_id = ${sessionId} AND g.realm = ${this.realm}`], portion);
   }
 
-  byUser(account: AccountRef, portion: Portion): Promise<readonly SightingItem[]> {
+  byUser(account: AccountRef, portion: Portion): Promise<readonly Listed<SightingItem>[]> {
     return this.list([sql`g.user_key = ${account.key}`], portion);
   }
 
@@ -63,7 +62,7 @@ export class SightingQueries extends RealmQueries {
   }
 
   /** Sessions are looked at for those of the portion only, not for all that are sorted. */
-  private async list(conditions: readonly Statement[], portion: Portion): Promise<readonly SightingItem[]> {
+  private async list(conditions: readonly Statement[], portion: Portion): Promise<readonly Listed<SightingItem>[]> {
     const { serial } = this.engine.dialect;
     const order = SIGHTING_ORDER.order(portion);
     const rows = await this.rows(
@@ -72,7 +71,7 @@ export class SightingQueries extends RealmQueries {
           SELECT g.* FROM ${this.tables.sighting} g WHERE ${every(conditions)}${serial}${SIGHTING_ORDER.after(portion)}${order}
         ) g LEFT JOIN ${this.tables.session} s ON s.id = g.session_id${order}`,
     );
-    return inListOrder(rows, portion).map(toItem);
+    return SIGHTING_ORDER.listed(inListOrder(rows, portion), toItem);
   }
 }
 
@@ -84,7 +83,6 @@ function toItem(row: Row): SightingItem {
     deviceType: optional(row.device_type),
     deviceName: optional(row.device_name),
     ip: String(row.ip),
-    ipKey: String(row.ip_key),
     firstAt: Number(row.first_at),
     lastAt: Number(row.last_at),
   };

@@ -4,10 +4,8 @@ import { OnlineUsersService, type Page } from 'nestjs-latchkey/admin';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { DataSource } from 'typeorm';
 import { ipRange } from '../../lib/core/ip-key.js';
-import type { SessionRecord } from '../../lib/core/session.js';
 import type { OnlineFilter } from '../../lib/database/online-filter.js';
-import type { Position } from '../../lib/database/keyset.js';
-import { OnlineQueries, type OnlineSort } from '../../lib/database/online-queries.js';
+import { OnlineQueries } from '../../lib/database/online-queries.js';
 import { searchKey } from '../../lib/database/search-keys.js';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
@@ -132,7 +130,7 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
         const found = await few!.list(filter, sort, portion);
         expect(found.length).toBeGreaterThan(3);
         expect(await many!.list(filter, sort, portion)).toEqual(found);
-        const from = positionOf(sort, found.at(-2)!);
+        const from = found.at(-2)!.position;
         for (const backwards of [false, true]) {
           const next = backwards ? found.slice(0, -2).slice(-3) : found.slice(-1);
           for (const queries of [few!, many!])
@@ -338,8 +336,3 @@ describe.each(databaseKinds)('activity on $name', ({ create }) => {
     await database.drop();
   });
 });
-
-function positionOf(sort: OnlineSort, { id, userId, userKey, createdAt, lastSeenAt }: SessionRecord): Position {
-  if (sort === 'user') return [searchKey(userId), userKey, id];
-  return [sort === 'login' ? createdAt : lastSeenAt, id];
-}

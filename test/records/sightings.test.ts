@@ -2,7 +2,7 @@ import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { ipRange } from '../../lib/core/ip-key.js';
 import { accountRef } from '../../lib/core/user-key.js';
-import type { Portion } from '../../lib/database/keyset.js';
+import type { Listed, Portion } from '../../lib/database/keyset.js';
 import { type SightingItem, SightingQueries } from '../../lib/database/sighting-queries.js';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { databaseKinds } from '../support/databases.js';
@@ -12,13 +12,17 @@ import { HOUR, MINUTE, SECOND, useSessions } from '../sessions/harness.js';
 const ALL: Portion = { from: null, backwards: false, limit: 200 };
 const timing = { activityFlush: '5m', sweep: '1h', sightingInterval: '5m' } as const;
 
+function itemsOf(rows: readonly Listed<SightingItem>[]): readonly SightingItem[] {
+  return rows.map(({ item }) => item!);
+}
+
 describe.each(databaseKinds)('sightings on $name', (kind) => {
   const harness = useSessions(kind, { policy: multiDevice(), tokens: accessAndRefresh(), timing });
   const others: Sessions[] = [];
   const flush = () => harness.runtime.records.flush();
   const queries = () => harness.runtime.records.sightingQueries;
   const timesOf = async (sessionId: string) =>
-    (await queries().bySession(sessionId, ALL)).map(({ ip, firstAt, lastAt }) => [ip, firstAt, lastAt]);
+    itemsOf(await queries().bySession(sessionId, ALL)).map(({ ip, firstAt, lastAt }) => [ip, firstAt, lastAt]);
   /** Another node on the same database, with the same clock. */
   const another = async (options = {}) => {
     const { clock, database } = harness;
@@ -51,7 +55,7 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
     await tokens.verify(login.accessToken, { ip: '192.0.2.99', activity: false });
     await tokens.verify(login.accessToken);
     await flush();
-    const found = await queries().byUser(accountRef('users', 'alice'), ALL);
+    const found = itemsOf(await queries().byUser(accountRef('users', 'alice'), ALL));
     expect(found).toHaveLength(4);
     for (const item of found) {
       expect(item).toMatchObject({
@@ -187,7 +191,7 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
     });
 
     const found = async (text: string, time = {}, portion = ALL) =>
-      (await queries().byAddress(ipRange(text)!, time, portion)).map(({ ip }) => ip);
+      itemsOf(await queries().byAddress(ipRange(text)!, time, portion)).map(({ ip }) => ip);
 
     it.each([
       ['203.0.113.0/24', 30],
@@ -227,21 +231,21 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
     it('come page by page, once each, latest first; and back', async () => {
       const range = ipRange('203.0.113.0/24')!;
       const whole = await queries().byAddress(range, { from: start }, ALL);
-      const key = ({ lastAt, sessionId, ipKey }: SightingItem) => [lastAt, sessionId, ipKey];
-      const pages: (readonly SightingItem[])[] = [];
+      const pages: (readonly Listed<SightingItem>[])[] = [];
       for (let from: Portion['from'] = null; ;) {
         const page = await queries().byAddress(range, { from: start }, { from, backwards: false, limit: 7 });
         if (page.length === 0) break;
         pages.push(page);
-        from = key(page.at(-1)!);
+        from = page.at(-1)!.position;
       }
       expect(pages.map(({ length }) => length)).toEqual([7, 7, 7, 7, 2]);
       expect(pages.flat()).toEqual(whole);
-      expect(whole.map(({ lastAt }) => lastAt)).toEqual(whole.map(({ lastAt }) => lastAt).sort((a, b) => b - a));
+      const times = itemsOf(whole).map(({ lastAt }) => lastAt);
+      expect(times).toEqual([...times].sort((a, b) => b - a));
       const before = await queries().byAddress(
         range,
         { from: start },
-        { from: key(pages[2]![0]!), backwards: true, limit: 7 },
+        { from: pages[2]![0]!.position, backwards: true, limit: 7 },
       );
       expect(before).toEqual(pages[1]);
     });
@@ -259,10 +263,9 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
         (portion: Portion) => queries().byUser(accountRef('users', 'traveller'), portion),
       ]) {
         const whole = await list(ALL);
-        const paged: SightingItem[] = [];
+        const paged: Listed<SightingItem>[] = [];
         for (let at = 0; at < 9; at += 2) {
-          const last = paged.at(-1);
-          const from = last ? [last.lastAt, last.sessionId, last.ipKey] : null;
+          const from = paged.at(-1)?.position ?? null;
           paged.push(...(await list({ from, backwards: false, limit: 2 })));
         }
         expect([paged.length, paged]).toEqual([9, whole]);
