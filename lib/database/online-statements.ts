@@ -17,7 +17,7 @@ export class OnlineStatements {
 
   /** A SELECT that ends with its conditions, of sessions that are to be read in an order. @param columns any */
   walk(columns: Statement, filter: OnlineFilter, order: Keyset): Statement {
-    return sql`SELECT ${columns} FROM ${this.walkedIn(order)} WHERE ${this.where(filter)}`;
+    return this.walkOf(columns, conditionsOf(filter), order);
   }
 
   /**
@@ -39,17 +39,26 @@ export class OnlineStatements {
     if ('by' in plan) return sql`SELECT ${columns} FROM ${this.found(plan.by)} WHERE ${where}`;
     const { own, others, rest } = plan;
     const sorted = group ? columns : SORTED_COLUMNS;
-    const walked = sql`SELECT ${sorted} FROM ${this.walkedIn(order)} WHERE ${this.whereAll([own, ...rest])}`;
+    const walked = this.walkOf(sorted, [anyOf([own]), ...rest], order);
     return sql`SELECT ${columns} FROM (
         SELECT * FROM (${walked}${order.after(portion)}${group ?? raw('')}${order.order(portion)}) AS walked
         UNION ALL SELECT ${sorted} FROM (${this.rowsOf(others, [own])}) AS others WHERE ${where}
       ) AS found WHERE 1 = 1`;
   }
 
-  /** The table, whose rows are to be read in an order. */
-  private walkedIn({ index }: Keyset): Statement {
+  /**
+   * What is asked of a row is written so that no index answers it, but for the column that the list is sorted by: PostgreSQL takes
+   * what is live and what can be used for two things that have nothing to do with each other, expects far fewer rows than there are,
+   * and would sort all of them.
+   */
+  private walkOf(columns: Statement, conditions: readonly Condition[], { index, columns: [first] }: Keyset): Statement {
     const { session } = this.scope.tables;
-    return index === undefined ? session : sql`${session}${this.scope.engine.dialect.through(index)}`;
+    const table = index === undefined ? session : sql`${session}${this.scope.engine.dialect.through(index)}`;
+    const where = conditions.map((condition) =>
+      condition.ranges.every(({ column }) => column === first!.name) ? condition.where : isTrue(condition.where),
+    );
+    const usable = isTrue(sql`usable_until > ${this.scope.clock.now()}`);
+    return sql`SELECT ${columns} FROM ${table} WHERE ${every([this.isLive(), usable, ...where])}`;
   }
 
   /** The rows that a condition holds for. */
@@ -62,21 +71,25 @@ export class OnlineStatements {
     const { combiningIndexes } = this.scope.engine.dialect;
     const without = (others: readonly IndexRange[]) => others.map(({ where }) => sql`(${where}) IS NOT TRUE`);
     const rows = (conditions: readonly Statement[]) =>
-      sql`SELECT ${SORTED_COLUMNS} FROM ${this.scope.tables.session} WHERE ${every([sql`realm = ${this.scope.realm} AND status = 'live'`, ...conditions])}`;
+      sql`SELECT ${SORTED_COLUMNS} FROM ${this.scope.tables.session} WHERE ${every([this.isLive(), ...conditions])}`;
     if (combiningIndexes) return sql`${rows([anyOf(ranges).where, ...without(excluded)])}${combiningIndexes}`;
     const parts = ranges.map(({ where }, index) => rows([where, ...without([...excluded, ...ranges.slice(0, index)])]));
     return join(parts, ' UNION ALL ');
   }
 
   where(filter: OnlineFilter): Statement {
-    return this.whereAll(conditionsOf(filter));
-  }
-
-  private whereAll(conditions: readonly { readonly where: Statement }[]): Statement {
     return every([
       sql`realm = ${this.scope.realm}`,
       usableAt(this.scope.clock.now()),
-      ...conditions.map(({ where }) => where),
+      ...conditionsOf(filter).map(({ where }) => where),
     ]);
   }
+
+  private isLive(): Statement {
+    return sql`realm = ${this.scope.realm} AND status = 'live'`;
+  }
+}
+
+function isTrue(condition: Statement): Statement {
+  return sql`(${condition}) IS TRUE`;
 }

@@ -1,12 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { multiDevice } from 'nestjs-latchkey';
 import { OnlineUsersService } from 'nestjs-latchkey/admin';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { PooledEngine } from '../../lib/database/pooled-engine.js';
-import type { Statement } from '../../lib/database/sql.js';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
+import { pageStatementOf } from './page-statement.js';
 
 /** With these PostgreSQL starts workers wherever it may, however small a table is. */
 const EAGER =
@@ -39,16 +38,6 @@ describe('a page of a list on PostgreSQL', () => {
     const rows: { 'QUERY PLAN': string }[] = await client.query(`EXPLAIN ${text}`, [...values]);
     return rows.map((row) => row['QUERY PLAN']).join('\n');
   };
-  /** The statement that is made last, after those that plan it. */
-  const lastOf = async (list: () => Promise<unknown>) => {
-    const read = jest.spyOn(PooledEngine.prototype, 'read');
-    await list();
-    const pages = read.mock.calls.map(([statement]) => statement as Statement).filter(isPage);
-    read.mockRestore();
-    return pages.at(-1)!;
-  };
-  const isPage = (statement: Statement) => /ORDER BY .* LIMIT \$\d+$/.test(textOf(statement));
-  const textOf = (statement: Statement) => statement.render((at) => `$${at}`);
 
   it.each<[string, () => Promise<unknown>]>([
     ['sessions', () => sessions.context.get(OnlineUsersService, { strict: false }).list({ ip: '192.0.2.0/24' })],
@@ -61,13 +50,12 @@ describe('a page of a list on PostgreSQL', () => {
       },
     ],
   ])('of %s is read by one process, and leaves the connection as it was', async (_name, list) => {
-    const page = await lastOf(list);
-    const text = textOf(page);
+    const { text, values } = await pageStatementOf(list);
     const condition = /AND \(SELECT set_config\([^)]*\)\) = '0'/;
     // Without it, the same statement is given to workers.
-    expect(await planOf(text.replace(condition, ''), page.values)).toContain('Gather');
-    expect(await planOf(text, page.values)).not.toContain('Gather');
-    await client.query(text, [...page.values]);
+    expect(await planOf(text.replace(condition, ''), values)).toContain('Gather');
+    expect(await planOf(text, values)).not.toContain('Gather');
+    await client.query(text, [...values]);
     expect(await client.query('SHOW max_parallel_workers_per_gather')).not.toEqual([
       { max_parallel_workers_per_gather: '0' },
     ]);
