@@ -21,6 +21,12 @@ const VARIANTS = [
   },
   { route: 'a guard that always says yes', file: 'support/own-variants.mjs', start: 'startBare', setting: 'guarded' },
   {
+    route: 'the same, to the requests of a turn together',
+    file: 'support/own-variants.mjs',
+    start: 'startBatch',
+    setting: 'default',
+  },
+  {
     route: 'a guard that hashes the token and looks it up in a Map',
     file: 'support/own-variants.mjs',
     start: 'startLookup',

@@ -15,6 +15,23 @@ export async function startBare(setting) {
   return setting === 'guarded' ? { guard: YesGuard } : {};
 }
 
+/** A guard that says yes to all requests of a turn of the event loop together. @type {import('./verify-server.mjs').Variant} */
+export async function startBatch() {
+  let whole = null;
+  class BatchGuard {
+    canActivate() {
+      whole ??= new Promise((resolve) =>
+        setImmediate(() => {
+          whole = null;
+          resolve(true);
+        }),
+      );
+      return whole;
+    }
+  }
+  return { guard: BatchGuard };
+}
+
 /**
  * The least that a guard can do which keeps no token: hash it, and look that up in a Map. It never expires anything, hears of no
  * end, and has no answer but 401. @type {import('./verify-server.mjs').Variant}

@@ -1,4 +1,4 @@
-import { type ParsedToken, type TokenCodec, type TokenLayout, type TokenSource, hashToken } from './token-codec.js';
+import { type ParsedToken, type TokenCodec, type TokenSource, hashToken } from './token-codec.js';
 import type { SecretKeys } from './secret-keys.js';
 import type { TokenPair } from './token-pair.js';
 
@@ -21,8 +21,6 @@ export interface AccessTokenFormat {
   readonly signingKeyId: string | null;
   /** Whether the hash covers the whole text, so that one equal to a stored hash needs no further check. */
   readonly hashCoversText: boolean;
-  /** Null where tokens differ in length, or hold more that is not to be kept. */
-  readonly layout: TokenLayout | null;
   /** What a token says of itself, unchecked; null if its form is not that of an access token. No I/O; never throws. */
   read(token: string): ParsedToken | null;
   /** Whether a token that `read` accepted was made here. */
@@ -46,11 +44,8 @@ export class OpaqueAccessTokens implements AccessTokenFormat {
   readonly maxLength = 512;
   readonly signingKeyId = null;
   readonly hashCoversText = true;
-  readonly layout: TokenLayout;
 
-  constructor(private readonly codec: TokenCodec) {
-    this.layout = codec.layoutOf('at');
-  }
+  constructor(private readonly codec: TokenCodec) {}
 
   read(token: string): ParsedToken | null {
     return this.codec.read('at', token);

@@ -95,7 +95,6 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
     store: settings.verifiedTokens,
     stats: settings.stats,
     maxLength: format.maxLength,
-    layout: format.layout,
     useIntervalMs: Math.min(MAX_USE_INTERVAL_MS, timing.activityFlush / USES_PER_FLUSH),
   });
   const verifier = new Verifier({

@@ -25,13 +25,6 @@ export interface TokenSource {
   readonly secret: Buffer;
 }
 
-/** Where the secret stands in texts that are all of one length. What stands beside it opens nothing. In characters. */
-export interface TokenLayout {
-  readonly length: number;
-  readonly secretFrom: number;
-  readonly secretTo: number;
-}
-
 export const SECRET_BYTES = 32;
 const ID_BYTES = 16;
 const GENERATION_BYTES = 4;
@@ -60,18 +53,6 @@ export class TokenCodec {
     const head = this.head(kind);
     const tag = this.keys.sign('token-mac', Buffer.concat([Buffer.from(head), body]), MAC_BYTES, keyId);
     return head + Buffer.concat([body, tag]).toString('base64url');
-  }
-
-  /** The same for all tokens of a kind. The first and the last character of the secret hold some bits of what stands beside it. */
-  layoutOf(kind: TokenKind): TokenLayout {
-    const { length } = this.head(kind);
-    const characters = (bytes: number) => length + (bytes * 4) / 3;
-    const secret = ID_BYTES + GENERATION_BYTES;
-    return {
-      length: length + BODY_LENGTH,
-      secretFrom: Math.floor(characters(secret)),
-      secretTo: Math.ceil(characters(secret + SECRET_BYTES)),
-    };
   }
 
   /**

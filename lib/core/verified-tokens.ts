@@ -1,18 +1,12 @@
+import { hash } from 'node:crypto';
 import type { Clock } from './clock.js';
-import { sha256Words } from './sha256-words.js';
 import type { SessionRecord } from './session.js';
-import type { TokenLayout } from './token-codec.js';
 import type { RememberedRecord, VerificationCache } from './verification-cache.js';
 import type { VerificationStats } from './verification-stats.js';
 import type { Verification } from './verification.js';
 
 /** A token that was found good, and for how long that holds by itself. */
 export interface VerifiedToken {
-  /** Those of the hash of its secret. */
-  readonly words: readonly number[];
-  /** What stands before its secret and behind it. */
-  readonly before: string;
-  readonly after: string;
   /** What it was judged by: the token is good only as long as that is what is remembered of its session. */
   readonly record: SessionRecord;
   /** Where the record is in this process's memory; null where it is not. */
@@ -28,10 +22,10 @@ export interface VerifiedToken {
   view: unknown;
 }
 
-/** Keeps verified tokens by the first word of the hash of their secret, as many as it likes: of two with the same, the last. */
+/** Keeps verified tokens by the hash of their text, as many as it likes. */
 export interface VerifiedTokenStore {
-  get(word: number): VerifiedToken | undefined;
-  set(word: number, token: VerifiedToken): unknown;
+  get(hash: string): VerifiedToken | undefined;
+  set(hash: string, token: VerifiedToken): unknown;
 }
 
 export interface VerifiedTokensParts {
@@ -41,17 +35,14 @@ export interface VerifiedTokensParts {
   readonly stats: VerificationStats;
   /** Longer text is no token, and is not hashed. */
   readonly maxLength: number;
-  /** Null: the whole text is the secret. */
-  readonly layout: TokenLayout | null;
   /** Uses of a token within this time of one that was noted are not noted again. Milliseconds. */
   readonly useIntervalMs: number;
 }
 
 /**
  * Tokens that were judged good by a record that is remembered, so that the next request with the same text costs one hash and
- * one look-up. The secret is hashed, which keeps it out of memory; all else is compared as it is, which costs less. Nothing is
- * decided here: an entry counts only as long as its record does, and until the first moment at which the verdict could be another
- * one.
+ * one look-up. Nothing is decided here: an entry counts only as long as its record does, and until the first moment at which
+ * the verdict could be another one.
  */
 export class VerifiedTokens {
   constructor(private readonly parts: VerifiedTokensParts) {}
@@ -64,15 +55,9 @@ export class VerifiedTokens {
 
   /** What is known of a token, whether or not it still counts. @param from where the token begins in the text */
   find(text: unknown, from = 0): VerifiedToken | null {
-    const { layout, maxLength, store } = this.parts;
+    const { maxLength, store } = this.parts;
     if (typeof text !== 'string' || text.length - from > maxLength) return null;
-    if (layout && text.length - from !== layout.length) return null;
-    const secretFrom = layout ? from + layout.secretFrom : from;
-    const secretTo = layout ? from + layout.secretTo : text.length;
-    const words = sha256Words(text, secretFrom, secretTo);
-    const known = store.get(words[0]!);
-    if (!known || !areEqual(known.words, words)) return null;
-    return text.startsWith(known.before, from) && text.startsWith(known.after, secretTo) ? known : null;
+    return store.get(keyOf(text, from)) ?? null;
   }
 
   /** Whether a token is good by what this process remembers. */
@@ -102,29 +87,17 @@ export class VerifiedTokens {
   }
 
   /** Notes a token that was judged good by a record that is remembered. */
-  note(text: string, token: Pick<VerifiedToken, 'record' | 'remembered' | 'answer' | 'until'>): void {
+  note(text: string, token: Omit<VerifiedToken, 'seenAt' | 'notedAt' | 'view'>): void {
     const { record, remembered, answer, until } = token;
-    const { layout, clock, store } = this.parts;
-    if (until <= clock.now()) return;
-    const secretFrom = layout?.secretFrom ?? 0;
-    const secretTo = layout?.secretTo ?? text.length;
-    const words = [...sha256Words(text, secretFrom, secretTo)];
-    const before = copyOf(text.slice(0, secretFrom));
-    const after = copyOf(text.slice(secretTo));
+    if (until <= this.parts.clock.now()) return;
     // One by one: V8 may give each object that is made by a spread a hidden class of its own, and what reads many of those
     // has to look for every property.
-    const seenAt = -Infinity;
-    const notedAt = -Infinity;
-    store.set(words[0]!, { words, before, after, record, remembered, answer, until, seenAt, notedAt, view: null });
+    const noted = { record, remembered, answer, until, seenAt: -Infinity, notedAt: -Infinity, view: null };
+    this.parts.store.set(keyOf(text), noted);
   }
 }
 
-function areEqual(words: readonly number[], others: Readonly<Int32Array>): boolean {
-  for (let word = 0; word < others.length; word++) if (words[word] !== others[word]) return false;
-  return true;
-}
-
-/** V8 makes a slice a view of the whole text, secret included, which would be kept as long. */
-function copyOf(slice: string): string {
-  return Buffer.from(slice, 'latin1').toString('latin1');
+/** SHA-256 of the whole token, whatever the format knows it by, in what form is least work: nobody reads it. */
+function keyOf(text: string, from = 0): string {
+  return hash('sha256', text.slice(from), 'binary');
 }

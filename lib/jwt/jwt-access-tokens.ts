@@ -28,7 +28,6 @@ export class JwtAccessTokens implements AccessTokenFormat {
   readonly maxLength = MAX_JWT_LENGTH;
   /** The record knows the jti; that the rest belongs to it is what the signature says. */
   readonly hashCoversText = false;
-  readonly layout = null;
 
   constructor(
     private readonly keys: JwtKeys,

@@ -57,9 +57,8 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
   }
 
   /**
-   * Answers in the same turn for a token that this process knows to be good, which is nearly every request, and without
-   * passport for one that is remembered as good: passport costs more than all the rest. It does everything else, and
-   * everything where a subclass has overridden one of its hooks.
+   * Answers without passport for a token that is remembered as good, which is nearly every request: passport costs more than all the
+   * rest. It does everything else, and everything where a subclass has overridden one of its hooks.
    */
   override canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const rules = this.rulesOf(context);
@@ -69,9 +68,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     const request = this.getRequest(context);
     const before = this.authenticator.resultOf(request, rules);
     if (before) return this.admit(context, request, rules, before);
-    const known = this.needsPassport ? null : this.authenticator.find(request, rules);
-    const result = known && this.authenticator.fromMemory(request, rules, known);
-    return result ? this.admit(context, request, rules, result) : this.authenticate(context, rules, known);
+    return this.needsPassport ? this.authenticate(context, rules) : this.activateInBatch(context, request, rules);
   }
 
   /** The request of an HTTP context. @throws for any other context, which this guard does not know */
@@ -100,6 +97,18 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- passed on as it came
     if (error) throw error;
     return user;
+  }
+
+  /** With the other requests of this turn; the token is looked at when they go on. */
+  private async activateInBatch(
+    context: ExecutionContext,
+    request: GuardedRequest,
+    rules: RouteRules,
+  ): Promise<boolean> {
+    await this.authenticator.batch.join();
+    const known = this.authenticator.find(request, rules);
+    const result = known && this.authenticator.fromMemory(request, rules, known);
+    return result ? this.admit(context, request, rules, result) : this.authenticate(context, rules, known);
   }
 
   private async authenticate(

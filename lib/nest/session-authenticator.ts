@@ -11,6 +11,7 @@ import { readBearerCredential } from './bearer-credential.js';
 import { type AuthenticatedSession, type CurrentSessionUser, type GuardedRequest, userOf } from './current-session.js';
 import { describeError } from './describe-error.js';
 import { type HttpAnswer, answerFor, endDetails } from './http-answer.js';
+import { RequestBatch } from './request-batch.js';
 import { type RouteRules, brokenRule } from './route-rules.js';
 import type { HeaderOptions, ResolvedOptions } from './session-options.js';
 
@@ -57,6 +58,7 @@ export class SessionAuthenticator {
   private readonly realm: string;
   private readonly messages: Readonly<Record<SessionErrorCode, string>>;
   readonly headers: Required<HeaderOptions>;
+  readonly batch = new RequestBatch();
 
   constructor(
     readonly strategyName: string,

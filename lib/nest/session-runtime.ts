@@ -151,7 +151,7 @@ export class SessionRuntime {
       dataRepository: new TypeOrmDataRepository(engine, tables, realm, clock, timing.endBudget),
       coherence,
       // Only a token of a remembered session is worth an entry.
-      verifiedTokens: new LRUCache<number, VerifiedToken>({
+      verifiedTokens: new LRUCache<string, VerifiedToken>({
         max: options.nearCache ? options.nearCache.maxEntries : MAX_VERIFIED,
       }),
       authenticTokens: { has: (hash) => authentic.has(hash), add: (hash) => void authentic.set(hash, true) },

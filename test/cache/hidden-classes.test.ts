@@ -46,7 +46,6 @@ describe('what a request reads of a token and its session', () => {
       clock: new SynchronizedClock(),
       stats: new VerificationStats(),
       maxLength: 100,
-      layout: null,
       useIntervalMs: 1000,
     });
     for (let index = 0; index < OBJECTS; index++) {

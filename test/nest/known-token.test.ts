@@ -1,5 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { ServerResponse } from 'node:http';
 import { Controller, Get, Injectable, Req, UseGuards } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import passport from 'passport';
 import {
   AuthGuard,
@@ -224,6 +227,21 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
     expect(renewed.headers).toHaveProperty('x-renewed-token');
     clock.advance(5 * MINUTE);
     expect(await send(accessToken, '/me')).toMatchObject({ status: 401, errorCode: 'TOKEN_EXPIRED' });
+  });
+
+  it('is judged when it goes on, not when it came: what has ended since is refused', async () => {
+    const guard = await server.app.get(ModuleRef).create(AuthGuard);
+    const { accessToken, session } = await knownLogin();
+    const activate = () => {
+      const request = { headers: { authorization: `Bearer ${accessToken}` } };
+      const response = new ServerResponse(request as never);
+      return guard.canActivate(new ExecutionContextHost([request, response], RoutesController, () => undefined));
+    };
+    expect(await activate()).toBe(true);
+    expect(calls()).toEqual({ passport: 0, verify: 0 });
+    const waiting = activate();
+    clock.advance(session.expiresAt - clock.now());
+    await expect(waiting).rejects.toMatchObject({ status: 401, response: { errorCode: 'SESSION_EXPIRED' } });
   });
 
   it('counts as a use of its session, with the address, unless it should not', async () => {
