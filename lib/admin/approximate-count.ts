@@ -47,10 +47,11 @@ export class ApproximateCount {
    * takes too long is not even begun for the next ones, or a database that is slow at it would do nothing else.
    */
   async forList(filter: OnlineFilter): Promise<Total> {
-    const kept = this.keptOf(JSON.stringify(filter));
+    const key = JSON.stringify(filter);
+    const kept = this.keptOf(key);
     if (kept.done === undefined && performance.now() < kept.impatientUntil) return minimumOf(kept);
     try {
-      return await withDeadline(this.of(filter), PATIENCE_MS);
+      return await withDeadline(this.totalOf(key, kept, filter), PATIENCE_MS);
     } catch {
       if (kept.running) kept.impatientUntil = performance.now() + IMPATIENCE_MS;
       return minimumOf(kept);
@@ -60,7 +61,10 @@ export class ApproximateCount {
   /** Rejects as the count does. */
   async of(filter: OnlineFilter): Promise<Total> {
     const key = JSON.stringify(filter);
-    const kept = this.keptOf(key);
+    return this.totalOf(key, this.keptOf(key), filter);
+  }
+
+  private async totalOf(key: string, kept: Kept, filter: OnlineFilter): Promise<Total> {
     const age = performance.now() - kept.countedAt;
     if (age >= TOO_OLD_MS) delete kept.done;
     if (age >= KEEP_MS) this.refresh(key, kept, filter);

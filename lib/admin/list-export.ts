@@ -11,9 +11,14 @@ const BYTE_ORDER_MARK = '\ufeff';
 
 /**
  * The beginning of a formula, in its wide form too, behind whatever a spreadsheet may skip: spaces, control characters and
- * those that are not seen.
+ * those that are not seen, and quotes.
  */
-const FORMULA = /^[\s\p{Cc}\p{Cf}]*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]/u;
+const FORMULA = /^[\s\p{Cc}\p{Cf}"]*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]/u;
+/**
+ * The same behind a semicolon, a tab or the end of a line. Where a spreadsheet goes by its country, a comma does not begin a field, so
+ * that quotes behind one mean nothing, and all of these divide.
+ */
+const INNER_FORMULA = /[;\t\r\n](?=[\s\p{Cc}\p{Cf}"]*[=+\-@\uff1d\uff0b\uff0d\uff20])/gu;
 
 /**
  * The text of a list, portion by portion.
@@ -43,6 +48,7 @@ export async function* exportText<T extends object>(
 export function csvField(value: unknown): string {
   if (value === null || value === undefined) return '';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const safe = FORMULA.test(text) && typeof value !== 'number' ? `'${text}` : text;
+  const safe =
+    typeof value === 'number' ? text : (FORMULA.test(text) ? `'${text}` : text).replace(INNER_FORMULA, "$&'");
   return /[",\r\n']/.test(safe) || safe !== safe.trim() ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

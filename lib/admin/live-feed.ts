@@ -3,6 +3,7 @@ import { Subject } from 'rxjs';
 import { PeriodicTask } from '../core/periodic-task.js';
 import { SESSION_EVENT_TYPES, type SessionEvent, type SessionEventType } from '../core/session-event.js';
 import { TokenService } from '../core/token-service.js';
+import { timeOfEvent } from '../database/event-id.js';
 import { SessionQueries } from '../database/session-queries.js';
 import { describeError } from '../nest/describe-error.js';
 import { type KnownSummary, OnlineSummaries } from './online-summary.js';
@@ -79,7 +80,7 @@ export class LiveFeed implements OnModuleDestroy {
     let told = Promise.resolve();
     const next = (news: LiveNews) => void (told = told.then(() => tell(news)));
     const subscription = this.news.subscribe({ next, complete: end });
-    if (this.watchers++ === 0) this.start();
+    if (this.watchers++ === 0) this.start(lastEventId);
     void this.tellOnline(tell);
     if (lastEventId !== null) told = this.catchUp(tell, lastEventId);
     return () => {
@@ -88,11 +89,12 @@ export class LiveFeed implements OnModuleDestroy {
     };
   }
 
-  private start(): void {
+  private start(lastEventId: string | null): void {
     this.told = new Map();
-    // What happened before somebody watched is in the lists.
     const now = this.tokens.now();
-    this.since = now;
+    // What happened before somebody watched is in the lists. Of what a watcher has missed, some may not be committed yet.
+    const missedFrom = lastEventId === null ? now : Math.max(timeOfEvent(lastEventId), now - LOOK_BACK_MS);
+    this.since = Math.min(now, missedFrom);
     for (const task of this.tasks) task.start();
   }
 

@@ -25,7 +25,7 @@ export class LiveController {
     @Headers('last-event-id') lastEventId: string | undefined,
   ): Observable<MessageEvent> {
     return new Observable((subscriber) => {
-      const told = new Set<string>();
+      const told = new Set<string>(isEventId(lastEventId) ? [lastEventId] : []);
       // Of every message, so that a client that comes again says what it was told last; Nest would count them instead.
       let id = isEventId(lastEventId) ? lastEventId : '0';
       const tell = (news: LiveNews) => {

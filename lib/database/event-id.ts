@@ -13,6 +13,11 @@ export function eventId(at: number): string {
   return lowestEventId(at) + order + randomBytes(8).toString('hex');
 }
 
+/** The time that an id was made for. Milliseconds since the epoch. */
+export function timeOfEvent(id: string): number {
+  return parseInt(id.slice(0, 12), 16);
+}
+
 /** What every event id of a millisecond begins with; it sorts before all of them. */
 export function lowestEventId(at: number): string {
   return Math.max(0, at).toString(16).padStart(12, '0');

@@ -75,6 +75,29 @@ describe.each(adapters)('what is told live, on $name', (kind) => {
     expect(asked.slice(0, 2)).toEqual([['before'], ['meanwhile']]);
   });
 
+  it('misses nothing that is committed late, though nobody watched in between', async () => {
+    const token = await server.operator('view');
+    server.clock.advance(20_000);
+    const before = await watch(token);
+    server.clock.advance(1000);
+    await server.tokens.login('before');
+    await before.until(/LOGIN.*before/);
+    const [{ messageId }] = before.changes as [{ messageId: string }];
+    before.close();
+    server.clock.advance(2000);
+    const resumed = await watch(token, messageId);
+    await server.tokens.login('seen');
+    await resumed.until(/LOGIN.*seen/);
+    // As the time of a transaction that was under way when the watcher came.
+    server.clock.advance(-1000);
+    await server.tokens.login('late');
+    await resumed.until(/LOGIN.*late/);
+    server.clock.advance(1000);
+    await server.tokens.login('after');
+    await resumed.until(/LOGIN.*after/);
+    expect(resumed.changes.map(({ userId }) => userId)).toEqual(['seen', 'late', 'after']);
+  });
+
   it('says only that much was missed, where it was', async () => {
     const token = await server.operator('view');
     const [first] = (await server.get(token, '/events')).json.items as [{ id: string }];
