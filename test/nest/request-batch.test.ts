@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { setTimeout } from 'node:timers/promises';
 import { RequestBatch } from '../../lib/nest/request-batch.js';
 
 const MOST = 64;
+/** The real one. */
 const { setImmediate } = globalThis;
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 /** As long as a reader of one request may go on in the turn. */
@@ -57,7 +57,7 @@ describe('requests of one turn', () => {
   it('go on although the tests of an application have taken its timers away', async () => {
     jest.useFakeTimers();
     come(1);
-    await setTimeout(1);
+    await nextTurn();
     expect(gone).toEqual([1]);
   });
 });
