@@ -29,6 +29,17 @@ describe.each(adapters)('what is told live, on $name', (kind) => {
     return stream;
   };
 
+  /** Watches until a login is told. @returns the id of that message */
+  const watchOneLogin = async (token: string) => {
+    const stream = await watch(token);
+    server.clock.advance(1000);
+    await server.tokens.login('before');
+    await stream.until(/LOGIN.*before/);
+    const [{ messageId }] = stream.changes as [{ messageId: string }];
+    stream.close();
+    return messageId;
+  };
+
   it('has names that are asked for once, whoever watches, and addresses for those who may see them', async () => {
     const [seeing, blind] = [await server.operator('view', 'viewAddresses'), await server.operator('view')];
     server.clock.advance(20_000);
@@ -51,12 +62,7 @@ describe.each(adapters)('what is told live, on $name', (kind) => {
   it('begins after the last message that a client has had, in order and nothing twice', async () => {
     const token = await server.operator('view');
     server.clock.advance(20_000);
-    const before = await watch(token);
-    server.clock.advance(1000);
-    await server.tokens.login('before');
-    await before.until(/LOGIN.*before/);
-    const [{ messageId }] = before.changes as [{ messageId: string }];
-    before.close();
+    const messageId = await watchOneLogin(token);
     const { session } = await server.tokens.login('meanwhile');
     server.clock.advance(1000);
     await server.tokens.kickSession(session.id, { by: 'root' });
@@ -78,12 +84,7 @@ describe.each(adapters)('what is told live, on $name', (kind) => {
   it('misses nothing that is committed late, though nobody watched in between', async () => {
     const token = await server.operator('view');
     server.clock.advance(20_000);
-    const before = await watch(token);
-    server.clock.advance(1000);
-    await server.tokens.login('before');
-    await before.until(/LOGIN.*before/);
-    const [{ messageId }] = before.changes as [{ messageId: string }];
-    before.close();
+    const messageId = await watchOneLogin(token);
     server.clock.advance(2000);
     const resumed = await watch(token, messageId);
     await server.tokens.login('seen');
