@@ -25,8 +25,9 @@ interface Outgoing {
 }
 
 /**
- * Notices between nodes. What is sent in one turn goes into one message, and so do the answers to one node. A message
- * that nobody waits for is not answered.
+ * Notices between nodes. What is sent in one turn goes into one message, and so do the answers to one node for what came with one
+ * reading of the connection: to wait for more would have everybody wait who ends something. A message that nobody waits for is
+ * not answered.
  */
 export class ChangeBus {
   private outgoing: Outgoing | null = null;
@@ -110,7 +111,7 @@ export class ChangeBus {
     }
     const numbers = [number];
     this.answers.set(to, numbers);
-    setImmediate(() => {
+    queueMicrotask(() => {
       this.answers.delete(to);
       void this.messenger.answer(to, writeAnswer({ from: this.nodeId, numbers }));
     });
