@@ -20,9 +20,8 @@ export function* changeScript<T>(
   clock: { now(): number },
   decide: (record: SessionRecord | null, account: AccountState, now: number) => SessionDecision<T>,
 ): Script<ChangedSession<T>> {
-  const { rows } = yield sql`SELECT ${SESSION_COLUMNS} FROM ${tables.session} WHERE id = ${id} AND realm = ${realm}
-    ${dialect.forUpdate}`;
-  const row = rows[0];
+  const { rows } = yield sql`SELECT ${SESSION_COLUMNS} FROM ${tables.session}  WHERE id = ${id}${dialect.forUpdate}`;
+  const row = rows.find((one) => one.realm === realm);
   const record = row ? toRecord(row) : null;
   // Not locked: who bans an account locks its sessions next, and waits for this one.
   const account = record ? yield* readAccount(tables, record.userKey) : NO_ACCOUNT;

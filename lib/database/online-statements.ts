@@ -3,7 +3,7 @@ import { type Keyset, type Portion, every } from './keyset.js';
 import { type Condition, type IndexRange, type OnlineFilter, anyOf, conditionsOf } from './online-filter.js';
 import type { RealmScope } from './realm-queries.js';
 import { usableAt } from './session-rows.js';
-import { type Statement, join, raw, sql } from './sql.js';
+import { type Statement, join, raw, sql, unindexed } from './sql.js';
 
 /** All that a list may be filtered, sorted and grouped by, and the id: what is found is sorted with this small part of its rows. */
 const SORTED_COLUMNS = raw(
@@ -55,9 +55,9 @@ export class OnlineStatements {
     const { session } = this.scope.tables;
     const table = index === undefined ? session : sql`${session}${this.scope.engine.dialect.through(index)}`;
     const where = conditions.map((condition) =>
-      condition.ranges.every(({ column }) => column === first!.name) ? condition.where : isTrue(condition.where),
+      condition.ranges.every(({ column }) => column === first!.name) ? condition.where : unindexed(condition.where),
     );
-    const usable = isTrue(sql`usable_until > ${this.scope.clock.now()}`);
+    const usable = unindexed(sql`usable_until > ${this.scope.clock.now()}`);
     return sql`SELECT ${columns} FROM ${table} WHERE ${every([this.isLive(), usable, ...where])}`;
   }
 
@@ -88,8 +88,4 @@ export class OnlineStatements {
   private isLive(): Statement {
     return sql`realm = ${this.scope.realm} AND status = 'live'`;
   }
-}
-
-function isTrue(condition: Statement): Statement {
-  return sql`(${condition}) IS TRUE`;
 }

@@ -1,6 +1,6 @@
 import type { Sighting, StatisticAmount } from '../core/record-repository.js';
 import type { Merging, ValueColumn } from './dialect.js';
-import { type Statement, join, list, raw, sql } from './sql.js';
+import { type Statement, join, list, raw, sql, unindexed } from './sql.js';
 import type { Tables } from './tables.js';
 
 /** None has the name of a column of the tables that they meet: on MySQL that would be ambiguous. */
@@ -28,7 +28,7 @@ export function mergeSightings(
   return sql`${v.before}INSERT INTO ${tables.sighting}${target}
     (session_id, ip_key, ip, realm, user_key, first_at, last_at)
     SELECT v.seen_id, v.seen_key, v.seen_ip, s.realm, s.user_key, v.seen_first, v.seen_last
-    FROM ${v.from} JOIN ${tables.session} s ON s.id = v.seen_id WHERE s.realm = ${realm}
+    FROM ${v.from} JOIN ${tables.session} s ON s.id = v.seen_id WHERE ${unindexed(sql`s.realm = ${realm}`)}
     ${onConflict('session_id, ip_key', set)}`;
 }
 

@@ -43,10 +43,8 @@ export class SessionQueries extends RealmQueries {
 
   /** Sessions by their ids, live or ended, in any order; at most 500. */
   async byIds(ids: readonly string[]): Promise<readonly SessionRecord[]> {
-    const rows = await this.rows(
-      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE id IN (${list(ids)}) AND realm = ${this.realm}`,
-    );
-    return toRecords(rows);
+    const rows = await this.rows(sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE id IN (${list(ids)})`);
+    return toRecords(rows).filter(({ realm }) => realm === this.realm);
   }
 
   /** Past sessions, latest end first. */

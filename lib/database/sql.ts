@@ -52,6 +52,11 @@ export function join(statements: readonly Statement[], separator: string): State
   return new Statement(chunks, values);
 }
 
+/** A condition that no index answers: for what rows that were found by another one are asked. */
+export function unindexed(condition: Statement): Statement {
+  return sql`(${condition}) IS TRUE`;
+}
+
 /** The values as parameters separated by commas. */
 export function list(values: readonly SqlValue[]): Statement {
   return join(

@@ -159,7 +159,7 @@ export class TypeOrmSessionRepository implements SessionRepository {
         WHERE realm = ${this.realm} AND status = 'live' AND ${by} <= ${time} ORDER BY ${by} LIMIT ${limit}`,
       { lane: 'control', budgetMs: this.budgets.endMs },
     );
-    return rows.length === 0 ? [] : this.write(() => script(rows.map((row) => String(row.id)).sort()));
+    return rows.length === 0 ? [] : this.write(() => script(rows.map((row) => String(row.id))));
   }
 
   private async ensureAccount(account: AccountRef): Promise<void> {
