@@ -12,6 +12,8 @@ export interface Dialect {
   placeholder(position: number): string;
   /** What opens a transaction at READ COMMITTED or stricter. */
   readonly begin: readonly Statement[];
+  /** Whether the driver takes names for statements, which the server then keeps parsed and planned. */
+  readonly keepsStatements: boolean;
   /** Locks the selected rows. Nothing on SQLite, where BEGIN IMMEDIATE locks the whole file. */
   readonly forUpdate: Statement;
   /** Ends an INSERT of data, so that it takes the place of the value that is there. */
@@ -38,6 +40,8 @@ export interface Dialect {
   mergeActivity(table: Statement, activities: readonly Activity[]): Statement;
   /** Whether the transaction failed only because of others at the same time, so that it may be run again. */
   isTransient(error: unknown): boolean;
+  /** Whether a statement failed only because it was sent by its name. */
+  isNameProblem(error: unknown): boolean;
 }
 
 /**
@@ -142,6 +146,7 @@ const sqlite: Dialect = {
   placeholder: () => '?',
   // The lock is taken here, so that nothing that was read can have changed by the time it is written.
   begin: [raw('BEGIN IMMEDIATE')],
+  keepsStatements: false,
   forUpdate: raw(''),
   orReplaceValue: upsertValue,
   orIgnore: raw(' ON CONFLICT DO NOTHING'),
@@ -153,12 +158,15 @@ const sqlite: Dialect = {
   mergeActivity: (table, activities) => updateFromValues(table, activities, 'MAX'),
   // Transactions begin with the write lock, so a key that is taken stays taken.
   isTransient: (error) => /^SQLITE_(BUSY|LOCKED)/.test(codesOf(error).code),
+  isNameProblem: () => false,
 };
 
 const postgres: Dialect = {
   engine: 'postgres',
   placeholder: (position) => `$${position}`,
-  begin: [raw('START TRANSACTION ISOLATION LEVEL READ COMMITTED')],
+  // A plan that is kept may have been made while the table was small enough to be read from end to end.
+  begin: [raw('START TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL enable_seqscan = off')],
+  keepsStatements: true,
   forUpdate: raw(' FOR UPDATE'),
   orReplaceValue: upsertValue,
   orIgnore: raw(' ON CONFLICT DO NOTHING'),
@@ -173,12 +181,15 @@ const postgres: Dialect = {
   mergeActivity: (table, activities) => updateFromValues(table, activities, 'GREATEST'),
   // serialization failure, deadlock, and a slot or key that another transaction took first
   isTransient: (error) => ['40001', '40P01', '23505'].includes(codesOf(error).code),
+  // no such name, a name that is taken, and "cached plan must not change result type" after a migration
+  isNameProblem: (error) => ['26000', '42P05', '0A000'].includes(codesOf(error).code),
 };
 
 const mysql: Dialect = {
   engine: 'mysql',
   placeholder: () => '?',
   begin: [raw('SET TRANSACTION ISOLATION LEVEL READ COMMITTED'), raw('START TRANSACTION')],
+  keepsStatements: false,
   forUpdate: raw(' FOR UPDATE'),
   orReplaceValue: raw(' ON DUPLICATE KEY UPDATE value = VALUES(value), updated_at = VALUES(updated_at)'),
   // Not INSERT IGNORE, which would also swallow values that do not fit.
@@ -203,6 +214,7 @@ const mysql: Dialect = {
   },
   // deadlock, lock wait timeout, duplicate key, and MariaDB's "record has changed since last read"
   isTransient: (error) => [1213, 1205, 1062, 1020].includes(codesOf(error).errno),
+  isNameProblem: () => false,
 };
 
 /** @throws SessionError CONFIGURATION_INVALID for an engine that is not supported */

@@ -14,6 +14,11 @@ export interface RunOptions {
   readonly lane: LaneName;
   /** From now until the caller is answered, waiting included. */
   readonly budgetMs: number;
+  /**
+   * For a read: whether it may be planned once for many, since it comes again and again and its plan would always be the same.
+   * Default false.
+   */
+  readonly isPlannedOnce?: boolean;
 }
 
 /**

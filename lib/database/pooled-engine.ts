@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { withDeadline } from '../core/deadline.js';
 import { SessionError } from '../core/session-error.js';
@@ -5,6 +6,7 @@ import type { Dialect } from './dialect.js';
 import { type Engine, type LaneName, type RunOptions, pause } from './engine.js';
 import { Lane } from './lane.js';
 import { Effect, type QueryResult, type Row, type Script, type Statement, raw } from './sql.js';
+import { StatementNames } from './statement-names.js';
 
 /** Most runs of a transaction that keeps failing because of others; by then it does not fail because of them. */
 const MAX_ATTEMPTS = 50;
@@ -19,12 +21,15 @@ export type LaneWidths = Readonly<Record<LaneName, number>>;
 /** PostgreSQL, MySQL and MariaDB on a pool of the library's own. */
 export class PooledEngine implements Engine {
   private readonly lanes: Readonly<Record<LaneName, Lane>>;
+  /** For what is written, which is the same again and again. Null where the server knows no names, or has lost them. */
+  private names: StatementNames | null;
 
   constructor(
     private readonly dataSource: DataSource,
     readonly dialect: Dialect,
     widths: LaneWidths,
   ) {
+    this.names = dialect.keepsStatements ? new StatementNames() : null;
     const { verify, work, control, records } = widths;
     this.lanes = {
       verify: new Lane(verify),
@@ -35,11 +40,12 @@ export class PooledEngine implements Engine {
   }
 
   read(statement: Statement, options: RunOptions): Promise<QueryResult> {
-    return this.withConnection(options, (runner) => this.execute(runner, statement));
+    const work = (runner: QueryRunner) => this.execute(runner, statement, options.isPlannedOnce ? this.names : null);
+    return options.isPlannedOnce ? this.repeat(options, work) : this.withConnection(options, work);
   }
 
   write(statement: Statement, options: RunOptions): Promise<QueryResult> {
-    return this.repeat(options, (runner) => this.execute(runner, statement));
+    return this.repeat(options, (runner) => this.execute(runner, statement, this.names));
   }
 
   transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T> {
@@ -56,11 +62,22 @@ export class PooledEngine implements Engine {
       try {
         return await this.withConnection({ ...options, budgetMs: deadline - performance.now() }, work);
       } catch (error) {
-        const again = error instanceof SessionError && this.dialect.isTransient(error.cause);
+        const again =
+          error instanceof SessionError && (this.hasLostNames(error.cause) || this.dialect.isTransient(error.cause));
         if (!again || attempt >= MAX_ATTEMPTS || performance.now() >= deadline) throw error;
       }
       await pause(attempt);
     }
+  }
+
+  /**
+   * Whether a statement failed for its name. Behind a pooler that gives one connection to many, and does not know of names, a
+   * server has never heard of it or has heard it from somebody else: it is sent no more of them.
+   */
+  private hasLostNames(error: unknown): boolean {
+    if (!this.names || !this.dialect.isNameProblem(error)) return false;
+    this.names = null;
+    return true;
   }
 
   /**
@@ -69,11 +86,13 @@ export class PooledEngine implements Engine {
    * all that follow it in the transaction, COMMIT among them. Not so before the transaction is known to be open.
    */
   private async runTransaction<T>(runner: QueryRunner, script: () => Script<T>): Promise<T> {
-    const { pipeline } = (await this.guard(runner.connect())) as { readonly pipeline?: boolean };
+    const { pipeline, connection } = (await this.guard(runner.connect())) as DriverConnection;
+    const { names } = this;
     const unanswered: Promise<QueryResult>[] = [];
     let isOpen = false;
     const send = (statement: Statement) => {
-      const answer = this.execute(runner, statement);
+      if (pipeline) writeInOneGo(connection?.stream);
+      const answer = this.execute(runner, statement, names);
       // It is looked at later, perhaps after it has failed.
       answer.catch(() => undefined);
       unanswered.push(answer);
@@ -106,9 +125,17 @@ export class PooledEngine implements Engine {
     }
   }
 
-  private async execute(runner: QueryRunner, statement: Statement): Promise<QueryResult> {
+  private async execute(
+    runner: QueryRunner,
+    statement: Statement,
+    names: StatementNames | null = null,
+  ): Promise<QueryResult> {
+    const { values } = statement;
     const text = statement.render((position) => this.dialect.placeholder(position));
-    const result = await this.guard(runner.query(text, [...statement.values], true));
+    const name = values.length > 0 ? names?.nameOf(text, values.length) : undefined;
+    // TypeORM hands on to the driver what it is given; `pg` takes an object as well.
+    const query = name === undefined ? text : ({ name, text } as unknown as string);
+    const result = await this.guard(runner.query(query, [...values], true));
     return { rows: (result.records ?? []) as Row[], affected: result.affected ?? 0 };
   }
 
@@ -150,9 +177,17 @@ function cutConnection(runner: QueryRunner): void {
   else connection?.destroy?.();
 }
 
+/** What is sent in one turn is written together: a write of its own for each statement costs as much as sending it otherwise does. */
+function writeInOneGo(stream: Partial<Pick<Writable, 'cork' | 'uncork'>> | undefined): void {
+  if (!stream?.cork) return;
+  stream.cork();
+  process.nextTick(() => stream.uncork?.());
+}
+
 /** A client of `pg`, or a pooled connection of `mysql2`. */
 interface DriverConnection {
-  readonly connection?: { readonly stream?: { destroy(): void } };
+  readonly pipeline?: boolean;
+  readonly connection?: { readonly stream?: Pick<Writable, 'cork' | 'uncork' | 'destroy'> };
   readonly stream?: { destroy(error: Error): void };
   destroy?(): void;
 }

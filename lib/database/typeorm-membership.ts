@@ -82,7 +82,7 @@ export class TypeOrmMembership implements Membership {
     const { rows } = await engine.read(
       sql`SELECT id, process, caching, messaging, renewed_at, poll, polled, ${engine.dialect.now} AS now_ms
         FROM ${tables.member} WHERE realm = ${realm}`,
-      this.options,
+      { ...this.options, isPlannedOnce: true },
     );
     return rows;
   }

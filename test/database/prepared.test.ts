@@ -1,0 +1,137 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { DataSource } from 'typeorm';
+import { raw } from '../../lib/database/sql.js';
+import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { until } from '../support/until.js';
+import { TestRepositories } from './repositories.js';
+
+const TABLES = ['user_session', 'user_session_account', 'user_session_data'];
+const KICK = { reason: 'SESSION_KICKED', by: 'root' } as const;
+
+describe('statements that PostgreSQL keeps for a connection', () => {
+  let database: TestDatabase;
+  let node: TestRepositories;
+  beforeEach(async () => {
+    database = await kindsOf('postgres')[0]!.create();
+    node = await TestRepositories.open(database);
+  });
+  afterEach(async () => {
+    await node.close();
+    await database.drop();
+  });
+
+  /** All of them on the one connection that is in use when nothing is done at the same time. */
+  const logInAndKick = async (times: number) => {
+    for (let time = 0; time < times; time++) {
+      const { id } = await node.login('alice');
+      expect(await node.sessions.endSession(id, KICK)).not.toBeNull();
+    }
+  };
+  const kept = async () => {
+    const rows = await node.rows(raw(`SELECT name, statement FROM pg_prepared_statements ORDER BY name`));
+    return rows.map(({ name, statement }) => ({ name: String(name), statement: String(statement) }));
+  };
+
+  it('are those of logins and ends, once they come again and again', async () => {
+    expect(await kept()).toEqual([]);
+    await logInAndKick(3);
+    const texts = (await kept()).map(({ statement }) => statement.replaceAll(/\s+/g, ' '));
+    for (const begin of ['INSERT INTO "user_session" (', 'SELECT epoch', 'UPDATE "user_session" SET status']) {
+      expect(texts.filter((text) => text.startsWith(begin))).toHaveLength(1);
+    }
+    const count = texts.length;
+    await logInAndKick(10);
+    expect(await kept()).toHaveLength(count);
+  });
+
+  it('may be lost, as behind a pooler that changes connections: nothing fails, and it goes on without', async () => {
+    await logInAndKick(3);
+    await node.rows(raw('DEALLOCATE ALL'));
+    await logInAndKick(4);
+    expect(await kept()).toEqual([]);
+  });
+
+  it('may be there already, as behind a pooler that shares connections', async () => {
+    await logInAndKick(3);
+    const names = (await kept()).map(({ name }) => name);
+    await node.close();
+    node = await TestRepositories.open(database);
+    for (const name of names) await node.rows(raw(`PREPARE ${name} AS SELECT 1`));
+    await logInAndKick(4);
+    expect((await kept()).map(({ statement }) => statement)).toEqual(
+      names.map((name) => expect.stringContaining(`PREPARE ${name} AS SELECT 1`)),
+    );
+  });
+
+  it('may return another type after a migration than before', async () => {
+    await logInAndKick(3);
+    await node.write(raw('ALTER TABLE user_session_account ALTER COLUMN bans TYPE varchar(4000)'));
+    await logInAndKick(4);
+  });
+
+  it('are planned as for large tables, however small these are at first', async () => {
+    await logInAndKick(1);
+    // From now on they are known to be of one page, which is read from end to end sooner than by an index.
+    for (const table of TABLES) await node.write(raw(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`));
+    for (const table of TABLES) await node.write(raw(`ANALYZE ${table}`));
+    await node.rows(raw('SELECT pg_stat_reset()'));
+    await logInAndKick(12);
+    // What a connection has counted is seen by others when it ends.
+    await node.close();
+    node = await TestRepositories.open(database);
+    const rows = await node.rows(raw(`SELECT relname, seq_scan FROM pg_stat_user_tables WHERE seq_scan > 0`));
+    expect(rows.filter(({ relname }) => TABLES.includes(String(relname)))).toEqual([]);
+  });
+});
+
+describe('a table on PostgreSQL of which there are no statistics', () => {
+  let database: TestDatabase;
+  let client: DataSource;
+  beforeEach(async () => {
+    database = await kindsOf('postgres')[0]!.create();
+    client = await new DataSource(database.options).initialize();
+    await client.query('ALTER TABLE user_session SET (autovacuum_enabled = off)');
+  });
+  afterEach(async () => {
+    await client.destroy();
+    await database.drop();
+  });
+
+  /** What the table is read by while a node does something. */
+  const pathsOf = async (work: (node: TestRepositories) => Promise<void>) => {
+    await client.query('SELECT pg_stat_reset()');
+    const node = await TestRepositories.open(database);
+    await work(node).finally(() => node.close());
+    // A connection has told all that it has counted when it is gone.
+    await until(async () => {
+      const others = 'SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()';
+      return (await client.query<unknown[]>(others)).length === 0;
+    });
+    const rows = await client.query<{ name: string; read: string }[]>(
+      `SELECT indexrelname AS name, idx_tup_read AS read FROM pg_stat_user_indexes WHERE relname = 'user_session'
+       UNION ALL SELECT 'the table', seq_tup_read FROM pg_stat_user_tables WHERE relname = 'user_session'`,
+    );
+    return rows.filter((row) => Number(row.read) > 0).map(({ name }) => name);
+  };
+
+  it('is read by the id of a session and by its account, and by no index of all that is live', async () => {
+    const ids: string[] = [];
+    const afterLogins = await pathsOf(async (node) => {
+      for (let index = 0; index < 50; index++) {
+        for (const login of [{}, { replaces: true }]) ids.push((await node.login(`user-${index}`, login)).id);
+      }
+    });
+    expect(afterLogins.filter((name) => !/^(PK_|idx_user_session_(slot|account|ended)$)/.test(name))).toEqual([]);
+    const live = ids.filter((_id, index) => index % 2 === 1);
+    const afterChanges = await pathsOf(async (node) => {
+      for (const id of live.slice(0, 20)) {
+        await node.sessions.findSessions([id]);
+        await node.stores.session(id).set('name', 1);
+        await node.sessions.changeSession(id, () => ({ result: null, patch: { claims: { changed: true } } }));
+        await node.sessions.endSession(id, KICK);
+      }
+      expect(await node.sessions.endSessions(live.slice(20, 40), KICK)).toHaveLength(20);
+    });
+    expect(afterChanges).toEqual([expect.stringMatching(/^PK_/)]);
+  });
+});
