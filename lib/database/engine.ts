@@ -15,8 +15,8 @@ export interface RunOptions {
   /** From now until the caller is answered, waiting included. */
   readonly budgetMs: number;
   /**
-   * For a read: whether it may be planned once for many, since it comes again and again and its plan would always be the same.
-   * Default false.
+   * For one statement: whether it may be planned once for many, since it comes again and again, and its plan does not depend on how
+   * large tables are. Those of transactions always may. Default false.
    */
   readonly isPlannedOnce?: boolean;
 }

@@ -21,7 +21,7 @@ export type LaneWidths = Readonly<Record<LaneName, number>>;
 /** PostgreSQL, MySQL and MariaDB on a pool of the library's own. */
 export class PooledEngine implements Engine {
   private readonly lanes: Readonly<Record<LaneName, Lane>>;
-  /** For what is written, which is the same again and again. Null where the server knows no names, or has lost them. */
+  /** For what is the same again and again. Null where the server knows no names, or has lost them. */
   private names: StatementNames | null;
 
   constructor(
@@ -40,12 +40,12 @@ export class PooledEngine implements Engine {
   }
 
   read(statement: Statement, options: RunOptions): Promise<QueryResult> {
-    const work = (runner: QueryRunner) => this.execute(runner, statement, options.isPlannedOnce ? this.names : null);
+    const work = (runner: QueryRunner) => this.executeAlone(runner, statement, options);
     return options.isPlannedOnce ? this.repeat(options, work) : this.withConnection(options, work);
   }
 
   write(statement: Statement, options: RunOptions): Promise<QueryResult> {
-    return this.repeat(options, (runner) => this.execute(runner, statement, this.names));
+    return this.repeat(options, (runner) => this.executeAlone(runner, statement, options));
   }
 
   transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T> {
@@ -123,6 +123,10 @@ export class PooledEngine implements Engine {
       await this.execute(runner, ROLLBACK).catch(() => undefined);
       throw error;
     }
+  }
+
+  private executeAlone(runner: QueryRunner, statement: Statement, { isPlannedOnce }: RunOptions): Promise<QueryResult> {
+    return this.execute(runner, statement, isPlannedOnce ? this.names : null);
   }
 
   private async execute(

@@ -69,7 +69,8 @@ export class TypeOrmSessionRepository implements SessionRepository {
     const options = { lane: 'work', budgetMs: this.budgets.loginMs } as const;
     const { tables } = this;
     const { dialect } = this.engine;
-    await this.engine.write(ensureAccount(tables, dialect, request.account, this.clock.now()), options);
+    const account = ensureAccount(tables, dialect, request.account, this.clock.now());
+    await this.engine.write(account, { ...options, isPlannedOnce: true });
     return this.engine.transaction(() => loginScript(tables, dialect, this.clock, request), options);
   }
 
@@ -166,6 +167,7 @@ export class TypeOrmSessionRepository implements SessionRepository {
     await this.engine.write(ensureAccount(this.tables, this.engine.dialect, account, this.clock.now()), {
       lane: 'work',
       budgetMs: this.budgets.endMs,
+      isPlannedOnce: true,
     });
   }
 
