@@ -5,7 +5,7 @@ import { actorText } from '../core/user-key.js';
 import type { Dialect } from './dialect.js';
 import { describe, endSessions, insertEvents, logChanges } from './ending-script.js';
 import { readAccount } from './login-script.js';
-import { SESSION_COLUMNS, toRecord, updateSession } from './session-rows.js';
+import { SESSION_COLUMNS, isOfRealm, toRecord, updateSession } from './session-rows.js';
 import { type Row, type Script, type Statement, effect, sql } from './sql.js';
 import type { Tables } from './tables.js';
 
@@ -20,8 +20,9 @@ export function* changeScript<T>(
   clock: { now(): number },
   decide: (record: SessionRecord | null, account: AccountState, now: number) => SessionDecision<T>,
 ): Script<ChangedSession<T>> {
-  const { rows } = yield sql`SELECT ${SESSION_COLUMNS} FROM ${tables.session}  WHERE id = ${id}${dialect.forUpdate}`;
-  const row = rows.find((one) => one.realm === realm);
+  const { rows } =
+    yield sql`SELECT ${SESSION_COLUMNS} FROM ${tables.session}  WHERE id = ${id} AND ${isOfRealm(realm)}${dialect.forUpdate}`;
+  const row = rows[0];
   const record = row ? toRecord(row) : null;
   // Not locked: who bans an account locks its sessions next, and waits for this one.
   const account = record ? yield* readAccount(tables, record.userKey) : NO_ACCOUNT;

@@ -80,6 +80,9 @@ function ownOptions(options: DataSourceOptions, dialect: Dialect, settings: Data
     namingStrategy: undefined,
     cache: false,
     logging: false,
+    // A logger of the application's would be called all the same.
+    logger: undefined,
+    maxQueryExecutionTime: undefined,
     poolSize: Object.values(settings.lanes).reduce((sum: number, width: number) => sum + width, 0),
   };
   const giveUpMs = settings.budgetMs + GIVE_UP_MS;

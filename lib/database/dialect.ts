@@ -126,8 +126,9 @@ function keyOf(ip: string | null): string | null {
 
 function updateFromValues(table: Statement, activities: readonly Activity[], latest: 'GREATEST' | 'MAX'): Statement {
   const { ip, key, seenAt } = merged(latest);
+  // No status is empty; see isLiveOf in session-rows.ts.
   return sql`WITH v(id, seen_at, ip, ip_key) AS (VALUES ${valueRows(activities, 'BIGINT')})
-    UPDATE ${table} AS s SET last_ip = ${ip}, last_ip_key = ${key}, last_seen_at = ${seenAt} FROM v WHERE s.id = v.id AND s.status = 'live'`;
+    UPDATE ${table} AS s SET last_ip = ${ip}, last_ip_key = ${key}, last_seen_at = ${seenAt} FROM v WHERE s.id = v.id AND s.status IN ('live', '')`;
 }
 
 const upsertValue = raw(
@@ -181,8 +182,10 @@ const postgres: Dialect = {
   mergeActivity: (table, activities) => updateFromValues(table, activities, 'GREATEST'),
   // serialization failure, deadlock, and a slot or key that another transaction took first
   isTransient: (error) => ['40001', '40P01', '23505'].includes(codesOf(error).code),
-  // no such name, a name that is taken, and "cached plan must not change result type" after a migration
-  isNameProblem: (error) => ['26000', '42P05', '0A000'].includes(codesOf(error).code),
+  // no such name, a name that is taken, and after a migration "cached plan must not change result type"
+  isNameProblem: (error) =>
+    ['26000', '42P05'].includes(codesOf(error).code) ||
+    (codesOf(error).code === '0A000' && /cached plan/.test(String(error))),
 };
 
 const mysql: Dialect = {

@@ -14,6 +14,7 @@ import {
   overdueEnding,
 } from './ending-script.js';
 import { lockAccount, lockLiveSessions, timeOfStep } from './login-script.js';
+import { isOfRealm } from './session-rows.js';
 import { type Row, type Script, effect, list, sql } from './sql.js';
 import type { Tables } from './tables.js';
 
@@ -102,12 +103,12 @@ export class EndTransactions {
 
   /**
    * Locks rows in the order of their ids, so that two lockers cannot deadlock, and hands on those that are live. The database is
-   * asked for the ids alone: PostgreSQL, as long as it has no statistics, takes an index of all that is live for as good a way.
+   * not asked for these: PostgreSQL, as long as it has no statistics, takes an index of all that is live for as good a way.
    */
   private *lock(ids: readonly string[]): Script<readonly Row[]> {
     const { rows } = yield sql`SELECT ${ENDING_COLUMNS}, status, last_seen_at FROM ${this.tables.session}
-      WHERE id IN (${list([...ids].sort())}) ORDER BY id${this.dialect.forUpdate}`;
-    return rows.filter((row) => row.status === 'live' && row.realm === this.realm);
+      WHERE id IN (${list([...ids].sort())}) AND ${isOfRealm(this.realm)} ORDER BY id${this.dialect.forUpdate}`;
+    return rows.filter((row) => row.status === 'live');
   }
 
   private kickWithoutEffect(sessionId: string, { reason, by, comment }: EndRequest, at: number) {

@@ -16,7 +16,7 @@ export interface RunOptions {
   readonly budgetMs: number;
   /**
    * For one statement: whether it may be planned once for many, since it comes again and again, and its plan does not depend on how
-   * large tables are. Those of transactions always may. Default false.
+   * large tables are. It may be run again as well. Those of transactions always may. Default false.
    */
   readonly isPlannedOnce?: boolean;
 }

@@ -6,7 +6,7 @@ import type { SessionRecord } from '../core/session.js';
 import { type AccountRef, actorText, escapeUserId } from '../core/user-key.js';
 import type { Dialect } from './dialect.js';
 import { ENDING_COLUMNS, describeAccount, endSessions, insertEvents, overdueEnding } from './ending-script.js';
-import { insertSession, toLiveSession } from './session-rows.js';
+import { insertSession, isLiveOf, toLiveSession } from './session-rows.js';
 import { type Row, type Script, type Statement, effect, raw, sql } from './sql.js';
 import { toBans } from './stored-json.js';
 import type { Tables } from './tables.js';
@@ -44,13 +44,10 @@ export function toAccount(row: Row | undefined): AccountRow {
   return { epoch: Number(row?.epoch ?? 0), notBefore: Number(row?.not_before ?? 0), bans };
 }
 
-/**
- * Locks the live rows of an account, always in the order of their ids, so that two lockers cannot deadlock. No row has an empty
- * status: were 'live' alone asked for, PostgreSQL, as long as it has no statistics, would take an index of all that is live.
- */
+/** Locks the live rows of an account, always in the order of their ids, so that two lockers cannot deadlock. */
 export function* lockLiveSessions(tables: Tables, dialect: Dialect, accountKey: string): Script<readonly Row[]> {
   const { rows } = yield sql`SELECT ${ENDING_COLUMNS}, ${raw('slot, device_id, created_at, last_seen_at, impersonator')}
-    FROM ${tables.session} WHERE user_key = ${accountKey} AND status IN ('live', '') ORDER BY id${dialect.forUpdate}`;
+    FROM ${tables.session} WHERE ${isLiveOf(accountKey)} ORDER BY id${dialect.forUpdate}`;
   return rows;
 }
 

@@ -21,7 +21,10 @@ export type LaneWidths = Readonly<Record<LaneName, number>>;
 /** PostgreSQL, MySQL and MariaDB on a pool of the library's own. */
 export class PooledEngine implements Engine {
   private readonly lanes: Readonly<Record<LaneName, Lane>>;
-  /** For what is the same again and again. Null where the server knows no names, or has lost them. */
+  /**
+   * For what is the same again and again. Null where the server knows no names, and from the first time on that a statement fails
+   * for its name: behind a pooler that gives one connection to many, a server has not heard it, or has from somebody else.
+   */
   private names: StatementNames | null;
 
   constructor(
@@ -59,25 +62,18 @@ export class PooledEngine implements Engine {
   private async repeat<T>(options: RunOptions, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
     const deadline = performance.now() + options.budgetMs;
     for (let attempt = 1; ; attempt++) {
+      const { names } = this;
       try {
         return await this.withConnection({ ...options, budgetMs: deadline - performance.now() }, work);
       } catch (error) {
-        const again =
-          error instanceof SessionError && (this.hasLostNames(error.cause) || this.dialect.isTransient(error.cause));
+        const cause = error instanceof SessionError ? error.cause : undefined;
+        const hasLostNames = names !== null && this.dialect.isNameProblem(cause);
+        if (hasLostNames) this.names = null;
+        const again = hasLostNames || this.dialect.isTransient(cause);
         if (!again || attempt >= MAX_ATTEMPTS || performance.now() >= deadline) throw error;
       }
       await pause(attempt);
     }
-  }
-
-  /**
-   * Whether a statement failed for its name. Behind a pooler that gives one connection to many, and does not know of names, a
-   * server has never heard of it or has heard it from somebody else: it is sent no more of them.
-   */
-  private hasLostNames(error: unknown): boolean {
-    if (!this.names || !this.dialect.isNameProblem(error)) return false;
-    this.names = null;
-    return true;
   }
 
   /**
@@ -136,7 +132,7 @@ export class PooledEngine implements Engine {
   ): Promise<QueryResult> {
     const { values } = statement;
     const text = statement.render((position) => this.dialect.placeholder(position));
-    const name = values.length > 0 ? names?.nameOf(text, values.length) : undefined;
+    const name = values.length > 0 ? names?.nameOf(text) : undefined;
     // TypeORM hands on to the driver what it is given; `pg` takes an object as well.
     const query = name === undefined ? text : ({ name, text } as unknown as string);
     const result = await this.guard(runner.query(query, [...values], true));

@@ -6,7 +6,16 @@ import { lowestEventId } from './event-id.js';
 import { Keyset, type Listed, type Portion, every } from './keyset.js';
 import type { TimeRange } from './online-filter.js';
 import { RealmQueries } from './realm-queries.js';
-import { SESSION_COLUMNS, isEndReason, optional, toRecord, toRecords, toUserId, usableAt } from './session-rows.js';
+import {
+  SESSION_COLUMNS,
+  isEndReason,
+  isLiveOf,
+  isOfRealm,
+  optional,
+  toRecord,
+  toRecords,
+  toUserId,
+} from './session-rows.js';
 import { type Row, type Statement, list, raw, sql } from './sql.js';
 import { parseStored } from './stored-json.js';
 
@@ -37,14 +46,19 @@ export const EVENT_ORDER = new Keyset([ID], true);
 export class SessionQueries extends RealmQueries {
   /** Sessions of a user, live or ended, latest login first. */
   async sessionsOf(account: AccountRef, status: 'live' | 'ended', portion: Portion) {
-    const standing = status === 'live' ? usableAt(this.clock.now()) : sql`status = 'ended'`;
-    return this.records(sql`user_key = ${account.key} AND ${standing}`, LOGIN_ORDER, portion);
+    const where =
+      status === 'live'
+        ? sql`${isLiveOf(account.key)} AND usable_until > ${this.clock.now()}`
+        : sql`user_key = ${account.key} AND status = 'ended'`;
+    return this.records(where, LOGIN_ORDER, portion);
   }
 
   /** Sessions by their ids, live or ended, in any order; at most 500. */
   async byIds(ids: readonly string[]): Promise<readonly SessionRecord[]> {
-    const rows = await this.rows(sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE id IN (${list(ids)})`);
-    return toRecords(rows).filter(({ realm }) => realm === this.realm);
+    const rows = await this.rows(
+      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE id IN (${list(ids)}) AND ${isOfRealm(this.realm)}`,
+    );
+    return toRecords(rows);
   }
 
   /** Past sessions, latest end first. */

@@ -3,7 +3,7 @@ import { END_REASONS, type EndReason } from '../core/end-reason.js';
 import type { Claims, SessionPatch, SessionRecord } from '../core/session.js';
 import type { TokenPair } from '../core/token-pair.js';
 import { escapeUserId, unescapeUserId } from '../core/user-key.js';
-import { type Row, type SqlValue, type Statement, join, list, raw, sql } from './sql.js';
+import { type Row, type SqlValue, type Statement, join, list, raw, sql, unindexed } from './sql.js';
 import { searchKeys } from './search-keys.js';
 import { fromList, parseStored, toBans, toSuperseded } from './stored-json.js';
 
@@ -15,9 +15,25 @@ export const SESSION_COLUMNS = raw(
    refresh_hash, refresh_expires_at, superseded, renewed_from, bans, last_seen_at, last_ip`,
 );
 
+/**
+ * The condition that a session is an account's, and live. No row has an empty status: were 'live' alone asked for, PostgreSQL, as
+ * long as it has no statistics, would go through an index of all that is live.
+ */
+export function isLiveOf(accountKey: string): Statement {
+  return sql`user_key = ${accountKey} AND status IN ('live', '')`;
+}
+
 /** The condition that a session can be used at a time: it is live, and not overdue. */
 export function usableAt(now: number): Statement {
   return sql`status = 'live' AND usable_until > ${now}`;
+}
+
+/**
+ * Whether a row that is found by its id is of a realm. PostgreSQL, as long as it has no statistics, would find it by an index of the
+ * realm that ends with the id as soon as by the id alone, and walk through all of that.
+ */
+export function isOfRealm(realm: string): Statement {
+  return unindexed(sql`realm = ${realm}`);
 }
 
 /** The INSERT of a login's session in its slot. */

@@ -4,10 +4,10 @@ import { createHash } from 'node:crypto';
 const NAMED_FROM = 3;
 /** Most names, each of which every connection keeps a plan for. */
 const MOST_NAMES = 100;
-/** Statements with lists have as many texts as there are lengths; the frequent ones are short. */
-const MOST_VALUES = 64;
 /** Texts that are counted before counting begins anew. */
 const MOST_COUNTED = 1000;
+/** A list of several values, or several rows: there are as many such texts as there are lengths. */
+const SEVERAL = /\bIN \(\$\d+, |\), \(\$/;
 
 /**
  * Names under which PostgreSQL keeps a statement for a connection, parsed and planned. To do both each time takes longer than to
@@ -18,9 +18,9 @@ export class StatementNames {
   private readonly counts = new Map<string, number>();
 
   /** @returns undefined for a statement that is to be sent without a name */
-  nameOf(text: string, values: number): string | undefined {
+  nameOf(text: string): string | undefined {
     const known = this.names.get(text);
-    if (known !== undefined || values > MOST_VALUES || this.names.size >= MOST_NAMES) return known;
+    if (known !== undefined || this.names.size >= MOST_NAMES || SEVERAL.test(text)) return known;
     const count = (this.counts.get(text) ?? 0) + 1;
     if (count < NAMED_FROM) {
       if (this.counts.size >= MOST_COUNTED) this.counts.clear();

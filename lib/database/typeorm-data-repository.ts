@@ -5,7 +5,8 @@ import { SessionError } from '../core/session-error.js';
 import { sessionOwner } from './ending-script.js';
 import type { Engine, RunOptions } from './engine.js';
 import { ensureAccount } from './login-script.js';
-import { type Script, effect, sql, unindexed } from './sql.js';
+import { isOfRealm } from './session-rows.js';
+import { type Script, effect, sql } from './sql.js';
 import type { Tables } from './tables.js';
 
 /** Key-values in the table of a realm's database. See DataRepository for the contract. */
@@ -78,10 +79,10 @@ export class TypeOrmDataRepository implements DataRepository {
       yield sql`SELECT epoch FROM ${tables.account} WHERE user_key = ${owner.account.key}${forUpdate}`;
       return;
     }
-    const { rows } = yield sql`SELECT realm, status, usable_until FROM ${tables.session}
-      WHERE id = ${owner.sessionId}${forUpdate}`;
-    const live = rows.find((row) => row.realm === realm && row.status === 'live');
-    if (!live || Number(live.usable_until) <= this.clock.now()) throw new SessionError('SESSION_NOT_FOUND');
+    const { rows } = yield sql`SELECT status, usable_until FROM ${tables.session}
+      WHERE id = ${owner.sessionId} AND ${isOfRealm(realm)}${forUpdate}`;
+    if (rows[0]?.status !== 'live' || Number(rows[0].usable_until) <= this.clock.now())
+      throw new SessionError('SESSION_NOT_FOUND');
   }
 
   private async prepare(owner: DataOwner): Promise<void> {
@@ -93,7 +94,7 @@ export class TypeOrmDataRepository implements DataRepository {
   /** The key of an account is made from its realm; the id of a session is not. */
   private isOurs(owner: DataOwner) {
     if (owner.kind === 'account') return sql`1 = 1`;
-    return sql`EXISTS (SELECT 1 FROM ${this.tables.session} WHERE id = ${owner.sessionId} AND ${unindexed(sql`realm = ${this.realm}`)})`;
+    return sql`EXISTS (SELECT 1 FROM ${this.tables.session} WHERE id = ${owner.sessionId} AND ${isOfRealm(this.realm)})`;
   }
 }
 

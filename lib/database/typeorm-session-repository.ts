@@ -19,7 +19,7 @@ import { changeScript } from './change-script.js';
 import { EndTransactions } from './end-transactions.js';
 import type { Engine } from './engine.js';
 import { ensureAccount, loginScript, toAccount } from './login-script.js';
-import { SESSION_COLUMNS, toRecords, usableAt } from './session-rows.js';
+import { SESSION_COLUMNS, isLiveOf, toRecords } from './session-rows.js';
 import { type Script, list, raw, sql } from './sql.js';
 import type { Tables } from './tables.js';
 
@@ -124,8 +124,8 @@ export class TypeOrmSessionRepository implements SessionRepository {
 
   async listLiveSessions(account: AccountRef): Promise<readonly SessionRecord[]> {
     const { rows } = await this.engine.read(
-      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE user_key = ${account.key}
-        AND ${usableAt(this.clock.now())} ORDER BY created_at DESC, id DESC LIMIT ${LIST_LIMIT}`,
+      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE ${isLiveOf(account.key)}
+        AND usable_until > ${this.clock.now()} ORDER BY created_at DESC, id DESC LIMIT ${LIST_LIMIT}`,
       { lane: 'work', budgetMs: this.budgets.endMs },
     );
     return toRecords(rows);

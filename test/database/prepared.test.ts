@@ -1,12 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { DataSource } from 'typeorm';
+import { DataSource, type DataSourceOptions, type Logger } from 'typeorm';
 import { raw } from '../../lib/database/sql.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { until } from '../support/until.js';
-import { TestRepositories } from './repositories.js';
+import { START, TestRepositories } from './repositories.js';
 
 const TABLES = ['user_session', 'user_session_account', 'user_session_data'];
 const KICK = { reason: 'SESSION_KICKED', by: 'root' } as const;
+
+/** A connection has told all that it has counted when it is gone. */
+async function isAlone(client: DataSource): Promise<void> {
+  const others = 'SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()';
+  await until(async () => (await client.query<unknown[]>(others)).length === 0);
+}
 
 describe('statements that PostgreSQL keeps for a connection', () => {
   let database: TestDatabase;
@@ -44,11 +50,31 @@ describe('statements that PostgreSQL keeps for a connection', () => {
     expect(await kept()).toHaveLength(count);
   });
 
+  it('are not shown to a logger of the application, which may take them for text', async () => {
+    const shown: unknown[] = [];
+    const show = (query: unknown) => void shown.push(query);
+    const logger = { ...console, logQuery: show, logQueryError: show, logQuerySlow: show } as unknown as Logger;
+    await node.close();
+    const options = { ...database.options, logging: true, logger, maxQueryExecutionTime: 1 } as DataSourceOptions;
+    node = await TestRepositories.open({ ...database, options });
+    await logInAndKick(5);
+    expect(shown).toEqual([]);
+  });
+
   it('may be lost, as behind a pooler that changes connections: nothing fails, and it goes on without', async () => {
     await logInAndKick(3);
     await node.rows(raw('DEALLOCATE ALL'));
     await logInAndKick(4);
     expect(await kept()).toEqual([]);
+  });
+
+  it('may be lost by several connections at the same time', async () => {
+    const parallel = Array.from({ length: 8 }, (_, index) => `user-${index}`);
+    const logInAll = () => Promise.all(parallel.map((user) => node.login(user)));
+    for (let time = 0; time < 4; time++) await logInAll();
+    // Long enough for each to be on a connection of its own.
+    await Promise.all(parallel.map(() => node.rows(raw('DEALLOCATE ALL; SELECT pg_sleep(0.1)'))));
+    expect(await logInAll()).toHaveLength(8);
   });
 
   it('may be there already, as behind a pooler that shares connections', async () => {
@@ -74,13 +100,19 @@ describe('statements that PostgreSQL keeps for a connection', () => {
     // From now on they are known to be of one page, which is read from end to end sooner than by an index.
     for (const table of TABLES) await node.write(raw(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`));
     for (const table of TABLES) await node.write(raw(`ANALYZE ${table}`));
-    await node.rows(raw('SELECT pg_stat_reset()'));
+    const client = await new DataSource(database.options).initialize();
+    await client.query('SELECT pg_stat_reset()');
     await logInAndKick(12);
-    // What a connection has counted is seen by others when it ends.
     await node.close();
+    await isAlone(client);
+    const rows = await client.query<{ relname: string; seq_scan: string; idx_scan: string }[]>(
+      'SELECT relname, seq_scan, idx_scan FROM pg_stat_user_tables',
+    );
+    await client.destroy();
     node = await TestRepositories.open(database);
-    const rows = await node.rows(raw(`SELECT relname, seq_scan FROM pg_stat_user_tables WHERE seq_scan > 0`));
-    expect(rows.filter(({ relname }) => TABLES.includes(String(relname)))).toEqual([]);
+    const used = rows.filter(({ relname }) => TABLES.includes(relname));
+    expect(used.map(({ seq_scan }) => Number(seq_scan))).toEqual([0, 0, 0]);
+    expect(used.every(({ idx_scan }) => Number(idx_scan) > 0)).toBe(true);
   });
 });
 
@@ -102,11 +134,7 @@ describe('a table on PostgreSQL of which there are no statistics', () => {
     await client.query('SELECT pg_stat_reset()');
     const node = await TestRepositories.open(database);
     await work(node).finally(() => node.close());
-    // A connection has told all that it has counted when it is gone.
-    await until(async () => {
-      const others = 'SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()';
-      return (await client.query<unknown[]>(others)).length === 0;
-    });
+    await isAlone(client);
     const rows = await client.query<{ name: string; read: string }[]>(
       `SELECT indexrelname AS name, idx_tup_read AS read FROM pg_stat_user_indexes WHERE relname = 'user_session'
        UNION ALL SELECT 'the table', seq_tup_read FROM pg_stat_user_tables WHERE relname = 'user_session'`,
@@ -122,10 +150,17 @@ describe('a table on PostgreSQL of which there are no statistics', () => {
       }
     });
     expect(afterLogins.filter((name) => !/^(PK_|idx_user_session_(slot|account|ended)$)/.test(name))).toEqual([]);
+    const afterLists = await pathsOf(async (node) => {
+      for (let index = 0; index < 50; index++) {
+        expect(await node.sessions.listLiveSessions(node.account(`user-${index}`))).toHaveLength(1);
+      }
+    });
+    expect(afterLists.filter((name) => !/^idx_user_session_(slot|account|ended)$/.test(name))).toEqual([]);
     const live = ids.filter((_id, index) => index % 2 === 1);
     const afterChanges = await pathsOf(async (node) => {
       for (const id of live.slice(0, 20)) {
         await node.sessions.findSessions([id]);
+        await node.sessions.recordActivity([{ sessionId: id, at: START, ip: '192.0.2.2' }]);
         await node.stores.session(id).set('name', 1);
         await node.sessions.changeSession(id, () => ({ result: null, patch: { claims: { changed: true } } }));
         await node.sessions.endSession(id, KICK);
