@@ -5,6 +5,8 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AuthGuard, SessionModule, TokenService } from 'nestjs-latchkey';
 import { SessionAdminModule } from 'nestjs-latchkey/admin';
 import { DataSource } from 'typeorm';
+import { MysqlQueryRunner } from 'typeorm/driver/mysql/MysqlQueryRunner.js';
+import { PostgresQueryRunner } from 'typeorm/driver/postgres/PostgresQueryRunner.js';
 import { serveParent, settings } from './child.mjs';
 import { logInAll } from './accounts.mjs';
 import { SECRET } from './sessions.mjs';
@@ -17,14 +19,13 @@ import { plansOf } from './plans.mjs';
 const { database } = settings();
 
 let statements = null;
-const logger = {
-  logQuery: (text, parameters) => statements?.push({ text, parameters }),
-  logQueryError() {},
-  logQuerySlow() {},
-  logSchemaBuild() {},
-  logMigration() {},
-  log() {},
-};
+for (const { prototype } of [MysqlQueryRunner, PostgresQueryRunner]) {
+  const { query } = prototype;
+  prototype.query = function (statement, parameters, ...rest) {
+    statements?.push({ text: statement.text ?? statement, parameters });
+    return query.call(this, statement, parameters, ...rest);
+  };
+}
 
 class Me {
   me() {
@@ -37,7 +38,7 @@ UseGuards(AuthGuard)(Me.prototype, 'me', method);
 Controller()(Me);
 
 class Root {}
-const source = await new DataSource({ ...database, logging: ['query'], logger }).initialize();
+const source = await new DataSource(database).initialize();
 Module({
   imports: [
     SessionModule.forRoot({ secret: SECRET, database: source, isGlobal: true }),
@@ -61,6 +62,7 @@ serveParent(
       await answer.arrayBuffer();
       const made = statements;
       statements = null;
+      if (made.length === 0) throw new Error(`${path} was answered ${answer.status} without a statement.`);
       return plansOf(source, made);
     },
     /** Sessions of as many accounts, by this method of login. Returns their tokens. */
