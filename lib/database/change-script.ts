@@ -21,7 +21,7 @@ export function* changeScript<T>(
   decide: (record: SessionRecord | null, account: AccountState, now: number) => SessionDecision<T>,
 ): Script<ChangedSession<T>> {
   const { rows } =
-    yield sql`SELECT ${SESSION_COLUMNS} FROM ${tables.session}  WHERE id = ${id} AND ${isOfRealm(realm)}${dialect.forUpdate}`;
+    yield sql`SELECT ${SESSION_COLUMNS} FROM ${tables.session} WHERE id = ${id} AND ${isOfRealm(realm)}${dialect.forUpdate}`;
   const row = rows[0];
   const record = row ? toRecord(row) : null;
   // Not locked: who bans an account locks its sessions next, and waits for this one.

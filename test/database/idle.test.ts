@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Engine } from '../../lib/database/engine.js';
-import { TypeOrmSessionRepository } from '../../lib/database/typeorm-session-repository.js';
 import { ManualClock } from '../../lib/testing/manual-clock.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { HOUR, MINUTE, START, TestRepositories, idsOf } from './repositories.js';
@@ -70,23 +68,10 @@ describe.each(databaseKinds)('idle sessions on $name', ({ create }) => {
   it('are not ended when a use is written while they are about to be', async () => {
     const [used, unused] = [await node.login('alice'), await node.login('alice')];
     clock.advance(IDLE + SLACK);
-    const { engine, tables } = node.database;
-    // After the candidates have been read, and before their rows are locked.
-    const interrupted: Engine = {
-      dialect: engine.dialect,
-      write: (...args) => engine.write(...args),
-      transaction: (...args) => engine.transaction(...args),
-      close: () => engine.close(),
-      read: async (...args) => {
-        const result = await engine.read(...args);
-        expect(result.rows).toHaveLength(2);
-        await other.sessions.recordActivity([{ sessionId: used.id, at: clock.now(), ip: null }]);
-        return result;
-      },
-    };
-    const budgets = { verifyMs: 5000, loginMs: 5000, endMs: 5000 };
-    const repository = new TypeOrmSessionRepository(interrupted, tables, node.realm, clock, budgets);
-    expect(idsOf(await repository.endIdleSessions(IDLE, SLACK, 100))).toEqual([unused.id]);
+    const sweep = node.interrupted(() =>
+      other.sessions.recordActivity([{ sessionId: used.id, at: clock.now(), ip: null }]),
+    );
+    expect(idsOf(await sweep.endIdleSessions(IDLE, SLACK, 100))).toEqual([unused.id]);
     expect(await node.record(used.id)).toMatchObject({ end: null, version: 1, lastSeenAt: clock.now() });
   });
 

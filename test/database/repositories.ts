@@ -6,6 +6,7 @@ import type { EndedSession, SessionRecord } from '../../lib/core/session.js';
 import type { TokenPair } from '../../lib/core/token-pair.js';
 import { type AccountRef, accountRef } from '../../lib/core/user-key.js';
 import { type Database, openDatabase } from '../../lib/database/database.js';
+import type { Engine } from '../../lib/database/engine.js';
 import { SessionQueries } from '../../lib/database/session-queries.js';
 import { type Row, type Statement, list, sql } from '../../lib/database/sql.js';
 import { TypeOrmDataRepository } from '../../lib/database/typeorm-data-repository.js';
@@ -53,6 +54,23 @@ export class TestRepositories {
     const lanes = { verify: 4, work: 8, control: 2, records: 1 };
     const database = await openDatabase({ source: options, runMigrations: true, lanes, budgetMs: BUDGET_MS });
     return new TestRepositories(database, clock, 'users');
+  }
+
+  /** The same for sweeps, in which something happens once the candidates have been read, and before their rows are locked. */
+  interrupted(afterRead: () => Promise<unknown>): TypeOrmSessionRepository {
+    const { engine, tables } = this.database;
+    const interrupted: Engine = {
+      dialect: engine.dialect,
+      write: (...args) => engine.write(...args),
+      transaction: (...args) => engine.transaction(...args),
+      close: () => engine.close(),
+      read: async (...args) => {
+        const result = await engine.read(...args);
+        await afterRead();
+        return result;
+      },
+    };
+    return new TypeOrmSessionRepository(interrupted, tables, this.realm, this.clock, BUDGETS);
   }
 
   /** The same connections, seen by another realm. */
