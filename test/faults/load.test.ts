@@ -39,12 +39,16 @@ describe('a thousand requests at once', () => {
   let stage: Stage;
   let near: FaultNode;
   let far: FaultNode;
-  let logins: readonly LoginResult[];
+  const logins: LoginResult[] = [];
   beforeAll(async () => {
     stage = await Stage.start();
     [near] = (await stage.openAll(1, OPTIONS)) as [FaultNode];
     [far] = (await stage.openAll(1, { ...OPTIONS, nearCache: false })) as [FaultNode];
-    logins = await Promise.all(Array.from({ length: SESSIONS }, (_, index) => near.tokens.login(`user-${index}`)));
+    // A few at a time: how many logins a busy machine can do within the budget of one is not the question here.
+    while (logins.length < SESSIONS) {
+      const from = logins.length;
+      logins.push(...(await Promise.all([0, 1, 2, 3].map((index) => near.tokens.login(`user-${from + index}`)))));
+    }
   });
   afterAll(() => stage.close());
 
