@@ -5,7 +5,7 @@ import type { AccountRef } from '../core/user-key.js';
 import type { Dialect } from './dialect.js';
 import { chunksOf, describeAccount, endSessions, endingOf, insertEvents, logChanges } from './ending-script.js';
 import { lockAccount, lockLiveSessions, timeOfStep } from './login-script.js';
-import { type Row, type Script, effect, list, sql } from './sql.js';
+import { type Row, type Script, effect, sql } from './sql.js';
 import { fromList } from './stored-json.js';
 import type { Tables } from './tables.js';
 
@@ -25,11 +25,15 @@ export function* banScript(
   const kept = bans.filter((other) => other.service !== ban.service && !hasRunOut(other, now));
   const event = { at: now, actor: ban.by, ...describeAccount(account), detail: ban };
   yield effect(insertEvents(tables, [{ ...event, type: 'BANNED' }]));
-  const changed = yield* writeBans(tables, account, rows, [...kept, ban], now);
+  const changed = yield* writeBans(tables, dialect, account, rows, [...kept, ban], now);
   if (!endsSessions) return { ban, ended: [], changed };
   const raised = rows.map((row) => ({ ...row, version: Number(row.version) + 1 }));
   const end = { reason: 'ACCOUNT_DISABLED', by: ban.by } as const;
-  return { ban, ended: yield* endSessions(tables, raised, now, (row) => endingOf(row, end, now)), changed: [] };
+  return {
+    ban,
+    ended: yield* endSessions(tables, dialect, raised, now, (row) => endingOf(row, end, now)),
+    changed: [],
+  };
 }
 
 /** Removes a ban from an account and its sessions; null if there is none. */
@@ -50,12 +54,13 @@ export function* liftBanScript(
   yield effect(
     insertEvents(tables, [{ at: now, actor: by, ...describeAccount(account), detail: ban, type: 'BAN_LIFTED' }]),
   );
-  return { ban, ended: [], changed: yield* writeBans(tables, account, rows, kept, now) };
+  return { ban, ended: [], changed: yield* writeBans(tables, dialect, account, rows, kept, now) };
 }
 
 /** The sessions carry a copy, so that one read by key is enough to judge a token. */
 function* writeBans(
   tables: Tables,
+  dialect: Dialect,
   account: AccountRef,
   rows: readonly Row[],
   bans: readonly Ban[],
@@ -65,8 +70,10 @@ function* writeBans(
   yield effect(sql`UPDATE ${tables.account} SET bans = ${text} WHERE user_key = ${account.key}`);
   for (const chunk of chunksOf(rows)) {
     const ids = chunk.map((row) => String(row.id));
-    yield effect(sql`UPDATE ${tables.session} SET bans = ${text}, version = version + 1 WHERE id IN (${list(ids)})`);
-    yield effect(logChanges(tables, chunk, now));
+    yield effect(
+      sql`UPDATE ${tables.session} SET bans = ${text}, version = version + 1 WHERE id ${dialect.isOneOf(ids)}`,
+    );
+    yield effect(logChanges(tables, dialect, ids, now));
   }
   return rows.map((row) => ({ sessionId: String(row.id), version: Number(row.version) + 1 }));
 }

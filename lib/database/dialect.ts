@@ -2,7 +2,7 @@ import { type DataSource, type EntityTarget, type ObjectLiteral, QueryFailedErro
 import type { Activity } from '../core/session-repository.js';
 import { ipKey } from '../core/ip-key.js';
 import { invalidOption } from '../core/session-error.js';
-import { type SqlValue, type Statement, join, raw, sql } from './sql.js';
+import { type SqlValue, type Statement, join, list, raw, sql } from './sql.js';
 
 /**
  * All that differs between the engines, and why. The statements themselves are written once, in SQL that all three read.
@@ -34,6 +34,13 @@ export interface Dialect {
   readonly combiningIndexes: Statement | null;
   /** The clock of the database in milliseconds since the epoch. */
   readonly now: Statement;
+  /**
+   * Stands behind a column that is to be one of some ids: hexadecimal digits, and colons. Where texts of statements are kept, it is
+   * the same text for any number of them.
+   */
+  readonly isOneOf: (ids: readonly string[]) => Statement;
+  /** One text after the other. */
+  readonly concat: (first: Statement, second: Statement) => Statement;
   /** What an INSERT is made of that merges rows with those that are there. */
   readonly merging: Merging;
   /** One statement that merges uses into the sessions that are live. */
@@ -142,6 +149,8 @@ export function codesOf(error: unknown): { code: string; errno: number } {
   return { code: typeof code === 'string' ? code : '', errno: typeof errno === 'number' ? errno : 0 };
 }
 
+const isListed = (ids: readonly string[]) => sql`IN (${list(ids)})`;
+
 const sqlite: Dialect = {
   engine: 'sqlite',
   placeholder: () => '?',
@@ -155,6 +164,8 @@ const sqlite: Dialect = {
   serial: raw(''),
   combiningIndexes: null,
   now: raw(`CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)`),
+  isOneOf: isListed,
+  concat: (first, second) => sql`${first} || ${second}`,
   merging: { ...onConflict, least: raw('MIN'), greatest: raw('MAX') },
   mergeActivity: (table, activities) => updateFromValues(table, activities, 'MAX'),
   // Transactions begin with the write lock, so a key that is taken stays taken.
@@ -178,6 +189,8 @@ const postgres: Dialect = {
   // Without it, an order and a limit further out would be taken in, and may seem to be had for less by walking the table.
   combiningIndexes: raw(' OFFSET 0'),
   now: raw('CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)'),
+  isOneOf: (ids) => sql`= ANY(CAST(${`{${ids.join(',')}}`} AS TEXT[]))`,
+  concat: (first, second) => sql`${first} || ${second}`,
   merging: { ...onConflict, least: raw('LEAST'), greatest: raw('GREATEST') },
   mergeActivity: (table, activities) => updateFromValues(table, activities, 'GREATEST'),
   // serialization failure, deadlock, and a slot or key that another transaction took first
@@ -202,6 +215,9 @@ const mysql: Dialect = {
   serial: raw(''),
   combiningIndexes: null,
   now: raw('CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)'),
+  isOneOf: isListed,
+  // Where || is taken for OR.
+  concat: (first, second) => sql`CONCAT(${first}, ${second})`,
   merging: onDuplicateKey,
   mergeActivity: (table, activities) => {
     const { ip, key, seenAt } = merged('GREATEST');

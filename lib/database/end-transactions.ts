@@ -15,7 +15,7 @@ import {
 } from './ending-script.js';
 import { lockAccount, lockLiveSessions, timeOfStep } from './login-script.js';
 import { isOfRealm } from './session-rows.js';
-import { type Row, type Script, effect, list, sql } from './sql.js';
+import { type Row, type Script, effect, sql } from './sql.js';
 import type { Tables } from './tables.js';
 
 /** The transactions that end sessions of a realm: which rows are locked, and how each of them ends. */
@@ -29,14 +29,14 @@ export class EndTransactions {
 
   /** One session, of this account if one is given. A kick that ends nothing is noted as well. */
   *one(id: string, end: EndRequest, account?: AccountRef): Script<EndedSession | null> {
-    const { tables } = this;
+    const { tables, dialect } = this;
     const now = this.clock.now();
     const [row] = yield* this.lock([id]);
     if (!row || (account && row.user_key !== account.key)) {
       if (end.reason === 'SESSION_KICKED') yield effect(insertEvents(tables, [this.kickWithoutEffect(id, end, now)]));
       return null;
     }
-    const [ended] = yield* endSessions(tables, [row], now, () => endingOf(row, end, now));
+    const [ended] = yield* endSessions(tables, dialect, [row], now, () => endingOf(row, end, now));
     return ended ?? null;
   }
 
@@ -44,7 +44,7 @@ export class EndTransactions {
   *some(ids: readonly string[], end: EndRequest): Script<readonly EndedSession[]> {
     const rows = yield* this.lock(ids);
     const now = this.clock.now();
-    return yield* endSessions(this.tables, rows, now, (row) => endingOf(row, end, now));
+    return yield* endSessions(this.tables, this.dialect, rows, now, (row) => endingOf(row, end, now));
   }
 
   /** All sessions of an account but one. With `raiseEpoch`, logins that began before are refused. */
@@ -67,9 +67,9 @@ export class EndTransactions {
       yield effect(
         sql`UPDATE ${tables.session} SET authenticated_at = ${now}, version = version + 1 WHERE id = ${except}`,
       );
-      yield effect(logChanges(tables, kept, now));
+      yield effect(logChanges(tables, dialect, [String(kept[0]!.id)], now));
     }
-    const ended = yield* endSessions(tables, others, now, (row) => endingOf(row, end, now));
+    const ended = yield* endSessions(tables, dialect, others, now, (row) => endingOf(row, end, now));
     const event = {
       at: now,
       actor: end.by,
@@ -86,7 +86,7 @@ export class EndTransactions {
   *overdue(ids: readonly string[], now: number): Script<readonly EndedSession[]> {
     const rows = yield* this.lock(ids);
     const overdue = rows.filter((row) => Number(row.usable_until) <= now);
-    return yield* endSessions(this.tables, overdue, now, overdueEnding);
+    return yield* endSessions(this.tables, this.dialect, overdue, now, overdueEnding);
   }
 
   /** Those of these sessions that were not used since a time. */
@@ -94,7 +94,7 @@ export class EndTransactions {
     const rows = yield* this.lock(ids);
     const idle = rows.filter((row) => Number(row.last_seen_at) <= before);
     const now = this.clock.now();
-    return yield* endSessions(this.tables, idle, now, (row) => {
+    return yield* endSessions(this.tables, this.dialect, idle, now, (row) => {
       const at = Number(row.last_seen_at) + idleMs;
       const end = { reason: 'SESSION_IDLE', by: 'system', at, replacedBy: null } as const;
       return Number(row.usable_until) < at ? overdueEnding(row) : end;
@@ -107,7 +107,7 @@ export class EndTransactions {
    */
   private *lock(ids: readonly string[]): Script<readonly Row[]> {
     const { rows } = yield sql`SELECT ${ENDING_COLUMNS}, status, last_seen_at FROM ${this.tables.session}
-      WHERE id IN (${list([...ids].sort())}) AND ${isOfRealm(this.realm)} ORDER BY id${this.dialect.forUpdate}`;
+      WHERE id ${this.dialect.isOneOf([...ids].sort())} AND ${isOfRealm(this.realm)} ORDER BY id${this.dialect.forUpdate}`;
     return rows.filter((row) => row.status === 'live');
   }
 

@@ -3,7 +3,8 @@ import type { EndReason } from '../core/end-reason.js';
 import type { EndRequest } from '../core/session-repository.js';
 import type { EndedSession } from '../core/session.js';
 import { type AccountRef, escapeUserId } from '../core/user-key.js';
-import { eventId } from './event-id.js';
+import type { Dialect } from './dialect.js';
+import { eventId, orderOfEvent } from './event-id.js';
 import { type Row, type Script, type SqlValue, type Statement, effect, join, list, raw, sql } from './sql.js';
 import { toUserId } from './session-rows.js';
 import { toSuperseded } from './stored-json.js';
@@ -14,8 +15,7 @@ const CHUNK = 500;
 
 /** The columns of a locked live session that ending it needs. */
 export const ENDING_COLUMNS = raw(
-  `id, realm, user_key, user_id, version, ip, device_type, device_name, usable_until, expires_at, generation, access_hash,
-   superseded`,
+  'id, user_key, user_id, version, usable_until, expires_at, generation, access_hash, superseded',
 );
 
 export interface Ending {
@@ -35,36 +35,31 @@ export function sessionOwner(sessionId: string): string {
 
 /**
  * Ends sessions whose rows the transaction has locked and found live: the rows, the change log and the audit trail, in
- * one step. `endingOf` says how each ends; rows of one ending share statements.
+ * one step. `endingOf` says how each ends; rows of one ending share statements. What is written down of a session is
+ * copied by the database: of many sessions at once, it would be most of the work to send it there and back.
  */
 export function* endSessions(
   tables: Tables,
+  dialect: Dialect,
   rows: readonly Row[],
   now: number,
   endingOf: (row: Row) => Ending,
 ): Script<EndedSession[]> {
   const ended: EndedSession[] = [];
   for (const chunk of chunksOf(rows)) {
-    for (const [key, alike] of groupBy(chunk, (row) => JSON.stringify(endingOf(row)))) {
-      const { reason, by, at, replacedBy } = JSON.parse(key) as Ending;
+    const ends = chunk.map((row) => ({ row, id: String(row.id), ending: endingOf(row) }));
+    for (const alike of groupBy(ends, ({ ending }) => JSON.stringify(ending))) {
+      const { reason, by, at, replacedBy } = alike[0]!.ending;
       yield effect(sql`UPDATE ${tables.session} SET status = 'ended', slot = NULL, end_reason = ${reason}, ended_at = ${at},
-        ended_by = ${by}, replaced_by = ${replacedBy}, version = version + 1
-        WHERE id IN (${list(alike.map((row) => String(row.id)))})`);
+        ended_by = ${by}, replaced_by = ${replacedBy}, version = version + 1 WHERE id ${dialect.isOneOf(idsOf(alike))}`);
     }
-    const dataless = chunk.filter((row) => !endingOf(row).keepData).map((row) => sessionOwner(String(row.id)));
-    if (dataless.length > 0) yield effect(sql`DELETE FROM ${tables.data} WHERE owner IN (${list(dataless)})`);
-    yield effect(logChanges(tables, chunk, now));
-    yield effect(
-      insertEvents(
-        tables,
-        chunk.map((row) => {
-          const { reason, by, comment } = endingOf(row);
-          const detail = commentOf(comment);
-          return { type: 'SESSION_ENDED' as const, at: now, actor: by, reason, detail, ...describe(row) };
-        }),
-      ),
-    );
-    for (const row of chunk) ended.push(toEnded(row, endingOf(row)));
+    const dataless = ends.filter(({ ending }) => !ending.keepData).map(({ id }) => sessionOwner(id));
+    if (dataless.length > 0) yield effect(sql`DELETE FROM ${tables.data} WHERE owner ${dialect.isOneOf(dataless)}`);
+    yield effect(logChanges(tables, dialect, idsOf(ends), now));
+    for (const alike of groupBy(ends, ({ ending }) => ending.comment ?? null)) {
+      yield effect(insertEndEvents(tables, dialect, idsOf(alike), now, alike[0]!.ending.comment));
+    }
+    for (const { row, ending } of ends) ended.push(toEnded(row, ending));
   }
   return ended;
 }
@@ -91,12 +86,10 @@ export function* chunksOf(rows: readonly Row[]): Generator<readonly Row[]> {
   for (let from = 0; from < rows.length; from += CHUNK) yield rows.slice(from, from + CHUNK);
 }
 
-/** The change log of rows whose version has grown by one. */
-export function logChanges(tables: Tables, rows: readonly Row[], now: number): Statement {
-  const versions = rows.map(
-    (row) => sql`(${String(row.id)}, ${Number(row.version) + 1}, ${String(row.realm)}, ${now})`,
-  );
-  return sql`INSERT INTO ${tables.change} (session_id, version, realm, at) VALUES ${join(versions, ', ')}`;
+/** The change log of sessions whose version has grown. */
+export function logChanges(tables: Tables, dialect: Dialect, ids: readonly string[], now: number): Statement {
+  return sql`INSERT INTO ${tables.change} (session_id, version, realm, at)
+    SELECT id, version, realm, ${now} FROM ${tables.session} WHERE id ${dialect.isOneOf(ids)}`;
 }
 
 /** A session that was overdue already ended by itself, whoever ends it now. */
@@ -153,6 +146,21 @@ export function insertEvents(tables: Tables, events: readonly EventRow[]): State
     device_name, ended, detail) VALUES ${join(rows, ', ')}`;
 }
 
+/** The audit trail of sessions that have ended. */
+function insertEndEvents(
+  tables: Tables,
+  dialect: Dialect,
+  ids: readonly string[],
+  now: number,
+  comment: string | null | undefined,
+): Statement {
+  const detail = commentOf(comment);
+  const id = dialect.concat(sql`${orderOfEvent(now)}`, raw('SUBSTR(id, 17)'));
+  return sql`INSERT INTO ${tables.event} (id, realm, at, type, user_key, user_id, session_id, reason, actor, ip, device_type,
+    device_name, detail) SELECT ${id}, realm, ${now}, 'SESSION_ENDED', user_key, user_id, id, end_reason, ended_by, ip,
+    device_type, device_name, ${detail && JSON.stringify(detail)} FROM ${tables.session} WHERE id ${dialect.isOneOf(ids)}`;
+}
+
 /** What an event says of the session that it is about. */
 export function describe(row: Row) {
   const value = (column: string) => (row[column] ?? null) as SqlValue;
@@ -172,13 +180,17 @@ export function describeAccount({ realm, key, userId }: AccountRef) {
   return { realm, userKey: key, userId: escapeUserId(userId), sessionId: null };
 }
 
-function groupBy(rows: readonly Row[], keyOf: (row: Row) => string): Map<string, Row[]> {
-  const groups = new Map<string, Row[]>();
-  for (const row of rows) {
-    const key = keyOf(row);
+function idsOf(ends: readonly { readonly id: string }[]): readonly string[] {
+  return ends.map(({ id }) => id);
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string | null): Iterable<readonly T[]> {
+  const groups = new Map<string | null, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
     const group = groups.get(key);
-    if (group) group.push(row);
-    else groups.set(key, [row]);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
   }
-  return groups;
+  return groups.values();
 }

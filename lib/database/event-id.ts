@@ -8,9 +8,13 @@ let eventCounter = 0;
  * ids sort by time, and inserts stay together on disk.
  */
 export function eventId(at: number): string {
+  return orderOfEvent(at) + randomBytes(8).toString('hex');
+}
+
+/** The part of an event id that is not random, for ids that the database makes: half of a session's id, which is as random, can be the other. */
+export function orderOfEvent(at: number): string {
   eventCounter = (eventCounter + 1) % 0x10000;
-  const order = eventCounter.toString(16).padStart(4, '0');
-  return lowestEventId(at) + order + randomBytes(8).toString('hex');
+  return lowestEventId(at) + eventCounter.toString(16).padStart(4, '0');
 }
 
 /** The time that an id was made for. Milliseconds since the epoch. */

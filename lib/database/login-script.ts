@@ -46,7 +46,8 @@ export function toAccount(row: Row | undefined): AccountRow {
 
 /** Locks the live rows of an account, always in the order of their ids, so that two lockers cannot deadlock. */
 export function* lockLiveSessions(tables: Tables, dialect: Dialect, accountKey: string): Script<readonly Row[]> {
-  const { rows } = yield sql`SELECT ${ENDING_COLUMNS}, ${raw('slot, device_id, created_at, last_seen_at, impersonator')}
+  const { rows } =
+    yield sql`SELECT ${ENDING_COLUMNS}, ${raw('slot, device_type, device_id, created_at, last_seen_at, impersonator')}
     FROM ${tables.session} WHERE ${isLiveOf(accountKey)} ORDER BY id${dialect.forUpdate}`;
   return rows;
 }
@@ -83,7 +84,7 @@ export function* loginScript(
     end: null,
   };
   const isOverdue = (row: Row) => Number(row.usable_until) <= now;
-  const overdue = yield* endSessions(tables, rows.filter(isOverdue), now, overdueEnding);
+  const overdue = yield* endSessions(tables, dialect, rows.filter(isOverdue), now, overdueEnding);
   const live = rows.filter((row) => !isOverdue(row));
   const event = {
     at: now,
@@ -122,7 +123,7 @@ export function* loginScript(
     return { kind: 'limit-reached', limit: decision.limit, ended: overdue };
   }
   const losers = own.filter((row) => decision.end.includes(String(row.id)));
-  const replaced = yield* endSessions(tables, losers, now, () => ({
+  const replaced = yield* endSessions(tables, dialect, losers, now, () => ({
     reason: 'SESSION_REPLACED',
     by: event.actor,
     at: now,

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { timeOfEvent } from '../../lib/database/event-id.js';
+import { type Row, sql } from '../../lib/database/sql.js';
 import { ManualClock } from '../../lib/testing/manual-clock.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { HOUR, START, TestRepositories, idsOf } from './repositories.js';
@@ -40,5 +42,46 @@ describe.each(databaseKinds)('live sessions on $name', ({ create }) => {
     expect(await admins.sessions.endSessions([id], KICK)).toEqual([]);
     expect(await node.record(id)).toMatchObject({ end: null, version: 1 });
     expect(await node.sessions.endSessions([id], KICK)).toMatchObject([{ sessionId: id, version: 2 }]);
+  });
+
+  it('of one step are each written down with what is known of them, whichever way they end', async () => {
+    await node.write(sql`DELETE FROM ${node.database.tables.event}`);
+    await node.write(sql`DELETE FROM ${node.database.tables.change}`);
+    const overdue = await node.login('carol', { lifeMs: 1000 });
+    const kicked = [await node.login('dave'), await node.login('erin')];
+    const { session, event, change } = node.database.tables;
+    for (const { id, userId } of kicked) {
+      await node.write(
+        sql`UPDATE ${session} SET device_type = 'phone', device_name = ${`${userId}'s "phone"`} WHERE id = ${id}`,
+      );
+    }
+    clock.advance(1000);
+    const ids = [overdue, ...kicked].map(({ id }) => id);
+    const ended = await node.sessions.endSessions(ids, { ...KICK, comment: 'a "test", 100 %' });
+    expect(idsOf(ended).sort()).toEqual([...ids].sort());
+    const rows = await node.rows(sql`SELECT * FROM ${event} WHERE type = 'SESSION_ENDED' ORDER BY id`);
+    const written = new Map<unknown, Row>(rows.map((row) => [row.session_id, { ...row, at: Number(row.at) }]));
+    const common = { realm: 'users', at: clock.now(), ip: '192.0.2.1', ended: null };
+    const { userKey: user_key } = overdue;
+    expect(written.size).toBe(rows.length);
+    expect(written.get(overdue.id)).toMatchObject({
+      ...common,
+      ...{ user_key, user_id: 'carol', reason: 'TOKEN_EXPIRED', actor: 'system', device_type: null, device_name: null },
+      detail: null,
+    });
+    for (const { id, userId, userKey } of kicked) {
+      const row = written.get(id)!;
+      expect(row).toMatchObject({
+        ...common,
+        ...{ user_key: userKey, user_id: userId, reason: 'SESSION_KICKED', actor: 'root' },
+        ...{ device_type: 'phone', device_name: `${userId}'s "phone"` },
+      });
+      expect(JSON.parse(String(row.detail))).toEqual({ reason: 'a "test", 100 %' });
+    }
+    expect(rows.every(({ id }) => /^[0-9a-f]{32}$/.test(String(id)) && timeOfEvent(String(id)) === clock.now())).toBe(
+      true,
+    );
+    const changes = await node.rows(sql`SELECT * FROM ${change} WHERE realm = 'users' AND at = ${clock.now()}`);
+    expect(changes.map((row) => [row.session_id, Number(row.version)]).sort()).toEqual(ids.map((id) => [id, 2]).sort());
   });
 });

@@ -50,6 +50,27 @@ describe('statements that PostgreSQL keeps for a connection', () => {
     expect(await kept()).toHaveLength(count);
   });
 
+  it('are the same for ends of any number of sessions in one step', async () => {
+    const endSome = async (count: number) => {
+      const ids = await Promise.all(
+        Array.from({ length: count }, async (_, index) => (await node.login(`u${index}`)).id),
+      );
+      expect(await node.sessions.endSessions(ids, KICK)).toHaveLength(count);
+    };
+    for (let time = 0; time < 3; time++) await endSome(1);
+    const known = (await kept()).map(({ statement }) => statement);
+    for (const count of [2, 3, 7]) for (let time = 0; time < 3; time++) await endSome(count);
+    const texts = (await kept()).map(({ statement }) => statement);
+    for (const begin of [
+      'UPDATE "user_session" SET status',
+      'DELETE FROM "user_session_data"',
+      'INSERT INTO "user_session_change"',
+    ]) {
+      expect(known.filter((text) => text.startsWith(begin))).toHaveLength(1);
+      expect(texts.filter((text) => text.startsWith(begin))).toHaveLength(1);
+    }
+  });
+
   it('are not shown to a logger of the application, which may take them for text', async () => {
     const shown: unknown[] = [];
     const show = (query: unknown) => void shown.push(query);
