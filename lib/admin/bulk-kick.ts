@@ -37,7 +37,7 @@ export interface KickProgress {
 export const NOTHING_DONE: KickProgress = { done: 0, ended: 0, pending: 0 };
 
 /** Sessions of one step: one transaction, one message to the other nodes, one wait for them. */
-const BATCH = 50;
+const BATCH = 10;
 /** Between two steps, twice as long as the last one took, up to this: two thirds of the time are for others. */
 const REST_FACTOR = 2;
 const MOST_REST_MS = 250;
