@@ -5,12 +5,20 @@ import { Effect, type QueryResult, type Row, type Script, type Statement } from 
 
 /** The part of a better-sqlite3 compatible connection that is used here; libsql has the same. */
 export interface SqliteConnection {
-  prepare(text: string): {
-    readonly reader: boolean;
-    all(values: readonly unknown[]): Row[];
-    run(values: readonly unknown[]): { changes: number };
-  };
+  prepare(text: string): SqliteStatement;
   exec(text: string): unknown;
+}
+
+interface SqliteStatement {
+  readonly reader: boolean;
+  all(values: readonly unknown[]): Row[];
+  run(values: readonly unknown[]): { changes: number };
+}
+
+interface PreparedStatement {
+  readonly statement: SqliteStatement;
+  /** Whether it returns rows. Asked for once: libsql looks for it anew each time. */
+  readonly isReader: boolean;
 }
 
 /** Longest time that work here goes on before the event loop gets its turn. */
@@ -23,7 +31,7 @@ const MAX_TURN_MS = 5;
  * in this process can get between, and an application that shares the file never finds it locked by us.
  */
 export class SqliteEngine implements Engine {
-  private readonly prepared = new Map<string, ReturnType<SqliteConnection['prepare']>>();
+  private readonly prepared = new Map<string, PreparedStatement>();
   /** When the first work of the current turn of the event loop began; null before that. */
   private turnStartedAt: number | null = null;
   /** Since when the application was inside a transaction whenever work here looked; null if it was not the last time. */
@@ -96,14 +104,15 @@ export class SqliteEngine implements Engine {
     const text = statement.render(() => '?');
     let prepared = this.prepared.get(text);
     if (!prepared) {
-      prepared = this.connection.prepare(text);
+      const statement = this.connection.prepare(text);
+      prepared = { statement, isReader: statement.reader };
       // Statements with lists have as many texts as there are lengths; the frequent ones are few.
       if (this.prepared.size < 200) this.prepared.set(text, prepared);
     }
     try {
-      return prepared.reader
-        ? { rows: prepared.all(statement.values), affected: 0 }
-        : { rows: [], affected: prepared.run(statement.values).changes };
+      return prepared.isReader
+        ? { rows: prepared.statement.all(statement.values), affected: 0 }
+        : { rows: [], affected: prepared.statement.run(statement.values).changes };
     } catch (error) {
       // libsql leaves a statement that failed unfinished, and an unfinished one keeps others from committing.
       this.prepared.delete(text);
