@@ -123,11 +123,40 @@ export const newEnd = (): End => ({
   isLaterThanList: 0,
 });
 
+// Written out, since there are millions of copies, and a spread takes ten times as long.
+function copyOfNode(node: Node): Node {
+  return {
+    isActive: node.isActive,
+    pollAge: node.pollAge,
+    window: node.window,
+    held: node.held,
+    nearVersion: node.nearVersion,
+    nearAge: node.nearAge,
+    readVersion: node.readVersion,
+    readAge: node.readAge,
+    runningPoll: node.runningPoll,
+    pollDid: node.pollDid,
+    pollIsWhole: node.pollIsWhole,
+    pollCaching: node.pollCaching,
+    pollSaw: node.pollSaw,
+    pollStamp: node.pollStamp,
+    lastStamp: node.lastStamp,
+    rowCaching: node.rowCaching,
+    rowAge: node.rowAge,
+    rowPolled: node.rowPolled,
+    lateRow: node.lateRow,
+  };
+}
+
+function copyOfEnd({ phase, version, confirmedBy, notCaching, isLaterThanList }: End): End {
+  return { phase, version, confirmedBy, notCaching, isLaterThanList };
+}
+
 export function copyOf({ world, nodes }: State): State {
   const { version, hasEnded, logged, shared, ends } = world;
   return {
-    world: { version, hasEnded, logged: logged.slice(), shared: shared.slice(), ends: ends.map((end) => ({ ...end })) },
-    nodes: nodes.map((node) => ({ ...node })),
+    world: { version, hasEnded, logged: logged.slice(), shared: shared.slice(), ends: ends.map(copyOfEnd) },
+    nodes: nodes.map(copyOfNode),
   };
 }
 
