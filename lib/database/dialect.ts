@@ -36,7 +36,7 @@ export interface Dialect {
   readonly now: Statement;
   /**
    * Stands behind a column that is to be one of some ids: hexadecimal digits, and colons. Where texts of statements are kept, it is
-   * the same text for any number of them.
+   * the same text for any number of them but one.
    */
   readonly isOneOf: (ids: readonly string[]) => Statement;
   /** One text after the other. */
@@ -189,7 +189,8 @@ const postgres: Dialect = {
   // Without it, an order and a limit further out would be taken in, and may seem to be had for less by walking the table.
   combiningIndexes: raw(' OFFSET 0'),
   now: raw('CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)'),
-  isOneOf: (ids) => sql`= ANY(CAST(${`{${ids.join(',')}}`} AS TEXT[]))`,
+  // For one id a plan for any number looks dearer than a new one each time, and so none would be kept.
+  isOneOf: (ids) => (ids.length === 1 ? sql`= ${ids[0]!}` : sql`= ANY(CAST(${`{${ids.join(',')}}`} AS TEXT[]))`),
   concat: (first, second) => sql`${first} || ${second}`,
   merging: { ...onConflict, least: raw('LEAST'), greatest: raw('GREATEST') },
   mergeActivity: (table, activities) => updateFromValues(table, activities, 'GREATEST'),
