@@ -34,10 +34,7 @@ export interface Dialect {
   readonly combiningIndexes: Statement | null;
   /** The clock of the database in milliseconds since the epoch. */
   readonly now: Statement;
-  /**
-   * Stands behind a column that is to be one of some ids: hexadecimal digits, and colons. Where texts of statements are kept, it is
-   * the same text for any number of them but one.
-   */
+  /** Stands behind a column that is to be one of some ids: hexadecimal digits, and colons. */
   readonly isOneOf: (ids: readonly string[]) => Statement;
   /** One text after the other. */
   readonly concat: (first: Statement, second: Statement) => Statement;
@@ -189,7 +186,7 @@ const postgres: Dialect = {
   // Without it, an order and a limit further out would be taken in, and may seem to be had for less by walking the table.
   combiningIndexes: raw(' OFFSET 0'),
   now: raw('CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)'),
-  // For one id a plan for any number looks dearer than a new one each time, and so none would be kept.
+  // One text for any number, so that it is kept. But for one id, a plan for any number looks dearer than a new one each time.
   isOneOf: (ids) => (ids.length === 1 ? sql`= ${ids[0]!}` : sql`= ANY(CAST(${`{${ids.join(',')}}`} AS TEXT[]))`),
   concat: (first, second) => sql`${first} || ${second}`,
   merging: { ...onConflict, least: raw('LEAST'), greatest: raw('GREATEST') },

@@ -11,7 +11,7 @@ export function eventId(at: number): string {
   return orderOfEvent(at) + randomBytes(8).toString('hex');
 }
 
-/** The part of an event id that is not random, for ids that the database makes: half of a session's id, which is as random, can be the other. */
+/** The first half of an event id, for ids that the database makes: half of a session's id, which is as random, can be the other. */
 export function orderOfEvent(at: number): string {
   eventCounter = (eventCounter + 1) % 0x10000;
   return lowestEventId(at) + eventCounter.toString(16).padStart(4, '0');

@@ -104,8 +104,8 @@ export class SqliteEngine implements Engine {
     const text = statement.render(() => '?');
     let prepared = this.prepared.get(text);
     if (!prepared) {
-      const statement = this.connection.prepare(text);
-      prepared = { statement, isReader: statement.reader };
+      const made = this.connection.prepare(text);
+      prepared = { statement: made, isReader: made.reader };
       // Statements with lists have as many texts as there are lengths; the frequent ones are few.
       if (this.prepared.size < 200) this.prepared.set(text, prepared);
     }
