@@ -1,7 +1,7 @@
 import { BadRequestException, type DynamicModule, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { SampleConfig } from '../config/sample-config.js';
 import { StderrLogger } from './stderr-logger.js';
 import { unreadableAnswer } from './unreadable-request.js';
@@ -29,6 +29,8 @@ async function onExpress(root: DynamicModule): Promise<INestApplication> {
 }
 
 async function onFastify(root: DynamicModule): Promise<INestApplication> {
+  // Loaded where it is used: to load it takes a tenth of the start.
+  const { FastifyAdapter } = await import('@nestjs/platform-fastify');
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT,
     // While it stops, requests on open connections are still answered, as on Express.

@@ -14,7 +14,7 @@ const OPTIONS = { policy: multiDevice(), timing: { ...TIMING, verifyBudget: `${V
 /** How much more memory may be in use after thousands of requests during an outage than before it. */
 const HEAP_BYTES = 20e6;
 /** Until a Redis that is back is used as before. */
-const BACK_MS = 5000;
+const BACK_MS = 10_000;
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;

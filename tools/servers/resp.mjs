@@ -15,7 +15,9 @@ export function redisCommand(port, ...args) {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
     let received = '';
-    socket.setEncoding('latin1').setTimeout(5000, () => socket.destroy(new Error(`${args[0]}: no reply within 5 s`)));
+    socket
+      .setEncoding('latin1')
+      .setTimeout(20_000, () => socket.destroy(new Error(`${args[0]}: no reply within 20 s`)));
     socket.once('error', reject);
     socket.once('close', () => reject(new Error(`${args[0]}: the connection was closed before the reply`)));
     socket.on('data', (text) => {
