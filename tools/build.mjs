@@ -3,10 +3,11 @@ import { writeConsoleAssets } from './lib/console-assets.mjs';
 import { writeLuaModules } from './lib/lua-modules.mjs';
 import { runNode } from './lib/run.mjs';
 
-const TSC = 'node_modules/@typescript/native/bin/tsc';
+const TSC = 'node_modules/typescript-7/bin/tsc';
 
 /** Builds dist/esm and dist/cjs. */
-await Promise.all([writeLuaModules(), writeConsoleAssets()]);
+writeLuaModules();
+await writeConsoleAssets();
 rmSync('dist', { recursive: true, force: true });
 await Promise.all([runNode(TSC, ['-p', 'tsconfig.esm.json']), runNode(TSC, ['-p', 'tsconfig.cjs.json'])]);
 writeFileSync('dist/cjs/package.json', '{"type":"commonjs"}\n');

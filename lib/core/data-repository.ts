@@ -2,7 +2,8 @@ import type { AccountRef } from './user-key.js';
 
 /** Whose data it is. */
 export type DataOwner =
-  { readonly kind: 'session'; readonly sessionId: string } | { readonly kind: 'account'; readonly account: AccountRef };
+  | { readonly kind: 'session'; readonly sessionId: string }
+  | { readonly kind: 'account'; readonly account: AccountRef };
 
 /** One value, as JSON text. */
 export interface DataEntry {

@@ -51,7 +51,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     super(options);
     // PassportModule's options are injected into this property wherever an application has them, and would put another
     // strategy in the place of ours.
-    Object.defineProperty(this, 'options', { get: () => options, set: () => undefined });
+    Object.defineProperty(this, 'options', { get: () => options, set: () => {} });
     const own = AuthGuard.prototype;
     this.needsPassport = HOOKS.some((hook) => this[hook] !== own[hook]);
   }

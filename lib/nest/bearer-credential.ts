@@ -2,7 +2,9 @@ import { MAX_TOKEN_LENGTH } from '../core/token-reader.js';
 
 /** What the Authorization header of a request holds for us. */
 export type BearerCredential =
-  { readonly kind: 'token'; readonly token: string } | { readonly kind: 'missing' } | { readonly kind: 'malformed' };
+  | { readonly kind: 'token'; readonly token: string }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'malformed' };
 
 /** Scheme in any case (RFC 9110 11.1), one space or more, and a token68 (RFC 6750 2.1). */
 const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i;

@@ -12,7 +12,11 @@ interface AnswerShape {
   readonly status: number;
   /** Error of RFC 6750 section 3.1; null for a challenge without one, undefined for no challenge. */
   readonly challenge?:
-    'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication' | null;
+    | 'invalid_request'
+    | 'invalid_token'
+    | 'insufficient_scope'
+    | 'insufficient_user_authentication'
+    | null;
 }
 
 const SHAPES: Readonly<Partial<Record<SessionErrorCode, AnswerShape>>> = {

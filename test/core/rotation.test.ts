@@ -322,7 +322,8 @@ describe('a rotation of the secret', () => {
 
 describe('any history of a session', () => {
   type Step =
-    { readonly kind: 'use' | 'refresh'; readonly which: number } | { readonly kind: 'wait'; readonly ms: number };
+    | { readonly kind: 'use' | 'refresh'; readonly which: number }
+    | { readonly kind: 'wait'; readonly ms: number };
   const steps = fc.array(
     fc.oneof(
       fc.record({ kind: fc.constantFrom('use' as const, 'refresh' as const), which: fc.nat(4) }),

@@ -153,7 +153,11 @@ describe('a table on PostgreSQL of which there are no statistics', () => {
   const pathsOf = async (work: (node: TestRepositories) => Promise<void>) => {
     await client.query('SELECT pg_stat_reset()');
     const node = await TestRepositories.open(database);
-    await work(node).finally(() => node.close());
+    try {
+      await work(node);
+    } finally {
+      await node.close();
+    }
     await isAlone(client);
     const rows = await client.query<{ name: string; read: string }[]>(
       `SELECT indexrelname AS name, idx_tup_read AS read FROM pg_stat_user_indexes WHERE relname = 'user_session'

@@ -28,7 +28,11 @@ async function measureMachine<T>(work: () => Promise<T>): Promise<number> {
   await work();
   const longest = new Promise<number>((resolve) => worker.once('message', resolve));
   worker.postMessage('stop');
-  return longest.finally(() => worker.terminate());
+  try {
+    return await longest;
+  } finally {
+    await worker.terminate();
+  }
 }
 
 describe('an application that shares its SQLite file with the library', () => {

@@ -37,7 +37,7 @@ describe('the quick start of the README', () => {
     writeFileSync(join(directory, 'main.ts'), source);
     const config = {
       extends: '../tsconfig.json',
-      compilerOptions: { rootDir: '.', outDir: 'out', paths: {}, declaration: false },
+      compilerOptions: { noEmit: false, rootDir: '.', outDir: 'out', paths: {}, declaration: false },
       include: ['main.ts'],
     };
     writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(config));

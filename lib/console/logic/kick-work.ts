@@ -1,7 +1,8 @@
 import type { KickLine } from '../contract.js';
 
 export type KickTarget =
-  { readonly sessionIds: readonly string[] } | { readonly filter: Readonly<Record<string, string | true>> };
+  | { readonly sessionIds: readonly string[] }
+  | { readonly filter: Readonly<Record<string, string | true>> };
 
 /** Sessions that one request may name. */
 const MOST = 1000;
