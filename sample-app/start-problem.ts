@@ -1,4 +1,3 @@
-import { SessionError } from 'nestjs-latchkey';
 import { ConfigError } from './config/config-error.js';
 import { inVariables } from './config/variable-names.js';
 
@@ -13,8 +12,9 @@ const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
 /** Why the application does not start: one line for what whoever starts it can change, the whole error for all else. */
 export function startProblem(error: unknown): unknown {
   if (error instanceof ConfigError) return error.message;
-  if (error instanceof SessionError && error.code === 'CONFIGURATION_INVALID') return inVariables(error.message);
-  const { code, syscall } = (error ?? {}) as { code?: string; syscall?: string };
+  const { code, message, syscall } = (error ?? {}) as { code?: string; message: string; syscall?: string };
+  // Of the library, which may not be loaded yet.
+  if (code === 'CONFIGURATION_INVALID') return inVariables(message);
   const isListening = syscall === 'listen' || syscall === 'getaddrinfo';
   return (isListening && LISTEN_PROBLEMS[code ?? '']) || error;
 }

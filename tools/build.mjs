@@ -8,6 +8,7 @@ const TSC = 'node_modules/typescript-7/bin/tsc';
 /** Builds dist/esm and dist/cjs. */
 writeLuaModules();
 await writeConsoleAssets();
-rmSync('dist', { recursive: true, force: true });
+// What is bundled has the library in it.
+for (const made of ['dist', 'dist-sample/bundled']) rmSync(made, { recursive: true, force: true });
 await Promise.all([runNode(TSC, ['-p', 'tsconfig.esm.json']), runNode(TSC, ['-p', 'tsconfig.cjs.json'])]);
 writeFileSync('dist/cjs/package.json', '{"type":"commonjs"}\n');

@@ -1,5 +1,5 @@
 import { ensureInstalled } from './lib/ensure-installed.mjs';
-import { npm, run } from './lib/run.mjs';
+import { npm, run, runNode } from './lib/run.mjs';
 
 /**
  * Installs what is missing, checks, builds and runs all tests. Arguments go to Jest. Without any, what clients see is tested a
@@ -19,5 +19,6 @@ const given = process.argv.slice(2);
 await npm('check');
 await npm('build');
 await npm('build:sample');
+await runNode('tools/bundle-sample.mjs');
 await jest(given);
 if (given.length === 0 && !process.env.TEST_REDIS) await jest(AGAIN_WITH_REDIS, { TEST_REDIS: 'cluster' });

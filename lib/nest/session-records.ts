@@ -43,7 +43,8 @@ export class SessionRecords {
     // Half of the time of an end: what is under way when the application is closed, and what comes after it, take no more.
     const budgetMs = timing.endBudget / 2;
     const repository = new TypeOrmRecordRepository(engine, tables, realm, clock, budgetMs);
-    const written = new LRUCache<string, number>({ max: MAX_WRITTEN });
+    // With `max` it would make place for all of them at once, in some 15 ms of each start.
+    const written = new LRUCache<string, number>({ maxSize: MAX_WRITTEN, sizeCalculation: () => 1 });
     this.sightings = options.sightings ? new SightingRecorder(repository, written, timing.sightingInterval) : null;
     this.events = new EventBatch(repository);
     this.statistics = new StatisticRecorder(repository, clock);

@@ -196,7 +196,7 @@ describe('token modes', () => {
 });
 
 describe('a start', () => {
-  const apps = new SampleApps();
+  const apps = SampleApps.asBuilt();
   const listening: net.Server[] = [];
 
   afterAll(async () => {

@@ -3,7 +3,7 @@ import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { SampleApps, type SampleApp } from './sample-app.js';
 
 describe('two processes that start at the same time', () => {
-  const apps = new SampleApps();
+  const apps = SampleApps.asBuilt();
   const opened: TestDatabase[] = [];
 
   afterAll(async () => {

@@ -5,7 +5,7 @@ import { SampleApps, type SampleApp, until } from './sample-app.js';
 const LOGIN = JSON.stringify({ username: 'alice', password: 'alice-password' });
 
 describe.each(['express', 'fastify'])('the end of a process on %s', (HTTP_ADAPTER) => {
-  const apps = new SampleApps();
+  const apps = SampleApps.asBuilt();
   afterAll(() => apps.close());
 
   it('lets a request in flight finish, on SIGTERM, and exits with 0', async () => {

@@ -1,17 +1,6 @@
-import { DataSource } from 'typeorm';
 import { ConfigError } from '../../dist-sample/config/config-error.js';
 import { parseDatabaseUrl } from '../../dist-sample/config/database-url.js';
-import { dataSourceOptions, openDataSource } from '../../dist-sample/database/data-source.js';
-import { PasswordHasher } from '../../dist-sample/users/password-hasher.js';
-import { dialectOf } from '../../dist/esm/database/dialect.js';
-import { MIGRATIONS_TABLE, migrate } from '../../dist/esm/database/migrate.js';
-import { sessionEntities, sessionMigrations } from '../../dist/esm/index.js';
-import { loadDemo } from './load.mjs';
 import { OptionError, readOptions } from './options.mjs';
-
-const PROGRESS_MS = 2000;
-const PASSWORD = 'password';
-const SQLITE_PRAGMAS = ['cache_size = -500000', 'synchronous = NORMAL', 'wal_autocheckpoint = 50000'];
 
 /** Fills the database of the sample application with sessions, to try the console with; run it again for more. */
 try {
@@ -19,64 +8,11 @@ try {
   const database = parseDatabaseUrl(options.database);
   if (database.kind === 'memory')
     throw new OptionError('sqlite::memory: is gone when this ends. Name a file or a server.');
-  const source = await open(database);
-  const began = performance.now();
-  const seconds = () => `${Math.round((performance.now() - began) / 1000)} s`;
-  let told = began;
-  const total = options.sessions + options.ended;
-  const { sessions, ended, events, users } = await loadDemo(source, {
-    ...options,
-    now: Date.now(),
-    passwordHash: await new PasswordHasher({ scryptCost: 14 }).hash(PASSWORD),
-    onLock: () => console.log('So many are added in one step, for the end of which a running application has to wait.'),
-    onProgress: (done) => {
-      if (performance.now() - told < PROGRESS_MS) return;
-      told = performance.now();
-      console.log(`${number(done.sessions + done.ended)} of ${number(total)} sessions, ${seconds()}`);
-    },
-  });
-  await refreshStatistics(source);
-  await source.destroy();
-  console.log(
-    `Added ${number(sessions)} live sessions, ${number(ended)} past ones and ${number(events)} events ` +
-      `of ${number(users)} users in ${seconds()}.`,
-  );
-  const where = options.database === undefined ? 'npm start' : 'npm start, with DATABASE_URL naming the same database';
-  console.log(`Next: ${where}; open /admin and sign in as admin / admin-password.`);
-  console.log(`The users can sign in as well, such as olivia.smith, with the password ${PASSWORD}.`);
+  // It takes seconds to load: a wrong option is told before.
+  const { fill } = await import('./fill.mjs');
+  await fill(database, options);
 } catch (error) {
   const isPlain = error instanceof OptionError || error instanceof ConfigError;
   console.error(isPlain ? error.message.replace(/^DATABASE_URL/, 'The database (--database, DATABASE_URL)') : error);
   process.exit(1);
-}
-
-/** With the tables of the application and of the library. @throws ConfigError */
-async function open(database) {
-  await (await openDataSource(database, dataSourceOptions(database))).destroy();
-  const { entities, ...rest } = dataSourceOptions(database);
-  const source = new DataSource({
-    ...rest,
-    entities: [...entities, ...sessionEntities],
-    migrations: [...sessionMigrations],
-    migrationsTableName: MIGRATIONS_TABLE,
-  });
-  await source.initialize();
-  await migrate(source, dialectOf(source.options.type));
-  // Rows go to places all over the indexes: with a small cache, each of them is read from the file and written to it again.
-  if (source.options.type === 'better-sqlite3') {
-    for (const pragma of SQLITE_PRAGMAS) await source.query(`PRAGMA ${pragma}`);
-  }
-  return source;
-}
-
-/** So that the server plans its first queries with what is there now. */
-async function refreshStatistics(source) {
-  const tables = ['user_session', 'user_session_event', 'user_session_account', 'user_session_sighting'];
-  const { type } = source.options;
-  if (type === 'postgres') for (const table of tables) await source.query(`VACUUM ANALYZE ${table}`);
-  if (type === 'mysql' || type === 'mariadb') await source.query(`ANALYZE TABLE ${tables.join(', ')}`);
-}
-
-function number(value) {
-  return value.toLocaleString('en');
 }

@@ -1,0 +1,39 @@
+import { build } from 'esbuild';
+
+/**
+ * The sample application and all that it imports in one file, beside what it is made of: tests start it a hundred times, and
+ * to load two thousand files takes longer than what they test. Drivers of databases stay where they are.
+ */
+const DRIVERS = /\/node_modules\/(?:@?libsql|@neon-rs|pg|mysql2|mariadb)\//;
+
+/** What code made for `require` expects to be there. */
+const REQUIRE = `import { createRequire as requireOf } from 'node:module';
+import { fileURLToPath as pathOf } from 'node:url';
+const require = requireOf(import.meta.url);
+const __filename = pathOf(import.meta.url);
+const __dirname = pathOf(new URL('.', import.meta.url));`;
+
+process.chdir(new URL('..', import.meta.url).pathname);
+await build({
+  entryPoints: ['dist-sample/main.js'],
+  outfile: 'dist-sample/bundled/main.js',
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  keepNames: true,
+  logLevel: 'error',
+  banner: { js: REQUIRE },
+  // Its paths lead to the sources of the library, not to what was built of them.
+  tsconfigRaw: {},
+  plugins: [{ name: 'leave-out', setup: leaveOut }],
+});
+
+/** Leaves drivers to be loaded when they are used, and what libraries look for without success. */
+function leaveOut({ onResolve, resolve }) {
+  onResolve({ filter: /^[^./]/ }, async ({ path, pluginData, importer, namespace, resolveDir, kind }) => {
+    if (pluginData?.isAsked) return undefined;
+    const found = await resolve(path, { importer, namespace, resolveDir, kind, pluginData: { isAsked: true } });
+    return found.errors.length > 0 || DRIVERS.test(found.path) ? { path, external: true } : found;
+  });
+}
