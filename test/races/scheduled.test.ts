@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import fc, { type Scheduler } from 'fast-check';
 import { accessAndRefresh, singleDevice } from 'nestjs-latchkey';
 import { SqliteEngine } from '../../lib/database/sqlite-engine.js';
@@ -10,25 +10,29 @@ import { ENDS, History, USES } from './history.js';
 /** Each of these runs in one step of the real database; which of those that wait is next, the scheduler decides. */
 const STEPS = ['read', 'write', 'transaction'] as const;
 
+const engine = SqliteEngine.prototype as unknown as Record<
+  (typeof STEPS)[number],
+  (this: SqliteEngine, ...args: unknown[]) => Promise<unknown>
+>;
+
 describe('any order of refresh, use, write and end', () => {
   let sessions: Sessions;
   let scheduler: Scheduler | null = null;
   let user = 0;
+  const restore: (() => void)[] = [];
 
   beforeAll(async () => {
     for (const step of STEPS) {
-      // eslint-disable-next-line @typescript-eslint/unbound-method -- applied to the engine that it is called on
-      const original = SqliteEngine.prototype[step] as (...args: unknown[]) => Promise<unknown>;
-      jest.spyOn(SqliteEngine.prototype, step).mockImplementation(async function (
-        this: SqliteEngine,
-        ...args: unknown[]
-      ) {
+      const original = engine[step];
+      // Not a spy of Jest, which would keep the arguments and results of a million calls.
+      engine[step] = async function (...args) {
         await scheduler?.schedule(Promise.resolve(), step);
         const result = await original.apply(this, args);
         // The reply takes its time as well, and may be out of date when it arrives.
         await scheduler?.schedule(Promise.resolve(), `reply to ${step}`);
         return result;
-      } as never);
+      };
+      restore.push(() => (engine[step] = original));
     }
     sessions = await startSessions({
       secret: SECRET,
@@ -51,7 +55,7 @@ describe('any order of refresh, use, write and end', () => {
 
   afterAll(async () => {
     await sessions.close();
-    jest.restoreAllMocks();
+    restore.forEach((undo) => undo());
   });
 
   it('A82, G6, G7: no token is accepted after the acknowledged end, in 10,000 histories', async () => {
