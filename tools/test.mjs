@@ -19,6 +19,6 @@ const given = process.argv.slice(2);
 await npm('check');
 await npm('build');
 await npm('build:sample');
-await runNode('tools/bundle-sample.mjs');
+await runNode('tools/bundle.mjs');
 await jest(given);
 if (given.length === 0 && !process.env.TEST_REDIS) await jest(AGAIN_WITH_REDIS, { TEST_REDIS: 'cluster' });

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-/** What `npm run build:sample` makes, and the same in one file, which starts in half the time; `npm test` makes both. */
 const MAIN = fileURLToPath(new URL('../../dist-sample/main.js', import.meta.url));
+/** The same in one file, which takes half as much to start; `npm test` makes it, and a build of either part removes it. */
 const BUNDLED = fileURLToPath(new URL('../../dist-sample/bundled/main.js', import.meta.url));
 const START_DEADLINE_MS = 30_000;
 

@@ -1,9 +1,10 @@
 import { build } from 'esbuild';
 
 /**
- * The sample application and all that it imports in one file, beside what it is made of: tests start it a hundred times, and
- * to load two thousand files takes longer than what they test. Drivers of databases stay where they are.
+ * Programs that tests start a hundred times, each with all that it imports in one file: to load two thousand files takes
+ * longer than what is tested. Drivers of databases stay where they are.
  */
+const PROGRAMS = { main: 'dist-sample/main.js', 'test-node': 'test/support/node.mjs' };
 const DRIVERS = /\/node_modules\/(?:@?libsql|@neon-rs|pg|mysql2|mariadb)\//;
 
 /** What code made for `require` expects to be there. */
@@ -15,8 +16,8 @@ const __dirname = pathOf(new URL('.', import.meta.url));`;
 
 process.chdir(new URL('..', import.meta.url).pathname);
 await build({
-  entryPoints: ['dist-sample/main.js'],
-  outfile: 'dist-sample/bundled/main.js',
+  entryPoints: PROGRAMS,
+  outdir: 'dist-sample/bundled',
   bundle: true,
   platform: 'node',
   format: 'esm',
