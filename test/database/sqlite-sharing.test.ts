@@ -44,7 +44,7 @@ describe('an application that shares its SQLite file with the library', () => {
     database = await createSqlite(place);
     application = await new DataSource(database.options).initialize();
     await application.query('CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL)');
-    sessions = await startSessions({ database: application, policy: singleDevice() });
+    sessions = await startSessions({ database: application, policy: singleDevice(), timing: { loginBudget: '30s' } });
   });
 
   afterEach(async () => {

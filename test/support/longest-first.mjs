@@ -9,6 +9,12 @@ const LONGEST = [
   'cache/coherence',
   'races/servers',
   'cache/rollback',
+  'database/faults',
+  'processes/token-life',
+  'sample-app/tokens',
+  'sample-app/restart',
+  'sessions/sliding',
+  'browser/console-views',
 ];
 
 /** Begins with the longest; the rest in Jest's own order. */
