@@ -11,7 +11,7 @@ import { ForgetfulRedis } from './forgetful-redis.js';
 import { type HistoryNode, RollbackHistory } from './rollback-history.js';
 import { type Step, failovers, losses } from './rollback-steps.js';
 
-/** They take a fifth of it where nothing else runs; a failing history is made smaller until then, and told with its seed. */
+/** More than a busy machine needs; a failing history is made smaller until then, and told with its seed. */
 const HISTORIES_MS = 240_000;
 
 describe.each([
