@@ -2,7 +2,8 @@ import { type DataSource, type EntityTarget, type ObjectLiteral, QueryFailedErro
 import type { Activity } from '../core/session-repository.js';
 import { ipKey } from '../core/ip-key.js';
 import { invalidOption } from '../core/session-error.js';
-import { type SqlValue, type Statement, join, list, raw, sql } from './sql.js';
+import { type Merging, onConflict, onDuplicateKey } from './merging.js';
+import { type Statement, join, list, raw, sql } from './sql.js';
 
 /**
  * All that differs between the engines, and why. The statements themselves are written once, in SQL that all three read.
@@ -47,65 +48,6 @@ export interface Dialect {
   /** Whether a statement failed only because it was sent by its name. */
   isNameProblem(error: unknown): boolean;
 }
-
-/**
- * An INSERT that merges: `${v.before}INSERT INTO ${table}${target} (...) SELECT ... FROM ${v.from} ...${onConflict(key, set)}`,
- * where `v` is what `rows` returns.
- */
-export interface Merging {
-  /** Rows of parameters as a table `v`: what stands before the INSERT, and what stands after FROM. */
-  readonly rows: (
-    columns: readonly ValueColumn[],
-    rows: readonly (readonly SqlValue[])[],
-  ) => { before: Statement; from: Statement };
-  /** What the table that is written is called, so that `own` can name it. */
-  readonly target: Statement;
-  /** @param key the columns that are unique @param set assignments in terms of `own` and `given` */
-  readonly onConflict: (key: string, set: Statement) => Statement;
-  /** A column of the row that is there. */
-  readonly own: (column: string) => Statement;
-  /** A column of the row that was to be inserted. */
-  readonly given: (column: string) => Statement;
-  /** Functions: the smallest and the largest of their arguments. */
-  readonly least: Statement;
-  readonly greatest: Statement;
-}
-
-export interface ValueColumn {
-  readonly name: string;
-  readonly type: 'VARCHAR(45)' | 'BIGINT';
-}
-
-const onConflict: Omit<Merging, 'least' | 'greatest'> = {
-  // PostgreSQL takes parameters that it knows nothing of for text.
-  rows: (columns, rows) => {
-    const cast = (value: SqlValue, index: number) => sql`CAST(${value} AS ${raw(columns[index]!.type)})`;
-    const values = rows.map((row) => sql`(${join(row.map(cast), ', ')})`);
-    return {
-      before: sql`WITH v(${raw(columns.map(({ name }) => name).join(', '))}) AS (VALUES ${join(values, ', ')}) `,
-      from: raw('v'),
-    };
-  },
-  target: raw(' AS own'),
-  onConflict: (key, set) => sql` ON CONFLICT (${raw(key)}) DO UPDATE SET ${set}`,
-  own: (column) => raw(`own.${column}`),
-  given: (column) => raw(`excluded.${column}`),
-};
-
-const onDuplicateKey: Merging = {
-  rows: (columns, rows) => {
-    const named = (value: SqlValue, index: number) => sql`${value} AS ${raw(columns[index]!.name)}`;
-    const selects = rows.map((row) => sql`SELECT ${join(row.map(named), ', ')}`);
-    return { before: raw(''), from: sql`(${join(selects, ' UNION ALL ')}) AS v` };
-  },
-  // It has no name for it; the names of columns alone mean that table, unless the SELECT has them as well.
-  target: raw(''),
-  onConflict: (_key, set) => sql` ON DUPLICATE KEY UPDATE ${set}`,
-  own: raw,
-  given: (column) => raw(`VALUES(${column})`),
-  least: raw('LEAST'),
-  greatest: raw('GREATEST'),
-};
 
 const merged = (latest: 'GREATEST' | 'MAX') => ({
   ip: raw('CASE WHEN v.seen_at >= s.last_seen_at THEN COALESCE(v.ip, s.last_ip) ELSE s.last_ip END'),

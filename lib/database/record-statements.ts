@@ -1,5 +1,5 @@
 import type { Sighting, StatisticAmount } from '../core/record-repository.js';
-import type { Merging, ValueColumn } from './dialect.js';
+import type { Merging, ValueColumn } from './merging.js';
 import { type Statement, join, list, raw, sql, unindexed } from './sql.js';
 import type { Tables } from './tables.js';
 
