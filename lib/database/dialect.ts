@@ -33,6 +33,11 @@ export interface Dialect {
    * later; null where an engine combines no indexes.
    */
   readonly combiningIndexes: Statement | null;
+  /**
+   * The condition that a row was last written by the transaction that asks. Null where an engine has none, or does not return the
+   * rows of an UPDATE to the statement that it is a part of.
+   */
+  readonly isWrittenHere: Statement | null;
   /** The clock of the database in milliseconds since the epoch. */
   readonly now: Statement;
   /** Stands behind a column that is to be one of some ids: hexadecimal digits, and colons. */
@@ -102,6 +107,7 @@ const sqlite: Dialect = {
   through: () => raw(''),
   serial: raw(''),
   combiningIndexes: null,
+  isWrittenHere: null,
   now: raw(`CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)`),
   isOneOf: isListed,
   concat: (first, second) => sql`${first} || ${second}`,
@@ -127,6 +133,8 @@ const postgres: Dialect = {
   serial: raw(" AND (SELECT set_config('max_parallel_workers_per_gather', '0', true)) = '0'"),
   // Without it, an order and a limit further out would be taken in, and may seem to be had for less by walking the table.
   combiningIndexes: raw(' OFFSET 0'),
+  // `xmin` is the number of that transaction, without its upper half.
+  isWrittenHere: raw('CAST(xmin AS TEXT) = CAST(txid_current() % 4294967296 AS TEXT)'),
   now: raw('CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)'),
   // One text for any number, so that it is kept. But for one id, a plan for any number looks dearer than a new one each time.
   isOneOf: (ids) => (ids.length === 1 ? sql`= ${ids[0]!}` : sql`= ANY(CAST(${`{${ids.join(',')}}`} AS TEXT[]))`),
@@ -154,6 +162,7 @@ const mysql: Dialect = {
   through: (index) => raw(` FORCE INDEX (${index})`),
   serial: raw(''),
   combiningIndexes: null,
+  isWrittenHere: null,
   now: raw('CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)'),
   isOneOf: isListed,
   // Where || is taken for OR.

@@ -49,19 +49,26 @@ export function* endSessions(
   for (const chunk of chunksOf(rows)) {
     const ends = chunk.map((row) => ({ row, id: String(row.id), ending: endingOf(row) }));
     for (const alike of groupBy(ends, ({ ending }) => JSON.stringify(ending))) {
-      const { reason, by, at, replacedBy } = alike[0]!.ending;
-      yield effect(sql`UPDATE ${tables.session} SET status = 'ended', slot = NULL, end_reason = ${reason}, ended_at = ${at},
-        ended_by = ${by}, replaced_by = ${replacedBy}, version = version + 1 WHERE id ${dialect.isOneOf(idsOf(alike))}`);
+      yield effect(
+        sql`UPDATE ${tables.session} SET ${endOf(alike[0]!.ending)} WHERE id ${dialect.isOneOf(idsOf(alike))}`,
+      );
     }
     const dataless = ends.filter(({ ending }) => !ending.keepData).map(({ id }) => sessionOwner(id));
     if (dataless.length > 0) yield effect(sql`DELETE FROM ${tables.data} WHERE owner ${dialect.isOneOf(dataless)}`);
     yield effect(logChanges(tables, dialect, idsOf(ends), now));
     for (const alike of groupBy(ends, ({ ending }) => ending.comment ?? null)) {
-      yield effect(insertEndEvents(tables, dialect, idsOf(alike), now, alike[0]!.ending.comment));
+      const from = sql`${tables.session} WHERE id ${dialect.isOneOf(idsOf(alike))}`;
+      yield effect(insertEndEvents(tables, dialect, from, now, alike[0]!.ending.comment));
     }
     for (const { row, ending } of ends) ended.push(toEnded(row, ending));
   }
   return ended;
+}
+
+/** What an ending makes of a row, as the assignments of an UPDATE. */
+export function endOf({ reason, by, at, replacedBy }: Ending): Statement {
+  return sql`status = 'ended', slot = NULL, end_reason = ${reason}, ended_at = ${at}, ended_by = ${by},
+    replaced_by = ${replacedBy}, version = version + 1`;
 }
 
 /** The words of an operator, as the detail of an event. */
@@ -69,7 +76,8 @@ export function commentOf(comment: string | null | undefined): { readonly reason
   return comment ? { reason: comment } : null;
 }
 
-function toEnded(row: Row, { reason, at, by, replacedBy }: Ending): EndedSession {
+/** @param row as it was before */
+export function toEnded(row: Row, { reason, at, by, replacedBy }: Ending): EndedSession {
   const sessionId = String(row.id);
   const version = Number(row.version) + 1;
   const current = { generation: Number(row.generation), accessHash: String(row.access_hash) };
@@ -88,8 +96,12 @@ export function* chunksOf(rows: readonly Row[]): Generator<readonly Row[]> {
 
 /** The change log of sessions whose version has grown. */
 export function logChanges(tables: Tables, dialect: Dialect, ids: readonly string[], now: number): Statement {
-  return sql`INSERT INTO ${tables.change} (session_id, version, realm, at)
-    SELECT id, version, realm, ${now} FROM ${tables.session} WHERE id ${dialect.isOneOf(ids)}`;
+  return logChangesOf(tables, sql`${tables.session} WHERE id ${dialect.isOneOf(ids)}`, now);
+}
+
+/** @param from rows of sessions: what stands after FROM */
+export function logChangesOf(tables: Tables, from: Statement, now: number): Statement {
+  return sql`INSERT INTO ${tables.change} (session_id, version, realm, at) SELECT id, version, realm, ${now} FROM ${from}`;
 }
 
 /** A session that was overdue already ended by itself, whoever ends it now. */
@@ -146,11 +158,14 @@ export function insertEvents(tables: Tables, events: readonly EventRow[]): State
     device_name, ended, detail) VALUES ${join(rows, ', ')}`;
 }
 
-/** The audit trail of sessions that have ended. */
-function insertEndEvents(
+/**
+ * The audit trail of sessions that have ended.
+ * @param from their rows: what stands after FROM
+ */
+export function insertEndEvents(
   tables: Tables,
   dialect: Dialect,
-  ids: readonly string[],
+  from: Statement,
   now: number,
   comment: string | null | undefined,
 ): Statement {
@@ -158,7 +173,7 @@ function insertEndEvents(
   const id = dialect.concat(sql`${orderOfEvent(now)}`, raw('SUBSTR(id, 17)'));
   return sql`INSERT INTO ${tables.event} (id, realm, at, type, user_key, user_id, session_id, reason, actor, ip, device_type,
     device_name, detail) SELECT ${id}, realm, ${now}, 'SESSION_ENDED', user_key, user_id, id, end_reason, ended_by, ip,
-    device_type, device_name, ${detail && JSON.stringify(detail)} FROM ${tables.session} WHERE id ${dialect.isOneOf(ids)}`;
+    device_type, device_name, ${detail && JSON.stringify(detail)} FROM ${from}`;
 }
 
 /** What an event says of the session that it is about. */

@@ -86,9 +86,9 @@ export class PooledEngine implements Engine {
     const { names } = this;
     const unanswered: Promise<QueryResult>[] = [];
     let isOpen = false;
-    const send = (statement: Statement) => {
+    const send = (step: Statement | Effect) => {
       if (pipeline) writeInOneGo(connection?.stream);
-      const answer = this.execute(runner, statement, names);
+      const answer = this.carryOut(runner, step, names);
       // It is looked at later, perhaps after it has failed.
       answer.catch(() => undefined);
       unanswered.push(answer);
@@ -107,8 +107,8 @@ export class PooledEngine implements Engine {
       let step = running.next();
       while (!step.done) {
         const { value } = step;
-        send(value instanceof Effect ? value.statement : value);
-        const mayWait = pipeline && isOpen && value instanceof Effect;
+        send(value);
+        const mayWait = pipeline && value instanceof Effect && (isOpen || value.standsAlone);
         step = running.next(mayWait ? NO_RESULT : await answers());
       }
       send(COMMIT);
@@ -119,6 +119,15 @@ export class PooledEngine implements Engine {
       await this.execute(runner, ROLLBACK).catch(() => undefined);
       throw error;
     }
+  }
+
+  private async carryOut(
+    runner: QueryRunner,
+    step: Statement | Effect,
+    names: StatementNames | null,
+  ): Promise<QueryResult> {
+    if (!(step instanceof Effect)) return this.execute(runner, step, names);
+    return (step.result = await this.execute(runner, step.statement, names));
   }
 
   private executeAlone(runner: QueryRunner, statement: Statement, { isPlannedOnce }: RunOptions): Promise<QueryResult> {

@@ -74,14 +74,21 @@ export interface QueryResult {
   readonly affected: number;
 }
 
-/** A statement that is carried out for its effect alone: what comes after it need not wait for its result. */
+/** A statement that is carried out for its effect: what comes after it need not wait for its result. */
 export class Effect {
-  constructor(readonly statement: Statement) {}
+  /** Null until the transaction is committed. */
+  result: QueryResult | null = null;
+
+  constructor(
+    readonly statement: Statement,
+    /** Whether it would be right without the rest: it need not wait until its transaction is known to be open. */
+    readonly standsAlone: boolean,
+  ) {}
 }
 
-/** Marks a statement as one whose result the script does not look at. */
-export function effect(statement: Statement): Effect {
-  return new Effect(statement);
+/** Marks a statement as one whose result the script does not look at before its transaction is committed. */
+export function effect(statement: Statement, { standsAlone = false } = {}): Effect {
+  return new Effect(statement, standsAlone);
 }
 
 /**

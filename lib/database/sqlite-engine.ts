@@ -95,7 +95,10 @@ export class SqliteEngine implements Engine {
   private runScript<T>(running: Script<T>): T {
     let step = running.next();
     while (!step.done) {
-      step = running.next(this.execute(step.value instanceof Effect ? step.value.statement : step.value));
+      const { value } = step;
+      const result = this.execute(value instanceof Effect ? value.statement : value);
+      if (value instanceof Effect) value.result = result;
+      step = running.next(result);
     }
     return step.value;
   }

@@ -17,6 +17,7 @@ import type { AccountRef } from '../core/user-key.js';
 import { banScript, liftBanScript } from './account-script.js';
 import { changeScript } from './change-script.js';
 import { EndTransactions } from './end-transactions.js';
+import { endAtOnce } from './ending-at-once.js';
 import type { Engine } from './engine.js';
 import { ensureAccount, loginScript, toAccount } from './login-script.js';
 import { SESSION_COLUMNS, isLiveOf, toRecords } from './session-rows.js';
@@ -86,8 +87,18 @@ export class TypeOrmSessionRepository implements SessionRepository {
     });
   }
 
-  endSession(id: string, end: EndRequest, account?: AccountRef): Promise<EndedSession | null> {
-    return this.write(() => this.ends.one(id, end, account));
+  async endSession(id: string, end: EndRequest, account?: AccountRef): Promise<EndedSession | null> {
+    const deadline = performance.now() + this.budgets.endMs;
+    const { tables, realm, clock } = this;
+    const { dialect } = this.engine;
+    const { isWrittenHere } = dialect;
+    if (isWrittenHere) {
+      const target = { id, realm, account };
+      const outcome = await this.write(() => endAtOnce(tables, dialect, isWrittenHere, target, end, clock));
+      const ended = outcome();
+      if (ended) return ended;
+    }
+    return this.write(() => this.ends.one(id, end, account), deadline - performance.now());
   }
 
   endSessions(ids: readonly string[], end: EndRequest): Promise<readonly EndedSession[]> {
@@ -171,7 +182,7 @@ export class TypeOrmSessionRepository implements SessionRepository {
     });
   }
 
-  private write<T>(script: () => Script<T>): Promise<T> {
-    return this.engine.transaction(script, { lane: 'work', budgetMs: this.budgets.endMs });
+  private write<T>(script: () => Script<T>, budgetMs = this.budgets.endMs): Promise<T> {
+    return this.engine.transaction(script, { lane: 'work', budgetMs });
   }
 }

@@ -1,0 +1,125 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { DataSource } from 'typeorm';
+import { raw } from '../../lib/database/sql.js';
+import { ManualClock } from '../../lib/testing/manual-clock.js';
+import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { until } from '../support/until.js';
+import { MINUTE, START, TestRepositories } from './repositories.js';
+
+const KICK = { reason: 'SESSION_KICKED', by: 'root' } as const;
+
+describe('the end of one session on PostgreSQL', () => {
+  const clock = new ManualClock(START);
+  let database: TestDatabase;
+  let proxy: TcpProxy;
+  let node: TestRepositories;
+  let other: TestRepositories;
+
+  beforeEach(async () => {
+    database = await kindsOf('postgres')[0]!.create();
+    const url = new URL(database.url);
+    proxy = await TcpProxy.start(Number(url.port));
+    url.port = String(proxy.port);
+    const options = { ...database.options, url: url.href } as typeof database.options;
+    node = await TestRepositories.open({ ...database, options }, clock);
+    other = await TestRepositories.open(database, clock);
+  });
+  afterEach(async () => {
+    await Promise.all([node.close(), other.close()]);
+    await proxy.close();
+    await database.drop();
+  });
+
+  /** Of the session's end: versions in the change log, lines of the audit trail, values that are left. */
+  const traces = async (id: string, userId: string) => ({
+    versions: await other.loggedVersions(id),
+    events: (await other.events(userId)).map(({ type }) => type),
+    data: await other.countData([id]),
+  });
+
+  it('goes to the server as a whole, which needs no answer for it', async () => {
+    // One that is refused needs a transaction: the connection is open, and its statements have names.
+    for (let time = 0; time < 5; time++) await node.sessions.endSession((await node.login('bob')).id, KICK);
+    const { id } = await node.login('alice');
+    await node.stores.session(id).set('draft', 1);
+    proxy.holdReplies();
+    const ending = node.sessions.endSession(id, KICK);
+    await until(async () => (await other.record(id)).end !== null);
+    expect(await traces(id, 'alice')).toEqual({ versions: [2], events: ['LOGIN', 'SESSION_ENDED'], data: 0 });
+    proxy.release();
+    const { version, tokens } = (await other.record(id).then(() => ending))!.tombstone;
+    expect([version, tokens]).toEqual([
+      2,
+      [{ generation: 1, accessHash: (await other.record(id)).current.accessHash }],
+    ]);
+  });
+
+  it('takes data with it that somebody wrote who had the row when it came', async () => {
+    const { id } = await node.login('alice');
+    const client = await new DataSource(database.options).initialize();
+    const runner = client.createQueryRunner();
+    await runner.startTransaction();
+    await runner.query('SELECT 1 FROM user_session WHERE id = $1 FOR UPDATE', [id]);
+    const ending = node.sessions.endSession(id, KICK);
+    const waiters = raw(
+      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    await until(async () => (await other.rows(waiters)).length > 0);
+    await runner.query(
+      `INSERT INTO user_session_data (owner, name_hash, name, value, updated_at) VALUES ($1, 'hash', 'draft', '1', 0)`,
+      [`s:${id}`],
+    );
+    await runner.commitTransaction();
+    expect(await ending).toMatchObject({ sessionId: id, version: 2 });
+    expect(await traces(id, 'alice')).toEqual({ versions: [2], events: ['LOGIN', 'SESSION_ENDED'], data: 0 });
+    await client.destroy();
+  });
+
+  it('leaves nothing behind when a part of it fails', async () => {
+    const { id } = await node.login('alice');
+    await node.stores.session(id).set('draft', 1);
+    const before = await traces(id, 'alice');
+    const client = await new DataSource(database.options).initialize();
+    await client.query(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$`);
+    await client.query('CREATE TRIGGER fails BEFORE DELETE ON user_session_data FOR EACH ROW EXECUTE FUNCTION fail()');
+    await expect(node.sessions.endSession(id, KICK)).rejects.toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
+    expect(await other.record(id)).toMatchObject({ end: null, version: 1 });
+    expect(await traces(id, 'alice')).toEqual(before);
+    await client.query('DROP TRIGGER fails ON user_session_data');
+    expect(await node.sessions.endSession(id, KICK)).toMatchObject({ version: 2 });
+    await client.destroy();
+  });
+
+  it('touches no session that is not to be ended, nor its data', async () => {
+    const replaced = await node.login('alice');
+    await node.stores.session(replaced.id).set('draft', 1);
+    await node.tryLogin('alice', { replaces: true, keepReplacedData: true });
+    const live = await node.login('bob');
+    await node.stores.session(live.id).set('draft', 1);
+    const [ofAlice, ofBob] = [await traces(replaced.id, 'alice'), await traces(live.id, 'bob')];
+    const logout = { reason: 'SESSION_LOGGED_OUT', by: 'alice' } as const;
+    expect(await node.sessions.endSession(replaced.id, logout)).toBeNull();
+    expect(await node.sessions.endSession(live.id, logout, node.account('alice'))).toBeNull();
+    expect(await node.inRealm('admins').sessions.endSession(live.id, logout)).toBeNull();
+    expect(await node.sessions.endSession('f'.repeat(32), logout)).toBeNull();
+    expect([await traces(replaced.id, 'alice'), await traces(live.id, 'bob')]).toEqual([ofAlice, ofBob]);
+    expect([ofAlice.data, ofBob.data]).toEqual([1, 1]);
+    expect(await node.sessions.endSession(live.id, logout, node.account('bob'))).toMatchObject({ version: 2 });
+  });
+
+  it('is its own, where it was overdue before anybody ended it', async () => {
+    const { id } = await node.login('alice', { lifeMs: MINUTE });
+    clock.advance(MINUTE);
+    expect(await node.sessions.endSession(id, KICK)).toMatchObject({ reason: 'TOKEN_EXPIRED', version: 2 });
+    expect((await other.record(id)).end).toMatchObject({ reason: 'TOKEN_EXPIRED', by: 'system', at: clock.now() });
+  });
+
+  it('is done once, however many do it at the same time', async () => {
+    const { id } = await node.login('alice');
+    const ends = Array.from({ length: 40 }, (_, index) => [node, other][index % 2]!.sessions.endSession(id, KICK));
+    expect((await Promise.all(ends)).filter((ended) => ended !== null)).toMatchObject([{ sessionId: id, version: 2 }]);
+    const { versions, events } = await traces(id, 'alice');
+    expect([versions, events.filter((type) => type === 'SESSION_ENDED')]).toEqual([[2], ['SESSION_ENDED']]);
+  });
+});
