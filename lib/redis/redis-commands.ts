@@ -18,7 +18,8 @@ interface WithStream {
 export class RedisCommands {
   private readonly deadline: CallDeadline;
   private readonly infoDeadline = new CallDeadline(INFO_MS);
-  private isGathering = false;
+  /** Writes what this turn has gathered; null if that is nothing. */
+  private write: (() => void) | null = null;
   private turns = 0;
 
   constructor(
@@ -51,7 +52,9 @@ export class RedisCommands {
     });
   }
 
+  /** Others wait for it: it is written before the event loop turns to anything else, with what was gathered so far. */
   publish(channel: string, text: string): Promise<unknown> {
+    process.nextTick(() => this.write?.());
     return this.run(() => this.client.publish(channel, text));
   }
 
@@ -73,14 +76,16 @@ export class RedisCommands {
    * times what the commands cost. Autopipelining of ioredis does the same with more work for each command.
    */
   private gather(): void {
-    if (this.isGathering) return;
-    this.isGathering = true;
+    if (this.write) return;
     const { stream } = this.client as unknown as WithStream;
-    stream?.cork?.();
-    setImmediate(() => {
-      this.isGathering = false;
+    const write = () => {
+      if (this.write !== write) return;
+      this.write = null;
       this.turns++;
       stream?.uncork?.();
-    });
+    };
+    this.write = write;
+    stream?.cork?.();
+    setImmediate(write);
   }
 }

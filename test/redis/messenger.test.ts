@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis, type RedisOptions } from 'ioredis';
+import type { Socket } from 'node:net';
+import { randomId } from '../../lib/core/token-codec.js';
 import { type RedisServer, redisCommand, redisPrefix, startRedis } from '../support/redis.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
@@ -47,6 +49,32 @@ describe('messages through Redis', () => {
     expect([one.messages, other.messages]).toEqual([['to all'], ['to all']]);
     expect([one.answers, other.answers]).toEqual([['back'], ['to one']]);
     expect(strangers.map(({ messages, answers }) => [...messages, ...answers])).toEqual([[], []]);
+  });
+
+  it('are written at once, with what was to be written later in the same turn', async () => {
+    const client = new Redis(server.url);
+    const node = await backends.start(client, { prefix });
+    const corked = () => (client as unknown as { stream: Socket }).stream.writableCorked;
+    const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+    await turn();
+    expect(corked()).toBe(0);
+    const read = node.backend.cache.read(randomId());
+    await Promise.resolve();
+    expect(corked()).toBe(1);
+    const sent = node.backend.messenger.send('to all');
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    expect(corked()).toBe(0);
+    // What comes after it in that turn is gathered again.
+    const next = node.backend.cache.read(randomId());
+    expect(corked()).toBe(1);
+    await turn();
+    await turn();
+    expect(corked()).toBe(0);
+    expect(await Promise.all([read, next])).toEqual([null, null]);
+    await sent;
+    await until(() => node.messages.length === 1);
+    await backends.stop();
+    client.disconnect();
   });
 
   it('are heard of by none of the heartbeats that watch over the link', async () => {
