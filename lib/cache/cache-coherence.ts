@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.js';
-import type { Membership, SessionChange } from '../core/membership.js';
+import { LATE_COMMIT_MS, type Membership, type SessionChange } from '../core/membership.js';
 import type { EndedSession, SessionRecord } from '../core/session.js';
 import { type Tombstone, isTombstone, tombstoneOf } from '../core/tombstone.js';
 import type { ChangeNotice, EndConfirmation, RememberedRecord, VerificationCache } from '../core/verification-cache.js';
@@ -8,7 +8,7 @@ import { ChangeBus } from './change-bus.js';
 import { ChangeConfirmation } from './change-confirmation.js';
 import { HeldKeys } from './held-keys.js';
 import type { Copy, KeptCopy, NearCache } from './near-cache.js';
-import { LATE_COMMIT_MS, NodePresence } from './node-presence.js';
+import { NodePresence } from './node-presence.js';
 import { RecentChanges } from './recent-changes.js';
 import type { SharedBackend } from './shared-cache.js';
 

@@ -1,5 +1,11 @@
 import { type Clock, SynchronizedClock } from '../core/clock.js';
-import type { MemberRow, Membership, PollResult, SessionChange } from '../core/membership.js';
+import {
+  LATE_COMMIT_MS,
+  type MemberRow,
+  type Membership,
+  type PollResult,
+  type SessionChange,
+} from '../core/membership.js';
 
 export interface PresenceSettings {
   /** 32 hex digits, new for every start. */
@@ -27,8 +33,6 @@ export interface PresenceHandlers {
   readonly onInactive: () => void;
 }
 
-/** Changes are read again for this long: a slow transaction commits them late, with an early time. */
-export const LATE_COMMIT_MS = 15_000;
 /** A larger difference to what the clock of the database should show means that it was set. */
 const CLOCK_STEP_MS = 1000;
 /**

@@ -33,6 +33,9 @@ export interface PollResult extends MemberList {
   readonly changes: readonly SessionChange[];
 }
 
+/** Changes are read again for this long: a slow transaction commits them late, with an early time. */
+export const LATE_COMMIT_MS = 15_000;
+
 /** One change of a verdict: copies of the session with a lower version are wrong from then on. */
 export interface SessionChange {
   readonly sessionId: string;

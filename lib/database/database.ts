@@ -1,4 +1,5 @@
 import { DataSource, type DataSourceOptions } from 'typeorm';
+import { LATE_COMMIT_MS } from '../core/membership.js';
 import { SessionError, invalidOption } from '../core/session-error.js';
 import { type Dialect, dialectOf } from './dialect.js';
 import { type Engine, pause } from './engine.js';
@@ -29,6 +30,8 @@ export interface Database {
 const BUSY_BOOT_MS = 10_000;
 /** How much later than the caller the server gives up. */
 const GIVE_UP_MS = 1000;
+/** A change may be dated before it waits for its row, and has to be committed while the change log is still read from then on. */
+const LONGEST_LOCK_WAIT_MS = LATE_COMMIT_MS - 5000;
 
 /**
  * Connects, makes sure that the tables are there, and returns an engine for them.
@@ -40,7 +43,7 @@ export async function openDatabase(settings: DatabaseSettings): Promise<Database
   const dataSource = new DataSource(ownOptions(options, dialect, settings));
   await connect(dataSource, dialect);
   try {
-    if (dialect.engine === 'mysql') await limitLockWaits(dataSource, settings.budgetMs + GIVE_UP_MS);
+    if (dialect.engine === 'mysql') await limitLockWaits(dataSource, lockWaitOf(settings));
     const tables = tablesOf(dataSource);
     if (settings.runMigrations) await whileBusy(dialect, () => migrate(dataSource, dialect));
     const engine = makeEngine(dataSource, dialect, settings);
@@ -50,6 +53,10 @@ export async function openDatabase(settings: DatabaseSettings): Promise<Database
     await dataSource.destroy();
     throw error;
   }
+}
+
+function lockWaitOf({ budgetMs }: DatabaseSettings): number {
+  return Math.min(budgetMs + GIVE_UP_MS, LONGEST_LOCK_WAIT_MS);
 }
 
 function optionsOf(source: DataSource | DataSourceOptions): DataSourceOptions {
@@ -100,7 +107,7 @@ function ownOptions(options: DataSourceOptions, dialect: Dialect, settings: Data
           // A version of the driver that does not know this sends each statement when the one before is answered.
           pipeline: true,
           statement_timeout: giveUpMs,
-          lock_timeout: giveUpMs,
+          lock_timeout: lockWaitOf(settings),
           idle_in_transaction_session_timeout: giveUpMs,
           ...extra,
         },
@@ -155,7 +162,9 @@ async function whileBusy(dialect: Dialect, work: () => Promise<void>): Promise<v
 }
 
 function makeEngine(dataSource: DataSource, dialect: Dialect, settings: DatabaseSettings): Engine {
-  if (dialect.engine !== 'sqlite') return new PooledEngine(dataSource, dialect, settings.lanes);
+  if (dialect.engine !== 'sqlite') {
+    return new PooledEngine(dataSource, dialect, settings.lanes, lockWaitOf(settings));
+  }
   const { databaseConnection } = dataSource.driver as unknown as { databaseConnection: SqliteConnection };
   // In WAL mode this survives the end of the process at any moment, and syncs at checkpoints only: a sync for every commit
   // would hold up the event loop for as long as the disk takes.

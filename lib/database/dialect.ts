@@ -6,13 +6,17 @@ import { type Merging, onConflict, onDuplicateKey } from './merging.js';
 import { type Statement, join, list, raw, sql } from './sql.js';
 
 /**
- * All that differs between the engines, and why. The statements themselves are written once, in SQL that all three read.
+ * All that differs between the engines, and why. The statements themselves are written once, in SQL that all three read; but for
+ * ending-at-once.ts, which one of them can.
  */
 export interface Dialect {
   readonly engine: 'sqlite' | 'postgres' | 'mysql';
   placeholder(position: number): string;
-  /** What opens a transaction at READ COMMITTED or stricter. */
-  readonly begin: readonly Statement[];
+  /**
+   * What opens a transaction at READ COMMITTED or stricter.
+   * @param lockWaitMs how long it may wait for a lock, where that is said here
+   */
+  readonly begin: (lockWaitMs: number) => readonly Statement[];
   /** Whether the driver takes names for statements, which the server then keeps parsed and planned. */
   readonly keepsStatements: boolean;
   /** Locks the selected rows. Nothing on SQLite, where BEGIN IMMEDIATE locks the whole file. */
@@ -34,10 +38,10 @@ export interface Dialect {
    */
   readonly combiningIndexes: Statement | null;
   /**
-   * The condition that a row was last written by the transaction that asks. Null where an engine has none, or does not return the
+   * What a statement can ask about the transaction that it is sent in. Null where an engine has no answer, or does not return the
    * rows of an UPDATE to the statement that it is a part of.
    */
-  readonly isWrittenHere: Statement | null;
+  readonly inTransaction: TransactionConditions | null;
   /** The clock of the database in milliseconds since the epoch. */
   readonly now: Statement;
   /** Stands behind a column that is to be one of some ids: hexadecimal digits, and colons. */
@@ -52,6 +56,13 @@ export interface Dialect {
   isTransient(error: unknown): boolean;
   /** Whether a statement failed only because it was sent by its name. */
   isNameProblem(error: unknown): boolean;
+}
+
+export interface TransactionConditions {
+  /** Whether `begin` was carried out. */
+  readonly isOpen: Statement;
+  /** Whether a row was last written by this transaction. */
+  readonly isWriterOf: Statement;
 }
 
 const merged = (latest: 'GREATEST' | 'MAX') => ({
@@ -99,7 +110,7 @@ const sqlite: Dialect = {
   engine: 'sqlite',
   placeholder: () => '?',
   // The lock is taken here, so that nothing that was read can have changed by the time it is written.
-  begin: [raw('BEGIN IMMEDIATE')],
+  begin: () => [raw('BEGIN IMMEDIATE')],
   keepsStatements: false,
   forUpdate: raw(''),
   orReplaceValue: upsertValue,
@@ -107,7 +118,7 @@ const sqlite: Dialect = {
   through: () => raw(''),
   serial: raw(''),
   combiningIndexes: null,
-  isWrittenHere: null,
+  inTransaction: null,
   now: raw(`CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)`),
   isOneOf: isListed,
   concat: (first, second) => sql`${first} || ${second}`,
@@ -122,7 +133,12 @@ const postgres: Dialect = {
   engine: 'postgres',
   placeholder: (position) => `$${position}`,
   // A plan that is kept may have been made while the table was small enough to be read from end to end.
-  begin: [raw('START TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL enable_seqscan = off')],
+  // The wait is limited here since a pooler may have left out what the connection asked for.
+  begin: (lockWaitMs) => [
+    raw(
+      `START TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL enable_seqscan = off; SET LOCAL lock_timeout = ${lockWaitMs}`,
+    ),
+  ],
   keepsStatements: true,
   forUpdate: raw(' FOR UPDATE'),
   orReplaceValue: upsertValue,
@@ -133,16 +149,19 @@ const postgres: Dialect = {
   serial: raw(" AND (SELECT set_config('max_parallel_workers_per_gather', '0', true)) = '0'"),
   // Without it, an order and a limit further out would be taken in, and may seem to be had for less by walking the table.
   combiningIndexes: raw(' OFFSET 0'),
-  // `xmin` is the number of that transaction, without its upper half.
-  isWrittenHere: raw('CAST(xmin AS TEXT) = CAST(txid_current() % 4294967296 AS TEXT)'),
+  inTransaction: {
+    isOpen: raw(`current_setting('enable_seqscan') = 'off'`),
+    // `xmin` is the number of that transaction, without its upper half.
+    isWriterOf: raw('CAST(xmin AS TEXT) = CAST(txid_current_if_assigned() % 4294967296 AS TEXT)'),
+  },
   now: raw('CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)'),
   // One text for any number, so that it is kept. But for one id, a plan for any number looks dearer than a new one each time.
   isOneOf: (ids) => (ids.length === 1 ? sql`= ${ids[0]!}` : sql`= ANY(CAST(${`{${ids.join(',')}}`} AS TEXT[]))`),
   concat: (first, second) => sql`${first} || ${second}`,
   merging: { ...onConflict, least: raw('LEAST'), greatest: raw('GREATEST') },
   mergeActivity: (table, activities) => updateFromValues(table, activities, 'GREATEST'),
-  // serialization failure, deadlock, and a slot or key that another transaction took first
-  isTransient: (error) => ['40001', '40P01', '23505'].includes(codesOf(error).code),
+  // serialization failure, deadlock, a lock that was waited for too long, and a slot or key that another transaction took first
+  isTransient: (error) => ['40001', '40P01', '55P03', '23505'].includes(codesOf(error).code),
   // no such name, a name that is taken, and after a migration "cached plan must not change result type"
   isNameProblem: (error) =>
     ['26000', '42P05'].includes(codesOf(error).code) ||
@@ -152,7 +171,7 @@ const postgres: Dialect = {
 const mysql: Dialect = {
   engine: 'mysql',
   placeholder: () => '?',
-  begin: [raw('SET TRANSACTION ISOLATION LEVEL READ COMMITTED'), raw('START TRANSACTION')],
+  begin: () => [raw('SET TRANSACTION ISOLATION LEVEL READ COMMITTED'), raw('START TRANSACTION')],
   keepsStatements: false,
   forUpdate: raw(' FOR UPDATE'),
   orReplaceValue: raw(' ON DUPLICATE KEY UPDATE value = VALUES(value), updated_at = VALUES(updated_at)'),
@@ -162,7 +181,7 @@ const mysql: Dialect = {
   through: (index) => raw(` FORCE INDEX (${index})`),
   serial: raw(''),
   combiningIndexes: null,
-  isWrittenHere: null,
+  inTransaction: null,
   now: raw('CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)'),
   isOneOf: isListed,
   // Where || is taken for OR.

@@ -2,10 +2,10 @@ import type { Clock } from '../core/clock.js';
 import type { EndRequest } from '../core/session-repository.js';
 import type { EndedSession } from '../core/session.js';
 import type { AccountRef } from '../core/user-key.js';
-import type { Dialect } from './dialect.js';
+import type { Dialect, TransactionConditions } from './dialect.js';
 import { endOf, insertEndEvents, logChangesOf, sessionOwner, toEnded } from './ending-script.js';
 import { isOfRealm, usableAt } from './session-rows.js';
-import { type Script, type Statement, effect, raw, sql, unindexed } from './sql.js';
+import { type Script, effect, raw, sql, unindexed } from './sql.js';
 import type { Tables } from './tables.js';
 
 /** Which session to end, if it is of this realm, and of this account where one is given. */
@@ -19,13 +19,13 @@ export interface EndTarget {
  * Ends one session that is live and not overdue without looking at it first, so that all of it goes to the server at once. Of
  * any other session it changes nothing. The row, the change log and the audit trail are one statement. The data of the
  * session is another one: it sees what those have written who had the row before.
- * @param isWrittenHere of the dialect
+ * @param conditions of the dialect
  * @returns to be called when it is committed: the end, or null if it has changed nothing
  */
 export function* endAtOnce(
   tables: Tables,
   dialect: Dialect,
-  isWrittenHere: Statement,
+  { isOpen, isWriterOf }: TransactionConditions,
   { id, realm, account }: EndTarget,
   end: EndRequest,
   clock: Clock,
@@ -35,17 +35,17 @@ export function* endAtOnce(
   const ofAccount = account ? sql` AND ${unindexed(sql`user_key = ${account.key}`)}` : raw('');
   const change = effect(
     sql`WITH own AS (UPDATE ${tables.session} SET ${endOf(ending)}
-        WHERE id = ${id} AND ${isOfRealm(realm)} AND ${unindexed(usableAt(now))}${ofAccount} RETURNING *),
+        WHERE id = ${id} AND ${isOfRealm(realm)} AND ${unindexed(usableAt(now))} AND ${isOpen}${ofAccount} RETURNING *),
       logged AS (${logChangesOf(tables, raw('own'), now)}),
       told AS (${insertEndEvents(tables, dialect, raw('own'), now, end.comment)})
       SELECT id, user_id, version - 1 AS version, generation, access_hash, superseded FROM own`,
-    { standsAlone: true },
+    { isGuarded: true },
   );
   yield change;
   yield effect(
     sql`DELETE FROM ${tables.data} WHERE owner = ${sessionOwner(id)}
-      AND EXISTS (SELECT 1 FROM ${tables.session} WHERE id = ${id} AND ${isWrittenHere})`,
-    { standsAlone: true },
+      AND EXISTS (SELECT 1 FROM ${tables.session} WHERE id = ${id} AND ${isWriterOf})`,
+    { isGuarded: true },
   );
   return () => {
     const row = change.result?.rows[0];

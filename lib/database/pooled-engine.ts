@@ -26,12 +26,16 @@ export class PooledEngine implements Engine {
    * for its name: behind a pooler that gives one connection to many, a server has not heard it, or has from somebody else.
    */
   private names: StatementNames | null;
+  private readonly begin: readonly Statement[];
 
+  /** @param lockWaitMs how long a transaction may wait for a lock */
   constructor(
     private readonly dataSource: DataSource,
     readonly dialect: Dialect,
     widths: LaneWidths,
+    lockWaitMs: number,
   ) {
+    this.begin = dialect.begin(lockWaitMs);
     this.names = dialect.keepsStatements ? new StatementNames() : null;
     const { verify, work, control, records } = widths;
     this.lanes = {
@@ -79,7 +83,8 @@ export class PooledEngine implements Engine {
   /**
    * Where the driver sends a statement without waiting for the one before (`pipeline` of `pg`), effects and COMMIT travel
    * together: most of what a short transaction costs is the way there and back. A failed statement makes the server refuse
-   * all that follow it in the transaction, COMMIT among them. Not so before the transaction is known to be open.
+   * all that follow it in the transaction, COMMIT among them. Not so before the transaction is known to be open, but for effects that do
+   * nothing outside of it.
    */
   private async runTransaction<T>(runner: QueryRunner, script: () => Script<T>): Promise<T> {
     const { pipeline, connection } = (await this.guard(runner.connect())) as DriverConnection;
@@ -99,7 +104,7 @@ export class PooledEngine implements Engine {
       return results.at(-1)!;
     };
     try {
-      for (const statement of this.dialect.begin) {
+      for (const statement of this.begin) {
         send(statement);
         if (!pipeline) await answers();
       }
@@ -108,7 +113,7 @@ export class PooledEngine implements Engine {
       while (!step.done) {
         const { value } = step;
         send(value);
-        const mayWait = pipeline && value instanceof Effect && (isOpen || value.standsAlone);
+        const mayWait = pipeline && value instanceof Effect && (isOpen || value.isGuarded);
         step = running.next(mayWait ? NO_RESULT : await answers());
       }
       send(COMMIT);
@@ -155,8 +160,9 @@ export class PooledEngine implements Engine {
   }
 
   /**
-   * Runs work on a connection of the lane. When the budget is used up the caller is answered and the connection is cut,
-   * which makes the server roll back and gives the place free; without that, a hung server would hold it for ever.
+   * Runs work on a connection of the lane. When the budget is used up the caller is answered and the connection is cut, which
+   * gives the place free; without that, a hung server would hold it for ever. What the server has received by then it may still
+   * carry out, and else it rolls back.
    */
   private withConnection<T>(options: RunOptions, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
     const deadline = performance.now() + options.budgetMs;

@@ -76,19 +76,19 @@ export interface QueryResult {
 
 /** A statement that is carried out for its effect: what comes after it need not wait for its result. */
 export class Effect {
-  /** Null until the transaction is committed. */
+  /** Null until it is known. To be looked at once the transaction is committed. */
   result: QueryResult | null = null;
 
   constructor(
     readonly statement: Statement,
-    /** Whether it would be right without the rest: it need not wait until its transaction is known to be open. */
-    readonly standsAlone: boolean,
+    /** Whether it does nothing outside of its transaction: it need not wait until that is known to be open. */
+    readonly isGuarded: boolean,
   ) {}
 }
 
 /** Marks a statement as one whose result the script does not look at before its transaction is committed. */
-export function effect(statement: Statement, { standsAlone = false } = {}): Effect {
-  return new Effect(statement, standsAlone);
+export function effect(statement: Statement, { isGuarded = false } = {}): Effect {
+  return new Effect(statement, isGuarded);
 }
 
 /**

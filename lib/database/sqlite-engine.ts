@@ -65,7 +65,7 @@ export class SqliteEngine implements Engine {
     const since = performance.now();
     return this.retry(options, () => {
       if (this.mustWait(since, options.budgetMs / 2)) throw new ApplicationBusyError();
-      for (const { chunks } of this.dialect.begin) this.connection.exec(chunks[0]!);
+      for (const { chunks } of this.dialect.begin(0)) this.connection.exec(chunks[0]!);
       try {
         const result = this.runScript(script());
         this.connection.exec('COMMIT');

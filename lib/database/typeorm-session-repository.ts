@@ -91,10 +91,10 @@ export class TypeOrmSessionRepository implements SessionRepository {
     const deadline = performance.now() + this.budgets.endMs;
     const { tables, realm, clock } = this;
     const { dialect } = this.engine;
-    const { isWrittenHere } = dialect;
-    if (isWrittenHere) {
+    const { inTransaction } = dialect;
+    if (inTransaction) {
       const target = { id, realm, account };
-      const outcome = await this.write(() => endAtOnce(tables, dialect, isWrittenHere, target, end, clock));
+      const outcome = await this.write(() => endAtOnce(tables, dialect, inTransaction, target, end, clock));
       const ended = outcome();
       if (ended) return ended;
     }

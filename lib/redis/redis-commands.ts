@@ -52,7 +52,7 @@ export class RedisCommands {
     });
   }
 
-  /** Others wait for it: it is written before the event loop turns to anything else, with what was gathered so far. */
+  /** Others wait for it: it is written before the event loop goes on, with what was gathered so far. */
   publish(channel: string, text: string): Promise<unknown> {
     process.nextTick(() => this.write?.());
     return this.run(() => this.client.publish(channel, text));
@@ -72,8 +72,9 @@ export class RedisCommands {
   }
 
   /**
-   * What is sent in one turn of the event loop is written in one go: a write for each of many small commands costs several
-   * times what the commands cost. Autopipelining of ioredis does the same with more work for each command.
+   * What is sent in one turn of the event loop is written in one go, or as soon as there is a notice among it: a write for each of
+   * many small commands costs several times what the commands cost. Autopipelining of ioredis does the same with more work for
+   * each command; where a client has it on, as one of a cluster, that decides.
    */
   private gather(): void {
     if (this.write) return;

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
-import { raw } from '../../lib/database/sql.js';
+import { raw, sql } from '../../lib/database/sql.js';
 import { ManualClock } from '../../lib/testing/manual-clock.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { MINUTE, START, TestRepositories } from './repositories.js';
+import { RewritingProxy } from './rewriting-proxy.js';
 
 const KICK = { reason: 'SESSION_KICKED', by: 'root' } as const;
 
@@ -18,11 +19,8 @@ describe('the end of one session on PostgreSQL', () => {
 
   beforeEach(async () => {
     database = await kindsOf('postgres')[0]!.create();
-    const url = new URL(database.url);
-    proxy = await TcpProxy.start(Number(url.port));
-    url.port = String(proxy.port);
-    const options = { ...database.options, url: url.href } as typeof database.options;
-    node = await TestRepositories.open({ ...database, options }, clock);
+    proxy = await TcpProxy.start(Number(new URL(database.url).port));
+    node = await openThrough(proxy.port);
     other = await TestRepositories.open(database, clock);
   });
   afterEach(async () => {
@@ -30,6 +28,14 @@ describe('the end of one session on PostgreSQL', () => {
     await proxy.close();
     await database.drop();
   });
+
+  /** Another node, on the way to the database that a test gives it. */
+  const openThrough = (port: number, extra = {}) => {
+    const url = new URL(database.url);
+    url.port = String(port);
+    const options = { ...database.options, url: url.href, extra } as typeof database.options;
+    return TestRepositories.open({ ...database, options }, clock);
+  };
 
   /** Of the session's end: versions in the change log, lines of the audit trail, values that are left. */
   const traces = async (id: string, userId: string) => ({
@@ -39,7 +45,7 @@ describe('the end of one session on PostgreSQL', () => {
   });
 
   it('goes to the server as a whole, which needs no answer for it', async () => {
-    // One that is refused needs a transaction: the connection is open, and its statements have names.
+    // From here on the connection is open, and its statements have names.
     for (let time = 0; time < 5; time++) await node.sessions.endSession((await node.login('bob')).id, KICK);
     const { id } = await node.login('alice');
     await node.stores.session(id).set('draft', 1);
@@ -91,6 +97,34 @@ describe('the end of one session on PostgreSQL', () => {
     await client.destroy();
   });
 
+  it('does nothing where the transaction has not been begun', async () => {
+    const { id } = await node.login('alice');
+    await node.stores.session(id).set('draft', 1);
+    const before = await traces(id, 'alice');
+    const spoiler = await RewritingProxy.start(proxy.port);
+    const spoiled = await openThrough(spoiler.port);
+    spoiler.set(['START TRANSACTION', 'STALL TRANSACTION']);
+    await expect(spoiled.sessions.endSession(id, KICK)).rejects.toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
+    expect(spoiler.rewritten).toBe(1);
+    expect(await other.record(id)).toMatchObject({ end: null, version: 1 });
+    expect(await traces(id, 'alice')).toEqual(before);
+    spoiler.set(null);
+    expect(await spoiled.sessions.endSession(id, KICK)).toMatchObject({ version: 2 });
+    expect((await traces(id, 'alice')).data).toBe(0);
+    await spoiled.close();
+    await spoiler.close();
+  });
+
+  it('is the same with a driver that waits for every answer', async () => {
+    const waiting = await openThrough(proxy.port, { pipeline: false });
+    const { id } = await node.login('alice');
+    await node.stores.session(id).set('draft', 1);
+    expect(await waiting.sessions.endSession(id, KICK)).toMatchObject({ sessionId: id, version: 2 });
+    expect(await traces(id, 'alice')).toEqual({ versions: [2], events: ['LOGIN', 'SESSION_ENDED'], data: 0 });
+    expect(await waiting.sessions.endSession(id, KICK)).toBeNull();
+    await waiting.close();
+  });
+
   it('touches no session that is not to be ended, nor its data', async () => {
     const replaced = await node.login('alice');
     await node.stores.session(replaced.id).set('draft', 1);
@@ -121,5 +155,8 @@ describe('the end of one session on PostgreSQL', () => {
     expect((await Promise.all(ends)).filter((ended) => ended !== null)).toMatchObject([{ sessionId: id, version: 2 }]);
     const { versions, events } = await traces(id, 'alice');
     expect([versions, events.filter((type) => type === 'SESSION_ENDED')]).toEqual([[2], ['SESSION_ENDED']]);
+    const { event } = node.database.tables;
+    const vain = sql`SELECT 1 FROM ${event} WHERE session_id = ${id} AND type = 'KICK_WITHOUT_EFFECT'`;
+    expect(await other.rows(vain)).toHaveLength(39);
   });
 });

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { DataSourceOptions } from 'typeorm';
+import { openDatabase } from '../../lib/database/database.js';
 import { type Script, type Statement, effect, raw, sql } from '../../lib/database/sql.js';
 import { until } from '../support/until.js';
 import { type TestDatabase, databaseKinds, kindsOf } from '../support/databases.js';
@@ -123,6 +125,30 @@ describe.each(kindsOf('postgres', 'mariadb'))('a transaction on $name', ({ name,
     });
     expect(result).toBe(2);
     expect(await rows.node.loggedVersions('again')).toEqual([2]);
+  });
+
+  it('waits for a lock no longer than the change log is read again, whatever its budget', async () => {
+    // A setting of the application's, or a pooler that leaves out what a connection asks for.
+    const options = { ...rows.database.options, ...(name === 'postgres' && { extra: { lock_timeout: 0 } }) };
+    const lanes = { verify: 1, work: 1, control: 1, records: 1 };
+    for (const [budgetMs, seconds] of [
+      [3000, 4],
+      [3_600_000, 10],
+    ] as const) {
+      const { engine } = await openDatabase({
+        source: options as DataSourceOptions,
+        runMigrations: false,
+        lanes,
+        budgetMs,
+      });
+      const found = await engine.transaction(function* (): Script<unknown> {
+        const setting = name === 'postgres' ? `current_setting('lock_timeout')` : '@@innodb_lock_wait_timeout';
+        const { rows: answer } = yield raw(`SELECT ${setting} AS longest`);
+        return answer[0]!.longest;
+      }, OPTIONS);
+      expect(String(found)).toBe(name === 'postgres' ? `${seconds}s` : String(seconds));
+      await engine.close();
+    }
   });
 
   // MariaDB would carry out what follows a statement that has failed.
