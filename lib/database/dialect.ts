@@ -182,7 +182,8 @@ const mysql: Dialect = {
   serial: raw(''),
   combiningIndexes: null,
   inTransaction: null,
-  now: raw('CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)'),
+  // UNIX_TIMESTAMP takes a time of the server's zone, and when summer time ends, an hour of those stands for two.
+  now: raw(`(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000)`),
   isOneOf: isListed,
   // Where || is taken for OR.
   concat: (first, second) => sql`CONCAT(${first}, ${second})`,
