@@ -11,6 +11,8 @@ export default {
     // With TEST_REDIS=standalone or cluster, every module of every test has a Redis.
     [`^${name}$`]: process.env.TEST_REDIS ? '<rootDir>/test/support/latchkey-with-redis.ts' : '<rootDir>/lib/index.ts',
     [`^${name}/(.*)$`]: '<rootDir>/lib/$1/index.ts',
+    // With TEST_TYPEORM=0.3, everything in the process of a test uses that version.
+    ...(process.env.TEST_TYPEORM === '0.3' && { '^typeorm$': 'typeorm-03' }),
   },
   transform: {
     '^.+\\.ts$': [

@@ -2,11 +2,17 @@ import { ensureInstalled } from './lib/ensure-installed.mjs';
 import { npm, run, runNode } from './lib/run.mjs';
 
 /**
- * Installs what is missing, checks, builds and runs all tests. Arguments go to Jest. Without any, what clients see is tested a
- * second time with a Redis Cluster behind every module; TEST_REDIS=standalone or cluster does that to any run.
+ * Installs what is missing, checks, builds and runs all tests. Arguments go to Jest. Without any, what clients see and what
+ * reaches into TypeORM is tested a second time with a Redis Cluster behind every module and on TypeORM 0.3. TEST_REDIS=standalone
+ * or cluster and TEST_TYPEORM=0.3 do that to any run.
  */
 process.chdir(new URL('..', import.meta.url).pathname);
-const AGAIN_WITH_REDIS = ['test/sessions', 'test/nest', 'test/jwt', 'test/races/servers', 'test/processes/token-life'];
+const AGAIN = [
+  ...['test/sessions', 'test/nest', 'test/jwt', 'test/races/servers', 'test/processes/token-life'],
+  ...['schema', 'migrate', 'prepared', 'transactions', 'sqlite', 'black-hole', 'typeorm-versions'].map(
+    (name) => `test/database/${name}`,
+  ),
+];
 
 await ensureInstalled();
 const jest = (args, env = {}) =>
@@ -21,4 +27,7 @@ await npm('build');
 await npm('build:sample');
 await runNode('tools/bundle.mjs');
 await jest(given);
-if (given.length === 0 && !process.env.TEST_REDIS) await jest(AGAIN_WITH_REDIS, { TEST_REDIS: 'cluster' });
+const { TEST_REDIS, TEST_TYPEORM } = process.env;
+if (given.length === 0 && !TEST_REDIS && !TEST_TYPEORM) {
+  await jest(AGAIN, { TEST_REDIS: 'cluster', TEST_TYPEORM: '0.3' });
+}

@@ -15,7 +15,7 @@ export default async function globalSetup() {
   const lines = Object.entries({ PostgreSQL: postgres, MariaDB: mariadb, Redis: redis }).map(
     ([name, { version, source }]) => `${name} ${version} from ${source}`,
   );
-  console.log(`\n${lines.join('\n')}\nRedis in all tests: ${suite}`);
+  console.log(`\n${lines.join('\n')}\nRedis in all tests: ${suite}\nTypeORM: ${process.env.TEST_TYPEORM ?? '1'}`);
 }
 
 /** The Redis that every module of every test uses, where the run is to show that all of it holds with one. */

@@ -1,5 +1,5 @@
 import { type QueryRunner, Table, type TableColumnOptions, type TableIndex, type TableIndexOptions } from 'typeorm';
-import { quotedTablePath, tablePath } from './table-path.js';
+import { dataSourceOf, quotedTablePath, tablePath } from './table-path.js';
 
 /** A table of the library; `name` without schema and prefix, as everywhere in the migrations. */
 export interface TableShape {
@@ -17,8 +17,8 @@ export const number = (name: string): TableColumnOptions => ({ name, type: 'bigi
 export const primary = (column: TableColumnOptions): TableColumnOptions => ({ ...column, isPrimary: true });
 
 /** MySQL or MariaDB. */
-export function isMysql({ dataSource }: QueryRunner): boolean {
-  return ['mysql', 'mariadb'].includes(dataSource.options.type);
+export function isMysql(queryRunner: QueryRunner): boolean {
+  return ['mysql', 'mariadb'].includes(dataSourceOf(queryRunner).options.type);
 }
 
 /** Creates those of the tables that are not there. */

@@ -1,0 +1,69 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type LoginResult, type Verification, sessionEntities, sessionMigrations, singleDevice } from 'nestjs-latchkey';
+import { DataSource } from 'typeorm';
+import { type TestDatabase, databaseKinds } from '../support/databases.js';
+import { type NodeOptions, TestNode } from '../support/nodes.js';
+import { startSessions } from '../support/sessions.js';
+
+const REPLACED = { status: 'INVALID', reason: 'SESSION_REPLACED' };
+
+/** `npm test` runs this with TypeORM 0.3 in this process (TEST_TYPEORM). The nodes that it starts run on TypeORM 1. */
+describe.each(databaseKinds)('the version of TypeORM in this process on $name', ({ create }) => {
+  let database: TestDatabase;
+  const closing: (() => Promise<unknown>)[] = [];
+
+  beforeEach(async () => {
+    database = await create({ empty: true });
+  });
+  afterEach(async () => {
+    for (const close of closing.splice(0).reverse()) await close();
+    await database.drop();
+  });
+
+  async function startHere() {
+    const sessions = await startSessions({ database: database.options, policy: singleDevice() });
+    closing.push(() => sessions.close());
+    return sessions.tokens;
+  }
+  async function startNode() {
+    const policy: NodeOptions['policy'] = { name: 'singleDevice' };
+    const node = await TestNode.start({ database: database.options, policy });
+    closing.push(() => node.close());
+    return node;
+  }
+
+  it.each(['this process', 'a node'])(
+    'shares tables that %s made, and each hears what the other ends',
+    async (maker) => {
+      if (maker === 'a node') await (await startNode()).close();
+      const here = await startHere();
+      const node = await startNode();
+      const verifyThere = async (token: string) => (await node.call<Verification>('verify', token)).value;
+      const good = { status: 'VALID', session: { userId: 'alice' } };
+
+      const first = await here.login('alice');
+      expect(await verifyThere(first.accessToken)).toMatchObject(good);
+      const { value: second } = await node.call<LoginResult>('login', 'alice');
+      expect(await here.verify(first.accessToken)).toMatchObject(REPLACED);
+      expect(await here.verify(second!.accessToken)).toMatchObject(good);
+      await here.login('alice');
+      expect(await verifyThere(second!.accessToken)).toMatchObject(REPLACED);
+    },
+  );
+
+  it('finds nothing to migrate after a node of TypeORM 1', async () => {
+    await (await startNode()).close();
+    const application = await new DataSource({
+      ...database.options,
+      entities: [...sessionEntities],
+      migrations: [...sessionMigrations],
+      migrationsTableName: 'user_session_migrations',
+    }).initialize();
+    closing.push(() => application.destroy());
+    const isVersion03 = !('dataSource' in application.createQueryRunner());
+    expect(isVersion03).toBe(process.env.TEST_TYPEORM === '0.3');
+    expect(await application.showMigrations()).toBe(false);
+    const { upQueries } = await application.driver.createSchemaBuilder().log();
+    expect(upQueries.map(({ query }) => query)).toEqual([]);
+  });
+});
