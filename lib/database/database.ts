@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { LATE_COMMIT_MS } from '../core/membership.js';
 import { SessionError, invalidOption } from '../core/session-error.js';
@@ -41,6 +42,7 @@ export async function openDatabase(settings: DatabaseSettings): Promise<Database
   const options = optionsOf(settings.source);
   const dialect = dialectOf(options.type);
   const dataSource = new DataSource(ownOptions(options, dialect, settings));
+  surviveKilledConnections(dataSource);
   await connect(dataSource, dialect);
   try {
     if (dialect.engine === 'mysql') await limitLockWaits(dataSource, lockWaitOf(settings));
@@ -90,6 +92,7 @@ function ownOptions(options: DataSourceOptions, dialect: Dialect, settings: Data
     // A logger of the application's would be called all the same.
     logger: undefined,
     maxQueryExecutionTime: undefined,
+    poolErrorHandler: undefined,
     poolSize: Object.values(settings.lanes).reduce((sum: number, width: number) => sum + width, 0),
   };
   const giveUpMs = settings.budgetMs + GIVE_UP_MS;
@@ -132,20 +135,46 @@ async function connect(dataSource: DataSource, dialect: Dialect): Promise<void> 
 }
 
 /**
+ * An `error` event without a listener ends the process, and `pg` has none from when its pool hands a new client out until TypeORM
+ * listens: a server that ends a connection then ended the application. Before the pool is made, since that is when it opens its first.
+ */
+function surviveKilledConnections({ driver }: DataSource): void {
+  const pg = driver as unknown as { postgres?: { readonly Pool: new (options: object) => EventEmitter } };
+  if (!pg.postgres) return;
+  const { Pool } = pg.postgres;
+  class ListeningPool extends Pool {
+    constructor(options: object) {
+      super(options);
+      this.on('connect', (client: EventEmitter) => client.on('error', () => undefined));
+    }
+  }
+  pg.postgres = Object.create(pg.postgres, { Pool: { value: ListeningPool } }) as typeof pg.postgres;
+}
+
+/**
  * MySQL has no connection parameter for this, and its default is 50 s: for so long a transaction whose client has gone would
  * keep the locks that it has while it waits for one more.
  */
 async function limitLockWaits(dataSource: DataSource, ms: number): Promise<void> {
   const statement = `SET SESSION innodb_lock_wait_timeout = ${Math.ceil(ms / 1000)}`;
   const { pool } = dataSource.driver as unknown as { pool: MysqlPool };
-  pool.on('connection', (connection) => connection.query(statement));
+  pool.on('connection', (connection) => {
+    // The pool listens for one error of a connection, and TypeORM only where nobody does.
+    connection.on('error', () => undefined);
+    connection.query(statement, (error: unknown) => error && connection.destroy());
+  });
   // The one connection that there is by now was opened before the listener was there.
   await dataSource.query(statement);
 }
 
 /** The part of a pool of `mysql2` that is used here. */
 interface MysqlPool {
-  on(event: 'connection', listener: (connection: { query(statement: string): unknown }) => void): void;
+  on(event: 'connection', listener: (connection: MysqlConnection) => void): void;
+}
+
+interface MysqlConnection extends EventEmitter {
+  query(statement: string, done: (error: unknown) => void): void;
+  destroy(): void;
 }
 
 /** Several processes may open a new SQLite file at once; all but one find it locked for a moment. */

@@ -1,8 +1,9 @@
+import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type LoginResult, multiDevice } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
+import { EditingProxy } from '../support/editing-proxy.js';
 import { until } from '../support/until.js';
-import { MisleadingProxy } from './misleading-proxy.js';
 import {
   type FaultNode,
   Stage,
@@ -61,7 +62,16 @@ describe('what is found in Redis', () => {
   });
 
   it('F33, A13: a connection that hands out each reply to the next question: no wrong answer, and it is dropped', async () => {
-    const proxy = await MisleadingProxy.start(stage.redisPort);
+    // Once there is a false reply, the next GET of anybody is answered with it, and the true reply follows.
+    let falseReply: string | null = null;
+    const request = (chunk: Buffer, client: Socket) => {
+      if (falseReply !== null && /\$3\r\nget\r\n/i.test(chunk.toString('latin1'))) {
+        client.write(falseReply);
+        falseReply = null;
+      }
+      return chunk;
+    };
+    const proxy = await EditingProxy.start(stage.redisPort, () => ({ request }));
     stage.atEnd(() => proxy.close());
     const [node] = (await stage.openAll(1, { ...FAR, source: `redis://127.0.0.1:${proxy.port}` })) as [FaultNode];
     const witness = stage.witness([node]);
@@ -71,9 +81,10 @@ describe('what is found in Redis', () => {
     for (const login of logins) {
       await untilWell([node]);
       const connections = proxy.accepted;
-      proxy.mislead(await stored(login));
+      const value = await stored(login);
+      falseReply = `$${Buffer.byteLength(value)}\r\n${value}\r\n`;
       const others = logins.filter((one) => one !== login);
-      await until(() => proxy.hasMisled);
+      await until(() => falseReply === null);
       await until(async () => {
         await Promise.all(others.map((one) => expectOwn(node, one)));
         return proxy.accepted > connections;

@@ -1,25 +1,26 @@
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 
-/** A way to Redis on which every reply after a false one is that to an earlier question. */
-export class MisleadingProxy {
+/** Sees what passes on one connection, chunk by chunk, and says what is passed on in its place. */
+export interface ConnectionEdits {
+  readonly request?: (chunk: Buffer, client: Socket) => Buffer;
+  readonly reply?: (chunk: Buffer, client: Socket) => Buffer;
+}
+
+/** A TCP proxy in front of a server of 127.0.0.1 that changes what passes. */
+export class EditingProxy {
   /** Connections that have been taken. */
   accepted = 0;
-  private reply: string | null = null;
   private readonly sockets = new Set<Socket>();
   private readonly server;
 
-  private constructor(target: number) {
+  /** @param edit asked once for every connection */
+  private constructor(target: number, edit: () => ConnectionEdits) {
     this.server = createServer((client) => {
       this.accepted++;
       const upstream = connect(target, '127.0.0.1');
-      client.on('data', (chunk: Buffer) => {
-        if (this.reply !== null && /\$3\r\nget\r\n/i.test(chunk.toString('latin1'))) {
-          client.write(this.reply);
-          this.reply = null;
-        }
-        upstream.write(chunk);
-      });
-      upstream.pipe(client);
+      const { request, reply } = edit();
+      client.on('data', (chunk: Buffer) => void upstream.write(request?.(chunk, client) ?? chunk));
+      upstream.on('data', (chunk: Buffer) => void client.write(reply?.(chunk, client) ?? chunk));
       for (const [one, other] of [
         [client, upstream],
         [upstream, client],
@@ -34,24 +35,14 @@ export class MisleadingProxy {
     });
   }
 
-  static async start(target: number): Promise<MisleadingProxy> {
-    const proxy = new MisleadingProxy(target);
+  static async start(target: number, edit: () => ConnectionEdits): Promise<EditingProxy> {
+    const proxy = new EditingProxy(target, edit);
     await new Promise<void>((resolve) => proxy.server.listen(0, '127.0.0.1', resolve));
     return proxy;
   }
 
   get port(): number {
     return (this.server.address() as AddressInfo).port;
-  }
-
-  /** Whether the false reply was given. */
-  get hasMisled(): boolean {
-    return this.reply === null;
-  }
-
-  /** Answers the next GET of anybody with this value; the true reply follows it. */
-  mislead(value: string): void {
-    this.reply = `$${Buffer.byteLength(value)}\r\n${value}\r\n`;
   }
 
   async close(): Promise<void> {
