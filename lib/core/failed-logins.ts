@@ -1,8 +1,7 @@
 import type { Clock } from './clock.js';
 import type { EventBatch } from './event-batch.js';
-import { ipKey } from './ip-key.js';
 import type { LifecycleEvents } from './lifecycle-event.js';
-import { addressOfUse } from './login-input.js';
+import { optionalAddress } from './login-input.js';
 import { invalidArgument } from './session-error.js';
 import { type AccountRef, type UserId, accountRef, actorText } from './user-key.js';
 
@@ -16,7 +15,7 @@ export type FailedLoginReason = (typeof FAILED_LOGIN_REASONS)[number];
 
 /** What is known of a login that failed. There is no place for a password, and what is not named here is not looked at. */
 export interface FailedLogin {
-  /** Address of the client. */
+  /** Address of the client, as in LoginOptions. */
   readonly ip?: string | null;
   /** Default BAD_CREDENTIALS. */
   readonly reason?: FailedLoginReason;
@@ -49,7 +48,7 @@ export class FailedLogins {
       throw invalidArgument('reason', `must be one of ${FAILED_LOGIN_REASONS.join(', ')}`);
     }
     const account = accountOf(this.realm, userId);
-    const ip = addressOf(text(login.ip, 'ip'));
+    const ip = optionalAddress(login.ip, 'ip');
     const deviceType = wordOf(text(login.deviceType, 'deviceType'));
     const deviceName = nameOf(text(login.deviceName, 'deviceName'));
     this.batch.add({
@@ -76,12 +75,6 @@ function text(value: unknown, name: string): string | null {
   if (value === undefined || value === null) return null;
   if (typeof value !== 'string') throw invalidArgument(name, 'must be a string');
   return value;
-}
-
-/** In one spelling of letters, so that those of one address are found together. */
-function addressOf(value: string | null): string | null {
-  const ip = addressOfUse(value);
-  return ipKey(ip) === null ? null : ip!.toLowerCase();
 }
 
 function wordOf(value: string | null): string | null {

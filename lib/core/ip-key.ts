@@ -14,6 +14,23 @@ const V4_PREFIX = '00000000000000000000ffff';
 const MAX_TEXT = 128;
 /** The zone of a link-local address (RFC 4007) names an interface of one host; it is no part of the address. */
 const ZONE = /%[0-9A-Za-z.:-]+$/;
+/** An address in brackets, or an IPv4 one, with a port or without, as proxies write it (RFC 7239 section 6). */
+const WITH_PORT = /^(?:\[([^[\]]+)\]|([\d.]+))(?::\d{1,5})?$/;
+
+/**
+ * Reads a client's address as proxies, sockets and applications write it. Removes port, brackets and zone; IPv4-mapped IPv6
+ * becomes IPv4, letters become lower case. Null for anything else, such as `unknown`: an address is kept for the record, and no
+ * request fails because of it.
+ */
+export function clientAddress(text: unknown): string | null {
+  if (typeof text !== 'string' || text.length > MAX_TEXT) return null;
+  const trimmed = text.trim();
+  const [, bracketed, v4] = WITH_PORT.exec(trimmed) ?? [];
+  const address = bracketed ?? v4 ?? trimmed;
+  const key = ipKey(address);
+  if (key?.startsWith(V4_PREFIX)) return [...Buffer.from(key.slice(V4_PREFIX.length), 'hex')].join('.');
+  return key && address.replace(ZONE, '').toLowerCase();
+}
 
 /**
  * The key of an IPv4 or IPv6 address: 32 lower-case hex digits. The same for every spelling of an address, and for an IPv4

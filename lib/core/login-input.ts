@@ -1,4 +1,5 @@
 import { type Duration, parseDuration } from './duration.js';
+import { clientAddress } from './ip-key.js';
 import { jsonText } from './json-value.js';
 import { invalidArgument } from './session-error.js';
 import type { Claims } from './session.js';
@@ -16,7 +17,7 @@ export interface LoginOptions {
   readonly deviceId?: string | null;
   /** What its user calls it, at most 128 characters. */
   readonly deviceName?: string | null;
-  /** Address of the client, at most 45 characters. */
+  /** Address of the client, as a proxy writes it; text that names none is left out. */
   readonly ip?: string | null;
   /** User-Agent header; control characters are removed and 512 characters kept. */
   readonly userAgent?: string | null;
@@ -66,7 +67,7 @@ export function checkLogin(options: LoginOptions): CheckedLogin {
     deviceType: optionalWord(options.deviceType, 'deviceType'),
     deviceId: optionalText(options.deviceId, 'deviceId', 128),
     deviceName: optionalText(options.deviceName, 'deviceName', 128),
-    ip: plainAddress(optionalText(options.ip, 'ip', 45)),
+    ip: optionalAddress(options.ip, 'ip'),
     userAgent: cleanUserAgent(options.userAgent),
     claims: checkClaims(options.claims),
   };
@@ -118,9 +119,14 @@ export function impersonationLife(value: unknown = '30m'): number {
   return ms;
 }
 
-/** An IPv4 address that came in over an IPv6 socket (RFC 4291 2.5.5.2) as the IPv4 address that it is. */
-function plainAddress(ip: string | null): string | null {
-  return ip?.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '') ?? null;
+/**
+ * The address in text that may be absent; null for text that names none.
+ * @throws SessionError ARGUMENT_INVALID for another type, which is a mistake in the application and none of the client
+ */
+export function optionalAddress(value: unknown, name: string): string | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value !== 'string') throw invalidArgument(name, 'must be a string');
+  return clientAddress(value);
 }
 
 /** The name of an operator, who is a user as well: it may be whatever a user id may be. */
@@ -152,11 +158,6 @@ export function sessionIdsOf(values: unknown, name: string): readonly string[] {
     throw invalidArgument(name, `must be a list of 1 to ${MAX_IDS} session ids`);
   }
   return [...new Set(values.map((value: unknown) => sessionIdOf(value, name)))];
-}
-
-/** The address of a use. What is none is left out: a request is not refused for what a proxy wrote. */
-export function addressOfUse(ip: unknown): string | null {
-  return typeof ip === 'string' && /^[0-9a-z:.%]{2,45}$/i.test(ip) ? plainAddress(ip) : null;
 }
 
 function isWellFormed(value: string): boolean {

@@ -4,12 +4,12 @@ import type { DataStore } from './data-store.js';
 import { type EndExplanation, explainEnd } from './end-explanation.js';
 import type { FailedLogin } from './failed-logins.js';
 import { type Introspection, introspectionOf } from './introspection.js';
+import { clientAddress } from './ip-key.js';
 import type { LoginResult } from './login-flow.js';
 import {
   type ImpersonationOptions,
   type LoginOptions,
   actorOf,
-  addressOfUse,
   impersonationLife,
   optionalText,
 } from './login-input.js';
@@ -93,7 +93,7 @@ export class TokenService extends SessionEnds {
   async verify(token: unknown, use: TokenUse = {}): Promise<Verification> {
     const result = await this.parts.verifier.verify(token, use.strict === true);
     if (result.status === 'VALID' && use.activity !== false) {
-      this.parts.activity.record(result.session.id, this.parts.clock.now(), addressOfUse(use.ip));
+      this.parts.activity.record(result.session.id, this.parts.clock.now(), clientAddress(use.ip));
     }
     return result;
   }
@@ -109,7 +109,7 @@ export class TokenService extends SessionEnds {
 
   /** Notes that a session was used, for lastSeenAt and the idle timeout, as `verify` does. @param ip address of the client */
   recordUse(sessionId: string, ip: string | null = null): void {
-    this.parts.activity.record(sessionIdOf(sessionId, 'sessionId'), this.parts.clock.now(), addressOfUse(ip));
+    this.parts.activity.record(sessionIdOf(sessionId, 'sessionId'), this.parts.clock.now(), clientAddress(ip));
   }
 
   /**
@@ -118,7 +118,7 @@ export class TokenService extends SessionEnds {
    *   old tokens run out, SESSION_STORE_UNAVAILABLE
    */
   async refresh(refreshToken: unknown, use: Pick<TokenUse, 'ip'> = {}): Promise<RefreshResult> {
-    return this.parts.tokenRefresh.refresh(refreshToken, addressOfUse(use.ip));
+    return this.parts.tokenRefresh.refresh(refreshToken, clientAddress(use.ip));
   }
 
   /** What a resource server may know of a token (RFC 7662): nothing at all unless it is good. Not counted as a use. */
@@ -149,7 +149,7 @@ export class TokenService extends SessionEnds {
    * @throws SessionError SESSION_NOT_FOUND unless the session is live
    */
   async confirm(sessionId: string, use: Pick<TokenUse, 'ip'> = {}): Promise<Session> {
-    return this.parts.changes.confirm(sessionIdOf(sessionId, 'sessionId'), addressOfUse(use.ip));
+    return this.parts.changes.confirm(sessionIdOf(sessionId, 'sessionId'), clientAddress(use.ip));
   }
 
   /**

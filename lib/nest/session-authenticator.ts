@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
 import { Logger } from '@nestjs/common';
+import { clientAddress } from '../core/ip-key.js';
 import type { SessionErrorCode } from '../core/messages.js';
 import type { Session } from '../core/session.js';
 import type { TokenService } from '../core/token-service.js';
@@ -30,9 +30,6 @@ export interface TokenVerification {
   readonly known: VerifiedToken | null;
   readonly result: Verification;
 }
-
-/** What the column of an address holds. */
-const MAX_ADDRESS_LENGTH = 45;
 
 const REPORT_EVERY_MS = 5000;
 
@@ -171,11 +168,11 @@ export class SessionAuthenticator {
   }
 
   private useOf(request: GuardedRequest, rules: AuthenticationAttempt['rules']): TokenUse {
-    return { ip: addressOf(request), strict: rules.strict, activity: this.countsAsUse(request, rules) };
+    return { ip: clientAddress(request.ip), strict: rules.strict, activity: this.countsAsUse(request, rules) };
   }
 
   private noteUse(request: GuardedRequest, { id }: Session): void {
-    this.tokens.recordUse(id, addressOf(request));
+    this.tokens.recordUse(id, clientAddress(request.ip));
   }
 
   private resultFor(session: Session, strict: boolean, renewed: RenewedToken | null = null): AuthenticatedSession {
@@ -200,9 +197,4 @@ export class SessionAuthenticator {
     const value = this.noActivityHeader === false ? undefined : headers?.[this.noActivityHeader];
     return typeof value === 'string' && /^(1|true)$/i.test(value);
   }
-}
-
-/** The address of the client; null for what is none, since a proxy that is trusted may pass on any text. */
-function addressOf({ ip }: GuardedRequest): string | null {
-  return typeof ip === 'string' && ip.length <= MAX_ADDRESS_LENGTH && isIP(ip) !== 0 ? ip : null;
 }

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { ipKey, ipRange } from '../../lib/core/ip-key.js';
+import { clientAddress, ipKey, ipRange } from '../../lib/core/ip-key.js';
 
 const octet = fc.integer({ min: 0, max: 255 });
 const v4 = fc.tuple(octet, octet, octet, octet).map((octets) => octets.join('.'));
@@ -96,6 +96,61 @@ describe('the key of an address', () => {
 
   it('leaves out the zone of a link-local address', () => {
     expect(ipKey('fe80::1%eth0')).toBe(ipKey('fe80::1'));
+  });
+});
+
+describe('the address of a client', () => {
+  it.each([
+    ['203.0.113.9', '203.0.113.9'],
+    ['203.0.113.9:51234', '203.0.113.9'],
+    ['[2001:db8::1]:51234', '2001:db8::1'],
+    ['[2001:DB8::1]', '2001:db8::1'],
+    [' 2001:db8::1 ', '2001:db8::1'],
+    ['fe80::1%eth0', 'fe80::1'],
+    ['[fe80::1%25eth0]:443', 'fe80::1'],
+    ['::ffff:203.0.113.9', '203.0.113.9'],
+    ['[::FFFF:203.0.113.9]:80', '203.0.113.9'],
+    ['::ffff:cb00:7109', '203.0.113.9'],
+  ])('is read from %j as proxies write it', (text, address) => expect(clientAddress(text)).toBe(address));
+
+  it.each([
+    ...[
+      'unknown',
+      '_hidden',
+      '-',
+      '',
+      'localhost:80',
+      '203.0.113.9:',
+      '203.0.113.9:x',
+      '203.0.113.999:1',
+      ':80',
+      '[]:80',
+    ],
+    ...['[2001:db8::1', '2001:db8::1]:1', '[unknown]:1', '203.0.113.9, 198.51.100.1', '<script>', 'x'.repeat(1e6)],
+    ...[null, undefined, 7, {}, ['203.0.113.9']],
+  ])('is none in %j', (text) => expect(clientAddress(text)).toBeNull());
+
+  it('is itself, or none: whatever was read fits its column and is read as the same again', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          v4,
+          v6.map(({ text }) => text),
+          mangled,
+          fc.string(),
+        ),
+        fc.boolean(),
+        (text, isWrapped) => {
+          const address = clientAddress(isWrapped ? `[${text}]:${text.length}` : text);
+          if (address === null) return;
+          expect(address.length).toBeLessThanOrEqual(45);
+          expect(isIP(address)).not.toBe(0);
+          expect(clientAddress(address)).toBe(address);
+          if (isIP(text)) expect(ipKey(address)).toBe(ipKey(text));
+        },
+      ),
+      { numRuns: 3000 },
+    );
   });
 });
 

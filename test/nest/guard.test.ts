@@ -544,7 +544,8 @@ describe.each(adapters)('the user of a request on $name', (kind) => {
       return (await tokens.listSessions('alice'))[0]!.lastIp;
     };
     expect(await addressAfter('203.0.113.7')).toBe('203.0.113.7');
-    expect(await addressAfter('2001:db8::7')).toBe('2001:db8::7');
+    expect(await addressAfter('203.0.113.9:51234')).toBe('203.0.113.9');
+    expect(await addressAfter('[2001:db8::7]:51234')).toBe('2001:db8::7');
     for (const forged of ['<script>alert(1)</script>', 'x'.repeat(300), `fe80::1%${'e'.repeat(300)}`, 'unknown']) {
       expect(await addressAfter(forged)).toBe('2001:db8::7');
     }
