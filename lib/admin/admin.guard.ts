@@ -4,6 +4,7 @@ import { type Observable, lastValueFrom } from 'rxjs';
 import { SessionError } from '../core/session-error.js';
 import { TokenService } from '../core/token-service.js';
 import type { GuardedRequest } from '../nest/current-session.js';
+import { identityOf } from '../nest/execution-identity.js';
 import { setHeaders } from '../nest/http-answer.js';
 import { brokenRule } from '../nest/route-rules.js';
 import { SessionAuthenticator } from '../nest/session-authenticator.js';
@@ -37,7 +38,7 @@ export class AdminGuard implements CanActivate, OnModuleInit {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<GuardedRequest>();
-    const session = request.latchkey?.session;
+    const session = identityOf(context)?.session;
     if (!session) throw new SessionError('TOKEN_MISSING');
     for (const guard of this.guards) {
       if (!(await settled(guard.canActivate(context)))) throw new SessionError('FORBIDDEN');

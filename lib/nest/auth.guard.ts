@@ -1,12 +1,14 @@
-import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Injectable, UnauthorizedException } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
 import type { VerifiedToken } from '../core/verified-tokens.js';
-import type { AuthenticatedSession, GuardedRequest } from './current-session.js';
+import { AuthenticatedSession, type GuardedRequest } from './current-session.js';
+import { setIdentity } from './execution-identity.js';
 import { type HttpAnswer, setHeaders } from './http-answer.js';
+import { runPassport } from './passport-run.js';
 import { passOnRenewedToken } from './renewed-token-header.js';
-import { type RouteRules, routeRules } from './route-rules.js';
-import { type AuthenticationAttempt, RefusedRequest, SessionAuthenticator } from './session-authenticator.js';
+import { type RouteRules, asksForSession, routeRules } from './route-rules.js';
+import { AuthenticationAttempt, SessionAuthenticator } from './session-authenticator.js';
 
 /** The rules of a handler's routes: a handler that is inherited has some for each of its controllers. */
 interface RulesOfHandler {
@@ -24,7 +26,18 @@ const HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
  * on those that are open. The module that uses it imports the SessionModule whose tokens it accepts. What Sensitive,
  * NoActivity, CheckBan and RequireFresh ask of a route is checked here as well, and a renewed token put into the answer.
  *
- * To guard another transport, override `getRequest` and `getResponse`:
+ * A subclass may judge the user in `handleRequest`, as with every passport guard: it gets the user as CurrentUser gives it, or false with the
+ * reason as `info`, and what it returns is the user. Null lets the request pass without a user. False and undefined never do.
+ * ```ts
+ * class ActiveUserGuard extends AuthGuard {
+ *   override handleRequest(error, user, info, context, status) {
+ *     if (user && user.suspended) throw new ForbiddenException();
+ *     return super.handleRequest(error, user, info, context, status);
+ *   }
+ * }
+ * ```
+ *
+ * To guard another transport, override `getRequest`, and `getResponse` where there is one:
  * ```ts
  * class GqlAuthGuard extends AuthGuard {
  *   override getRequest(context: ExecutionContext) {
@@ -38,7 +51,6 @@ const HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
  */
 @Injectable()
 export class AuthGuard extends PassportAuthGuard() implements CanActivate {
-  private readonly attempts = new WeakMap<ExecutionContext, AuthenticationAttempt>();
   /** Whether a subclass wants to see what passport does, which then does it for every request. */
   private readonly needsPassport: boolean;
   private readonly rules = new WeakMap<object, RulesOfHandler>();
@@ -47,11 +59,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     private readonly authenticator: SessionAuthenticator,
     private readonly reflector: Reflector,
   ) {
-    const options = Object.freeze({ defaultStrategy: authenticator.strategyName });
-    super(options);
-    // PassportModule's options are injected into this property wherever an application has them, and would put another
-    // strategy in the place of ours.
-    Object.defineProperty(this, 'options', { get: () => options, set: () => {} });
+    super({ defaultStrategy: authenticator.strategyName });
     const own = AuthGuard.prototype;
     this.needsPassport = HOOKS.some((hook) => this[hook] !== own[hook]);
   }
@@ -66,9 +74,9 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     // Only over HTTP is the request a new object each time: a socket has one for all of its messages.
     if (context.getType() !== 'http') return this.authenticate(context, rules);
     const request = this.getRequest(context);
-    const before = this.authenticator.resultOf(request, rules);
-    if (before) return this.admit(context, request, rules, before);
-    return this.needsPassport ? this.authenticate(context, rules) : this.activateInBatch(context, request, rules);
+    if (this.needsPassport) return this.authenticate(context, rules);
+    const before = this.resultOf(context, request, rules);
+    return before ? this.admit(context, request, rules, before) : this.activateInBatch(context, request, rules);
   }
 
   /** The request of an HTTP context. @throws for any other context, which this guard does not know */
@@ -81,22 +89,28 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     return context.getArgByIndex<GuardedRequest>(0);
   }
 
-  /** The response of an HTTP context. */
+  /** The response of an HTTP context; null for any other. */
   getResponse(context: ExecutionContext): unknown {
-    return context.getArgByIndex<unknown>(1);
+    return context.getType() === 'http' ? context.getArgByIndex<unknown>(1) : null;
   }
 
-  /** What passport passes on to the strategy. A subclass may add to it. */
-  override getAuthenticateOptions(context: ExecutionContext): object {
-    return { attempt: this.attempts.get(context) };
-  }
-
-  /** Sees what passport came to. */
-  override handleRequest<T>(error: unknown, user: T, _info: unknown, context: ExecutionContext): T {
-    if (error instanceof RefusedRequest) this.refuse(context, error.answer);
+  /**
+   * Refuses a request without a good token, and returns the user of every other one.
+   * @param user as CurrentUser gives it; false without a good token, undefined where it could not be judged
+   * @param info the HttpException that says why there is none
+   */
+  override handleRequest<T>(error: unknown, user: T, info: unknown, _context: ExecutionContext, _status?: unknown): T {
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- passed on as it came
     if (error) throw error;
+    if (!user) throw info instanceof Error ? info : new UnauthorizedException();
     return user;
+  }
+
+  /** There is no session of passport to log in to. */
+  override logIn(): Promise<void> {
+    return Promise.reject(
+      new Error('AuthGuard keeps no session of passport. Call TokenService.login to open a session.'),
+    );
   }
 
   /** With the other requests of this turn; the token is looked at when they go on. */
@@ -116,38 +130,74 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     rules: RouteRules,
     known: VerifiedToken | null = null,
   ): Promise<true> {
-    const request = this.getRequest(context);
+    const request = this.requestOf(context);
     // The messages of a socket are kept in order: none overtakes another because its token is remembered.
     const isMessage = ['ws', 'rpc'].includes(context.getType());
     const token = this.needsPassport || isMessage ? null : this.authenticator.usualToken(request, rules, known);
     const verified = token === null ? null : { token, known, result: await this.authenticator.verify(token, known) };
+    const before = this.resultOf(context, request, rules);
     const result =
       (verified && this.authenticator.acceptRemembered(request, rules, verified)) ??
-      (await this.runPassport(context, { rules, verified }));
-    if (result.renewed) passOnRenewedToken(this.getResponse(context), result.renewed, this.authenticator.headers);
+      (await this.judge(context, rules, new AuthenticationAttempt(request, rules, verified, before)));
+    if (result?.renewed && !before) {
+      passOnRenewedToken(this.getResponse(context), result.renewed, this.authenticator.headers);
+    }
     return this.admit(context, request, rules, result);
+  }
+
+  /** What another guard of this module found out about the same request: another object may hold another credential. */
+  private resultOf(context: ExecutionContext, request: GuardedRequest, rules: RouteRules): AuthenticatedSession | null {
+    const isTheSame = context.getType() === 'http' && request === context.getArgByIndex<unknown>(0);
+    return isTheSame ? this.authenticator.resultOf(request, rules) : null;
+  }
+
+  /** Of a payload that a subclass takes for the request, nothing but its headers counts. */
+  private requestOf(context: ExecutionContext): GuardedRequest {
+    const request: unknown = this.getRequest(context);
+    if (typeof request !== 'object' || request === null) {
+      const given = request === null ? 'null' : typeof request;
+      throw new TypeError(
+        `getRequest of ${this.constructor.name} returned ${given} in a context of type "${context.getType()}": return the request, an object with headers.`,
+      );
+    }
+    const isArgument = context.getType() !== 'http' && context.getArgs<unknown[]>().includes(request);
+    return isArgument ? { headers: (request as GuardedRequest).headers } : request;
   }
 
   private admit(
     context: ExecutionContext,
     request: GuardedRequest,
     rules: RouteRules,
-    result: AuthenticatedSession,
+    result: AuthenticatedSession | null,
   ): true {
-    request.user = result.user;
-    request.latchkey = result;
-    const refusal = this.authenticator.refusalBy(rules, result.session);
+    setIdentity(context, request, result);
+    const refusal = result?.session && this.authenticator.refusalBy(rules, result.session);
     if (refusal) this.refuse(context, refusal);
     return true;
   }
 
-  private async runPassport(context: ExecutionContext, attempt: AuthenticationAttempt): Promise<AuthenticatedSession> {
-    this.attempts.set(context, attempt);
-    await super.canActivate(context);
+  /** Has passport and the hooks of a subclass judge a request; null where it may pass without a user. */
+  private async judge(
+    context: ExecutionContext,
+    rules: RouteRules,
+    attempt: AuthenticationAttempt,
+  ): Promise<AuthenticatedSession | null> {
+    const refused = () => attempt.refused ?? this.authenticator.answer('TOKEN_MISSING');
+    const returned = await runPassport(this, this.authenticator.strategyName, context, attempt, refused);
     const { result } = attempt;
-    // A strategy that calls pass() makes the passport guard say yes without a user; this one does not.
-    if (!result) this.refuse(context, this.authenticator.answer('TOKEN_MISSING'));
-    return result;
+    // A strategy that calls pass() makes the passport guard say yes without a user; this one does not. And no hook turns
+    // what could not be judged into a verdict.
+    if (!returned || (attempt.refused?.exception.getStatus() ?? 0) >= 500) this.refuse(context, refused());
+    const { user } = returned;
+    if (user === undefined || user === false) {
+      if (!result) this.refuse(context, refused());
+      throw new TypeError(
+        `handleRequest of ${this.constructor.name} returned ${String(user)}: return the user, or null for none, or throw.`,
+      );
+    }
+    if (result && user !== null) return result.withUser(user);
+    if (asksForSession(rules)) this.refuse(context, refused());
+    return user === null ? null : new AuthenticatedSession(user, null, false, null, this.authenticator);
   }
 
   private rulesOf(context: ExecutionContext): RouteRules {

@@ -1,23 +1,19 @@
 import { PassportStrategy } from '@nestjs/passport';
 import { Strategy } from 'passport-http-bearer';
 import { readBearerCredential } from './bearer-credential.js';
-import { type AuthenticationAttempt, RefusedRequest, type SessionAuthenticator } from './session-authenticator.js';
+import { AuthenticatedSession } from './current-session.js';
+import { AuthenticationAttempt, type SessionAuthenticator } from './session-authenticator.js';
 
-/** A request as the strategy needs it. */
-interface BearerRequest {
-  readonly headers?: Readonly<Record<string, unknown>>;
-  readonly ip?: unknown;
-}
-
-/** What passport-http-bearer gets to see: one clean header, and the way back to the real request. */
+/** What passport-http-bearer gets to see: one clean header, and the way back to the attempt. */
 interface StandIn {
   readonly headers: { readonly authorization: string };
-  readonly request: BearerRequest;
   readonly attempt: AuthenticationAttempt;
 }
 
 /** What passport puts on the strategy for each request; its types do not say so. */
 interface PassportActions {
+  success(user: unknown): void;
+  fail(challenge: unknown, status: number): void;
   error(error: Error): void;
 }
 
@@ -32,25 +28,39 @@ export function createBearerStrategy(authenticator: SessionAuthenticator) {
      * passport-http-bearer also takes tokens from query and body, with no option to stop it, and throws on a header that
      * is not text. So the header is read here, and the strategy sees nothing but a token of the right form.
      */
-    override authenticate(request: BearerRequest, options?: { readonly attempt?: AuthenticationAttempt }): void {
+    override authenticate(attempt: unknown): void {
       const actions = this as unknown as PassportActions;
-      const attempt = options?.attempt;
-      if (!attempt) {
-        actions.error(new Error('getAuthenticateOptions of a subclass of AuthGuard must add to what super returns.'));
+      if (!(attempt instanceof AuthenticationAttempt)) {
+        actions.error(
+          new Error(`The strategy ${authenticator.strategyName} serves AuthGuard of nestjs-latchkey only.`),
+        );
         return;
       }
-      const credential = readBearerCredential(request.headers?.authorization);
+      if (attempt.result) {
+        actions.success(attempt.result.user);
+        return;
+      }
+      const credential = readBearerCredential(attempt.request.headers?.authorization);
       if (credential.kind === 'token') {
-        const standIn: StandIn = { headers: { authorization: `Bearer ${credential.token}` }, request, attempt };
+        const standIn: StandIn = { headers: { authorization: `Bearer ${credential.token}` }, attempt };
         super.authenticate(standIn as never);
       } else {
         const code = credential.kind === 'missing' ? 'TOKEN_MISSING' : 'TOKEN_MALFORMED';
-        actions.error(new RefusedRequest(authenticator.answer(code)));
+        attempt.refused = authenticator.answer(code);
+        actions.fail(undefined, attempt.refused.exception.getStatus());
       }
     }
 
-    async validate({ request, attempt }: StandIn, token: string): Promise<unknown> {
-      return (attempt.result = await authenticator.authenticate(request, token, attempt));
+    async validate({ attempt }: StandIn, token: string): Promise<unknown> {
+      const outcome = await authenticator.authenticate(token, attempt);
+      if (outcome instanceof AuthenticatedSession) {
+        attempt.result = outcome;
+        return outcome.user;
+      }
+      attempt.refused = outcome;
+      // What cannot be judged is an error, as passport has it, and no refusal.
+      if (outcome.exception.getStatus() >= 500) throw outcome.exception;
+      return false;
     }
   }
   return new SessionBearerStrategy();

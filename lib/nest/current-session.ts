@@ -9,26 +9,40 @@ export function userOf({ claims, userId }: Session): CurrentSessionUser {
   return Object.freeze(Object.fromEntries([...Object.entries(claims), ['userId', userId]])) as CurrentSessionUser;
 }
 
-/** What a verified request is about. */
-export interface AuthenticatedSession {
-  readonly user: CurrentSessionUser;
-  readonly session: Session;
-  /** Whether the database was asked for this request. */
-  readonly strict: boolean;
-  /** The successor of the token, if the client should use it from now on. */
-  readonly renewed: RenewedToken | null;
-  /** The module that found it out: several may guard one request. */
-  readonly by: object;
+/** The identity that a guard verified. Its private name tells it from any object that arrives from outside. */
+export class AuthenticatedSession {
+  readonly #verified = true;
+
+  constructor(
+    /** The claims and the id of the user, or what handleRequest of a subclass made of them. */
+    readonly user: unknown,
+    /** Null where handleRequest of a subclass returned a user for a request without a good token. */
+    readonly session: Session | null,
+    /** Whether the database was asked for this request. */
+    readonly strict: boolean,
+    /** The successor of the token, if the client should use it from now on. */
+    readonly renewed: RenewedToken | null,
+    /** The module that verified it: several may guard one request. */
+    readonly by: object,
+  ) {}
+
+  static is(value: unknown): value is AuthenticatedSession {
+    return typeof value === 'object' && value !== null && #verified in value && value.#verified;
+  }
+
+  withUser(user: unknown): AuthenticatedSession {
+    return user === this.user ? this : new AuthenticatedSession(user, this.session, this.strict, this.renewed, this.by);
+  }
 }
 
 /**
  * A request of Express or Fastify, with what AuthGuard puts on it (see request-properties.ts). `latchkey` is a plain name and not a symbol on purpose: V8
  * turns an object with as many properties as a request of Express has into a slow dictionary when another one is added by
- * anything but a name, which costs several times what the verification does. No part of a request is kept under this name.
+ * anything but a name, which costs several times what the verification does. Only an AuthenticatedSession counts there.
  */
 export interface GuardedRequest {
   ip?: unknown;
   headers?: Readonly<Record<string, unknown>>;
   user?: unknown;
-  latchkey?: AuthenticatedSession;
+  latchkey?: unknown;
 }

@@ -2,7 +2,7 @@ import { type ExecutionContext, createParamDecorator } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { checkService, levelOf } from '../core/account-control.js';
 import { type Duration, parseDuration } from '../core/duration.js';
-import type { GuardedRequest } from './current-session.js';
+import { identityOf } from './execution-identity.js';
 
 /**
  * Opens a route, or all routes of a controller, to requests without a token. What stands nearer to the route counts: on a
@@ -52,23 +52,22 @@ export function CheckBan(service: string, level = 1): ClassDecorator & MethodDec
 }
 
 /**
- * The user of the request: the claims given at login and `userId`, or one property of them, as in
- * `@CurrentUser('userId')`. Undefined on a route that is not guarded.
+ * The user that a guard of this library verified for this request, message or field: the claims given at login and `userId`,
+ * or what handleRequest of a subclass returned. Also one property of it, as in `@CurrentUser('userId')`. Null where no guard
+ * verified one.
  */
-export const CurrentUser = createParamDecorator((property: string | undefined, context: ExecutionContext): unknown => {
-  // Where there is none, other libraries leave null.
-  const user = context.getArgByIndex<GuardedRequest>(0).user ?? undefined;
-  return property === undefined || user === undefined ? user : ownValue(user, property);
-});
-
-/** The session of the request, or one property of it, as in `@CurrentSession('id')`. Undefined where not guarded. */
-export const CurrentSession = createParamDecorator(
-  (property: string | undefined, context: ExecutionContext): unknown => {
-    const session = context.getArgByIndex<GuardedRequest>(0).latchkey?.session;
-    return property === undefined || session === undefined ? session : ownValue(session, property);
-  },
+export const CurrentUser = createParamDecorator((property: string | undefined, context: ExecutionContext): unknown =>
+  partOf(identityOf(context)?.user, property),
 );
 
-function ownValue(target: object, property: string): unknown {
+/** The session that belongs to CurrentUser, or one property of it, as in `@CurrentSession('id')`. Null where there is none. */
+export const CurrentSession = createParamDecorator((property: string | undefined, context: ExecutionContext): unknown =>
+  partOf(identityOf(context)?.session, property),
+);
+
+/** Own properties only: no name reaches a prototype. */
+function partOf(target: unknown, property: string | undefined): unknown {
+  if (target === undefined || target === null) return null;
+  if (property === undefined) return target;
   return Object.hasOwn(target, property) ? (target as Record<string, unknown>)[property] : undefined;
 }

@@ -84,16 +84,11 @@ export function endDetails(result: Refusal): Record<string, unknown> {
   };
 }
 
-/** Sets headers on a response of Express or Fastify. */
+/** Sets headers on a response of Express or Fastify; on anything else none. */
 export function setHeaders(response: unknown, headers: HttpAnswer['headers']): void {
-  const target = response as {
-    header?(name: string, value: string): unknown;
-    setHeader?(name: string, value: string): unknown;
-  };
-  for (const [name, value] of Object.entries(headers)) {
-    if (target.setHeader) target.setHeader(name, value);
-    else target.header?.(name, value);
-  }
+  const { setHeader, header } = (response ?? {}) as Partial<Record<'setHeader' | 'header', unknown>>;
+  const set = [setHeader, header].find((method) => typeof method === 'function');
+  for (const [name, value] of Object.entries(headers)) set?.call(response, name, value);
 }
 
 /** Text that may stand in a quoted-string of a challenge: the characters of RFC 6750 section 3, others replaced. */

@@ -42,6 +42,11 @@ export function routeRules(reflector: Reflector, handler: Target, controller: Ta
   };
 }
 
+/** Whether a route is for requests with a good token only, whatever a subclass of AuthGuard lets pass. */
+export function asksForSession({ strict, freshMs, banChecks }: RouteRules): boolean {
+  return strict || freshMs !== null || banChecks.length > 0;
+}
+
 /** A route that asks something of its session is not open, unless Public stands nearer to it. */
 function isPublic(reflector: Reflector, targets: readonly Target[]): boolean {
   for (const target of targets) {

@@ -8,19 +8,27 @@ import type { VerifiedToken, VerifiedTokens } from '../core/verified-tokens.js';
 import type { RenewedToken, Verification } from '../core/verification.js';
 import type { Verifier } from '../core/verifier.js';
 import { readBearerCredential } from './bearer-credential.js';
-import { type AuthenticatedSession, type CurrentSessionUser, type GuardedRequest, userOf } from './current-session.js';
+import { AuthenticatedSession, type CurrentSessionUser, type GuardedRequest, userOf } from './current-session.js';
 import { describeError } from './describe-error.js';
 import { type HttpAnswer, answerFor, endDetails } from './http-answer.js';
 import { RequestBatch } from './request-batch.js';
 import { type RouteRules, brokenRule } from './route-rules.js';
 import type { HeaderOptions, ResolvedOptions } from './session-options.js';
 
-/** One run of passport for a request: how its token is to be verified, and what came of it. */
-export interface AuthenticationAttempt {
-  readonly rules: Pick<RouteRules, 'strict' | 'activity'>;
-  /** Where the token was verified before. */
-  readonly verified: TokenVerification | null;
-  result?: AuthenticatedSession;
+/**
+ * One run of passport for a request, which passport takes for the request: all that it adds stays here. How the token is to
+ * be verified, and what came of it.
+ */
+export class AuthenticationAttempt {
+  refused: HttpAnswer | null = null;
+
+  constructor(
+    readonly request: GuardedRequest,
+    readonly rules: Pick<RouteRules, 'strict' | 'activity'>,
+    /** Where the token was verified before. */
+    readonly verified: TokenVerification | null,
+    public result: AuthenticatedSession | null,
+  ) {}
 }
 
 /** What was found out about the token of a request. */
@@ -34,13 +42,6 @@ export interface TokenVerification {
 const REPORT_EVERY_MS = 5000;
 
 const SCHEME = 'Bearer ';
-
-/** Refuses a request with an HTTP answer. */
-export class RefusedRequest extends Error {
-  constructor(readonly answer: HttpAnswer) {
-    super('The request is refused.');
-  }
-}
 
 /**
  * Verifies the requests of one SessionModule. `strategyName` is random: passport keeps one registry for the whole process,
@@ -72,7 +73,8 @@ export class SessionAuthenticator {
 
   /** What this module found out about the request before, however many guards ask. */
   resultOf({ latchkey: known }: GuardedRequest, rules: Pick<RouteRules, 'strict'>): AuthenticatedSession | null {
-    return known && known.by === this && (known.strict || !rules.strict) ? known : null;
+    const counts = AuthenticatedSession.is(known) && known.by === this && known.session;
+    return counts && (known.strict || !rules.strict) ? known : null;
   }
 
   /** What is known of the token of a request that comes in the usual spelling, unless the route asks for more than that. */
@@ -115,19 +117,18 @@ export class SessionAuthenticator {
       : this.accept(request, rules, result, true);
   }
 
-  /** @throws RefusedRequest unless the token is good */
+  /** The session of a good token, or the answer to any other: 503 where it cannot be judged. */
   async authenticate(
-    request: GuardedRequest,
     token: string,
-    { rules, verified }: AuthenticationAttempt,
-  ): Promise<AuthenticatedSession> {
+    { request, rules, verified }: AuthenticationAttempt,
+  ): Promise<AuthenticatedSession | HttpAnswer> {
     const before = verified?.token === token ? verified : null;
     const result = before?.result ?? (await this.tokens.verify(token, this.useOf(request, rules)));
     if (result.status === 'UNKNOWN') {
       this.reportUnknown(result.cause);
-      throw new RefusedRequest(this.answer('SESSION_STORE_UNAVAILABLE'));
+      return this.answer('SESSION_STORE_UNAVAILABLE');
     }
-    if (result.status === 'INVALID') throw new RefusedRequest(this.answer(result.reason, endDetails(result)));
+    if (result.status === 'INVALID') return this.answer(result.reason, endDetails(result));
     return this.accept(request, rules, result, before !== null);
   }
 
@@ -178,7 +179,7 @@ export class SessionAuthenticator {
   private resultFor(session: Session, strict: boolean, renewed: RenewedToken | null = null): AuthenticatedSession {
     let user = this.users.get(session);
     if (!user) this.users.set(session, (user = userOf(session)));
-    return { user, session, strict, renewed, by: this };
+    return new AuthenticatedSession(user, session, strict, renewed, this);
   }
 
   private countsAsUse(request: GuardedRequest, { activity }: AuthenticationAttempt['rules']): boolean {
