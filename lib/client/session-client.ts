@@ -10,6 +10,7 @@ import {
   isToken,
   renewTokens,
 } from './session-tokens.js';
+import { StreamWatch, type WatchOptions, requireStreams } from './stream-watch.js';
 import { openTabChannel } from './tab-channel.js';
 import { AnnouncedLocks } from './tab-lock.js';
 import { TokenKeeper } from './token-keeper.js';
@@ -34,7 +35,13 @@ export interface SessionClient {
   clear(): void;
   /** Calls the listener when the tokens have changed, by any tab; returns how to stop. */
   subscribe(listener: () => void): () => void;
-  /** Stops listening to other tabs. */
+  /**
+   * Reads a stream of events (`text/event-stream`) for as long as the session lives that is held now, and opens it again when the
+   * connection breaks or is silent for too long. Returns how to stop.
+   * @throws TypeError for a wrong option, and where fetch gives no streams
+   */
+  watch(url: string | URL, options: WatchOptions): () => void;
+  /** Stops listening to other tabs, and all that watch() began. */
   close(): void;
 }
 
@@ -52,6 +59,7 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
   const locks = pageLocks ?? new AnnouncedLocks(channel, resolved.refreshTimeoutMs);
   const refresh = new TokenRefresh(resolved, keeper, { locks, name: `nestjs-latchkey:${shared}` });
   const requests = new SessionRequests(resolved, keeper, refresh);
+  const watches = new Set<StreamWatch>();
   return {
     get token() {
       return keeper.current()?.accessToken ?? null;
@@ -65,7 +73,17 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
     fetch: (input, init) => requests.fetch(input, init),
     clear: () => keeper.clear(),
     subscribe: (listener) => keeper.subscribe(listener),
-    close: () => keeper.close(),
+    watch: (url, watchOptions) => {
+      requireStreams(options.fetch !== undefined);
+      const send: SessionClient['fetch'] = (input, init) => requests.fetch(input, init);
+      const watch = new StreamWatch(send, keeper, url, watchOptions, () => void watches.delete(watch));
+      watches.add(watch);
+      return watch.stop;
+    },
+    close: () => {
+      watches.forEach((watch) => watch.stop());
+      keeper.close();
+    },
   };
 }
 

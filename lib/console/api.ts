@@ -58,12 +58,6 @@ export class Api {
     }
   }
 
-  /** The raw stream of changes. */
-  live(lastId: string, signal: AbortSignal): Promise<Response> {
-    const headers = { accept: 'text/event-stream', ...(lastId === '' ? {} : { 'last-event-id': lastId }) };
-    return this.session.fetch(`${this.base}/live`, { headers, signal, cache: 'no-store' });
-  }
-
   async login(credentials: { username: string; password: string; deviceName: string }): Promise<void> {
     const body = json({ ...credentials, deviceType: 'console' });
     const answer = await checked(fetch(this.urls.login, { method: 'POST', ...body }));

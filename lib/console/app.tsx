@@ -16,6 +16,7 @@ import { SignIn } from './views/sign-in.js';
 import { Views } from './views/views.js';
 
 const TOAST_MS = 6000;
+const LOOK_AGAIN_MS = 1000;
 
 /** The session of this browser, and who it belongs to once the server has said so. */
 function useOperator(config: PageConfig) {
@@ -41,25 +42,16 @@ function useOperator(config: PageConfig) {
     );
     return () => request.abort();
   }, [api, signedIn, round]);
-  const end = (notice: SessionEndNotice): void => {
-    // The stream names only the reason; the refusal of a request tells by which device, or when.
-    void api
-      .get<Operator>('/operator')
-      .catch(() => undefined)
-      .then(() => {
-        if (session.token === null) return;
-        setEnded(notice);
-        session.clear();
-      });
-  };
-  return { api, session, signedIn, operator, ended, failure, end, retry: () => setRound((n) => n + 1) };
+  return { api, session, signedIn, operator, ended, failure, retry: () => setRound((n) => n + 1) };
 }
 
 export function App({ config }: { config: PageConfig }) {
   const [language, setLanguage] = useState(() => chooseLanguage(remembered('language'), navigator.languages));
   const t = useMemo(() => translator(language, localeOf(language)), [language]);
-  const { api, signedIn, operator, ended, failure, end, retry } = useOperator(config);
-  const live = useMemo(() => new LiveFeed(api, end), [api]);
+  const { api, session, signedIn, operator, ended, failure, retry } = useOperator(config);
+  // Another tab may have signed in as somebody else: then who it is has to be asked again.
+  const lookAgain = (): void => void (session.token !== null && setTimeout(retry, LOOK_AGAIN_MS));
+  const live = useMemo(() => new LiveFeed(session, `${config.base}/live`, lookAgain), [session]);
   const [toasts, setToasts] = useState<readonly Toast[]>([]);
   const [spoken, setSpoken] = useState('');
   const [help, setHelp] = useState(false);

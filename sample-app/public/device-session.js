@@ -1,5 +1,4 @@
 import { createSessionClient, memoryStorage, webStorage } from '/client/index.js';
-import { followSession } from './session-stream.js';
 
 /**
  * One device: a client with a storage of its own, and what is known of its session. It is `out`, `in` or `ended`; the
@@ -84,16 +83,17 @@ export class DeviceSession {
     const me = response?.ok ? await response.json() : null;
     if (this.#followed !== sessionId || this.client.token === null) return;
     this.#become('in', { me: me ?? { sessionId } });
-    this.#stopFollowing = followSession(this.client, {
-      onState: (isLive) => {
-        this.isLive = isLive;
+    this.#stopFollowing = this.client.watch('/me/live', {
+      onState: (state) => {
+        this.isLive = state === 'live';
         this.#listener.onChange();
       },
-      onEnd: (end) => {
+      onEvent: ({ event, data }) => {
+        if (event !== 'end') return;
+        // At once. The client asks again, and the 401 has it forget the tokens, here and in other tabs.
+        const end = JSON.parse(data);
         this.#listener.onEvent(end);
-        this.#ended(end);
-        // The 401 that this is answered with has the client forget the tokens, here and in other tabs.
-        void this.client.fetch('/me').catch(() => undefined);
+        this.#become('ended', { end });
       },
     });
   }

@@ -3,6 +3,7 @@ import type { Page } from 'playwright-core';
 import { SampleApps, type SampleApp } from '../sample-app/sample-app.js';
 import { seriousProblems } from './axe.js';
 import { originOf, useBrowser } from './browser.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 import { Device } from './device.js';
 import { ENDED } from './recorder.js';
 
@@ -73,4 +74,21 @@ it('shows names as they are, whatever they are made of', async () => {
   const page = await myDevices('bob');
   for (const text of [attack('agent'), attack('device')]) await page.getByText(text).first().waitFor();
   expect(await page.evaluate('typeof window.__xss')).toBe('undefined');
+});
+
+it('notices that the stream went silent without a word, and follows again when the network is back', async () => {
+  browser.recorder.expect(/ERR_CONNECTION_RESET/);
+  const proxy = await TcpProxy.start(app.port);
+  const page = await browser.page(`http://127.0.0.1:${proxy.port}`);
+  await page.clock.install();
+  await page.goto('/');
+  const phone = new Device(page, 'phone');
+  await phone.signIn();
+  proxy.hold();
+  await page.clock.fastForward('01:20');
+  await phone.says('signed in, connecting again…');
+  proxy.release();
+  await page.clock.fastForward('00:30');
+  await phone.says('signed in, live');
+  await proxy.close();
 });

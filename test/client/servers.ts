@@ -8,6 +8,7 @@ export interface Received {
   readonly path: string;
   readonly authorization: string | undefined;
   readonly contentType: string | undefined;
+  readonly lastEventId: string | undefined;
   readonly body: string;
 }
 
@@ -28,7 +29,8 @@ export async function startServer(
   const server = createServer((incoming, response) => {
     void readBody(incoming).then((body) => {
       const { authorization, 'content-type': contentType } = incoming.headers;
-      const request = { method: incoming.method!, path: incoming.url!, authorization, contentType, body };
+      const lastEventId = incoming.headers['last-event-id'] as string | undefined;
+      const request = { method: incoming.method!, path: incoming.url!, authorization, contentType, lastEventId, body };
       received.push(request);
       return answer(request, response);
     });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { EventStreamParser, type StreamEvent } from '../../lib/console/logic/event-stream.js';
+import { EventStreamParser, type StreamEvent } from '../../lib/client/event-stream.js';
 import { JsonLinesParser } from '../../lib/console/logic/json-lines.js';
 
 /** The text in pieces, cut at these places. */

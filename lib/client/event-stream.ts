@@ -1,5 +1,6 @@
 import { LineReader } from './line-reader.js';
 
+/** One event of `text/event-stream`. */
 export interface StreamEvent {
   /** `message` where the stream names none. */
   readonly event: string;
@@ -7,6 +8,9 @@ export interface StreamEvent {
   /** The last id that the stream gave, '' before the first. */
   readonly id: string;
 }
+
+/** Characters of one event; an endless one is no event stream. */
+const LONGEST_EVENT = 1_048_576;
 
 /** Reads `text/event-stream` (HTML Living Standard, 9.2.6) from pieces of text, however they are cut. */
 export class EventStreamParser {
@@ -17,20 +21,24 @@ export class EventStreamParser {
   private event = '';
   private data: string[] = [];
   private id: string;
+  private length = 0;
 
   /** @param lastId id that the connection before ended with */
   constructor(lastId = '') {
     this.id = lastId;
   }
 
-  /** @returns the events that this piece completes */
+  /** @returns the events that this piece completes @throws Error for an event of more than a million characters */
   push(piece: string): StreamEvent[] {
     let text = piece;
+    this.length += text.length;
     if (this.first && text !== '') {
       this.first = false;
       if (text.startsWith('\uFEFF')) text = text.slice(1);
     }
-    return this.lines.push(text).flatMap((line) => this.read(line) ?? []);
+    const events = this.lines.push(text).flatMap((line) => this.read(line) ?? []);
+    if (this.length > LONGEST_EVENT) throw new Error('The stream sends no whole event.');
+    return events;
   }
 
   private read(line: string): StreamEvent | undefined {
@@ -50,6 +58,7 @@ export class EventStreamParser {
     const { event, data } = this;
     this.event = '';
     this.data = [];
+    this.length = 0;
     return data.length === 0 ? undefined : { event: event || 'message', data: data.join('\n'), id: this.id };
   }
 }

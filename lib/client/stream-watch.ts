@@ -1,0 +1,227 @@
+import { discard } from './error-body.js';
+import { EventStreamParser, type StreamEvent } from './event-stream.js';
+import { report } from './page.js';
+import type { TokenKeeper } from './token-keeper.js';
+
+/** `stopped`: it is over for good; there is no session any more, or the server refuses the stream. */
+export type WatchState = 'connecting' | 'live' | 'waiting' | 'stopped';
+
+/** Options of SessionClient.watch. */
+export interface WatchOptions {
+  /** Called with each event of the stream; comments are none. */
+  readonly onEvent: (event: StreamEvent) => void;
+  /** Called with each change of the state, the first of which is `connecting`; not for a stop by the caller. */
+  readonly onState?: (state: WatchState) => void;
+  /** Sent as `Last-Event-ID` with the first request; default none. Later ones send the last id of the stream. */
+  readonly lastEventId?: string;
+  /** After so many milliseconds without a byte the connection counts as lost; default 45,000. Take at least two heartbeats. */
+  readonly silenceMs?: number;
+}
+
+const KNOWN = ['onEvent', 'onState', 'lastEventId', 'silenceMs'];
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 30_000;
+const MIN_PAUSE_MS = 10;
+const LONGEST_SILENCE_MS = 3_600_000;
+const LONGEST_RETRY_AFTER_MS = 600_000;
+/** What another attempt does not change. 401 is not among them: the session may live, and its token be renewed later. */
+const FINAL: ReadonlySet<number> = new Set([204, 400, 403, 404, 405, 406, 410]);
+
+const NO_STREAMS =
+  'watch() needs a fetch whose answers have a body to read as it comes. Give one as the option "fetch", or poll instead.';
+
+/** Back-off with jitter, in milliseconds, after so many failures in a row. @param random from 0 to 1 */
+export function backOff(failures: number, firstMs: number, random: number): number {
+  const most = Math.max(firstMs, LONGEST_PAUSE_MS);
+  return Math.min(most, firstMs * 2 ** failures) * (0.5 + random / 2);
+}
+
+/** Reads a stream of events for as long as the session lives that is held when it begins, over as many connections as it takes. */
+export class StreamWatch {
+  private readonly login: string | null;
+  private readonly unsubscribe: () => void;
+  private isOver = false;
+  private failures = 0;
+  private firstPauseMs = FIRST_PAUSE_MS;
+  private lastEventId: string;
+  private state: WatchState | null = null;
+  private hasAskedAtOnce = false;
+  private connection: AbortController | null = null;
+  private wake: () => void = () => undefined;
+
+  constructor(
+    private readonly fetch: (url: string | URL, init: RequestInit) => Promise<Response>,
+    private readonly keeper: TokenKeeper,
+    private readonly url: string | URL,
+    private readonly options: WatchOptions,
+    private readonly onStop: () => void,
+  ) {
+    checkOptions(options);
+    this.lastEventId = options.lastEventId ?? '';
+    this.login = keeper.current()?.login ?? null;
+    this.unsubscribe = keeper.subscribe(() => this.isOwn() || this.interrupt());
+    // Later, so that the caller knows how to stop before it hears anything.
+    void Promise.resolve().then(() => this.run());
+  }
+
+  readonly stop = (): void => {
+    this.isOver = true;
+    this.unsubscribe();
+    this.onStop();
+    this.interrupt();
+  };
+
+  private interrupt(): void {
+    this.connection?.abort();
+    this.wake();
+  }
+
+  private async run(): Promise<void> {
+    while (this.isOwn()) {
+      this.become('connecting');
+      const pauseMs = await this.connect();
+      if (pauseMs === null || !this.isOwn()) break;
+      if (pauseMs === 0) continue;
+      this.become('waiting');
+      await this.pause(pauseMs);
+    }
+    if (this.isOver) return;
+    this.become('stopped');
+    this.stop();
+  }
+
+  /** Whether the session is still held that it began with, by this tab or another. */
+  private isOwn(): boolean {
+    return !this.isOver && this.login !== null && this.keeper.current()?.login === this.login;
+  }
+
+  /** One connection, to its end. @returns how long to wait before the next one, in ms; null for no next one */
+  private async connect(): Promise<number | null> {
+    const connection = new AbortController();
+    const { signal } = connection;
+    this.connection = connection;
+    // Not left to fetch: Node forgets the signal of a request once the answer is there.
+    const aborted = new Promise<never>((_, reject) =>
+      signal.addEventListener('abort', () => reject(new Error('Lost.'))),
+    );
+    aborted.catch(() => undefined);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const heard = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => connection.abort(), this.options.silenceMs ?? 45_000);
+    };
+    heard();
+    let retryAfterMs = 0;
+    try {
+      const answer = this.fetch(this.url, this.init(signal));
+      answer.then(({ body }) => signal.aborted && discard(body)).catch(() => undefined);
+      const response = await Promise.race([answer, aborted]);
+      if (!response.ok) discard(response.body);
+      if (FINAL.has(response.status)) return null;
+      if (response.ok && (await this.read(response, heard, aborted)) && !this.hasAskedAtOnce) {
+        // The session is over, says the stream. The answer to another request says how, and has the client forget its tokens.
+        this.hasAskedAtOnce = true;
+        return 0;
+      }
+      retryAfterMs = Math.min(LONGEST_RETRY_AFTER_MS, 1000 * (Number(response.headers.get('retry-after')) || 0));
+    } catch {
+      // A connection that broke, or was silent for too long.
+    } finally {
+      clearTimeout(timer);
+      connection.abort();
+    }
+    return Math.max(retryAfterMs, backOff(this.failures++, this.firstPauseMs, Math.random()));
+  }
+
+  private init(signal: AbortSignal): RequestInit {
+    const headers: Record<string, string> = { Accept: 'text/event-stream' };
+    // A header takes bytes: those of UTF-8, as EventSource sends them.
+    if (this.lastEventId) headers['Last-Event-ID'] = String.fromCharCode(...new TextEncoder().encode(this.lastEventId));
+    return { headers, signal };
+  }
+
+  /** @returns whether the stream said `event: end` */
+  private async read({ body }: Response, heard: () => void, aborted: Promise<never>): Promise<boolean> {
+    if (!body) return this.giveUp();
+    this.become('live');
+    const parser = new EventStreamParser(this.lastEventId);
+    const decoder = new TextDecoder();
+    const reader = body.getReader();
+    const next = () => Promise.race([reader.read(), aborted]);
+    try {
+      for (let part = await next(); !part.done; part = await next()) {
+        heard();
+        this.failures = 0;
+        const events = parser.push(decoder.decode(part.value as Uint8Array, { stream: true }));
+        this.firstPauseMs = Math.max(MIN_PAUSE_MS, parser.retryMs ?? this.firstPauseMs);
+        for (const event of events) {
+          if (!this.isOwn()) return false;
+          this.lastEventId = event.id;
+          tell(() => this.options.onEvent(event));
+          if (event.event === 'end') return true;
+        }
+      }
+      return false;
+    } finally {
+      reader.cancel().catch(() => undefined);
+    }
+  }
+
+  /** A fetch that gives no streams gives none the next time. */
+  private giveUp(): false {
+    report(new TypeError(NO_STREAMS));
+    this.become('stopped');
+    this.stop();
+    return false;
+  }
+
+  private pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  private become(state: WatchState): void {
+    if (this.isOver || state === this.state) return;
+    this.state = state;
+    tell(() => this.options.onState?.(state));
+  }
+}
+
+/** @throws TypeError where the page's own fetch gives no streams */
+export function requireStreams(hasOwnFetch: boolean): void {
+  if (!hasOwnFetch && !('body' in Response.prototype)) throw new TypeError(NO_STREAMS);
+}
+
+function checkOptions(options: WatchOptions): void {
+  if (typeof options !== 'object' || options === null) throw new TypeError('The options of watch() must be an object.');
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.includes(name)) throw invalid(name, `is not known; known are ${KNOWN.join(', ')}`);
+  }
+  const { onEvent, onState, lastEventId, silenceMs = 1 } = options;
+  if (typeof onEvent !== 'function') throw invalid('onEvent', 'must be a function');
+  if (onState !== undefined && typeof onState !== 'function') throw invalid('onState', 'must be a function');
+  if (lastEventId !== undefined && !(typeof lastEventId === 'string' && /^[^\0\r\n]{0,1024}$/.test(lastEventId))) {
+    throw invalid('lastEventId', 'must be an id that a stream has sent');
+  }
+  if (typeof silenceMs !== 'number' || !(silenceMs > 0 && silenceMs <= LONGEST_SILENCE_MS)) {
+    throw invalid('silenceMs', 'must be a number of milliseconds, above 0 and at most 3,600,000');
+  }
+}
+
+function invalid(name: string, problem: string): TypeError {
+  return new TypeError(`The option "${name}" of watch() ${problem}.`);
+}
+
+/** An error of the application's own function does not end the stream. */
+function tell(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    report(error);
+  }
+}
