@@ -7,12 +7,12 @@ import { build } from 'esbuild';
 const PROGRAMS = { main: 'dist-sample/main.js', 'test-node': 'test/support/node.mjs' };
 const DRIVERS = /\/node_modules\/(?:@?libsql|@neon-rs|pg|mysql2|mariadb)\//;
 
-/** What code made for `require` expects to be there. */
-const REQUIRE = `import { createRequire as requireOf } from 'node:module';
-import { fileURLToPath as pathOf } from 'node:url';
-const require = requireOf(import.meta.url);
-const __filename = pathOf(import.meta.url);
-const __dirname = pathOf(new URL('.', import.meta.url));`;
+/** What code made for `require` expects to be there, under names that no file uses. */
+const REQUIRE = `import { createRequire as bannerRequireOf } from 'node:module';
+import { fileURLToPath as bannerPathOf } from 'node:url';
+const require = bannerRequireOf(import.meta.url);
+const __filename = bannerPathOf(import.meta.url);
+const __dirname = bannerPathOf(new URL('.', import.meta.url));`;
 
 process.chdir(new URL('..', import.meta.url).pathname);
 await build({
