@@ -138,7 +138,11 @@ export class LoginFlow {
     if (!beforeLogin) return;
     // A copy: what the hook does to it must not get into the record unchecked.
     const attempt = structuredClone({ ...input, userId, impersonator: impersonation?.by ?? null });
-    const answer = await withDeadline(Promise.resolve(attempt).then(beforeLogin), loginBudgetMs);
+    const late = () => {
+      const cause = new Error(`hooks.beforeLogin did not answer within ${loginBudgetMs} ms`);
+      return new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
+    };
+    const answer = await withDeadline(Promise.resolve(attempt).then(beforeLogin), loginBudgetMs, late);
     if (answer === false) throw new SessionError('FORBIDDEN');
   }
 

@@ -44,3 +44,10 @@ export const defaultMessages: Readonly<Record<SessionErrorCode, string>> = {
   ARGUMENT_INVALID: 'A value is not valid.',
   CONFIGURATION_INVALID: 'The configuration is not valid.',
 };
+
+/** In place of those above where the token is a refresh token. */
+export const refreshMessages: Readonly<Partial<Record<SessionErrorCode, string>>> = {
+  TOKEN_MALFORMED: 'This is no refresh token. Send what the login or the last refresh returned.',
+  TOKEN_INVALID: 'The refresh token is not known. Log in again.',
+  TOKEN_EXPIRED: 'The refresh token has expired. Log in again.',
+};

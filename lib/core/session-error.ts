@@ -1,4 +1,4 @@
-import { type SessionErrorCode, defaultMessages } from './messages.js';
+import { type SessionErrorCode, defaultMessages, refreshMessages } from './messages.js';
 import type { Refusal } from './verification.js';
 
 /**
@@ -28,16 +28,19 @@ export class EndPendingError extends SessionError {
   }
 }
 
-/** A token that was presented for something else than a request, such as a refresh, is refused; see Refusal for why. */
+/** A refresh token is refused; see Refusal for why. */
 export class TokenRefusedError extends SessionError {
   constructor(readonly refusal: Refusal) {
-    super(refusal.reason);
+    super(refusal.reason, refreshMessages[refusal.reason]);
   }
 }
 
+/** An argument of a call that the application made: its own mistake, unless it passed on what a client sent. */
+export class ArgumentError extends SessionError {}
+
 /** The argument `name` is refused, because it `problem`. */
 export function invalidArgument(name: string, problem: string): SessionError {
-  return new SessionError('ARGUMENT_INVALID', `${name} ${problem}.`);
+  return new ArgumentError('ARGUMENT_INVALID', `${name} ${problem}.`);
 }
 
 /** The option `name` stops the boot, because it `problem`. */

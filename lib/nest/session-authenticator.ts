@@ -1,6 +1,5 @@
-import { Logger } from '@nestjs/common';
 import { clientAddress } from '../core/ip-key.js';
-import type { SessionErrorCode } from '../core/messages.js';
+import { type SessionErrorCode, defaultMessages, refreshMessages } from '../core/messages.js';
 import type { Session } from '../core/session.js';
 import type { TokenService } from '../core/token-service.js';
 import type { TokenUse } from '../core/token-use.js';
@@ -9,7 +8,7 @@ import type { RenewedToken, Verification } from '../core/verification.js';
 import type { Verifier } from '../core/verifier.js';
 import { readBearerCredential } from './bearer-credential.js';
 import { AuthenticatedSession, type CurrentSessionUser, type GuardedRequest, userOf } from './current-session.js';
-import { describeError } from './describe-error.js';
+import { ErrorReport } from './error-report.js';
 import { type HttpAnswer, answerFor, endDetails } from './http-answer.js';
 import { RequestBatch } from './request-batch.js';
 import { type RouteRules, brokenRule } from './route-rules.js';
@@ -39,8 +38,6 @@ export interface TokenVerification {
   readonly result: Verification;
 }
 
-const REPORT_EVERY_MS = 5000;
-
 const SCHEME = 'Bearer ';
 
 /**
@@ -48,8 +45,6 @@ const SCHEME = 'Bearer ';
  * in which two modules must not meet.
  */
 export class SessionAuthenticator {
-  private readonly logger = new Logger('SessionModule');
-  private reportedAt = -Infinity;
   /** The user of each session, made once. */
   private readonly users = new WeakMap<Session, CurrentSessionUser>();
   private readonly noActivityHeader: string | false;
@@ -57,6 +52,7 @@ export class SessionAuthenticator {
   private readonly messages: Readonly<Record<SessionErrorCode, string>>;
   readonly headers: Required<HeaderOptions>;
   readonly batch = new RequestBatch();
+  readonly reports = new ErrorReport();
 
   constructor(
     readonly strategyName: string,
@@ -125,7 +121,7 @@ export class SessionAuthenticator {
     const before = verified?.token === token ? verified : null;
     const result = before?.result ?? (await this.tokens.verify(token, this.useOf(request, rules)));
     if (result.status === 'UNKNOWN') {
-      this.reportUnknown(result.cause);
+      this.reports.unavailable(result.cause);
       return this.answer('SESSION_STORE_UNAVAILABLE');
     }
     if (result.status === 'INVALID') return this.answer(result.reason, endDetails(result));
@@ -146,6 +142,12 @@ export class SessionAuthenticator {
     message = this.messages[code],
   ): HttpAnswer {
     return answerFor(code, message, this.realm, details);
+  }
+
+  /** The text for a refused refresh token, unless the application has one of its own for the code. */
+  refreshMessage(code: SessionErrorCode): string {
+    const own = this.messages[code];
+    return own === defaultMessages[code] ? (refreshMessages[code] ?? own) : own;
   }
 
   private acceptKnown(request: GuardedRequest, rules: RouteRules, known: VerifiedToken): AuthenticatedSession {
@@ -184,14 +186,6 @@ export class SessionAuthenticator {
 
   private countsAsUse(request: GuardedRequest, { activity }: AuthenticationAttempt['rules']): boolean {
     return activity && !this.saysNoActivity(request);
-  }
-
-  /** An outage makes every request fail alike; one line in some seconds is enough. */
-  private reportUnknown(cause: unknown): void {
-    const now = performance.now();
-    if (now - this.reportedAt < REPORT_EVERY_MS) return;
-    this.reportedAt = now;
-    this.logger.warn(`Requests are answered with 503: ${describeError(cause)}`);
   }
 
   private saysNoActivity({ headers }: GuardedRequest): boolean {

@@ -17,9 +17,8 @@ export class SessionErrorFilter extends BaseExceptionFilter {
 
   override catch(error: SessionError, host: ArgumentsHost): Observable<never> | void {
     const details = detailsOf(error);
-    // What is wrong with an argument is in the message of the error; all other texts the application may replace.
-    const message = error.code === 'ARGUMENT_INVALID' ? error.message : undefined;
-    const { exception, headers } = this.authenticator.answer(error.code, details, message);
+    const { exception, headers } = this.authenticator.answer(error.code, details, this.messageOf(error));
+    this.authenticator.reports.answered(error);
     // A filter that throws leaves the caller of a microservice without an answer.
     if (host.getType() === 'rpc') {
       return throwError(() => ({ status: 'error', message: exception.message, errorCode: error.code, ...details }));
@@ -27,6 +26,12 @@ export class SessionErrorFilter extends BaseExceptionFilter {
     if (host.getType() !== 'http') throw error;
     setHeaders(host.switchToHttp().getResponse(), headers);
     super.catch(exception, host);
+  }
+
+  /** What is wrong with an argument is in the message of the error; all other texts the application may replace. */
+  private messageOf(error: SessionError): string | undefined {
+    if (error.code === 'ARGUMENT_INVALID') return error.message;
+    return error instanceof TokenRefusedError ? this.authenticator.refreshMessage(error.code) : undefined;
   }
 }
 

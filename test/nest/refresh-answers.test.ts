@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Body, Controller, Get, Post, UseGuards } from '@nestjs/common';
 import { AuthGuard, CurrentSession, SessionModule, TokenService, accessAndRefresh } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { defaultMessages } from '../../lib/core/messages.js';
+import { defaultMessages, refreshMessages } from '../../lib/core/messages.js';
 import { type HttpApp, type RawAnswer, adapters, sessionOptions, startApp } from './http-app.js';
 
 const MINUTE = 60_000;
@@ -48,9 +48,10 @@ describe.each(adapters)('the answer to a refresh on $name', (kind) => {
   const refused = (code: 'SESSION_REPLACED' | 'REFRESH_REUSED' | 'TOKEN_INVALID' | 'TOKEN_EXPIRED') => ({
     statusCode: 401,
     error: 'Unauthorized',
-    message: defaultMessages[code],
+    message: messageOf(code),
     errorCode: code,
   });
+  const messageOf = (code: keyof typeof defaultMessages) => refreshMessages[code] ?? defaultMessages[code];
 
   const challengeOf = ({ headers }: RawAnswer) => headers['www-authenticate'];
 
@@ -91,10 +92,47 @@ describe.each(adapters)('the answer to a refresh on $name', (kind) => {
     const { accessToken, refreshToken } = await server.tokens.login('alice');
     expect((await refresh(accessToken)).json).toEqual(refused('TOKEN_INVALID'));
     expect((await refresh('ses_rt_nonsense')).json).toEqual(refused('TOKEN_INVALID'));
-    expect((await server.sendWith(refreshToken!)).json).toEqual(refused('TOKEN_INVALID'));
+    const asAccess = { ...refused('TOKEN_INVALID'), message: defaultMessages.TOKEN_INVALID };
+    expect((await server.sendWith(refreshToken!)).json).toEqual(asAccess);
     for (const nonsense of [undefined, null, '', 5, {}, [refreshToken]]) {
       expect((await refresh(nonsense)).json).toMatchObject({ statusCode: 400, errorCode: 'TOKEN_MALFORMED' });
     }
+  });
+
+  it('names the refresh token, in the body and in the challenge, and in the error itself', async () => {
+    const { refreshToken } = await server.tokens.login('alice');
+    const codes = new Map<unknown, string>([
+      [7, 'TOKEN_MALFORMED'],
+      ['ses_rt_nonsense', 'TOKEN_INVALID'],
+    ]);
+    clock.advance(60 * 24 * 60 * MINUTE);
+    codes.set(refreshToken, String((await refresh(refreshToken)).json.errorCode));
+    for (const [token, code] of codes) {
+      const answer = await refresh(token);
+      expect(answer.json).toMatchObject({ errorCode: code });
+      const description = /error_description="([^"]*)"/.exec(challengeOf(answer)!)?.[1];
+      expect(description).toBe(answer.json.message);
+      expect(answer.json.message).not.toMatch(/access token|Authorization/);
+      await expect(server.tokens.refresh(token as string)).rejects.toThrow(description!);
+    }
+    for (const message of Object.values(refreshMessages)) expect(message).toContain('refresh token');
+  });
+
+  it('has the text that the application has for the code', async () => {
+    const texts = { TOKEN_INVALID: 'Bitte neu anmelden.' };
+    const own = await startApp(kind, {
+      imports: [SessionModule.forRoot(sessionOptions({ messages: texts, tokens: accessAndRefresh() }))],
+      controllers: [TokenController],
+    });
+    const body = JSON.stringify({ refreshToken: 'ses_rt_nonsense' });
+    const answer = await own.send({
+      method: 'POST',
+      path: '/refresh',
+      lines: ['Content-Type: application/json'],
+      body,
+    });
+    expect(answer.json).toMatchObject({ message: texts.TOKEN_INVALID });
+    await own.close();
   });
 
   it('asks a client to wait that refreshes without end', async () => {
