@@ -1,20 +1,17 @@
-import { Body, Delete, Get, Headers, HttpCode, Inject, Ip, Param, Post, Query } from '@nestjs/common';
-import type { Duration } from '../core/duration.js';
+import { Delete, Get, Headers, HttpCode, Inject, Ip, Param, Post } from '@nestjs/common';
 import { SessionError, invalidArgument } from '../core/session-error.js';
 import { TokenService } from '../core/token-service.js';
 import { canonicalUserId } from '../core/user-key.js';
 import { toBanItem } from './admin-items.js';
 import { ADMIN_OPTIONS, NeedsRight } from './admin.guard.js';
 import type { ResolvedAdminOptions } from './admin-options.js';
-import { readReason, readUserSessionsQuery } from './admin-requests.js';
+import { readBan, readImpersonation, readReason, readService, readUserSessionsQuery } from './admin-requests.js';
 import { AdminRoutes } from './admin-route.js';
-import { OnlineUsersService } from './online-users.service.js';
+import { OnlineUsersService, type UserSessionsQuery } from './online-users.service.js';
 import { CurrentOperator, type KnownOperator } from './operator.js';
 import { PastSessions } from './past-sessions.js';
-import { RequestInput } from './request-input.js';
+import { BodyFields, QueryFields } from './request-input.js';
 import { UserDirectory } from './user-directory.js';
-
-const MAX_SERVICE = 64;
 
 /** One user, and what an operator does to the account as a whole. */
 @AdminRoutes('users/:userId')
@@ -40,14 +37,22 @@ export class AccountsController {
   }
 
   @Get('sessions')
-  async sessions(@Param('userId') userId: string, @Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
-    return this.past.show(await this.online.userSessions(userId, readUserSessionsQuery(query)), operator);
+  async sessions(
+    @Param('userId') userId: string,
+    @QueryFields(readUserSessionsQuery) query: UserSessionsQuery,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
+    return this.past.show(await this.online.userSessions(userId, query), operator);
   }
 
   @Delete('sessions')
   @NeedsRight('kick')
-  async kick(@Param('userId') userId: string, @Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
-    return { ended: await this.online.kickUser(userId, operator.userId, readReason(new RequestInput(query))) };
+  async kick(
+    @Param('userId') userId: string,
+    @QueryFields(readReason) reason: string | undefined,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
+    return { ended: await this.online.kickUser(userId, operator.userId, reason) };
   }
 
   /** Those that are in force. */
@@ -60,16 +65,14 @@ export class AccountsController {
   @Post('ban')
   @HttpCode(200)
   @NeedsRight('ban')
-  async ban(@Param('userId') userId: string, @Body() body: unknown, @CurrentOperator() operator: KnownOperator) {
-    const input = new RequestInput(body);
-    const until = input.time('until');
-    if (until !== undefined && until <= this.tokens.now()) throw invalidArgument('until', 'must be in the future');
-    const ban = {
-      until,
-      reason: readReason(input),
-      service: input.text('service', MAX_SERVICE),
-      level: input.integer('level'),
-    };
+  async ban(
+    @Param('userId') userId: string,
+    @BodyFields(readBan) ban: ReturnType<typeof readBan>,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
+    if (ban.until !== undefined && ban.until <= this.tokens.now()) {
+      throw invalidArgument('until', 'must be in the future');
+    }
     const { ended } = await this.tokens.ban(await this.users.known(userId), { ...ban, by: operator.userId });
     return { ended };
   }
@@ -77,8 +80,11 @@ export class AccountsController {
   /** Also for a user who is not there any more. */
   @Delete('ban')
   @NeedsRight('ban')
-  async liftBan(@Param('userId') userId: string, @Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
-    const service = new RequestInput(query).text('service', MAX_SERVICE);
+  async liftBan(
+    @Param('userId') userId: string,
+    @QueryFields(readService) service: string | undefined,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
     return { lifted: await this.tokens.liftBan(userId, { service, by: operator.userId }) };
   }
 
@@ -88,13 +94,11 @@ export class AccountsController {
   @NeedsRight('impersonate')
   async impersonate(
     @Param('userId') userId: string,
-    @Body() body: unknown,
+    @BodyFields(readImpersonation) wish: ReturnType<typeof readImpersonation>,
     @CurrentOperator() operator: KnownOperator,
     @Ip() ip: string,
     @Headers('user-agent') userAgent: string | undefined,
   ) {
-    const input = new RequestInput(body);
-    const wish = { reason: readReason(input), for: input.text('for', 16) as Duration | undefined };
     const id = await this.users.known(userId);
     const allowed = await this.options.impersonate!(id, operator);
     if (!allowed) throw new SessionError('FORBIDDEN');

@@ -50,8 +50,10 @@ export interface EventCriteria {
 
 /** @throws SessionError ARGUMENT_INVALID */
 export function onlineFilter(realm: string, criteria: OnlineCriteria): OnlineFilter {
+  const { addresses = true } = criteria;
+  if (typeof addresses !== 'boolean') throw invalidArgument('addresses', 'must be true or false');
   const prefix = optionalText(criteria.q, 'q', 128);
-  const prefixIp = prefix === null || criteria.addresses === false ? null : ipRange(prefix);
+  const prefixIp = prefix === null || !addresses ? null : ipRange(prefix);
   const ip = networkOf(criteria.ip);
   const deviceType = optionalText(criteria.deviceType, 'deviceType', 32)?.toLowerCase() ?? null;
   const loginMethod = optionalText(criteria.loginMethod, 'loginMethod', 32)?.toLowerCase() ?? null;

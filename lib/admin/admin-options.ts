@@ -1,5 +1,6 @@
 import type { CanActivate, Type } from '@nestjs/common';
 import { type Duration, parseDuration } from '../core/duration.js';
+import { type FieldsOf, checkOptions } from '../core/known-fields.js';
 import { invalidOption } from '../core/session-error.js';
 import type { Claims, Session } from '../core/session.js';
 
@@ -76,9 +77,19 @@ export interface ResolvedAdminOptions extends Omit<SessionAdminOptions, 'require
   readonly console: ConsoleOptions | null;
 }
 
+const KNOWN: FieldsOf<SessionAdminOptions> = {
+  authorize: true,
+  guards: true,
+  describeUsers: true,
+  requireFresh: true,
+  impersonate: true,
+  console: true,
+};
+
 /** @throws SessionError CONFIGURATION_INVALID, which stops the boot */
 export function resolveAdminOptions(given: SessionAdminOptions | undefined): ResolvedAdminOptions {
   const options = given ?? {};
+  ofThisModule(() => checkOptions(options, '', KNOWN));
   const { authorize, guards = [], describeUsers, impersonate, requireFresh } = options;
   for (const [name, value] of Object.entries({ authorize, describeUsers, impersonate })) {
     if (value !== undefined && typeof value !== 'function') throw invalidAdminOption(name, 'must be a function');
@@ -101,9 +112,17 @@ export function resolveAdminOptions(given: SessionAdminOptions | undefined): Res
 }
 
 const CONSOLE_URLS = ['login', 'refresh', 'logout', 'confirm'] as const;
+const CONSOLE_KNOWN: FieldsOf<ConsoleOptions> = {
+  login: true,
+  refresh: true,
+  logout: true,
+  confirm: true,
+  title: true,
+};
 
 function consoleOptions(given: SessionAdminOptions['console']): ConsoleOptions | null {
   if (given === undefined || given === false) return null;
+  ofThisModule(() => checkOptions(given, 'console.', CONSOLE_KNOWN));
   for (const name of CONSOLE_URLS) {
     const url = given[name];
     if (url === undefined && name !== 'login') continue;
@@ -125,7 +144,18 @@ export function checkPath(path: unknown): string {
   return path;
 }
 
-function invalidAdminOption(name: string, problem: string) {
-  const error = invalidOption(name, problem);
+function invalidAdminOption(name: string, problem: string): Error {
+  return renamed(invalidOption(name, problem));
+}
+
+function ofThisModule(check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw renamed(error as Error);
+  }
+}
+
+function renamed(error: Error): Error {
   return Object.assign(error, { message: error.message.replace('SessionModule', 'SessionAdminModule') });
 }

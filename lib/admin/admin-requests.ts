@@ -1,16 +1,23 @@
+import type { Duration } from '../core/duration.js';
 import { END_REASONS } from '../core/end-reason.js';
+import { invalidArgument } from '../core/session-error.js';
 import { SESSION_EVENT_TYPES } from '../core/session-event.js';
-import type { EventsQuery, EndedSessionsQuery, OnlineQuery, UserSessionsQuery } from './online-users.service.js';
-import type { OnlineCriteria } from './admin-filters.js';
+import { sessionIdOf } from '../core/token-codec.js';
+import { type OnlineCriteria, networkOf } from './admin-filters.js';
+import type { KickSelection } from './bulk-kick.js';
 import type { PageQuery } from './cursor.js';
-import { RequestInput } from './request-input.js';
+import type { ExportFormat } from './list-export.js';
+import type { EndedSessionsQuery, EventsQuery, OnlineQuery, UserSessionsQuery } from './online-users.service.js';
+import { type RequestInput, readInput } from './request-input.js';
 
 const MAX_USER_ID = 1024;
+const MAX_SERVICE = 64;
+const MAX_HOURS = 168;
 
 /** Queries are text; these make what OnlineUsersService takes of them. Ranges it checks itself. */
-export function readOnlineCriteria(input: RequestInput): OnlineCriteria {
+function readOnlineCriteria(input: RequestInput): OnlineCriteria {
   return {
-    q: input.text('q', 128),
+    q: input.textOrEmpty('q', 128),
     userId: input.text('userId', MAX_USER_ID),
     ip: input.text('ip', 64),
     deviceType: input.text('deviceType', 32),
@@ -22,23 +29,29 @@ export function readOnlineCriteria(input: RequestInput): OnlineCriteria {
   };
 }
 
-export function readOnlineQuery(query: unknown): OnlineQuery & { readonly groupBy: 'user' | undefined } {
-  const input = new RequestInput(query);
+/** A list by user has fewer criteria, and no order but one. */
+export function readOnlineQuery(input: RequestInput): OnlineQuery & { readonly groupBy: 'user' | undefined } {
+  const groupBy = input.choice('groupBy', ['user']);
+  if (groupBy) {
+    return { groupBy, ...readPage(input), q: input.textOrEmpty('q', 128), userId: input.text('userId', MAX_USER_ID) };
+  }
   return {
+    groupBy,
     ...readPage(input),
     ...readOnlineCriteria(input),
     sort: input.choice('sort', ['lastSeen', 'login', 'user']),
-    groupBy: input.choice('groupBy', ['user']),
   };
 }
 
-export function readUserSessionsQuery(query: unknown): UserSessionsQuery {
-  const input = new RequestInput(query);
+export function readOnlineExport(input: RequestInput) {
+  return { criteria: readOnlineCriteria(input), format: readFormat(input) };
+}
+
+export function readUserSessionsQuery(input: RequestInput): UserSessionsQuery {
   return { ...readPage(input), ended: input.flag('ended') };
 }
 
-export function readEndedSessionsQuery(query: unknown): EndedSessionsQuery {
-  const input = new RequestInput(query);
+export function readEndedSessionsQuery(input: RequestInput): EndedSessionsQuery {
   return {
     ...readPage(input),
     userId: input.text('userId', MAX_USER_ID),
@@ -48,12 +61,18 @@ export function readEndedSessionsQuery(query: unknown): EndedSessionsQuery {
   };
 }
 
-export function readEventsQuery(query: unknown): EventsQuery {
-  const input = new RequestInput(query);
+export function readEventsQuery(input: RequestInput): EventsQuery {
+  return { ...readPage(input), ...readEventCriteria(input) };
+}
+
+export function readEventsExport(input: RequestInput) {
+  return { criteria: readEventCriteria(input), format: readFormat(input) };
+}
+
+function readEventCriteria(input: RequestInput) {
   return {
-    ...readPage(input),
     userId: input.text('userId', MAX_USER_ID),
-    sessionId: input.text('sessionId', 64),
+    sessionId: readSessionId(input),
     ip: input.text('ip', 45),
     type: input.choice('type', SESSION_EVENT_TYPES),
     from: input.time('from'),
@@ -61,11 +80,92 @@ export function readEventsQuery(query: unknown): EventsQuery {
   };
 }
 
-/** Why an operator does something. */
-export function readReason(input: RequestInput): string | undefined {
-  return input.text('reason', 255);
+function readFormat(input: RequestInput): ExportFormat {
+  return input.choice('format', ['csv', 'ndjson']) ?? 'csv';
 }
 
-export function readPage(input: RequestInput): PageQuery {
-  return { limit: input.integer('limit'), cursor: input.text('cursor', 1024) };
+/** Sightings of one session, of one user, or of an address or a network at some time. */
+export function readSightingsQuery(input: RequestInput) {
+  const page = readPage(input);
+  const sessionId = readSessionId(input);
+  const userId = input.text('userId', MAX_USER_ID);
+  const range = networkOf(input.text('ip', 64));
+  if ([sessionId, userId, range ?? undefined].filter((one) => one !== undefined).length !== 1) {
+    throw invalidArgument('ip', 'or sessionId or userId must be given, and only one of them');
+  }
+  if (range) {
+    const at = input.time('at');
+    const times = at === undefined ? { from: input.time('from'), to: input.time('to') } : { from: at, to: at + 1 };
+    return { page, range, times };
+  }
+  return { page, sessionId, userId };
+}
+
+export function readFailedLoginsQuery(input: RequestInput) {
+  const hours = input.integer('hours') ?? 24;
+  if (hours < 1 || hours > MAX_HOURS) throw invalidArgument('hours', `must be a whole number from 1 to ${MAX_HOURS}`);
+  return { hours, by: input.choice('by', ['user', 'ip']) ?? 'user' };
+}
+
+export function readStatsRange(input: RequestInput) {
+  return input.choice('range', ['24h', '30d']) ?? '24h';
+}
+
+/** What a kick of many asks for. */
+export interface KickRequest {
+  readonly selection: KickSelection;
+  readonly reason: string | undefined;
+  readonly dryRun: boolean;
+}
+
+export function readKick(input: RequestInput): KickRequest {
+  return { selection: readSelection(input), reason: readReason(input), dryRun: input.flag('dryRun') };
+}
+
+function readSelection(input: RequestInput): KickSelection {
+  const [sessionIds, filter] = [input.value('sessionIds'), input.value('filter')];
+  if ((sessionIds === undefined) === (filter === undefined)) {
+    throw invalidArgument('sessionIds', 'or filter must be given, and not both');
+  }
+  if (sessionIds !== undefined) return { sessionIds: sessionIds as string[] };
+  return readInput(filter, 'filter', (fields) => {
+    const criteria = readOnlineCriteria(fields);
+    const isEmpty = Object.values(criteria).every((value) => value === undefined);
+    // So that a filter that was lost on the way ends nobody's session.
+    if (isEmpty !== fields.flag('all')) {
+      throw invalidArgument('filter', 'must have a condition, or be { "all": true } and nothing else');
+    }
+    return { filter: criteria };
+  });
+}
+
+export function readBan(input: RequestInput) {
+  return {
+    until: input.time('until'),
+    reason: readReason(input),
+    service: readService(input),
+    level: input.integer('level'),
+  };
+}
+
+export function readImpersonation(input: RequestInput) {
+  return { reason: readReason(input), for: input.text('for', 16) as Duration | undefined };
+}
+
+export function readService(input: RequestInput): string | undefined {
+  return input.text('service', MAX_SERVICE);
+}
+
+/** Why an operator does something. */
+export function readReason(input: RequestInput): string | undefined {
+  return input.textOrEmpty('reason', 255);
+}
+
+function readSessionId(input: RequestInput): string | undefined {
+  const id = input.text('sessionId', 64);
+  return id === undefined ? undefined : sessionIdOf(id, 'sessionId');
+}
+
+function readPage(input: RequestInput): PageQuery {
+  return { limit: input.integer('limit'), cursor: input.textOrEmpty('cursor', 1024) };
 }

@@ -1,14 +1,14 @@
 import { Controller, UseGuards, UseInterceptors, applyDecorators } from '@nestjs/common';
 import { AuthGuard } from '../nest/auth.guard.js';
 import { AdminGuard } from './admin.guard.js';
-import { ClientInputInterceptor } from './client-input.interceptor.js';
+import { StrictInput } from '../nest/route-input.js';
 import { NoStoreInterceptor } from './no-store.interceptor.js';
 
-/** A controller of JSON routes: a good token, then the rights of an operator, and no copy of any answer. */
+/** A controller of JSON routes: a good token, then the rights of an operator, no field that is not known, and no copy of any answer. */
 export function AdminRoutes(path = ''): ClassDecorator {
   return applyDecorators(
     Controller(path),
     UseGuards(AuthGuard, AdminGuard),
-    UseInterceptors(NoStoreInterceptor, ClientInputInterceptor),
+    UseInterceptors(NoStoreInterceptor, StrictInput),
   );
 }

@@ -1,9 +1,10 @@
-import { Get, Query } from '@nestjs/common';
+import { Get } from '@nestjs/common';
 import { toEventItem } from './admin-items.js';
 import { readEventsQuery } from './admin-requests.js';
 import { AdminRoutes } from './admin-route.js';
-import { OnlineUsersService } from './online-users.service.js';
+import { type EventsQuery, OnlineUsersService } from './online-users.service.js';
 import { CurrentOperator, type KnownOperator } from './operator.js';
+import { QueryFields } from './request-input.js';
 import { UserDirectory } from './user-directory.js';
 import { forbidAddresses } from './within-rights.js';
 
@@ -16,8 +17,7 @@ export class EventsController {
   ) {}
 
   @Get()
-  async list(@Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
-    const wanted = readEventsQuery(query);
+  async list(@QueryFields(readEventsQuery) wanted: EventsQuery, @CurrentOperator() operator: KnownOperator) {
     forbidAddresses(operator, wanted.ip);
     const { items, ...page } = await this.online.events(wanted);
     const users = await this.users.describe(items.flatMap(({ userId }) => userId ?? []));

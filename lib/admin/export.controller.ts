@@ -1,17 +1,17 @@
 import { Readable } from 'node:stream';
-import { Get, Query, StreamableFile } from '@nestjs/common';
+import { Get, StreamableFile } from '@nestjs/common';
 import { OperatorAudit } from '../database/operator-audit.js';
 import { type EventItem, type SessionItem, toEventItem, toSessionItem } from './admin-items.js';
 import { NeedsRight } from './admin.guard.js';
-import { readEventsQuery, readOnlineQuery } from './admin-requests.js';
+import { readEventsExport, readOnlineExport } from './admin-requests.js';
 import { AdminRoutes } from './admin-route.js';
 import { auditedFilter } from './audited-filter.js';
 import type { Page } from './cursor.js';
-import { EXPORT_TYPES, exportText } from './list-export.js';
+import { EXPORT_TYPES, type ExportFormat, exportText } from './list-export.js';
 import { MAX_PAGE } from './page-limit.js';
 import { OnlineUsersService } from './online-users.service.js';
 import { CurrentOperator, type KnownOperator } from './operator.js';
-import { RequestInput } from './request-input.js';
+import { QueryFields } from './request-input.js';
 import { UserDirectory } from './user-directory.js';
 import { forbidAddresses, withinRights } from './within-rights.js';
 
@@ -59,19 +59,24 @@ export class ExportController {
 
   @Get('online-users/export')
   @NeedsRight('export')
-  async sessions(@Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
-    const wanted = withinRights(operator, readOnlineQuery(query));
+  async sessions(
+    @QueryFields(readOnlineExport) { criteria, format }: ReturnType<typeof readOnlineExport>,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
+    const wanted = withinRights(operator, criteria);
     const portions = this.portions(this.online.pages({ ...wanted, limit: MAX_PAGE }), operator, toSessionItem);
-    return this.file('online-users', query, wanted, operator, SESSION_COLUMNS, portions);
+    return this.file('online-users', format, wanted, operator, SESSION_COLUMNS, portions);
   }
 
   @Get('events/export')
   @NeedsRight('export')
-  async events(@Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
-    const wanted = readEventsQuery(query);
+  async events(
+    @QueryFields(readEventsExport) { criteria: wanted, format }: ReturnType<typeof readEventsExport>,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
     forbidAddresses(operator, wanted.ip);
     const pages = pagesOf((cursor) => this.online.events({ ...wanted, limit: MAX_PAGE, cursor }));
-    return this.file('events', query, wanted, operator, EVENT_COLUMNS, this.portions(pages, operator, toEventItem));
+    return this.file('events', format, wanted, operator, EVENT_COLUMNS, this.portions(pages, operator, toEventItem));
   }
 
   private async *portions<T extends { readonly userId: string | null }, I>(
@@ -88,14 +93,12 @@ export class ExportController {
   /** Written down before the first byte is sent: the download may be broken off after any. */
   private async file<T extends object>(
     list: string,
-    query: unknown,
+    format: ExportFormat,
     wanted: object,
     { userId }: KnownOperator,
     columns: readonly (keyof T & string)[],
     portions: AsyncIterable<readonly T[]>,
   ): Promise<StreamableFile> {
-    const input = new RequestInput(query);
-    const format = input.choice('format', ['csv', 'ndjson']) ?? 'csv';
     const detail = { list, format, filter: auditedFilter(wanted) };
     await this.audit.record({ type: 'EXPORTED', by: userId, detail });
     return new StreamableFile(Readable.from(exportText(format, columns, portions)), {

@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream';
-import { Body, HttpCode, Post, StreamableFile } from '@nestjs/common';
-import { SessionError, invalidArgument } from '../core/session-error.js';
+import { HttpCode, Post, StreamableFile } from '@nestjs/common';
+import { SessionError } from '../core/session-error.js';
 import { NeedsRight } from './admin.guard.js';
-import { readOnlineCriteria, readReason } from './admin-requests.js';
+import { type KickRequest, readKick } from './admin-requests.js';
 import { AdminRoutes } from './admin-route.js';
-import { BulkKick, type KickOrder, type KickSelection, NOTHING_DONE } from './bulk-kick.js';
+import { BulkKick, type KickOrder, NOTHING_DONE } from './bulk-kick.js';
 import { CurrentOperator, type KnownOperator } from './operator.js';
-import { RequestInput } from './request-input.js';
+import { BodyFields } from './request-input.js';
 import { withinRights } from './within-rights.js';
 
 @AdminRoutes('kick')
@@ -20,11 +20,10 @@ export class KickController {
   @Post()
   @HttpCode(200)
   @NeedsRight('kick')
-  async kick(@Body() body: unknown, @CurrentOperator() operator: KnownOperator) {
-    const input = new RequestInput(body);
-    const order = readOrder(input, operator);
+  async kick(@BodyFields(readKick) { dryRun, ...request }: KickRequest, @CurrentOperator() operator: KnownOperator) {
+    const order = orderOf(request, operator);
     const matching = await this.bulk.count(order);
-    if (input.flag('dryRun')) return { matching };
+    if (dryRun) return { matching };
     const lines = new Readable({ read: () => undefined });
     const write = (line: object) => void (lines.destroyed || lines.push(`${JSON.stringify(line)}\n`));
     write({ matching });
@@ -43,26 +42,10 @@ export class KickController {
   }
 }
 
-/** @throws SessionError ARGUMENT_INVALID */
-function readOrder(input: RequestInput, operator: KnownOperator): KickOrder {
-  const selection = readSelection(input, operator);
-  return { selection, by: operator.userId, reason: readReason(input), except: operator.session.id };
-}
-
-function readSelection(input: RequestInput, operator: KnownOperator): KickSelection {
-  const [sessionIds, filter] = [input.value('sessionIds'), input.value('filter')];
-  if ((sessionIds === undefined) === (filter === undefined)) {
-    throw invalidArgument('sessionIds', 'or filter must be given, and not both');
-  }
-  if (sessionIds !== undefined) return { sessionIds: sessionIds as string[] };
-  const fields = new RequestInput(filter, 'filter');
-  const criteria = withinRights(operator, readOnlineCriteria(fields));
-  const isEmpty = Object.values({ ...criteria, addresses: undefined }).every((value) => value === undefined);
-  // So that a filter that was lost on the way ends nobody's session.
-  if (isEmpty !== fields.flag('all')) {
-    throw invalidArgument('filter', 'must have a condition, or be { "all": true } and nothing else');
-  }
-  return { filter: criteria };
+/** @throws SessionError FORBIDDEN for what the operator may not search by */
+function orderOf({ selection, reason }: Omit<KickRequest, 'dryRun'>, operator: KnownOperator): KickOrder {
+  const within = 'filter' in selection ? { filter: withinRights(operator, selection.filter) } : selection;
+  return { selection: within, by: operator.userId, reason, except: operator.session.id };
 }
 
 function messageOf(error: unknown): string {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { SessionEvent } from '../core/session-event.js';
 import { type Session, type SessionRecord, type SessionWithEnd, toSession } from '../core/session.js';
+import { type FieldsOf, checkFields } from '../core/known-fields.js';
 import { invalidArgument } from '../core/session-error.js';
 import { TokenService } from '../core/token-service.js';
 import { type AccountRef, type UserId, accountRef } from '../core/user-key.js';
@@ -45,6 +46,39 @@ export interface EndedSessionsQuery extends PageQuery, EndedCriteria {}
 
 export interface EventsQuery extends PageQuery, EventCriteria {}
 
+const PAGE: FieldsOf<PageQuery> = { limit: true, cursor: true };
+const CRITERIA: FieldsOf<OnlineCriteria> = {
+  q: true,
+  addresses: true,
+  userId: true,
+  ip: true,
+  deviceType: true,
+  loginMethod: true,
+  createdFrom: true,
+  createdTo: true,
+  seenFrom: true,
+  seenTo: true,
+};
+const ONLINE_FIELDS: FieldsOf<OnlineQuery> = { ...PAGE, ...CRITERIA, sort: true };
+const USERS_FIELDS: FieldsOf<OnlineUsersQuery> = { ...PAGE, q: true, addresses: true, userId: true };
+const USER_SESSIONS_FIELDS: FieldsOf<UserSessionsQuery> = { ...PAGE, ended: true };
+const ENDED_FIELDS: FieldsOf<EndedSessionsQuery> = {
+  ...PAGE,
+  userId: true,
+  reason: true,
+  endedFrom: true,
+  endedTo: true,
+};
+const EVENTS_FIELDS: FieldsOf<EventsQuery> = {
+  ...PAGE,
+  userId: true,
+  sessionId: true,
+  ip: true,
+  type: true,
+  from: true,
+  to: true,
+};
+
 /**
  * What operators need: who is online, on which device, since when; what happened; and to end any of it. Add it to the
  * `providers` of a module that imports SessionModule. It checks no rights: guard the routes that use it, or use
@@ -66,7 +100,8 @@ export class OnlineUsersService {
 
   /** The live sessions of all users. */
   async list(query: OnlineQuery = {}): Promise<OnlinePage> {
-    const sort = query.sort ?? 'lastSeen';
+    checkFields(query, 'query', ONLINE_FIELDS);
+    const { sort = 'lastSeen' } = query;
     if (typeof sort !== 'string' || !Object.hasOwn(ONLINE_ORDERS, sort))
       throw invalidArgument('sort', 'must be lastSeen, login or user');
     const portion = portionOf(query, ONLINE_ORDERS[sort]);
@@ -85,17 +120,21 @@ export class OnlineUsersService {
    * them: unlike `list`, it counts nothing.
    * @throws SessionError ARGUMENT_INVALID, before the first page
    */
-  pages({ limit, ...criteria }: OnlineCriteria & Pick<PageQuery, 'limit'> = {}): AsyncIterable<readonly Session[]> {
+  pages(query: OnlineCriteria & Pick<PageQuery, 'limit'> = {}): AsyncIterable<readonly Session[]> {
+    checkFields(query, 'query', { ...CRITERIA, limit: true });
+    const { limit, ...criteria } = query;
     return this.read(onlineFilter(this.realm, criteria), pageLimit(limit));
   }
 
   /** How many live sessions there are. */
   async count(criteria: OnlineCriteria = {}): Promise<Total> {
+    checkFields(criteria, 'criteria', CRITERIA);
     return this.counts.of(onlineFilter(this.realm, criteria));
   }
 
   /** The users who are online, by user id. */
   async listUsers(query: OnlineUsersQuery = {}): Promise<Page<OnlineUser>> {
+    checkFields(query, 'query', USERS_FIELDS);
     const portion = portionOf(query, USER_ORDER);
     const { q, addresses, userId } = query;
     const users = await this.online.users(onlineFilter(this.realm, { q, addresses, userId }), oneMore(portion));
@@ -104,13 +143,17 @@ export class OnlineUsersService {
 
   /** The sessions of one user, live or past, latest login first. */
   async userSessions(userId: UserId, query: UserSessionsQuery = {}): Promise<Page<SessionWithEnd>> {
+    checkFields(query, 'query', USER_SESSIONS_FIELDS);
+    const { ended = false } = query;
+    if (typeof ended !== 'boolean') throw invalidArgument('ended', 'must be true or false');
     const account = this.account(userId);
-    const status = query.ended ? 'ended' : 'live';
+    const status = ended ? 'ended' : 'live';
     return this.sessions(query, LOGIN_ORDER, (portion) => this.queries.sessionsOf(account, status, portion));
   }
 
   /** Past sessions of all users, latest end first. */
   async endedSessions(query: EndedSessionsQuery = {}): Promise<Page<SessionWithEnd>> {
+    checkFields(query, 'query', ENDED_FIELDS);
     const filter = endedFilter(this.realm, query);
     return this.sessions(query, ENDED_ORDER, (portion) => this.queries.ended(filter, portion));
   }
@@ -127,6 +170,7 @@ export class OnlineUsersService {
 
   /** The audit trail, latest first. */
   async events(query: EventsQuery = {}): Promise<Page<SessionEvent>> {
+    checkFields(query, 'query', EVENTS_FIELDS);
     const portion = portionOf(query, EVENT_ORDER);
     const events = await this.queries.events(eventFilter(this.realm, query), oneMore(portion));
     return pageOf(

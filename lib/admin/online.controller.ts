@@ -1,11 +1,11 @@
-import { Delete, Get, Param, Query } from '@nestjs/common';
+import { Delete, Get, Param } from '@nestjs/common';
 import { toOnlineUserItem, toSessionItem } from './admin-items.js';
 import { NeedsRight } from './admin.guard.js';
 import { readEndedSessionsQuery, readOnlineQuery, readReason } from './admin-requests.js';
 import { AdminRoutes } from './admin-route.js';
-import { OnlineUsersService } from './online-users.service.js';
+import { type EndedSessionsQuery, OnlineUsersService } from './online-users.service.js';
 import { CurrentOperator, type KnownOperator } from './operator.js';
-import { RequestInput } from './request-input.js';
+import { QueryFields } from './request-input.js';
 import { withinRights } from './within-rights.js';
 import { PastSessions } from './past-sessions.js';
 import { UserDirectory } from './user-directory.js';
@@ -37,8 +37,10 @@ export class OnlineController {
   }
 
   @Get('online-users')
-  async list(@Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
-    const { groupBy, ...asked } = readOnlineQuery(query);
+  async list(
+    @QueryFields(readOnlineQuery) { groupBy, ...asked }: ReturnType<typeof readOnlineQuery>,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
     const wanted = withinRights(operator, asked);
     if (groupBy) {
       const { items, ...page } = await this.online.listUsers(wanted);
@@ -51,13 +53,20 @@ export class OnlineController {
   }
 
   @Get('ended-sessions')
-  async ended(@Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
-    return this.past.show(await this.online.endedSessions(readEndedSessionsQuery(query)), operator);
+  async ended(
+    @QueryFields(readEndedSessionsQuery) query: EndedSessionsQuery,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
+    return this.past.show(await this.online.endedSessions(query), operator);
   }
 
   @Delete('sessions/:id')
   @NeedsRight('kick')
-  async kick(@Param('id') id: string, @Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
-    return { ended: await this.online.kickSession(id, operator.userId, readReason(new RequestInput(query))) };
+  async kick(
+    @Param('id') id: string,
+    @QueryFields(readReason) reason: string | undefined,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
+    return { ended: await this.online.kickSession(id, operator.userId, reason) };
   }
 }

@@ -1,6 +1,4 @@
-import { Get, Query } from '@nestjs/common';
-import { invalidArgument } from '../core/session-error.js';
-import { isSessionId } from '../core/token-codec.js';
+import { Get } from '@nestjs/common';
 import { accountRef } from '../core/user-key.js';
 import { FailedLoginQueries } from '../database/failed-login-queries.js';
 import type { Listed, Portion } from '../database/keyset.js';
@@ -8,18 +6,17 @@ import { SIGHTING_ORDER, type SightingItem, SightingQueries } from '../database/
 import { StatisticQueries } from '../database/statistic-queries.js';
 import { NoActivity } from '../nest/decorators.js';
 import { SessionRuntime } from '../nest/session-runtime.js';
-import { networkOf } from './admin-filters.js';
 import { toIso } from './admin-items.js';
-import { readPage } from './admin-requests.js';
+import { readFailedLoginsQuery, readSightingsQuery, readStatsRange } from './admin-requests.js';
 import { AdminRoutes } from './admin-route.js';
 import { oneMore, pageOf, portionOf } from './cursor.js';
 import { OnlineSummaries } from './online-summary.js';
 import { CurrentOperator, type KnownOperator } from './operator.js';
-import { RequestInput } from './request-input.js';
+import { QueryFields } from './request-input.js';
 import { UserDirectory } from './user-directory.js';
 import { forbidAddresses } from './within-rights.js';
 
-const MAX_HOURS = 168;
+type SightingsQuery = ReturnType<typeof readSightingsQuery>;
 
 /** What was noted beside the sessions: addresses, failed logins, statistics. */
 @AdminRoutes()
@@ -35,11 +32,13 @@ export class ReportsController {
 
   /** Which sessions were used from where, and when. */
   @Get('sightings')
-  async sightingList(@Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
+  async sightingList(
+    @QueryFields(readSightingsQuery) query: SightingsQuery,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
     forbidAddresses(operator, 'any');
-    const input = new RequestInput(query);
-    const portion = portionOf(readPage(input), SIGHTING_ORDER);
-    const rows = await this.find(input, oneMore(portion));
+    const portion = portionOf(query.page, SIGHTING_ORDER);
+    const rows = await this.find(query, oneMore(portion));
     const { items, ...page } = pageOf(rows, portion);
     const users = await this.users.describe(items.flatMap(({ userId }) => userId ?? []));
     return {
@@ -54,11 +53,11 @@ export class ReportsController {
   }
 
   @Get('failed-logins')
-  async failed(@Query() query: unknown, @CurrentOperator() operator: KnownOperator) {
-    const input = new RequestInput(query);
-    const hours = input.integer('hours') ?? 24;
-    if (hours < 1 || hours > MAX_HOURS) throw invalidArgument('hours', `must be a whole number from 1 to ${MAX_HOURS}`);
-    if (input.choice('by', ['user', 'ip']) === 'ip') {
+  async failed(
+    @QueryFields(readFailedLoginsQuery) { by, hours }: ReturnType<typeof readFailedLoginsQuery>,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
+    if (by === 'ip') {
       forbidAddresses(operator, 'any');
       const found = await this.failedLogins.byAddress(hours);
       return { items: found.map((item) => ({ ...item, lastAt: toIso(item.lastAt) })) };
@@ -76,8 +75,7 @@ export class ReportsController {
 
   @Get('stats')
   @NoActivity()
-  async stats(@Query() query: unknown) {
-    const range = new RequestInput(query).choice('range', ['24h', '30d']) ?? '24h';
+  async stats(@QueryFields(readStatsRange) range: ReturnType<typeof readStatsRange>) {
     const [online, series] = await Promise.all([this.summaries.get(), this.statistics.series(range)]);
     return {
       at: toIso(this.runtime.clock.now()),
@@ -87,19 +85,10 @@ export class ReportsController {
     };
   }
 
-  private find(input: RequestInput, portion: Portion): Promise<readonly Listed<SightingItem>[]> {
-    const { realm } = this.runtime.options;
-    const [sessionId, userId] = [input.text('sessionId', 64), input.text('userId', 1024)];
-    const range = networkOf(input.text('ip', 64));
-    if ([sessionId, userId, range ?? undefined].filter((one) => one !== undefined).length !== 1) {
-      throw invalidArgument('ip', 'or sessionId or userId must be given, and only one of them');
-    }
-    if (range) {
-      const [at, from, to] = [input.time('at'), input.time('from'), input.time('to')];
-      return this.sightings.byAddress(range, at === undefined ? { from, to } : { from: at, to: at + 1 }, portion);
-    }
-    if (userId !== undefined) return this.sightings.byUser(accountRef(realm, userId), portion);
-    if (!isSessionId(sessionId)) throw invalidArgument('sessionId', 'must be a session id: 32 hexadecimal digits');
-    return this.sightings.bySession(sessionId, portion);
+  private find(query: SightingsQuery, portion: Portion): Promise<readonly Listed<SightingItem>[]> {
+    const { range, times, sessionId, userId } = query;
+    if (range) return this.sightings.byAddress(range, times, portion);
+    if (sessionId !== undefined) return this.sightings.bySession(sessionId, portion);
+    return this.sightings.byUser(accountRef(this.runtime.options.realm, userId), portion);
   }
 }

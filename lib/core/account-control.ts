@@ -1,4 +1,5 @@
 import type { Ban } from './ban.js';
+import { type FieldsOf, checkFields } from './known-fields.js';
 import { actorOf, optionalText } from './login-input.js';
 import { invalidArgument } from './session-error.js';
 import type { LifecycleEvents } from './lifecycle-event.js';
@@ -26,6 +27,14 @@ export interface BanOptions {
   readonly endSessions?: boolean;
 }
 
+/** Which ban is to be lifted. */
+export interface LiftBanOptions {
+  /** What the account is banned from; default: everything. */
+  readonly service?: string;
+  /** Who lifts it, 1 to 1,024 characters. */
+  readonly by: string;
+}
+
 export interface BanResult {
   readonly ban: Ban;
   /** How many sessions it ended. */
@@ -33,6 +42,16 @@ export interface BanResult {
 }
 
 const MAX_LEVEL = 1_000_000;
+
+const BAN_FIELDS: FieldsOf<BanOptions> = {
+  service: true,
+  level: true,
+  reason: true,
+  until: true,
+  by: true,
+  endSessions: true,
+};
+const LIFT_FIELDS: FieldsOf<LiftBanOptions> = { service: true, by: true };
 
 /** Bans of accounts. */
 export class AccountControl {
@@ -44,7 +63,7 @@ export class AccountControl {
   ) {}
 
   async ban(account: AccountRef, options: BanOptions): Promise<BanResult> {
-    if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'must be an object');
+    checkFields(options, 'options', BAN_FIELDS);
     const service = serviceOf(options.service);
     const { endSessions = service === null } = options;
     if (typeof endSessions !== 'boolean') throw invalidArgument('endSessions', 'must be true or false');
@@ -66,9 +85,10 @@ export class AccountControl {
   }
 
   /** @returns whether there was such a ban */
-  async liftBan(account: AccountRef, options: { readonly service?: string; readonly by: string }): Promise<boolean> {
-    const service = serviceOf(options?.service);
-    const outcome = await this.repository.liftBan(account, service, actorText(actorOf(options?.by)));
+  async liftBan(account: AccountRef, options: LiftBanOptions): Promise<boolean> {
+    checkFields(options, 'options', LIFT_FIELDS);
+    const service = serviceOf(options.service);
+    const outcome = await this.repository.liftBan(account, service, actorText(actorOf(options.by)));
     if (!outcome) return false;
     this.events.emit({ type: 'account.ban-lifted', userId: account.userId, ban: outcome.ban });
     await this.confirmation.confirm({ changes: outcome.changed, keys: [account.key] });

@@ -1,3 +1,4 @@
+import { checkOptions } from './known-fields.js';
 import { invalidOption } from './session-error.js';
 
 /** What a policy knows of a live session of the account. Times in milliseconds since the epoch. */
@@ -57,9 +58,14 @@ export function singleDevice(): DevicePolicy {
  * @param options.types the types told apart, lower case; a login of another type, or of none, counts as `other`
  */
 export function oneDevicePerType(options: { types?: readonly string[] } = {}): DevicePolicy {
-  const types = new Set<string>(options.types ?? DEFAULT_DEVICE_TYPES);
+  checkOptions(options, 'policy.', { types: true });
+  const { types: listed = DEFAULT_DEVICE_TYPES } = options;
+  if (!Array.isArray(listed)) throw invalidOption('policy.types', 'must be a list of device types');
+  const types = new Set<string>(listed);
   for (const type of types) {
-    if (!/^[a-z0-9_-]{1,32}$/.test(type)) throw invalidOption('policy', `lists "${type}", which is no device type`);
+    if (typeof type !== 'string' || !/^[a-z0-9_-]{1,32}$/.test(type)) {
+      throw invalidOption('policy.types', `lists "${String(type)}", which is no device type`);
+    }
   }
   const typeOf = (session: { deviceType: string | null }) =>
     session.deviceType !== null && types.has(session.deviceType) ? session.deviceType : 'other';
@@ -79,6 +85,7 @@ export function oneDevicePerType(options: { types?: readonly string[] } = {}): D
  * @param options.overflow what happens at the limit, default evict-oldest
  */
 export function multiDevice(options: { max?: number; overflow?: Overflow } = {}): DevicePolicy {
+  checkOptions(options, 'policy.', { max: true, overflow: true });
   const { max, overflow = 'evict-oldest' } = options;
   if (max !== undefined && !(Number.isInteger(max) && max >= 1 && max <= 1000)) {
     throw invalidOption('policy', 'has a "max" that is not a whole number from 1 to 1000');

@@ -1,5 +1,6 @@
 import type { Clock } from './clock.js';
 import type { EventBatch } from './event-batch.js';
+import { type FieldsOf, checkFields } from './known-fields.js';
 import type { LifecycleEvents } from './lifecycle-event.js';
 import { optionalAddress } from './login-input.js';
 import { invalidArgument } from './session-error.js';
@@ -13,7 +14,7 @@ export const FAILED_LOGIN_REASONS = ['BAD_CREDENTIALS', 'UNKNOWN_USER', 'SECOND_
 
 export type FailedLoginReason = (typeof FAILED_LOGIN_REASONS)[number];
 
-/** What is known of a login that failed. There is no place for a password, and what is not named here is not looked at. */
+/** What is known of a login that failed. There is no place for a password: a field that is not named here is refused. */
 export interface FailedLogin {
   /** Address of the client, as in LoginOptions. */
   readonly ip?: string | null;
@@ -24,6 +25,8 @@ export interface FailedLogin {
   /** What its user calls it. */
   readonly deviceName?: string | null;
 }
+
+const FIELDS: FieldsOf<FailedLogin> = { ip: true, reason: true, deviceType: true, deviceName: true };
 
 /** Longer text is no user's id. */
 const MAX_USER_ID = 1024;
@@ -42,7 +45,7 @@ export class FailedLogins {
 
   /** See TokenService.recordFailedLogin. */
   record(userId: UserId | null, login: FailedLogin = {}): void {
-    if (typeof login !== 'object' || login === null) throw invalidArgument('login', 'must be an object');
+    checkFields(login, 'login', FIELDS);
     const { reason = 'BAD_CREDENTIALS' } = login;
     if (!FAILED_LOGIN_REASONS.includes(reason)) {
       throw invalidArgument('reason', `must be one of ${FAILED_LOGIN_REASONS.join(', ')}`);

@@ -1,9 +1,11 @@
 import { type Duration, parseDuration } from './duration.js';
 import { clientAddress } from './ip-key.js';
 import { jsonText } from './json-value.js';
+import { type FieldsOf, checkFields } from './known-fields.js';
 import { invalidArgument } from './session-error.js';
 import type { Claims } from './session.js';
 import { sessionIdOf } from './token-codec.js';
+import { actorText } from './user-key.js';
 
 /** What an application tells about a login. All of it is optional. */
 export interface LoginOptions {
@@ -56,11 +58,40 @@ export interface CheckedLogin {
   readonly claims: Claims;
 }
 
+const LOGIN_FIELDS: FieldsOf<LoginOptions> = {
+  userName: true,
+  loginMethod: true,
+  deviceType: true,
+  deviceId: true,
+  deviceName: true,
+  ip: true,
+  userAgent: true,
+  claims: true,
+  authenticatedAt: true,
+  ticket: true,
+  presentedToken: true,
+};
+
+const IMPERSONATION_FIELDS: FieldsOf<ImpersonationOptions> = {
+  userName: true,
+  deviceType: true,
+  deviceName: true,
+  ip: true,
+  userAgent: true,
+  claims: true,
+  by: true,
+  reason: true,
+  for: true,
+};
+
 const MAX_CLAIMS_BYTES = 4096;
 
 /** @throws SessionError ARGUMENT_INVALID naming the field */
 export function checkLogin(options: LoginOptions): CheckedLogin {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'must be an object');
+  checkFields(options, 'options', LOGIN_FIELDS);
+  if (!['undefined', 'string'].includes(typeof (options.presentedToken ?? undefined))) {
+    throw invalidArgument('presentedToken', 'must be a string');
+  }
   return {
     userName: optionalText(options.userName, 'userName', 128),
     loginMethod: optionalWord(options.loginMethod, 'loginMethod'),
@@ -108,7 +139,7 @@ export function checkTime(value: number | undefined, name: string): number | und
 const MAX_IMPERSONATION_MS = 12 * 3_600_000;
 
 /** Life of an impersonator's session in milliseconds. @throws SessionError ARGUMENT_INVALID */
-export function impersonationLife(value: unknown = '30m'): number {
+function impersonationLife(value: unknown = '30m'): number {
   let ms = NaN;
   try {
     ms = parseDuration(value, 'for');
@@ -145,9 +176,22 @@ export interface KickOptions {
   readonly reason?: string | null;
 }
 
+const KICK_FIELDS: FieldsOf<KickOptions> = { by: true, reason: true };
+
+/** Who opens a session as a user, why, and for how many milliseconds. @throws SessionError ARGUMENT_INVALID */
+export function impersonationOf(options: ImpersonationOptions) {
+  checkFields(options, 'options', IMPERSONATION_FIELDS);
+  return {
+    by: actorText(actorOf(options.by)),
+    reason: optionalText(options.reason, 'reason', 255),
+    maxAgeMs: impersonationLife(options.for),
+  };
+}
+
 /** @throws SessionError ARGUMENT_INVALID */
 export function kickOf(options: KickOptions): { readonly by: string; readonly comment: string | null } {
-  return { by: actorOf(options?.by), comment: optionalText(options.reason, 'reason', 255) };
+  checkFields(options, 'options', KICK_FIELDS);
+  return { by: actorOf(options.by), comment: optionalText(options.reason, 'reason', 255) };
 }
 
 const MAX_IDS = 500;

@@ -1,7 +1,18 @@
+import { type FieldsOf, checkFields } from './known-fields.js';
 import { type KickOptions, actorOf, kickOf, sessionIdsOf } from './login-input.js';
 import { isSessionId, sessionIdOf } from './token-codec.js';
 import type { TokenServiceParts } from './token-service-parts.js';
 import { type AccountRef, type UserId, accountRef } from './user-key.js';
+
+/** What a change of credentials tells. */
+export interface RevokeOptions {
+  /** Id of the session in which the change was made, which goes on. */
+  readonly except?: string;
+  /** Who changed them, default the user. */
+  readonly by?: string;
+}
+
+const REVOKE_FIELDS: FieldsOf<RevokeOptions> = { except: true, by: true };
 
 /** The methods of TokenService that end sessions: as their user wishes, as credentials change, or as an operator says. */
 export abstract class SessionEnds {
@@ -43,11 +54,10 @@ export abstract class SessionEnds {
   /**
    * Ends the sessions of a user because the credentials changed, and refuses logins that began before (see beginLogin).
    * Call it in the step that changes the password.
-   * @param options.except id of the session in which the change was made, which goes on
-   * @param options.by who changed them, default the user
    * @returns how many it ended
    */
-  async revokeSessions(userId: UserId, options: { except?: string; by?: string } = {}): Promise<number> {
+  async revokeSessions(userId: UserId, options: RevokeOptions = {}): Promise<number> {
+    checkFields(options, 'options', REVOKE_FIELDS);
     const account = this.accountOf(userId);
     const except = options.except === undefined ? null : sessionIdOf(options.except, 'except');
     const by = actorOf(options.by ?? 'user');

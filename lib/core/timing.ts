@@ -1,4 +1,5 @@
 import { type Duration, parseDuration } from './duration.js';
+import { checkOptions } from './known-fields.js';
 import { invalidOption } from './session-error.js';
 
 /** The times that the parts of the library agree on. Field initialisers are the defaults. */
@@ -33,11 +34,12 @@ export type Timing = Readonly<Record<keyof TimingOptions, number>>;
 /** @throws SessionError CONFIGURATION_INVALID for unknown names, bad durations, and times that contradict each other */
 export function resolveTiming(options: TimingOptions = {}): Timing {
   const defaults = new TimingOptions();
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(defaults, name)) throw invalidOption(`timing.${name}`, 'is not known');
-  }
+  checkOptions(options, 'timing.', defaults);
   const timing = Object.fromEntries(
-    Object.entries({ ...defaults, ...options }).map(([name, value]) => [name, parseDuration(value, `timing.${name}`)]),
+    Object.entries(defaults).map(([name, value]) => [
+      name,
+      parseDuration(options[name as keyof TimingOptions] ?? value, `timing.${name}`),
+    ]),
   ) as unknown as Timing;
   if (timing.pollFreshness < 2 * timing.poll) {
     throw invalidOption('timing.pollFreshness', 'must be at least twice timing.poll, or caches would never be fresh');

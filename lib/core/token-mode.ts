@@ -1,5 +1,6 @@
 import type { AccessTokenFormatFactory } from './access-token-format.js';
 import { type Duration, parseDuration } from './duration.js';
+import { type FieldsOf, checkOptions } from './known-fields.js';
 import { invalidOption } from './session-error.js';
 
 /** How tokens live, and what renews them. Made by fixed, sliding, accessAndRefresh or jwt. Milliseconds. */
@@ -33,6 +34,7 @@ export type GraceFrom = 'first-use' | 'issue';
  * @throws SessionError CONFIGURATION_INVALID for what makes no sense, as all of these functions do
  */
 export function fixed(options: { ttl?: Duration; maxAge?: Duration } = {}): TokenMode {
+  checkOptions(options, 'tokens.', { ttl: true, maxAge: true });
   const accessMs = parseDuration(options.ttl ?? '2h', 'tokens.ttl');
   return {
     name: 'fixed',
@@ -55,6 +57,7 @@ export function fixed(options: { ttl?: Duration; maxAge?: Duration } = {}): Toke
 export function sliding(
   options: { ttl?: Duration; renewWithin?: Duration; grace?: Duration; graceFrom?: GraceFrom; maxAge?: Duration } = {},
 ): TokenMode {
+  checkOptions(options, 'tokens.', { ttl: true, renewWithin: true, grace: true, graceFrom: true, maxAge: true });
   const accessMs = parseDuration(options.ttl ?? '2h', 'tokens.ttl');
   const renewWithinMs = parseDuration(options.renewWithin ?? '5m', 'tokens.renewWithin');
   if (renewWithinMs >= accessMs) throw invalidOption('tokens.renewWithin', 'must be shorter than tokens.ttl');
@@ -86,8 +89,18 @@ export interface RefreshOptions {
   maxAge?: Duration;
 }
 
+/** Names of the options of accessAndRefresh. */
+export const REFRESH_FIELDS: FieldsOf<RefreshOptions> = {
+  access: true,
+  refresh: true,
+  grace: true,
+  graceFrom: true,
+  maxAge: true,
+};
+
 /** A short access token, and a refresh token that gets the next pair. */
 export function accessAndRefresh(options: RefreshOptions = {}): TokenMode {
+  checkOptions(options, 'tokens.', REFRESH_FIELDS);
   const accessMs = parseDuration(options.access ?? '30m', 'tokens.access');
   const refreshMs = parseDuration(options.refresh ?? '30d', 'tokens.refresh');
   if (refreshMs < accessMs) throw invalidOption('tokens.refresh', 'must not be shorter than tokens.access');

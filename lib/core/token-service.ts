@@ -1,26 +1,19 @@
-import type { BanOptions, BanResult } from './account-control.js';
+import type { BanOptions, BanResult, LiftBanOptions } from './account-control.js';
 import type { Ban } from './ban.js';
 import type { DataStore } from './data-store.js';
 import { type EndExplanation, explainEnd } from './end-explanation.js';
 import type { FailedLogin } from './failed-logins.js';
 import { type Introspection, introspectionOf } from './introspection.js';
-import { clientAddress } from './ip-key.js';
 import type { LoginResult } from './login-flow.js';
-import {
-  type ImpersonationOptions,
-  type LoginOptions,
-  actorOf,
-  impersonationLife,
-  optionalText,
-} from './login-input.js';
+import { type ImpersonationOptions, type LoginOptions, impersonationOf, optionalAddress } from './login-input.js';
 import { issueTicket } from './login-ticket.js';
 import { SessionEnds } from './session-ends.js';
 import { type Claims, type Session, type SessionEnd, type SessionWithEnd, toSession } from './session.js';
 import { sessionIdOf } from './token-codec.js';
 import type { RefreshResult } from './token-refresh.js';
 import type { TokenServiceParts } from './token-service-parts.js';
-import type { TokenUse } from './token-use.js';
-import { type AccountRef, type UserId, accountRef, actorText } from './user-key.js';
+import { type TokenUse, addressIn, checkUse } from './token-use.js';
+import { type AccountRef, type UserId, accountRef } from './user-key.js';
 import type { Verification } from './verification.js';
 
 /**
@@ -75,25 +68,21 @@ export class TokenService extends SessionEnds {
    */
   async impersonate(userId: UserId, options: ImpersonationOptions): Promise<LoginResult> {
     const account = this.account(userId);
-    const by = actorText(actorOf(options?.by));
+    const impersonation = impersonationOf(options);
     const { userName, deviceType, deviceName, ip, userAgent, claims } = options;
     const login = { userName, loginMethod: 'impersonation', deviceType, deviceName, ip, userAgent, claims };
-    const impersonation = {
-      by,
-      reason: optionalText(options.reason, 'reason', 255),
-      maxAgeMs: impersonationLife(options.for),
-    };
     return this.parts.loginFlow.login(account, login, impersonation);
   }
 
   /**
-   * Whether a token is good. Never rejects: see Verification for the three answers. In sliding mode a use near the token's
-   * end renews it, and the answer holds the new one.
+   * Whether a token is good. Never rejects for a token: see Verification for the three answers. In sliding mode a use near
+   * the token's end renews it, and the answer holds the new one.
    */
   async verify(token: unknown, use: TokenUse = {}): Promise<Verification> {
+    const ip = checkUse(use);
     const result = await this.parts.verifier.verify(token, use.strict === true);
     if (result.status === 'VALID' && use.activity !== false) {
-      this.parts.activity.record(result.session.id, this.parts.clock.now(), clientAddress(use.ip));
+      this.parts.activity.record(result.session.id, this.parts.clock.now(), ip);
     }
     return result;
   }
@@ -109,7 +98,7 @@ export class TokenService extends SessionEnds {
 
   /** Notes that a session was used, for lastSeenAt and the idle timeout, as `verify` does. @param ip address of the client */
   recordUse(sessionId: string, ip: string | null = null): void {
-    this.parts.activity.record(sessionIdOf(sessionId, 'sessionId'), this.parts.clock.now(), clientAddress(ip));
+    this.parts.activity.record(sessionIdOf(sessionId, 'sessionId'), this.parts.clock.now(), optionalAddress(ip, 'ip'));
   }
 
   /**
@@ -118,7 +107,7 @@ export class TokenService extends SessionEnds {
    *   old tokens run out, SESSION_STORE_UNAVAILABLE
    */
   async refresh(refreshToken: unknown, use: Pick<TokenUse, 'ip'> = {}): Promise<RefreshResult> {
-    return this.parts.tokenRefresh.refresh(refreshToken, clientAddress(use.ip));
+    return this.parts.tokenRefresh.refresh(refreshToken, addressIn(use));
   }
 
   /** What a resource server may know of a token (RFC 7662): nothing at all unless it is good. Not counted as a use. */
@@ -149,7 +138,7 @@ export class TokenService extends SessionEnds {
    * @throws SessionError SESSION_NOT_FOUND unless the session is live
    */
   async confirm(sessionId: string, use: Pick<TokenUse, 'ip'> = {}): Promise<Session> {
-    return this.parts.changes.confirm(sessionIdOf(sessionId, 'sessionId'), clientAddress(use.ip));
+    return this.parts.changes.confirm(sessionIdOf(sessionId, 'sessionId'), addressIn(use));
   }
 
   /**
@@ -166,7 +155,7 @@ export class TokenService extends SessionEnds {
   }
 
   /** @returns whether there was such a ban */
-  async liftBan(userId: UserId, options: { readonly service?: string; readonly by: string }): Promise<boolean> {
+  async liftBan(userId: UserId, options: LiftBanOptions): Promise<boolean> {
     return this.parts.accounts.liftBan(this.account(userId), options);
   }
 

@@ -1,3 +1,7 @@
+import { type FieldsOf, checkFields } from './known-fields.js';
+import { optionalAddress } from './login-input.js';
+import { invalidArgument } from './session-error.js';
+
 /** How a token is being used. */
 export interface TokenUse {
   /** Address of the client; noted as that of the session's last use. */
@@ -6,4 +10,25 @@ export interface TokenUse {
   readonly strict?: boolean;
   /** Whether it counts as a use of the session, for lastSeenAt and the idle timeout; default true. */
   readonly activity?: boolean;
+}
+
+const FIELDS: FieldsOf<TokenUse> = { ip: true, strict: true, activity: true };
+const ADDRESS_ONLY: FieldsOf<Pick<TokenUse, 'ip'>> = { ip: true };
+
+/** @returns the address @throws SessionError ARGUMENT_INVALID */
+export function checkUse(use: TokenUse): string | null {
+  checkFields(use, 'use', FIELDS);
+  checkFlag(use.strict, 'strict');
+  checkFlag(use.activity, 'activity');
+  return optionalAddress(use.ip, 'ip');
+}
+
+/** The address of a use of which nothing else is told. @throws SessionError ARGUMENT_INVALID */
+export function addressIn(use: Pick<TokenUse, 'ip'>): string | null {
+  checkFields(use, 'use', ADDRESS_ONLY);
+  return optionalAddress(use.ip, 'ip');
+}
+
+function checkFlag(value: unknown, name: string): void {
+  if (value !== undefined && typeof value !== 'boolean') throw invalidArgument(name, 'must be true or false');
 }

@@ -1,7 +1,8 @@
-import { Controller, Get, Header, type Type } from '@nestjs/common';
+import { Controller, Get, Header, type Type, UseInterceptors } from '@nestjs/common';
 import { invalidArgument } from '../core/session-error.js';
 import type { TokenMode } from '../core/token-mode.js';
 import { Public } from '../nest/decorators.js';
+import { StrictInput } from '../nest/route-input.js';
 import { jwks } from './jwt-mode.js';
 
 /** What can be a path of both frameworks without a meaning of its own in either. */
@@ -20,6 +21,7 @@ export function jwksController(mode: TokenMode, path = '.well-known/jwks.json'):
 
   @Public()
   @Controller(path)
+  @UseInterceptors(StrictInput)
   class JwksController {
     /** RFC 7517 section 5. Short enough to follow a rotation, long enough to spare us. */
     @Get()

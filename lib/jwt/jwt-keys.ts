@@ -1,4 +1,5 @@
 import { type JsonWebKey, KeyObject, createPrivateKey, createPublicKey, createSecretKey } from 'node:crypto';
+import { type FieldsOf, checkOptions } from '../core/known-fields.js';
 import { invalidOption } from '../core/session-error.js';
 
 export type JwtAlgorithm = 'EdDSA' | 'HS256';
@@ -27,7 +28,7 @@ interface LoadedKey {
 
 /** RFC 7518 section 3.2: as long as the hash. */
 export const MIN_SECRET_BYTES = 32;
-const KNOWN = new Set(['kid', 'privateKey', 'publicKey', 'secret']);
+const KNOWN: FieldsOf<JwtKey> = { kid: true, privateKey: true, publicKey: true, secret: true };
 
 /** The keys of a JWT mode, by name. The first signs; all of them verify. */
 export class JwtKeys {
@@ -82,9 +83,7 @@ export class JwtKeys {
   }
 
   private add(key: JwtKey, name: string): void {
-    if (typeof key !== 'object' || key === null) throw invalidOption(name, 'must be an object');
-    const unknown = Object.keys(key).find((property) => !KNOWN.has(property));
-    if (unknown !== undefined) throw invalidOption(`${name}.${unknown}`, 'is not known');
+    checkOptions(key, `${name}.`, KNOWN);
     if (typeof key.kid !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(key.kid)) {
       throw invalidOption(`${name}.kid`, 'must be 1 to 64 letters, digits and ._-');
     }

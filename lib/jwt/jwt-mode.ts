@@ -1,5 +1,6 @@
+import { type FieldsOf, checkOptions } from '../core/known-fields.js';
 import { invalidArgument, invalidOption } from '../core/session-error.js';
-import { type RefreshOptions, type TokenMode, accessAndRefresh } from '../core/token-mode.js';
+import { REFRESH_FIELDS, type RefreshOptions, type TokenMode, accessAndRefresh } from '../core/token-mode.js';
 import { JwtAccessTokens } from './jwt-access-tokens.js';
 import { type JsonWebKeySet, type JwtAlgorithm, type JwtKey, JwtKeys } from './jwt-keys.js';
 
@@ -14,7 +15,7 @@ export interface JwtOptions extends RefreshOptions {
   readonly audience: string | readonly string[];
 }
 
-const KNOWN = new Set(['algorithm', 'keys', 'issuer', 'audience', 'access', 'refresh', 'grace', 'graceFrom', 'maxAge']);
+const KNOWN: FieldsOf<JwtOptions> = { ...REFRESH_FIELDS, algorithm: true, keys: true, issuer: true, audience: true };
 
 /** So that the token of the longest user id is not above MAX_JWT_LENGTH. */
 const MAX_NAMES_BYTES = 2048;
@@ -29,9 +30,7 @@ const keysOfMode = new WeakMap<TokenMode, JwtKeys>();
  * @throws SessionError CONFIGURATION_INVALID
  */
 export function jwt(options: JwtOptions): TokenMode {
-  if (typeof options !== 'object' || options === null) throw invalidOption('tokens', 'must be given options for jwt()');
-  const unknown = Object.keys(options).find((name) => !KNOWN.has(name));
-  if (unknown !== undefined) throw invalidOption(`tokens.${unknown}`, 'is not known');
+  checkOptions(options, 'tokens.', KNOWN);
   const { algorithm = 'EdDSA', keys, issuer, audience, ...life } = options;
   checkText(issuer, 'tokens.issuer');
   if (!Array.isArray(audience)) checkText(audience, 'tokens.audience');

@@ -1,4 +1,5 @@
 import { type JWTVerifyGetKey, createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify } from 'jose';
+import { type FieldsOf, checkFields } from '../core/known-fields.js';
 import { SessionError, invalidArgument } from '../core/session-error.js';
 import { isSessionId } from '../core/token-codec.js';
 import { readJws } from './jws-text.js';
@@ -24,6 +25,8 @@ export interface OfflineToken {
   readonly expiresAt: number;
 }
 
+const FIELDS: FieldsOf<OfflineOptions> = { keys: true, issuer: true, audience: true, clockTolerance: true };
+
 const FETCH_MS = 2000;
 
 /** Key sets are fetched once in a while and not for every token. */
@@ -37,7 +40,7 @@ const remote = new Map<string, JWTVerifyGetKey>();
  *   ARGUMENT_INVALID for options that make no sense
  */
 export async function verifyOffline(token: unknown, options: OfflineOptions): Promise<OfflineToken> {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'must be an object');
+  checkFields(options, 'options', FIELDS);
   const { keys, issuer, audience, clockTolerance = 5 } = options;
   for (const [name, value] of Object.entries({ issuer, audience })) {
     if (typeof value !== 'string' || value === '') throw invalidArgument(name, 'must be given');

@@ -1,5 +1,6 @@
 import type { FactoryProvider, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { register } from 'prom-client';
+import { checkOptions } from '../core/known-fields.js';
 import { SessionRuntime } from '../nest/session-runtime.js';
 import { LiveSessionCount } from './live-session-count.js';
 import type { MetricSource } from './metric-definitions.js';
@@ -39,7 +40,9 @@ class SessionMetrics implements OnApplicationBootstrap, OnApplicationShutdown {
  * (docs/operations.md has a list). Put it into the `providers` of a module that imports SessionModule:
  * `providers: [sessionMetrics()]`. Without it nothing is measured; the counts of VerificationStats are kept in any case.
  */
-export function sessionMetrics({ registry = register }: SessionMetricsOptions = {}): FactoryProvider {
+export function sessionMetrics(options: SessionMetricsOptions = {}): FactoryProvider {
+  checkOptions(options, 'metrics.', { registry: true });
+  const { registry = register } = options;
   return {
     provide: SessionMetrics,
     inject: [SessionRuntime],

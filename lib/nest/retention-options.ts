@@ -1,5 +1,6 @@
 import { changeWindow } from '../cache/cache-coherence.js';
 import { type Duration, parseDuration } from '../core/duration.js';
+import { checkOptions } from '../core/known-fields.js';
 import { invalidOption } from '../core/session-error.js';
 import type { Timing } from '../core/timing.js';
 
@@ -24,9 +25,7 @@ export type Retention = Readonly<Record<keyof RetentionOptions, number | null>>;
 /** @throws SessionError CONFIGURATION_INVALID */
 export function resolveRetention(given: RetentionOptions, timing: Timing): Retention {
   const defaults = new RetentionOptions();
-  for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(defaults, name)) throw invalidOption(`retention.${name}`, 'is not known');
-  }
+  checkOptions(given, 'retention.', defaults);
   const retention = Object.fromEntries(
     (Object.keys(defaults) as (keyof RetentionOptions)[]).map((name) => {
       const value = given[name] ?? false;

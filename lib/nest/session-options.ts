@@ -6,6 +6,7 @@ import { type DevicePolicy, singleDevice } from '../core/device-policy.js';
 import { type Duration, parseDuration } from '../core/duration.js';
 import type { PolicyOption } from '../core/login-flow.js';
 import type { SessionErrorCode } from '../core/messages.js';
+import { checkOptions } from '../core/known-fields.js';
 import { defaultMessages } from '../core/messages.js';
 import { invalidOption } from '../core/session-error.js';
 import { type TimingOptions, resolveTiming } from '../core/timing.js';
@@ -125,14 +126,13 @@ export type ResolvedOptions = Required<
     readonly messages: Readonly<Record<SessionErrorCode, string>>;
   };
 
-const KNOWN = new Set([...Object.keys(new SessionModuleOptions()), 'secret', 'database', 'clock', 'redis']);
+const KNOWN = { ...new SessionModuleOptions(), secret: true, database: true, clock: true, redis: true };
+const CLOCK_METHODS = ['now', 'nowAt', 'monotonic'] as const;
 
 /** @throws SessionError CONFIGURATION_INVALID naming the option and saying what to change */
 export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
   if (typeof given !== 'object' || given === null) throw invalidOption('options', 'must be an object');
-  for (const name of Object.keys(given)) {
-    if (!KNOWN.has(name)) throw invalidOption(name, `is not known; known are ${[...KNOWN].sort().join(', ')}`);
-  }
+  checkOptions(given, '', KNOWN);
   const options = { ...new SessionModuleOptions(), ...definedIn(given) } as Omit<ResolvedOptions, 'retention'> &
     Required<Pick<SessionModuleOptions, 'retention'>>;
   const { realm, tokenPrefix, policy, tokens, nearCache } = options;
@@ -160,12 +160,18 @@ export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
   if (nearCache !== false && !isCount(nearCache?.maxEntries, 10_000_000)) {
     throw invalidOption('nearCache', 'must be false or { maxEntries: a whole number from 1 to 10,000,000 }');
   }
+  if (nearCache) checkOptions(nearCache, 'nearCache.', { maxEntries: true });
+  const { clock } = options;
+  if (clock !== undefined && CLOCK_METHODS.some((method) => typeof clock?.[method] !== 'function')) {
+    throw invalidOption('clock', `must have the methods ${CLOCK_METHODS.join(', ')}`);
+  }
   if (options.redis !== undefined && typeof options.redis?.create !== 'function') {
     throw invalidOption('redis', 'must be made by redis() of nestjs-latchkey/redis');
   }
   for (const name of ['connections', 'timing', 'messages', 'hooks', 'headers', 'retention'] as const) {
     if (typeof options[name] !== 'object' || options[name] === null) throw invalidOption(name, 'must be an object');
   }
+  checkOptions(options.connections, 'connections.', { verify: true, work: true });
   const { verify = 4, work = 8 } = options.connections;
   if (!isCount(verify, 1000) || !isCount(work, 1000)) {
     throw invalidOption('connections', 'must be { verify, work }, whole numbers from 1 to 1000');
@@ -209,9 +215,9 @@ function checkHooks(hooks: SessionHooks): void {
 
 function resolveHeaders(given: object): Required<HeaderOptions> {
   const defaults = new HeaderOptions();
+  checkOptions(given, 'headers.', defaults);
   const headers = { ...defaults, ...definedIn(given) };
   for (const [name, value] of Object.entries(headers)) {
-    if (!Object.hasOwn(defaults, name)) throw invalidOption(`headers.${name}`, 'is not known');
     // The characters of a field name: RFC 9110 section 5.1.
     const isName = typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}$/.test(value);
     if (!isName && !(name === 'noActivity' && value === false)) {

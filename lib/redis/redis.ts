@@ -1,5 +1,6 @@
 import type { SharedBackendFactory } from '../cache/shared-cache.js';
 import { type Duration, parseDuration } from '../core/duration.js';
+import { checkOptions } from '../core/known-fields.js';
 import { invalidOption } from '../core/session-error.js';
 import { RedisBackend } from './redis-backend.js';
 import { type RedisSource, openConnection } from './redis-connection.js';
@@ -24,11 +25,8 @@ export class RedisUse {
  * @throws SessionError CONFIGURATION_INVALID
  */
 export function redis(source: RedisSource, use: RedisUse = {}): SharedBackendFactory {
-  if (typeof use !== 'object' || use === null)
-    throw invalidOption('redis', 'must be given an object as second argument');
   const defaults = new RedisUse();
-  const unknown = Object.keys(use).find((name) => !Object.hasOwn(defaults, name));
-  if (unknown !== undefined) throw invalidOption(`redis.${unknown}`, 'is not known');
+  checkOptions(use, 'redis.', defaults);
   const { prefix = defaults.prefix, timeout = defaults.timeout } = use;
   if (typeof prefix !== 'string' || !/^[A-Za-z0-9:._-]{1,64}$/.test(prefix)) {
     throw invalidOption('redis.prefix', 'must be 1 to 64 of letters, digits and :._-');

@@ -1,9 +1,12 @@
-import { Body, Controller, Get, Param, Put } from '@nestjs/common';
+import { Get, Param, Put } from '@nestjs/common';
 import { CurrentSession, CurrentUser, type DataStore, TokenService } from 'nestjs-latchkey';
-import { Input } from '../http/input.js';
+import { BodyInput, JsonRoutes, readBody } from '../http/input.js';
+
+/** `{ value }`, which may be any JSON; null removes it. */
+const readValue = (body: unknown): unknown => readBody(body, (input) => input.value('value'));
 
 /** Key-values of the caller: `token-data` of this login, `account-data` of the account, shared by its devices. */
-@Controller('me')
+@JsonRoutes('me')
 export class DataController {
   constructor(private readonly tokens: TokenService) {}
 
@@ -13,8 +16,12 @@ export class DataController {
   }
 
   @Put('token-data/:key')
-  writeOfToken(@CurrentSession('id') sessionId: string, @Param('key') key: string, @Body() body: unknown) {
-    return write(this.tokens.sessionData(sessionId), key, body);
+  writeOfToken(
+    @CurrentSession('id') sessionId: string,
+    @Param('key') key: string,
+    @BodyInput(readValue) value: unknown,
+  ) {
+    return write(this.tokens.sessionData(sessionId), key, value);
   }
 
   @Get('account-data/:key')
@@ -23,8 +30,12 @@ export class DataController {
   }
 
   @Put('account-data/:key')
-  writeOfAccount(@CurrentUser('userId') userId: string, @Param('key') key: string, @Body() body: unknown) {
-    return write(this.tokens.accountData(userId), key, body);
+  writeOfAccount(
+    @CurrentUser('userId') userId: string,
+    @Param('key') key: string,
+    @BodyInput(readValue) value: unknown,
+  ) {
+    return write(this.tokens.accountData(userId), key, value);
   }
 }
 
@@ -38,9 +49,7 @@ async function read(store: DataStore, key: string): Promise<Entry> {
   return { key, value: (await store.get(key)) ?? null };
 }
 
-/** Takes `{ value }`, which may be any JSON; null removes it. */
-async function write(store: DataStore, key: string, body: unknown): Promise<Entry> {
-  const value = new Input(body).value('value');
+async function write(store: DataStore, key: string, value: unknown): Promise<Entry> {
   if (value === null) await store.delete(key);
   else await store.set(key, value);
   return { key, value };

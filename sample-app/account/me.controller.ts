@@ -1,8 +1,9 @@
-import { Controller, Get, HttpCode, Post } from '@nestjs/common';
+import { Get, HttpCode, Post } from '@nestjs/common';
 import { CurrentSession, CurrentUser, Public, RequireFresh, Sensitive, type Session } from 'nestjs-latchkey';
 import type { SampleUser } from '../auth/sample-user.js';
+import { JsonRoutes } from '../http/input.js';
 
-@Controller()
+@JsonRoutes()
 export class MeController {
   @Public()
   @Get('public')

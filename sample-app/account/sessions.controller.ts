@@ -1,8 +1,9 @@
-import { Controller, Delete, Get, HttpCode, Param } from '@nestjs/common';
+import { Delete, Get, HttpCode, Param } from '@nestjs/common';
 import { CurrentSession, CurrentUser, type Session, SessionError, TokenService } from 'nestjs-latchkey';
+import { JsonRoutes } from '../http/input.js';
 
 /** "My devices". Whose sessions they are is in the token of the request, and never in what else it says. */
-@Controller('sessions')
+@JsonRoutes('sessions')
 export class SessionsController {
   constructor(private readonly tokens: TokenService) {}
 

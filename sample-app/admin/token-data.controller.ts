@@ -1,9 +1,10 @@
-import { Controller, Get, Param } from '@nestjs/common';
+import { Get, Param } from '@nestjs/common';
 import { CurrentUser, SessionError, TokenService } from 'nestjs-latchkey';
 import type { SampleUser } from '../auth/sample-user.js';
+import { JsonRoutes } from '../http/input.js';
 import { isAdmin } from './is-admin.js';
 
-@Controller('admin')
+@JsonRoutes('admin')
 export class TokenDataController {
   constructor(private readonly tokens: TokenService) {}
 

@@ -1,8 +1,11 @@
-import { Body, Controller, Headers, HttpCode, Ip, Post } from '@nestjs/common';
+import { Headers, HttpCode, Ip, Post } from '@nestjs/common';
 import { CurrentSession, CurrentUser, Public, type Session, TokenService } from 'nestjs-latchkey';
+import { BodyInput, JsonRoutes } from '../http/input.js';
 import { AuthService } from './auth.service.js';
 import { bearerToken } from './bearer-token.js';
 import {
+  type ChangePasswordRequest,
+  type LoginRequest,
   readChangePasswordRequest,
   readConfirmPasswordRequest,
   readLoginRequest,
@@ -11,7 +14,7 @@ import {
 } from './requests.js';
 import { type TokenAnswer, toTokenAnswer } from './token-answer.js';
 
-@Controller('auth')
+@JsonRoutes('auth')
 export class AuthController {
   constructor(
     private readonly auth: AuthService,
@@ -22,29 +25,32 @@ export class AuthController {
   @Post('login')
   @HttpCode(200)
   async login(
-    @Body() body: unknown,
+    @BodyInput(readLoginRequest) request: LoginRequest,
     @Ip() ip: string,
     @Headers('user-agent') userAgent: string | undefined,
     @Headers('authorization') authorization: string | undefined,
   ): Promise<TokenAnswer> {
     const client = { ip, userAgent, presentedToken: bearerToken(authorization) };
-    return toTokenAnswer(await this.auth.login(readLoginRequest(body), client));
+    return toTokenAnswer(await this.auth.login(request, client));
   }
 
   /** Open: the access token may have expired, and the refresh token says who asks. */
   @Public()
   @Post('refresh')
   @HttpCode(200)
-  async refresh(@Body() body: unknown, @Ip() ip: string): Promise<TokenAnswer> {
-    return toTokenAnswer(await this.tokens.refresh(readRefreshRequest(body), { ip }));
+  async refresh(@BodyInput(readRefreshRequest) refreshToken: string, @Ip() ip: string): Promise<TokenAnswer> {
+    return toTokenAnswer(await this.tokens.refresh(refreshToken, { ip }));
   }
 
   /** Open, so that a token that has expired or whose session has ended logs out like any other (RFC 7009 2.2). */
   @Public()
   @Post('logout')
   @HttpCode(204)
-  async logout(@Body() body: unknown, @Headers('authorization') authorization: string | undefined): Promise<void> {
-    const presented = [bearerToken(authorization), readLogoutRequest(body)];
+  async logout(
+    @BodyInput(readLogoutRequest) refreshToken: string | undefined,
+    @Headers('authorization') authorization: string | undefined,
+  ): Promise<void> {
+    const presented = [bearerToken(authorization), refreshToken];
     for (const token of presented) if (token) await this.tokens.logout(token);
   }
 
@@ -57,17 +63,21 @@ export class AuthController {
   @Post('change-password')
   @HttpCode(200)
   async changePassword(
-    @Body() body: unknown,
+    @BodyInput(readChangePasswordRequest) request: ChangePasswordRequest,
     @CurrentUser('userId') userId: string,
     @CurrentSession('id') sessionId: string,
   ) {
-    return { ended: await this.auth.changePassword(userId, sessionId, readChangePasswordRequest(body)) };
+    return { ended: await this.auth.changePassword(userId, sessionId, request) };
   }
 
   /** Step-up: routes with `@RequireFresh` let the session pass for a while from now on. */
   @Post('confirm-password')
   @HttpCode(204)
-  async confirmPassword(@Body() body: unknown, @CurrentSession() session: Session, @Ip() ip: string): Promise<void> {
-    await this.auth.confirmPassword(session, readConfirmPasswordRequest(body), ip);
+  async confirmPassword(
+    @BodyInput(readConfirmPasswordRequest) password: string,
+    @CurrentSession() session: Session,
+    @Ip() ip: string,
+  ): Promise<void> {
+    await this.auth.confirmPassword(session, password, ip);
   }
 }

@@ -28,7 +28,8 @@ export class AuthService {
     const ticket = await this.tokens.beginLogin(username);
     const user = await this.users.authenticate(username, password);
     if (!user) {
-      this.tokens.recordFailedLogin(username, { ...device, ip: client.ip });
+      const { deviceType, deviceName } = device;
+      this.tokens.recordFailedLogin(username, { deviceType, deviceName, ip: client.ip });
       throw new SessionError('BAD_CREDENTIALS');
     }
     const claims = { username: user.username, roles: user.role === '' ? [] : [user.role] };

@@ -1,4 +1,4 @@
-import { Input } from '../http/input.js';
+import { readBody } from '../http/input.js';
 
 const MAX_PASSWORD = 1024;
 const MIN_NEW_PASSWORD = 8;
@@ -14,14 +14,13 @@ export interface LoginRequest {
 
 /** @throws SessionError ARGUMENT_INVALID */
 export function readLoginRequest(body: unknown): LoginRequest {
-  const input = new Input(body);
-  return {
+  return readBody(body, (input) => ({
     username: input.text('username', 128),
     password: input.text('password', MAX_PASSWORD),
     deviceType: input.optionalText('deviceType', 32),
     deviceId: input.optionalText('deviceId', 128),
     deviceName: input.optionalText('deviceName', 128),
-  };
+  }));
 }
 
 export interface ChangePasswordRequest {
@@ -31,24 +30,23 @@ export interface ChangePasswordRequest {
 
 /** @throws SessionError ARGUMENT_INVALID */
 export function readChangePasswordRequest(body: unknown): ChangePasswordRequest {
-  const input = new Input(body);
-  return {
+  return readBody(body, (input) => ({
     oldPassword: input.text('oldPassword', MAX_PASSWORD),
     newPassword: input.text('newPassword', MAX_PASSWORD, MIN_NEW_PASSWORD),
-  };
+  }));
 }
 
 /** The password. @throws SessionError ARGUMENT_INVALID */
 export function readConfirmPasswordRequest(body: unknown): string {
-  return new Input(body).text('password', MAX_PASSWORD);
+  return readBody(body, (input) => input.text('password', MAX_PASSWORD));
 }
 
 /** The refresh token. @throws SessionError ARGUMENT_INVALID */
 export function readRefreshRequest(body: unknown): string {
-  return new Input(body).text('refreshToken', MAX_TOKEN);
+  return readBody(body, (input) => input.text('refreshToken', MAX_TOKEN));
 }
 
 /** The refresh token, where one was sent. @throws SessionError ARGUMENT_INVALID */
 export function readLogoutRequest(body: unknown): string | undefined {
-  return new Input(body).optionalText('refreshToken', MAX_TOKEN);
+  return readBody(body, (input) => input.optionalText('refreshToken', MAX_TOKEN));
 }

@@ -1,13 +1,59 @@
+import {
+  Body,
+  type CallHandler,
+  Controller,
+  type ExecutionContext,
+  Injectable,
+  type NestInterceptor,
+  UseInterceptors,
+  applyDecorators,
+} from '@nestjs/common';
 import { SessionError } from 'nestjs-latchkey';
 
-/** Fields of a body or a query, as they came. Only the fields that are asked for are read; others are ignored. */
+/** Handlers that read a body. */
+const readers = new WeakSet<object>();
+
+/** The body of a request, as `read` makes it. */
+export function BodyInput(read: (body: unknown) => unknown): ParameterDecorator {
+  return (target, key, index) => {
+    readers.add((target as Record<PropertyKey, object>)[key!]!);
+    Body({ transform: (body: unknown) => read(body) })(target, key, index);
+  };
+}
+
+/** A controller of JSON routes: what they do not read is refused, since the client has meant something by it. */
+export function JsonRoutes(path = ''): ClassDecorator {
+  return applyDecorators(Controller(path), UseInterceptors(StrictInput));
+}
+
+/** Refuses a query, which no route of this application has, and a body that the route does not read. */
+@Injectable()
+class StrictInput implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler) {
+    const { query, body } = context.switchToHttp().getRequest<{ readonly query: unknown; readonly body: unknown }>();
+    new Input(query, 'The query').end();
+    if (!readers.has(context.getHandler())) new Input(body).end();
+    return next.handle();
+  }
+}
+
+/** What `read` makes of the fields of a body. @throws SessionError ARGUMENT_INVALID, also for a field that it does not read */
+export function readBody<T>(body: unknown, read: (input: Input) => T): T {
+  const input = new Input(body);
+  const result = read(input);
+  input.end();
+  return result;
+}
+
+/** Fields of a body, as they came. Which ones were asked for is noted, so that the others can be refused. */
 export class Input {
   private readonly fields: Readonly<Record<string, unknown>>;
+  private readonly known = new Set<string>();
 
   /** @throws SessionError ARGUMENT_INVALID unless it is a JSON object; a missing body is an empty one */
-  constructor(value: unknown) {
+  constructor(value: unknown, title = 'The body') {
     const fields = value ?? {};
-    if (typeof fields !== 'object' || Array.isArray(fields)) throw invalid('The body', 'must be a JSON object');
+    if (typeof fields !== 'object' || Array.isArray(fields)) throw invalid(title, 'must be a JSON object');
     this.fields = fields as Readonly<Record<string, unknown>>;
   }
 
@@ -24,6 +70,7 @@ export class Input {
    * @throws SessionError ARGUMENT_INVALID for another type, too much text, or text that is not Unicode
    */
   optionalText(name: string, max: number): string | undefined {
+    this.known.add(name);
     const value = Object.hasOwn(this.fields, name) ? this.fields[name] : undefined;
     if (value === undefined || value === null || value === '') return undefined;
     if (typeof value !== 'string') throw invalid(name, 'must be a string, given once');
@@ -32,47 +79,27 @@ export class Input {
     return value;
   }
 
-  /** @throws SessionError ARGUMENT_INVALID unless it is missing or one of `allowed` */
-  optionalChoice<T extends string>(name: string, allowed: readonly T[]): T | undefined {
-    const value = this.optionalText(name, 64);
-    if (value === undefined) return undefined;
-    const found = allowed.find((one) => one === value);
-    if (found === undefined) throw invalid(name, `must be one of ${allowed.join(', ')}`);
-    return found;
-  }
-
   /** Anything that JSON holds. @throws SessionError ARGUMENT_INVALID if it is missing */
   value(name: string): unknown {
+    this.known.add(name);
     if (!Object.hasOwn(this.fields, name)) throw invalid(name, 'is missing');
     return this.fields[name];
   }
 
-  /** A whole number, or the text of one. @throws SessionError ARGUMENT_INVALID */
-  optionalInteger(name: string): number | undefined {
-    const value = this.numberOrText(name);
-    if (value !== undefined && !/^\d{1,9}$/.test(String(value))) throw invalid(name, 'must be a whole number');
-    return value === undefined ? undefined : Number(value);
-  }
-
-  /** Milliseconds since the epoch, of an ISO 8601 time or of such a number. @throws SessionError ARGUMENT_INVALID */
-  optionalTime(name: string): number | undefined {
-    const value = this.numberOrText(name);
-    if (value === undefined) return undefined;
-    const text = String(value);
-    const isIso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/.test(text);
-    const time = isIso ? Date.parse(text) : /^\d{1,14}$/.test(text) ? Number(text) : NaN;
-    if (!(time >= 0)) throw invalid(name, 'must be a time such as 2026-11-22T12:00:00Z');
-    return time;
-  }
-
-  /** Bodies have numbers, queries have text. */
-  private numberOrText(name: string): number | string | undefined {
-    const value = Object.hasOwn(this.fields, name) ? this.fields[name] : undefined;
-    return typeof value === 'number' ? value : this.optionalText(name, 64);
+  /** @throws SessionError ARGUMENT_INVALID for a field that was not asked for */
+  end(): void {
+    const unknown = Object.keys(this.fields).find((name) => !this.known.has(name));
+    if (unknown === undefined) return;
+    const known = [...this.known].sort().join(', ');
+    // Cut, so that an answer never repeats a token that came in the place of a name.
+    throw invalid(
+      JSON.stringify(unknown.slice(0, 16)),
+      `is not known; ${known ? `known are ${known}` : 'there are no fields here'}`,
+    );
   }
 }
 
 /** The answer to a field that cannot be what it is. */
-export function invalid(name: string, problem: string): SessionError {
+function invalid(name: string, problem: string): SessionError {
   return new SessionError('ARGUMENT_INVALID', `${name} ${problem}.`);
 }

@@ -1,8 +1,9 @@
-import { Controller, Get, Header, StreamableFile } from '@nestjs/common';
+import { Get, Header, StreamableFile } from '@nestjs/common';
 import { CurrentSession, NoActivity, type Session } from 'nestjs-latchkey';
+import { JsonRoutes } from '../http/input.js';
 import { LiveSessions } from './live-sessions.js';
 
-@Controller('me')
+@JsonRoutes('me')
 export class LiveController {
   constructor(private readonly live: LiveSessions) {}
 

@@ -1,9 +1,10 @@
-import { Controller, Get, Inject } from '@nestjs/common';
+import { Get, Inject } from '@nestjs/common';
 import { Public } from 'nestjs-latchkey';
 import { SAMPLE_CONFIG, type SampleConfig } from '../config/sample-config.js';
+import { JsonRoutes } from '../http/input.js';
 
 /** What the pages tell of the configuration: nothing that names a machine, and no secret. */
-@Controller('settings')
+@JsonRoutes('settings')
 export class SettingsController {
   constructor(@Inject(SAMPLE_CONFIG) private readonly config: SampleConfig) {}
 

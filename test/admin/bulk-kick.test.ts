@@ -59,7 +59,10 @@ describe('a kick of many', () => {
     const kick = new KickController(new BulkKick(get(OnlineQueries), failing, get(OperatorAudit)));
     const { session } = await tokens.login('operator');
     const operator = { userId: 'operator', claims: {}, session, rights: new Set(['view', 'kick'] as const) };
-    const answer = (await kick.kick({ filter: { deviceType: 'bulk' } }, operator)) as StreamableFile;
+    const answer = (await kick.kick(
+      { selection: { filter: { deviceType: 'bulk' } }, reason: undefined, dryRun: false },
+      operator,
+    )) as StreamableFile;
     expect(linesOf(await text(answer.getStream()))).toEqual([
       { matching: 201 },
       { done: 10, ended: 10, pending: 0 },

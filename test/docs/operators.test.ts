@@ -1,16 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { RequestMethod, type Type } from '@nestjs/common';
-import { METHOD_METADATA, MODULE_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
-import { Reflector } from '@nestjs/core';
 import {
   ADMIN_RIGHTS,
   type AdminRight,
   type SessionAdminExtras,
   type SessionAdminOptions,
 } from '../../lib/admin/admin-options.js';
-import { CHANGES, NeedsRight } from '../../lib/admin/admin.guard.js';
-import { SessionAdminModule } from '../../lib/admin/session-admin.module.js';
-import { Public } from '../../lib/nest/decorators.js';
+import { CHANGES } from '../../lib/admin/admin.guard.js';
+import { registeredRoutes } from '../admin/admin-routes.js';
 import { readPage } from './examples.js';
 
 const page = readPage('docs/operators.md');
@@ -30,22 +26,11 @@ function needOf(right: AdminRight): string {
 }
 
 /** The routes that the module registers, with what each needs. */
-function registeredRoutes(): readonly (readonly [string, string])[] {
-  const reflector = new Reflector();
-  const controllers = Reflect.getMetadata(MODULE_METADATA.CONTROLLERS, SessionAdminModule) as readonly Type[];
-  return controllers.flatMap((controller) => {
-    const methods = Object.getOwnPropertyDescriptors(controller.prototype) as Record<string, PropertyDescriptor>;
-    const handlers = Object.values(methods).flatMap(({ value }) =>
-      typeof value === 'function' && Reflect.hasMetadata(METHOD_METADATA, value) ? [value as () => unknown] : [],
-    );
-    return handlers.map((handler) => {
-      const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod];
-      const parts = [controller, handler].map((target) => Reflect.getMetadata(PATH_METADATA, target) as string);
-      const path = `/${parts.join('/')}`.replace(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '');
-      const isOpen = reflector.getAllAndOverride(Public, [handler, controller]);
-      return [`${method} ${path}`, isOpen ? 'nothing' : needOf(reflector.get(NeedsRight, handler) ?? 'view')] as const;
-    });
-  });
+function neededByRoute(): readonly (readonly [string, string])[] {
+  return registeredRoutes().map(({ method, path, right }) => [
+    `${method} ${path}`,
+    right === null ? 'nothing' : needOf(right),
+  ]);
 }
 
 describe('docs/operators.md', () => {
@@ -55,7 +40,7 @@ describe('docs/operators.md', () => {
       // What it needs beside that for some of its queries is told in words.
       return [name!, /^(nothing|`\w+`(, fresh)?)/.exec(need!)![0]] as const;
     });
-    const registered = registeredRoutes();
+    const registered = neededByRoute();
     expect(registered.length).toBeGreaterThan(20);
     expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(registered));
   });

@@ -52,7 +52,7 @@ const partsOf = (token: string) =>
 
 describe('the configuration of jwt', () => {
   it.each<[string, unknown, RegExp]>([
-    ['no options', undefined, /jwt\(\)/],
+    ['no options', undefined, /"tokens" must be an object/],
     ['an unknown option', { ...one, expiresIn: '1h' }, /tokens\.expiresIn/],
     ['no key', { ...one, keys: [] }, /tokens\.keys/],
     ['no issuer', { ...one, issuer: '' }, /tokens\.issuer/],
@@ -365,6 +365,13 @@ describe.each(adapters)('the JWKS route on $name', (kind) => {
     expect(headers['cache-control']).toBe('public, max-age=300');
     expect(json).toEqual({
       keys: [{ kty: 'OKP', crv: 'Ed25519', x: expect.any(String), kid: 'one', alg: 'EdDSA', use: 'sig' }],
+    });
+  });
+
+  it('A12: refuses what it does not understand', async () => {
+    expect(await server.send({ path: '/.well-known/jwks.json?kid=one' })).toMatchObject({
+      status: 400,
+      json: { errorCode: 'ARGUMENT_INVALID', message: expect.stringMatching(/^kid /) },
     });
   });
 

@@ -127,7 +127,7 @@ describe('what is no URL', () => {
     [{ timeout: 'soon' as const }, 'redis.timeout'],
     [{ timeout: '1s' as const }, 'redis.timeout'],
     [{ timeuot: '1s' }, 'redis.timeuot'],
-    [null, 'second argument'],
+    [null, '"redis" must be an object'],
   ])('is used as nobody knows with %j', (use, named) => {
     const make = () => redis('redis://127.0.0.1:1', use as object).create({ verifyBudgetMs: 1000 } as never);
     expect(make).toThrow(

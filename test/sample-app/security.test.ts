@@ -172,24 +172,28 @@ describe.each(['express', 'fastify'])('what clients may try, on %s', (HTTP_ADAPT
   });
 
   it('A98, A106: who one is, and what one may, comes from the login and never from a body or a query', async () => {
-    const attempt = await tryLogin({
-      username: 'alice',
-      password: 'alice-password',
-      userId: 'admin',
-      roles: ['admin'],
-      claims: { roles: ['admin'] },
-      expiresAt: 9e15,
-      authenticatedAt: 1,
-      ip: '6.6.6.6',
-      ticket: 'x',
-      __proto__: { roles: ['admin'] },
-    });
-    const alice = attempt.body as Login;
+    const extra =
+      '"userId":"admin","roles":["admin"],"claims":{},"expiresAt":9,"authenticatedAt":1,"ip":"6.6.6.6","ticket":"x","__proto__":{}';
+    for (const field of extra.match(/"\w+":(\[.*?\]|[^,]+)/g)!) {
+      const answer = await tryLogin(`{"username":"alice","password":"alice-password",${field}}`);
+      const name = /\w+/.exec(field)![0];
+      expect(answer).toMatchObject({
+        status: 400,
+        body: { errorCode: 'ARGUMENT_INVALID', message: expect.stringContaining(`"${name}" is not known`) },
+      });
+    }
+    const alice = await app.login('alice');
     const bob = await app.login('bob');
-    const me = await app.get('/me?userId=bob', alice.accessToken);
+    const me = await app.get('/me', alice.accessToken);
     expect(me.body).toMatchObject({ userId: 'alice', username: 'alice', roles: [] });
     expect(Date.parse(me.body.expiresAt as string)).toBeLessThan(Date.now() + 91 * 86_400_000);
-    const list = await app.send('GET', '/sessions?userId=bob', {
+    for (const path of ['/me?userId=bob', '/sessions?userId=bob', '/me/live?userId=bob']) {
+      expect(await app.get(path, alice.accessToken)).toMatchObject({
+        status: 400,
+        body: { errorCode: 'ARGUMENT_INVALID' },
+      });
+    }
+    const list = await app.send('GET', '/sessions', {
       token: alice.accessToken,
       headers: { 'x-user-id': 'bob' },
     });
@@ -197,7 +201,8 @@ describe.each(['express', 'fastify'])('what clients may try, on %s', (HTTP_ADAPT
     expect(ids).toContain(alice.sessionId);
     expect(ids).not.toContain(bob.sessionId);
     expect(list.body.items[0].ip).toBe('127.0.0.1');
-    await app.post('/auth/logout-others', { userId: 'bob', sessionId: bob.sessionId }, alice.accessToken);
+    const others = { userId: 'bob', sessionId: bob.sessionId };
+    expect((await app.post('/auth/logout-others', others, alice.accessToken)).status).toBe(400);
     expect(await live(bob)).toBe(true);
     expect((await app.get('/admin/events', alice.accessToken)).status).toBe(403);
   });

@@ -1,0 +1,58 @@
+import {
+  Body,
+  type CallHandler,
+  type ExecutionContext,
+  Injectable,
+  type NestInterceptor,
+  type PipeTransform,
+  Query,
+} from '@nestjs/common';
+import { type Observable, catchError, defer, throwError } from 'rxjs';
+import { checkFields } from '../core/known-fields.js';
+import { ArgumentError, SessionError } from '../core/session-error.js';
+
+type Source = 'query' | 'body';
+
+const DECORATORS = { query: Query, body: Body };
+
+/** Which of them a route reads, by its handler. */
+const reads: Readonly<Record<Source, WeakSet<object>>> = { query: new WeakSet(), body: new WeakSet() };
+
+/** The query of a request, as `read` makes it: that refuses what it does not know. */
+export function QueryInput(read: (query: unknown) => unknown): ParameterDecorator {
+  return inputFrom('query', read);
+}
+
+/** The body of a request, likewise. */
+export function BodyInput(read: (body: unknown) => unknown): ParameterDecorator {
+  return inputFrom('body', read);
+}
+
+function inputFrom(source: Source, read: (value: unknown) => unknown): ParameterDecorator {
+  const pipe: PipeTransform = { transform: (value: unknown) => read(value) };
+  return (target, key, index) => {
+    reads[source].add((target as Record<PropertyKey, object>)[key!]!);
+    DECORATORS[source](pipe)(target, key, index);
+  };
+}
+
+/**
+ * Refuses a query or a body that the route does not read: what it was meant to say would be ignored. What is wrong with an
+ * argument came with the request: the client is told, and there is nothing to log.
+ */
+@Injectable()
+export class StrictInput implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return defer(() => {
+      const request = context.switchToHttp().getRequest<Readonly<Record<Source, unknown>>>();
+      for (const source of ['query', 'body'] as const) {
+        if (!reads[source].has(context.getHandler())) checkFields(request[source] ?? {}, `The ${source}`, {});
+      }
+      return next.handle();
+    }).pipe(
+      catchError((error: unknown) =>
+        throwError(() => (error instanceof ArgumentError ? new SessionError(error.code, error.message) : error)),
+      ),
+    );
+  }
+}
