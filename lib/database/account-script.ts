@@ -25,15 +25,12 @@ export function* banScript(
   const kept = bans.filter((other) => other.service !== ban.service && !hasRunOut(other, now));
   const event = { at: now, actor: ban.by, ...describeAccount(account), detail: ban };
   yield effect(insertEvents(tables, [{ ...event, type: 'BANNED' }]));
-  const changed = yield* writeBans(tables, dialect, account, rows, [...kept, ban], now);
+  const carrying = endsSessions ? [] : rows;
+  const changed = yield* writeBans(tables, dialect, account, carrying, [...kept, ban], clock.now());
   if (!endsSessions) return { ban, ended: [], changed };
-  const raised = rows.map((row) => ({ ...row, version: Number(row.version) + 1 }));
   const end = { reason: 'ACCOUNT_DISABLED', by: ban.by } as const;
-  return {
-    ban,
-    ended: yield* endSessions(tables, dialect, raised, now, (row) => endingOf(row, end, now)),
-    changed: [],
-  };
+  const ended = yield* endSessions(tables, dialect, clock, rows, now, (row) => endingOf(row, end, now));
+  return { ban, ended, changed };
 }
 
 /** Removes a ban from an account and its sessions; null if there is none. */
@@ -64,7 +61,7 @@ function* writeBans(
   account: AccountRef,
   rows: readonly Row[],
   bans: readonly Ban[],
-  now: number,
+  at: number,
 ): Script<BanOutcome['changed']> {
   const text = fromList(bans);
   yield effect(sql`UPDATE ${tables.account} SET bans = ${text} WHERE user_key = ${account.key}`);
@@ -73,7 +70,7 @@ function* writeBans(
     yield effect(
       sql`UPDATE ${tables.session} SET bans = ${text}, version = version + 1 WHERE id ${dialect.isOneOf(ids)}`,
     );
-    yield effect(logChanges(tables, dialect, ids, now));
+    yield logChanges(tables, dialect, ids, at);
   }
   return rows.map((row) => ({ sessionId: String(row.id), version: Number(row.version) + 1 }));
 }

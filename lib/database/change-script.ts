@@ -33,12 +33,17 @@ export function* changeScript<T>(
   if (events.length > 0) yield effect(insertEventsOf(tables, row, record, events, now));
   if (end) {
     const { reason, by, at = now } = end;
-    const [ended] = yield* endSessions(tables, dialect, [row], now, () => ({ reason, by, at, replacedBy: null }));
+    const [ended] = yield* endSessions(tables, dialect, clock, [row], now, () => ({
+      reason,
+      by,
+      at,
+      replacedBy: null,
+    }));
     const after = { ...record, version: ended!.version, end: { reason, by, at, replacedBy: null } };
     return { result, record: after, changed: true, ended: ended! };
   }
   yield effect(updateSession(tables.session, id, patch!));
-  yield effect(logChanges(tables, dialect, [id], now));
+  yield logChanges(tables, dialect, [id], now);
   return { result, record: { ...record, ...patch, version: record.version + 1 }, changed: true, ended: null };
 }
 

@@ -2,7 +2,8 @@ import type { EventEmitter } from 'node:events';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { LATE_COMMIT_MS } from '../core/membership.js';
 import { SessionError, invalidOption } from '../core/session-error.js';
-import { type Dialect, dialectOf } from './dialect.js';
+import { LONGEST_IDLE_MS } from './change-time.js';
+import { type Dialect, type TransactionLimits, dialectOf } from './dialect.js';
 import { type Engine, pause } from './engine.js';
 import { MIGRATIONS_TABLE, migrate } from './migrate.js';
 import { sessionMigrations } from './migrations/index.js';
@@ -18,6 +19,8 @@ export interface DatabaseSettings {
   readonly lanes: LaneWidths;
   /** Longest time that any operation takes; the server gives up on a statement a second later. Milliseconds. */
   readonly budgetMs: number;
+  /** Whether changes are dated by the clock of the database, so that one dated otherwise is refused. Default true. */
+  readonly datesByDatabase?: boolean;
 }
 
 /** The library's own way to the database. */
@@ -40,12 +43,15 @@ const LONGEST_LOCK_WAIT_MS = LATE_COMMIT_MS - 5000;
  */
 export async function openDatabase(settings: DatabaseSettings): Promise<Database> {
   const options = optionsOf(settings.source);
-  const dialect = dialectOf(options.type);
+  const dialect = {
+    ...dialectOf(options.type),
+    ...(settings.datesByDatabase === false && { changeTime: (at: number) => sql`${at}` }),
+  };
   const dataSource = new DataSource(ownOptions(options, dialect, settings));
   surviveKilledConnections(dataSource);
   await connect(dataSource, dialect);
   try {
-    if (dialect.engine === 'mysql') await limitLockWaits(dataSource, lockWaitOf(settings));
+    if (dialect.engine === 'mysql') await limitSessions(dataSource, limitsOf(settings));
     const tables = tablesOf(dataSource);
     if (settings.runMigrations) await whileBusy(dialect, () => migrate(dataSource, dialect));
     const engine = makeEngine(dataSource, dialect, settings);
@@ -57,8 +63,9 @@ export async function openDatabase(settings: DatabaseSettings): Promise<Database
   }
 }
 
-function lockWaitOf({ budgetMs }: DatabaseSettings): number {
-  return Math.min(budgetMs + GIVE_UP_MS, LONGEST_LOCK_WAIT_MS);
+function limitsOf({ budgetMs }: DatabaseSettings): TransactionLimits {
+  const giveUpMs = budgetMs + GIVE_UP_MS;
+  return { lockWaitMs: Math.min(giveUpMs, LONGEST_LOCK_WAIT_MS), idleMs: Math.min(giveUpMs, LONGEST_IDLE_MS) };
 }
 
 function optionsOf(source: DataSource | DataSourceOptions): DataSourceOptions {
@@ -110,8 +117,7 @@ function ownOptions(options: DataSourceOptions, dialect: Dialect, settings: Data
           // A version of the driver that does not know this sends each statement when the one before is answered.
           pipeline: true,
           statement_timeout: giveUpMs,
-          lock_timeout: lockWaitOf(settings),
-          idle_in_transaction_session_timeout: giveUpMs,
+          lock_timeout: limitsOf(settings).lockWaitMs,
           ...extra,
         },
       } as unknown as DataSourceOptions;
@@ -152,11 +158,13 @@ function surviveKilledConnections({ driver }: DataSource): void {
 }
 
 /**
- * MySQL has no connection parameter for this, and its default is 50 s: for so long a transaction whose client has gone would
- * keep the locks that it has while it waits for one more.
+ * MySQL has no connection parameters for these. Its default for locks is 50 s: for so long a transaction whose client has gone would
+ * keep those that it has while it waits for one more. Only MariaDB, which alone reads the second half, can end idle transactions.
  */
-async function limitLockWaits(dataSource: DataSource, ms: number): Promise<void> {
-  const statement = `SET SESSION innodb_lock_wait_timeout = ${Math.ceil(ms / 1000)}`;
+async function limitSessions(dataSource: DataSource, { lockWaitMs, idleMs }: TransactionLimits): Promise<void> {
+  const idle = Math.ceil(idleMs / 1000);
+  const statement = `SET SESSION innodb_lock_wait_timeout = ${Math.ceil(lockWaitMs / 1000)}
+    /*M!100300 , idle_transaction_timeout = ${idle}, idle_write_transaction_timeout = ${idle} */`;
   const { pool } = dataSource.driver as unknown as { pool: MysqlPool };
   pool.on('connection', (connection) => {
     // The pool listens for one error of a connection, and TypeORM only where nobody does.
@@ -192,7 +200,7 @@ async function whileBusy(dialect: Dialect, work: () => Promise<void>): Promise<v
 
 function makeEngine(dataSource: DataSource, dialect: Dialect, settings: DatabaseSettings): Engine {
   if (dialect.engine !== 'sqlite') {
-    return new PooledEngine(dataSource, dialect, settings.lanes, lockWaitOf(settings));
+    return new PooledEngine(dataSource, dialect, settings.lanes, limitsOf(settings));
   }
   const { databaseConnection } = dataSource.driver as unknown as { databaseConnection: SqliteConnection };
   // In WAL mode this survives the end of the process at any moment, and syncs at checkpoints only: a sync for every commit

@@ -2,6 +2,7 @@ import { type DataSource, type EntityTarget, type ObjectLiteral, QueryFailedErro
 import type { Activity } from '../core/session-repository.js';
 import { ipKey } from '../core/ip-key.js';
 import { invalidOption } from '../core/session-error.js';
+import { NO_TIME, changeTime } from './change-time.js';
 import { type Merging, onConflict, onDuplicateKey } from './merging.js';
 import { type Statement, join, list, raw, sql } from './sql.js';
 
@@ -14,9 +15,9 @@ export interface Dialect {
   placeholder(position: number): string;
   /**
    * What opens a transaction at READ COMMITTED or stricter.
-   * @param lockWaitMs how long it may wait for a lock, where that is said here
+   * @param limits those that are said here, since a pooler may leave out what a connection asks for
    */
-  readonly begin: (lockWaitMs: number) => readonly Statement[];
+  readonly begin: (limits: TransactionLimits) => readonly Statement[];
   /** Whether the driver takes names for statements, which the server then keeps parsed and planned. */
   readonly keepsStatements: boolean;
   /** Locks the selected rows. Nothing on SQLite, where BEGIN IMMEDIATE locks the whole file. */
@@ -44,6 +45,11 @@ export interface Dialect {
   readonly inTransaction: TransactionConditions | null;
   /** The clock of the database in milliseconds since the epoch. */
   readonly now: Statement;
+  /**
+   * The time of a change, for the change log. The statement fails if it is further than CHANGE_TOLERANCE_MS from the clock of the
+   * database: the network or a paused process may have held it for so long that other nodes would never read the change.
+   */
+  readonly changeTime: (at: number) => Statement;
   /** Stands behind a column that is to be one of some ids: hexadecimal digits, and colons. */
   readonly isOneOf: (ids: readonly string[]) => Statement;
   /** One text after the other. */
@@ -54,8 +60,17 @@ export interface Dialect {
   mergeActivity(table: Statement, activities: readonly Activity[]): Statement;
   /** Whether the transaction failed only because of others at the same time, so that it may be run again. */
   isTransient(error: unknown): boolean;
+  /** Whether the transaction failed because of `changeTime`: it may be run again, with a new time. */
+  isLate(error: unknown): boolean;
   /** Whether a statement failed only because it was sent by its name. */
   isNameProblem(error: unknown): boolean;
+}
+
+export interface TransactionLimits {
+  /** How long a statement may wait for a lock. Milliseconds. */
+  readonly lockWaitMs: number;
+  /** How long the server waits for the next statement before it rolls back. Milliseconds. */
+  readonly idleMs: number;
 }
 
 export interface TransactionConditions {
@@ -98,13 +113,18 @@ const upsertValue = raw(
 );
 
 /** Error code of a QueryFailedError, or of the driver's own error; '' and 0 for anything else. */
-export function codesOf(error: unknown): { code: string; errno: number } {
+export function codesOf(error: unknown): { code: string; errno: number; column: unknown } {
   const driverError: unknown = error instanceof QueryFailedError ? error.driverError : error;
-  const { code, errno } = (driverError ?? {}) as { code?: unknown; errno?: unknown };
-  return { code: typeof code === 'string' ? code : '', errno: typeof errno === 'number' ? errno : 0 };
+  const { code, errno, column } = (driverError ?? {}) as { code?: unknown; errno?: unknown; column?: unknown };
+  return { code: typeof code === 'string' ? code : '', errno: typeof errno === 'number' ? errno : 0, column };
 }
 
 const isListed = (ids: readonly string[]) => sql`IN (${list(ids)})`;
+
+const SQLITE_NOW = raw(`CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)`);
+const POSTGRES_NOW = raw('CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)');
+// UNIX_TIMESTAMP takes a time of the server's zone, and when summer time ends, an hour of those stands for two.
+const MYSQL_NOW = raw(`(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000)`);
 
 const sqlite: Dialect = {
   engine: 'sqlite',
@@ -119,13 +139,15 @@ const sqlite: Dialect = {
   serial: raw(''),
   combiningIndexes: null,
   inTransaction: null,
-  now: raw(`CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)`),
+  now: SQLITE_NOW,
+  changeTime: (at) => changeTime(SQLITE_NOW, 'INTEGER', at, NO_TIME),
   isOneOf: isListed,
   concat: (first, second) => sql`${first} || ${second}`,
   merging: { ...onConflict, least: raw('MIN'), greatest: raw('MAX') },
   mergeActivity: (table, activities) => updateFromValues(table, activities, 'MAX'),
   // Transactions begin with the write lock, so a key that is taken stays taken.
   isTransient: (error) => /^SQLITE_(BUSY|LOCKED)/.test(codesOf(error).code),
+  isLate: (error) => codesOf(error).code === 'SQLITE_CONSTRAINT_NOTNULL',
   isNameProblem: () => false,
 };
 
@@ -133,10 +155,9 @@ const postgres: Dialect = {
   engine: 'postgres',
   placeholder: (position) => `$${position}`,
   // A plan that is kept may have been made while the table was small enough to be read from end to end.
-  // The wait is limited here since a pooler may have left out what the connection asked for.
-  begin: (lockWaitMs) => [
+  begin: ({ lockWaitMs, idleMs }) => [
     raw(
-      `START TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL enable_seqscan = off; SET LOCAL lock_timeout = ${lockWaitMs}`,
+      `START TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL enable_seqscan = off; SET LOCAL lock_timeout = ${lockWaitMs}; SET LOCAL idle_in_transaction_session_timeout = ${idleMs}`,
     ),
   ],
   keepsStatements: true,
@@ -154,7 +175,8 @@ const postgres: Dialect = {
     // `xmin` is the number of that transaction, without its upper half.
     isWriterOf: raw('CAST(xmin AS TEXT) = CAST(txid_current_if_assigned() % 4294967296 AS TEXT)'),
   },
-  now: raw('CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)'),
+  now: POSTGRES_NOW,
+  changeTime: (at) => changeTime(POSTGRES_NOW, 'BIGINT', at, NO_TIME),
   // One text for any number, so that it is kept. But for one id, a plan for any number looks dearer than a new one each time.
   isOneOf: (ids) => (ids.length === 1 ? sql`= ${ids[0]!}` : sql`= ANY(CAST(${`{${ids.join(',')}}`} AS TEXT[]))`),
   concat: (first, second) => sql`${first} || ${second}`,
@@ -162,6 +184,7 @@ const postgres: Dialect = {
   mergeActivity: (table, activities) => updateFromValues(table, activities, 'GREATEST'),
   // serialization failure, deadlock, a lock that was waited for too long, and a slot or key that another transaction took first
   isTransient: (error) => ['40001', '40P01', '55P03', '23505'].includes(codesOf(error).code),
+  isLate: (error) => codesOf(error).code === '23502' && codesOf(error).column === 'at',
   // no such name, a name that is taken, and after a migration "cached plan must not change result type"
   isNameProblem: (error) =>
     ['26000', '42P05'].includes(codesOf(error).code) ||
@@ -182,8 +205,9 @@ const mysql: Dialect = {
   serial: raw(''),
   combiningIndexes: null,
   inTransaction: null,
-  // UNIX_TIMESTAMP takes a time of the server's zone, and when summer time ends, an hour of those stands for two.
-  now: raw(`(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000)`),
+  now: MYSQL_NOW,
+  // Without strict mode, 0 is stored for NULL; a number that is too large is an error in every mode.
+  changeTime: (at) => changeTime(MYSQL_NOW, 'SIGNED', at, sql`9223372036854775807 + ${at}`),
   isOneOf: isListed,
   // Where || is taken for OR.
   concat: (first, second) => sql`CONCAT(${first}, ${second})`,
@@ -202,6 +226,7 @@ const mysql: Dialect = {
   },
   // deadlock, lock wait timeout, duplicate key, and MariaDB's "record has changed since last read"
   isTransient: (error) => [1213, 1205, 1062, 1020].includes(codesOf(error).errno),
+  isLate: (error) => codesOf(error).errno === 1690,
   isNameProblem: () => false,
 };
 

@@ -5,6 +5,7 @@ import type { AccountRef } from '../core/user-key.js';
 import type { Dialect } from './dialect.js';
 import {
   ENDING_COLUMNS,
+  type Ending,
   commentOf,
   describeAccount,
   endSessions,
@@ -29,14 +30,14 @@ export class EndTransactions {
 
   /** One session, of this account if one is given. A kick that ends nothing is noted as well. */
   *one(id: string, end: EndRequest, account?: AccountRef): Script<EndedSession | null> {
-    const { tables, dialect } = this;
-    const now = this.clock.now();
+    const { tables } = this;
     const [row] = yield* this.lock([id]);
+    const now = this.clock.now();
     if (!row || (account && row.user_key !== account.key)) {
       if (end.reason === 'SESSION_KICKED') yield effect(insertEvents(tables, [this.kickWithoutEffect(id, end, now)]));
       return null;
     }
-    const [ended] = yield* endSessions(tables, dialect, [row], now, () => endingOf(row, end, now));
+    const [ended] = yield* this.end([row], now, () => endingOf(row, end, now));
     return ended ?? null;
   }
 
@@ -44,7 +45,7 @@ export class EndTransactions {
   *some(ids: readonly string[], end: EndRequest): Script<readonly EndedSession[]> {
     const rows = yield* this.lock(ids);
     const now = this.clock.now();
-    return yield* endSessions(this.tables, this.dialect, rows, now, (row) => endingOf(row, end, now));
+    return yield* this.end(rows, now, (row) => endingOf(row, end, now));
   }
 
   /** All sessions of an account but one. With `raiseEpoch`, logins that began before are refused. */
@@ -53,10 +54,10 @@ export class EndTransactions {
     end: EndRequest,
     { except, raiseEpoch }: { readonly except: string | null; readonly raiseEpoch: boolean },
   ): Script<readonly EndedSession[]> {
-    const { tables, dialect } = this;
+    const { tables, dialect, clock } = this;
     const { notBefore } = yield* lockAccount(tables, dialect, account.key);
     const rows = yield* lockLiveSessions(tables, dialect, account.key);
-    const now = timeOfStep(this.clock, rows, notBefore);
+    const now = timeOfStep(clock, rows, notBefore);
     const [kept, others] = [rows.filter((row) => row.id === except), rows.filter((row) => row.id !== except)];
     if (raiseEpoch) {
       yield effect(
@@ -67,9 +68,9 @@ export class EndTransactions {
       yield effect(
         sql`UPDATE ${tables.session} SET authenticated_at = ${now}, version = version + 1 WHERE id = ${except}`,
       );
-      yield effect(logChanges(tables, dialect, [String(kept[0]!.id)], now));
+      yield logChanges(tables, dialect, [String(kept[0]!.id)], clock.now());
     }
-    const ended = yield* endSessions(tables, dialect, others, now, (row) => endingOf(row, end, now));
+    const ended = yield* this.end(others, now, (row) => endingOf(row, end, now));
     const event = {
       at: now,
       actor: end.by,
@@ -86,7 +87,7 @@ export class EndTransactions {
   *overdue(ids: readonly string[], now: number): Script<readonly EndedSession[]> {
     const rows = yield* this.lock(ids);
     const overdue = rows.filter((row) => Number(row.usable_until) <= now);
-    return yield* endSessions(this.tables, this.dialect, overdue, now, overdueEnding);
+    return yield* this.end(overdue, now, overdueEnding);
   }
 
   /** Those of these sessions that were not used since a time. */
@@ -94,11 +95,15 @@ export class EndTransactions {
     const rows = yield* this.lock(ids);
     const idle = rows.filter((row) => Number(row.last_seen_at) <= before);
     const now = this.clock.now();
-    return yield* endSessions(this.tables, this.dialect, idle, now, (row) => {
+    return yield* this.end(idle, now, (row) => {
       const at = Number(row.last_seen_at) + idleMs;
       const end = { reason: 'SESSION_IDLE', by: 'system', at, replacedBy: null } as const;
       return Number(row.usable_until) < at ? overdueEnding(row) : end;
     });
+  }
+
+  private end(rows: readonly Row[], now: number, endingOf: (row: Row) => Ending): Script<readonly EndedSession[]> {
+    return endSessions(this.tables, this.dialect, this.clock, rows, now, endingOf);
   }
 
   /**

@@ -17,8 +17,8 @@ export interface EndTarget {
 
 /**
  * Ends one session that is live and not overdue without looking at it first, so that all of it goes to the server at once. Of
- * any other session it changes nothing. The row, the change log and the audit trail are one statement. The data of the
- * session is another one: it sees what those have written who had the row before.
+ * any other session it changes nothing. The row and the audit trail are one statement. The data of the session is another one:
+ * it sees what those have written who had the row before. With it goes the change log, which comes last in every transaction.
  * @param conditions of the dialect
  * @returns to be called when it is committed: the end, or null if it has changed nothing
  */
@@ -36,15 +36,15 @@ export function* endAtOnce(
   const change = effect(
     sql`WITH own AS (UPDATE ${tables.session} SET ${endOf(ending)}
         WHERE id = ${id} AND ${isOfRealm(realm)} AND ${unindexed(usableAt(now))} AND ${isOpen}${ofAccount} RETURNING *),
-      logged AS (${logChangesOf(tables, raw('own'), now)}),
       told AS (${insertEndEvents(tables, dialect, raw('own'), now, end.comment)})
       SELECT id, user_id, version - 1 AS version, generation, access_hash, superseded FROM own`,
     { isGuarded: true },
   );
   yield change;
   yield effect(
-    sql`DELETE FROM ${tables.data} WHERE owner = ${sessionOwner(id)}
-      AND EXISTS (SELECT 1 FROM ${tables.session} WHERE id = ${id} AND ${isWriterOf})`,
+    sql`WITH ended AS (SELECT id, version, realm FROM ${tables.session} WHERE id = ${id} AND ${isWriterOf}),
+      wiped AS (DELETE FROM ${tables.data} WHERE owner = ${sessionOwner(id)} AND EXISTS (SELECT 1 FROM ended))
+      ${logChangesOf(tables, dialect, raw('ended'), now)}`,
     { isGuarded: true },
   );
   return () => {

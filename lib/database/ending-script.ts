@@ -3,9 +3,21 @@ import type { EndReason } from '../core/end-reason.js';
 import type { EndRequest } from '../core/session-repository.js';
 import type { EndedSession } from '../core/session.js';
 import { type AccountRef, escapeUserId } from '../core/user-key.js';
+import type { Clock } from '../core/clock.js';
 import type { Dialect } from './dialect.js';
 import { eventId, orderOfEvent } from './event-id.js';
-import { type Row, type Script, type SqlValue, type Statement, effect, join, list, raw, sql } from './sql.js';
+import {
+  type Effect,
+  type Row,
+  type Script,
+  type SqlValue,
+  type Statement,
+  effect,
+  join,
+  list,
+  raw,
+  sql,
+} from './sql.js';
 import { toUserId } from './session-rows.js';
 import { toSuperseded } from './stored-json.js';
 import type { Tables } from './tables.js';
@@ -41,10 +53,13 @@ export function sessionOwner(sessionId: string): string {
 export function* endSessions(
   tables: Tables,
   dialect: Dialect,
+  clock: Pick<Clock, 'now'>,
   rows: readonly Row[],
   now: number,
   endingOf: (row: Row) => Ending,
 ): Script<EndedSession[]> {
+  // Rows may be dated later than the clock says; see timeOfStep.
+  const at = clock.now();
   const ended: EndedSession[] = [];
   for (const chunk of chunksOf(rows)) {
     const ends = chunk.map((row) => ({ row, id: String(row.id), ending: endingOf(row) }));
@@ -55,7 +70,7 @@ export function* endSessions(
     }
     const dataless = ends.filter(({ ending }) => !ending.keepData).map(({ id }) => sessionOwner(id));
     if (dataless.length > 0) yield effect(sql`DELETE FROM ${tables.data} WHERE owner ${dialect.isOneOf(dataless)}`);
-    yield effect(logChanges(tables, dialect, idsOf(ends), now));
+    yield logChanges(tables, dialect, idsOf(ends), at);
     for (const alike of groupBy(ends, ({ ending }) => ending.comment ?? null)) {
       const from = sql`${tables.session} WHERE id ${dialect.isOneOf(idsOf(alike))}`;
       yield effect(insertEndEvents(tables, dialect, from, now, alike[0]!.ending.comment));
@@ -94,14 +109,20 @@ export function* chunksOf(rows: readonly Row[]): Generator<readonly Row[]> {
   for (let from = 0; from < rows.length; from += CHUNK) yield rows.slice(from, from + CHUNK);
 }
 
-/** The change log of sessions whose version has grown. */
-export function logChanges(tables: Tables, dialect: Dialect, ids: readonly string[], now: number): Statement {
-  return logChangesOf(tables, sql`${tables.session} WHERE id ${dialect.isOneOf(ids)}`, now);
+/**
+ * The change log of sessions whose version has grown, by the end of the transaction. Once for each session: what is logged is its
+ * last version.
+ * @param at by the clock of the database
+ */
+export function logChanges(tables: Tables, dialect: Dialect, ids: readonly string[], at: number): Effect {
+  const from = sql`${tables.session} WHERE id ${dialect.isOneOf(ids)}`;
+  return effect(logChangesOf(tables, dialect, from, at), { isLast: true });
 }
 
 /** @param from rows of sessions: what stands after FROM */
-export function logChangesOf(tables: Tables, from: Statement, now: number): Statement {
-  return sql`INSERT INTO ${tables.change} (session_id, version, realm, at) SELECT id, version, realm, ${now} FROM ${from}`;
+export function logChangesOf(tables: Tables, dialect: Dialect, from: Statement, at: number): Statement {
+  return sql`INSERT INTO ${tables.change} (session_id, version, realm, at)
+    SELECT id, version, realm, ${dialect.changeTime(at)} FROM ${from}`;
 }
 
 /** A session that was overdue already ended by itself, whoever ends it now. */

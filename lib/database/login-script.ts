@@ -84,7 +84,7 @@ export function* loginScript(
     end: null,
   };
   const isOverdue = (row: Row) => Number(row.usable_until) <= now;
-  const overdue = yield* endSessions(tables, dialect, rows.filter(isOverdue), now, overdueEnding);
+  const overdue = yield* endSessions(tables, dialect, clock, rows.filter(isOverdue), now, overdueEnding);
   const live = rows.filter((row) => !isOverdue(row));
   const event = {
     at: now,
@@ -123,7 +123,7 @@ export function* loginScript(
     return { kind: 'limit-reached', limit: decision.limit, ended: overdue };
   }
   const losers = own.filter((row) => decision.end.includes(String(row.id)));
-  const replaced = yield* endSessions(tables, dialect, losers, now, () => ({
+  const replaced = yield* endSessions(tables, dialect, clock, losers, now, () => ({
     reason: 'SESSION_REPLACED',
     by: event.actor,
     at: now,

@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { withDeadline } from '../core/deadline.js';
 import { SessionError } from '../core/session-error.js';
-import type { Dialect } from './dialect.js';
+import type { Dialect, TransactionLimits } from './dialect.js';
 import { type Engine, type LaneName, type RunOptions, pause } from './engine.js';
 import { Lane } from './lane.js';
 import { Effect, type QueryResult, type Row, type Script, type Statement, raw } from './sql.js';
@@ -28,14 +28,13 @@ export class PooledEngine implements Engine {
   private names: StatementNames | null;
   private readonly begin: readonly Statement[];
 
-  /** @param lockWaitMs how long a transaction may wait for a lock */
   constructor(
     private readonly dataSource: DataSource,
     readonly dialect: Dialect,
     widths: LaneWidths,
-    lockWaitMs: number,
+    limits: TransactionLimits,
   ) {
-    this.begin = dialect.begin(lockWaitMs);
+    this.begin = dialect.begin(limits);
     this.names = dialect.keepsStatements ? new StatementNames() : null;
     const { verify, work, control, records } = widths;
     this.lanes = {
@@ -73,8 +72,9 @@ export class PooledEngine implements Engine {
         const cause = error instanceof SessionError ? error.cause : undefined;
         const hasLostNames = names !== null && this.dialect.isNameProblem(cause);
         if (hasLostNames) this.names = null;
-        const again = hasLostNames || this.dialect.isTransient(cause);
-        if (!again || attempt >= MAX_ATTEMPTS || performance.now() >= deadline) throw error;
+        const again = hasLostNames || (this.dialect.isTransient(cause) && attempt < MAX_ATTEMPTS);
+        // A clock that was set is right again with the next poll.
+        if (!(again || this.dialect.isLate(cause)) || performance.now() >= deadline) throw error;
       }
       await pause(attempt);
     }
@@ -90,6 +90,7 @@ export class PooledEngine implements Engine {
     const { pipeline, connection } = (await this.guard(runner.connect())) as DriverConnection;
     const { names } = this;
     const unanswered: Promise<QueryResult>[] = [];
+    const last: Effect[] = [];
     let isOpen = false;
     const send = (step: Statement | Effect) => {
       if (pipeline) writeInOneGo(connection?.stream);
@@ -103,6 +104,7 @@ export class PooledEngine implements Engine {
       isOpen = true;
       return results.at(-1)!;
     };
+    const mayWait = (step: Statement | Effect) => pipeline && step instanceof Effect && (isOpen || step.isGuarded);
     try {
       for (const statement of this.begin) {
         send(statement);
@@ -112,9 +114,14 @@ export class PooledEngine implements Engine {
       let step = running.next();
       while (!step.done) {
         const { value } = step;
+        const isLast = value instanceof Effect && value.isLast;
+        if (isLast) last.push(value);
+        else send(value);
+        step = running.next(isLast || mayWait(value) ? NO_RESULT : await answers());
+      }
+      for (const value of last) {
         send(value);
-        const mayWait = pipeline && value instanceof Effect && (isOpen || value.isGuarded);
-        step = running.next(mayWait ? NO_RESULT : await answers());
+        if (!mayWait(value)) await answers();
       }
       send(COMMIT);
       await answers();

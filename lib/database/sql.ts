@@ -83,12 +83,14 @@ export class Effect {
     readonly statement: Statement,
     /** Whether it does nothing outside of its transaction: it need not wait until that is known to be open. */
     readonly isGuarded: boolean,
+    /** Whether it is sent right before COMMIT, after all other statements. */
+    readonly isLast: boolean,
   ) {}
 }
 
 /** Marks a statement as one whose result the script does not look at before its transaction is committed. */
-export function effect(statement: Statement, { isGuarded = false } = {}): Effect {
-  return new Effect(statement, isGuarded);
+export function effect(statement: Statement, { isGuarded = false, isLast = false } = {}): Effect {
+  return new Effect(statement, isGuarded, isLast);
 }
 
 /**

@@ -21,6 +21,7 @@ interface PreparedStatement {
   readonly isReader: boolean;
 }
 
+const NO_RESULT: QueryResult = { rows: [], affected: 0 };
 /** Longest time that work here goes on before the event loop gets its turn. */
 const MAX_TURN_MS = 5;
 
@@ -65,7 +66,7 @@ export class SqliteEngine implements Engine {
     const since = performance.now();
     return this.retry(options, () => {
       if (this.mustWait(since, options.budgetMs / 2)) throw new ApplicationBusyError();
-      for (const { chunks } of this.dialect.begin(0)) this.connection.exec(chunks[0]!);
+      for (const { chunks } of this.dialect.begin({ lockWaitMs: 0, idleMs: 0 })) this.connection.exec(chunks[0]!);
       try {
         const result = this.runScript(script());
         this.connection.exec('COMMIT');
@@ -93,13 +94,20 @@ export class SqliteEngine implements Engine {
   }
 
   private runScript<T>(running: Script<T>): T {
+    const last: Effect[] = [];
     let step = running.next();
     while (!step.done) {
       const { value } = step;
+      if (value instanceof Effect && value.isLast) {
+        last.push(value);
+        step = running.next(NO_RESULT);
+        continue;
+      }
       const result = this.execute(value instanceof Effect ? value.statement : value);
       if (value instanceof Effect) value.result = result;
       step = running.next(result);
     }
+    for (const { statement } of last) this.execute(statement);
     return step.value;
   }
 
@@ -156,7 +164,8 @@ export class SqliteEngine implements Engine {
       try {
         return attempt();
       } catch (error) {
-        const again = error instanceof ApplicationBusyError || this.dialect.isTransient(error);
+        const again =
+          error instanceof ApplicationBusyError || this.dialect.isTransient(error) || this.dialect.isLate(error);
         if (!again && !codesOf(error).code.startsWith('SQLITE_')) throw error;
         if (!again || performance.now() >= deadline) {
           throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause: error });

@@ -113,6 +113,7 @@ export class SessionRuntime {
       runMigrations: options.runMigrations,
       lanes: { ...options.connections, control: 2, records: 1 },
       budgetMs: Math.max(timing.verifyBudget, timing.loginBudget, timing.endBudget),
+      datesByDatabase: !options.clock,
     });
     const { engine, tables, embedded } = database;
     const membership = new TypeOrmMembership(engine, tables, realm, Math.max(timing.poll, timing.pollFreshness / 2));

@@ -50,9 +50,15 @@ export class TestRepositories {
     this.queries = new SessionQueries({ engine, tables, realm, clock, budgetMs: BUDGET_MS });
   }
 
-  static async open({ options }: TestDatabase, clock = new ManualClock(START)): Promise<TestRepositories> {
+  /** @param datesByDatabase whether the clock is to be that of the database, and changes that are dated otherwise are refused */
+  static async open(
+    { options }: TestDatabase,
+    clock = new ManualClock(START),
+    datesByDatabase = false,
+  ): Promise<TestRepositories> {
     const lanes = { verify: 4, work: 8, control: 2, records: 1 };
-    const database = await openDatabase({ source: options, runMigrations: true, lanes, budgetMs: BUDGET_MS });
+    const settings = { source: options, runMigrations: true, lanes, budgetMs: BUDGET_MS, datesByDatabase };
+    const database = await openDatabase(settings);
     return new TestRepositories(database, clock, 'users');
   }
 

@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { type Statement, raw, sql } from '../../lib/database/sql.js';
+import { ManualClock } from '../../lib/testing/manual-clock.js';
+import { type TestDatabase, databaseKinds, kindsOf } from '../support/databases.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { until } from '../support/until.js';
+import { HOUR, MINUTE, TestRepositories } from './repositories.js';
+
+const KICK = { reason: 'SESSION_KICKED', by: 'root' } as const;
+const BAN = { service: null, level: 1, reason: null, until: null, by: 'root' };
+
+/** The clock of the host, read wrong by as much as the network, or a paused process, holds a statement up. */
+class HeldClock extends ManualClock {
+  offset = 0;
+
+  override now(): number {
+    return super.now() + Date.now() + this.offset;
+  }
+}
+
+/** Everything that writes the change log. The session of alice is an hour old and was never used. */
+const COMMANDS: Record<string, (node: TestRepositories, id: string) => Promise<unknown>> = {
+  'the end of a session': ({ sessions }, id) => sessions.endSession(id, KICK),
+  'the end of several': ({ sessions }, id) => sessions.endSessions([id], KICK),
+  'the end of an account': (node) =>
+    node.sessions.endAccountSessions(node.account('alice'), KICK, { except: null, raiseEpoch: true }),
+  'the end of all sessions but one': (node, id) =>
+    node.sessions.endAccountSessions(node.account('alice'), KICK, { except: id, raiseEpoch: true }),
+  'a login that replaces': (node) => node.login('alice', { replaces: true }),
+  'a ban that ends': (node) => node.sessions.ban(node.account('alice'), BAN, true),
+  'a ban that suspends': (node) => node.sessions.ban(node.account('alice'), BAN, false),
+  'the lift of a ban': (node) => node.sessions.liftBan(node.account('alice'), 'chat', 'root'),
+  'new claims': ({ sessions }, id) => sessions.changeSession(id, () => ({ result: 1, patch: { claims: { a: 1 } } })),
+  'a refresh that ends': ({ sessions }, id) =>
+    sessions.changeSession(id, () => ({ result: 1, end: { reason: 'REFRESH_REUSED', by: 'system' } })),
+  'the sweep of what is overdue': ({ sessions }) => sessions.endOverdueSessions(10),
+  'the sweep of what is idle': ({ sessions }) => sessions.endIdleSessions(10 * MINUTE, 0, 10),
+};
+
+describe.each(databaseKinds)('a change on $name that comes late', ({ create }) => {
+  let database: TestDatabase;
+  let clock: HeldClock;
+  let node: TestRepositories;
+  let other: TestRepositories;
+
+  beforeEach(async () => {
+    database = await create();
+    clock = new HeldClock(0);
+    node = await TestRepositories.open(database, clock, true);
+    other = await TestRepositories.open(database, new ManualClock(Date.now() - HOUR));
+  });
+  afterEach(async () => {
+    await Promise.all([node.close(), other.close()]);
+    await database.drop();
+  });
+
+  /** All that is written down, in the order of the keys. */
+  const everything = () => {
+    const { session, account, change, event, data } = other.database.tables;
+    const ordered = (table: Statement, key: string) => other.rows(sql`SELECT * FROM ${table} ORDER BY ${raw(key)}`);
+    return Promise.all([
+      ordered(session, 'id'),
+      ordered(account, 'user_key'),
+      ordered(change, 'session_id, version'),
+      ordered(event, 'id'),
+      ordered(data, 'owner, name_hash'),
+    ]);
+  };
+
+  it.each([
+    ...Object.keys(COMMANDS).map((name) => [name, -44_000] as const),
+    ['the end of a session', 44_000] as const,
+  ])('does nothing, and is done with a clock that is right: %s, %i ms', async (name, offset) => {
+    const { id } = await other.login('alice', { lifeMs: name.includes('overdue') ? MINUTE : 12 * HOUR });
+    await other.stores.session(id).set('draft', 1);
+    if (name.startsWith('the lift'))
+      await other.sessions.ban(other.account('alice'), { ...BAN, service: 'chat' }, false);
+    const before = await everything();
+    const isLate = jest.spyOn(node.database.engine.dialect, 'isLate');
+    clock.offset = offset;
+    let isDone = false;
+    const doing = COMMANDS[name]!(node, id).then(() => (isDone = true));
+    await until(() => isDone || isLate.mock.results.some(({ value }) => value === true));
+    expect(await everything()).toEqual(before);
+    clock.offset = 0;
+    await doing;
+    const { change } = node.database.tables;
+    const [newest] = await other.rows(sql`SELECT at FROM ${change} WHERE session_id = ${id} ORDER BY version DESC`);
+    expect(Math.abs(Number(newest!.at) - Date.now())).toBeLessThan(10_000);
+  });
+});
+
+describe.each(kindsOf('postgres', 'mariadb'))(
+  'a transaction on $name whose COMMIT the network holds',
+  ({ name, create }) => {
+    it('is rolled back by the server, and by its client not taken for done', async () => {
+      const database = await create();
+      const url = new URL(database.url);
+      const proxy = await TcpProxy.start(Number(url.port));
+      url.port = String(proxy.port);
+      const options = { ...database.options, url: url.href } as typeof database.options;
+      const node = await TestRepositories.open({ ...database, options });
+      const other = await TestRepositories.open(database);
+      const { engine, tables } = node.database;
+      const [ownId, ids] =
+        name === 'postgres'
+          ? ['pg_backend_pid()', 'pid AS id FROM pg_stat_activity']
+          : ['CONNECTION_ID()', 'id FROM information_schema.processlist'];
+      let holder: number | undefined;
+      const writing = engine.transaction(
+        function* () {
+          yield sql`INSERT INTO ${tables.change} (session_id, version, realm, at) VALUES ('held', 1, 'users', 0)`;
+          const { rows } = yield raw(`SELECT ${ownId} AS id`);
+          holder = Number(rows[0]!.id);
+          proxy.hold();
+        },
+        { lane: 'work', budgetMs: 60_000 },
+      );
+      const outcome = writing.then(
+        () => 'done',
+        ({ code }: { code: string }) => code,
+      );
+      await until(() => holder !== undefined);
+      await until(async () => (await other.rows(raw(`SELECT ${ids}`))).every(({ id }) => Number(id) !== holder));
+      proxy.release();
+      expect(await outcome).toBe('SESSION_STORE_UNAVAILABLE');
+      expect(await other.loggedVersions('held')).toEqual([]);
+      await Promise.all([node.close(), other.close()]);
+      await proxy.close();
+      await database.drop();
+    });
+  },
+);
+
+describe('a change on MariaDB without strict mode', () => {
+  it('is refused all the same, and not written with no time', async () => {
+    const database = await kindsOf('mariadb')[0]!.create();
+    const node = await TestRepositories.open(database, undefined, true);
+    const { engine, tables } = node.database;
+    const writing = engine.transaction(
+      function* () {
+        yield raw(`SET SESSION sql_mode = ''`);
+        yield sql`INSERT INTO ${tables.change} (session_id, version, realm, at)
+          SELECT 'late', 1, 'users', ${engine.dialect.changeTime(Date.now() - 44_000)} FROM DUAL`;
+      },
+      { lane: 'work', budgetMs: 100 },
+    );
+    await expect(writing).rejects.toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
+    expect(await node.loggedVersions('late')).toEqual([]);
+    await node.close();
+    await database.drop();
+  });
+});
