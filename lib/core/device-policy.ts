@@ -8,8 +8,10 @@ export interface LiveSession {
   readonly deviceType: string | null;
   readonly deviceId: string | null;
   readonly createdAt: number;
-  /** Equals createdAt until the token was used. */
+  /** Last use; equals createdAt until the first one. Requests that do not count as a use leave it as it is. */
   readonly lastSeenAt: number;
+  /** When a token of it was last presented, be it for an event stream or a request that is no use; null for never. */
+  readonly presentedAt: number | null;
 }
 
 /** The login that asks for a slot. */
@@ -42,7 +44,7 @@ export type Overflow = 'evict-oldest' | 'evict-least-active' | 'reject';
 /** Device types that oneDevicePerType tells apart unless it is given its own list. */
 export const DEFAULT_DEVICE_TYPES = ['phone', 'tablet', 'laptop', 'desktop', 'web', 'tv', 'watch'] as const;
 
-/** A login whose token was never used for this long is taken for lost on its way to the client. */
+/** A login whose token was not presented for this long is taken for lost on its way to the client. */
 export const ABANDONED_AFTER_MS = 120_000;
 
 /** One session for the account: a login ends every other one. */
@@ -140,7 +142,7 @@ function isSameDevice(candidate: LoginCandidate, session: LiveSession): boolean 
 /** Those that may be evicted, first to go first: abandoned logins, then by the overflow rule; ties by id. */
 function evictionOrder(candidate: LoginCandidate, sessions: readonly LiveSession[], overflow: Overflow): LiveSession[] {
   const abandoned = (session: LiveSession) =>
-    session.lastSeenAt <= session.createdAt && candidate.now - session.createdAt >= ABANDONED_AFTER_MS;
+    session.presentedAt === null && candidate.now - session.createdAt >= ABANDONED_AFTER_MS;
   const age = (session: LiveSession) =>
     overflow === 'evict-least-active' && !abandoned(session) ? session.lastSeenAt : session.createdAt;
   return sessions

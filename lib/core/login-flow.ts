@@ -166,7 +166,7 @@ export class LoginFlow {
     const decide = (live: readonly LiveSession[], now: number) =>
       policy.decide(
         { sessionId: id, deviceType: input.deviceType, deviceId: input.deviceId, presentedSessionId, now },
-        live.map((one) => ({ ...one, lastSeenAt: this.parts.activity.lastUse(one) })),
+        live.map((one) => this.withPendingUse(one)),
       );
     const open = (now: number) => this.open(login, { id, nonce, secrets }, now);
     const impersonationReason = impersonation?.reason ?? null;
@@ -176,6 +176,13 @@ export class LoginFlow {
     if (outcome.kind !== 'granted') return { tokens: null, outcome };
     const { session } = outcome;
     return { tokens: await issuer.write(session, session.current, secrets), outcome };
+  }
+
+  /** With what this node has not written yet. */
+  private withPendingUse(session: LiveSession): LiveSession {
+    const { activity } = this.parts;
+    const presentedAt = session.presentedAt ?? activity.peek(session.id)?.at ?? null;
+    return { ...session, lastSeenAt: activity.lastUse(session), presentedAt };
   }
 
   private pickPolicy({ account, input }: PendingLogin): DevicePolicy {

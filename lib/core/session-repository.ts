@@ -84,10 +84,14 @@ export interface EndRequest {
   readonly comment?: string | null;
 }
 
-/** One use of a session. `at` is in milliseconds since the epoch. */
+/** A token of a session was presented. Times in milliseconds since the epoch. */
 export interface Activity {
   readonly sessionId: string;
+  /** The last time. */
   readonly at: number;
+  /** The last time that counts as a use; null if none does. */
+  readonly usedAt: number | null;
+  /** The last address that is known. */
   readonly ip: string | null;
 }
 
@@ -159,7 +163,7 @@ export interface SessionRepository {
   /** Live sessions of an account, newest first, at most 1,000. */
   listLiveSessions(account: AccountRef): Promise<readonly SessionRecord[]>;
 
-  /** Merges uses into lastSeenAt and lastIp by the later time. Never revives a session and never changes a version. */
+  /** Merges times and addresses into lastSeenAt, presentedAt and lastIp by the later time. Never revives a session and never changes a version. */
   recordActivity(activities: readonly Activity[]): Promise<void>;
 
   /** Ends at most `limit` sessions of the realm that are overdue, oldest first. */

@@ -35,7 +35,7 @@ export interface Session {
   readonly expiresAt: number;
   /** Last use that is recorded; equals createdAt until the token is used for the first time. */
   readonly lastSeenAt: number;
-  /** Address of that use. */
+  /** The address that its token was last presented from, be it with a request that does not count as a use. */
   readonly lastIp: string | null;
 }
 

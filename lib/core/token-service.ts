@@ -12,7 +12,7 @@ import { type Claims, type Session, type SessionEnd, type SessionWithEnd, toSess
 import { sessionIdOf } from './token-codec.js';
 import type { RefreshResult } from './token-refresh.js';
 import type { TokenServiceParts } from './token-service-parts.js';
-import { type TokenUse, addressIn, checkUse } from './token-use.js';
+import { type TokenUse, addressIn, checkUse, countsAsUse } from './token-use.js';
 import { type AccountRef, type UserId, accountRef } from './user-key.js';
 import type { Verification } from './verification.js';
 
@@ -81,9 +81,7 @@ export class TokenService extends SessionEnds {
   async verify(token: unknown, use: TokenUse = {}): Promise<Verification> {
     const ip = checkUse(use);
     const result = await this.parts.verifier.verify(token, use.strict === true);
-    if (result.status === 'VALID' && use.activity !== false) {
-      this.parts.activity.record(result.session.id, this.parts.clock.now(), ip);
-    }
+    if (result.status === 'VALID') this.notePresented(result.session.id, ip, use.activity !== false);
     return result;
   }
 
@@ -96,9 +94,13 @@ export class TokenService extends SessionEnds {
     return this.parts.verifier.fromMemory(token);
   }
 
-  /** Notes that a session was used, for lastSeenAt and the idle timeout, as `verify` does. @param ip address of the client */
-  recordUse(sessionId: string, ip: string | null = null): void {
-    this.parts.activity.record(sessionIdOf(sessionId, 'sessionId'), this.parts.clock.now(), optionalAddress(ip, 'ip'));
+  /**
+   * Notes that a session was used, as `verify` does.
+   * @param ip address of the client
+   * @param options.activity see TokenUse
+   */
+  recordUse(sessionId: string, ip: string | null = null, options: Pick<TokenUse, 'activity'> = {}): void {
+    this.notePresented(sessionIdOf(sessionId, 'sessionId'), optionalAddress(ip, 'ip'), countsAsUse(options));
   }
 
   /**
@@ -112,7 +114,9 @@ export class TokenService extends SessionEnds {
 
   /** What a resource server may know of a token (RFC 7662): nothing at all unless it is good. Not counted as a use. */
   async introspect(token: unknown): Promise<Introspection> {
-    return introspectionOf(await this.parts.verifier.inspect(token));
+    const result = await this.parts.verifier.inspect(token);
+    if (result.status === 'VALID') this.notePresented(result.record.id, null, false);
+    return introspectionOf(result);
   }
 
   /** The live sessions of a user, newest first, at most 1,000. */
@@ -176,11 +180,14 @@ export class TokenService extends SessionEnds {
 
   /**
    * Calls the listener once when a session has ended, within `timing.pollFreshness`: for channels that outlive a request,
-   * such as sockets and server-sent events. It is given null where the session ran out and nobody ended it.
+   * such as sockets and server-sent events. It is given null where the session ran out and nobody ended it. Whoever opened the
+   * channel holds the token: the session is not taken for an abandoned login.
    * @returns a function that stops watching
    */
   watchSession(sessionId: string, listener: (end: SessionEnd | null) => void): () => void {
-    return this.parts.watch.watch(sessionIdOf(sessionId, 'sessionId'), listener);
+    const stop = this.parts.watch.watch(sessionIdOf(sessionId, 'sessionId'), listener);
+    this.notePresented(sessionId, null, false);
+    return stop;
   }
 
   /** The time of the database, by which everything here is judged. Milliseconds since the epoch. */
@@ -191,7 +198,17 @@ export class TokenService extends SessionEnds {
   /** A session with uses that this node knows of and has not written yet. */
   withPendingUse<T extends Session>(session: T): T {
     const use = this.parts.activity.peek(session.id);
-    return use && use.at > session.lastSeenAt ? { ...session, lastSeenAt: use.at, lastIp: use.ip } : session;
+    if (!use) return session;
+    const lastSeenAt = this.parts.activity.lastUse(session);
+    return {
+      ...session,
+      lastSeenAt,
+      lastIp: use.at < session.lastSeenAt ? session.lastIp : (use.ip ?? session.lastIp),
+    };
+  }
+
+  private notePresented(sessionId: string, ip: string | null, counts: boolean): void {
+    this.parts.activity.record(sessionId, this.parts.clock.now(), ip, counts);
   }
 
   private account(userId: UserId): AccountRef {

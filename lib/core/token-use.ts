@@ -4,15 +4,19 @@ import { invalidArgument } from './session-error.js';
 
 /** How a token is being used. */
 export interface TokenUse {
-  /** Address of the client; noted as that of the session's last use. */
+  /** Address of the client, as in LoginOptions; operators see it, whether or not it counts as a use. */
   readonly ip?: string | null;
   /** Whether the database is to be asked in any case; default false. */
   readonly strict?: boolean;
-  /** Whether it counts as a use of the session, for lastSeenAt and the idle timeout; default true. */
+  /**
+   * Whether it counts as a use of the session, for lastSeenAt and the idle timeout; default true. What operators see of the
+   * token's addresses, and that the login is not abandoned, does not depend on it.
+   */
   readonly activity?: boolean;
 }
 
 const FIELDS: FieldsOf<TokenUse> = { ip: true, strict: true, activity: true };
+const ACTIVITY_ONLY: FieldsOf<Pick<TokenUse, 'activity'>> = { activity: true };
 const ADDRESS_ONLY: FieldsOf<Pick<TokenUse, 'ip'>> = { ip: true };
 
 /** @returns the address @throws SessionError ARGUMENT_INVALID */
@@ -27,6 +31,13 @@ export function checkUse(use: TokenUse): string | null {
 export function addressIn(use: Pick<TokenUse, 'ip'>): string | null {
   checkFields(use, 'use', ADDRESS_ONLY);
   return optionalAddress(use.ip, 'ip');
+}
+
+/** Whether a presented token counts as a use of its session. @throws SessionError ARGUMENT_INVALID */
+export function countsAsUse(options: Pick<TokenUse, 'activity'>): boolean {
+  checkFields(options, 'options', ACTIVITY_ONLY);
+  checkFlag(options.activity, 'activity');
+  return options.activity !== false;
 }
 
 function checkFlag(value: unknown, name: string): void {

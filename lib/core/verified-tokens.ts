@@ -17,7 +17,10 @@ export interface VerifiedToken {
   /** When it was last found to count. Milliseconds since the epoch. */
   seenAt: number;
   /** When its last use was noted. Milliseconds since the epoch. */
-  notedAt: number;
+  usedAt: number;
+  /** When it was last noted that it was presented, and from where, as the request said. */
+  presentedAt: number;
+  presentedFrom: unknown;
   /** What the caller makes of the session, once for all requests. */
   view: unknown;
 }
@@ -76,23 +79,42 @@ export class VerifiedTokens {
     return found === known.record && known.seenAt < known.until;
   }
 
-  /** Whether the use of a token that was just found to count is to be noted; if not, one just before it was. */
-  isUseDue({ seenAt, notedAt }: VerifiedToken): boolean {
-    return seenAt - notedAt >= this.parts.useIntervalMs;
+  /** Whether the use of a token that was just found to count is to be noted; if not, one from there just before it was. */
+  isUseDue({ seenAt, usedAt, presentedFrom }: VerifiedToken, from: unknown): boolean {
+    return seenAt - usedAt >= this.parts.useIntervalMs || from !== presentedFrom;
   }
 
-  /** That use is noted. */
-  markUse(known: VerifiedToken): void {
-    known.notedAt = known.seenAt;
+  /**
+   * That it was presented is noted, unless it just was.
+   * @param counts whether that is a use
+   * @returns whether there is anything to note
+   */
+  markPresented(known: VerifiedToken, from: unknown, counts: boolean): boolean {
+    const { seenAt, presentedAt, presentedFrom } = known;
+    if (!counts && seenAt - presentedAt < this.parts.useIntervalMs && from === presentedFrom) return false;
+    if (counts) known.usedAt = seenAt;
+    known.presentedAt = seenAt;
+    known.presentedFrom = from;
+    return true;
   }
 
   /** Notes a token that was judged good by a record that is remembered. */
-  note(text: string, token: Omit<VerifiedToken, 'seenAt' | 'notedAt' | 'view'>): void {
+  note(text: string, token: Pick<VerifiedToken, 'record' | 'remembered' | 'answer' | 'until'>): void {
     const { record, remembered, answer, until } = token;
     if (until <= this.parts.clock.now()) return;
     // One by one: V8 may give each object that is made by a spread a hidden class of its own, and what reads many of those
     // has to look for every property.
-    const noted = { record, remembered, answer, until, seenAt: -Infinity, notedAt: -Infinity, view: null };
+    const noted: VerifiedToken = {
+      record,
+      remembered,
+      answer,
+      until,
+      seenAt: -Infinity,
+      usedAt: -Infinity,
+      presentedAt: -Infinity,
+      presentedFrom: null,
+      view: null,
+    };
     this.parts.store.set(keyOf(text), noted);
   }
 }

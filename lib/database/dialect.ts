@@ -80,18 +80,22 @@ export interface TransactionConditions {
   readonly isWriterOf: Statement;
 }
 
+const IS_LATEST = 'v.ip IS NOT NULL AND v.at >= COALESCE(s.presented_at, 0)';
+
 const merged = (latest: 'GREATEST' | 'MAX') => ({
-  ip: raw('CASE WHEN v.seen_at >= s.last_seen_at THEN COALESCE(v.ip, s.last_ip) ELSE s.last_ip END'),
+  ip: raw(`CASE WHEN ${IS_LATEST} THEN v.ip ELSE s.last_ip END`),
   // Null where the new address is none that can be searched for: the old one is not the last any more.
-  key: raw('CASE WHEN v.seen_at >= s.last_seen_at AND v.ip IS NOT NULL THEN v.ip_key ELSE s.last_ip_key END'),
-  seenAt: raw(`${latest}(s.last_seen_at, v.seen_at)`),
+  key: raw(`CASE WHEN ${IS_LATEST} THEN v.ip_key ELSE s.last_ip_key END`),
+  presentedAt: raw(`${latest}(COALESCE(s.presented_at, 0), v.at)`),
+  seenAt: raw(`${latest}(s.last_seen_at, COALESCE(v.used_at, 0))`),
 });
 
 function valueRows(activities: readonly Activity[], bigint: string): Statement {
   const big = raw(bigint);
   return join(
     activities.map(
-      ({ sessionId, at, ip }) => sql`(CAST(${sessionId} AS VARCHAR(32)), CAST(${at} AS ${big}), ${ip}, ${keyOf(ip)})`,
+      ({ sessionId, at, usedAt, ip }) =>
+        sql`(CAST(${sessionId} AS VARCHAR(32)), CAST(${at} AS ${big}), CAST(${usedAt} AS ${big}), ${ip}, ${keyOf(ip)})`,
     ),
     ', ',
   );
@@ -102,10 +106,11 @@ function keyOf(ip: string | null): string | null {
 }
 
 function updateFromValues(table: Statement, activities: readonly Activity[], latest: 'GREATEST' | 'MAX'): Statement {
-  const { ip, key, seenAt } = merged(latest);
+  const { ip, key, presentedAt, seenAt } = merged(latest);
   // No status is empty; see isLiveOf in session-rows.ts.
-  return sql`WITH v(id, seen_at, ip, ip_key) AS (VALUES ${valueRows(activities, 'BIGINT')})
-    UPDATE ${table} AS s SET last_ip = ${ip}, last_ip_key = ${key}, last_seen_at = ${seenAt} FROM v WHERE s.id = v.id AND s.status IN ('live', '')`;
+  return sql`WITH v(id, at, used_at, ip, ip_key) AS (VALUES ${valueRows(activities, 'BIGINT')})
+    UPDATE ${table} AS s SET last_ip = ${ip}, last_ip_key = ${key}, presented_at = ${presentedAt}, last_seen_at = ${seenAt}
+    FROM v WHERE s.id = v.id AND s.status IN ('live', '')`;
 }
 
 const upsertValue = raw(
@@ -213,16 +218,17 @@ const mysql: Dialect = {
   concat: (first, second) => sql`CONCAT(${first}, ${second})`,
   merging: onDuplicateKey,
   mergeActivity: (table, activities) => {
-    const { ip, key, seenAt } = merged('GREATEST');
+    const { ip, key, presentedAt, seenAt } = merged('GREATEST');
     const rows = join(
       activities.map(
-        (one) => sql`SELECT ${one.sessionId} AS id, ${one.at} AS seen_at, ${one.ip} AS ip, ${keyOf(one.ip)} AS ip_key`,
+        ({ sessionId, at, usedAt, ip }) =>
+          sql`SELECT ${sessionId} AS id, ${at} AS at, ${usedAt} AS used_at, ${ip} AS ip, ${keyOf(ip)} AS ip_key`,
       ),
       ' UNION ALL ',
     );
     // MySQL assigns from left to right and sees what it has assigned, so the address comes before the time.
     return sql`UPDATE ${table} AS s JOIN (${rows}) AS v ON v.id = s.id
-      SET s.last_ip = ${ip}, s.last_ip_key = ${key}, s.last_seen_at = ${seenAt} WHERE s.status = 'live'`;
+      SET s.last_ip = ${ip}, s.last_ip_key = ${key}, s.presented_at = ${presentedAt}, s.last_seen_at = ${seenAt} WHERE s.status = 'live'`;
   },
   // deadlock, lock wait timeout, duplicate key, and MariaDB's "record has changed since last read"
   isTransient: (error) => [1213, 1205, 1062, 1020].includes(codesOf(error).errno),

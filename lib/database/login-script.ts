@@ -47,7 +47,7 @@ export function toAccount(row: Row | undefined): AccountRow {
 /** Locks the live rows of an account, always in the order of their ids, so that two lockers cannot deadlock. */
 export function* lockLiveSessions(tables: Tables, dialect: Dialect, accountKey: string): Script<readonly Row[]> {
   const { rows } =
-    yield sql`SELECT ${ENDING_COLUMNS}, ${raw('slot, device_type, device_id, created_at, last_seen_at, impersonator')}
+    yield sql`SELECT ${ENDING_COLUMNS}, ${raw('slot, device_type, device_id, created_at, last_seen_at, presented_at, impersonator')}
     FROM ${tables.session} WHERE ${isLiveOf(accountKey)} ORDER BY id${dialect.forUpdate}`;
   return rows;
 }

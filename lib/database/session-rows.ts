@@ -168,6 +168,7 @@ export function toLiveSession(row: Row): LiveSession {
     deviceId: optional(row.device_id),
     createdAt: Number(row.created_at),
     lastSeenAt: Number(row.last_seen_at),
+    presentedAt: optionalNumber(row.presented_at),
   };
 }
 

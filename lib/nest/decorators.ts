@@ -14,8 +14,8 @@ export const Public = Reflector.createDecorator<true, true>({ transform: () => t
 export const Sensitive = Reflector.createDecorator<true, true>({ transform: () => true });
 
 /**
- * Keeps requests of a route or controller from counting as a use of the session, for lastSeenAt and the idle timeout. For
- * routes that clients call by themselves. A client can say the same of one request, see the option `headers.noActivity`.
+ * Keeps requests of a route or controller from counting as a use of the session, for lastSeenAt and the idle timeout; their
+ * addresses are noted all the same. For routes that clients call by themselves. A client can say the same of one request, see the option `headers.noActivity`.
  */
 export const NoActivity = Reflector.createDecorator<true, true>({ transform: () => true });
 

@@ -110,7 +110,7 @@ export class SessionAuthenticator {
     if (result.status !== 'VALID' || !result.remembered) return null;
     return result === known?.answer
       ? this.acceptKnown(request, rules, known)
-      : this.accept(request, rules, result, true);
+      : this.accept(request, rules, result, false);
   }
 
   /** The session of a good token, or the answer to any other: 503 where it cannot be judged. */
@@ -125,7 +125,7 @@ export class SessionAuthenticator {
       return this.answer('SESSION_STORE_UNAVAILABLE');
     }
     if (result.status === 'INVALID') return this.answer(result.reason, endDetails(result));
-    return this.accept(request, rules, result, before !== null);
+    return this.accept(request, rules, result, before === null);
   }
 
   /** The answer to a request whose session does not keep the rules of the route; null if it does. */
@@ -152,10 +152,11 @@ export class SessionAuthenticator {
 
   private acceptKnown(request: GuardedRequest, rules: RouteRules, known: VerifiedToken): AuthenticatedSession {
     const { session } = known.answer;
+    const { ip } = request;
     // In this order: the headers of a request are not to be looked at for every one.
-    if (this.verified.isUseDue(known) && this.countsAsUse(request, rules)) {
-      this.verified.markUse(known);
-      this.noteUse(request, session);
+    if (this.verified.isUseDue(known, ip)) {
+      const counts = this.countsAsUse(request, rules);
+      if (this.verified.markPresented(known, ip, counts)) this.notePresented(ip, session, counts);
     }
     return (known.view ??= this.resultFor(session, false)) as AuthenticatedSession;
   }
@@ -164,9 +165,9 @@ export class SessionAuthenticator {
     request: GuardedRequest,
     rules: AuthenticationAttempt['rules'],
     { session, renewed }: Verification & { readonly status: 'VALID' },
-    counts: boolean,
+    isNoted: boolean,
   ): AuthenticatedSession {
-    if (counts && this.countsAsUse(request, rules)) this.noteUse(request, session);
+    if (!isNoted) this.notePresented(request.ip, session, this.countsAsUse(request, rules));
     return this.resultFor(session, rules.strict, renewed);
   }
 
@@ -174,8 +175,8 @@ export class SessionAuthenticator {
     return { ip: clientAddress(request.ip), strict: rules.strict, activity: this.countsAsUse(request, rules) };
   }
 
-  private noteUse(request: GuardedRequest, { id }: Session): void {
-    this.tokens.recordUse(id, clientAddress(request.ip));
+  private notePresented(ip: unknown, { id }: Session, counts: boolean): void {
+    this.tokens.recordUse(id, clientAddress(ip), { activity: counts });
   }
 
   private resultFor(session: Session, strict: boolean, renewed: RenewedToken | null = null): AuthenticatedSession {

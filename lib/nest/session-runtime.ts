@@ -8,6 +8,7 @@ import type { SharedBackend } from '../cache/shared-cache.js';
 import { ActivityRecorder } from '../core/activity-recorder.js';
 import { type Clock, SynchronizedClock } from '../core/clock.js';
 import { createTokenService } from '../core/create-token-service.js';
+import { ABANDONED_AFTER_MS } from '../core/device-policy.js';
 import { PeriodicTask } from '../core/periodic-task.js';
 import { SecretKeys } from '../core/secret-keys.js';
 import { invalidOption } from '../core/session-error.js';
@@ -39,6 +40,8 @@ const MAX_AUTHENTIC = 10_000;
 const MAX_VERIFIED = 10_000;
 /** How often copies in use are read again before they are too old: a part of the age at which they are. */
 const COPY_AGE_PARTS = 60;
+/** Other nodes know of a first use after this long at most, long before they take the login for abandoned. */
+const FIRST_USE_MS = ABANDONED_AFTER_MS / 4;
 /** Longest time until a node notices that messages do not reach it, as a part of D. */
 const HEARTBEAT_SHARE = 2;
 
@@ -74,6 +77,7 @@ export class SessionRuntime {
     this.tasks = [
       new PeriodicTask(() => coherence.poll(), timing.poll, report('Reading the change log')),
       new PeriodicTask(() => this.flushActivity(), timing.activityFlush, report('Writing activity')),
+      new PeriodicTask(() => activity.flushFirst(), FIRST_USE_MS, report('Writing first uses')),
       ...records.tasks(timing, report),
       new PeriodicTask(() => this.sweep(), timing.sweep, report('Ending overdue sessions')),
       new PeriodicTask(() => lookup.refreshCopies(), timing.copyAge / COPY_AGE_PARTS, report('Reading copies again')),

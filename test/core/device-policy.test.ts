@@ -12,6 +12,7 @@ const live = (id: string, session: Partial<LiveSession> = {}): LiveSession => ({
   deviceId: null,
   createdAt: NOW - 10 * MINUTE,
   lastSeenAt: NOW - MINUTE,
+  presentedAt: NOW - MINUTE,
   ...session,
 });
 
@@ -21,14 +22,23 @@ const decide = (
   login: { deviceType?: string; deviceId?: string; presentedSessionId?: string } = {},
 ) =>
   policy.decide(
-    { sessionId: 'new', deviceType: null, deviceId: null, presentedSessionId: null, now: NOW, ...login },
+    {
+      sessionId: 'new',
+      deviceType: null,
+      deviceId: null,
+      presentedSessionId: null,
+      now: NOW,
+      ...login,
+    },
     sessions,
   );
 
 const old = live('old', { createdAt: NOW - 50 * MINUTE, lastSeenAt: NOW - MINUTE });
 const idle = live('idle', { createdAt: NOW - 20 * MINUTE, lastSeenAt: NOW - 15 * MINUTE });
-const unused = live('unused', { createdAt: NOW - 3 * MINUTE, lastSeenAt: NOW - 3 * MINUTE });
-const fresh = live('fresh', { createdAt: NOW - MINUTE, lastSeenAt: NOW - MINUTE });
+const unused = live('unused', { createdAt: NOW - 3 * MINUTE, lastSeenAt: NOW - 3 * MINUTE, presentedAt: null });
+/** In use by requests that do not count as a use. */
+const quiet = live('quiet', { ...unused, id: 'quiet', slot: 'slot-quiet', presentedAt: NOW - 2 * MINUTE });
+const fresh = live('fresh', { createdAt: NOW - MINUTE, lastSeenAt: NOW - MINUTE, presentedAt: null });
 const phone = live('phone', { deviceType: 'phone' });
 const laptop = live('laptop', { deviceType: 'laptop', deviceId: 'L1' });
 
@@ -81,6 +91,7 @@ describe('device policies', () => {
       ['idle'],
     ],
     ['max: an abandoned login goes first', multiDevice({ max: 2 }), [old, unused], {}, 'multi:0', ['unused']],
+    ['max: one that was presented is not abandoned', multiDevice({ max: 2 }), [old, quiet], {}, 'multi:0', ['old']],
     ['max: a login just made is not abandoned', multiDevice({ max: 2 }), [old, fresh], {}, 'multi:0', ['old']],
     [
       'max: same device goes before the oldest',
@@ -166,7 +177,13 @@ describe('device policies', () => {
         let now = NOW;
         history.forEach(({ policy, deviceType, deviceId, pause, used }, index) => {
           now += pause;
-          const candidate = { sessionId: `s${index}`, deviceType, deviceId, presentedSessionId: null, now };
+          const candidate = {
+            sessionId: `s${index}`,
+            deviceType,
+            deviceId,
+            presentedSessionId: null,
+            now,
+          };
           const decision = policy.decide(candidate, sessions);
           expect(policy.decide(candidate, [...sessions].reverse())).toEqual({
             ...decision,
@@ -183,6 +200,7 @@ describe('device policies', () => {
             deviceId,
             createdAt: now,
             lastSeenAt: used ? now + 1 : now,
+            presentedAt: used ? now + 1 : null,
           });
           expect(new Set(sessions.map((session) => session.slot)).size).toBe(sessions.length);
           const limit = { singleDevice: 1 }[policy.name];

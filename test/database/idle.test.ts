@@ -57,7 +57,7 @@ describe.each(databaseKinds)('idle sessions on $name', ({ create }) => {
     const { id } = await node.login('alice');
     clock.advance(IDLE);
     const usedAt = clock.now();
-    await node.sessions.recordActivity([{ sessionId: id, at: usedAt, ip: null }]);
+    await node.sessions.recordActivity([{ sessionId: id, at: usedAt, usedAt, ip: null }]);
     clock.advance(SLACK + IDLE - 1);
     expect(await endIdle()).toEqual([]);
     clock.advance(1);
@@ -69,7 +69,7 @@ describe.each(databaseKinds)('idle sessions on $name', ({ create }) => {
     const [used, unused] = [await node.login('alice'), await node.login('alice')];
     clock.advance(IDLE + SLACK);
     const sweep = node.interrupted(() =>
-      other.sessions.recordActivity([{ sessionId: used.id, at: clock.now(), ip: null }]),
+      other.sessions.recordActivity([{ sessionId: used.id, at: clock.now(), usedAt: clock.now(), ip: null }]),
     );
     expect(idsOf(await sweep.endIdleSessions(IDLE, SLACK, 100))).toEqual([unused.id]);
     expect(await node.record(used.id)).toMatchObject({ end: null, version: 1, lastSeenAt: clock.now() });
@@ -80,7 +80,7 @@ describe.each(databaseKinds)('idle sessions on $name', ({ create }) => {
     clock.advance(IDLE + SLACK);
     await endIdle();
     const before = await node.record(id);
-    await node.sessions.recordActivity([{ sessionId: id, at: clock.now(), ip: '192.0.2.9' }]);
+    await node.sessions.recordActivity([{ sessionId: id, at: clock.now(), usedAt: clock.now(), ip: '192.0.2.9' }]);
     expect(await node.record(id)).toEqual(before);
     await expect(node.stores.session(id).set('late', 1)).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
   });

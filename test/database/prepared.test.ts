@@ -188,7 +188,7 @@ describe('a table on PostgreSQL of which there are no statistics', () => {
     const afterChanges = await pathsOf(async (node) => {
       for (const id of live.slice(0, 20)) {
         await node.sessions.findSessions([id]);
-        await node.sessions.recordActivity([{ sessionId: id, at: START, ip: '192.0.2.2' }]);
+        await node.sessions.recordActivity([{ sessionId: id, at: START, usedAt: START, ip: '192.0.2.2' }]);
         await node.stores.session(id).set('name', 1);
         await node.sessions.changeSession(id, () => ({ result: null, patch: { claims: { changed: true } } }));
         await node.sessions.endSession(id, KICK);

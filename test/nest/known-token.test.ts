@@ -102,10 +102,8 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
       nearCache: { maxEntries: 100 },
       tokens: sliding({ ttl: '60m', renewWithin: '5m' }),
     };
-    server = await startApp(kind, {
-      imports: [SessionModule.forRoot(sessionOptions(options))],
-      controllers: [RoutesController],
-    });
+    const module = { imports: [SessionModule.forRoot(sessionOptions(options))], controllers: [RoutesController] };
+    server = await startApp(kind, module, { trustProxy: true });
     const { coherence } = server.app.get(SessionRuntime, { strict: false });
     await coherence.poll();
     await coherence.poll();
@@ -274,10 +272,41 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
       for (let time = 0; time < times; time++) expect(await send(accessToken, '/me')).toEqual(answers.good);
     };
     await use(5);
-    expect(noted.mock.calls).toEqual([[session.id, '127.0.0.1']]);
+    expect(noted.mock.calls).toEqual([[session.id, '127.0.0.1', { activity: true }]]);
     clock.advance(MINUTE);
     await use(5);
     expect(noted).toHaveBeenCalledTimes(2);
     expect(calls().passport).toBe(0);
+  });
+
+  it.each([
+    ['/me', []],
+    ['/me', ['X-No-Activity: 1']],
+    ['/quiet', []],
+    ['/sensitive', ['X-No-Activity: 1']],
+  ])('leaves a trace where somebody else has it: %s, %j', async (path, lines) => {
+    const { accessToken, session } = await knownLogin();
+    const lastIp = async () => (await server.tokens.findSession(session.id))!.lastIp;
+    clock.advance(MINUTE);
+    await send(accessToken, '/me');
+    expect(await lastIp()).toBe('127.0.0.1');
+    const lastSeenAt = clock.now();
+    // At the same moment: what was just noted is that of another address.
+    await send(accessToken, path, ['X-Forwarded-For: 203.0.113.66', ...lines]);
+    expect(await lastIp()).toBe('203.0.113.66');
+    await send(accessToken, '/me');
+    expect(await lastIp()).toBe('127.0.0.1');
+    clock.advance(500);
+    await send(accessToken, '/me', ['X-Forwarded-For: 203.0.113.66', 'X-No-Activity: 1']);
+    expect(await server.tokens.findSession(session.id)).toMatchObject({ lastSeenAt, lastIp: '203.0.113.66' });
+  });
+
+  it('has a use noted though a request that is none was just before it', async () => {
+    const { accessToken, session } = await knownLogin();
+    clock.advance(MINUTE);
+    await send(accessToken, '/quiet');
+    clock.advance(10);
+    await send(accessToken, '/me');
+    expect((await server.tokens.findSession(session.id))!.lastSeenAt).toBe(clock.now());
   });
 });

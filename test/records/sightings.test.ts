@@ -52,11 +52,11 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
     await tokens.verify(login.accessToken, { ip: '192.0.2.2' });
     tokens.recordUse(login.session.id, '2001:db8::1');
     await tokens.refresh(login.refreshToken, { ip: '::ffff:192.0.2.3' });
-    await tokens.verify(login.accessToken, { ip: '192.0.2.99', activity: false });
+    await tokens.verify(login.accessToken, { ip: '192.0.2.4', activity: false });
     await tokens.verify(login.accessToken);
     await flush();
     const found = itemsOf(await queries().byUser(accountRef('users', 'alice'), ALL));
-    expect(found).toHaveLength(4);
+    expect(found).toHaveLength(5);
     for (const item of found) {
       expect(item).toMatchObject({
         sessionId: login.session.id,
@@ -72,6 +72,7 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
         ['192.0.2.2', [start + SECOND, start + SECOND]],
         ['2001:db8::1', [start + SECOND, start + SECOND]],
         ['192.0.2.3', [start + SECOND, start + SECOND]],
+        ['192.0.2.4', [start + SECOND, start + SECOND]],
       ]),
     );
   });

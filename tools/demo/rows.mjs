@@ -55,6 +55,7 @@ export function sessionRow(session) {
     refresh_hash: randomHex(32),
     refresh_expires_at: session.refreshExpiresAt,
     last_seen_at: session.lastSeenAt,
+    presented_at: session.lastSeenAt,
     last_ip: lastIp,
     last_ip_key: lastIp === null ? null : ipKey(lastIp),
   };

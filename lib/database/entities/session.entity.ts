@@ -179,6 +179,11 @@ export class SessionEntity {
   @Column(number('last_seen_at'))
   lastSeenAt!: number;
 
+  /** Outside the version: when a token of it was last presented, whether or not that was a use; null for never. */
+  @Column(nullable(number('presented_at')))
+  presentedAt!: number | null;
+
+  /** The address that it was last presented from. */
   @Column(nullable(text('last_ip', 45)))
   lastIp!: string | null;
 }

@@ -44,6 +44,7 @@ const TABLES: readonly TableShape[] = [
       nullable(text('renewed_from', 45)),
       nullable(long('bans')),
       number('last_seen_at'),
+      nullable(number('presented_at')),
       nullable(text('last_ip', 45)),
     ],
     indices: [

@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { type LoginResult, type TokenService, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
+import { ABANDONED_AFTER_MS } from '../../lib/core/device-policy.js';
+import { TypeOrmSessionRepository } from '../../lib/database/typeorm-session-repository.js';
+import { databaseKinds } from '../support/databases.js';
+import { type Sessions, startSessions } from '../support/sessions.js';
+import { MINUTE, SECOND, useSessions } from './harness.js';
+
+const options = {
+  policy: multiDevice({ max: 1, overflow: 'reject' }),
+  tokens: accessAndRefresh(),
+  timing: { activityFlush: '30s', sweep: '1h' },
+} as const;
+
+/** Every way in which a token comes to be seen. */
+const WAYS: Readonly<Record<string, (tokens: TokenService, login: LoginResult) => unknown>> = {
+  'a use': (tokens, { accessToken }) => tokens.verify(accessToken),
+  'a request that does not count': (tokens, { accessToken }) => tokens.verify(accessToken, { activity: false }),
+  'the same, strict': (tokens, { accessToken }) => tokens.verify(accessToken, { activity: false, strict: true }),
+  'a use that the application notes': (tokens, { session }) => tokens.recordUse(session.id, null, { activity: false }),
+  'another service': (tokens, { accessToken }) => tokens.introspect(accessToken),
+  'an open stream or socket': (tokens, { session }) => tokens.watchSession(session.id, () => undefined)(),
+  'a refresh': (tokens, { refreshToken }) => tokens.refresh(refreshToken),
+};
+
+describe.each(databaseKinds)('a login under a limit on $name', (kind) => {
+  const harness = useSessions(kind, options);
+  let other: Sessions;
+  const full = { code: 'SESSION_LIMIT_REACHED' };
+  const flush = () => harness.runtime.activity.flush();
+
+  beforeAll(async () => {
+    const { database, clock } = harness;
+    other = await startSessions({ database: database.options, clock, ...options });
+  });
+  afterAll(() => other.close());
+
+  it.each(Object.keys(WAYS))(
+    'is not abandoned after %s, on this node and on others once it is written',
+    async (way) => {
+      const { tokens, clock } = harness;
+      const login = await tokens.login(way);
+      await WAYS[way]!(tokens, login);
+      clock.advance(ABANDONED_AFTER_MS);
+      await expect(tokens.login(way)).rejects.toMatchObject(full);
+      // Sooner than the uses themselves, where these are written less often.
+      await harness.runtime.activity.flushFirst();
+      await expect(other.tokens.login(way)).rejects.toMatchObject(full);
+      expect((await tokens.listSessions(way)).map(({ id }) => id)).toEqual([login.session.id]);
+    },
+  );
+
+  it('is abandoned where its token was never presented, after two minutes and no sooner', async () => {
+    const { tokens, clock } = harness;
+    const lost = await tokens.login('lost');
+    clock.advance(ABANDONED_AFTER_MS - 1);
+    await expect(other.tokens.login('lost')).rejects.toMatchObject(full);
+    clock.advance(1);
+    const { ended } = await other.tokens.login('lost');
+    expect(ended).toEqual([{ sessionId: lost.session.id, reason: 'SESSION_REPLACED' }]);
+  });
+
+  it('is known to be used after writes that failed, though the uses themselves are lost', async () => {
+    const { tokens, runtime, clock } = harness;
+    const { accessToken, session } = await tokens.login('unlucky', { ip: '192.0.2.1' });
+    await tokens.verify(accessToken, { ip: '192.0.2.2' });
+    const { dropped } = runtime.activity;
+    const write = jest.spyOn(TypeOrmSessionRepository.prototype, 'recordActivity').mockRejectedValue(new Error('down'));
+    for (let time = 0; time < 3; time++) await flush();
+    expect(runtime.activity.dropped).toBe(dropped + 1);
+    write.mockRestore();
+    clock.advance(ABANDONED_AFTER_MS);
+    await flush();
+    await expect(other.tokens.login('unlucky')).rejects.toMatchObject(full);
+    expect(await other.tokens.findSession(session.id)).toMatchObject({
+      lastSeenAt: session.createdAt,
+      lastIp: '192.0.2.2',
+    });
+    expect(runtime.activity.peek(session.id)).toBeUndefined();
+  });
+
+  it('leaves the least active first only where all were presented', async () => {
+    const { tokens, clock, database } = harness;
+    const policy = multiDevice({ max: 2, overflow: 'evict-least-active' });
+    const node = await startSessions({ database: database.options, clock, ...options, policy });
+    const [quiet, busy] = [await node.tokens.login('active'), await node.tokens.login('active')];
+    await tokens.verify(quiet.accessToken, { activity: false });
+    clock.advance(MINUTE);
+    await tokens.verify(busy.accessToken);
+    clock.advance(2 * MINUTE);
+    await flush();
+    expect((await node.tokens.login('active')).ended).toMatchObject([{ sessionId: quiet.session.id }]);
+    await tokens.verify((await node.tokens.login('active')).accessToken);
+    await node.close();
+  });
+
+  it('shows operators where its token comes from, whatever the request says, and is idle all the same', async () => {
+    const { tokens, clock, runtime } = harness;
+    const { accessToken, session } = await tokens.login('stolen', { ip: '192.0.2.1' });
+    const seen = () => Promise.all([tokens, other.tokens].map((node) => node.findSession(session.id)));
+    const addresses = async () => {
+      await runtime.records.flush();
+      const all = { from: null, backwards: false, limit: 9 };
+      const rows = await runtime.records.sightingQueries.bySession(session.id, all);
+      return rows.map(({ item }) => item!.ip).sort();
+    };
+    clock.advance(SECOND);
+    await tokens.verify(accessToken, { ip: '192.0.2.1' });
+    await flush();
+    const lastSeenAt = clock.now();
+    clock.advance(MINUTE);
+    for (let request = 0; request < 200; request++) {
+      await tokens.verify(accessToken, { ip: '203.0.113.66:4711', activity: false });
+    }
+    await flush();
+    for (const one of await seen()) expect(one).toMatchObject({ lastSeenAt, lastIp: '203.0.113.66' });
+    expect(await addresses()).toEqual(['192.0.2.1', '203.0.113.66']);
+    // What another node writes later, of a time before, is not the last.
+    const late = { sessionId: session.id, at: lastSeenAt + 1, usedAt: lastSeenAt + 1, ip: '192.0.2.9' };
+    await runtime.database.engine.write(
+      runtime.database.engine.dialect.mergeActivity(runtime.database.tables.session, [late]),
+      { lane: 'control', budgetMs: 5000 },
+    );
+    for (const one of await seen()) {
+      expect(one).toMatchObject({ lastSeenAt: lastSeenAt + 1, lastIp: '203.0.113.66' });
+    }
+  });
+});
