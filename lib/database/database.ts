@@ -1,11 +1,12 @@
-import type { EventEmitter } from 'node:events';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { LATE_COMMIT_MS } from '../core/membership.js';
+import { withDeadline } from '../core/deadline.js';
 import { SessionError, invalidOption } from '../core/session-error.js';
 import { LONGEST_IDLE_MS } from './change-time.js';
 import { type Dialect, type TransactionLimits, dialectOf } from './dialect.js';
+import { watchConnections } from './driver-pools.js';
 import { type Engine, pause } from './engine.js';
-import { MIGRATIONS_TABLE, migrate } from './migrate.js';
+import { MIGRATIONS_TABLE, MIGRATION_LIMITS, type MigrationLimits, migrate } from './migrate.js';
 import { sessionMigrations } from './migrations/index.js';
 import { type LaneWidths, PooledEngine } from './pooled-engine.js';
 import { sql } from './sql.js';
@@ -21,6 +22,15 @@ export interface DatabaseSettings {
   readonly budgetMs: number;
   /** Whether changes are dated by the clock of the database, so that one dated otherwise is refused. Default true. */
   readonly datesByDatabase?: boolean;
+  /** Is told what a boot waits for. */
+  readonly warn?: (message: string) => void;
+  readonly limits?: BootLimits;
+}
+
+/** Longest times of the steps of a boot, after which it fails. Milliseconds. */
+export interface BootLimits extends MigrationLimits {
+  readonly connectMs: number;
+  readonly closeMs: number;
 }
 
 /** The library's own way to the database. */
@@ -31,6 +41,7 @@ export interface Database {
   readonly embedded: boolean;
 }
 
+const BOOT_LIMITS: BootLimits = { ...MIGRATION_LIMITS, connectMs: 10_000, closeMs: 2000 };
 const BUSY_BOOT_MS = 10_000;
 /** How much later than the caller the server gives up. */
 const GIVE_UP_MS = 1000;
@@ -47,18 +58,20 @@ export async function openDatabase(settings: DatabaseSettings): Promise<Database
     ...dialectOf(options.type),
     ...(settings.datesByDatabase === false && { changeTime: (at: number) => sql`${at}` }),
   };
+  const limits = settings.limits ?? BOOT_LIMITS;
   const dataSource = new DataSource(ownOptions(options, dialect, settings));
-  surviveKilledConnections(dataSource);
-  await connect(dataSource, dialect);
+  const cut = watchConnections(dataSource, limitsOf(settings));
   try {
-    if (dialect.engine === 'mysql') await limitSessions(dataSource, limitsOf(settings));
+    await connect(dataSource, dialect, limits.connectMs);
     const tables = tablesOf(dataSource);
-    if (settings.runMigrations) await whileBusy(dialect, () => migrate(dataSource, dialect));
+    if (settings.runMigrations) await whileBusy(dialect, () => migrate(dataSource, dialect, limits, settings.warn));
     const engine = makeEngine(dataSource, dialect, settings);
     await checkTables(engine, tables, settings);
     return { engine, tables, embedded: dialect.engine === 'sqlite' };
   } catch (error) {
-    await dataSource.destroy();
+    // What keeps it from being closed is less than why it is closed. The end of a connection gives back its locks.
+    if (dataSource.isInitialized) await withDeadline(dataSource.destroy(), limits.closeMs).catch(() => undefined);
+    cut();
     throw error;
   }
 }
@@ -83,8 +96,12 @@ function isDataSource(source: DataSource | DataSourceOptions): source is DataSou
 
 /** The application's connection settings with nothing of its schema, and with limits on how long anything may hang. */
 function ownOptions(options: DataSourceOptions, dialect: Dialect, settings: DatabaseSettings): DataSourceOptions {
+  const { replication, ...connection } = options as DataSourceOptions & { replication?: { readonly master: object } };
+  const poolSize = Object.values(settings.lanes).reduce((sum: number, width: number) => sum + width, 0);
   const own = {
-    ...options,
+    ...connection,
+    // A replica is behind, so none is asked.
+    ...replication?.master,
     name: undefined,
     entities: [...sessionEntities],
     migrations: [...sessionMigrations],
@@ -100,7 +117,7 @@ function ownOptions(options: DataSourceOptions, dialect: Dialect, settings: Data
     logger: undefined,
     maxQueryExecutionTime: undefined,
     poolErrorHandler: undefined,
-    poolSize: Object.values(settings.lanes).reduce((sum: number, width: number) => sum + width, 0),
+    poolSize,
   };
   const giveUpMs = settings.budgetMs + GIVE_UP_MS;
   const extra = (options as { extra?: object }).extra;
@@ -119,18 +136,23 @@ function ownOptions(options: DataSourceOptions, dialect: Dialect, settings: Data
           statement_timeout: giveUpMs,
           lock_timeout: limitsOf(settings).lockWaitMs,
           ...extra,
+          // What the application allows its own pool would otherwise count here, and a boot needs two at once.
+          max: poolSize,
         },
       } as unknown as DataSourceOptions;
     case 'mysql':
-      return { ...own, connectTimeout: Math.min(2000, settings.budgetMs), extra } as unknown as DataSourceOptions;
+      return {
+        ...own,
+        connectTimeout: Math.min(2000, settings.budgetMs),
+        extra: { ...extra, connectionLimit: poolSize, waitForConnections: true, queueLimit: 0 },
+      } as unknown as DataSourceOptions;
   }
 }
 
-async function connect(dataSource: DataSource, dialect: Dialect): Promise<void> {
+async function connect(dataSource: DataSource, dialect: Dialect, limitMs: number): Promise<void> {
+  const initialize = () => whileBusy(dialect, async () => void (await dataSource.initialize()));
   try {
-    await whileBusy(dialect, async () => {
-      await dataSource.initialize();
-    });
+    await withDeadline(initialize(), limitMs, () => new Error(`it has not answered for ${limitMs / 1000} s`));
   } catch (cause) {
     throw new SessionError(
       'CONFIGURATION_INVALID',
@@ -140,59 +162,15 @@ async function connect(dataSource: DataSource, dialect: Dialect): Promise<void> 
   }
 }
 
-/**
- * An `error` event without a listener ends the process, and `pg` has none from when its pool hands a new client out until TypeORM
- * listens: a server that ends a connection then ended the application. Before the pool is made, since that is when it opens its first.
- */
-function surviveKilledConnections({ driver }: DataSource): void {
-  const pg = driver as unknown as { postgres?: { readonly Pool: new (options: object) => EventEmitter } };
-  if (!pg.postgres) return;
-  const { Pool } = pg.postgres;
-  class ListeningPool extends Pool {
-    constructor(options: object) {
-      super(options);
-      this.on('connect', (client: EventEmitter) => client.on('error', () => undefined));
-    }
-  }
-  pg.postgres = Object.create(pg.postgres, { Pool: { value: ListeningPool } }) as typeof pg.postgres;
-}
-
-/**
- * MySQL has no connection parameters for these. Its default for locks is 50 s: for so long a transaction whose client has gone would
- * keep those that it has while it waits for one more. Only MariaDB, which alone reads the second half, can end idle transactions.
- */
-async function limitSessions(dataSource: DataSource, { lockWaitMs, idleMs }: TransactionLimits): Promise<void> {
-  const idle = Math.ceil(idleMs / 1000);
-  const statement = `SET SESSION innodb_lock_wait_timeout = ${Math.ceil(lockWaitMs / 1000)}
-    /*M!100300 , idle_transaction_timeout = ${idle}, idle_write_transaction_timeout = ${idle} */`;
-  const { pool } = dataSource.driver as unknown as { pool: MysqlPool };
-  pool.on('connection', (connection) => {
-    // The pool listens for one error of a connection, and TypeORM only where nobody does.
-    connection.on('error', () => undefined);
-    connection.query(statement, (error: unknown) => error && connection.destroy());
-  });
-  // The one connection that there is by now was opened before the listener was there.
-  await dataSource.query(statement);
-}
-
-/** The part of a pool of `mysql2` that is used here. */
-interface MysqlPool {
-  on(event: 'connection', listener: (connection: MysqlConnection) => void): void;
-}
-
-interface MysqlConnection extends EventEmitter {
-  query(statement: string, done: (error: unknown) => void): void;
-  destroy(): void;
-}
-
-/** Several processes may open a new SQLite file at once; all but one find it locked for a moment. */
+/** Several processes may open a new SQLite file at once; all but one find it locked for a moment. A server has them wait by itself. */
 async function whileBusy(dialect: Dialect, work: () => Promise<void>): Promise<void> {
   const deadline = performance.now() + BUSY_BOOT_MS;
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      if (!dialect.isTransient(error) || performance.now() > deadline) throw error;
+      const again = dialect.engine === 'sqlite' && dialect.isTransient(error);
+      if (!again || performance.now() > deadline) throw error;
     }
     await pause(attempt);
   }

@@ -1,4 +1,6 @@
-import type { DataSource, MigrationInterface } from 'typeorm';
+import { type DataSource, MigrationExecutor, type MigrationInterface, type QueryRunner } from 'typeorm';
+import { withDeadline } from '../core/deadline.js';
+import { SessionError } from '../core/session-error.js';
 import type { Dialect } from './dialect.js';
 import type { SqliteConnection } from './sqlite-engine.js';
 
@@ -7,23 +9,81 @@ const LOCK_KEY = 7_305_221_901;
 /** Where TypeORM notes which migrations have run; on MySQL also the name of the lock. */
 export const MIGRATIONS_TABLE = 'user_session_migrations';
 
-/** Runs the pending migrations. Nodes that start together take turns. */
-export function migrate(dataSource: DataSource, dialect: Dialect): Promise<void> {
-  return dialect.engine === 'sqlite' ? migrateFile(dataSource) : migrateServer(dataSource, dialect);
+/** Milliseconds. */
+export interface MigrationLimits {
+  /** How long another process may be waited for that migrates the same tables. */
+  readonly lockMs: number;
+  /** How long the migrations themselves may take. */
+  readonly migrationsMs: number;
 }
 
-async function migrateServer(dataSource: DataSource, dialect: Dialect): Promise<void> {
+export const MIGRATION_LIMITS: MigrationLimits = { lockMs: 60_000, migrationsMs: 600_000 };
+/** From here on it is said that, and for what, a boot waits. */
+const SILENT_MS = 2000;
+const LOOK_MS = 100;
+
+/** Runs the pending migrations. Nodes that start together take turns. @param warn is told what it waits for */
+export function migrate(
+  dataSource: DataSource,
+  dialect: Dialect,
+  { lockMs, migrationsMs } = MIGRATION_LIMITS,
+  warn: (message: string) => void = () => undefined,
+): Promise<void> {
+  if (dialect.engine === 'sqlite') return migrateFile(dataSource);
+  const late = () =>
+    new SessionError(
+      'CONFIGURATION_INVALID',
+      `The migrations of SessionModule have not ended after ${migrationsMs / 1000} s. Run sessionMigrations beforehand, and set ` +
+        'the option "runMigrations" to false.',
+    );
+  return withDeadline(migrateServer(dataSource, dialect, lockMs, warn), lockMs + migrationsMs, late);
+}
+
+async function migrateServer(
+  dataSource: DataSource,
+  dialect: Dialect,
+  lockMs: number,
+  warn: (message: string) => void,
+): Promise<void> {
+  // On MariaDB a name counts for the whole server, and may have 64 characters.
+  const name = `LEFT(CONCAT('${MIGRATIONS_TABLE}.', DATABASE()), 64)`;
   const [lock, unlock] =
     dialect.engine === 'postgres'
-      ? [`SELECT pg_advisory_lock(${LOCK_KEY})`, `SELECT pg_advisory_unlock(${LOCK_KEY})`]
-      : [`SELECT GET_LOCK('${MIGRATIONS_TABLE}', 60)`, `SELECT RELEASE_LOCK('${MIGRATIONS_TABLE}')`];
+      ? [`pg_try_advisory_lock(${LOCK_KEY})`, `pg_advisory_unlock(${LOCK_KEY})`]
+      : [`GET_LOCK(${name}, 0)`, `RELEASE_LOCK(${name})`];
   const holder = dataSource.createQueryRunner();
   try {
-    await holder.query(lock);
-    await dataSource.runMigrations({ transaction: 'each' });
-    await holder.query(unlock);
+    await takeLock(holder, lock, lockMs, warn);
+    try {
+      // On the connection that holds the lock: what ends one ends both. DataSource.runMigrations takes another, and keeps it when it fails.
+      const executor = new MigrationExecutor(dataSource, holder);
+      executor.transaction = 'each';
+      await executor.executePendingMigrations();
+    } finally {
+      await holder.query(`SELECT ${unlock}`).catch(() => undefined);
+    }
   } finally {
     await holder.release();
+  }
+}
+
+/** Asks again and again: a server that waits itself would wait with a statement limit that is meant for something else. */
+async function takeLock(holder: QueryRunner, lock: string, limitMs: number, warn: (message: string) => void) {
+  const begunAt = performance.now();
+  for (let isSaid = false; ;) {
+    const [row] = (await holder.query(`SELECT ${lock} AS taken`)) as { taken: unknown }[];
+    if (Number(row?.taken) === 1) return;
+    const waitedMs = performance.now() - begunAt;
+    if (waitedMs >= limitMs) {
+      throw new SessionError(
+        'CONFIGURATION_INVALID',
+        `Another process has held the lock of SessionModule's migrations for ${limitMs / 1000} s (${lock}). End the process, or ` +
+          'its connection to the database, or run sessionMigrations beforehand and set the option "runMigrations" to false.',
+      );
+    }
+    if (!isSaid && waitedMs >= SILENT_MS) warn(`Waiting for another process that migrates the tables (${lock}).`);
+    isSaid ||= waitedMs >= SILENT_MS;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }
 

@@ -3,6 +3,7 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { withDeadline } from '../core/deadline.js';
 import { SessionError } from '../core/session-error.js';
 import type { Dialect, TransactionLimits } from './dialect.js';
+import { type DriverConnection, cutConnection } from './driver-pools.js';
 import { type Engine, type LaneName, type RunOptions, pause } from './engine.js';
 import { Lane } from './lane.js';
 import { Effect, type QueryResult, type Row, type Script, type Statement, raw } from './sql.js';
@@ -175,7 +176,7 @@ export class PooledEngine implements Engine {
     const deadline = performance.now() + options.budgetMs;
     const attempt = async () => {
       const runner = this.dataSource.createQueryRunner('master');
-      const cut = setTimeout(() => cutConnection(runner), Math.max(0, deadline - performance.now()));
+      const cut = setTimeout(() => cutConnection(connectionOf(runner)), Math.max(0, deadline - performance.now()));
       try {
         await this.guard(runner.connect());
         return await work(runner);
@@ -188,15 +189,9 @@ export class PooledEngine implements Engine {
   }
 }
 
-/**
- * Drops the socket under a query runner. TypeORM has no call for it, so this reaches for the two drivers' own. `mysql2` only
- * half-closes a socket by its `destroy`, and never tells the command that waits for an answer; an error of the socket it does.
- */
-function cutConnection(runner: QueryRunner): void {
-  const connection = (runner as { databaseConnection?: DriverConnection }).databaseConnection;
-  if (connection?.connection?.stream) connection.connection.stream.destroy();
-  else if (connection?.stream) connection.stream.destroy(new Error('The time for the statement is over.'));
-  else connection?.destroy?.();
+/** The driver's own: TypeORM has no call that ends one. */
+function connectionOf(runner: QueryRunner): DriverConnection | undefined {
+  return (runner as { databaseConnection?: DriverConnection }).databaseConnection;
 }
 
 /** What is sent in one turn is written together: a write of its own for each statement costs as much as sending it otherwise does. */
@@ -204,12 +199,4 @@ function writeInOneGo(stream: Partial<Pick<Writable, 'cork' | 'uncork'>> | undef
   if (!stream?.cork) return;
   stream.cork();
   process.nextTick(() => stream.uncork?.());
-}
-
-/** A client of `pg`, or a pooled connection of `mysql2`. */
-interface DriverConnection {
-  readonly pipeline?: boolean;
-  readonly connection?: { readonly stream?: Pick<Writable, 'cork' | 'uncork' | 'destroy'> };
-  readonly stream?: { destroy(error: Error): void };
-  destroy?(): void;
 }

@@ -118,6 +118,7 @@ export class SessionRuntime {
       lanes: { ...options.connections, control: 2, records: 1 },
       budgetMs: Math.max(timing.verifyBudget, timing.loginBudget, timing.endBudget),
       datesByDatabase: !options.clock,
+      warn: (message) => logger.warn(message),
     });
     const { engine, tables, embedded } = database;
     const membership = new TypeOrmMembership(engine, tables, realm, Math.max(timing.poll, timing.pollFreshness / 2));

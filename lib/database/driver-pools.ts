@@ -1,0 +1,85 @@
+import type { EventEmitter } from 'node:events';
+import type { Writable } from 'node:stream';
+import type { DataSource } from 'typeorm';
+import type { TransactionLimits } from './dialect.js';
+
+/** A client of `pg`, or a pooled connection of `mysql2`. */
+export interface DriverConnection extends EventEmitter {
+  readonly pipeline?: boolean;
+  readonly connection?: { readonly stream?: Pick<Writable, 'cork' | 'uncork' | 'destroy' | 'once'> };
+  readonly stream?: Pick<Writable, 'destroy' | 'once'>;
+  destroy?(): void;
+}
+
+interface MysqlConnection extends DriverConnection {
+  query(statement: string, done: (error: unknown) => void): void;
+  destroy(): void;
+}
+
+/** The drivers as TypeORM holds them. */
+interface Drivers {
+  postgres?: { readonly Pool: new (options: object) => EventEmitter };
+  mysql?: { createPool(options: object): EventEmitter };
+}
+
+/**
+ * Listens to every connection that TypeORM's driver opens from now on. An `error` event without a listener ends the process, and `pg`
+ * has none from when its pool hands a new client out until TypeORM listens: a server that ended a connection then ended the application.
+ * To be called before the pool is made, which opens its first connection.
+ * @param limits of transactions, where they have to be said to each connection
+ * @returns a function that cuts them all
+ */
+export function watchConnections(dataSource: DataSource, limits: TransactionLimits): () => void {
+  const drivers = dataSource.driver as unknown as Drivers;
+  const open = new Set<DriverConnection>();
+  const watch = (connection: DriverConnection) => {
+    open.add(connection);
+    connection.on('error', () => undefined);
+    const socket = connection.connection?.stream ?? connection.stream;
+    socket?.once('close', () => open.delete(connection));
+  };
+  if (drivers.postgres) {
+    const { Pool } = drivers.postgres;
+    class WatchedPool extends Pool {
+      constructor(options: object) {
+        super(options);
+        this.on('connect', watch);
+      }
+    }
+    drivers.postgres = Object.create(drivers.postgres, { Pool: { value: WatchedPool } }) as typeof drivers.postgres;
+  } else if (drivers.mysql) {
+    const { mysql } = drivers;
+    const createPool = (options: object) =>
+      mysql.createPool(options).on('connection', (connection: MysqlConnection) => {
+        watch(connection);
+        limitSession(connection, limits);
+      });
+    drivers.mysql = Object.create(mysql, { createPool: { value: createPool } }) as typeof mysql;
+  }
+  return () => open.forEach(cutConnection);
+}
+
+/**
+ * MySQL has no connection parameters for these. Its defaults for locks are 50 s for a row and a day for a table: for so long a transaction
+ * whose client has gone would keep those that it has while it waits for one more, and a boot would wait to change a table. Only MariaDB,
+ * which alone reads the second half, can end idle transactions.
+ */
+function limitSession(connection: MysqlConnection, { lockWaitMs, idleMs }: TransactionLimits): void {
+  const wait = Math.ceil(lockWaitMs / 1000);
+  const idle = Math.ceil(idleMs / 1000);
+  connection.query(
+    `SET SESSION innodb_lock_wait_timeout = ${wait}, lock_wait_timeout = ${wait}
+      /*M!100300 , idle_transaction_timeout = ${idle}, idle_write_transaction_timeout = ${idle} */`,
+    (error) => error && connection.destroy(),
+  );
+}
+
+/**
+ * Drops the socket under a connection. `mysql2` only half-closes a socket by its `destroy`, and never tells the command that waits for
+ * an answer; an error of the socket it does.
+ */
+export function cutConnection(connection: DriverConnection | undefined): void {
+  if (connection?.connection?.stream) connection.connection.stream.destroy();
+  else if (connection?.stream) connection.stream.destroy(new Error('The time for the statement is over.'));
+  else connection?.destroy?.();
+}

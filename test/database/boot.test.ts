@@ -1,0 +1,126 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { type BootLimits, openDatabase } from '../../lib/database/database.js';
+import { MIGRATIONS_TABLE } from '../../lib/database/migrate.js';
+import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { EditingProxy } from '../support/editing-proxy.js';
+import { onServer } from '../support/migrated-database.js';
+import { startSessions } from '../support/sessions.js';
+
+const SHORT: BootLimits = { connectMs: 500, lockMs: 300, migrationsMs: 500, closeMs: 100 };
+const LANES = { verify: 1, work: 1, control: 1, records: 1 };
+/** More replies than a boot has that finds its tables made. */
+const ALL_REPLIES = 40;
+
+describe.each(kindsOf('postgres', 'mariadb'))('the boot on $name', ({ name, create }) => {
+  let database: TestDatabase;
+  const others: DataSource[] = [];
+
+  beforeEach(async () => {
+    database = await create();
+  });
+  afterEach(async () => {
+    await Promise.all(others.splice(0).map((other) => other.destroy()));
+    await database.drop();
+  });
+
+  /** The application's connection, on which locks are held. */
+  const connect = async () => {
+    const other = await new DataSource({ ...database.options, poolSize: 1 } as DataSourceOptions).initialize();
+    others.push(other);
+    return other;
+  };
+  const open = (settings: Partial<Parameters<typeof openDatabase>[0]> = {}) =>
+    openDatabase({
+      source: database.options,
+      runMigrations: true,
+      lanes: LANES,
+      budgetMs: 500,
+      limits: SHORT,
+      ...settings,
+    });
+  const [tryLock, unlock] =
+    name === 'postgres'
+      ? ['pg_try_advisory_lock(7305221901)', 'pg_advisory_unlock(7305221901)']
+      : [
+          `GET_LOCK(CONCAT('${MIGRATIONS_TABLE}.', DATABASE()), 0)`,
+          `RELEASE_LOCK(CONCAT('${MIGRATIONS_TABLE}.', DATABASE()))`,
+        ];
+  const ask = async (source: DataSource, what: string) =>
+    Number(((await source.query(`SELECT ${what} AS answer`)) as { answer: unknown }[])[0]!.answer);
+
+  it('works where the application allows its own pool one connection', async () => {
+    const empty = await create({ empty: true });
+    const given = {
+      ...empty.options,
+      poolSize: 1,
+      extra: name === 'postgres' ? { max: 1 } : { connectionLimit: 1 },
+    } as DataSourceOptions;
+    const sessions = await startSessions({ database: given });
+    const logins = await Promise.all(['alice', 'bob', 'carol'].map((user) => sessions.tokens.login(user)));
+    expect(logins).toHaveLength(3);
+    // It says nothing of the library's pool.
+    const [open] = await onServer(name as 'postgres' | 'mariadb', empty.url, (query) =>
+      query(
+        name === 'postgres'
+          ? 'SELECT COUNT(*) AS count FROM pg_stat_activity WHERE datname = current_database()'
+          : 'SELECT COUNT(*) AS count FROM information_schema.processlist WHERE db = DATABASE()',
+      ),
+    );
+    expect(Number(open!.count)).toBeGreaterThan(2);
+    await sessions.close();
+    await empty.drop();
+  });
+
+  it('asks the primary, and no replica', async () => {
+    const gone = { ...database.options, url: `${name}://127.0.0.1:1/gone` };
+    const replication = { master: database.options, slaves: [gone] };
+    const sessions = await startSessions({ database: { type: name, replication } as unknown as DataSourceOptions });
+    expect(await sessions.tokens.login('alice')).toBeDefined();
+    await sessions.close();
+  });
+
+  it('ends with an error where another process holds the lock of the migrations for ever, and works without it', async () => {
+    const other = await connect();
+    expect(await ask(other, tryLock)).toBe(1);
+    await expect(open()).rejects.toMatchObject({
+      code: 'CONFIGURATION_INVALID',
+      message: expect.stringMatching(/lock of SessionModule's migrations.*"runMigrations"/s) as unknown,
+    });
+    await ask(other, unlock);
+    await (await open()).engine.close();
+    // It was given back.
+    expect(await ask(other, tryLock)).toBe(1);
+  });
+
+  it('ends with an error where a table cannot be changed, and leaves no lock behind', async () => {
+    const other = await connect();
+    await other.query(`DELETE FROM ${MIGRATIONS_TABLE}`);
+    await other.query(
+      name === 'postgres'
+        ? 'BEGIN; LOCK TABLE user_session_migrations, user_session IN ACCESS EXCLUSIVE MODE'
+        : `LOCK TABLES ${MIGRATIONS_TABLE} WRITE`,
+    );
+    await expect(open({ limits: { ...SHORT, migrationsMs: 60_000 } })).rejects.toThrow(/lock|timeout/i);
+    expect(await ask(other, tryLock)).toBe(1);
+  });
+
+  it('ends with an error wherever the server falls silent', async () => {
+    const url = new URL(database.url);
+    let silentFrom = 0;
+    let replies = 0;
+    const proxy = await EditingProxy.start(Number(url.port), () => ({
+      reply: (chunk) => (++replies > silentFrom ? Buffer.alloc(0) : chunk),
+    }));
+    url.port = String(proxy.port);
+    const source = { ...database.options, url: url.href } as DataSourceOptions;
+    for (let isWhole = false; !isWhole; silentFrom++) {
+      expect(silentFrom).toBeLessThan(ALL_REPLIES);
+      replies = 0;
+      const opened = await open({ source }).catch((error: unknown) => error);
+      isWhole = !(opened instanceof Error);
+      if (isWhole) await (opened as Awaited<ReturnType<typeof open>>).engine.close();
+    }
+    await proxy.close();
+  });
+});
