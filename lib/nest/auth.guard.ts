@@ -1,4 +1,4 @@
-import { type CanActivate, type ExecutionContext, Injectable, UnauthorizedException } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Inject, Injectable, UnauthorizedException } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
 import type { VerifiedToken } from '../core/verified-tokens.js';
@@ -8,7 +8,7 @@ import { type HttpAnswer, setHeaders } from './http-answer.js';
 import { runPassport } from './passport-run.js';
 import { passOnRenewedToken } from './renewed-token-header.js';
 import { type RouteRules, asksForSession, routeRules } from './route-rules.js';
-import { AuthenticationAttempt, SessionAuthenticator } from './session-authenticator.js';
+import { AuthenticationAttempt, SESSION_MODULE, type SessionAuthenticator } from './session-authenticator.js';
 
 /** The rules of a handler's routes: a handler that is inherited has some for each of its controllers. */
 interface RulesOfHandler {
@@ -56,7 +56,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
   private readonly rules = new WeakMap<object, RulesOfHandler>();
 
   constructor(
-    private readonly authenticator: SessionAuthenticator,
+    @Inject(SESSION_MODULE) private readonly authenticator: SessionAuthenticator,
     private readonly reflector: Reflector,
   ) {
     super({ defaultStrategy: authenticator.strategyName });
@@ -217,3 +217,6 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     throw exception;
   }
 }
+
+// Passport's guard of Nest 11 has an optional first argument, which a subclass inherits: without this, Nest would pass on undefined.
+Reflect.defineMetadata('optional:paramtypes', [], AuthGuard);

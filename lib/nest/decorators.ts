@@ -1,4 +1,4 @@
-import { type ExecutionContext, createParamDecorator } from '@nestjs/common';
+import { type ExecutionContext, type PipeTransform, type Type, createParamDecorator } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { checkService, levelOf } from '../core/account-control.js';
 import { type Duration, parseDuration } from '../core/duration.js';
@@ -51,18 +51,24 @@ export function CheckBan(service: string, level = 1): ClassDecorator & MethodDec
   };
 }
 
+/** The type that createParamDecorator has in every version of Nest that is supported. */
+type ParameterOf = (
+  property?: string | PipeTransform | Type<PipeTransform>,
+  ...pipes: (PipeTransform | Type<PipeTransform>)[]
+) => ParameterDecorator;
+
 /**
  * The user that a guard of this library verified for this request, message or field: the claims given at login and `userId`,
  * or what handleRequest of a subclass returned. Also one property of it, as in `@CurrentUser('userId')`. Null where no guard
  * verified one.
  */
-export const CurrentUser = createParamDecorator((property: string | undefined, context: ExecutionContext): unknown =>
-  partOf(identityOf(context)?.user, property),
+export const CurrentUser: ParameterOf = createParamDecorator(
+  (property: string | undefined, context: ExecutionContext): unknown => partOf(identityOf(context)?.user, property),
 );
 
 /** The session that belongs to CurrentUser, or one property of it, as in `@CurrentSession('id')`. Null where there is none. */
-export const CurrentSession = createParamDecorator((property: string | undefined, context: ExecutionContext): unknown =>
-  partOf(identityOf(context)?.session, property),
+export const CurrentSession: ParameterOf = createParamDecorator(
+  (property: string | undefined, context: ExecutionContext): unknown => partOf(identityOf(context)?.session, property),
 );
 
 /** Own properties only: no name reaches a prototype. */

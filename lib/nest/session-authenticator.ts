@@ -41,6 +41,12 @@ export interface TokenVerification {
 const SCHEME = 'Bearer ';
 
 /**
+ * Provides the SessionAuthenticator to guards. Nest shows this text where it is not there, which is where SessionModule was not
+ * imported.
+ */
+export const SESSION_MODULE = Symbol('SessionModule.forRoot() of nestjs-latchkey');
+
+/**
  * Verifies the requests of one SessionModule. `strategyName` is random: passport keeps one registry for the whole process,
  * in which two modules must not meet.
  */

@@ -12,7 +12,7 @@ import { StatisticQueries } from '../database/statistic-queries.js';
 import { createBearerStrategy } from './bearer.strategy.js';
 import { findEventEmitter } from './event-emitter.js';
 import { reserveRequestProperties } from './request-properties.js';
-import { SessionAuthenticator } from './session-authenticator.js';
+import { SESSION_MODULE, SessionAuthenticator } from './session-authenticator.js';
 import { SessionErrorFilter } from './session-error.filter.js';
 import type { SessionModuleOptions } from './session-options.js';
 import { SessionRuntime } from './session-runtime.js';
@@ -55,6 +55,7 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session.module-
       useFactory: ({ tokens, verifier, verified, options }: SessionRuntime) =>
         new SessionAuthenticator(`session-${randomId()}`, tokens, verifier, verified, options),
     },
+    { provide: SESSION_MODULE, useExisting: SessionAuthenticator },
     {
       provide: SessionStatus,
       inject: [SessionRuntime],
@@ -71,6 +72,7 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session.module-
     FailedLoginQueries,
     StatisticQueries,
     SessionAuthenticator,
+    SESSION_MODULE,
     SessionStatus,
     SessionRuntime,
   ],
