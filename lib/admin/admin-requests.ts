@@ -167,5 +167,5 @@ function readSessionId(input: RequestInput): string | undefined {
 }
 
 function readPage(input: RequestInput): PageQuery {
-  return { limit: input.integer('limit'), cursor: input.textOrEmpty('cursor', 1024) };
+  return { limit: input.integer('limit'), cursor: input.textOrEmpty('cursor', Infinity) };
 }

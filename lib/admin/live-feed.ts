@@ -147,5 +147,3 @@ export class LiveFeed implements OnModuleDestroy {
     this.news.next({ kind: 'online', summary });
   }
 }
-
-export const isEventId = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{32}$/.test(value);

@@ -12,7 +12,7 @@ import {
   type OnlineUser,
   USER_ORDER,
 } from '../database/online-queries.js';
-import type { Keyset, Listed, Portion } from '../database/keyset.js';
+import type { Listed, Portion } from '../database/keyset.js';
 import type { OnlineFilter } from '../database/online-filter.js';
 import { ENDED_ORDER, EVENT_ORDER, LOGIN_ORDER, SessionQueries } from '../database/session-queries.js';
 import {
@@ -24,7 +24,7 @@ import {
   onlineFilter,
 } from './admin-filters.js';
 import { ApproximateCount, type Total } from './approximate-count.js';
-import { type Page, type PageQuery, oneMore, pageOf, portionOf } from './cursor.js';
+import { type Page, PagedList, type PageQuery, oneMore } from './cursor.js';
 import { pageLimit } from './page-limit.js';
 
 /** One page of who is online. */
@@ -84,7 +84,8 @@ const EVENTS_FIELDS: FieldsOf<EventsQuery> = {
  * `providers` of a module that imports SessionModule. It checks no rights: guard the routes that use it, or use
  * SessionAdminModule, which does.
  *
- * Rejects with SessionError ARGUMENT_INVALID for an argument that it does not understand, before any query.
+ * Rejects with SessionError ARGUMENT_INVALID for an argument that it does not understand, and with CURSOR_INVALID for a cursor that is
+ * not whole or of another list, order or filter, before any query.
  */
 @Injectable()
 export class OnlineUsersService {
@@ -104,13 +105,14 @@ export class OnlineUsersService {
     const { sort = 'lastSeen' } = query;
     if (typeof sort !== 'string' || !Object.hasOwn(ONLINE_ORDERS, sort))
       throw invalidArgument('sort', 'must be lastSeen, login or user');
-    const portion = portionOf(query, ONLINE_ORDERS[sort]);
     const filter = onlineFilter(this.realm, query);
+    const list = new PagedList(this.realm, `online-sessions:${sort}`, filter, ONLINE_ORDERS[sort]);
+    const portion = list.portion(query);
     const [records, count] = await Promise.all([
       this.online.list(filter, sort, oneMore(portion)),
       this.counts.forList(filter),
     ]);
-    const page = pageOf(records, portion);
+    const page = list.page(records, portion);
     const total = Math.max(count.total, page.items.length);
     return { ...page, items: page.items.map((record) => this.view(record)), ...count, total };
   }
@@ -135,10 +137,11 @@ export class OnlineUsersService {
   /** The users who are online, by user id. */
   async listUsers(query: OnlineUsersQuery = {}): Promise<Page<OnlineUser>> {
     checkFields(query, 'query', USERS_FIELDS);
-    const portion = portionOf(query, USER_ORDER);
     const { q, addresses, userId } = query;
-    const users = await this.online.users(onlineFilter(this.realm, { q, addresses, userId }), oneMore(portion));
-    return pageOf(users, portion);
+    const filter = onlineFilter(this.realm, { q, addresses, userId });
+    const list = new PagedList(this.realm, 'online-users', filter, USER_ORDER);
+    const portion = list.portion(query);
+    return list.page(await this.online.users(filter, oneMore(portion)), portion);
   }
 
   /** The sessions of one user, live or past, latest login first. */
@@ -148,14 +151,16 @@ export class OnlineUsersService {
     if (typeof ended !== 'boolean') throw invalidArgument('ended', 'must be true or false');
     const account = this.account(userId);
     const status = ended ? 'ended' : 'live';
-    return this.sessions(query, LOGIN_ORDER, (portion) => this.queries.sessionsOf(account, status, portion));
+    const list = new PagedList(this.realm, `${status}-sessions`, account, LOGIN_ORDER);
+    return this.sessions(query, list, (portion) => this.queries.sessionsOf(account, status, portion));
   }
 
   /** Past sessions of all users, latest end first. */
   async endedSessions(query: EndedSessionsQuery = {}): Promise<Page<SessionWithEnd>> {
     checkFields(query, 'query', ENDED_FIELDS);
     const filter = endedFilter(this.realm, query);
-    return this.sessions(query, ENDED_ORDER, (portion) => this.queries.ended(filter, portion));
+    const list = new PagedList(this.realm, 'past-sessions', filter, ENDED_ORDER);
+    return this.sessions(query, list, (portion) => this.queries.ended(filter, portion));
   }
 
   /** Ends one session, as the operator `by`. @param reason for the audit trail @returns how many it ended: 0 or 1 */
@@ -171,9 +176,11 @@ export class OnlineUsersService {
   /** The audit trail, latest first. */
   async events(query: EventsQuery = {}): Promise<Page<SessionEvent>> {
     checkFields(query, 'query', EVENTS_FIELDS);
-    const portion = portionOf(query, EVENT_ORDER);
-    const events = await this.queries.events(eventFilter(this.realm, query), oneMore(portion));
-    return pageOf(
+    const filter = eventFilter(this.realm, query);
+    const list = new PagedList(this.realm, 'events', filter, EVENT_ORDER);
+    const portion = list.portion(query);
+    const events = await this.queries.events(filter, oneMore(portion));
+    return list.page(
       events.map((item) => ({ position: [item.id], item })),
       portion,
     );
@@ -187,11 +194,11 @@ export class OnlineUsersService {
 
   private async sessions(
     query: PageQuery,
-    order: Keyset,
+    list: PagedList,
     read: (portion: Portion) => Promise<readonly Listed<SessionRecord>[]>,
   ): Promise<Page<SessionWithEnd>> {
-    const portion = portionOf(query, order);
-    const page = pageOf(await read(oneMore(portion)), portion);
+    const portion = list.portion(query);
+    const page = list.page(await read(oneMore(portion)), portion);
     return { ...page, items: page.items.map((record) => this.view(record)) };
   }
 

@@ -9,7 +9,7 @@ import { SessionRuntime } from '../nest/session-runtime.js';
 import { toIso } from './admin-items.js';
 import { readFailedLoginsQuery, readSightingsQuery, readStatsRange } from './admin-requests.js';
 import { AdminRoutes } from './admin-route.js';
-import { oneMore, pageOf, portionOf } from './cursor.js';
+import { PagedList, oneMore } from './cursor.js';
 import { OnlineSummaries } from './online-summary.js';
 import { CurrentOperator, type KnownOperator } from './operator.js';
 import { QueryFields } from './request-input.js';
@@ -37,9 +37,11 @@ export class ReportsController {
     @CurrentOperator() operator: KnownOperator,
   ) {
     forbidAddresses(operator, 'any');
-    const portion = portionOf(query.page, SIGHTING_ORDER);
+    const { page: asked, ...wanted } = query;
+    const list = new PagedList(this.runtime.options.realm, 'sightings', wanted, SIGHTING_ORDER);
+    const portion = list.portion(asked);
     const rows = await this.find(query, oneMore(portion));
-    const { items, ...page } = pageOf(rows, portion);
+    const { items, ...page } = list.page(rows, portion);
     const users = await this.users.describe(items.flatMap(({ userId }) => userId ?? []));
     return {
       items: items.map(({ userName, firstAt, lastAt, ...item }) => ({

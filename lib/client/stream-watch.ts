@@ -117,6 +117,11 @@ export class StreamWatch {
       answer.then(({ body }) => signal.aborted && discard(body)).catch(() => undefined);
       const response = await Promise.race([answer, aborted]);
       if (!response.ok) discard(response.body);
+      if (response.status === 400 && this.lastEventId !== '') {
+        // An id that the server does not take: the stream begins anew, without what was missed.
+        this.lastEventId = '';
+        return 0;
+      }
       if (FINAL.has(response.status)) return null;
       if (response.ok && (await this.read(response, heard, aborted)) && !this.hasAskedAtOnce) {
         // The session is over, says the stream. The answer to another request says how, and has the client forget its tokens.

@@ -16,6 +16,7 @@ export type SessionErrorCode =
   | 'SESSION_NOT_FOUND'
   | 'END_PENDING'
   | 'ARGUMENT_INVALID'
+  | 'CURSOR_INVALID'
   | 'CONFIGURATION_INVALID';
 
 /** What people read. Say what is wrong and what to do; replaceable through the module option `messages`. */
@@ -42,6 +43,7 @@ export const defaultMessages: Readonly<Record<SessionErrorCode, string>> = {
   SESSION_NOT_FOUND: 'There is no such session.',
   END_PENDING: 'The end is recorded, and takes effect on every server within seconds.',
   ARGUMENT_INVALID: 'A value is not valid.',
+  CURSOR_INVALID: 'The cursor is cut, or of another list, order or filter. Begin again with the first page.',
   CONFIGURATION_INVALID: 'The configuration is not valid.',
 };
 

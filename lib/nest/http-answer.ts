@@ -33,6 +33,7 @@ const SHAPES: Readonly<Partial<Record<SessionErrorCode, AnswerShape>>> = {
   SESSION_NOT_FOUND: { status: 404 },
   END_PENDING: { status: 202 },
   ARGUMENT_INVALID: { status: 400 },
+  CURSOR_INVALID: { status: 400 },
   CONFIGURATION_INVALID: { status: 500 },
 };
 

@@ -162,15 +162,21 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
     expect((await send('DELETE', `/users/${name}/sessions`)).json).toEqual({ ended: 1 });
   });
 
-  it.each(['limit=-1', 'limit=1e9', 'limit=NaN', 'limit=201', 'limit=1&limit=2', 'cursor=x', 'sort=id', 'ip=1.2.3'])(
-    'A109: refuse %s',
-    async (query) => {
-      expect(await get(`/online-users?${query}`)).toMatchObject({
-        status: 400,
-        json: { errorCode: 'ARGUMENT_INVALID' },
-      });
-    },
-  );
+  it.each([
+    'limit=-1',
+    'limit=1e9',
+    'limit=NaN',
+    'limit=201',
+    'limit=1&limit=2',
+    'cursor=x&cursor=y',
+    'sort=id',
+    'ip=1.2.3',
+  ])('A109: refuse %s', async (query) => {
+    expect(await get(`/online-users?${query}`)).toMatchObject({
+      status: 400,
+      json: { errorCode: 'ARGUMENT_INVALID' },
+    });
+  });
 
   it('A111: note who ended what, and why', async () => {
     const name = newUser();
@@ -349,7 +355,7 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
     const { session } = await server.tokens.login(newUser());
     await server.tokens.kickSession(session.id, { by: 'root' });
     await until(new RegExp(`SESSION_ENDED.*${session.id}`));
-    expect(text).toMatch(new RegExp(`event: change\\nid: [0-9a-f]{32}\\ndata: .*LOGIN.*${session.id}`));
+    expect(text).toMatch(new RegExp(`event: change\\nid: [0-9a-f]{50}\\ndata: .*LOGIN.*${session.id}`));
     await server.tokens.kickSession(watcher.session.id, { by: 'root' });
     await until(/event: end\nid: \w+\ndata: \{"errorCode":"SESSION_KICKED"\}/);
     expect((await reader.read()).done).toBe(true);

@@ -29,7 +29,7 @@ const NO_TEXT = [['a', 'b'], 'x'.repeat(2000), 'a\0b'] as const;
 const TEXT = ['a', '', ...NO_TEXT] as const;
 const TEXT_OR_EMPTY = ['', ...NO_TEXT] as const;
 
-const PAGE: Fields = { limit: [2, 0, 201, -1, 1.5, 'x', '', [1, 2]], cursor: TEXT_OR_EMPTY };
+const PAGE: Fields = { limit: [2, 0, 201, -1, 1.5, 'x', '', [1, 2]], cursor: ['', ['a', 'b'], 'a\0b'] };
 const ONLINE: Fields = {
   q: TEXT_OR_EMPTY,
   userId: TEXT,

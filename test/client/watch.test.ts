@@ -106,6 +106,21 @@ describe('a watched stream', () => {
     expect([ends, client.token]).toEqual([[], 'access-2']);
   });
 
+  it('begins anew where the server refuses the id of its last event, once', async () => {
+    let asked = 0;
+    server.onRequest = (response, { lastEventId }) => {
+      asked++;
+      if (lastEventId === undefined && asked === 2) open(response);
+      else reply(response, 400, { errorCode: 'CURSOR_INVALID' });
+    };
+    watch({ lastEventId: 'of another list' });
+    await isLive();
+    streams[0]!.end('id: 8\ndata: 1\n\n');
+    await until(() => states.at(-1) === 'stopped');
+    // With the id that came, and without it.
+    expect(asked).toBe(4);
+  });
+
   it('waits as long as Retry-After says, up to ten minutes', async () => {
     const timers = jest.spyOn(globalThis, 'setTimeout');
     const delays = () => timers.mock.calls.map(([, delay]) => delay);

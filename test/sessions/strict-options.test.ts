@@ -55,7 +55,7 @@ const NO_ACTOR = [undefined, '', 1, {}, 'x'.repeat(1025)];
 const DEVICE = { userName: NO_TEXT, deviceType: ['a b', ...NO_TEXT], deviceName: NO_TEXT, ip: NO_ADDRESS };
 const WHO: Fields = { ...DEVICE, userAgent: [1, true, {}, ['a']], claims: [null, 1, 'x', [], { a: () => 1 }] };
 const BY = { by: 'root' };
-const PAGE: Fields = { limit: ['5', 0, 201, 1.5, true], cursor: [1, {}, 'x'] };
+const PAGE: Fields = { limit: ['5', 0, 201, 1.5, true], cursor: [1, {}, true] };
 const CRITERIA: Fields = {
   q: NO_TEXT,
   addresses: NO_FLAG,

@@ -56,6 +56,7 @@ export const en = {
   'error.unavailable': 'The session store does not answer at the moment.',
   'error.again': 'Trying again in {n} second.|Trying again in {n} seconds.',
   'error.forbidden': 'This needs a right that you do not have.',
+  'error.cursor': 'This page of the list cannot be found again. Go to the first page.',
   'error.notFound': 'There is nothing here, or no longer.',
   'error.fresh': 'This needs a sign-in that is fresh. Sign out, sign in again and repeat it.',
   'error.other': 'That did not work: {message}',

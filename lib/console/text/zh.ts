@@ -58,6 +58,7 @@ export const zh: Texts = {
   'error.unavailable': '会话存储暂时没有响应。',
   'error.again': '{n} 秒后重试。',
   'error.forbidden': '您没有所需的权限。',
+  'error.cursor': '找不到列表的这一页。请返回第一页。',
   'error.notFound': '内容不存在或已不存在。',
   'error.fresh': '此操作需要刚刚登录的会话。请退出后重新登录，再重复操作。',
   'error.other': '操作失败：{message}',
