@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { ensureInstalled } from './lib/ensure-installed.mjs';
+import { ensureInstalled } from './lib/up-to-date.mjs';
 import { runNode } from './lib/run.mjs';
 
 /**

@@ -1,4 +1,4 @@
-import { ensureInstalled } from './lib/ensure-installed.mjs';
+import { ensureInstalled } from './lib/up-to-date.mjs';
 import { npm, run, runNode } from './lib/run.mjs';
 
 /**

@@ -1,14 +1,21 @@
 import { spawn } from 'node:child_process';
 
-/** Runs a command in the foreground; resolves with 0, exits this process with the command's code otherwise. */
-export function run(command, args, options = {}) {
+/**
+ * Runs a command in the foreground; resolves with 0, exits this process with the command's code otherwise.
+ * @param options those of `spawn`, and `onFailure`, called before the exit
+ */
+export function run(command, args, { onFailure, ...options } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { stdio: 'inherit', ...options });
     child.on('error', (error) => {
       console.error(`${command} cannot be run: ${error.message}`);
       process.exit(1);
     });
-    child.on('close', (code, signal) => (code === 0 ? resolve(0) : process.exit(code ?? (signal ? 1 : 0))));
+    child.on('close', (code) => {
+      if (code === 0) return resolve(0);
+      onFailure?.();
+      process.exit(code ?? 1);
+    });
   });
 }
 

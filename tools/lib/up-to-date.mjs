@@ -1,32 +1,53 @@
+import { fork } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from './run.mjs';
+import { isInstalled } from './ensure-installed.mjs';
+import { nodeProblem } from './node-version.mjs';
 
 const SETTINGS = ['package.json', 'tsconfig.json'];
-const LIBRARY = { output: 'dist/cjs/package.json', sources: ['lib', 'tsconfig.esm.json', 'tsconfig.cjs.json'] };
 
-/** The sample application, as it is built. */
+/** What is built. The output is written last, so that it is there for whole builds only. */
+export const LIBRARY = {
+  script: 'tools/build.mjs',
+  output: 'dist/cjs/package.json',
+  sources: ['lib', 'tsconfig.esm.json', 'tsconfig.cjs.json'],
+};
 export const SAMPLE = {
-  output: 'dist-sample/main.js',
+  script: 'tools/build-sample.mjs',
+  output: 'dist-sample/.built',
   sources: ['sample-app', 'tsconfig.sample.json', 'nest-cli.json'],
 };
 
+/** Installs what is missing or out of date, in the working directory, which must be the project's. */
+export function ensureInstalled() {
+  return prepare('install', isInstalled());
+}
+
+/** The same, and builds. What that prints goes to stderr: stdout is for the program that comes after it. */
+export function bringUpToDate() {
+  return prepare('build', isInstalled() && !isOutdated(LIBRARY) && !isOutdated(SAMPLE));
+}
+
 /**
- * Installs and builds what is missing or out of date, in the working directory, which must be the project's. What that prints
- * goes to stderr: stdout is for the program that comes after it.
+ * Prepares in a process group of its own, which ends with this process, however that ends (prepare.mjs). Exits this process where that
+ * fails.
  */
-export async function bringUpToDate() {
-  await quietly('-e', "import('./tools/lib/ensure-installed.mjs').then((module) => module.ensureInstalled())");
-  if (isOutdated(LIBRARY)) await quietly('tools/build.mjs');
-  if (isOutdated(SAMPLE)) await quietly('node_modules/@nestjs/cli/bin/nest.js', 'build');
+function prepare(what, isDone) {
+  const problem = nodeProblem();
+  if (problem) {
+    console.error(problem);
+    process.exit(1);
+  }
+  if (isDone) return Promise.resolve();
+  return new Promise((resolve) => {
+    const options = { detached: true, windowsHide: true, execArgv: [], stdio: ['ignore', 2, 2, 'ipc'] };
+    const child = fork('tools/prepare.mjs', [what], options);
+    child.on('exit', (code) => (code === 0 ? resolve() : process.exit(code ?? 1)));
+  });
 }
 
-function quietly(...args) {
-  return run(process.execPath, args, { stdio: ['inherit', 2, 2] });
-}
-
-/** Whether a build is missing, or older than anything that it is made of. */
-function isOutdated({ output, sources }) {
+/** A build that is missing, or older than anything that it is made of. */
+export function isOutdated({ output, sources }) {
   return !existsSync(output) || statSync(output).mtimeMs < Math.max(...[...SETTINGS, ...sources].map(newest));
 }
 
