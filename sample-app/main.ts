@@ -10,7 +10,6 @@ import { startProblem } from './start-problem.js';
 
 try {
   const config = readConfig(process.env);
-  for (const warning of config.warnings) console.error(warning);
   const keys = { secrets: await sessionSecrets(config), jwtKeys: await jwtKeys(config) };
   // Nest takes seconds to load: a wrong variable is told before.
   const { createApplication } = await import('./http/create-application.js');

@@ -1,5 +1,6 @@
 import { ConfigError } from './config/config-error.js';
 import { inVariables } from './config/variable-names.js';
+import { unusableDatabase } from './database/unusable-database.js';
 
 const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'PORT is in use by another program. Set another one, or 0 for any that is free.',
@@ -12,9 +13,12 @@ const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
 /** Why the application does not start: one line for what whoever starts it can change, the whole error for all else. */
 export function startProblem(error: unknown): unknown {
   if (error instanceof ConfigError) return error.message;
-  const { code, message, syscall } = (error ?? {}) as { code?: string; message: string; syscall?: string };
+  const { code, message, name, syscall, cause } = (error ?? {}) as NodeJS.ErrnoException;
   // Of the library, which may not be loaded yet.
   if (code === 'CONFIGURATION_INVALID') return inVariables(message);
+  if (code === 'SESSION_STORE_UNAVAILABLE' && cause) return startProblem(cause);
+  // Of a driver: the disk is full, or the file was damaged, after the database was opened.
+  if (code?.startsWith?.('SQLITE_') || name === 'QueryFailedError') return unusableDatabase(error).message;
   const isListening = syscall === 'listen' || syscall === 'getaddrinfo';
   return (isListening && LISTEN_PROBLEMS[code ?? '']) || error;
 }

@@ -32,15 +32,17 @@ export class Environment {
 
   /**
    * @param least shortest duration that is accepted
-   * @throws ConfigError unless it is not set, or a duration from `least` to a hundred years
+   * @param word what may be written for the fallback
+   * @throws ConfigError unless it is not set, the word, or a duration from `least` to a hundred years
    */
-  duration<T>(name: string, fallback: T, least: Duration = '1ms'): Duration | T {
+  duration<T>(name: string, fallback: T, least: Duration = '1ms', word?: string): Duration | T {
     const value = this.text(name);
-    if (value === undefined) return fallback;
+    if (value === undefined || value === word) return fallback;
     const ms = millisecondsOf(value);
     if (ms >= millisecondsOf(least) && ms <= LONGEST_MS) return value as Duration;
     const range = least === '1ms' ? 'above zero ' : least === '0s' ? '' : `of ${least} or more `;
-    throw new ConfigError(name, `must be a duration ${range}with a unit: 500ms, 30s, 5m, 2h or 30d.`);
+    const or = word === undefined ? '' : `${word}, or `;
+    throw new ConfigError(name, `must be ${or}a duration ${range}with a unit: 500ms, 30s, 5m, 2h or 30d.`);
   }
 }
 

@@ -28,7 +28,7 @@ export async function jwtKeys(config: SampleConfig): Promise<readonly JwtKey[]> 
 }
 
 async function keptKey(): Promise<string> {
-  const key = await readOrKeep(FILE, newKey);
+  const key = await readOrKeep('JWT_PRIVATE_KEY', FILE, newKey);
   if (!isEd25519(key)) {
     throw new ConfigError(
       'JWT_PRIVATE_KEY',

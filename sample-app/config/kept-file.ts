@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ConfigError } from './config-error.js';
 import { DATA_DIRECTORY } from './database-url.js';
 
 /** Where a file that the application keeps is, for messages. */
@@ -8,11 +9,21 @@ export function keptFile(name: string): string {
   return join(DATA_DIRECTORY, name);
 }
 
-/** The text of a file beside the embedded database that only its owner may read, made by the first start that misses it. */
-export async function readOrKeep(name: string, make: () => string): Promise<string> {
-  await mkdir(DATA_DIRECTORY, { recursive: true, mode: 0o700 });
+/**
+ * The text of a file beside the embedded database that only its owner may read, made by the first start that misses it.
+ * @param variable which may be set instead
+ * @throws ConfigError where the file can neither be read nor made
+ */
+export async function readOrKeep(variable: string, name: string, make: () => string): Promise<string> {
   const file = keptFile(name);
-  return (await readKept(file)) ?? (await keep(file, make()));
+  try {
+    await mkdir(DATA_DIRECTORY, { recursive: true, mode: 0o700 });
+    return (await readKept(file)) ?? (await keep(file, make()));
+  } catch (cause) {
+    const { message } = cause as Error;
+    const problem = `is not set, and none can be kept in ${file} (${message}). Make ${DATA_DIRECTORY} a folder that this user may write to, or set ${variable}.`;
+    throw new ConfigError(variable, problem, { cause });
+  }
 }
 
 /**

@@ -1,9 +1,10 @@
 import { parseDatabaseUrl } from './database-url.js';
 import { Environment } from './environment.js';
 import type { SampleConfig } from './sample-config.js';
+import { refuseUnused } from './refuse-unused.js';
 import { parseSecretList } from './secret-list.js';
 import { parseSessionPolicy } from './session-policy.js';
-import { readTokens, warnOfUnused } from './token-config.js';
+import { readTokens } from './token-config.js';
 
 /**
  * Reads the environment: a pure function, so that every variable can be tested without a process.
@@ -16,23 +17,25 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     ['evict-oldest', 'evict-least-active', 'reject'],
     'evict-oldest',
   );
-  const isProduction = environment.text('NODE_ENV') === 'production';
+  // In any case of letters: whoever means it must not go without a secret.
+  const isProduction = environment.text('NODE_ENV')?.toLowerCase() === 'production';
+  const policy = parseSessionPolicy(environment.text('SESSION_POLICY'), overflow);
   const tokens = readTokens(environment, isProduction);
+  refuseUnused(environment, { policy, tokens });
   return Object.freeze({
     host: environment.text('HOST') ?? '127.0.0.1',
     port: environment.integer('PORT', 0, 65_535, 3000),
     database: Object.freeze(parseDatabaseUrl(environment.text('DATABASE_URL'))),
     redisUrl: environment.text('REDIS_URL') ?? null,
     sessionSecrets: parseSecretList(environment.text('SESSION_SECRET'), isProduction),
-    policy: Object.freeze(parseSessionPolicy(environment.text('SESSION_POLICY'), overflow)),
+    policy: Object.freeze(policy),
     tokens: Object.freeze(tokens),
-    idleTimeout: environment.text('IDLE_TIMEOUT') === 'off' ? false : environment.duration('IDLE_TIMEOUT', false, '1s'),
+    idleTimeout: environment.duration('IDLE_TIMEOUT', false, '1s', 'off'),
     onReplace: environment.choice('ON_REPLACE', ['clear', 'keep'], 'clear'),
     outageGrace: environment.duration('OUTAGE_GRACE', '15s'),
     nearCache: environment.choice('NEAR_CACHE', ['auto', 'off'], 'auto'),
     httpAdapter: environment.choice('HTTP_ADAPTER', ['express', 'fastify'], 'express'),
     seedUsers: environment.integer('SEED_USERS', 0, 1_000_000, 0),
     scryptCost: environment.integer('SCRYPT_COST', 1, 20, 14),
-    warnings: Object.freeze(warnOfUnused(environment, tokens.mode)),
   });
 }

@@ -60,8 +60,6 @@ export interface SampleConfig {
   readonly seedUsers: number;
   /** Binary logarithm of scrypt's N, for passwords that are hashed from now on. */
   readonly scryptCost: number;
-  /** What whoever starts the application should hear, though it does start. */
-  readonly warnings: readonly string[];
 }
 
 /** Injects the SampleConfig. */

@@ -17,7 +17,7 @@ export async function sessionSecrets(config: SampleConfig): Promise<readonly str
 }
 
 async function keptSecret(): Promise<string> {
-  const secret = await readOrKeep(FILE, newSecret);
+  const secret = await readOrKeep('SESSION_SECRET', FILE, newSecret);
   if (Buffer.byteLength(secret) < 32) {
     throw new ConfigError(
       'SESSION_SECRET',

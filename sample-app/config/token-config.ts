@@ -6,13 +6,6 @@ import type { TokenConfig } from './sample-config.js';
 
 const MODES = ['refresh', 'sliding', 'jwt'] as const;
 
-/** Variables that mean nothing in a mode. */
-const UNUSED: Readonly<Record<TokenConfig['mode'], readonly string[]>> = {
-  refresh: ['RENEW_WITHIN', 'JWT_PRIVATE_KEY'],
-  sliding: ['REFRESH_TTL', 'JWT_PRIVATE_KEY'],
-  jwt: ['RENEW_WITHIN'],
-};
-
 /**
  * Reads what says how tokens live. A default that does not fit what is set makes way: with ACCESS_TTL=10s and nothing else,
  * the grace is 10s as well. What is set and contradicts itself is refused later, by the session library.
@@ -29,11 +22,4 @@ export function readTokens(environment: Environment, isProduction: boolean): Tok
   if (mode === 'sliding') return { mode, ttl: life, renewWithin, grace, maxAge };
   const pair = { access: life, refresh, grace, maxAge };
   return mode === 'jwt' ? { mode, privateKeys, ...pair } : { mode, ...pair };
-}
-
-/** A line for each variable that is set and has no effect in the mode. */
-export function warnOfUnused(environment: Environment, mode: TokenConfig['mode']): string[] {
-  return UNUSED[mode]
-    .filter((name) => environment.text(name) !== undefined)
-    .map((name) => `${name} is set, and means nothing with TOKEN_MODE=${mode}: it is ignored.`);
 }

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { DataSource, type DataSourceOptions, Table } from 'typeorm';
-import { ConfigError } from '../config/config-error.js';
+import { unusableDatabase } from './unusable-database.js';
 import type { DatabaseConfig } from '../config/sample-config.js';
 import { AppUser } from '../users/app-user.entity.js';
 import { isNotSqliteBusy, isSqliteBusy, withRetries } from './with-retries.js';
@@ -41,7 +41,7 @@ export async function openDataSource(database: DatabaseConfig, options: DataSour
     await withRetries(() => createUserTable(dataSource), isNotSqliteBusy);
     return dataSource;
   } catch (cause) {
-    throw new ConfigError('DATABASE_URL', `names a database that cannot be used: ${reasonOf(cause)}.`, { cause });
+    throw unusableDatabase(cause);
   }
 }
 
@@ -56,10 +56,4 @@ async function createUserTable(dataSource: DataSource): Promise<void> {
   } finally {
     await runner.release();
   }
-}
-
-/** What a driver says, without the URL and its password. Of several addresses that were tried, what the first one said. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
-  return error instanceof Error ? error.message || error.name : String(error);
 }

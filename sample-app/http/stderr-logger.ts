@@ -7,6 +7,8 @@ export class StderrLogger extends ConsoleLogger {
   }
 
   protected override printMessages(messages: unknown[], context?: string, logLevel?: LogLevel): void {
+    // Why it cannot listen, in Nest's words; start-problem.ts says it in those of the variables.
+    if (context === 'NestApplication' && logLevel === 'error') return;
     super.printMessages(messages, context, logLevel, 'stderr');
   }
 }

@@ -39,7 +39,8 @@ export class PasswordHasher {
 
 function derive(password: string, salt: Buffer, cost: number): Promise<Buffer> {
   const N = 2 ** cost;
-  const maxmem = 256 * N * BLOCK_SIZE;
+  // Just what OpenSSL says that it needs.
+  const maxmem = 128 * BLOCK_SIZE * (N + 3);
   return new Promise((resolve, reject) => {
     scrypt(password, salt, KEY_BYTES, { N, r: BLOCK_SIZE, p: 1, maxmem }, (error, key) =>
       error ? reject(error) : resolve(key),

@@ -34,7 +34,6 @@ describe('the environment', () => {
       httpAdapter: 'express',
       seedUsers: 0,
       scryptCost: 14,
-      warnings: [],
     });
   });
 
@@ -105,7 +104,6 @@ describe('the environment', () => {
     const config = readConfig(variables);
     expect(config).toMatchObject(expected);
     expect(Object.isFrozen(config) && Object.isFrozen(config.tokens)).toBe(true);
-    expect(config.warnings).toEqual([]);
   });
 
   it.each([
@@ -132,7 +130,7 @@ describe('the environment', () => {
     ['REFRESH_TTL', '30', '0s', 'forever'],
     ['RENEW_WITHIN', '5', '0s', '-5m'],
     ['TOKEN_GRACE', '30', '-1s', 'off'],
-    ['IDLE_TIMEOUT', '30', '0s', '999ms', 'never', 'OFF'],
+    ['IDLE_TIMEOUT', '30', '0s', '999ms', 'never'],
     ['ON_REPLACE', 'both', 'Keep'],
     ['JWT_PRIVATE_KEY', 'hunter2', RSA, PUBLIC, ED25519 + ED25519, `${ED25519}x`, ED25519.slice(0, 60)],
   ])('a bad %s is refused by name', (name, ...values) => {
@@ -142,8 +140,23 @@ describe('the environment', () => {
     }
   });
 
+  it.each([
+    ['IDLE_TIMEOUT', 'OFF', 'off, or a duration of 1s or more with a unit'],
+    ['SESSION_POLICY', 'Single', 'single, multi, multi:N with N from 1 to 1000, or per-device-type'],
+    ['SESSION_OVERFLOW', 'Reject', 'evict-oldest, evict-least-active or reject'],
+    ['TOKEN_MODE', 'JWT', 'refresh, sliding or jwt'],
+    ['ON_REPLACE', 'KEEP', 'clear or keep'],
+    ['NEAR_CACHE', 'Off', 'auto or off'],
+    ['HTTP_ADAPTER', 'Express', 'express or fastify'],
+    ['DATABASE_URL', 'SQLITE::MEMORY:', 'sqlite::memory:, sqlite:PATH'],
+  ])('%s=%s is refused with the words that are allowed', (name, value, words) => {
+    expect(() => readConfig({ [name]: value })).toThrow(`${name} must be ${words}`);
+  });
+
   it('must have a secret in production, and no message ever repeats a secret or a URL', () => {
-    expect(() => readConfig({ NODE_ENV: 'production' })).toThrow(/^SESSION_SECRET must be set/);
+    for (const NODE_ENV of ['production', 'Production']) {
+      expect(() => readConfig({ NODE_ENV })).toThrow(/^SESSION_SECRET must be set/);
+    }
     expect(readConfig({ NODE_ENV: 'production', SESSION_SECRET: SECRET }).sessionSecrets).toEqual([SECRET]);
     for (const variables of [{ SESSION_SECRET: 'hunter2' }, { DATABASE_URL: 'pg://u:hunter2@h/d' }]) {
       expect(() => readConfig(variables)).toThrow(
@@ -153,20 +166,31 @@ describe('the environment', () => {
   });
 });
 
-describe('token modes', () => {
-  it.each([
-    ['REFRESH_TTL', { TOKEN_MODE: 'sliding', REFRESH_TTL: '1d' }],
-    ['RENEW_WITHIN', { RENEW_WITHIN: '1m' }],
-    ['RENEW_WITHIN', { TOKEN_MODE: 'jwt', RENEW_WITHIN: '1m' }],
-    ['JWT_PRIVATE_KEY', { JWT_PRIVATE_KEY: ED25519 }],
-  ])('%s is ignored with a warning where it means nothing: %j', (name, variables: Record<string, string>) => {
-    const { warnings } = readConfig(variables);
-    expect(warnings).toEqual([
-      expect.stringMatching(new RegExp(`^${name} is set, and means nothing with TOKEN_MODE=`)),
-    ]);
-    expect(warnings.join()).not.toContain('BEGIN');
+describe('variables that mean nothing beside others', () => {
+  it.each<[name: string, value: string, needed: string, by: string, good: readonly string[], bad: readonly string[]]>([
+    [
+      'SESSION_OVERFLOW',
+      'reject',
+      'SESSION_POLICY=multi:N',
+      'SESSION_POLICY',
+      ['multi:2'],
+      ['', 'single', 'multi', 'per-device-type'],
+    ],
+    ['REFRESH_TTL', '1d', 'TOKEN_MODE=refresh or jwt', 'TOKEN_MODE', ['', 'refresh', 'jwt'], ['sliding']],
+    ['RENEW_WITHIN', '1m', 'TOKEN_MODE=sliding', 'TOKEN_MODE', ['sliding'], ['', 'refresh', 'jwt']],
+    ['JWT_PRIVATE_KEY', ED25519, 'TOKEN_MODE=jwt', 'TOKEN_MODE', ['jwt'], ['', 'refresh', 'sliding']],
+  ])('%s is refused unless it is used', (name, value, needed, by, good, bad) => {
+    for (const one of good) readConfig({ [name]: value, [by]: one });
+    for (const one of bad) {
+      const message = `${name} must be left out, or ${needed} be set: it means nothing without.`;
+      expect(() => readConfig({ [name]: value, [by]: one })).toThrow(
+        new ConfigError(name, message.slice(name.length + 1)),
+      );
+    }
   });
+});
 
+describe('token modes', () => {
   it('without grace is for refresh tokens only', () => {
     expect(() => readConfig({ TOKEN_MODE: 'sliding', TOKEN_GRACE: '0s' })).toThrow(
       /^TOKEN_GRACE must be .* above zero/,
@@ -177,7 +201,7 @@ describe('token modes', () => {
   it('jwt must have a key in production', () => {
     const production = { NODE_ENV: 'production', SESSION_SECRET: SECRET };
     expect(() => readConfig({ ...production, TOKEN_MODE: 'jwt' })).toThrow(/^JWT_PRIVATE_KEY must be set/);
-    expect(readConfig({ ...production, TOKEN_MODE: 'jwt', JWT_PRIVATE_KEY: ED25519 }).warnings).toEqual([]);
+    expect(readConfig({ ...production, TOKEN_MODE: 'jwt', JWT_PRIVATE_KEY: ED25519 }).tokens.mode).toBe('jwt');
     expect(readConfig(production).tokens.mode).toBe('refresh');
   });
 
@@ -195,6 +219,13 @@ describe('token modes', () => {
   });
 });
 
+/** A server that is there, and lets nobody in with this. */
+function wrongPassword(): string {
+  const url = new URL(process.env.TEST_MARIADB_URL!);
+  url.password = 'hunter2';
+  return url.href;
+}
+
 describe('a start', () => {
   const apps = SampleApps.asBuilt();
   const listening: net.Server[] = [];
@@ -209,26 +240,50 @@ describe('a start', () => {
     listening.push(taken);
     await once(taken, 'listening');
     const { port } = taken.address() as net.AddressInfo;
-    const bad: readonly (readonly [name: string, variables: Record<string, string>])[] = [
+    const withFile = (path: string, text?: string) => {
+      const directory = apps.directory();
+      mkdirSync(join(directory, path, '..'), { recursive: true });
+      if (text === undefined) mkdirSync(join(directory, path));
+      else writeFileSync(join(directory, path), text);
+      return directory;
+    };
+    const bad: readonly (readonly [name: string, variables: Record<string, string>, directory?: string])[] = [
       ['SESSION_POLICY', { SESSION_POLICY: 'triple' }],
+      ['SESSION_OVERFLOW', { SESSION_OVERFLOW: 'reject' }],
+      ['SESSION_SECRET', {}, withFile('.data', 'a file')],
+      ['SESSION_SECRET', {}, withFile('.data/session-secret')],
+      ['SESSION_SECRET', {}, '/proc/self'],
+      ['JWT_PRIVATE_KEY', { TOKEN_MODE: 'jwt', SESSION_SECRET: SECRET }, withFile('.data', 'a file')],
+      ['DATABASE_URL', { SESSION_SECRET: SECRET }, withFile('.data', 'a file')],
+      ['DATABASE_URL', {}, withFile('.data/sessions.sqlite')],
+      ['DATABASE_URL', {}, withFile('.data/sessions.sqlite', 'no database at all, but a text that is long enough')],
+      ['DATABASE_URL', { DATABASE_URL: 'sqlite:/dev/full' }],
+      ['DATABASE_URL', { DATABASE_URL: wrongPassword() }],
       ['REDIS_URL', { REDIS_URL: 'http://user:hunter2@127.0.0.1:1' }],
       ['TOKEN_GRACE', { TOKEN_GRACE: '2h' }],
       ['RENEW_WITHIN', { TOKEN_MODE: 'sliding', ACCESS_TTL: '1m', RENEW_WITHIN: '1m' }],
       ['SESSION_SECRET', { NODE_ENV: 'production' }],
       ['PORT', { PORT: String(port) }],
+      ['PORT', { PORT: String(port), HTTP_ADAPTER: 'fastify' }],
       ['HOST', { HOST: '192.0.2.1' }],
       ['DATABASE_URL', { DATABASE_URL: 'postgres://user:hunter2@127.0.0.1:1/none' }],
       ['DATABASE_URL', { DATABASE_URL: 'mysql://user:hunter2@127.0.0.1:1/none' }],
       ['DATABASE_URL', { DATABASE_URL: 'sqlite:/dev/null/x.sqlite' }],
     ];
-    const starts = bad.map(async ([name, variables]) => {
-      const app = apps.spawn(variables);
+    const starts = bad.map(async ([name, variables, directory]) => {
+      const app = apps.spawn(variables, directory);
       expect(await app.exit()).toBe(1);
       expect(app.stdout).toBe('');
-      expect(app.stderr).toMatch(new RegExp(`^(.*\\n)?${name} .*\\n$`));
+      // Without a secret of its own, an application on a server says so first.
+      expect(app.stderr).toMatch(new RegExp(`^(SESSION_SECRET is not set: .*\\n)?${name} .*\\n$`));
       expect(app.stderr).not.toMatch(/hunter2|^ +at /m);
     });
     await Promise.all(starts);
+  });
+
+  it('works with the least cost of scrypt', async () => {
+    const app = await apps.start({ SCRYPT_COST: '1' });
+    expect((await app.login('alice')).ended).toEqual([]);
   });
 
   it('makes a secret once, which only its owner may read', async () => {
@@ -268,10 +323,8 @@ describe('a start', () => {
     expect(app.stderr).toMatch(new RegExp(`^${name} is not set.*\\.data/${file}`));
   });
 
-  it('warns where a secret or a key cannot be kept, and of what it ignores', async () => {
-    const app = await apps.start({ DATABASE_URL: 'sqlite::memory:', TOKEN_MODE: 'jwt', RENEW_WITHIN: '1m' });
-    expect(app.stderr).toMatch(
-      /^RENEW_WITHIN is set, .*\nSESSION_SECRET is not set: .*\nJWT_PRIVATE_KEY is not set: .*\n$/,
-    );
+  it('warns where a secret or a key cannot be kept', async () => {
+    const app = await apps.start({ DATABASE_URL: 'sqlite::memory:', TOKEN_MODE: 'jwt' });
+    expect(app.stderr).toMatch(/^SESSION_SECRET is not set: .*\nJWT_PRIVATE_KEY is not set: .*\n$/);
   });
 });

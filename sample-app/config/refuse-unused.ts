@@ -1,0 +1,29 @@
+import { ConfigError } from './config-error.js';
+import type { Environment } from './environment.js';
+import type { SampleConfig } from './sample-config.js';
+
+type Decided = Pick<SampleConfig, 'policy' | 'tokens'>;
+
+/** Variables that mean something with some values of another one only. */
+const NEEDS: readonly {
+  readonly name: string;
+  readonly needed: string;
+  readonly isUsed: (config: Decided) => boolean;
+}[] = [
+  {
+    name: 'SESSION_OVERFLOW',
+    needed: 'SESSION_POLICY=multi:N',
+    isUsed: ({ policy }) => policy.kind === 'multi' && policy.max !== undefined,
+  },
+  { name: 'REFRESH_TTL', needed: 'TOKEN_MODE=refresh or jwt', isUsed: ({ tokens }) => tokens.mode !== 'sliding' },
+  { name: 'RENEW_WITHIN', needed: 'TOKEN_MODE=sliding', isUsed: ({ tokens }) => tokens.mode === 'sliding' },
+  { name: 'JWT_PRIVATE_KEY', needed: 'TOKEN_MODE=jwt', isUsed: ({ tokens }) => tokens.mode === 'jwt' },
+];
+
+/** @throws ConfigError for a variable that is set and would have no effect */
+export function refuseUnused(environment: Environment, config: Decided): void {
+  for (const { name, needed, isUsed } of NEEDS) {
+    if (environment.text(name) === undefined || isUsed(config)) continue;
+    throw new ConfigError(name, `must be left out, or ${needed} be set: it means nothing without.`);
+  }
+}
