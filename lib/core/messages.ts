@@ -15,6 +15,7 @@ export type SessionErrorCode =
   | 'SESSION_STORE_UNAVAILABLE'
   | 'SESSION_NOT_FOUND'
   | 'END_PENDING'
+  | 'INSIDE_TRANSACTION'
   | 'ARGUMENT_INVALID'
   | 'CURSOR_INVALID'
   | 'CONFIGURATION_INVALID';
@@ -42,6 +43,9 @@ export const defaultMessages: Readonly<Record<SessionErrorCode, string>> = {
   SESSION_STORE_UNAVAILABLE: 'Sessions cannot be checked at the moment. Try again shortly.',
   SESSION_NOT_FOUND: 'There is no such session.',
   END_PENDING: 'The end is recorded, and takes effect on every server within seconds.',
+  INSIDE_TRANSACTION:
+    'A change of sessions was asked for inside a transaction of the application on the same SQLite file: each would wait for the other. ' +
+    'Commit first, and call this after it. Sessions are no part of the transaction.',
   ARGUMENT_INVALID: 'A value is not valid.',
   CURSOR_INVALID: 'The cursor is cut, or of another list, order or filter. Begin again with the first page.',
   CONFIGURATION_INVALID: 'The configuration is not valid.',

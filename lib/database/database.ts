@@ -2,6 +2,7 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 import { LATE_COMMIT_MS } from '../core/membership.js';
 import { withDeadline } from '../core/deadline.js';
 import { SessionError, invalidOption } from '../core/session-error.js';
+import { NO_TRANSACTIONS, watchTransactions } from './application-transactions.js';
 import { LONGEST_IDLE_MS } from './change-time.js';
 import { type Dialect, type TransactionLimits, dialectOf } from './dialect.js';
 import { watchConnections } from './driver-pools.js';
@@ -185,10 +186,8 @@ function makeEngine(dataSource: DataSource, dialect: Dialect, settings: Database
   // would hold up the event loop for as long as the disk takes.
   databaseConnection.exec('PRAGMA synchronous = NORMAL');
   const { source } = settings;
-  // TypeORM runs all of an application's work on SQLite through one query runner, which knows of its transaction.
-  const driver = (isDataSource(source) ? source.driver : {}) as { queryRunner?: { isTransactionActive: boolean } };
-  const isApplicationBusy = () => driver.queryRunner?.isTransactionActive === true;
-  return new SqliteEngine(databaseConnection, dialect, isApplicationBusy, () => dataSource.destroy());
+  const transactions = isDataSource(source) ? watchTransactions(source) : NO_TRANSACTIONS;
+  return new SqliteEngine(databaseConnection, dialect, transactions, () => dataSource.destroy());
 }
 
 async function checkTables(engine: Engine, tables: Tables, settings: DatabaseSettings): Promise<void> {

@@ -1,4 +1,5 @@
 import { SessionError } from '../core/session-error.js';
+import type { ApplicationTransactions } from './application-transactions.js';
 import { type Dialect, codesOf } from './dialect.js';
 import { type Engine, type RunOptions, pause } from './engine.js';
 import { Effect, type QueryResult, type Row, type Script, type Statement } from './sql.js';
@@ -41,14 +42,14 @@ export class SqliteEngine implements Engine {
   private readonly waiting: (() => void)[] = [];
 
   /**
-   * @param isApplicationBusy whether the application is inside a transaction on the same file. SQLite would fail it if we
+   * @param transactions of the application on the same file. SQLite would fail one if we
    *   wrote between its first read and its first write, so writes of ours wait for it: up to half of their budget for a
    *   transaction that lasts, and for as long as they may where transactions follow one another with gaps between.
    */
   constructor(
     private readonly connection: SqliteConnection,
     readonly dialect: Dialect,
-    private readonly isApplicationBusy: () => boolean,
+    private readonly transactions: ApplicationTransactions,
     private readonly closeConnection: () => Promise<void>,
   ) {}
 
@@ -65,6 +66,7 @@ export class SqliteEngine implements Engine {
   transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T> {
     const since = performance.now();
     return this.retry(options, () => {
+      if (this.transactions.isAround()) throw new SessionError('INSIDE_TRANSACTION');
       if (this.mustWait(since, options.budgetMs / 2)) throw new ApplicationBusyError();
       for (const { chunks } of this.dialect.begin({ lockWaitMs: 0, idleMs: 0 })) this.connection.exec(chunks[0]!);
       try {
@@ -80,12 +82,13 @@ export class SqliteEngine implements Engine {
 
   close(): Promise<void> {
     this.prepared.clear();
+    this.transactions.release();
     return this.closeConnection();
   }
 
   /** @param since when the caller came */
   private mustWait(since: number, longestMs: number): boolean {
-    if (!this.isApplicationBusy()) {
+    if (!this.transactions.isOpen()) {
       this.busySince = null;
       return false;
     }

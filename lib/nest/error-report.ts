@@ -20,7 +20,7 @@ export class ErrorReport {
     } else if (error instanceof EndPendingError) {
       const by = new Date(error.effectiveBy).toISOString();
       this.log(error.code, `An end was answered with 202, since a node has not acknowledged it: effective by ${by}.`);
-    } else if (error.code === 'CONFIGURATION_INVALID') {
+    } else if (['CONFIGURATION_INVALID', 'INSIDE_TRANSACTION'].includes(error.code)) {
       this.log(String(error.stack), `A request was answered with 500: ${placeOf(error)}`);
     } else if (error instanceof ArgumentError) {
       const advice = 'If it came from the client, check it before the call';

@@ -32,6 +32,7 @@ const SHAPES: Readonly<Partial<Record<SessionErrorCode, AnswerShape>>> = {
   SESSION_STORE_UNAVAILABLE: { status: 503 },
   SESSION_NOT_FOUND: { status: 404 },
   END_PENDING: { status: 202 },
+  INSIDE_TRANSACTION: { status: 500 },
   ARGUMENT_INVALID: { status: 400 },
   CURSOR_INVALID: { status: 400 },
   CONFIGURATION_INVALID: { status: 500 },

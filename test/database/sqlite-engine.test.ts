@@ -17,7 +17,7 @@ it('stays out of every transaction of an application that has one after the othe
   const engine = new SqliteEngine(
     connection,
     dialectOf('better-sqlite3'),
-    () => isApplicationBusy,
+    { isOpen: () => isApplicationBusy, isAround: () => false, release: () => undefined },
     () => Promise.resolve(),
   );
   const application = (async () => {

@@ -1,13 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { AsyncResource } from 'node:async_hooks';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
-import { singleDevice } from 'nestjs-latchkey';
-import { DataSource } from 'typeorm';
+import { type TokenService, singleDevice } from 'nestjs-latchkey';
+import { DataSource, type EntityManager } from 'typeorm';
 import { type TestDatabase, createSqlite } from '../support/databases.js';
 import { type LoginOutcome, type VerifyOutcome, startNodes } from '../support/nodes.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
+import { until } from '../support/until.js';
 
 // In memory where there is such a place: the event loop is to be measured, not the disk.
 const place = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
@@ -148,19 +150,90 @@ describe('an application that shares its SQLite file with the library', () => {
   it('delays a login while it holds the file, and refuses it when it holds it for too long', async () => {
     await sessions.close();
     sessions = await startSessions({ database: application, timing: { loginBudget: '300ms' } });
+    const request = new AsyncResource('another request');
+    const login = () => request.runInAsyncScope(() => sessions.tokens.login('alice'));
     const runner = application.createQueryRunner();
     await runner.startTransaction();
     await runner.query("INSERT INTO note (text) VALUES ('held')");
     const startedAt = performance.now();
-    await expect(sessions.tokens.login('alice')).rejects.toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
+    await expect(login()).rejects.toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
     // The driver would have waited for five seconds, and everything else in the process with it.
     expect(performance.now() - startedAt).toBeLessThan(3000);
-    const waiting = sessions.tokens.login('alice');
+    const waiting = login();
     await breathe();
     await runner.commitTransaction();
     const { accessToken } = await waiting;
     expect((await sessions.tokens.verify(accessToken)).status).toBe('VALID');
     expect(await application.query('SELECT text FROM note')).toEqual([{ text: 'held' }]);
+  });
+
+  describe('inside its own transaction', () => {
+    const refused = { code: 'INSIDE_TRANSACTION' };
+    const begin = async (work: (manager: EntityManager) => Promise<void>) => {
+      await application.transaction(async (manager) => {
+        await manager.query("INSERT INTO note (text) VALUES ('kept')");
+        await work(manager);
+      });
+      expect(await application.query('SELECT text FROM note')).toEqual([{ text: 'kept' }]);
+    };
+
+    it.each<[name: string, call: (tokens: TokenService, sessionId: string) => Promise<unknown>]>([
+      ['login', (tokens) => tokens.login('bob')],
+      ['revokeSessions', (tokens) => tokens.revokeSessions('alice', { by: 'alice' })],
+      ['kickSession', (tokens, id) => tokens.kickSession(id, { by: 'root' })],
+      ['kickUser', (tokens) => tokens.kickUser('alice', { by: 'root' })],
+      ['banUser', (tokens) => tokens.ban('alice', { by: 'root' })],
+      ['session data', (tokens, id) => tokens.sessionData(id).set('draft', 1)],
+      ['account data', (tokens) => tokens.accountData('alice').set('draft', 1)],
+    ])('is refused %s at once, and its transaction goes on', async (_name, call) => {
+      const { session } = await sessions.tokens.login('alice');
+      await begin(async () => {
+        await expect(call(sessions.tokens, session.id)).rejects.toMatchObject(refused);
+      });
+      await call(sessions.tokens, session.id);
+    });
+
+    it('is refused one in a savepoint, after others, and with a query runner of its own', async () => {
+      await application.transaction(async () => undefined);
+      await begin(async (manager) => {
+        await manager.transaction(async () => undefined);
+        await expect(sessions.tokens.login('alice')).rejects.toMatchObject(refused);
+      });
+      const runner = application.createQueryRunner();
+      await runner.startTransaction();
+      await expect(sessions.tokens.login('alice')).rejects.toMatchObject(refused);
+      await runner.rollbackTransaction();
+      await sessions.tokens.login('alice');
+    });
+
+    it('reads as before, and another request waits, also one that has had a transaction itself', async () => {
+      const { accessToken } = await sessions.tokens.login('alice');
+      let open!: () => void;
+      const opened = new Promise<void>((resolve) => (open = resolve));
+      const other = (async () => {
+        await application.transaction(async () => undefined);
+        await opened;
+        return sessions.tokens.login('bob');
+      })();
+      let isDone = false;
+      await until(() => application.createQueryRunner().isTransactionActive === false);
+      await begin(async () => {
+        open();
+        expect((await sessions.tokens.verify(accessToken)).status).toBe('VALID');
+        void other.then(() => (isDone = true));
+        for (let turn = 0; turn < 20; turn++) await breathe();
+        expect(isDone).toBe(false);
+      });
+      expect((await other).session.userId).toBe('bob');
+    });
+
+    it('is not where its caller does something else beside it', async () => {
+      const transaction = begin(async () => {
+        for (let turn = 0; turn < 20; turn++) await breathe();
+      });
+      const [login] = await Promise.all([sessions.tokens.login('alice'), transaction]);
+      expect(login.session.userId).toBe('alice');
+    });
   });
 
   it('may be one of several processes: logins stay exact, and none fails', async () => {
