@@ -1,15 +1,18 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef, Reflector } from '@nestjs/core';
 import { type Observable, lastValueFrom } from 'rxjs';
+import { accountBan } from '../core/ban.js';
 import { SessionError } from '../core/session-error.js';
+import type { Session } from '../core/session.js';
 import { TokenService } from '../core/token-service.js';
-import type { GuardedRequest } from '../nest/current-session.js';
-import { identityOf } from '../nest/execution-identity.js';
+import { AuthenticatedSession, type GuardedRequest, userOf } from '../nest/current-session.js';
+import { identityOf, setIdentity } from '../nest/execution-identity.js';
 import { setHeaders } from '../nest/http-answer.js';
 import { brokenRule } from '../nest/route-rules.js';
 import { SessionAuthenticator } from '../nest/session-authenticator.js';
+import { SessionRuntime } from '../nest/session-runtime.js';
 import { ADMIN_RIGHTS, type AdminRight, type Operator, type ResolvedAdminOptions } from './admin-options.js';
-import { noteOperator } from './operator.js';
+import { JUDGE_EVERY_MS, type KnownOperator, noteOperator } from './operator.js';
 
 export const ADMIN_OPTIONS = Symbol('options of SessionAdminModule');
 
@@ -30,6 +33,7 @@ export class AdminGuard implements CanActivate, OnModuleInit {
     private readonly modules: ModuleRef,
     private readonly authenticator: SessionAuthenticator,
     private readonly tokens: TokenService,
+    private readonly runtime: SessionRuntime,
   ) {}
 
   async onModuleInit(): Promise<void> {
@@ -37,19 +41,57 @@ export class AdminGuard implements CanActivate, OnModuleInit {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const request = context.switchToHttp().getRequest<GuardedRequest>();
     const session = identityOf(context)?.session;
     if (!session) throw new SessionError('TOKEN_MISSING');
+    const operator = await this.judge(context, session);
+    if (CHANGES.includes(this.neededBy(context))) this.checkFresh(context, operator);
+    noteOperator(context.switchToHttp().getRequest<GuardedRequest>(), operator);
+    return true;
+  }
+
+  private async judge(context: ExecutionContext, session: Session): Promise<KnownOperator> {
     for (const guard of this.guards) {
       if (!(await settled(guard.canActivate(context)))) throw new SessionError('FORBIDDEN');
     }
     const operator = { userId: session.userId, claims: session.claims, session };
-    const right = this.reflector.get(NeedsRight, context.getHandler()) ?? 'view';
     const rights = await this.rightsOf(operator);
-    if (!rights.has('view') || !rights.has(right)) throw new SessionError('FORBIDDEN');
-    if (CHANGES.includes(right)) this.checkFresh(context, operator);
-    noteOperator(request, { ...operator, rights });
-    return true;
+    if (!rights.has('view') || !rights.has(this.neededBy(context))) throw new SessionError('FORBIDDEN');
+    const judgeAgain = () => this.judgeAgain(context, session.id);
+    return { ...operator, rights, judgeAgain, stillAllowed: this.atTimes(rights, judgeAgain) };
+  }
+
+  private atTimes(begunWith: ReadonlySet<AdminRight>, judgeAgain: () => Promise<KnownOperator>): () => Promise<void> {
+    const { clock } = this.runtime;
+    let judgedAt = clock.monotonic();
+    return async () => {
+      if (clock.monotonic() - judgedAt < JUDGE_EVERY_MS) return;
+      const { rights } = await judgeAgain();
+      // What is under way was found by addresses, or shows them.
+      if (begunWith.has('viewAddresses') && !rights.has('viewAddresses')) throw new SessionError('FORBIDDEN');
+      judgedAt = clock.monotonic();
+    };
+  }
+
+  /** By the record of the session, whatever has become of the token: what was begun with it may take longer. */
+  private async judgeAgain(context: ExecutionContext, sessionId: string): Promise<KnownOperator> {
+    const session = await this.tokens.findSession(sessionId);
+    if (!session) throw new SessionError('TOKEN_INVALID');
+    if (session.end) throw new SessionError(session.end.reason);
+    const now = this.tokens.now();
+    if (now >= session.expiresAt) throw new SessionError('SESSION_EXPIRED');
+    if (accountBan(session.bans, now)) throw new SessionError('ACCOUNT_DISABLED');
+    const before = identityOf(context);
+    // What the application's guards look at is as old as the request, unless it is put right.
+    if (before && JSON.stringify(before.session?.claims) !== JSON.stringify(session.claims)) {
+      const request = context.switchToHttp().getRequest<GuardedRequest>();
+      const { strict, by } = before;
+      setIdentity(context, request, new AuthenticatedSession(userOf(session), session, strict, null, by));
+    }
+    return this.judge(context, session);
+  }
+
+  private neededBy(context: ExecutionContext): AdminRight {
+    return this.reflector.get(NeedsRight, context.getHandler()) ?? 'view';
   }
 
   private async rightsOf(operator: Operator): Promise<ReadonlySet<AdminRight>> {

@@ -22,6 +22,8 @@ export interface KickOrder {
   readonly reason?: string;
   /** A session that is left alone: that of the operator. */
   readonly except: string;
+  /** Called before each step. What it throws stops the work. */
+  readonly check?: () => Promise<void>;
 }
 
 /** How far the work is. */
@@ -98,7 +100,7 @@ export class BulkKick implements OnModuleDestroy {
     batches: AsyncIterable<readonly string[]>,
     onProgress: (progress: KickProgress) => void,
   ): Promise<KickProgress> {
-    const { selection, by, reason } = order;
+    const { selection, by, reason, check } = order;
     let progress = NOTHING_DONE;
     let failure: { readonly cause: unknown } | null = null;
     try {
@@ -107,7 +109,7 @@ export class BulkKick implements OnModuleDestroy {
         await pause(Math.min(REST_FACTOR * took, MOST_REST_MS));
         const began = performance.now();
         if (this.isStopping) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The server is being stopped.');
-        const { ended, pending } = await this.end(ids, { by, reason });
+        const { ended, pending } = await this.end(ids, { by, reason }, check);
         progress = {
           done: progress.done + ids.length,
           ended: progress.ended + ended,
@@ -155,9 +157,14 @@ export class BulkKick implements OnModuleDestroy {
   }
 
   /** Repeated while the database cannot be reached: an end is idempotent, though what a lost reply ended is not counted then. */
-  private async end(ids: readonly string[], kick: { readonly by: string; readonly reason?: string }) {
+  private async end(
+    ids: readonly string[],
+    kick: { readonly by: string; readonly reason?: string },
+    check: KickOrder['check'],
+  ) {
     for (let attempt = 1; ; attempt++) {
       try {
+        await check?.();
         return { ended: await this.tokens.kickSessions(ids, kick), pending: 0 };
       } catch (error) {
         if (error instanceof EndPendingError) return { ended: ids.length, pending: ids.length };

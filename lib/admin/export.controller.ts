@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
-import { Get, StreamableFile } from '@nestjs/common';
+import { Get, Logger, StreamableFile } from '@nestjs/common';
 import { OperatorAudit } from '../database/operator-audit.js';
+import { describeError } from '../nest/describe-error.js';
 import { type EventItem, type SessionItem, toEventItem, toSessionItem } from './admin-items.js';
 import { NeedsRight } from './admin.guard.js';
 import { readEventsExport, readOnlineExport } from './admin-requests.js';
@@ -48,9 +49,15 @@ const EVENT_COLUMNS = [
   'detail',
 ] as const satisfies readonly (keyof EventItem)[];
 
+interface Destroyable {
+  destroy(): void;
+}
+
 /** Whole lists as downloads, read page by page while they are sent. */
 @AdminRoutes()
 export class ExportController {
+  private readonly logger = new Logger('SessionAdminModule');
+
   constructor(
     private readonly online: OnlineUsersService,
     private readonly users: UserDirectory,
@@ -85,6 +92,7 @@ export class ExportController {
     toItem: (item: T, view: Parameters<typeof toEventItem>[1]) => I,
   ): AsyncGenerator<readonly I[]> {
     for await (const items of pages) {
+      await operator.stillAllowed();
       const users = await this.users.describe(items.flatMap(({ userId }) => userId ?? []));
       yield items.map((item) => toItem(item, { users, operator }));
     }
@@ -101,9 +109,14 @@ export class ExportController {
   ): Promise<StreamableFile> {
     const detail = { list, format, filter: auditedFilter(wanted) };
     await this.audit.record({ type: 'EXPORTED', by: userId, detail });
-    return new StreamableFile(Readable.from(exportText(format, columns, portions)), {
+    const file = new StreamableFile(Readable.from(exportText(format, columns, portions)), {
       type: EXPORT_TYPES[format],
       disposition: `attachment; filename="${list}.${format}"`,
+    });
+    file.setErrorLogger((error) => this.logger.warn(`An export was broken off: ${describeError(error)}`));
+    // Nest would end the answer as if it were whole.
+    return file.setErrorHandler((_error, response) => {
+      (response as unknown as Destroyable).destroy();
     });
   }
 }

@@ -15,7 +15,7 @@ export class KickController {
 
   /**
    * Ends a selection of sessions, or all that keep a filter. Answers lines of JSON as the work goes on; it goes on when the
-   * client is gone.
+   * client is gone, for as long as the operator may do it.
    */
   @Post()
   @HttpCode(200)
@@ -45,7 +45,7 @@ export class KickController {
 /** @throws SessionError FORBIDDEN for what the operator may not search by */
 function orderOf({ selection, reason }: Omit<KickRequest, 'dryRun'>, operator: KnownOperator): KickOrder {
   const within = 'filter' in selection ? { filter: withinRights(operator, selection.filter) } : selection;
-  return { selection: within, by: operator.userId, reason, except: operator.session.id };
+  return { selection: within, by: operator.userId, reason, except: operator.session.id, check: operator.stillAllowed };
 }
 
 function messageOf(error: unknown): string {

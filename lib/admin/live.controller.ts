@@ -1,18 +1,24 @@
 import { Headers, type MessageEvent, Sse } from '@nestjs/common';
 import { Observable } from 'rxjs';
+import { END_REASONS } from '../core/end-reason.js';
+import { PeriodicTask } from '../core/periodic-task.js';
+import { SessionError } from '../core/session-error.js';
 import { TokenService } from '../core/token-service.js';
 import { SessionQueries } from '../database/session-queries.js';
+import { readBearerCredential } from '../nest/bearer-credential.js';
 import { NoActivity } from '../nest/decorators.js';
 import { toEventItem } from './admin-items.js';
 import { AdminRoutes } from './admin-route.js';
 import { type LiveChanges, LiveFeed, type LiveNews } from './live-feed.js';
 import { LivePlaces } from './live-place.js';
-import { CurrentOperator, type KnownOperator } from './operator.js';
+import { CurrentOperator, JUDGE_EVERY_MS, type KnownOperator } from './operator.js';
 
+/** Reasons that no new token cures. */
+const ENDS: ReadonlySet<string> = new Set(END_REASONS.filter((reason) => reason !== 'TOKEN_EXPIRED'));
 /** Changes of which it is remembered that they were told. */
 const MAX_TOLD = 1000;
 
-/** What happens, as server-sent events, until the session of the operator ends. */
+/** What happens, as server-sent events, until the operator may see it no more: rights are judged again all the time. */
 @AdminRoutes('live')
 export class LiveController {
   private readonly places: LivePlaces;
@@ -30,15 +36,23 @@ export class LiveController {
   live(
     @CurrentOperator() operator: KnownOperator,
     @Headers('last-event-id') lastEventId: string | undefined,
+    @Headers('authorization') authorization: string | undefined,
   ): Observable<MessageEvent> {
+    const credential = readBearerCredential(authorization);
     const from = this.places.read(lastEventId);
     return new Observable((subscriber) => {
+      let current = operator;
       const told = new Set<string>(from === null ? [] : [from]);
       // Of every message, so that a client that comes again says what it was told last; Nest would count them instead.
       let id = this.places.write(from);
       const tell = (news: LiveNews) => {
         if (news.kind === 'changes') tellChanges(news);
         else subscriber.next({ type: news.kind, id, data: news.kind === 'online' ? news.summary : {} });
+      };
+      // Of a token that ran out, or a right that is missing, the client hears when it comes again.
+      const finish = (code: string) => {
+        if (ENDS.has(code)) subscriber.next({ type: 'end', id, data: { errorCode: code } });
+        subscriber.complete();
       };
       const tellChanges = ({ events, users }: LiveChanges) => {
         for (const event of events) {
@@ -47,17 +61,28 @@ export class LiveController {
           told.add(event.id);
           if (told.size > MAX_TOLD) told.delete(told.values().next().value!);
           id = this.places.write(event.id);
-          subscriber.next({ type: 'change', id, data: toEventItem(event, { users, operator }) });
+          subscriber.next({ type: 'change', id, data: toEventItem(event, { users, operator: current }) });
         }
       };
       const unwatch = [
         this.feed.watch(tell, () => subscriber.complete(), from),
-        this.tokens.watchSession(operator.session.id, (end) => {
-          subscriber.next({ type: 'end', id, data: { errorCode: end?.reason ?? 'SESSION_EXPIRED' } });
-          subscriber.complete();
-        }),
+        // A guard of the application may have taken the token from elsewhere.
+        credential.kind === 'token'
+          ? this.tokens.watchToken(credential.token, ({ reason }) => finish(reason))
+          : this.tokens.watchSession(operator.session.id, (end) => finish(end?.reason ?? 'SESSION_EXPIRED')),
+        repeatedly(async () => {
+          current = await operator.judgeAgain();
+        }, finish),
       ];
       return () => unwatch.forEach((stop) => stop());
     });
   }
+}
+
+/** Judges until it fails, and says why. @returns a function that stops it */
+function repeatedly(judge: () => Promise<void>, onFailure: (code: string) => void): () => void {
+  const judgeOnce = () => judge().catch((error: unknown) => onFailure(error instanceof SessionError ? error.code : ''));
+  const task = new PeriodicTask(judgeOnce, JUDGE_EVERY_MS, () => undefined);
+  task.start();
+  return () => void task.stop();
 }

@@ -109,7 +109,12 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
     budgetMs: timing.verifyBudget,
   });
   const ending = new SessionEnding(repository, coherence, events);
-  const watch = new SessionWatch((sessionId) => lookup.find(sessionId), clock, timing.pollFreshness);
+  const watch = new SessionWatch(
+    (sessionId) => lookup.find(sessionId),
+    (token) => verifier.inspect(token),
+    clock,
+    timing.pollFreshness,
+  );
   const tokens = new TokenService({
     ...shared,
     realm,

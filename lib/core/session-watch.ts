@@ -2,20 +2,27 @@ import type { Clock } from './clock.js';
 import { PeriodicTask } from './periodic-task.js';
 import { invalidArgument } from './session-error.js';
 import type { SessionEnd, SessionRecord } from './session.js';
+import type { Refusal } from './verification.js';
+import type { Inspection } from './verifier.js';
 
-type Listener = (end: SessionEnd | null) => void;
+type Listener<T> = (news: T) => void;
+
+/** Listeners by what they watch. */
+type Watched<T> = Map<string, Set<Listener<T>>>;
 
 /**
- * Tells long-lived channels (server-sent events, sockets) when their session ends: a verdict is about the beginning of a
- * request, and theirs lasts. Looks again every so often, at all watched sessions together.
+ * Tells long-lived channels (server-sent events, sockets) when their session ends, or their token is refused for whatever reason: a
+ * verdict is about the beginning of a request, and theirs lasts. Looks again every so often, at all that is watched together.
  */
 export class SessionWatch {
-  private readonly listeners = new Map<string, Set<Listener>>();
+  private readonly sessions: Watched<SessionEnd | null> = new Map();
+  private readonly tokens: Watched<Refusal> = new Map();
   private readonly task: PeriodicTask;
 
   /** @param everyMs time between two looks, and so the latest by which a listener hears */
   constructor(
     private readonly find: (sessionId: string) => Promise<SessionRecord | null>,
+    private readonly inspect: (token: string) => Promise<Inspection>,
     private readonly clock: Clock,
     everyMs: number,
   ) {
@@ -27,14 +34,14 @@ export class SessionWatch {
   }
 
   /** @returns a function that stops watching @throws SessionError ARGUMENT_INVALID for a listener that is no function */
-  watch(sessionId: string, listener: Listener): () => void {
-    if (typeof listener !== 'function') throw invalidArgument('listener', 'must be a function');
-    const listeners = this.listeners.get(sessionId) ?? new Set();
-    this.listeners.set(sessionId, listeners.add(listener));
-    return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0 && this.listeners.get(sessionId) === listeners) this.listeners.delete(sessionId);
-    };
+  watch(sessionId: string, listener: Listener<SessionEnd | null>): () => void {
+    return add(this.sessions, sessionId, listener);
+  }
+
+  /** @returns a function that stops watching @throws SessionError ARGUMENT_INVALID */
+  watchToken(token: string, listener: Listener<Refusal>): () => void {
+    if (typeof token !== 'string') throw invalidArgument('token', 'must be a string');
+    return add(this.tokens, token, listener);
   }
 
   start(): void {
@@ -43,28 +50,50 @@ export class SessionWatch {
 
   async stop(): Promise<void> {
     await this.task.stop();
-    this.listeners.clear();
+    this.sessions.clear();
+    this.tokens.clear();
   }
 
-  /** Looks at every watched session once. A session that cannot be read now is looked at again the next time. */
+  /** Looks at everything that is watched once. What cannot be read now is looked at again the next time. */
   async look(): Promise<void> {
-    await Promise.all([...this.listeners.keys()].map((sessionId) => this.lookAt(sessionId)));
+    const looks = [
+      ...[...this.sessions.keys()].map((sessionId) => this.lookAt(sessionId)),
+      ...[...this.tokens.keys()].map((token) => this.lookAtToken(token)),
+    ];
+    await Promise.all(looks);
   }
 
   private async lookAt(sessionId: string): Promise<void> {
     const record = await this.find(sessionId);
     if (record && !record.end && this.clock.now() < record.usableUntil) return;
-    const listeners = this.listeners.get(sessionId) ?? [];
-    this.listeners.delete(sessionId);
-    for (const listener of listeners) notify(listener, record?.end ?? null);
+    tell(this.sessions, sessionId, record?.end ?? null);
+  }
+
+  private async lookAtToken(token: string): Promise<void> {
+    const verdict = await this.inspect(token);
+    if (verdict.status === 'INVALID') tell(this.tokens, token, verdict);
   }
 }
 
-/** What a listener throws is its own affair; the others hear all the same. */
-function notify(listener: Listener, end: SessionEnd | null): void {
-  try {
-    listener(end);
-  } catch {
-    // Nothing to undo.
+function add<T>(watched: Watched<T>, key: string, listener: Listener<T>): () => void {
+  if (typeof listener !== 'function') throw invalidArgument('listener', 'must be a function');
+  const listeners = watched.get(key) ?? new Set();
+  watched.set(key, listeners.add(listener));
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size === 0 && watched.get(key) === listeners) watched.delete(key);
+  };
+}
+
+/** Once. What a listener throws is its own affair; the others hear all the same. */
+function tell<T>(watched: Watched<T>, key: string, news: T): void {
+  const listeners = watched.get(key) ?? [];
+  watched.delete(key);
+  for (const listener of listeners) {
+    try {
+      listener(news);
+    } catch {
+      // Nothing to undo.
+    }
   }
 }

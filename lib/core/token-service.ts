@@ -14,7 +14,7 @@ import type { RefreshResult } from './token-refresh.js';
 import type { TokenServiceParts } from './token-service-parts.js';
 import { type TokenUse, addressIn, checkUse, countsAsUse } from './token-use.js';
 import { type AccountRef, type UserId, accountRef } from './user-key.js';
-import type { Verification } from './verification.js';
+import type { Refusal, Verification } from './verification.js';
 
 /**
  * Logins of one realm: give them out, check them, list them and end them. A plain class, made by SessionModule.
@@ -187,6 +187,19 @@ export class TokenService extends SessionEnds {
   watchSession(sessionId: string, listener: (end: SessionEnd | null) => void): () => void {
     const stop = this.parts.watch.watch(sessionIdOf(sessionId, 'sessionId'), listener);
     this.notePresented(sessionId, null, false);
+    return stop;
+  }
+
+  /**
+   * Calls the listener once when an access token is not good any more, within `timing.pollFreshness`, with the reason: it ran out,
+   * was replaced by its successor, its session ended, or its account was banned. For channels that outlive a request. It is no use
+   * of the session. While that cannot be found out, it is looked at again the next time.
+   * @returns a function that stops watching
+   */
+  watchToken(token: string, listener: (refusal: Refusal) => void): () => void {
+    const stop = this.parts.watch.watchToken(token, listener);
+    // Whoever holds it has received it.
+    void this.introspect(token);
     return stop;
   }
 

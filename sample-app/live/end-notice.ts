@@ -14,13 +14,15 @@ export interface EndNotice {
   } | null;
 }
 
-/** @param session as it was while it lived: one that ran out has no end on record until a sweep comes by */
-export async function endNotice(tokens: TokenService, session: Session): Promise<EndNotice> {
+/**
+ * @param session as it was while it lived
+ * @param reason where there is no end on record: a session that ran out has none until a sweep comes by, a suspended one never
+ */
+export async function endNotice(tokens: TokenService, session: Session, reason: string): Promise<EndNotice> {
   const end = await tokens.explainEnd(session.id);
   if (!end) {
     const now = tokens.now();
-    const errorCode = now < session.expiresAt ? 'TOKEN_EXPIRED' : 'SESSION_EXPIRED';
-    return { errorCode, endedAt: isoTime(Math.min(now, session.expiresAt)), replacedBy: null };
+    return { errorCode: reason, endedAt: isoTime(Math.min(now, session.expiresAt)), replacedBy: null };
   }
   const { replacement } = end;
   return {

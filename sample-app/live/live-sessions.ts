@@ -23,16 +23,19 @@ export class LiveSessions implements OnModuleDestroy {
   ) {}
 
   /**
-   * A stream that says `event: end` when the session has ended, and ends with it.
+   * A stream that says `event: end` when the session has ended, or its account is banned, and ends with it. It ends without a word
+   * when the token runs out: the client comes again with the next one.
    * @throws HttpException 503 where too many of them are open
    */
-  open(session: Session): EventStream {
+  open(session: Session, token: string): EventStream {
     const own = this.streams.get(session.id) ?? new Set();
     if (own.size >= MAX_PER_SESSION) [...own][0]!.close();
     if (this.count >= MAX_STREAMS) throw new HttpException('Too many streams are open. Try again shortly.', 503);
-    const tell = () => void this.tellEnd(stream, session);
-    const stopWatching = this.tokens.watchSession(session.id, tell);
-    const stopListening = this.endedHere.listen(session.id, tell);
+    const tell = (reason: string) => void this.tellEnd(stream, session, reason);
+    const stopWatching = this.tokens.watchToken(token, ({ reason }) =>
+      reason === 'TOKEN_EXPIRED' ? stream.close() : tell(reason),
+    );
+    const stopListening = this.endedHere.listen(session.id, () => tell('SESSION_EXPIRED'));
     const longest = setTimeout(() => stream.close(), LONGEST_MS);
     const stream = new EventStream(() => {
       clearTimeout(longest);
@@ -54,9 +57,9 @@ export class LiveSessions implements OnModuleDestroy {
   }
 
   /** Where the reason cannot be read, the client hears it with its next request. */
-  private async tellEnd(stream: EventStream, session: Session): Promise<void> {
+  private async tellEnd(stream: EventStream, session: Session, reason: string): Promise<void> {
     try {
-      stream.finish('end', await endNotice(this.tokens, session));
+      stream.finish('end', await endNotice(this.tokens, session, reason));
     } catch {
       stream.close();
     }

@@ -1,5 +1,6 @@
-import { Get, Header, StreamableFile } from '@nestjs/common';
+import { Get, Header, Headers, StreamableFile } from '@nestjs/common';
 import { CurrentSession, NoActivity, type Session } from 'nestjs-latchkey';
+import { bearerToken } from '../auth/bearer-token.js';
 import { JsonRoutes } from '../http/input.js';
 import { LiveSessions } from './live-sessions.js';
 
@@ -14,8 +15,13 @@ export class LiveController {
   @NoActivity()
   @Get('live')
   @Header('X-Accel-Buffering', 'no')
-  stream(@CurrentSession() session: Session): StreamableFile {
-    const file = new StreamableFile(this.live.open(session), { type: 'text/event-stream' });
+  stream(
+    @CurrentSession() session: Session,
+    @Headers('authorization') authorization: string | undefined,
+  ): StreamableFile {
+    // AuthGuard has found a token there.
+    const stream = this.live.open(session, bearerToken(authorization)!);
+    const file = new StreamableFile(stream, { type: 'text/event-stream' });
     // A client that goes away is how a stream usually ends.
     return file.setErrorLogger(() => undefined);
   }

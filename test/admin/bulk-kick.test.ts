@@ -37,6 +37,9 @@ async function start(session: Partial<SessionModuleOptions> = {}, kind = adapter
   for (let index = 0; index < SESSIONS; index++) await server.tokens.login(`user-${index}`, { deviceType: 'bulk' });
 }
 
+/** What is asked of an operator while the work goes on. */
+const UNCHANGED = { judgeAgain: () => Promise.reject(new Error('Not asked.')), stillAllowed: () => Promise.resolve() };
+
 const auditOf = async () => {
   const token = await server.operator('view');
   return (await server.get(token, '/events?type=BULK_KICK')).json.items as readonly Record<string, unknown>[];
@@ -58,7 +61,13 @@ describe('a kick of many', () => {
     }) as TokenService;
     const kick = new KickController(new BulkKick(get(OnlineQueries), failing, get(OperatorAudit)));
     const { session } = await tokens.login('operator');
-    const operator = { userId: 'operator', claims: {}, session, rights: new Set(['view', 'kick'] as const) };
+    const operator = {
+      userId: 'operator',
+      claims: {},
+      session,
+      rights: new Set(['view', 'kick'] as const),
+      ...UNCHANGED,
+    };
     const answer = (await kick.kick(
       { selection: { filter: { deviceType: 'bulk' } }, reason: undefined, dryRun: false },
       operator,

@@ -31,6 +31,16 @@ export class LiveStream {
     }
   }
 
+  /** Reads on until the server ends it. */
+  async end(): Promise<void> {
+    const parts = await this.parts;
+    for (;;) {
+      const { done, value } = await parts.next();
+      if (done) return;
+      this.text += value;
+    }
+  }
+
   /** The changes that were told, with the id of their message. */
   get changes(): readonly Readonly<Record<string, unknown>>[] {
     return [...this.text.matchAll(/^event: change\nid: (\w+)\ndata: (.*)$/gm)].map(([, messageId, data]) => ({

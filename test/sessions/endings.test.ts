@@ -151,6 +151,41 @@ describe.each(databaseKinds)('the end of a session on $name', (kind) => {
     expect(() => tokens.watchSession(watched.session.id, null as never)).toThrow(refusedAs('ARGUMENT_INVALID'));
   });
 
+  it('A11: is told to those who watch a token, as is everything else that makes it bad', async () => {
+    const { tokens, clock } = harness;
+    const heard: Record<string, unknown> = {};
+    const [kicked, suspended, renewed, left, old] = await Promise.all(
+      ['kicked', 'suspended', 'renewed', 'left', 'old'].map((userId) => tokens.login(userId)),
+    );
+    for (const [name, { accessToken }] of Object.entries({
+      kicked: kicked!,
+      suspended: suspended!,
+      renewed: renewed!,
+      old: old!,
+    })) {
+      tokens.watchToken(accessToken, ({ reason }) => (heard[name] = reason));
+    }
+    tokens.watchToken(left!.accessToken, () => (heard.left = true))();
+    tokens.watchToken('no token', ({ reason }) => (heard.none = reason));
+    await tokens.kickUser('kicked', { by: 'admin' });
+    await tokens.ban('suspended', { by: 'admin', endSessions: false });
+    const { accessToken, session } = await tokens.refresh(renewed!.refreshToken);
+    await tokens.verify(accessToken);
+    await until(() => 'kicked' in heard && 'suspended' in heard && 'none' in heard);
+    expect(heard).toEqual({ kicked: 'SESSION_KICKED', suspended: 'ACCOUNT_DISABLED', none: 'TOKEN_INVALID' });
+    // The grace of the token that was renewed, and then the life of the others.
+    clock.advance(60_000);
+    await until(() => 'renewed' in heard);
+    expect(await tokens.findSession(session.id)).toMatchObject({ end: null });
+    expect('old' in heard).toBe(false);
+    clock.advance(HOUR);
+    await until(() => 'old' in heard);
+    expect(heard).toMatchObject({ renewed: 'TOKEN_EXPIRED', old: 'TOKEN_EXPIRED' });
+    expect('left' in heard).toBe(false);
+    expect(() => tokens.watchToken(5 as never, () => undefined)).toThrow(refusedAs('ARGUMENT_INVALID'));
+    expect(() => tokens.watchToken(accessToken, null as never)).toThrow(refusedAs('ARGUMENT_INVALID'));
+  });
+
   it('A115: is told to listeners once, after it was recorded, with its reason', async () => {
     const { tokens } = harness;
     const first = await tokens.login('told', { ip: '192.0.2.1', deviceType: 'phone' });

@@ -92,6 +92,10 @@ const TOKEN_SERVICE: Readonly<Record<string, Row | null>> = {
     fields: { ip: NO_ADDRESS, reason: ['OTHER', 1, null], deviceType: [1, {}], deviceName: [1, {}] },
   },
   verify: { call: (use) => tokens.verify('x', use), fields: { ip: NO_ADDRESS, strict: NO_FLAG, activity: NO_FLAG } },
+  recordUse: {
+    call: (options) => tokens.recordUse(sessionId, null, options),
+    fields: { activity: NO_FLAG },
+  },
   refresh: { call: (use) => tokens.refresh('x', use), fields: { ip: NO_ADDRESS } },
   confirm: { call: (use) => tokens.confirm(sessionId, use), fields: { ip: NO_ADDRESS } },
   ban: {
@@ -141,12 +145,13 @@ const TOKEN_SERVICE: Readonly<Record<string, Row | null>> = {
   logoutAll: null,
   logoutOthers: null,
   logoutSession: null,
+  notePresented: null,
   now: null,
-  recordUse: null,
   sessionData: null,
   updateClaims: null,
   verifyInMemory: null,
   watchSession: null,
+  watchToken: null,
   withPendingUse: null,
 };
 
