@@ -2,7 +2,6 @@ import type { ActivityRecorder } from './activity-recorder.js';
 import type { Clock } from './clock.js';
 import { withDeadline } from './deadline.js';
 import type { DevicePolicy, LiveSession } from './device-policy.js';
-import { KeyedQueue } from './keyed-queue.js';
 import type { EndReason } from './end-reason.js';
 import type { BeforeLogin } from './before-login.js';
 import type { LifecycleEvents } from './lifecycle-event.js';
@@ -83,8 +82,6 @@ export interface Impersonation {
 
 /** Opens sessions: mints the tokens, and records the session in the slot that the policy decides on. */
 export class LoginFlow {
-  private readonly queue = new KeyedQueue();
-
   constructor(private readonly parts: LoginFlowParts) {}
 
   /** See TokenService.login and TokenService.impersonate. */
@@ -158,7 +155,7 @@ export class LoginFlow {
   /** @returns what was recorded, and the tokens of the session if there is one now */
   private async record(login: PendingLogin): Promise<{ tokens: IssuedTokens | null; outcome: LoginOutcome }> {
     const policy = this.pickPolicy(login);
-    const { issuer, keepReplacedData, repository, settleMs } = this.parts;
+    const { issuer, keepReplacedData, loginBudgetMs, repository, settleMs } = this.parts;
     const { account, input, authenticatedAt = null, impersonation, presentedSessionId, ticketEpoch } = login;
     const id = randomId();
     const nonce = randomId();
@@ -172,7 +169,7 @@ export class LoginFlow {
     const impersonationReason = impersonation?.reason ?? null;
     const settings = { keepReplacedData, settleMs };
     const request = { account, open, ticketEpoch, authenticatedAt, impersonationReason, decide, ...settings };
-    const outcome = await this.inAccountOrder(account, () => repository.login(request));
+    const outcome = await withDeadline(repository.login(request), loginBudgetMs);
     if (outcome.kind !== 'granted') return { tokens: null, outcome };
     const { session } = outcome;
     return { tokens: await issuer.write(session, session.current, secrets), outcome };
@@ -215,14 +212,5 @@ export class LoginFlow {
       current,
       usableUntil: lastUse(current),
     };
-  }
-
-  /** The logins of one account wait in this process, not on a connection each, and each is answered within its budget. */
-  private inAccountOrder(account: AccountRef, record: () => Promise<LoginOutcome>): Promise<LoginOutcome> {
-    const { clock, loginBudgetMs } = this.parts;
-    const deadline = clock.monotonic() + loginBudgetMs;
-    const inTime = () =>
-      clock.monotonic() < deadline ? record() : Promise.reject(new SessionError('SESSION_STORE_UNAVAILABLE'));
-    return withDeadline(this.queue.run(account.key, inTime), loginBudgetMs);
   }
 }

@@ -92,6 +92,33 @@ export type RefreshVerdict =
   | { readonly kind: 'too-many' };
 
 /**
+ * Why a refresh token is refused by the record alone, for good: whatever becomes of the session, and whatever its account says.
+ * Null if that is not known before the row is locked.
+ */
+export function refusalOf(
+  token: ParsedToken,
+  record: SessionRecord | null,
+  now: number,
+  rules: RotationRules,
+): RefreshVerdict | null {
+  if (!record) return refused({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+  if (token.generation > record.current.generation) return { kind: 'unknown', cause: newerThanRecord().cause };
+  const pair = pairOf(token, record);
+  if (pair && (pair.refreshHash === null || !equalHashes(token.hash, pair.refreshHash))) {
+    return refused({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+  }
+  if (record.end) {
+    // One that is not remembered is authentic all the same; of the session's end its holder hears what it caused itself.
+    if (pair) return refused(ended(record.end, now, rules));
+    const reason = record.end.reason === 'REFRESH_REUSED' ? 'REFRESH_REUSED' : 'TOKEN_EXPIRED';
+    return refused({ status: 'INVALID', reason });
+  }
+  if (now >= record.expiresAt) return refused({ status: 'INVALID', reason: 'SESSION_EXPIRED' });
+  if (pair && now >= pair.refreshExpiresAt!) return refused({ status: 'INVALID', reason: 'TOKEN_EXPIRED' });
+  return null;
+}
+
+/**
  * The rule of rotation (RFC 9700 4.14.2, with one successor for each token): the current refresh token gets the next
  * pair, one in grace gets the pair that it got before, and one that comes back later is in two hands, which ends the
  * session.
@@ -105,26 +132,13 @@ export function decideRefresh(
   rules: RotationRules,
   open: OpenSuccessor,
 ): SessionDecision<RefreshVerdict> {
-  if (!record) return refused({ status: 'INVALID', reason: 'TOKEN_INVALID' });
-  if (token.generation > record.current.generation) {
-    return { result: { kind: 'unknown', cause: newerThanRecord().cause } };
-  }
+  const refusal = refusalOf(token, record, now, rules);
+  if (!record || refusal) return { result: refusal! };
   const pair = pairOf(token, record);
-  if (pair && (pair.refreshHash === null || !equalHashes(token.hash, pair.refreshHash))) {
-    return refused({ status: 'INVALID', reason: 'TOKEN_INVALID' });
-  }
-  if (record.end) {
-    // One that is not remembered is authentic all the same; of the session's end its holder hears what it caused itself.
-    if (pair) return refused(ended(record.end, now, rules));
-    const reason = record.end.reason === 'REFRESH_REUSED' ? 'REFRESH_REUSED' : 'TOKEN_EXPIRED';
-    return refused({ status: 'INVALID', reason });
-  }
-  if (now >= record.expiresAt) return refused({ status: 'INVALID', reason: 'SESSION_EXPIRED' });
-  if (pair && now >= pair.refreshExpiresAt!) return refused({ status: 'INVALID', reason: 'TOKEN_EXPIRED' });
   if (rules.idleMs !== null && now >= record.lastSeenAt + rules.idleMs + rules.idleSlackMs) {
     return ending('SESSION_IDLE', record.lastSeenAt + rules.idleMs);
   }
-  if (accountBan(account.bans, now)) return refused({ status: 'INVALID', reason: 'ACCOUNT_DISABLED' });
+  if (accountBan(account.bans, now)) return { result: refused({ status: 'INVALID', reason: 'ACCOUNT_DISABLED' }) };
   if (record.authenticatedAt < account.notBefore) return ending('SESSION_REVOKED', now);
   if (!pair || !isInGrace(pair, now)) {
     const { renewedFrom } = record;
@@ -145,8 +159,8 @@ export function decideRefresh(
   };
 }
 
-function refused(verdict: Verdict & { readonly status: 'INVALID' }): SessionDecision<RefreshVerdict> {
-  return { result: { kind: 'refused', verdict } };
+function refused(verdict: Verdict & { readonly status: 'INVALID' }): RefreshVerdict {
+  return { kind: 'refused', verdict };
 }
 
 function ending(

@@ -1,7 +1,7 @@
 import type { ActivityRecorder } from './activity-recorder.js';
 import type { Clock } from './clock.js';
 import type { LifecycleEvents } from './lifecycle-event.js';
-import { type RefreshVerdict, type RotationRules, decideRefresh } from './rotation.js';
+import { type RefreshVerdict, type RotationRules, decideRefresh, refusalOf } from './rotation.js';
 import { EndPendingError, SessionError, TokenRefusedError } from './session-error.js';
 import type { SessionLookup } from './session-lookup.js';
 import type { ChangedSession, SessionRepository } from './session-repository.js';
@@ -30,21 +30,46 @@ export interface TokenRefreshParts {
 
 /** Exchanges refresh tokens. What one comes to is decided by decideRefresh, under the lock of the session's row. */
 export class TokenRefresh {
+  /** Those that have not begun: retries of one client, and its tabs, take one turn together. */
+  private readonly waiting = new Map<string, Promise<RefreshResult>>();
+
   constructor(private readonly parts: TokenRefreshParts) {}
 
   /** @throws TokenRefusedError, SessionError TOO_MANY_REFRESHES, SESSION_STORE_UNAVAILABLE */
   async refresh(text: unknown, ip: string | null): Promise<RefreshResult> {
-    const { codec, issuer, repository, activity, clock, rules } = this.parts;
+    const { codec } = this.parts;
     if (typeof text !== 'string' || text.length === 0 || text.length > MAX_TOKEN_LENGTH) {
       throw new TokenRefusedError({ reason: 'TOKEN_MALFORMED' });
     }
     const token = codec.read('rt', text);
     if (!token || !codec.isAuthentic('rt', text)) throw new TokenRefusedError({ reason: 'TOKEN_INVALID' });
-    const step = await repository.changeSession(token.sessionId, (record, account, now) =>
-      decideRefresh(token, ip, record && this.withPendingUse(record), account, now, rules, (subject, at) =>
-        issuer.openSuccessor(subject, text, at),
-      ),
-    );
+    const key = `${token.hash} ${ip}`;
+    const waiting = this.waiting.get(key);
+    if (waiting) return waiting;
+    const begins = () => this.waiting.delete(key);
+    const exchange = this.exchange(token, text, ip, begins);
+    this.waiting.set(key, exchange);
+    // One that is refused before its turn has not begun.
+    exchange.catch(() => this.waiting.get(key) === exchange && begins());
+    return exchange;
+  }
+
+  /** @param begins called when the row is locked: who comes later is answered by what the row is then */
+  private async exchange(
+    token: ParsedToken,
+    text: string,
+    ip: string | null,
+    begins: () => void,
+  ): Promise<RefreshResult> {
+    const { issuer, repository, activity, clock, rules } = this.parts;
+    const step =
+      (await this.refuse(token)) ??
+      (await repository.changeSession(token.sessionId, (record, account, now) => {
+        begins();
+        return decideRefresh(token, ip, record && this.withPendingUse(record), account, now, rules, (subject, at) =>
+          issuer.openSuccessor(subject, text, at),
+        );
+      }));
     const { pair, rotated } = await this.granted(step, token, ip);
     const record = step.record!;
     if (rotated) await this.publish(record);
@@ -52,6 +77,14 @@ export class TokenRefresh {
     const tokens = await issuer.writeSuccessor(record, pair, text);
     activity.record(record.id, clock.now(), ip);
     return { ...tokens, session: toSession(record) };
+  }
+
+  /** From a read that others share: who comes back again and again with what is refused for good takes no connection from logins. */
+  private async refuse(token: ParsedToken): Promise<ChangedSession<RefreshVerdict> | null> {
+    const { clock, lookup, rules } = this.parts;
+    const record = await lookup.find(token.sessionId);
+    const result = refusalOf(token, record, clock.now(), rules);
+    return result && { result, record, changed: false, ended: null };
   }
 
   private async granted(step: ChangedSession<RefreshVerdict>, token: ParsedToken, ip: string | null) {

@@ -205,7 +205,8 @@ const mysql: Dialect = {
   orReplaceValue: raw(' ON DUPLICATE KEY UPDATE value = VALUES(value), updated_at = VALUES(updated_at)'),
   // Not INSERT IGNORE, which would also swallow values that do not fit.
   orIgnore: raw(' ON DUPLICATE KEY UPDATE user_key = user_key'),
-  // MariaDB looks up the rows of one realm, which are nearly all, sooner than it begins at a place among them.
+  // MariaDB looks up the rows of one realm, which are nearly all, sooner than it begins at a place among them. A small table it reads
+  // from end to end, and so waits for rows that others have locked.
   through: (index) => raw(` FORCE INDEX (${index})`),
   serial: raw(''),
   combiningIndexes: null,

@@ -111,7 +111,8 @@ export class EndTransactions {
    * not asked for these: PostgreSQL, as long as it has no statistics, takes an index of all that is live for as good a way.
    */
   private *lock(ids: readonly string[]): Script<readonly Row[]> {
-    const { rows } = yield sql`SELECT ${ENDING_COLUMNS}, status, last_seen_at FROM ${this.tables.session}
+    const { rows } =
+      yield sql`SELECT ${ENDING_COLUMNS}, status, last_seen_at FROM ${this.tables.session}${this.dialect.through('PRIMARY')}
       WHERE id ${this.dialect.isOneOf([...ids].sort())} AND ${isOfRealm(this.realm)} ORDER BY id${this.dialect.forUpdate}`;
     return rows.filter((row) => row.status === 'live');
   }

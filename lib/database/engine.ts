@@ -19,6 +19,11 @@ export interface RunOptions {
    * large tables are. It may be run again as well. Those of transactions always may. Default false.
    */
   readonly isPlannedOnce?: boolean;
+  /**
+   * For what locks a row, or many: a name for it. Work of the same name waits for its turn in this process, without a connection.
+   * Ends have a name of their own, so that a session that is refreshed without a pause can still be ended.
+   */
+  readonly row?: string;
 }
 
 /**

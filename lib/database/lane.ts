@@ -8,9 +8,20 @@ export class Lane {
   private running = 0;
   private readonly waiting: { start: () => void; timer: NodeJS.Timeout }[] = [];
 
-  constructor(private readonly width: number) {}
+  /** @param mostWaiting how many may wait */
+  constructor(
+    private readonly width: number,
+    private readonly mostWaiting = Infinity,
+  ) {}
 
-  /** @throws SessionError SESSION_STORE_UNAVAILABLE if no place comes free in time; the work was not started then */
+  get isIdle(): boolean {
+    return this.running === 0;
+  }
+
+  /**
+   * @throws SessionError SESSION_STORE_UNAVAILABLE if no place comes free in time, or too many wait for one; the work was not
+   *   started then
+   */
   async run<T>(work: () => Promise<T>, waitMs: number): Promise<T> {
     if (this.running >= this.width) await this.wait(waitMs);
     else this.running++;
@@ -25,6 +36,7 @@ export class Lane {
 
   /** Waits for a place that is handed over by work that ends. */
   private wait(waitMs: number): Promise<void> {
+    if (this.waiting.length >= this.mostWaiting) return Promise.reject(new SessionError('SESSION_STORE_UNAVAILABLE'));
     return new Promise((resolve, reject) => {
       const entry = {
         start: () => {

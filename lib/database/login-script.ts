@@ -48,7 +48,8 @@ export function toAccount(row: Row | undefined): AccountRow {
 export function* lockLiveSessions(tables: Tables, dialect: Dialect, accountKey: string): Script<readonly Row[]> {
   const { rows } =
     yield sql`SELECT ${ENDING_COLUMNS}, ${raw('slot, device_type, device_id, created_at, last_seen_at, presented_at, impersonator')}
-    FROM ${tables.session} WHERE ${isLiveOf(accountKey)} ORDER BY id${dialect.forUpdate}`;
+    FROM ${tables.session}${dialect.through('idx_user_session_account')}
+    WHERE ${isLiveOf(accountKey)} ORDER BY id${dialect.forUpdate}`;
   return rows;
 }
 

@@ -6,6 +6,7 @@ import type { Dialect, TransactionLimits } from './dialect.js';
 import { type DriverConnection, cutConnection } from './driver-pools.js';
 import { type Engine, type LaneName, type RunOptions, pause } from './engine.js';
 import { Lane } from './lane.js';
+import { RowQueues } from './row-queues.js';
 import { Effect, type QueryResult, type Row, type Script, type Statement, raw } from './sql.js';
 import { StatementNames } from './statement-names.js';
 
@@ -22,6 +23,7 @@ export type LaneWidths = Readonly<Record<LaneName, number>>;
 /** PostgreSQL, MySQL and MariaDB on a pool of the library's own. */
 export class PooledEngine implements Engine {
   private readonly lanes: Readonly<Record<LaneName, Lane>>;
+  private readonly rows = new RowQueues();
   /**
    * For what is the same again and again. Null where the server knows no names, and from the first time on that a statement fails
    * for its name: behind a pooler that gives one connection to many, a server has not heard it, or has from somebody else.
@@ -63,8 +65,17 @@ export class PooledEngine implements Engine {
     await this.dataSource.destroy();
   }
 
-  private async repeat<T>(options: RunOptions, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+  private repeat<T>(options: RunOptions, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
     const deadline = performance.now() + options.budgetMs;
+    const run = () => this.repeatUntil(deadline, options, work);
+    return options.row === undefined ? run() : this.rows.run(options.row, run, options.budgetMs);
+  }
+
+  private async repeatUntil<T>(
+    deadline: number,
+    options: RunOptions,
+    work: (runner: QueryRunner) => Promise<T>,
+  ): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       const { names } = this;
       try {

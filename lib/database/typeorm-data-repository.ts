@@ -42,11 +42,11 @@ export class TypeOrmDataRepository implements DataRepository {
 
   async write(owner: DataOwner, entry: DataEntry, maxEntries: number): Promise<boolean> {
     await this.prepare(owner);
-    return this.engine.transaction(() => this.writeScript(owner, entry, maxEntries), this.options);
+    return this.engine.transaction(() => this.writeScript(owner, entry, maxEntries), this.turnOf(owner));
   }
 
   remove(owner: DataOwner, name: string | null): Promise<number> {
-    return this.engine.transaction(() => this.removeScript(owner, name), this.options);
+    return this.engine.transaction(() => this.removeScript(owner, name), this.turnOf(owner));
   }
 
   private *writeScript(owner: DataOwner, { name, json }: DataEntry, maxEntries: number): Script<boolean> {
@@ -88,7 +88,12 @@ export class TypeOrmDataRepository implements DataRepository {
   private async prepare(owner: DataOwner): Promise<void> {
     if (owner.kind === 'session') return;
     const { engine, tables, clock } = this;
-    await engine.write(ensureAccount(tables, engine.dialect, owner.account, clock.now()), this.options);
+    await engine.write(ensureAccount(tables, engine.dialect, owner.account, clock.now()), this.turnOf(owner));
+  }
+
+  /** With a session's other changes. */
+  private turnOf(owner: DataOwner): RunOptions {
+    return { ...this.options, row: keyOf(owner) };
   }
 
   /** The key of an account is made from its realm; the id of a session is not. */

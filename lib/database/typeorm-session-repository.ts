@@ -32,6 +32,8 @@ export interface RepositoryBudgets {
 }
 
 const LIST_LIMIT = 1000;
+/** What ends several sessions at once takes turns, since any two may have one in common. */
+const SEVERAL = 'ends';
 
 /** The record of sessions in a database that TypeORM connects to. See SessionRepository for the contract. */
 export class TypeOrmSessionRepository implements SessionRepository {
@@ -67,7 +69,7 @@ export class TypeOrmSessionRepository implements SessionRepository {
   }
 
   async login(request: LoginRequest): Promise<LoginOutcome> {
-    const options = { lane: 'work', budgetMs: this.budgets.loginMs } as const;
+    const options = { lane: 'work', budgetMs: this.budgets.loginMs, row: `login:${request.account.key}` } as const;
     const { tables } = this;
     const { dialect } = this.engine;
     const account = ensureAccount(tables, dialect, request.account, this.clock.now());
@@ -84,25 +86,27 @@ export class TypeOrmSessionRepository implements SessionRepository {
     return this.engine.transaction(() => changeScript(this.tables, dialect, this.realm, id, this.clock, decide), {
       lane: 'work',
       budgetMs,
+      row: `s:${id}`,
     });
   }
 
   async endSession(id: string, end: EndRequest, account?: AccountRef): Promise<EndedSession | null> {
     const deadline = performance.now() + this.budgets.endMs;
+    const row = `end:${id}`;
     const { tables, realm, clock } = this;
     const { dialect } = this.engine;
     const { inTransaction } = dialect;
     if (inTransaction) {
       const target = { id, realm, account };
-      const outcome = await this.write(() => endAtOnce(tables, dialect, inTransaction, target, end, clock));
+      const outcome = await this.write(row, () => endAtOnce(tables, dialect, inTransaction, target, end, clock));
       const ended = outcome();
       if (ended) return ended;
     }
-    return this.write(() => this.ends.one(id, end, account), deadline - performance.now());
+    return this.write(row, () => this.ends.one(id, end, account), deadline - performance.now());
   }
 
   endSessions(ids: readonly string[], end: EndRequest): Promise<readonly EndedSession[]> {
-    return this.write(() => this.ends.some(ids, end));
+    return this.write(SEVERAL, () => this.ends.some(ids, end));
   }
 
   async endAccountSessions(
@@ -111,7 +115,7 @@ export class TypeOrmSessionRepository implements SessionRepository {
     options: { readonly except: string | null; readonly raiseEpoch: boolean },
   ): Promise<readonly EndedSession[]> {
     await this.ensureAccount(account);
-    return this.write(() => this.ends.all(account, end, options));
+    return this.write(rowOf(account), () => this.ends.all(account, end, options));
   }
 
   async readAccount(account: AccountRef): Promise<AccountState> {
@@ -125,12 +129,12 @@ export class TypeOrmSessionRepository implements SessionRepository {
   async ban(account: AccountRef, ban: Omit<Ban, 'at'>, endsSessions: boolean): Promise<BanOutcome> {
     await this.ensureAccount(account);
     const { dialect } = this.engine;
-    return this.write(() => banScript(this.tables, dialect, account, ban, endsSessions, this.clock));
+    return this.write(rowOf(account), () => banScript(this.tables, dialect, account, ban, endsSessions, this.clock));
   }
 
   liftBan(account: AccountRef, service: string | null, by: string): Promise<BanOutcome | null> {
     const { dialect } = this.engine;
-    return this.write(() => liftBanScript(this.tables, dialect, account, service, by, this.clock));
+    return this.write(rowOf(account), () => liftBanScript(this.tables, dialect, account, service, by, this.clock));
   }
 
   async listLiveSessions(account: AccountRef): Promise<readonly SessionRecord[]> {
@@ -171,7 +175,7 @@ export class TypeOrmSessionRepository implements SessionRepository {
         WHERE realm = ${this.realm} AND status = 'live' AND ${by} <= ${time} ORDER BY ${by} LIMIT ${limit}`,
       { lane: 'control', budgetMs: this.budgets.endMs },
     );
-    return rows.length === 0 ? [] : this.write(() => script(rows.map((row) => String(row.id))));
+    return rows.length === 0 ? [] : this.write(SEVERAL, () => script(rows.map((row) => String(row.id))));
   }
 
   private async ensureAccount(account: AccountRef): Promise<void> {
@@ -179,10 +183,16 @@ export class TypeOrmSessionRepository implements SessionRepository {
       lane: 'work',
       budgetMs: this.budgets.endMs,
       isPlannedOnce: true,
+      row: rowOf(account),
     });
   }
 
-  private write<T>(script: () => Script<T>, budgetMs = this.budgets.endMs): Promise<T> {
-    return this.engine.transaction(script, { lane: 'work', budgetMs });
+  private write<T>(row: string, script: () => Script<T>, budgetMs = this.budgets.endMs): Promise<T> {
+    return this.engine.transaction(script, { lane: 'work', budgetMs, row });
   }
+}
+
+/** For what concerns all sessions of an account. */
+function rowOf(account: AccountRef): string {
+  return `account:${account.key}`;
 }

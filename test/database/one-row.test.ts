@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DataSource, type QueryRunner } from 'typeorm';
+import { type LoginResult, type TokenService, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
+import { accountRef } from '../../lib/core/user-key.js';
+import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { type Sessions, startSessions } from '../support/sessions.js';
+
+const BY = { by: 'root' };
+/** Many times the connections that there are. */
+const AT_ONCE = 300;
+
+let addresses = 0;
+/** Of another client each time: those of one take a turn together. */
+const address = () => ({ ip: `192.0.2.${addresses++ % 256}` });
+
+/** Every command that locks a row: which it locks, and what it comes to where it is done again and again. */
+const COMMANDS: Record<
+  string,
+  { locks: 'session' | 'account'; run: (tokens: TokenService, login: LoginResult) => Promise<unknown> }
+> = {
+  refresh: { locks: 'session', run: (tokens, login) => tokens.refresh(login.refreshToken, address()) },
+  confirm: { locks: 'session', run: (tokens, { session }) => tokens.confirm(session.id) },
+  updateClaims: { locks: 'session', run: (tokens, { session }) => tokens.updateClaims(session.id, { a: 1 }) },
+  'sessionData.set': { locks: 'session', run: (tokens, { session }) => tokens.sessionData(session.id).set('a', 1) },
+  'sessionData.clear': { locks: 'session', run: (tokens, { session }) => tokens.sessionData(session.id).clear() },
+  logout: { locks: 'session', run: (tokens, { accessToken }) => tokens.logout(accessToken) },
+  kickSession: { locks: 'session', run: (tokens, { session }) => tokens.kickSession(session.id, BY) },
+  kickSessions: { locks: 'session', run: (tokens, { session }) => tokens.kickSessions([session.id], BY) },
+  login: { locks: 'account', run: (tokens, { session }) => tokens.login(session.userId) },
+  'accountData.set': { locks: 'account', run: (tokens, { session }) => tokens.accountData(session.userId).set('a', 1) },
+  kickUser: { locks: 'account', run: (tokens, { session }) => tokens.kickUser(session.userId, BY) },
+  ban: { locks: 'account', run: (tokens, { session }) => tokens.ban(session.userId, { ...BY, endSessions: false }) },
+  liftBan: { locks: 'account', run: (tokens, { session }) => tokens.liftBan(session.userId, BY) },
+};
+
+describe.each(kindsOf('postgres', 'mariadb'))('a row on $name that many wait for', ({ create }) => {
+  let database: TestDatabase;
+  let sessions: Sessions;
+  let tokens: TokenService;
+  let holder: DataSource;
+  let users = 0;
+
+  beforeAll(async () => {
+    database = await create();
+    sessions = await startSessions({
+      database: database.options,
+      policy: multiDevice({ max: 2 }),
+      tokens: accessAndRefresh(),
+      timing: { loginBudget: '8s', endBudget: '8s', verifyBudget: '8s' },
+    });
+    ({ tokens } = sessions);
+    holder = await new DataSource(database.options).initialize();
+  });
+  afterAll(async () => {
+    await sessions.close();
+    await holder.destroy();
+    await database.drop();
+  });
+
+  /** Somebody else has the row for as long as the work goes on. */
+  const whileLocked = async (locks: 'session' | 'account', { session }: LoginResult, work: () => Promise<void>) => {
+    const runner: QueryRunner = holder.createQueryRunner();
+    const row =
+      locks === 'session'
+        ? `SELECT id FROM user_session WHERE id = '${session.id}'`
+        : `SELECT user_key FROM user_session_account WHERE user_key = '${accountRef('users', session.userId).key}'`;
+    await runner.startTransaction();
+    await runner.query(`${row} FOR UPDATE`);
+    try {
+      await work();
+    } finally {
+      await runner.rollbackTransaction();
+      await runner.release();
+    }
+  };
+
+  const goesOn = async () => {
+    const { session, accessToken } = await tokens.login(`other-${users++}`);
+    expect((await tokens.verify(accessToken)).status).toBe('VALID');
+    expect(await tokens.kickSession(session.id, BY)).toBe(true);
+    expect(await tokens.kickUser(session.userId, BY)).toBe(0);
+  };
+
+  it.each(Object.entries(COMMANDS))(`takes no connection from others: ${AT_ONCE} at once of %s`, async (_, command) => {
+    const login = await tokens.login(`user-${users++}`);
+    let many: Promise<unknown> | undefined;
+    await whileLocked(command.locks, login, async () => {
+      many = Promise.allSettled(Array.from({ length: AT_ONCE }, () => command.run(tokens, login)));
+      await goesOn();
+    });
+    await many;
+    await goesOn();
+  });
+
+  it('is not even waited for by the refresh of a session that has ended', async () => {
+    const login = await tokens.login(`user-${users++}`);
+    await tokens.kickSession(login.session.id, BY);
+    await whileLocked('session', login, async () => {
+      const many = Array.from({ length: AT_ONCE }, () =>
+        tokens.refresh(login.refreshToken, address()).catch(({ code }: { code: string }) => code),
+      );
+      expect(new Set(await Promise.all(many))).toEqual(new Set(['SESSION_KICKED']));
+      await goesOn();
+    });
+  });
+
+  it('is ended by a kick, however many refreshes of the session wait for their turn', async () => {
+    const login = await tokens.login(`user-${users++}`);
+    let refreshed = 0;
+    const many = Array.from({ length: AT_ONCE }, () =>
+      tokens.refresh(login.refreshToken, address()).then(
+        () => refreshed++,
+        ({ code }: { code: string }) => code,
+      ),
+    );
+    expect(await tokens.kickSession(login.session.id, BY)).toBe(true);
+    const before = refreshed;
+    const outcomes = await Promise.all(many);
+    expect(refreshed).toBe(before);
+    expect(new Set(outcomes.filter((one) => typeof one === 'string'))).toEqual(new Set(['SESSION_KICKED']));
+  });
+});
