@@ -3,6 +3,7 @@ import { LATE_COMMIT_MS } from '../core/membership.js';
 import { withDeadline } from '../core/deadline.js';
 import { SessionError, invalidOption } from '../core/session-error.js';
 import { NO_TRANSACTIONS, watchTransactions } from './application-transactions.js';
+import { randomId } from '../core/token-codec.js';
 import { LONGEST_IDLE_MS } from './change-time.js';
 import { type Dialect, type TransactionLimits, dialectOf } from './dialect.js';
 import { watchConnections } from './driver-pools.js';
@@ -40,6 +41,8 @@ export interface Database {
   readonly tables: Tables;
   /** Whether the database runs inside this process, so that it cannot be out while the process is not. */
   readonly embedded: boolean;
+  /** The same for every connection to the same database, however it is configured otherwise; may hold a password. */
+  readonly address: string;
 }
 
 const BOOT_LIMITS: BootLimits = { ...MIGRATION_LIMITS, connectMs: 10_000, closeMs: 2000 };
@@ -65,10 +68,12 @@ export async function openDatabase(settings: DatabaseSettings): Promise<Database
   try {
     await connect(dataSource, dialect, limits.connectMs);
     const tables = tablesOf(dataSource);
-    if (settings.runMigrations) await whileBusy(dialect, () => migrate(dataSource, dialect, limits, settings.warn));
+    if (settings.runMigrations) {
+      await whileBusy(dialect, () => migrate(dataSource, dialect, limits, settings.warn)).catch(refuseMigration);
+    }
     const engine = makeEngine(dataSource, dialect, settings);
     await checkTables(engine, tables, settings);
-    return { engine, tables, embedded: dialect.engine === 'sqlite' };
+    return { engine, tables, embedded: dialect.engine === 'sqlite', address: addressOf(options) };
   } catch (error) {
     // What keeps it from being closed is less than why it is closed. The end of a connection gives back its locks.
     if (dataSource.isInitialized) await withDeadline(dataSource.destroy(), limits.closeMs).catch(() => undefined);
@@ -88,6 +93,16 @@ function optionsOf(source: DataSource | DataSourceOptions): DataSourceOptions {
     throw invalidOption('database', 'must be a TypeORM DataSource or the options of one');
   }
   return options;
+}
+
+function addressOf(options: DataSourceOptions): string {
+  const { type, url, host, port, database, schema, socketPath, replication } = options as unknown as Record<
+    string,
+    unknown
+  >;
+  // A database in memory is each connection's own.
+  const own = database === ':memory:' ? randomId() : database;
+  return JSON.stringify([type, url, host, port, own, schema, socketPath, replication]);
 }
 
 /** Not by instanceof: the application may have another copy of TypeORM. */
@@ -190,15 +205,28 @@ function makeEngine(dataSource: DataSource, dialect: Dialect, settings: Database
   return new SqliteEngine(databaseConnection, dialect, transactions, () => dataSource.destroy());
 }
 
+/** @throws SessionError in the place of what the driver says, which names no way out */
+function refuseMigration(cause: Error): never {
+  if (cause instanceof SessionError) throw cause;
+  throw new SessionError(
+    'CONFIGURATION_INVALID',
+    `SessionModule cannot create or change its tables (${cause.message}). Let the database user of its DataSource do that, or run ` +
+      'sessionMigrations as one who may, and set the option "runMigrations" to false.',
+    { cause },
+  );
+}
+
 async function checkTables(engine: Engine, tables: Tables, settings: DatabaseSettings): Promise<void> {
   for (const table of Object.values(tables) as Tables[keyof Tables][]) {
     try {
       await engine.read(sql`SELECT 1 FROM ${table} WHERE 1 = 0`, { lane: 'control', budgetMs: settings.budgetMs });
     } catch (cause) {
+      const { message } = ((cause as Error).cause ?? cause) as Error;
       throw new SessionError(
         'CONFIGURATION_INVALID',
-        `The table ${table.render(() => '?')} cannot be read. Leave the option "runMigrations" on, or add sessionMigrations ` +
-          'to the migrations of your DataSource and run them.',
+        `The table ${table.render(() => '?')} cannot be read (${message}). Leave the option "runMigrations" on, or add ` +
+          'sessionMigrations to the migrations of your DataSource and run them. The database user needs SELECT, INSERT, UPDATE ' +
+          'and DELETE on the tables.',
         { cause },
       );
     }

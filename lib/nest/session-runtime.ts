@@ -11,7 +11,7 @@ import { createTokenService } from '../core/create-token-service.js';
 import { ABANDONED_AFTER_MS } from '../core/device-policy.js';
 import { PeriodicTask } from '../core/periodic-task.js';
 import { SecretKeys } from '../core/secret-keys.js';
-import { invalidOption } from '../core/session-error.js';
+import { SessionError, invalidOption } from '../core/session-error.js';
 import type { SessionLookup } from '../core/session-lookup.js';
 import { type Timing, resolveTiming } from '../core/timing.js';
 import type { SessionWatch } from '../core/session-watch.js';
@@ -34,6 +34,7 @@ import { SessionRecords } from './session-records.js';
 import { SessionSweep } from './session-sweep.js';
 
 const BOOT_MS = 10_000;
+const RIGHTS = 'SELECT, INSERT, UPDATE and DELETE on them';
 /** Most tokens of which is remembered that they were made here. */
 const MAX_AUTHENTIC = 10_000;
 /** Most tokens that are known by what Redis says, where this process remembers no sessions itself. */
@@ -218,7 +219,9 @@ export class SessionRuntime {
       try {
         return await this.coherence.poll();
       } catch (error) {
-        if (this.clock.monotonic() > deadline) throw error;
+        if (this.clock.monotonic() <= deadline) continue;
+        const why = `SessionModule cannot write to its tables (${describeError(error)}). Its database user needs ${RIGHTS}.`;
+        throw new SessionError('CONFIGURATION_INVALID', why, { cause: error });
       }
     }
   }

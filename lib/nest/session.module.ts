@@ -1,4 +1,10 @@
-import { Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  Logger,
+  Module,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { APP_FILTER, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import passport from 'passport';
 import { DataSource } from 'typeorm';
@@ -9,6 +15,7 @@ import { FailedLoginQueries } from '../database/failed-login-queries.js';
 import { SessionQueries } from '../database/session-queries.js';
 import { SightingQueries } from '../database/sighting-queries.js';
 import { StatisticQueries } from '../database/statistic-queries.js';
+import { findForeignGuards, refuseTwin } from './boot-checks.js';
 import { createBearerStrategy } from './bearer.strategy.js';
 import { findEventEmitter } from './event-emitter.js';
 import { reserveRequestProperties } from './request-properties.js';
@@ -77,7 +84,12 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session.module-
     SessionRuntime,
   ],
 })
-export class SessionModule extends ConfigurableModuleClass implements OnApplicationBootstrap, OnApplicationShutdown {
+export class SessionModule
+  extends ConfigurableModuleClass
+  implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown
+{
+  private readonly logger = new Logger('SessionModule');
+
   constructor(
     private readonly runtime: SessionRuntime,
     private readonly authenticator: SessionAuthenticator,
@@ -88,11 +100,26 @@ export class SessionModule extends ConfigurableModuleClass implements OnApplicat
     createBearerStrategy(authenticator);
   }
 
+  async onModuleInit(): Promise<void> {
+    try {
+      refuseTwin(this.modules, this.runtime);
+    } catch (error) {
+      await this.runtime.database.engine.close();
+      throw error;
+    }
+  }
+
   async onApplicationBootstrap(): Promise<void> {
+    for (const warning of findForeignGuards(this.modules)) this.logger.error(warning);
     const emitter = findEventEmitter(this.modules);
     if (emitter) this.runtime.events.add(emitter);
     reserveRequestProperties(this.adapterHost);
-    await this.runtime.start();
+    try {
+      await this.runtime.start();
+    } catch (error) {
+      await this.runtime.stop();
+      throw error;
+    }
   }
 
   async onApplicationShutdown(): Promise<void> {
