@@ -137,6 +137,7 @@ export interface Sighting {
   readonly username: string | null;
   readonly deviceType: string | null;
   readonly deviceName: string | null;
+  readonly impersonator: string | null;
   readonly ip: string | null;
   readonly firstAt: string;
   readonly lastAt: string;

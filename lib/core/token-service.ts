@@ -119,7 +119,10 @@ export class TokenService extends SessionEnds {
     return introspectionOf(result);
   }
 
-  /** The live sessions of a user, newest first, at most 1,000. */
+  /**
+   * The live sessions of a user, newest first, at most 1,000. Those that operators opened as the user are among them: show users
+   * which they are by `impersonator`, whose id is for operators.
+   */
   async listSessions(userId: UserId): Promise<readonly Session[]> {
     const records = await this.parts.repository.listLiveSessions(this.account(userId));
     return records.map((record) => this.withPendingUse(toSession(record)));

@@ -14,6 +14,8 @@ export interface SightingItem {
   readonly userName: string | null;
   readonly deviceType: string | null;
   readonly deviceName: string | null;
+  /** The operator who opened the session as the user, or null. */
+  readonly impersonator: string | null;
   readonly ip: string;
   readonly firstAt: number;
   readonly lastAt: number;
@@ -66,7 +68,7 @@ export class SightingQueries extends RealmQueries {
     const { serial } = this.engine.dialect;
     const order = SIGHTING_ORDER.order(portion);
     const rows = await this.rows(
-      sql`SELECT g.session_id, g.ip, g.ip_key, g.first_at, g.last_at, s.user_id, s.user_name, s.device_type, s.device_name
+      sql`SELECT g.session_id, g.ip, g.ip_key, g.first_at, g.last_at, s.user_id, s.user_name, s.device_type, s.device_name, s.impersonator
         FROM (
           SELECT g.* FROM ${this.tables.sighting} g WHERE ${every(conditions)}${serial}${SIGHTING_ORDER.after(portion)}${order}
         ) g LEFT JOIN ${this.tables.session} s ON s.id = g.session_id${order}`,
@@ -82,6 +84,7 @@ function toItem(row: Row): SightingItem {
     userName: optional(row.user_name),
     deviceType: optional(row.device_type),
     deviceName: optional(row.device_name),
+    impersonator: optional(row.impersonator),
     ip: String(row.ip),
     firstAt: Number(row.first_at),
     lastAt: Number(row.last_at),

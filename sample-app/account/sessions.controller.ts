@@ -21,14 +21,17 @@ export class SessionsController {
   }
 }
 
+/** Of support, the user is told that it is support: neither who nor from where, which is in the audit trail. */
 function toItem(session: Session, currentId: string) {
+  const impersonated = session.impersonator !== null;
   return {
     sessionId: session.id,
     current: session.id === currentId,
+    impersonated,
     deviceType: session.deviceType,
     deviceName: session.deviceName,
-    ip: session.ip,
-    userAgent: session.userAgent,
+    ip: impersonated ? null : session.ip,
+    userAgent: impersonated ? null : session.userAgent,
     createdAt: new Date(session.createdAt).toISOString(),
     lastSeenAt: new Date(session.lastSeenAt).toISOString(),
     expiresAt: new Date(session.expiresAt).toISOString(),

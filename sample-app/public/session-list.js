@@ -14,8 +14,8 @@ export function showSessions(list, items, onEnd) {
 }
 
 function toRow(item, onEnd) {
-  const { sessionId, current, deviceType, deviceName, ip, userAgent, createdAt, lastSeenAt } = item;
-  const name = deviceName ?? text('devices.unnamed');
+  const { sessionId, current, impersonated, deviceType, deviceName, ip, userAgent, createdAt, lastSeenAt } = item;
+  const name = impersonated ? text('devices.support') : (deviceName ?? text('devices.unnamed'));
   const title = element('p', { class: 'title' }, element('b', {}, name));
   if (deviceType) title.append(' ', element('span', { class: 'chip' }, typeText(deviceType)));
   if (current) title.append(' ', element('span', { class: 'chip current' }, text('devices.current')));

@@ -96,6 +96,7 @@ export const english = {
   'devices.users': 'alice / alice-password, or bob / bob-password',
   'devices.who': 'Sessions of {user}',
   'devices.current': 'this one',
+  'devices.support': 'Support, signed in as you',
   'devices.unnamed': 'Device without a name',
   'devices.seen': 'last seen {time}',
   'devices.since': 'since {time}',

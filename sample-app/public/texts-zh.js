@@ -94,6 +94,7 @@ export const chinese = {
   'devices.users': 'alice / alice-password，或 bob / bob-password',
   'devices.who': '{user} 的会话',
   'devices.current': '本机',
+  'devices.support': '客服人员（代您登录）',
   'devices.unnamed': '未命名设备',
   'devices.seen': '最近活动 {time}',
   'devices.since': '登录于 {time}',

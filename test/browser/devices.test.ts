@@ -64,6 +64,17 @@ it('is told when it is signed out itself', async () => {
   await page.getByRole('button', { name: 'Sign in' }).waitFor();
 });
 
+it('B19: says that support is signed in, and not who', async () => {
+  const operator = await app.login('admin');
+  await app.post('/admin/users/bob/impersonate', { reason: 'ticket 7' }, operator.accessToken);
+  const page = await myDevices('bob');
+  const item = page.getByRole('listitem').filter({ hasText: 'Support, signed in as you' });
+  await item.waitFor();
+  expect(await item.innerText()).not.toMatch(/admin|127\.0\.0\.1/);
+  await page.getByRole('button', { name: 'Sign out Support, signed in as you' }).click();
+  await item.waitFor({ state: 'detached' });
+});
+
 it('shows names as they are, whatever they are made of', async () => {
   const attack = (mark: string) => `"'><img src=x onerror="window.__xss='${mark}'"><script>window.__xss=1</script>`;
   const login = await app.send('POST', '/auth/login', {

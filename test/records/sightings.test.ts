@@ -170,7 +170,7 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
     await flush();
     const [item] = itemsOf(await queries().bySession(login.session.id, ALL));
     expect(Object.keys(item!).sort()).toEqual(
-      ['deviceName', 'deviceType', 'firstAt', 'ip', 'lastAt', 'sessionId', 'userId', 'userName'].sort(),
+      ['deviceName', 'deviceType', 'firstAt', 'impersonator', 'ip', 'lastAt', 'sessionId', 'userId', 'userName'].sort(),
     );
   });
 

@@ -156,6 +156,25 @@ describe.each(
     expect((await app.get('/admin/events?userId=user7&type=IMPERSONATION', admin)).body.items).toMatchObject([
       { actor: 'admin', sessionId: session.sessionId, detail: { reason: 'ticket 7' } },
     ]);
+    // Its user is told that it is support, and neither who nor from where.
+    for (const token of [own.accessToken, session.accessToken]) {
+      const list = await app.get('/sessions', token);
+      const byId = new Map(list.body.items.map((item: { sessionId: string }) => [item.sessionId, item]));
+      expect(byId.get(own.sessionId)).toMatchObject({ impersonated: false, ip: '127.0.0.1' });
+      expect(byId.get(session.sessionId)).toMatchObject({ impersonated: true, ip: null, userAgent: null });
+      expect(list.text).not.toContain('admin');
+    }
+    const sightings = async () =>
+      (await app.get(`/admin/sightings?userId=user7`, admin)).body.items as { sessionId: string }[];
+    await until(async () => (await sightings()).some(({ sessionId }) => sessionId === session.sessionId));
+    expect(
+      (await sightings()).map((item) => [item.sessionId, (item as { impersonator?: unknown }).impersonator]).sort(),
+    ).toEqual(
+      [
+        [own.sessionId, null],
+        [session.sessionId, 'admin'],
+      ].sort(),
+    );
     expect(codeOf(await as('admin'))).toBe('FORBIDDEN');
     expect(codeOf(await as('user7', { for: '13h' }))).toBe('ARGUMENT_INVALID');
     expect(codeOf(await app.post('/admin/users/user8/impersonate', {}, own.accessToken))).toBe('FORBIDDEN');
