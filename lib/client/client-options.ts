@@ -49,6 +49,7 @@ const KNOWN = ['baseUrl', 'refreshUrl', 'storage', 'onEnd', 'fetch', 'locks', 'h
 /** @throws TypeError that names the option and says what it must be */
 export function resolveClientOptions(given: SessionClientOptions): ResolvedClientOptions {
   if (typeof given !== 'object' || given === null) throw new TypeError('The options must be an object.');
+  requireUrls();
   for (const name of Object.keys(given)) {
     if (!KNOWN.includes(name)) throw invalid(name, `is not known; known are ${KNOWN.join(', ')}`);
   }
@@ -61,8 +62,13 @@ export function resolveClientOptions(given: SessionClientOptions): ResolvedClien
   if (typeof onEnd !== 'function') throw invalid('onEnd', 'must be a function');
   if (send !== undefined && typeof send !== 'function') throw invalid('fetch', 'must be a function');
   if (storage !== undefined && !(hasMethod(storage, 'read') && hasMethod(storage, 'write'))) {
-    throw invalid('storage', 'must be made by webStorage() or memoryStorage(), or have read() and write()');
+    throw invalid(
+      'storage',
+      'must be made by webStorage(), asyncStorage() or memoryStorage(), or have read() and write()',
+    );
   }
+  if (storage && readsLater(storage))
+    throw invalid('storage', 'must be made by asyncStorage(), since what it reads is a promise');
   if (locks != null && !hasMethod(locks, 'request')) throw invalid('locks', 'must be like navigator.locks, or null');
   if (typeof refreshTimeoutMs !== 'number' || !(refreshTimeoutMs > 0 && refreshTimeoutMs <= 600_000)) {
     throw invalid('refreshTimeoutMs', 'must be a number of milliseconds, above 0 and at most 600,000');
@@ -94,7 +100,7 @@ function resolveHeaders(given: RenewalHeaders): Required<RenewalHeaders> {
   if (typeof given !== 'object') throw invalid('headers', 'must be an object');
   const defaults = { renewedToken: 'X-Renewed-Token', renewedTokenExpiresIn: 'X-Renewed-Token-Expires-In' };
   for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(defaults, name)) throw invalid(`headers.${name}`, 'is not known');
+    if (!Object.keys(defaults).includes(name)) throw invalid(`headers.${name}`, 'is not known');
     if (value !== undefined && !(typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}$/.test(value))) {
       throw invalid(`headers.${name}`, 'must be the name of an HTTP header');
     }
@@ -121,6 +127,30 @@ function pageUrl(): URL | null {
 function pageLocks(): TabLocks | null {
   const locks = page.navigator?.locks;
   return hasMethod(locks, 'request') ? (locks as TabLocks) : null;
+}
+
+/** A storage that cannot be read now may be later. */
+function readsLater(storage: TokenStorage): boolean {
+  try {
+    const read: unknown = storage.read();
+    if (!hasMethod(read, 'then')) return false;
+    (read as Promise<unknown>).then(undefined, () => undefined);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** React Native has a URL of which most is not implemented. */
+function requireUrls(): void {
+  try {
+    if (new URL('/path', 'https://host/').origin === 'https://host') return;
+  } catch {
+    // Missing, or not implemented.
+  }
+  throw new TypeError(
+    'The session client needs a whole URL. On React Native, import "react-native-url-polyfill/auto" before it.',
+  );
 }
 
 function hasMethod(value: unknown, name: string): boolean {

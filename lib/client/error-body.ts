@@ -22,7 +22,10 @@ export function discard(body: ReadableStream | null | undefined): void {
   body?.cancel().catch(() => undefined);
 }
 
-async function readStart({ body }: Response): Promise<string> {
+async function readStart(response: Response): Promise<string> {
+  const { body } = response;
+  // React Native shows no streams. It has all of the body before it hands out an answer.
+  if (body === undefined) return response.text();
   if (!body) return '';
   const reader = body.getReader();
   const stop = () => void reader.cancel().catch(() => undefined);

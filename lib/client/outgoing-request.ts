@@ -29,7 +29,8 @@ export class OutgoingRequest {
     this.first = new Request(target, init);
   }
 
-  get signal(): AbortSignal {
+  /** Older versions of React Native have none where the caller gives none. */
+  get signal(): AbortSignal | undefined {
     return this.first.signal;
   }
 

@@ -7,12 +7,13 @@ export interface PageChannel {
   unref?(): void;
 }
 
-/** What of a page is used; each of them may be missing, in a worker, an old browser or Node. */
+/** What of a page is used; each of them may be missing, in a worker, an old browser, React Native or Node. */
 interface Page {
   readonly document?: { readonly baseURI: string };
   readonly location?: { readonly href: string };
   readonly localStorage?: unknown;
   readonly navigator?: { readonly locks?: unknown };
+  readonly crypto?: { readonly getRandomValues?: (bytes: Uint8Array) => Uint8Array };
   readonly BroadcastChannel?: new (name: string) => PageChannel;
   readonly reportError?: (error: unknown) => void;
   readonly addEventListener?: (type: string, listener: (event: unknown) => void) => void;

@@ -18,8 +18,10 @@ import { TokenRefresh } from './token-refresh.js';
 
 /** The session of this browser: keeps its tokens, sends them and renews them. The methods need no `this`. */
 export interface SessionClient {
-  /** The access token; null if nobody is logged in. */
+  /** The access token; null if nobody is logged in, and while an asynchronous storage is read. */
   readonly token: string | null;
+  /** Resolves when the storage was read; at once, unless it is asynchronous. `fetch` and `watch` wait for it. Never rejects. */
+  readonly ready: Promise<void>;
   /**
    * Begins with the answer of a login, whatever was held before. With the sessionId that is held it goes on with that session.
    * @throws TypeError
@@ -61,6 +63,7 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
   const requests = new SessionRequests(resolved, keeper, refresh);
   const watches = new Set<StreamWatch>();
   return {
+    ready: Promise.resolve(resolved.storage.ready),
     get token() {
       return keeper.current()?.accessToken ?? null;
     },
@@ -76,7 +79,8 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
     watch: (url, watchOptions) => {
       requireStreams(options.fetch !== undefined);
       const send: SessionClient['fetch'] = (input, init) => requests.fetch(input, init);
-      const watch = new StreamWatch(send, keeper, url, watchOptions, () => void watches.delete(watch));
+      const { ready } = resolved.storage;
+      const watch = new StreamWatch(send, keeper, ready, url, watchOptions, () => void watches.delete(watch));
       watches.add(watch);
       return watch.stop;
     },
@@ -101,6 +105,8 @@ class SessionRequests {
   async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const request = new OutgoingRequest(this.options.fetch, input, init, this.options.base());
     try {
+      const { ready } = this.options.storage;
+      if (ready) await ready;
       const isOurs = request.isFor(this.options.origin) && !request.hasCredentials;
       const tokens = isOurs ? this.keeper.current() : null;
       return await (tokens ? this.exchange(request, tokens) : request.send(null));
@@ -138,7 +144,7 @@ class SessionRequests {
   /** Takes what an answer says of the tokens. Gives the refusal if another token might do better. */
   private async examine(response: Response, sent: HeldTokens): Promise<SessionEndNotice | null> {
     // A redirect has led elsewhere, where nobody has seen the token.
-    if (response.url !== '' && new URL(response.url).origin !== this.options.origin) return null;
+    if (response.url && new URL(response.url).origin !== this.options.origin) return null;
     this.takeRenewal(response.headers, sent);
     if (response.status !== 401) return null;
     const refusal = await readError(response);
@@ -166,11 +172,17 @@ class SessionRequests {
 }
 
 /** Waits, unless the caller gives up first; what is waited for goes on for others. */
-function unlessAborted(signal: AbortSignal, work: Promise<void>): Promise<void> {
+function unlessAborted(signal: AbortSignal | undefined, work: Promise<void>): Promise<void> {
+  if (!signal) return work;
   return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason as Error);
+    const abort = () => reject((signal.reason as Error | undefined) ?? abortError());
     if (signal.aborted) return abort();
     signal.addEventListener('abort', abort, { once: true });
     work.finally(() => signal.removeEventListener('abort', abort)).then(resolve, reject);
   });
+}
+
+/** As AbortController makes one, where it does not say why it was aborted. */
+function abortError(): Error {
+  return Object.assign(new Error('The request was aborted.'), { name: 'AbortError' });
 }

@@ -1,3 +1,5 @@
+import { page } from './page.js';
+
 /** What a login answers, as far as the client needs it; more fields are ignored. */
 export interface SessionTokens {
   readonly accessToken: string;
@@ -85,7 +87,10 @@ function endOf(seconds: number | null | undefined): number | null {
   return seconds == null ? null : Date.now() + seconds * 1000;
 }
 
-/** Not randomUUID, which pages without TLS do not have. */
+/** Not randomUUID, which pages without TLS do not have. It need not be a secret: React Native has no `crypto` at all. */
 function newLogin(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const bytes = new Uint8Array(12);
+  if (page.crypto?.getRandomValues) page.crypto.getRandomValues(bytes);
+  else bytes.forEach((_, index) => (bytes[index] = Math.random() * 256));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -28,7 +28,7 @@ const LONGEST_RETRY_AFTER_MS = 600_000;
 const FINAL: ReadonlySet<number> = new Set([204, 400, 403, 404, 405, 406, 410]);
 
 const NO_STREAMS =
-  'watch() needs a fetch whose answers have a body to read as it comes. Give one as the option "fetch", or poll instead.';
+  'watch() needs TextDecoder, and a fetch whose answers have a body to read as it comes. Give one as the option "fetch", or poll instead.';
 
 /** Back-off with jitter, in milliseconds, after so many failures in a row. @param random from 0 to 1 */
 export function backOff(failures: number, firstMs: number, random: number): number {
@@ -38,7 +38,7 @@ export function backOff(failures: number, firstMs: number, random: number): numb
 
 /** Reads a stream of events for as long as the session lives that is held when it begins, over as many connections as it takes. */
 export class StreamWatch {
-  private readonly login: string | null;
+  private login: string | null;
   private readonly unsubscribe: () => void;
   private isOver = false;
   private failures = 0;
@@ -52,6 +52,7 @@ export class StreamWatch {
   constructor(
     private readonly fetch: (url: string | URL, init: RequestInit) => Promise<Response>,
     private readonly keeper: TokenKeeper,
+    private readonly ready: Promise<void> | undefined,
     private readonly url: string | URL,
     private readonly options: WatchOptions,
     private readonly onStop: () => void,
@@ -77,6 +78,10 @@ export class StreamWatch {
   }
 
   private async run(): Promise<void> {
+    if (this.ready) {
+      await this.ready;
+      this.login ??= this.keeper.current()?.login ?? null;
+    }
     while (this.isOwn()) {
       this.become('connecting');
       const pauseMs = await this.connect();
@@ -197,9 +202,10 @@ export class StreamWatch {
   }
 }
 
-/** @throws TypeError where the page's own fetch gives no streams */
+/** @throws TypeError where the page's own fetch gives no streams, or there is nothing to decode them with */
 export function requireStreams(hasOwnFetch: boolean): void {
-  if (!hasOwnFetch && !('body' in Response.prototype)) throw new TypeError(NO_STREAMS);
+  const hasStreams = hasOwnFetch || 'body' in Response.prototype;
+  if (!hasStreams || typeof TextDecoder !== 'function') throw new TypeError(NO_STREAMS);
 }
 
 function checkOptions(options: WatchOptions): void {

@@ -40,7 +40,18 @@ export class TokenRefresh {
   private async exchange(tokens: HeldTokens): Promise<void> {
     // Another tab may have done it while this one waited.
     if (!this.keeper.isCurrent(tokens)) return;
-    const response = await this.ask(tokens.refreshToken!);
+    const { refreshTimeoutMs } = this.options;
+    // Not AbortSignal.timeout, which React Native and older browsers do not have.
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(), refreshTimeoutMs);
+    try {
+      await this.take(tokens, await this.ask(tokens.refreshToken!, patience.signal));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async take(tokens: HeldTokens, response: Response): Promise<void> {
     if (response.ok) {
       const next = checkTokens((await response.json()) as SessionTokens, 'The answer to a refresh');
       return this.keeper.follow(tokens, renewTokens(tokens, next));
@@ -53,15 +64,15 @@ export class TokenRefresh {
     discard(response.body);
   }
 
-  private ask(refreshToken: string): Promise<Response> {
-    const { fetch, refreshUrl, refreshTimeoutMs } = this.options;
+  private ask(refreshToken: string, signal: AbortSignal): Promise<Response> {
+    const { fetch, refreshUrl } = this.options;
     const request = new Request(refreshUrl!, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
       body: JSON.stringify({ refreshToken }),
       // A redirect would take the refresh token wherever it leads.
       redirect: 'error',
-      signal: AbortSignal.timeout(refreshTimeoutMs),
+      signal,
     });
     return fetch(request);
   }

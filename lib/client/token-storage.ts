@@ -11,6 +11,8 @@ export interface TokenStorage {
   write(text: string | null): void;
   /** Name of what the tabs have in common, which their messages and their lock go by; null or absent if they share nothing. */
   readonly shared?: string | null;
+  /** Of a storage that has to be read first: resolves when that was done, and never rejects. Until then `read` gives null. */
+  readonly ready?: Promise<void>;
   /** Calls the listener when another tab has written, if that can be told; returns how to stop. */
   watch?(listener: () => void): () => void;
 }
@@ -22,6 +24,14 @@ export interface WebStorage {
   removeItem(key: string): void;
 }
 
+/** What is used of AsyncStorage of React Native, and of what is like it. */
+export interface AsyncWebStorage {
+  getItem(key: string): Promise<string | null>;
+  setItem(key: string, value: string): Promise<unknown>;
+  removeItem(key: string): Promise<unknown>;
+}
+
+const LONGEST_LOAD_MS = 5000;
 const DEFAULT_KEY = 'nestjs-latchkey';
 
 /** Keeps the tokens until the page is left; every tab has its own login. */
@@ -64,10 +74,57 @@ export function webStorage(storage: WebStorage, key: string = DEFAULT_KEY): Toke
   };
 }
 
+/**
+ * Keeps the tokens in a storage that answers later, such as AsyncStorage of React Native: it is read once, and written behind a copy in
+ * memory. What it does not take, or has not given after five seconds, is as if it were not there.
+ * @param key name of the entry, default `nestjs-latchkey`
+ * @throws TypeError
+ */
+export function asyncStorage(storage: AsyncWebStorage, key: string = DEFAULT_KEY): TokenStorage {
+  if (!isWebStorage(storage)) throw new TypeError('asyncStorage needs getItem, setItem and removeItem.');
+  if (typeof key !== 'string' || key === '') throw new TypeError('The key of asyncStorage must be text.');
+  let kept: string | null | undefined;
+  let changed: () => void = () => undefined;
+  let writes: Promise<unknown> = Promise.resolve();
+  const loaded = withinTime(storage, key).then((text) => {
+    // A login while it was being read is later than what was there.
+    if (kept !== undefined) return;
+    kept = text;
+    changed();
+  });
+  return {
+    shared: null,
+    ready: loaded,
+    read: () => kept ?? null,
+    write: (text) => {
+      kept = text;
+      // In order. The copy in memory is the one that counts.
+      const write = () => (text === null ? storage.removeItem(key) : storage.setItem(key, text));
+      writes = writes.then(write).catch(() => undefined);
+    },
+    watch: (listener) => {
+      changed = listener;
+      return () => (changed = () => undefined);
+    },
+  };
+}
+
+/** Null where it cannot be read. */
+function withinTime(storage: AsyncWebStorage, key: string): Promise<string | null> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(null), LONGEST_LOAD_MS);
+    Promise.resolve()
+      .then(() => storage.getItem(key))
+      .then((text) => resolve(typeof text === 'string' ? text : null))
+      .catch(() => resolve(null))
+      .finally(() => clearTimeout(timer));
+  });
+}
+
 /** localStorage, or memory where there is none, the browser forbids it, or it takes nothing. */
 export function defaultStorage(): TokenStorage {
   try {
-    const { localStorage } = page;
+    const localStorage = page.localStorage as WebStorage;
     if (!isWebStorage(localStorage)) return memoryStorage();
     const probe = `${DEFAULT_KEY}:probe`;
     localStorage.setItem(probe, probe);
@@ -78,7 +135,7 @@ export function defaultStorage(): TokenStorage {
   }
 }
 
-function isWebStorage(value: unknown): value is WebStorage {
+function isWebStorage(value: unknown): boolean {
   const { getItem, setItem, removeItem } = (value ?? {}) as Partial<WebStorage>;
   return [getItem, setItem, removeItem].every((method) => typeof method === 'function');
 }
