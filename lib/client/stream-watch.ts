@@ -28,7 +28,7 @@ const LONGEST_RETRY_AFTER_MS = 600_000;
 const FINAL: ReadonlySet<number> = new Set([204, 400, 403, 404, 405, 406, 410]);
 
 const NO_STREAMS =
-  'watch() needs TextDecoder, and a fetch whose answers have a body to read as it comes. Give one as the option "fetch", or poll instead.';
+  'watch() needs a fetch whose answers have a body to read as it comes, and TextDecoder. Give one as the option "fetch", or poll instead.';
 
 /** Back-off with jitter, in milliseconds, after so many failures in a row. @param random from 0 to 1 */
 export function backOff(failures: number, firstMs: number, random: number): number {

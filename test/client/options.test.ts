@@ -73,6 +73,6 @@ describe('the page', () => {
 
 describe('nestjs-latchkey/client', () => {
   it('exports what is documented', () => {
-    expect(Object.keys(client).sort()).toEqual(['createSessionClient', 'memoryStorage', 'webStorage']);
+    expect(Object.keys(client).sort()).toEqual(['asyncStorage', 'createSessionClient', 'memoryStorage', 'webStorage']);
   });
 });

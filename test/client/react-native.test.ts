@@ -80,7 +80,7 @@ describe('the client on React Native', () => {
     expect(() => create({ baseUrl: server.url })).toThrow(/needs a whole URL.*react-native-url-polyfill/);
     const sessions = await open();
     expect(() => sessions.watch('/live', { onEvent: () => undefined })).toThrow(
-      /TextDecoder, and a fetch whose answers/,
+      /watch\(\) needs a fetch whose answers have a body/,
     );
   });
 });
