@@ -49,7 +49,8 @@ export function watchTransactions(source: DataSource): ApplicationTransactions {
     isOpen,
     isAround: () => isOpen() && current !== null && marks.getStore() === current,
     release: () => {
-      source.subscribers.splice(source.subscribers.indexOf(subscriber), 1);
+      const index = source.subscribers.indexOf(subscriber);
+      if (index >= 0) source.subscribers.splice(index, 1);
       Reflect.deleteProperty(manager, 'transaction');
       marks.disable();
     },

@@ -47,6 +47,7 @@ export interface Database {
 
 const BOOT_LIMITS: BootLimits = { ...MIGRATION_LIMITS, connectMs: 10_000, closeMs: 2000 };
 const BUSY_BOOT_MS = 10_000;
+const MAX_EMPTY_LOG_BYTES = 4 * 2 ** 20;
 /** How much later than the caller the server gives up. */
 const GIVE_UP_MS = 1000;
 /** A change may be dated before it waits for its row, and has to be committed while the change log is still read from then on. */
@@ -200,6 +201,8 @@ function makeEngine(dataSource: DataSource, dialect: Dialect, settings: Database
   // In WAL mode this survives the end of the process at any moment, and syncs at checkpoints only: a sync for every commit
   // would hold up the event loop for as long as the disk takes.
   databaseConnection.exec('PRAGMA synchronous = NORMAL');
+  // How long the write-ahead log may stay once it was emptied, whatever it has grown to beside a reader.
+  databaseConnection.exec(`PRAGMA journal_size_limit = ${MAX_EMPTY_LOG_BYTES}`);
   const { source } = settings;
   const transactions = isDataSource(source) ? watchTransactions(source) : NO_TRANSACTIONS;
   return new SqliteEngine(databaseConnection, dialect, transactions, () => dataSource.destroy());

@@ -39,6 +39,8 @@ export interface Engine {
   write(statement: Statement, options: RunOptions): Promise<QueryResult>;
   /** A script as one transaction, READ COMMITTED or stricter, run again when it failed because of others. */
   transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T>;
+  /** What is to be done every so often, where there is something. @throws Error saying what is not in order */
+  tidy?(): Promise<void>;
   close(): Promise<void>;
 }
 

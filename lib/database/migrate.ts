@@ -2,7 +2,7 @@ import { type DataSource, MigrationExecutor, type MigrationInterface, type Query
 import { withDeadline } from '../core/deadline.js';
 import { SessionError } from '../core/session-error.js';
 import type { Dialect } from './dialect.js';
-import type { SqliteConnection } from './sqlite-engine.js';
+import { type SqliteConnection, rollBack } from './sqlite-engine.js';
 
 /** Any number will do, as long as nothing else in the database uses it for an advisory lock. */
 const LOCK_KEY = 7_305_221_901;
@@ -137,7 +137,7 @@ function runInOneGo(connection: SqliteConnection, name: string, statements: read
     }
     connection.exec('COMMIT');
   } catch (error) {
-    connection.exec('ROLLBACK');
+    rollBack(connection);
     throw error;
   }
 }

@@ -23,6 +23,10 @@ interface PreparedStatement {
 }
 
 const NO_RESULT: QueryResult = { rows: [], affected: 0 };
+/** A longer log is told of, where a reader keeps it from being emptied. */
+const MAX_LOG_MB = 64;
+const MAX_CLOSING_ATTEMPTS = 20;
+
 /** Longest time that work here goes on before the event loop gets its turn. */
 const MAX_TURN_MS = 5;
 
@@ -74,16 +78,50 @@ export class SqliteEngine implements Engine {
         this.connection.exec('COMMIT');
         return result;
       } catch (error) {
-        this.connection.exec('ROLLBACK');
+        rollBack(this.connection);
         throw error;
       }
     });
   }
 
-  close(): Promise<void> {
+  /**
+   * Moves what was committed from the write-ahead log into the file: SQLite does so at a commit now and then, but not beyond what the
+   * oldest reader sees, and leaves a log as long as it has ever been.
+   * @throws Error if the log is long, and what keeps it so
+   */
+  async tidy(): Promise<void> {
+    const [result] = this.checkpoint('PASSIVE');
+    const megabytes = (Number(result?.log ?? 0) * this.pageSize) / 2 ** 20;
+    if (Number(result?.log) > Number(result?.checkpointed) && megabytes > MAX_LOG_MB) {
+      throw new Error(
+        `the write-ahead log of the SQLite file has grown to ${Math.round(megabytes)} MiB, since a transaction that reads is open in ` +
+          'this process or in another one; the log shrinks after its end',
+      );
+    }
+  }
+
+  async close(): Promise<void> {
+    // Without it, a copy of the file alone would lack what was committed last.
+    for (let attempt = 1; attempt <= MAX_CLOSING_ATTEMPTS; attempt++) {
+      if (Number(this.checkpoint('TRUNCATE')[0]?.busy) !== 1) break;
+      await pause(attempt);
+    }
     this.prepared.clear();
     this.transactions.release();
     return this.closeConnection();
+  }
+
+  private checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): Row[] {
+    try {
+      return this.connection.prepare(`PRAGMA wal_checkpoint(${mode})`).all([]);
+    } catch (error) {
+      if (this.dialect.isTransient(error)) return [{ busy: 1 }];
+      throw error;
+    }
+  }
+
+  private get pageSize(): number {
+    return Number(this.connection.prepare('PRAGMA page_size').all([])[0]?.page_size);
   }
 
   /** @param since when the caller came */
@@ -178,6 +216,18 @@ export class SqliteEngine implements Engine {
       }
       await pause(attempts);
     }
+  }
+}
+
+/**
+ * Rolls back, unless SQLite has: after an error such as a full disk it does so by itself, and to say it once more would fail and hide
+ * why.
+ */
+export function rollBack(connection: SqliteConnection): void {
+  try {
+    connection.exec('ROLLBACK');
+  } catch {
+    // The first error is the one to report.
   }
 }
 

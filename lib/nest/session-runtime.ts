@@ -81,6 +81,7 @@ export class SessionRuntime {
       new PeriodicTask(() => activity.flushFirst(), FIRST_USE_MS, report('Writing first uses')),
       ...records.tasks(timing, report),
       new PeriodicTask(() => this.sweep(), timing.sweep, report('Ending overdue sessions')),
+      new PeriodicTask(async () => database.engine.tidy?.(), timing.sweep, report('Keeping the database tidy')),
       new PeriodicTask(() => lookup.refreshCopies(), timing.copyAge / COPY_AGE_PARTS, report('Reading copies again')),
     ];
   }

@@ -152,6 +152,20 @@ describe('held keys', () => {
     expect(held.has('a', 0)).toBe(false);
   });
 
+  it('are bounded while no poll is complete: beyond it every key is held, until one is that began later', () => {
+    for (let key = 0; key < 250_000; key++) held.holdUntilPoll(String(key));
+    expect(Object.values(held).reduce((sum, part) => sum + (part instanceof Map ? part.size : 0), 0)).toBeLessThan(
+      100_001,
+    );
+    expect([held.has('0', 0), held.has('249999', 0), held.has('never named', 0)]).toEqual([true, true, true]);
+    const poll = held.beginPoll();
+    held.holdUntilPoll('late');
+    held.endPoll(poll);
+    expect(held.has('never named', 0)).toBe(true);
+    held.endPoll(held.beginPoll());
+    expect([held.has('0', 0), held.has('late', 0), held.has('never named', 0)]).toEqual([false, false, false]);
+  });
+
   it('are held for a while after work whose outcome is not known', () => {
     held.hold('a');
     held.release('a', false, 1000);

@@ -1,0 +1,73 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import Libsql from 'libsql';
+import { copyFileSync, statSync } from 'node:fs';
+import { type Database, openDatabase } from '../../lib/database/database.js';
+import { type SqliteConnection } from '../../lib/database/sqlite-engine.js';
+import { sql } from '../../lib/database/sql.js';
+import { type TestDatabase, createSqlite } from '../support/databases.js';
+
+const OPTIONS = { lane: 'work', budgetMs: 5000 } as const;
+const MEGABYTE = 2 ** 20;
+
+describe('the file of an SQLite database', () => {
+  let test: TestDatabase;
+  let file: string;
+  let database: Database;
+  const open = async () => {
+    const lanes = { verify: 1, work: 1, control: 1, records: 1 };
+    return openDatabase({ source: test.options, runMigrations: true, lanes, budgetMs: 5000 });
+  };
+  const connect = (path = file) => new Libsql(path) as unknown as SqliteConnection & { close(): void };
+  const fill = async (megabytes: number) => {
+    for (let written = 0; written < megabytes; written++)
+      await database.engine.write(sql`INSERT INTO filler (text) VALUES (${'x'.repeat(MEGABYTE)})`, OPTIONS);
+  };
+  const sizeOfLog = () => statSync(`${file}-wal`).size / MEGABYTE;
+
+  beforeEach(async () => {
+    test = await createSqlite();
+    file = (test.options as { database: string }).database;
+    database = await open();
+    await database.engine.write(sql`CREATE TABLE filler (text TEXT)`, OPTIONS);
+  });
+  afterEach(async () => {
+    await database.engine.close();
+    await test.drop();
+  });
+
+  it('has everything in it after a clean stop, so that a copy of it alone is whole', async () => {
+    await fill(1);
+    await database.engine.close();
+    copyFileSync(file, `${file}.copy`);
+    const copy = connect(`${file}.copy`);
+    expect(copy.prepare('SELECT COUNT(*) AS count FROM filler').all([])).toMatchObject([{ count: 1 }]);
+    copy.close();
+    database = await open();
+  });
+
+  it('says that the disk is full, and works on when there is room again', async () => {
+    const { connection } = database.engine as unknown as { connection: SqliteConnection };
+    const limit = (pages: number) => connection.prepare(`PRAGMA max_page_count = ${pages}`).all([]);
+    limit(1);
+    await expect(fill(1)).rejects.toMatchObject({
+      code: 'SESSION_STORE_UNAVAILABLE',
+      cause: { code: 'SQLITE_FULL', message: expect.stringMatching(/full/) as unknown },
+    });
+    limit(1_000_000);
+    await fill(1);
+  });
+
+  it('has a log that is bounded once no reader is open any more, and is named while one is', async () => {
+    const reader = connect();
+    reader.exec('BEGIN');
+    reader.prepare('SELECT COUNT(*) AS count FROM filler').all([]);
+    await fill(70);
+    expect(sizeOfLog()).toBeGreaterThan(64);
+    await expect(database.engine.tidy!()).rejects.toThrow(/write-ahead log .* 7\d MiB/);
+    reader.exec('COMMIT');
+    reader.close();
+    await database.engine.tidy!();
+    await fill(1);
+    expect(sizeOfLog()).toBeLessThan(8);
+  });
+});
