@@ -1,5 +1,6 @@
 import type { ActivityRecorder } from './activity-recorder.js';
 import type { Clock } from './clock.js';
+import { checkPicked, decideSlot } from './checked-policy.js';
 import { withDeadline } from './deadline.js';
 import type { DevicePolicy, LiveSession } from './device-policy.js';
 import type { EndReason } from './end-reason.js';
@@ -141,6 +142,11 @@ export class LoginFlow {
     };
     const answer = await withDeadline(Promise.resolve(attempt).then(beforeLogin), loginBudgetMs, late);
     if (answer === false) throw new SessionError('FORBIDDEN');
+    // Not taken for a yes: it may have been meant as a no.
+    if (answer !== true && answer !== undefined) {
+      const message = `hooks.beforeLogin returned ${typeof answer}; it must return true, false or nothing, or throw.`;
+      throw new SessionError('CONFIGURATION_INVALID', message);
+    }
   }
 
   /** While a node may still accept the old token, the new one is given to nobody: the client logs in again. */
@@ -161,7 +167,8 @@ export class LoginFlow {
     const nonce = randomId();
     const secrets = issuer.randomSecrets();
     const decide = (live: readonly LiveSession[], now: number) =>
-      policy.decide(
+      decideSlot(
+        policy,
         { sessionId: id, deviceType: input.deviceType, deviceId: input.deviceId, presentedSessionId, now },
         live.map((one) => this.withPendingUse(one)),
       );
@@ -185,7 +192,7 @@ export class LoginFlow {
   private pickPolicy({ account, input }: PendingLogin): DevicePolicy {
     const { policy } = this.parts;
     if (typeof policy !== 'function') return policy;
-    return policy({ userId: account.userId, deviceType: input.deviceType, claims: input.claims });
+    return checkPicked(policy({ userId: account.userId, deviceType: input.deviceType, claims: input.claims }));
   }
 
   private open(
