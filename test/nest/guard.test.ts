@@ -438,6 +438,7 @@ describe('AuthGuard in other contexts', () => {
     await expect(guard.canActivate(contextOf(type, payload, payload))).rejects.toThrow(
       /cannot guard a context of type/,
     );
+    expect(guard.getResponse(contextOf(type, payload, payload))).toBeNull();
     expect(verify).not.toHaveBeenCalled();
     expect(payload).not.toHaveProperty('user');
   });

@@ -34,8 +34,9 @@ class HookedGuard extends AuthGuard {
 @Injectable()
 class CookieGuard extends AuthGuard {
   override getRequest(context: ExecutionContext) {
-    const { headers } = super.getRequest(context);
-    return { headers: { authorization: headers!.cookie } };
+    const request = super.getRequest(context);
+    // With all that a guard before has noted there.
+    return { ...request, headers: { authorization: request.headers!.cookie } };
   }
 
   override getAuthenticateOptions() {
