@@ -23,7 +23,7 @@ export function needsUpkeep(
   now: number,
   mode: TokenMode,
 ): boolean {
-  if (pair !== record.current) return mode.renewWithinMs !== null;
+  if (pair !== record.current) return renewWithinMs(pair, mode) !== null;
   return hasUnsettledParent(record) || isRenewalDue(record, now, mode);
 }
 
@@ -40,7 +40,7 @@ export function goodUntil(
   const { graceUntil = null } = pair as Partial<SupersededPair>;
   return Math.min(
     record.expiresAt,
-    pair.accessExpiresAt - (mode.renewWithinMs ?? 0),
+    pair.accessExpiresAt - (renewWithinMs(pair, mode) ?? 0),
     graceUntil ?? Infinity,
     idleMs === null ? Infinity : lastUse + idleMs,
   );
@@ -51,10 +51,19 @@ function hasUnsettledParent(record: SessionRecord): boolean {
   return record.superseded.some((pair) => pair.graceUntil === null);
 }
 
+/**
+ * Before its end by how much a use of the access token renews it; null for never. A pair from before a change of the mode may have
+ * a refresh token, and is renewed with that alone: two ways to go on would make the later one look like theft.
+ */
+function renewWithinMs(pair: TokenPair, mode: TokenMode): number | null {
+  return pair.refreshHash === null ? mode.renewWithinMs : null;
+}
+
 function isRenewalDue({ current, expiresAt }: SessionRecord, now: number, mode: TokenMode): boolean {
+  const withinMs = renewWithinMs(current, mode);
   return (
-    mode.renewWithinMs !== null &&
-    current.accessExpiresAt - now < mode.renewWithinMs &&
+    withinMs !== null &&
+    current.accessExpiresAt - now < withinMs &&
     Math.min(now + mode.accessMs, expiresAt) > current.accessExpiresAt
   );
 }
@@ -81,7 +90,8 @@ export function decideUse(
       events: [{ type: 'TOKEN_RENEWED', ip: null, detail: { generation: record.current.generation + 1 } }],
     };
   }
-  return { result: false, ...(hasUnsettledParent(record) && { patch: { superseded } }) };
+  const usableUntil = lastUseOf(record.current, superseded);
+  return { result: false, ...(hasUnsettledParent(record) && { patch: { superseded, usableUntil } }) };
 }
 
 /** What presenting a refresh token comes to. */
@@ -141,6 +151,8 @@ export function decideRefresh(
   if (accountBan(account.bans, now)) return { result: refused({ status: 'INVALID', reason: 'ACCOUNT_DISABLED' }) };
   if (record.authenticatedAt < account.notBefore) return ending('SESSION_REVOKED', now);
   if (!pair || !isInGrace(pair, now)) {
+    // Its successor has no refresh token, after a change of the mode: a client that keeps the old one is no thief.
+    if (record.current.refreshHash === null) return { result: refused({ status: 'INVALID', reason: 'TOKEN_EXPIRED' }) };
     const { renewedFrom } = record;
     const events = [{ type: 'REFRESH_REUSED' as const, ip, detail: { renewedFrom, generation: token.generation } }];
     return { ...ending('REFRESH_REUSED', now), events };
@@ -188,10 +200,12 @@ function rotate(
   mode: TokenMode,
 ): SessionPatch {
   const graceUntil = mode.graceFrom === 'issue' ? now + mode.graceMs : null;
-  return {
-    current: successor,
-    superseded: [...superseded, { ...record.current, graceUntil }],
-    renewedFrom: ip,
-    usableUntil: Math.max(lastUse(successor), lastUse(record.current)),
-  };
+  const older = [...superseded, { ...record.current, graceUntil }];
+  return { current: successor, superseded: older, renewedFrom: ip, usableUntil: lastUseOf(successor, older) };
+}
+
+/** From when on no token of the session can be accepted. A refresh token may outlive those of a mode that has none. */
+function lastUseOf(current: TokenPair, superseded: readonly SupersededPair[]): number {
+  const ends = superseded.map((pair) => Math.min(lastUse(pair), pair.graceUntil ?? Infinity));
+  return Math.max(lastUse(current), ...ends);
 }

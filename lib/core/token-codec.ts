@@ -80,6 +80,11 @@ export class TokenCodec {
     return this.keys.verify('token-mac', signed, body.subarray(body.length - MAC_BYTES));
   }
 
+  /** Whether tokens that were made with this key are authentic here. */
+  hasKey(keyId: string): boolean {
+    return this.keys.has(keyId);
+  }
+
   private head(kind: TokenKind): string {
     return `${this.prefix}_${kind}_`;
   }

@@ -3,7 +3,7 @@ import type { AccessTokenFormat } from './access-token-format.js';
 import type { Clock } from './clock.js';
 import type { SecretKeys } from './secret-keys.js';
 import type { SessionRecord } from './session.js';
-import { SECRET_BYTES, type TokenCodec, type TokenSource, hashToken } from './token-codec.js';
+import { SECRET_BYTES, type TokenCodec, type TokenSource, equalHashes, hashToken } from './token-codec.js';
 import type { TokenMode } from './token-mode.js';
 import type { TokenPair } from './token-pair.js';
 
@@ -61,9 +61,19 @@ export class TokenIssuer {
     return { access: derive('at'), refresh: derive('rt') };
   }
 
-  /** Whether the keys of a recorded generation are still here, so that its tokens can be made again. */
-  canMake(pair: TokenPair): boolean {
-    return this.keys.has(pair.keyId) && this.format.canSign(pair.signingKeyId);
+  /**
+   * Whether `writeSuccessor` gives the tokens that are recorded as `pair`. A deploy with other keys, another mode or another
+   * prefix makes other ones, and so does a parent of the other kind; nothing would accept them.
+   */
+  canMakeSuccessor(subject: TokenSubject, pair: TokenPair, parent: string): boolean {
+    const { generation, keyId } = pair;
+    if (!this.keys.has(keyId) || !this.format.canSign(pair.signingKeyId)) return false;
+    const { access, refresh } = this.successorSecrets(subject, generation, keyId, parent);
+    const source = (secret: Buffer): TokenSource => ({ sessionId: subject.id, generation, keyId, secret });
+    return (
+      equalHashes(this.format.hashOf(source(access)), pair.accessHash) &&
+      (pair.refreshHash === null || equalHashes(this.refreshHashOf(source(refresh)), pair.refreshHash))
+    );
   }
 
   /** Lives and hashes of a generation that begins now, as they are to be stored. */
@@ -79,7 +89,7 @@ export class TokenIssuer {
       issuedAt: now,
       accessHash: this.format.hashOf(source(secrets.access)),
       accessExpiresAt: Math.min(now + life, subject.expiresAt),
-      refreshHash: refreshMs === null ? null : hashToken(this.codec.write('rt', source(secrets.refresh))),
+      refreshHash: refreshMs === null ? null : this.refreshHashOf(source(secrets.refresh)),
       refreshExpiresAt: refreshMs === null ? null : Math.min(now + refreshMs, subject.expiresAt),
     };
   }
@@ -110,9 +120,13 @@ export class TokenIssuer {
     };
   }
 
-  /** The successor of `parent` that is recorded as `pair`. */
+  /** The successor of `parent` that is recorded as `pair`; see canMakeSuccessor. */
   writeSuccessor(subject: TokenSubject, pair: TokenPair, parent: string): Promise<IssuedTokens> {
     return this.write(subject, pair, this.successorSecrets(subject, pair.generation, pair.keyId, parent));
+  }
+
+  private refreshHashOf(source: TokenSource): string {
+    return hashToken(this.codec.write('rt', source));
   }
 }
 

@@ -27,6 +27,8 @@ export interface TokenMode {
  */
 export type GraceFrom = 'first-use' | 'issue';
 
+const DEFAULT_GRACE: Duration = '30s';
+
 /**
  * One access token for each session, with a fixed life and no renewal.
  * @param options.ttl life of the token, default `2h`
@@ -41,8 +43,9 @@ export function fixed(options: { ttl?: Duration; maxAge?: Duration } = {}): Toke
     accessMs,
     refreshMs: null,
     renewWithinMs: null,
-    graceMs: 0,
-    graceFrom: 'issue',
+    // Of tokens from before a change of the mode.
+    graceMs: Math.min(parseDuration(DEFAULT_GRACE, 'tokens.grace'), accessMs),
+    graceFrom: 'first-use',
     maxAgeMs: parseDuration(options.maxAge ?? '90d', 'tokens.maxAge'),
   };
 }
@@ -66,7 +69,7 @@ export function sliding(
     accessMs,
     refreshMs: null,
     renewWithinMs,
-    graceMs: checkGrace(parseDuration(options.grace ?? '30s', 'tokens.grace'), accessMs, 'tokens.ttl'),
+    graceMs: checkGrace(parseDuration(options.grace ?? DEFAULT_GRACE, 'tokens.grace'), accessMs, 'tokens.ttl'),
     graceFrom: checkGraceFrom(options.graceFrom),
     maxAgeMs: parseDuration(options.maxAge ?? '90d', 'tokens.maxAge'),
   };
@@ -104,7 +107,7 @@ export function accessAndRefresh(options: RefreshOptions = {}): TokenMode {
   const accessMs = parseDuration(options.access ?? '30m', 'tokens.access');
   const refreshMs = parseDuration(options.refresh ?? '30d', 'tokens.refresh');
   if (refreshMs < accessMs) throw invalidOption('tokens.refresh', 'must not be shorter than tokens.access');
-  const grace = options.grace ?? '30s';
+  const grace = options.grace ?? DEFAULT_GRACE;
   const graceMs = isZero(grace) ? 0 : parseDuration(grace, 'tokens.grace');
   return {
     name: 'refresh',

@@ -43,6 +43,11 @@ export class TokenReader {
     return typeof answer === 'boolean' ? note(answer) : answer.then(note);
   }
 
+  /** Whether tokens that were made with this key are taken for made here. */
+  hasKey(keyId: string): boolean {
+    return this.codec.hasKey(keyId);
+  }
+
   /** A token of either kind that was made here; null for anything else. */
   async readAny(text: unknown): Promise<{ readonly kind: 'access' | 'refresh'; readonly token: ParsedToken } | null> {
     const { codec, format } = this;

@@ -73,7 +73,7 @@ export class TokenRefresh {
     const { pair, rotated } = await this.granted(step, token, ip);
     const record = step.record!;
     if (rotated) await this.publish(record);
-    if (!issuer.canMake(pair)) throw new TokenRefusedError({ reason: 'TOKEN_INVALID' });
+    else if (!issuer.canMakeSuccessor(record, pair, text)) throw new TokenRefusedError({ reason: 'TOKEN_INVALID' });
     const tokens = await issuer.writeSuccessor(record, pair, text);
     activity.record(record.id, clock.now(), ip);
     return { ...tokens, session: toSession(record) };

@@ -43,7 +43,7 @@ export class TokenRenewal {
     const latest = pairOf(token, record) === record.current ? await this.attempt(token, text) : record;
     if (!latest || rules.mode.renewWithinMs === null) return null;
     const successor = [...latest.superseded, latest.current].find((pair) => pair.generation === token.generation + 1);
-    if (!successor || !issuer.canMake(successor)) return null;
+    if (!successor || !issuer.canMakeSuccessor(latest, successor, text)) return null;
     try {
       const { accessToken, accessExpiresAt, expiresIn } = await issuer.writeSuccessor(latest, successor, text);
       return { accessToken, accessExpiresAt, expiresIn };

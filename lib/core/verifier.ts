@@ -111,8 +111,9 @@ export class Verifier {
     if (typeof token === 'string') return stats.count('none', { status: 'INVALID', reason: token });
     let source: VerificationSource = 'none';
     try {
-      // Where the hash covers the text, what is known by it need not be found authentic first.
+      // Where the hash covers the text, what is known by it need not be found authentic first, unless its key was taken away.
       let known = strict || !reader.hashCoversText ? null : this.fromCache(token);
+      if (known?.status === 'VALID' && !reader.hasKey(known.pair.keyId)) known = null;
       if (!known) {
         const isAuthentic = reader.isAuthentic(text as string, token);
         if (!(typeof isAuthentic === 'boolean' ? isAuthentic : await isAuthentic))

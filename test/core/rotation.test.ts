@@ -24,6 +24,8 @@ describe('the configuration of tokens', () => {
       graceFrom: 'first-use',
       maxAgeMs: 90 * DAY,
     });
+    expect(fixed()).toMatchObject({ accessMs: 2 * HOUR, graceMs: 30 * SECOND, graceFrom: 'first-use' });
+    expect(fixed({ ttl: '10s' }).graceMs).toBe(10 * SECOND);
     expect(accessAndRefresh()).toEqual({
       name: 'refresh',
       accessMs: 30 * MINUTE,
