@@ -7,6 +7,7 @@ import { AgingCopies } from './aging-copies.js';
 import { ChangeBus } from './change-bus.js';
 import { ChangeConfirmation } from './change-confirmation.js';
 import { HeldKeys } from './held-keys.js';
+import { MemberWatch } from './member-watch.js';
 import type { Copy, KeptCopy, NearCache } from './near-cache.js';
 import { NodePresence } from './node-presence.js';
 import { RecentChanges } from './recent-changes.js';
@@ -47,8 +48,6 @@ export function changeWindow(copyAgeMs: number): number {
  */
 export class CacheCoherence implements VerificationCache, EndConfirmation {
   readonly presence: NodePresence;
-  readonly silenceMs: number;
-  readonly settleMs: number;
   /** Null as long as nobody wants to know. */
   observer: ConfirmationObserver | null = null;
   private readonly recent: RecentChanges;
@@ -56,6 +55,7 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
   private readonly aging: AgingCopies;
   private readonly bus: ChangeBus | null;
   private readonly confirmation: ChangeConfirmation;
+  private readonly watch: MemberWatch;
 
   constructor(
     membership: Membership,
@@ -63,17 +63,17 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
     private readonly settings: CoherenceSettings,
   ) {
     const { nodeId, nearCache, shared, copyAgeMs, silenceMs } = settings;
-    this.silenceMs = silenceMs;
-    this.settleMs = silenceMs + LATE_COMMIT_MS;
     const windowMs = changeWindow(copyAgeMs);
     this.recent = new RecentChanges(windowMs, clock.monotonic());
     this.aging = new AgingCopies(copyAgeMs, clock);
     this.bus = shared && new ChangeBus(nodeId, shared.messenger, (changes, keys) => this.hear({ changes, keys }));
-    this.confirmation = new ChangeConfirmation(membership, clock, this.bus, settings);
+    this.watch = new MemberWatch(clock, silenceMs);
+    this.confirmation = new ChangeConfirmation(membership, clock, this.bus, this.watch, settings);
     const canCache = nearCache !== null || shared !== null;
     this.presence = new NodePresence(
       membership,
       clock,
+      this.watch,
       { ...settings, canCache, messaging: shared !== null, windowMs },
       {
         isConnected: () => shared?.messenger.isConnected ?? false,
@@ -89,6 +89,16 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
 
   get caching(): boolean {
     return this.presence.mayCache;
+  }
+
+  get silenceMs(): number {
+    return this.watch.longestSilenceMs;
+  }
+
+  get settleMs(): number {
+    const settleMs = this.silenceMs + LATE_COMMIT_MS;
+    // Where the clock was set a moment ago, what bears an old time may be new: all changes count as recent.
+    return this.presence.sinceStepMs < settleMs ? this.clock.now() : settleMs;
   }
 
   start(): void {

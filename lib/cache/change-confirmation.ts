@@ -3,11 +3,10 @@ import type { MemberList, MemberRow, Membership } from '../core/membership.js';
 import { EndPendingError, SessionError } from '../core/session-error.js';
 import type { ChangeNotice } from '../core/verification-cache.js';
 import type { ChangeBus, Receipt } from './change-bus.js';
+import type { MemberWatch } from './member-watch.js';
 
 export interface ConfirmationSettings {
   readonly nodeId: string;
-  /** A node whose row is older than this uses no copy. Milliseconds. */
-  readonly silenceMs: number;
   /** How long a change waits for other nodes before it is reported as pending. Milliseconds. */
   readonly confirmMs: number;
 }
@@ -28,6 +27,7 @@ export class ChangeConfirmation {
     private readonly membership: Membership,
     private readonly clock: Clock,
     private readonly bus: ChangeBus | null,
+    private readonly watch: MemberWatch,
     private readonly settings: ConfirmationSettings,
   ) {}
 
@@ -47,7 +47,7 @@ export class ChangeConfirmation {
     // It was read after the change. Who is not in it has joined later, and has read of the change before it used a copy.
     const first = new Map(list.others.map((one) => [one.id, one.poll]));
     for (;;) {
-      const missing = () => list.others.filter((one) => !this.isDone(one, list.databaseTime, first, receipt));
+      const missing = () => list.others.filter((one) => !this.isDone(one, first, receipt));
       if (missing().length > 0) await this.answersFor(() => missing().length === 0);
       const waitedFor = missing();
       if (waitedFor.length === 0) return;
@@ -57,14 +57,9 @@ export class ChangeConfirmation {
   }
 
   /** @param first the number of the poll that each node had begun when it was listed first */
-  private isDone(
-    one: MemberRow,
-    databaseTime: number,
-    first: ReadonlyMap<string, number>,
-    receipt: Receipt | undefined,
-  ): boolean {
+  private isDone(one: MemberRow, first: ReadonlyMap<string, number>, receipt: Receipt | undefined): boolean {
     if (!one.caching || receipt?.confirmedBy.has(one.id)) return true;
-    return one.polled > (first.get(one.id) ?? -1) || one.renewedAt + this.settings.silenceMs < databaseTime;
+    return one.polled > (first.get(one.id) ?? -1) || this.watch.isSilent(one);
   }
 
   /** Waits for answers until there are enough of them, or it is time to look at the rows again. */
@@ -85,7 +80,9 @@ export class ChangeConfirmation {
   private async listInTime(deadline: number): Promise<MemberList> {
     for (;;) {
       try {
-        return await this.list();
+        const list = await this.list();
+        this.watch.note(list.others);
+        return list;
       } catch (cause) {
         if (this.clock.monotonic() >= deadline) throw this.unknown(cause);
         await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
@@ -95,7 +92,7 @@ export class ChangeConfirmation {
 
   /** Nobody knows who is there, so each may be one that has just written its row. */
   private unknown(cause: unknown): SessionError {
-    const pending = new EndPendingError(this.clock.now() + this.settings.silenceMs);
+    const pending = new EndPendingError(this.clock.now() + this.watch.longestSilenceMs);
     pending.cause = cause;
     return pending;
   }
@@ -118,6 +115,6 @@ export class ChangeConfirmation {
   }
 
   private effectiveBy(members: readonly MemberRow[]): number {
-    return Math.max(...members.map(({ renewedAt }) => renewedAt)) + this.settings.silenceMs;
+    return this.clock.now() + Math.ceil(Math.max(...members.map((one) => this.watch.untilSilent(one))));
   }
 }

@@ -6,6 +6,7 @@ import {
   type PollResult,
   type SessionChange,
 } from '../core/membership.js';
+import type { MemberWatch } from './member-watch.js';
 
 export interface PresenceSettings {
   /** 32 hex digits, new for every start. */
@@ -60,8 +61,9 @@ export class NodePresence {
   private begunPolls = 0;
   /** Number of the last poll that is complete. */
   private polled = 0;
-  /** What the clock of the database showed at that poll. */
-  private databaseTime = 0;
+  private readonly startedAt: number;
+  /** Monotonic time at which this node saw last that the clock of the database was set. */
+  private steppedAt = -Infinity;
   private failing = false;
   private polling: Promise<void> | null = null;
   private stopped = false;
@@ -69,10 +71,12 @@ export class NodePresence {
   constructor(
     private readonly membership: Membership,
     private readonly clock: Clock,
+    private readonly watch: MemberWatch,
     private readonly settings: PresenceSettings,
     private readonly handlers: PresenceHandlers,
   ) {
     this.wantsToCache = settings.canCache && settings.messaging;
+    this.startedAt = clock.monotonic();
   }
 
   /** Whether copies may be used now. */
@@ -82,7 +86,8 @@ export class NodePresence {
 
   /** The same where the time is known. @param now monotonic milliseconds */
   mayCacheAt(now: number): boolean {
-    return this.active && this.isFresh(now - this.pollStartedAt);
+    const { pollFreshnessMs, silenceMs } = this.settings;
+    return this.active && this.isFresh(now - this.pollStartedAt, this.failing ? silenceMs : pollFreshnessMs);
   }
 
   /** Milliseconds since the last complete poll began. */
@@ -90,15 +95,29 @@ export class NodePresence {
     return this.clock.monotonic() - this.pollStartedAt;
   }
 
+  /** Milliseconds since this node saw that the clock of the database was set; Infinity if it never did. */
+  get sinceStepMs(): number {
+    return this.clock.monotonic() - this.steppedAt;
+  }
+
+  /** Milliseconds for which this node has watched that clock, and it was not set. */
+  get steadyMs(): number {
+    return Math.min(this.sinceStepMs, this.clock.monotonic() - this.startedAt);
+  }
+
   /** Nodes whose rows have not been renewed for longer than D, though they may still be there. */
   get silentMembers(): number {
-    const { pollFreshnessMs } = this.settings;
-    return this.others.filter(({ renewedAt }) => renewedAt + pollFreshnessMs < this.databaseTime).length;
+    return this.others.filter((one) => this.watch.stillFor(one) > this.settings.pollFreshnessMs).length;
+  }
+
+  /** Nodes that may go by what they remember, and have not polled since this one saw them first. */
+  get unheardMembers(): readonly MemberRow[] {
+    return this.others.filter((one) => one.caching && !this.watch.hasMoved(one));
   }
 
   /** Whether no other node can be going by what it remembers, so that nobody need be asked. Never with messages. */
   get isAlone(): boolean {
-    return !this.settings.messaging && this.established && this.pollAge < this.settings.silenceMs;
+    return !this.settings.messaging && this.established && this.isFresh(this.pollAge, this.settings.silenceMs);
   }
 
   /** One look at the shared state; concurrent calls share it. Rejects if the database cannot be read. */
@@ -146,11 +165,10 @@ export class NodePresence {
     this.failing = false;
     this.pollStartedAt = startedAt;
     this.wallAtPoll = wall;
-    this.others = result.others.filter((one) => one.renewedAt + settings.silenceMs > result.databaseTime);
+    this.lookAtOthers(result.others);
     this.established = !this.others.some(({ caching }) => caching);
     this.handlers.onPolled(poll, result.changes);
     this.polled = number;
-    this.databaseTime = result.databaseTime;
     const isContinuous = !stepped && (isWhole || (result.wasRegistered && gap < LATE_COMMIT_MS));
     if (!isContinuous || !this.isAllowed()) this.retreat();
     else if (announces && (isWhole || this.active)) this.active = true;
@@ -159,12 +177,22 @@ export class NodePresence {
     if (this.wantsToCache !== announces) void this.pollAgain();
   }
 
+  /** Nobody waits for nodes that are silent: their rows are removed for all. */
+  private lookAtOthers(rows: readonly MemberRow[]): void {
+    this.watch.note(rows);
+    this.watch.keep(rows);
+    this.others = rows.filter((row) => !this.watch.isSilent(row));
+    const silent = rows.filter((row) => this.watch.isSilent(row));
+    // If that fails, the next poll finds them again.
+    if (silent.length > 0) this.membership.remove(silent).catch(() => undefined);
+  }
+
   private async ask(poll: number, caching: boolean, reachMs: number): Promise<PollResult> {
     const { clock, membership, polled, settings } = this;
-    const { nodeId: id, messaging } = settings;
+    const { nodeId: id, messaging, silenceMs } = settings;
     const since = Math.floor(clock.now() - reachMs);
     try {
-      return await membership.poll({ id, messaging, caching, poll, polled }, caching ? since : null);
+      return await membership.poll({ id, messaging, silenceMs, caching, poll, polled }, caching ? since : null);
     } catch (error) {
       this.failing = true;
       throw error;
@@ -177,7 +205,9 @@ export class NodePresence {
     if (!(clock instanceof SynchronizedClock)) return false;
     const expected = clock.now() - (clock.monotonic() - measuredAt);
     clock.synchronize(databaseTime, measuredAt);
-    return Math.abs(databaseTime - expected) > CLOCK_STEP_MS;
+    const isSet = Math.abs(databaseTime - expected) > CLOCK_STEP_MS;
+    if (isSet) this.steppedAt = clock.monotonic();
+    return isSet;
   }
 
   /** Whether every other node can be told of what changes here, and this one of what changes there. */
@@ -195,8 +225,7 @@ export class NodePresence {
   }
 
   /** Polls are recent enough, and no clock has jumped as it does when a machine was suspended. */
-  private isFresh(age: number): boolean {
-    const limit = this.failing ? this.settings.silenceMs : this.settings.pollFreshnessMs;
+  private isFresh(age: number, limit: number): boolean {
     const margin = Math.min(MARGIN_MS, limit / MARGIN_SHARE);
     return age < limit - margin && Math.abs(Date.now() - this.wallAtPoll - age) < margin;
   }

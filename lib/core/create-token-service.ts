@@ -132,7 +132,6 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
       beforeLogin: settings.beforeLogin,
       loginBudgetMs: timing.loginBudget,
       keepReplacedData: settings.keepReplacedData,
-      settleMs: coherence.settleMs,
     }),
     failedLogins: new FailedLogins(realm, settings.eventBatch, events, clock),
     tokenRefresh: new TokenRefresh({ ...shared, codec, issuer, lookup }),

@@ -10,7 +10,7 @@ import { type CheckedLogin, type LoginOptions, checkLogin, checkTime } from './l
 import { readTicket } from './login-ticket.js';
 import type { SecretKeys } from './secret-keys.js';
 import type { SessionEnding } from './session-ending.js';
-import { SessionError } from './session-error.js';
+import { SessionError, UnconfirmedError } from './session-error.js';
 import type { LoginOutcome, SessionRepository } from './session-repository.js';
 import { type EndedSession, type NewSession, type Session, toSession } from './session.js';
 import { randomId } from './token-codec.js';
@@ -18,6 +18,7 @@ import type { IssuedTokens, PairSecrets, TokenIssuer } from './token-issuer.js';
 import type { TokenMode } from './token-mode.js';
 import { lastUse } from './token-pair.js';
 import type { AccountRef } from './user-key.js';
+import type { EndConfirmation } from './verification-cache.js';
 import type { Verifier } from './verifier.js';
 
 /** What a login gives. */
@@ -59,8 +60,7 @@ export interface LoginFlowParts {
   readonly loginBudgetMs: number;
   /** Whether the data of replaced sessions stays readable. */
   readonly keepReplacedData: boolean;
-  /** Time after which every node has heard of an end. Milliseconds. */
-  readonly settleMs: number;
+  readonly confirmation: Pick<EndConfirmation, 'settleMs'>;
 }
 
 /** A login that has been checked and is to be recorded. */
@@ -154,14 +154,14 @@ export class LoginFlow {
     try {
       await this.parts.ending.settle(ended, keys);
     } catch (cause) {
-      throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
+      throw new UnconfirmedError(cause, this.parts.clock.now());
     }
   }
 
   /** @returns what was recorded, and the tokens of the session if there is one now */
   private async record(login: PendingLogin): Promise<{ tokens: IssuedTokens | null; outcome: LoginOutcome }> {
     const policy = this.pickPolicy(login);
-    const { issuer, keepReplacedData, loginBudgetMs, repository, settleMs } = this.parts;
+    const { confirmation, issuer, keepReplacedData, loginBudgetMs, repository } = this.parts;
     const { account, input, authenticatedAt = null, impersonation, presentedSessionId, ticketEpoch } = login;
     const id = randomId();
     const nonce = randomId();
@@ -174,7 +174,7 @@ export class LoginFlow {
       );
     const open = (now: number) => this.open(login, { id, nonce, secrets }, now);
     const impersonationReason = impersonation?.reason ?? null;
-    const settings = { keepReplacedData, settleMs };
+    const settings = { keepReplacedData, settleMs: confirmation.settleMs };
     const request = { account, open, ticketEpoch, authenticatedAt, impersonationReason, decide, ...settings };
     const outcome = await withDeadline(repository.login(request), loginBudgetMs);
     if (outcome.kind !== 'granted') return { tokens: null, outcome };

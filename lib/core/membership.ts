@@ -5,7 +5,9 @@ export interface MemberRow {
   readonly caching: boolean;
   /** Whether messages of other nodes can reach it at all. */
   readonly messaging: boolean;
-  /** When it last wrote its row. */
+  /** Time for which it may go by copies after the last poll that it completed. Milliseconds; null: not known. */
+  readonly silenceMs: number | null;
+  /** When it last wrote its row. For people: clocks can be set, so no rule compares it with another time. */
   readonly renewedAt: number;
   /** Number of the poll that wrote the row, one more each time. */
   readonly poll: number;
@@ -18,13 +20,13 @@ export type MemberState = Omit<MemberRow, 'renewedAt'>;
 
 /** The other nodes of the realm that are not known to be gone. */
 export interface MemberList {
-  /** What the clock of the database showed when the list was read. */
-  readonly databaseTime: number;
   readonly others: readonly MemberRow[];
 }
 
 /** What one poll of the shared state found. */
 export interface PollResult extends MemberList {
+  /** What the clock of the database showed when the list was read. */
+  readonly databaseTime: number;
   /** Monotonic time of this node at which the database's clock was read, give or take half of a round trip. */
   readonly measuredAt: number;
   /** False if the row of this node was missing and has been put back, as after a long pause. */
@@ -58,6 +60,9 @@ export interface Membership {
   /** Removes the row of a node that uses its cache no more. */
   leave(nodeId: string): Promise<void>;
 
-  /** Forgets changes from before a time, and nodes that have not renewed their row since. */
-  purge(before: number): Promise<void>;
+  /** Removes the rows of silent nodes. A row that has been written since it was read stays: its node is there. */
+  remove(silent: readonly Pick<MemberRow, 'id' | 'poll'>[]): Promise<void>;
+
+  /** Forgets changes that bear a time before `before`, or after `after` unless that is null. */
+  purge(before: number, after: number | null): Promise<void>;
 }

@@ -28,6 +28,18 @@ export class EndPendingError extends SessionError {
   }
 }
 
+/** The call gives nothing as long as another node may go by what was before: it is to be repeated. */
+export class UnconfirmedError extends SessionError {
+  /** Milliseconds after which the call can succeed; null where nobody knows. */
+  readonly retryAfterMs: number | null;
+
+  /** @param now what the clock of the database shows */
+  constructor(cause: unknown, now: number) {
+    super('SESSION_STORE_UNAVAILABLE', undefined, { cause });
+    this.retryAfterMs = cause instanceof EndPendingError ? Math.max(0, cause.effectiveBy - now) : null;
+  }
+}
+
 /** A refresh token is refused; see Refusal for why. */
 export class TokenRefusedError extends SessionError {
   constructor(readonly refusal: Refusal) {

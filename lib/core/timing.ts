@@ -10,8 +10,12 @@ export class TimingOptions {
   pollFreshness?: Duration = '2s';
   /** Age from which a copy of a record is not used any more. */
   copyAge?: Duration = '5m';
-  /** How long caches may answer while the database cannot. On an embedded database pollFreshness takes its place. */
-  outageGrace?: Duration = '15s';
+  /**
+   * How long caches may answer while the database cannot. Ends and boots have to wait as long for a server that was killed, so
+   * the default is `'15s'` with `redis`, and without it the same as pollFreshness. On an embedded database pollFreshness takes
+   * its place.
+   */
+  outageGrace?: Duration = undefined;
   /** Time in which a verification is answered, UNKNOWN if need be. */
   verifyBudget?: Duration = '1s';
   /** Time in which a login is answered. */
@@ -31,10 +35,16 @@ export class TimingOptions {
 /** The same in milliseconds. */
 export type Timing = Readonly<Record<keyof TimingOptions, number>>;
 
-/** @throws SessionError CONFIGURATION_INVALID for unknown names, bad durations, and times that contradict each other */
-export function resolveTiming(options: TimingOptions = {}): Timing {
+const OUTAGE_GRACE_WITH_REDIS = '15s';
+
+/**
+ * @param hasRedis whether the nodes remember sessions in common, and tell each other of changes
+ * @throws SessionError CONFIGURATION_INVALID for unknown names, bad durations, and times that contradict each other
+ */
+export function resolveTiming(options: TimingOptions = {}, hasRedis = false): Timing {
   const defaults = new TimingOptions();
   checkOptions(options, 'timing.', defaults);
+  defaults.outageGrace = hasRedis ? OUTAGE_GRACE_WITH_REDIS : (options.pollFreshness ?? defaults.pollFreshness!);
   const timing = Object.fromEntries(
     Object.entries(defaults).map(([name, value]) => [
       name,

@@ -2,7 +2,7 @@ import type { ActivityRecorder } from './activity-recorder.js';
 import type { Clock } from './clock.js';
 import type { LifecycleEvents } from './lifecycle-event.js';
 import { type RefreshVerdict, type RotationRules, decideRefresh, refusalOf } from './rotation.js';
-import { EndPendingError, SessionError, TokenRefusedError } from './session-error.js';
+import { EndPendingError, SessionError, TokenRefusedError, UnconfirmedError } from './session-error.js';
 import type { SessionLookup } from './session-lookup.js';
 import type { ChangedSession, SessionRepository } from './session-repository.js';
 import { type Session, type SessionRecord, toSession } from './session.js';
@@ -121,7 +121,7 @@ export class TokenRefresh {
     try {
       await confirmation.confirm(notice);
     } catch (cause) {
-      throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
+      throw new UnconfirmedError(cause, this.parts.clock.now());
     }
   }
 

@@ -3,7 +3,7 @@ import { SessionError } from '../core/session-error.js';
 import { ChangeLogReader } from './change-log-reader.js';
 import type { Engine, RunOptions } from './engine.js';
 import { isGone, processIdentity } from './process-identity.js';
-import { type Row, list, sql } from './sql.js';
+import { type Row, type Statement, list, sql } from './sql.js';
 import type { Tables } from './tables.js';
 
 /** Members and change log in the tables of a realm. */
@@ -35,8 +35,8 @@ export class TypeOrmMembership implements Membership {
     );
     if (renewed.affected === 0) {
       await engine.write(
-        sql`INSERT INTO ${tables.member} (id, realm, process, caching, messaging, poll, polled, renewed_at)
-          VALUES (${id}, ${realm}, ${this.process}, ${caching}, ${messaging}, ${poll}, ${polled}, ${now})`,
+        sql`INSERT INTO ${tables.member} (id, realm, process, silence_ms, caching, messaging, poll, polled, renewed_at)
+          VALUES (${id}, ${realm}, ${this.process}, ${state.silenceMs}, ${caching}, ${messaging}, ${poll}, ${polled}, ${now})`,
         this.options,
       );
     }
@@ -48,12 +48,13 @@ export class TypeOrmMembership implements Membership {
     if (!own) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The row of this node is gone.');
     // Nobody need wait for the row of a process that is known to be gone.
     const gone = members.filter((row) => row !== own && isGone(row.process as string | null));
-    if (gone.length > 0) await this.remove(gone.map((row) => String(row.id)));
+    if (gone.length > 0) await this.delete(sql`id IN (${list(gone.map((row) => String(row.id)))})`);
     return {
       ...listOf(
         members.filter((row) => !gone.includes(row)),
         id,
       ),
+      databaseTime: Number(own.now_ms),
       measuredAt,
       wasRegistered: renewed.affected > 0,
       changes: changesSince === null ? [] : await this.changeLog.changesSince(changesSince),
@@ -65,37 +66,38 @@ export class TypeOrmMembership implements Membership {
   }
 
   async leave(nodeId: string): Promise<void> {
-    await this.remove([nodeId]);
+    await this.delete(sql`id = ${nodeId}`);
   }
 
-  async purge(before: number): Promise<void> {
+  async remove(silent: readonly Pick<MemberRow, 'id' | 'poll'>[]): Promise<void> {
+    for (const { id, poll } of silent) await this.delete(sql`id = ${id} AND COALESCE(poll, 0) = ${poll}`);
+  }
+
+  async purge(before: number, after: number | null): Promise<void> {
     const { engine, tables, realm } = this;
-    await engine.write(sql`DELETE FROM ${tables.change} WHERE realm = ${realm} AND at < ${before}`, this.options);
-    await engine.write(
-      sql`DELETE FROM ${tables.member} WHERE realm = ${realm} AND renewed_at < ${before}`,
-      this.options,
-    );
+    const times = [sql`at < ${before}`, ...(after === null ? [] : [sql`at > ${after}`])];
+    for (const time of times) {
+      await engine.write(sql`DELETE FROM ${tables.change} WHERE realm = ${realm} AND ${time}`, this.options);
+    }
   }
 
   private async readMembers(): Promise<readonly Row[]> {
     const { engine, tables, realm } = this;
     const { rows } = await engine.read(
-      sql`SELECT id, process, caching, messaging, renewed_at, poll, polled, ${engine.dialect.now} AS now_ms
+      sql`SELECT id, process, silence_ms, caching, messaging, renewed_at, poll, polled, ${engine.dialect.now} AS now_ms
         FROM ${tables.member} WHERE realm = ${realm}`,
       { ...this.options, isPlannedOnce: true },
     );
     return rows;
   }
 
-  private async remove(ids: readonly string[]): Promise<void> {
-    await this.engine.write(sql`DELETE FROM ${this.tables.member} WHERE id IN (${list(ids)})`, this.options);
+  private async delete(where: Statement): Promise<void> {
+    await this.engine.write(sql`DELETE FROM ${this.tables.member} WHERE ${where}`, this.options);
   }
 }
 
-/** Where there is no row there is nobody whose times the clock would be compared with. */
 function listOf(members: readonly Row[], nodeId: string): MemberList {
-  const others = members.filter((row) => row.id !== nodeId).map(toMember);
-  return { databaseTime: Number(members[0]?.now_ms ?? 0), others };
+  return { others: members.filter((row) => row.id !== nodeId).map(toMember) };
 }
 
 function toMember(row: Row): MemberRow {
@@ -103,6 +105,7 @@ function toMember(row: Row): MemberRow {
     id: String(row.id),
     caching: Number(row.caching) !== 0,
     messaging: Number(row.messaging ?? 0) !== 0,
+    silenceMs: row.silence_ms === null ? null : Number(row.silence_ms),
     renewedAt: Number(row.renewed_at),
     poll: Number(row.poll ?? 0),
     polled: Number(row.polled ?? 0),

@@ -56,12 +56,16 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
 /** Ends whose holder is told more than the reason. */
 const TELLS_END = new Set<SessionErrorCode>(['SESSION_REPLACED', 'SESSION_KICKED', 'SESSION_REVOKED']);
 
-/** The answer for a code: status, body in Nest's shape, and the headers of RFC 6750 and RFC 9110. */
+/**
+ * The answer for a code: status, body in Nest's shape, and the headers of RFC 6750 and RFC 9110.
+ * @param retryAfterMs when the client may succeed; null where that is not known
+ */
 export function answerFor(
   code: SessionErrorCode,
   message: string,
   realm: string,
   details: Readonly<Record<string, unknown>> = {},
+  retryAfterMs: number | null = null,
 ): HttpAnswer {
   const { status, challenge } = SHAPES[code] ?? REFUSED;
   const body = { statusCode: status, error: STATUS_TEXT[status], message, errorCode: code, ...details };
@@ -71,9 +75,13 @@ export function answerFor(
       challenge ? `, error="${challenge}", error_description="${quotable(message)}"` : ''
     }`;
   }
-  // A little random, so that the clients of an outage do not all come back in the same second.
-  if (status === 503 || status === 429) headers['Retry-After'] = String(1 + Math.floor(Math.random() * 3));
+  if (status === 503 || status === 429) headers['Retry-After'] = String(retryAfterSeconds(retryAfterMs));
   return { exception: new HttpException(body, status, { errorCode: code }), headers };
+}
+
+/** A little random where nothing is known, so that the clients of an outage do not all come back in the same second. */
+function retryAfterSeconds(retryAfterMs: number | null): number {
+  return retryAfterMs === null ? 1 + Math.floor(Math.random() * 3) : Math.max(1, Math.ceil(retryAfterMs / 1000));
 }
 
 /** What the holder of an ended session's token is told beside the reason. */

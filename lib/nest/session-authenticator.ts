@@ -146,8 +146,9 @@ export class SessionAuthenticator {
     code: SessionErrorCode,
     details: Readonly<Record<string, unknown>> = {},
     message = this.messages[code],
+    retryAfterMs: number | null = null,
   ): HttpAnswer {
-    return answerFor(code, message, this.realm, details);
+    return answerFor(code, message, this.realm, details, retryAfterMs);
   }
 
   /** The text for a refused refresh token, unless the application has one of its own for the code. */

@@ -1,7 +1,7 @@
 import { type ArgumentsHost, Catch } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { type Observable, throwError } from 'rxjs';
-import { EndPendingError, SessionError, TokenRefusedError } from '../core/session-error.js';
+import { EndPendingError, SessionError, TokenRefusedError, UnconfirmedError } from '../core/session-error.js';
 import { endDetails, setHeaders } from './http-answer.js';
 import { SessionAuthenticator } from './session-authenticator.js';
 
@@ -17,7 +17,8 @@ export class SessionErrorFilter extends BaseExceptionFilter {
 
   override catch(error: SessionError, host: ArgumentsHost): Observable<never> | void {
     const details = detailsOf(error);
-    const { exception, headers } = this.authenticator.answer(error.code, details, this.messageOf(error));
+    const retryAfterMs = error instanceof UnconfirmedError ? error.retryAfterMs : null;
+    const { exception, headers } = this.authenticator.answer(error.code, details, this.messageOf(error), retryAfterMs);
     this.authenticator.reports.answered(error);
     // A filter that throws leaves the caller of a microservice without an answer.
     if (host.getType() === 'rpc') {

@@ -177,7 +177,7 @@ export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
     throw invalidOption('connections', 'must be { verify, work }, whole numbers from 1 to 1000');
   }
   checkHooks(options.hooks);
-  const timing = resolveTiming(options.timing);
+  const timing = resolveTiming(options.timing, options.redis !== undefined);
   return {
     ...options,
     connections: { verify, work },

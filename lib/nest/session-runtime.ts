@@ -11,7 +11,7 @@ import { createTokenService } from '../core/create-token-service.js';
 import { ABANDONED_AFTER_MS } from '../core/device-policy.js';
 import { PeriodicTask } from '../core/periodic-task.js';
 import { SecretKeys } from '../core/secret-keys.js';
-import { SessionError, invalidOption } from '../core/session-error.js';
+import { invalidOption } from '../core/session-error.js';
 import type { SessionLookup } from '../core/session-lookup.js';
 import { type Timing, resolveTiming } from '../core/timing.js';
 import type { SessionWatch } from '../core/session-watch.js';
@@ -28,13 +28,12 @@ import { TypeOrmDataRepository } from '../database/typeorm-data-repository.js';
 import { TypeOrmMembership } from '../database/typeorm-membership.js';
 import { TypeOrmSessionRepository } from '../database/typeorm-session-repository.js';
 import { describeError } from './describe-error.js';
+import { joinNodes } from './join-nodes.js';
 import { LifecyclePublisher } from './lifecycle-publisher.js';
 import { type ResolvedOptions, type SessionModuleOptions, resolveOptions } from './session-options.js';
 import { SessionRecords } from './session-records.js';
 import { SessionSweep } from './session-sweep.js';
 
-const BOOT_MS = 10_000;
-const RIGHTS = 'SELECT, INSERT, UPDATE and DELETE on them';
 /** Most tokens of which is remembered that they were made here. */
 const MAX_AUTHENTIC = 10_000;
 /** Most tokens that are known by what Redis says, where this process remembers no sessions itself. */
@@ -91,7 +90,7 @@ export class SessionRuntime {
     const options = resolveOptions(given);
     const { realm } = options;
     const keys = new SecretKeys(options.secret, realm);
-    const timing = resolveTiming(options.timing);
+    const timing = resolveTiming(options.timing, options.redis !== undefined);
     const source = options.database ?? applicationSource;
     if (!source) {
       throw invalidOption(
@@ -192,6 +191,7 @@ export class SessionRuntime {
         ...options,
         repository,
         membership,
+        presence: coherence.presence,
         records,
         searchKeys: new SearchKeyFiller(engine, tables, realm, timing.endBudget),
         activity,
@@ -207,24 +207,11 @@ export class SessionRuntime {
 
   /** Joins the other nodes and begins the background work. */
   async start(): Promise<void> {
-    this.coherence.start();
-    await this.join();
+    const { coherence, logger, timing } = this;
+    coherence.start();
+    await joinNodes(coherence.presence, { pollMs: timing.poll, silenceMs: () => coherence.silenceMs, logger });
     for (const task of this.tasks) task.start();
     this.watch.start();
-  }
-
-  /** The first poll may find the database busy with the boots of other nodes. */
-  private async join(): Promise<void> {
-    const deadline = this.clock.monotonic() + BOOT_MS;
-    for (;;) {
-      try {
-        return await this.coherence.poll();
-      } catch (error) {
-        if (this.clock.monotonic() <= deadline) continue;
-        const why = `SessionModule cannot write to its tables (${describeError(error)}). Its database user needs ${RIGHTS}.`;
-        throw new SessionError('CONFIGURATION_INVALID', why, { cause: error });
-      }
-    }
   }
 
   /** Ends the background work, writes what is pending and closes the connections. */

@@ -1,4 +1,5 @@
 import { changeWindow } from '../cache/cache-coherence.js';
+import type { NodePresence } from '../cache/node-presence.js';
 import type { ActivityRecorder } from '../core/activity-recorder.js';
 import type { Clock } from '../core/clock.js';
 import { idleSlack } from '../core/create-token-service.js';
@@ -17,6 +18,7 @@ const PURGE_SLACK_MS = 60_000;
 export interface SessionSweepParts {
   readonly repository: SessionRepository;
   readonly membership: Membership;
+  readonly presence: Pick<NodePresence, 'sinceStepMs' | 'steadyMs'>;
   readonly records: SessionRecords;
   readonly searchKeys: SearchKeyFiller;
   readonly activity: ActivityRecorder;
@@ -32,7 +34,7 @@ export class SessionSweep {
   constructor(private readonly parts: SessionSweepParts) {}
 
   async run(): Promise<void> {
-    const { repository, membership, records, searchKeys, activity, clock, timing, idleMs } = this.parts;
+    const { repository, records, searchKeys, activity, clock, timing, idleMs } = this.parts;
     while ((await searchKeys.fillSome()) > 0);
     await this.endAll(() => repository.endOverdueSessions(BATCH));
     if (idleMs !== null) {
@@ -42,8 +44,20 @@ export class SessionSweep {
         await this.endAll(() => repository.endIdleSessions(idleMs, slackMs, BATCH));
       }
     }
-    await membership.purge(clock.now() - changeWindow(timing.copyAge) - PURGE_SLACK_MS);
+    await this.purgeChanges();
     await records.purge();
+  }
+
+  /**
+   * Where the clock of the database was set, times of changes say nothing about how long they have been there: none is forgotten
+   * until all of them are old enough by the time that passed since. Those that bear a time of the future are from before.
+   */
+  private async purgeChanges(): Promise<void> {
+    const { membership, presence, clock, timing } = this.parts;
+    const keepMs = changeWindow(timing.copyAge) + PURGE_SLACK_MS;
+    if (presence.sinceStepMs < keepMs) return;
+    const now = clock.now();
+    await membership.purge(now - keepMs, presence.steadyMs < keepMs ? null : now + PURGE_SLACK_MS);
   }
 
   private async endAll(endSome: () => Promise<readonly EndedSession[]>): Promise<void> {

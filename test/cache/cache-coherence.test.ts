@@ -135,7 +135,7 @@ describe('a copy of a session', () => {
     h.membership.put({ id: 'other', caching: false });
     await h.time.pass(100);
     await pending;
-    h.membership.put({ id: 'other', caching: true, renewedAt: START + 10_000 });
+    h.membership.put({ id: 'other', caching: true, poll: 2 });
     const hopeless = h.coherence.confirm(notice);
     await h.time.settle();
     await h.time.pass(4100);

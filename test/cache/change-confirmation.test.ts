@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ChangeBus } from '../../lib/cache/change-bus.js';
 import { ChangeConfirmation } from '../../lib/cache/change-confirmation.js';
+import { MemberWatch } from '../../lib/cache/member-watch.js';
 import { parseMessage, writeAnswer } from '../../lib/cache/change-message.js';
 import { MemoryMembership } from './memory-membership.js';
 import { START, VirtualTime } from './virtual-time.js';
@@ -16,6 +17,7 @@ describe('a change is confirmed', () => {
   let membership: MemoryMembership;
   let bus: ChangeBus;
   let confirmation: ChangeConfirmation;
+  let watch: MemberWatch;
   let sent: string[];
   const outcome = (work: Promise<unknown>) => time.outcome(work);
   const answer = (from: string, numbers: readonly number[]) => bus.receiveAnswer(writeAnswer({ from, numbers }));
@@ -30,8 +32,9 @@ describe('a change is confirmed', () => {
       answer: async () => undefined,
     };
     bus = new ChangeBus('me', messenger, () => undefined);
-    const settings = { nodeId: 'me', silenceMs: SILENCE, confirmMs: CONFIRM };
-    confirmation = new ChangeConfirmation(membership, time.clock, bus, settings);
+    const settings = { nodeId: 'me', confirmMs: CONFIRM };
+    watch = new MemberWatch(time.clock, SILENCE);
+    confirmation = new ChangeConfirmation(membership, time.clock, bus, watch, settings);
     membership.put({ id: 'me' });
   });
   afterEach(() => time.end());
@@ -102,13 +105,37 @@ describe('a change is confirmed', () => {
     expect(await outcome(work)).toBe('done');
   });
 
-  it('when a node has been silent for long enough, and not before', async () => {
-    membership.put({ id: 'a', renewedAt: START - 500 });
+  it('when the number of a node has stood still for long enough, and not before', async () => {
+    membership.put({ id: 'a', poll: 1 });
+    watch.note((await membership.list('me')).others);
+    await time.pass(500);
+    membership.put({ id: 'a', poll: 2 });
     const work = confirmation.confirm(NOTICE);
     expect(await outcome(work)).toBe('waiting');
-    await time.pass(SILENCE - 500);
+    await time.pass(SILENCE - 2 * LOOK);
     expect(await outcome(work)).toBe('waiting');
-    await time.pass(LOOK);
+    await time.pass(2 * LOOK);
+    expect(await outcome(work)).toBe('done');
+  });
+
+  it.each([-3_600_000, 3_600_000])(
+    'no sooner and no later where the clock of the database was set by %d ms',
+    async (step) => {
+      membership.put({ id: 'a', renewedAt: START - step });
+      const work = confirmation.confirm(NOTICE);
+      await time.pass(SILENCE - LOOK);
+      expect(await outcome(work)).toBe('waiting');
+      await time.pass(LOOK);
+      expect(await outcome(work)).toBe('done');
+    },
+  );
+
+  it('only after the silence time that the node itself names: it may be a longer one', async () => {
+    membership.put({ id: 'a', silenceMs: SILENCE + 1000 });
+    const work = confirmation.confirm(NOTICE);
+    await time.pass(SILENCE + 1000 - 2 * LOOK);
+    expect(await outcome(work)).toBe('waiting');
+    await time.pass(2 * LOOK);
     expect(await outcome(work)).toBe('done');
   });
 
@@ -128,16 +155,17 @@ describe('a change is confirmed', () => {
   });
 
   it('not in time where nodes do not answer: pending until they would be silent', async () => {
-    for (const [id, after] of Object.entries({ a: 3000, b: 2900, c: 9000 })) {
-      membership.put({ id, renewedAt: START + after });
-    }
+    // Times of rows mean nothing: any of these clocks may be wrong.
+    membership.put({ id: 'a', silenceMs: CONFIRM + 3000, renewedAt: START + 3_600_000 });
+    membership.put({ id: 'b', silenceMs: CONFIRM + 2000, renewedAt: START - 3_600_000 });
+    membership.put({ id: 'c', silenceMs: 3_600_000 });
     const work = confirmation.confirm(NOTICE);
     await time.settle();
     answer('c', [1]);
     await time.pass(CONFIRM - LOOK);
     expect(await outcome(work)).toBe('waiting');
     await time.pass(LOOK);
-    expect(await outcome(work)).toMatchObject({ code: 'END_PENDING', effectiveBy: START + 3000 + SILENCE });
+    expect(await outcome(work)).toMatchObject({ code: 'END_PENDING', effectiveBy: START + CONFIRM + 3000 });
   });
 
   it('not where nobody can say who is there: pending until any node would be silent', async () => {
@@ -175,8 +203,8 @@ describe('a change is confirmed', () => {
   });
 
   it('without messages as well, by the rows', async () => {
-    const settings = { nodeId: 'me', silenceMs: SILENCE, confirmMs: CONFIRM };
-    const silent = new ChangeConfirmation(membership, time.clock, null, settings);
+    const settings = { nodeId: 'me', confirmMs: CONFIRM };
+    const silent = new ChangeConfirmation(membership, time.clock, null, watch, settings);
     membership.put({ id: 'a', messaging: false });
     const work = silent.confirm(NOTICE);
     await time.pass(LOOK);

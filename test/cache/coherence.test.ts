@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { multiDevice } from 'nestjs-latchkey';
+import { multiDevice, singleDevice } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
+import type { UnconfirmedError } from '../../lib/core/session-error.js';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
-import { TestNode } from '../support/nodes.js';
+import { type LoginOutcome, TestNode } from '../support/nodes.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
@@ -153,46 +154,54 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
     await until(() => coherenceOf(first).caching, 5000);
   });
 
-  it('waits for a node that is only silent, as long as it may be answering from memory', async () => {
-    const silent = await TestNode.start({
-      database: database.options,
-      policy: { name: 'multiDevice' },
-      redis: null,
-      timing: { outageGrace: '5s' },
-    });
-    const { value } = (await silent.call('login', 'alice', {})) as {
-      value: { accessToken: string; session: { id: string } };
-    };
+  it('begins when a node that is only silent accepts nothing from memory any more', async () => {
+    const node = { database: database.options, policy: { name: 'multiDevice' }, redis: null } as const;
+    const silent = await TestNode.start(node);
+    const { value } = (await silent.call('login', 'alice', {})) as LoginOutcome;
     await until(async () => (await members()).some(({ caching }) => caching === 1));
-    await silent.call('verify', value.accessToken);
+    await silent.call('verify', value!.accessToken);
     silent.process.kill('SIGSTOP');
     try {
-      const timing = { outageGrace: '5s', endBudget: '500ms' } as const;
-      const sessions = await open({ timing });
-      const kick = () => sessions.tokens.kickUser('alice', { by: 'root' });
-      const pending = await kick().then(
-        () => null,
-        (error: { code: string; effectiveBy: number }) => error,
-      );
-      expect(pending).toMatchObject({ code: 'END_PENDING', effectiveBy: expect.any(Number) });
-      expect(pending!.effectiveBy).toBeLessThan(Date.now() + 10_000);
-      // There is nothing left to end, and still it is not acknowledged while the silent node may accept the token.
-      await expect(kick()).rejects.toMatchObject({ code: 'END_PENDING' });
-      const kickOne = sessions.tokens.kickSession(value.session.id, { by: 'root' });
-      await expect(kickOne).rejects.toMatchObject({ code: 'END_PENDING' });
-      // Repeating is harmless, and in the end it is confirmed.
-      await until(async () =>
-        sessions.tokens.logout(value.accessToken).then(
-          () => true,
-          () => false,
-        ),
-      );
+      const sessions = await open();
+      // It was waited for before the first request could come.
+      expect(coherenceOf(sessions).presence.unheardMembers).toEqual([]);
+      await until(async () => (await members()).length === 1);
+      await sessions.tokens.kickUser('alice', { by: 'root' });
     } finally {
       silent.process.kill('SIGCONT');
     }
     // It wakes with the session in its memory, and must not use it.
-    expect(await silent.call('verify', value.accessToken)).toMatchObject({ value: { reason: 'SESSION_KICKED' } });
+    expect(await silent.call('verify', value!.accessToken)).toMatchObject({ value: { reason: 'SESSION_KICKED' } });
     await silent.close();
+  });
+
+  it('of a node that does not answer is waited for: ends are pending, and a login says when to come again', async () => {
+    const sessions = await open({ timing: { endBudget: '500ms' }, policy: singleDevice() });
+    const { tokens } = sessions;
+    const { accessToken, session } = await tokens.login('alice');
+    const id = 'f'.repeat(32);
+    await application.query(
+      `INSERT INTO user_session_member (id, realm, caching, messaging, silence_ms, renewed_at, poll, polled)
+        VALUES ('${id}', 'users', 1, 0, 60000, 0, 1, 0)`,
+    );
+    await coherenceOf(sessions).poll();
+    const failure = (work: Promise<unknown>) =>
+      work.then(
+        () => null,
+        (error: object) => error,
+      );
+    expect(await failure(tokens.kickUser('alice', { by: 'root' }))).toMatchObject({ code: 'END_PENDING' });
+    // There is nothing left to end, and still it is not acknowledged while the silent node may accept the token.
+    for (const end of [tokens.kickUser('alice', { by: 'root' }), tokens.kickSession(session.id, { by: 'root' })]) {
+      expect(await failure(end)).toMatchObject({ code: 'END_PENDING' });
+    }
+    const { code, retryAfterMs } = (await failure(tokens.login('alice'))) as UnconfirmedError;
+    expect(code).toBe('SESSION_STORE_UNAVAILABLE');
+    expect(retryAfterMs).toBeGreaterThan(30_000);
+    expect(retryAfterMs).toBeLessThanOrEqual(60_000);
+    await application.query(`UPDATE user_session_member SET caching = 0 WHERE id = '${id}'`);
+    await tokens.logout(accessToken);
+    expect((await tokens.login('alice')).ended).toHaveLength(1);
   });
 
   it('hears of a change that another process made and did not live to confirm', async () => {

@@ -1,7 +1,7 @@
 import type { MemberList, MemberRow, MemberState, Membership, PollResult } from '../../lib/core/membership.js';
 
 /** What a call of the port consists of, in order; a test can hold each up, or make it fail. */
-export type MembershipStep = 'write' | 'members' | 'changes' | 'list';
+export type MembershipStep = 'write' | 'members' | 'changes' | 'list' | 'remove';
 
 interface LoggedChange {
   readonly sessionId: string;
@@ -29,7 +29,7 @@ export class MemoryMembership implements Membership {
 
   /** The row of a node that is not there otherwise. */
   put(row: Partial<MemberRow> & { readonly id: string }): void {
-    const first = { caching: true, messaging: true, renewedAt: this.now(), poll: 1, polled: 0 };
+    const first = { caching: true, messaging: true, silenceMs: null, renewedAt: this.now(), poll: 1, polled: 0 };
     this.rows.set(row.id, { ...first, ...this.rows.get(row.id), ...row });
   }
 
@@ -45,12 +45,13 @@ export class MemoryMembership implements Membership {
     this.rows.set(id, { id, ...state, renewedAt: this.now() });
     await this.before('members', id);
     const members = this.read(id);
-    const measuredAt = performance.now();
+    const [databaseTime, measuredAt] = [this.now(), performance.now()];
     await this.before('changes', id);
     if (changesSince !== null) this.asked.push(changesSince);
     const changes = changesSince === null ? [] : this.log.filter(({ at }) => at >= changesSince);
     return {
       ...members,
+      databaseTime,
       measuredAt,
       wasRegistered,
       changes: changes.map(({ sessionId, version }) => ({ sessionId, version })),
@@ -67,12 +68,19 @@ export class MemoryMembership implements Membership {
     this.rows.delete(nodeId);
   }
 
-  async purge(before: number): Promise<void> {
-    for (const { id, renewedAt } of this.rows.values()) if (renewedAt < before) this.rows.delete(id);
-    this.log.splice(0, this.log.length, ...this.log.filter(({ at }) => at >= before));
+  async remove(silent: readonly Pick<MemberRow, 'id' | 'poll'>[]): Promise<void> {
+    for (const { id, poll } of silent) {
+      await this.before('remove', id);
+      if (this.rows.get(id)?.poll === poll) this.rows.delete(id);
+    }
+  }
+
+  async purge(before: number, after: number | null): Promise<void> {
+    const kept = this.log.filter(({ at }) => at >= before && (after === null || at <= after));
+    this.log.splice(0, this.log.length, ...kept);
   }
 
   private read(nodeId: string): MemberList {
-    return { databaseTime: this.now(), others: [...this.rows.values()].filter(({ id }) => id !== nodeId) };
+    return { others: [...this.rows.values()].filter(({ id }) => id !== nodeId) };
   }
 }

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { PresenceHarness, type PresentNode, SILENCE, WINDOW } from './presence-harness.js';
 import { START } from './virtual-time.js';
@@ -26,6 +26,19 @@ describe('a node that joins', () => {
     expect(caches(node)).toEqual([true]);
     expect(node.changes).toEqual([{ sessionId: 'recent', version: 2 }]);
     expect([presence.isAlone, presence.silentMembers]).toEqual([false, 0]);
+  });
+
+  it('has not heard of those that may go by copies until they have polled, or are silent', async () => {
+    const alive = await harness.joined();
+    harness.membership.put({ id: 'dead' });
+    harness.membership.put({ id: 'uses no copies', caching: false });
+    const node = await harness.joined();
+    const unheard = () => node.presence.unheardMembers.map(({ id }) => id);
+    expect(unheard()).toEqual([alive.id, 'dead']);
+    await harness.poll(alive, node);
+    expect(unheard()).toEqual(['dead']);
+    await harness.pass(SILENCE, alive, node);
+    expect(unheard()).toEqual([]);
   });
 
   it('does not before a poll is complete', async () => {
@@ -134,6 +147,12 @@ describe('nodes without messages', () => {
     await harness.pass(SILENCE, other);
     expect(caches(other)).toEqual([true]);
     expect(other.presence.silentMembers).toBe(0);
+    expect(other.presence.isAlone).toBe(true);
+    // As isAlone judges where a machine was suspended: its own clock says that no time has passed.
+    jest.setSystemTime(Date.now() + 60_000);
+    expect(other.presence.isAlone).toBe(false);
+    jest.setSystemTime(Date.now() - 60_000);
+    expect(harness.membership.row(gone.id)).toBeUndefined();
     // What it knew of the others is void until it has looked.
     expect(gone.presence.isAlone).toBe(false);
     await gone.presence.poll();

@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/core/clock.js';
 import { SynchronizedClock } from '../../lib/core/clock.js';
 import type { SessionChange } from '../../lib/core/membership.js';
+import { MemberWatch } from '../../lib/cache/member-watch.js';
 import { NodePresence, type PresenceSettings } from '../../lib/cache/node-presence.js';
 import { MemoryMembership } from './memory-membership.js';
 import { VirtualTime } from './virtual-time.js';
@@ -41,6 +42,7 @@ export class PresenceHarness {
       presence: new NodePresence(
         this.membership,
         clock,
+        new MemberWatch(clock, settings.silenceMs ?? SILENCE),
         { ...all, windowMs: WINDOW, ...settings },
         {
           isConnected: () => node.connected,

@@ -22,7 +22,7 @@ describe('how long a node may go by what it remembers', () => {
   beforeEach(async () => {
     harness = new PresenceHarness();
     node = await harness.joined();
-    harness.membership.put({ id: 'other', renewedAt: START + HOUR });
+    harness.membership.put({ id: 'other' });
     await harness.poll(node);
     expect(mayCache()).toBe(true);
   });
@@ -128,13 +128,57 @@ describe('how long a node may go by what it remembers', () => {
     expect(mayCache()).toBe(true);
   });
 
-  it('counts those that are silent, until nobody waits for them any more', async () => {
-    harness.membership.put({ id: 'other', renewedAt: START });
+  it('counts those that are silent, and removes their rows for all when nobody need wait for them', async () => {
     await harness.pass(D, node);
     expect(node.presence.silentMembers).toBe(0);
     await harness.pass(500, node);
     expect(node.presence.silentMembers).toBe(1);
-    await harness.pass(SILENCE, node);
-    expect(node.presence.silentMembers).toBe(0);
+    await harness.pass(SILENCE - D - 1000, node);
+    expect([node.presence.silentMembers, harness.membership.row('other')]).toEqual([1, expect.anything()]);
+    await harness.pass(500, node);
+    expect([node.presence.silentMembers, harness.membership.row('other')]).toEqual([0, undefined]);
+  });
+
+  it.each([HOUR, -HOUR])(
+    'takes nobody for silent, nor for there, because the database was set by %d ms',
+    async (step) => {
+      const alive = await harness.joined();
+      await harness.poll(node);
+      harness.time.clock.advance(step);
+      await harness.pass(SILENCE - 500, node, alive);
+      expect(harness.membership.row('other')).toBeDefined();
+      await harness.pass(1000, node, alive);
+      expect([harness.membership.row('other'), harness.membership.row(alive.id)]).toEqual([
+        undefined,
+        expect.anything(),
+      ]);
+      expect(mayCache()).toBe(true);
+    },
+  );
+
+  it('removes nobody who has polled since it looked', async () => {
+    await harness.pass(SILENCE - 500, node);
+    harness.membership.before = (step) => {
+      if (step === 'remove') harness.membership.put({ id: 'other', poll: 2 });
+    };
+    await harness.pass(1000, node);
+    expect(harness.membership.row('other')).toMatchObject({ poll: 2 });
+  });
+
+  it('waits for a node as long as that one says', async () => {
+    harness.membership.put({ id: 'other', silenceMs: 2 * SILENCE, poll: 2 });
+    await harness.pass(2 * SILENCE - 500, node);
+    expect(harness.membership.row('other')).toBeDefined();
+    await harness.pass(1000, node);
+    expect(harness.membership.row('other')).toBeUndefined();
+  });
+
+  it('knows since when the clock of the database was not set', async () => {
+    expect(node.presence.sinceStepMs).toBe(Infinity);
+    await harness.pass(1000, node);
+    expect(node.presence.steadyMs).toBe(1000);
+    harness.time.clock.advance(HOUR);
+    await harness.pass(1500, node);
+    expect([node.presence.sinceStepMs, node.presence.steadyMs]).toEqual([1000, 1000]);
   });
 });

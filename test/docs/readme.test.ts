@@ -4,6 +4,8 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../tools/servers/free-port.mjs';
+import { DataSource } from 'typeorm';
+import { sqliteOptions } from '../support/databases.js';
 import { SECRET } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
@@ -21,12 +23,16 @@ describe('the quick start of the README', () => {
     mkdirSync(directory);
   });
 
+  /** As a supervisor does, or `docker stop`. */
+  const stop = async () => {
+    if (!app || app.exitCode !== null || app.signalCode !== null) return;
+    const ended = new Promise((resolve) => app!.once('exit', resolve));
+    app.kill('SIGTERM');
+    await ended;
+  };
+
   afterAll(async () => {
-    if (app && app.exitCode === null) {
-      const ended = new Promise((resolve) => app!.once('exit', resolve));
-      app.kill();
-      await ended;
-    }
+    await stop();
     rmSync(directory, { recursive: true, force: true });
   });
 
@@ -62,5 +68,9 @@ describe('the quick start of the README', () => {
     const refused = await me(first.accessToken);
     expect([refused.status, await refused.json()]).toMatchObject([401, { errorCode: 'SESSION_REPLACED' }]);
     expect(await (await me(second.accessToken)).json()).toEqual({ userId: 'alice', name: 'alice' });
+    await stop();
+    const file = await new DataSource(sqliteOptions(join(directory, 'app.sqlite'))).initialize();
+    expect(await file.query('SELECT id FROM user_session_member')).toEqual([]);
+    await file.destroy();
   });
 });

@@ -37,6 +37,7 @@ import { ManualClock } from 'nestjs-latchkey/testing';
 import { type Observable, lastValueFrom } from 'rxjs';
 import { DataSource } from 'typeorm';
 import { defaultMessages } from '../../lib/core/messages.js';
+import { UnconfirmedError } from '../../lib/core/session-error.js';
 import { SessionAuthenticator } from '../../lib/nest/session-authenticator.js';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
@@ -271,6 +272,16 @@ describe.each(adapters)('a SessionError thrown by a controller on $name', (kind)
     expect(answer.headers['retry-after']).toEqual(
       [429, 503].includes(status) ? expect.stringMatching(/^[123]$/) : undefined,
     );
+  });
+
+  it.each([
+    [12_345, '13'],
+    [-1, '1'],
+  ])('tells when a login can be repeated that others have yet to confirm: in %d ms', async (ms, seconds) => {
+    const now = Date.UTC(2030, 0, 2);
+    thrown = () => new UnconfirmedError(new EndPendingError(now + ms), now);
+    const { status, json, headers } = await server.send({ path: '/throw' });
+    expect([status, json.errorCode, headers['retry-after']]).toEqual([503, 'SESSION_STORE_UNAVAILABLE', seconds]);
   });
 
   it('tells by when a pending end takes effect', async () => {

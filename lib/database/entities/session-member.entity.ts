@@ -1,7 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { nullable, number, text } from './column-types.js';
 
-/** One running node. It renews its row with every poll; a row that is not renewed belongs to a node that is gone. */
+/** One running node. It renews its row with every poll; the others remove one that stands still for too long. */
 @Entity('user_session_member')
 export class SessionMemberEntity {
   /** 32 random hex digits, new for every start. */
@@ -23,6 +23,11 @@ export class SessionMemberEntity {
   @Column(nullable(number('messaging')))
   messaging!: number | null;
 
+  /** Milliseconds for which the node may answer from a cache after its last poll. */
+  @Column(nullable(number('silence_ms')))
+  silenceMs!: number | null;
+
+  /** By the clock of the database; for people. */
   @Column(number('renewed_at'))
   renewedAt!: number;
 

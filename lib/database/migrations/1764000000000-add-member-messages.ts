@@ -3,7 +3,7 @@ import { tablePath } from './table-path.js';
 import { createIndices, dropIndices } from './table-steps.js';
 
 /** Null in the row of a node of an earlier version. */
-const COLUMNS = ['messaging', 'poll', 'polled'].map(
+const COLUMNS = ['messaging', 'poll', 'polled', 'silence_ms'].map(
   (name) => new TableColumn({ name, type: 'bigint', isNullable: true }),
 );
 const INDICES = [new TableIndex({ name: 'idx_user_session_ended', columnNames: ['user_key', 'ended_at'] })];
