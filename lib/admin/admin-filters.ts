@@ -1,5 +1,5 @@
 import { END_REASONS, type EndReason } from '../core/end-reason.js';
-import { type IpRange, ipRange } from '../core/ip-key.js';
+import { type IpRange, clientAddress, ipRange } from '../core/ip-key.js';
 import { optionalText } from '../core/login-input.js';
 import { invalidArgument } from '../core/session-error.js';
 import type { SessionEventType } from '../core/session-event.js';
@@ -87,7 +87,7 @@ export function endedFilter(realm: string, criteria: EndedCriteria): EndedFilter
 
 /** @throws SessionError ARGUMENT_INVALID */
 export function eventFilter(realm: string, criteria: EventCriteria): EventFilter {
-  const ip = optionalText(criteria.ip, 'ip', 45);
+  const ip = addressOf(criteria.ip);
   const type = optionalText(criteria.type, 'type', 32) as SessionEventType | null;
   if (criteria.sessionId !== undefined && !isSessionId(criteria.sessionId)) {
     throw invalidArgument('sessionId', 'must be a session id: 32 hexadecimal digits');
@@ -99,6 +99,19 @@ export function eventFilter(realm: string, criteria: EventCriteria): EventFilter
     ...(type !== null && { types: [type] }),
     ...timeRange(criteria, 'from', 'to'),
   };
+}
+
+/** One address, as events have it; null for none. @throws SessionError ARGUMENT_INVALID, also for a network */
+export function addressOf(value: unknown): string | null {
+  const text = optionalText(value, 'ip', 64);
+  const address = clientAddress(text);
+  if (text !== null && address === null) {
+    throw invalidArgument(
+      'ip',
+      'must be one address such as 192.0.2.7; a network is for lists of sessions and sightings',
+    );
+  }
+  return address;
 }
 
 /** An address or a network; null for none. @throws SessionError ARGUMENT_INVALID */

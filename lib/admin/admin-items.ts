@@ -38,23 +38,29 @@ export function toSessionItem(session: Session, { users, operator }: View) {
 
 export type SessionItem = ReturnType<typeof toSessionItem>;
 
-/** What is known of the session that took the place of another one. */
-export type Successors = ReadonlyMap<string, Session>;
+/** What is known of ends beside the records. */
+export interface EndFacts {
+  /** Sessions that took the place of others, by their ids. */
+  readonly successors: ReadonlyMap<string, Session>;
+  /** The words of the operators, by the ids of the sessions that they ended. */
+  readonly comments: ReadonlyMap<string, string>;
+}
 
 /** The same with how it ended, if it has. */
-export function toPastSessionItem({ end, ...session }: SessionWithEnd, view: View, successors: Successors) {
+export function toPastSessionItem({ end, ...session }: SessionWithEnd, view: View, { successors, comments }: EndFacts) {
   return {
     ...toSessionItem(session, view),
     ...(end && {
       endReason: end.reason,
       endedAt: toIso(end.at),
       endedBy: end.by,
+      endComment: comments.get(session.id) ?? null,
       replacedBy: end.replacedBy === null ? null : toSuccessor(end.replacedBy, successors),
     }),
   };
 }
 
-function toSuccessor(sessionId: string, successors: Successors) {
+function toSuccessor(sessionId: string, successors: EndFacts['successors']) {
   const session = successors.get(sessionId);
   return {
     sessionId,

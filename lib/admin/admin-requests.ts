@@ -3,7 +3,7 @@ import { END_REASONS } from '../core/end-reason.js';
 import { invalidArgument } from '../core/session-error.js';
 import { SESSION_EVENT_TYPES } from '../core/session-event.js';
 import { sessionIdOf } from '../core/token-codec.js';
-import { type OnlineCriteria, networkOf } from './admin-filters.js';
+import { type OnlineCriteria, addressOf, networkOf } from './admin-filters.js';
 import type { KickSelection } from './bulk-kick.js';
 import type { PageQuery } from './cursor.js';
 import type { ExportFormat } from './list-export.js';
@@ -29,18 +29,16 @@ function readOnlineCriteria(input: RequestInput): OnlineCriteria {
   };
 }
 
-/** A list by user has fewer criteria, and no order but one. */
+/** A list by user has one order. */
 export function readOnlineQuery(input: RequestInput): OnlineQuery & { readonly groupBy: 'user' | undefined } {
   const groupBy = input.choice('groupBy', ['user']);
-  if (groupBy) {
-    return { groupBy, ...readPage(input), q: input.textOrEmpty('q', 128), userId: input.text('userId', MAX_USER_ID) };
-  }
-  return {
-    groupBy,
-    ...readPage(input),
-    ...readOnlineCriteria(input),
-    sort: input.choice('sort', ['lastSeen', 'login', 'user']),
-  };
+  const criteria = { groupBy, ...readPage(input), ...readOnlineCriteria(input) };
+  return groupBy
+    ? criteria
+    : {
+        ...criteria,
+        sort: input.choice('sort', ['lastSeen', 'login', 'user']),
+      };
 }
 
 export function readOnlineExport(input: RequestInput) {
@@ -73,7 +71,7 @@ function readEventCriteria(input: RequestInput) {
   return {
     userId: input.text('userId', MAX_USER_ID),
     sessionId: readSessionId(input),
-    ip: input.text('ip', 45),
+    ip: addressOf(input.text('ip', 64)) ?? undefined,
     type: input.choice('type', SESSION_EVENT_TYPES),
     from: input.time('from'),
     to: input.time('to'),

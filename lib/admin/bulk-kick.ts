@@ -26,6 +26,13 @@ export interface KickOrder {
   readonly check?: () => Promise<void>;
 }
 
+/** How many sessions an order is about; above 10,000 nearly. */
+export interface Matching {
+  readonly matching: number;
+  /** There are more, of which nobody knows how many. */
+  readonly matchingIsMinimum?: true;
+}
+
 /** How far the work is. */
 export interface KickProgress {
   /** Sessions that it has come to. */
@@ -44,6 +51,7 @@ const BATCH = 10;
 const REST_FACTOR = 2;
 const MOST_REST_MS = 250;
 const MAX_IDS = 1000;
+const EXACT_UP_TO = 10_000;
 const ATTEMPTS = 5;
 const PAUSE_MS = 500;
 
@@ -66,10 +74,19 @@ export class BulkKick implements OnModuleDestroy {
   }
 
   /** How many sessions an order would end now. @throws SessionError ARGUMENT_INVALID */
-  async count({ selection, except }: Pick<KickOrder, 'selection' | 'except'>): Promise<number> {
+  async count({ selection, except }: Pick<KickOrder, 'selection' | 'except'>): Promise<Matching> {
     const ids = idsOf(selection);
-    if (ids) return ids.filter((id) => id !== except).length;
-    return this.online.count(this.filterOf(selection), Number.MAX_SAFE_INTEGER);
+    if (ids) return { matching: ids.filter((id) => id !== except).length };
+    const filter = this.filterOf(selection);
+    const matching = await this.online.count(filter, EXACT_UP_TO + 1);
+    if (matching <= EXACT_UP_TO) return { matching };
+    try {
+      return { matching: await this.online.estimate(filter) };
+    } catch (error) {
+      // An order must not fail because so many cannot be counted in time.
+      if (!mayPass(error)) throw error;
+      return { matching, matchingIsMinimum: true };
+    }
   }
 
   /**

@@ -23,10 +23,10 @@ export class KickController {
   async kick(@BodyFields(readKick) { dryRun, ...request }: KickRequest, @CurrentOperator() operator: KnownOperator) {
     const order = orderOf(request, operator);
     const matching = await this.bulk.count(order);
-    if (dryRun) return { matching };
+    if (dryRun) return matching;
     const lines = new Readable({ read: () => undefined });
     const write = (line: object) => void (lines.destroyed || lines.push(`${JSON.stringify(line)}\n`));
-    write({ matching });
+    write(matching);
     let reached = NOTHING_DONE;
     const { finished } = await this.bulk.begin(order, (progress) => {
       reached = progress;

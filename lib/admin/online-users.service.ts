@@ -35,7 +35,9 @@ export interface OnlineQuery extends PageQuery, OnlineCriteria {
   readonly sort?: OnlineSort;
 }
 
-export interface OnlineUsersQuery extends PageQuery, Pick<OnlineCriteria, 'q' | 'addresses' | 'userId'> {}
+export interface OnlineUsersQuery extends PageQuery, OnlineCriteria {}
+
+const EXACT_OF_USER = 1000;
 
 export interface UserSessionsQuery extends PageQuery {
   /** Past sessions instead of live ones. */
@@ -60,7 +62,7 @@ const CRITERIA: FieldsOf<OnlineCriteria> = {
   seenTo: true,
 };
 const ONLINE_FIELDS: FieldsOf<OnlineQuery> = { ...PAGE, ...CRITERIA, sort: true };
-const USERS_FIELDS: FieldsOf<OnlineUsersQuery> = { ...PAGE, q: true, addresses: true, userId: true };
+const USERS_FIELDS: FieldsOf<OnlineUsersQuery> = { ...PAGE, ...CRITERIA };
 const USER_SESSIONS_FIELDS: FieldsOf<UserSessionsQuery> = { ...PAGE, ended: true };
 const ENDED_FIELDS: FieldsOf<EndedSessionsQuery> = {
   ...PAGE,
@@ -113,8 +115,11 @@ export class OnlineUsersService {
       this.counts.forList(filter),
     ]);
     const page = list.page(records, portion);
-    const total = Math.max(count.total, page.items.length);
-    return { ...page, items: page.items.map((record) => this.view(record)), ...count, total };
+    const items = page.items.map((record) => this.view(record));
+    // A list that is whole knows better than a count of some seconds ago.
+    const isWhole = portion.from === null && page.nextCursor === null;
+    if (isWhole) return { ...page, items, total: items.length, totalIsEstimate: false };
+    return { ...page, items, ...count, total: Math.max(count.total, items.length) };
   }
 
   /**
@@ -128,17 +133,21 @@ export class OnlineUsersService {
     return this.read(onlineFilter(this.realm, criteria), pageLimit(limit));
   }
 
-  /** How many live sessions there are. */
+  /** How many live sessions there are; for one user exactly, up to 1,000. */
   async count(criteria: OnlineCriteria = {}): Promise<Total> {
     checkFields(criteria, 'criteria', CRITERIA);
-    return this.counts.of(onlineFilter(this.realm, criteria));
+    const filter = onlineFilter(this.realm, criteria);
+    if (filter.account) {
+      const total = await this.online.count(filter, EXACT_OF_USER + 1);
+      if (total <= EXACT_OF_USER) return { total, totalIsEstimate: false };
+    }
+    return this.counts.of(filter);
   }
 
-  /** The users who are online, by user id. */
+  /** The users who are online, by user id, with what they have of the sessions that are asked for. */
   async listUsers(query: OnlineUsersQuery = {}): Promise<Page<OnlineUser>> {
     checkFields(query, 'query', USERS_FIELDS);
-    const { q, addresses, userId } = query;
-    const filter = onlineFilter(this.realm, { q, addresses, userId });
+    const filter = onlineFilter(this.realm, query);
     const list = new PagedList(this.realm, 'online-users', filter, USER_ORDER);
     const portion = list.portion(query);
     return list.page(await this.online.users(filter, oneMore(portion)), portion);

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { type Session, type SessionWithEnd, toSession } from '../core/session.js';
 import { SessionRuntime } from '../nest/session-runtime.js';
-import { type Successors, toPastSessionItem } from './admin-items.js';
+import { type EndFacts, toPastSessionItem } from './admin-items.js';
 import type { Page } from './cursor.js';
 import type { KnownOperator } from './operator.js';
 import { UserDirectory } from './user-directory.js';
 
-/** Sessions, live or past, as operators see them: with names, and with the session that took the place of each. */
+/** Sessions, live or past, as operators see them: with names, with the session that took the place of each, and the words of whoever ended it. */
 @Injectable()
 export class PastSessions {
   constructor(
@@ -15,14 +15,26 @@ export class PastSessions {
   ) {}
 
   async show({ items, ...page }: Page<SessionWithEnd>, operator: KnownOperator) {
-    const [users, successors] = await Promise.all([
+    const [users, successors, comments] = await Promise.all([
       this.users.describe(items.map(({ userId }) => userId)),
       this.successorsOf(items),
+      this.commentsOn(items),
     ]);
-    return { items: items.map((item) => toPastSessionItem(item, { users, operator }, successors)), ...page };
+    const view = { users, operator };
+    return { items: items.map((item) => toPastSessionItem(item, view, { successors, comments })), ...page };
   }
 
-  private async successorsOf(sessions: readonly SessionWithEnd[]): Promise<Successors> {
+  /** What operators said who ended one of them, or the account. */
+  private async commentsOn(sessions: readonly SessionWithEnd[]): Promise<ReadonlyMap<string, string>> {
+    const ended = sessions.filter(({ end }) => end && end.by !== 'system' && end.replacedBy === null);
+    const since = Math.min(...ended.map(({ end }) => end!.at));
+    return this.runtime.queries.endComments(
+      ended.map(({ id }) => id),
+      since,
+    );
+  }
+
+  private async successorsOf(sessions: readonly SessionWithEnd[]): Promise<EndFacts['successors']> {
     const ids = [...new Set(sessions.flatMap(({ end }) => end?.replacedBy ?? []))];
     if (ids.length === 0) return new Map();
     const found: Session[] = (await this.runtime.queries.byIds(ids)).map(toSession);

@@ -78,7 +78,7 @@ export class ReportsController {
   @Get('stats')
   @NoActivity()
   async stats(@QueryFields(readStatsRange) range: ReturnType<typeof readStatsRange>) {
-    const [online, series] = await Promise.all([this.summaries.get(), this.statistics.series(range)]);
+    const [online, series] = await Promise.all([this.summaries.soon(), this.statistics.series(range)]);
     return {
       at: toIso(this.runtime.clock.now()),
       online,

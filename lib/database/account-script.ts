@@ -28,7 +28,7 @@ export function* banScript(
   const carrying = endsSessions ? [] : rows;
   const changed = yield* writeBans(tables, dialect, account, carrying, [...kept, ban], clock.now());
   if (!endsSessions) return { ban, ended: [], changed };
-  const end = { reason: 'ACCOUNT_DISABLED', by: ban.by } as const;
+  const end = { reason: 'ACCOUNT_DISABLED', by: ban.by, comment: ban.reason } as const;
   const ended = yield* endSessions(tables, dialect, clock, rows, now, (row) => endingOf(row, end, now));
   return { ban, ended, changed };
 }

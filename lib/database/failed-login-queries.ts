@@ -34,44 +34,46 @@ const BURST_ACCOUNTS = 5;
 const LIMIT = 100;
 
 /**
- * Who fails to log in, or from where, most first, at most 100. `burst`: in one of the fixed windows of 10 minutes (of UTC)
+ * Who fails to log in, or from where, at most 100: bursts first, then most first. `burst`: in one of the fixed windows of 10 minutes (of UTC)
  * there were 10 or more, or from one address such of 5 or more accounts. A burst that falls on the border of two windows may
  * be missed; for that, one pass over the time is enough.
  */
 export class FailedLoginQueries extends RealmQueries {
   /** @param hours how far back to look */
   async byUser(hours: number): Promise<readonly FailedLoginsOfUser[]> {
-    const groups = await this.groups(raw('user_key'), raw('ip'), hours);
-    return groups.flatMap(({ details, count, others, lastAt, most }) => {
+    const groups = await this.groups(raw('user_key'), raw('ip'), hours, sql`MAX(w.amount) >= ${BURST_LOGINS}`);
+    return groups.flatMap(({ details, count, others, lastAt, burst }) => {
       const userId = toUserId(details.user_id);
-      const known = { count, addresses: others, lastAt, burst: most >= BURST_LOGINS };
+      const known = { count, addresses: others, lastAt, burst };
       return userId === null ? [] : [{ userId, ...known }];
     });
   }
 
   /** @param hours how far back to look */
   async byAddress(hours: number): Promise<readonly FailedLoginsOfAddress[]> {
-    const groups = await this.groups(raw('ip'), raw('user_key'), hours);
-    return groups.map(({ row, count, others, lastAt, most, mostOthers }) => ({
+    const isBurst = sql`(MAX(w.amount) >= ${BURST_LOGINS} OR MAX(w.others) >= ${BURST_ACCOUNTS})`;
+    const groups = await this.groups(raw('ip'), raw('user_key'), hours, isBurst);
+    return groups.map(({ row, count, others, lastAt, burst }) => ({
       ip: String(row.key_value),
       count,
       accounts: others,
       lastAt,
-      burst: most >= BURST_LOGINS || mostOthers >= BURST_ACCOUNTS,
+      burst,
     }));
   }
 
-  private async groups(key: Statement, other: Statement, hours: number) {
+  /** @param burst condition on a group */
+  private async groups(key: Statement, other: Statement, hours: number, burst: Statement) {
     const since = this.clock.now() - hours * HOUR_MS;
     const failed = sql`FROM ${this.tables.event} WHERE realm = ${this.realm} AND type = 'LOGIN_FAILED'
       AND id >= ${lowestEventId(since)}`;
     const rows = await this.rows(
-      sql`SELECT w.key_value, SUM(w.amount) AS total, MAX(w.amount) AS most, MAX(w.others) AS most_others,
-          MAX(w.last_at) AS last_at
+      sql`SELECT w.key_value, SUM(w.amount) AS total, MAX(w.last_at) AS last_at,
+          CASE WHEN ${burst} THEN 1 ELSE 0 END AS burst
         FROM (SELECT ${key} AS key_value, at - at % ${raw(String(WINDOW_MS))} AS time_window, COUNT(*) AS amount,
             COUNT(DISTINCT ${other}) AS others, MAX(at) AS last_at
           ${failed} AND ${key} IS NOT NULL GROUP BY key_value, time_window) w
-        GROUP BY w.key_value ORDER BY total DESC, w.key_value LIMIT ${LIMIT}`,
+        GROUP BY w.key_value ORDER BY burst DESC, total DESC, w.key_value LIMIT ${LIMIT}`,
     );
     if (rows.length === 0) return [];
     // Different ones of the whole time are no sum of those of its windows, and are counted for what is shown only.
@@ -91,7 +93,6 @@ function toGroup(row: Row, details: Row) {
     count: Number(row.total),
     others: Number(details.others ?? 0),
     lastAt: Number(row.last_at),
-    most: Number(row.most),
-    mostOthers: Number(row.most_others),
+    burst: Number(row.burst) === 1,
   };
 }

@@ -5,7 +5,7 @@ import { type OnlineFilter, conditionsOf } from './online-filter.js';
 import { OnlineStatements } from './online-statements.js';
 import { RealmQueries, type RealmScope } from './realm-queries.js';
 import { SESSION_COLUMNS, optional, toRecord, toRecords, toUserId, usableAt } from './session-rows.js';
-import { type Row, type Statement, join, list, raw, sql } from './sql.js';
+import { type Row, type Statement, join, list, raw, sql, unindexed } from './sql.js';
 
 export type OnlineSort = 'lastSeen' | 'login' | 'user';
 
@@ -41,7 +41,7 @@ const COUNTED_AS_PAGE = 50;
 export interface OnlineUser {
   readonly userId: string;
   readonly userName: string | null;
-  /** Live ones. */
+  /** Live ones, as far as they are asked for. */
   readonly sessions: number;
   readonly lastSeenAt: number;
   /** Sorted; a session without one is not in it. */
@@ -51,7 +51,8 @@ export interface OnlineUser {
 /** How many are online. */
 export interface OnlineSummary {
   readonly sessions: number;
-  readonly users: number;
+  /** Null where it took too long to count them. */
+  readonly users: number | null;
   /** Most first; null for sessions without a type. */
   readonly byDeviceType: readonly { readonly deviceType: string | null; readonly sessions: number }[];
 }
@@ -105,20 +106,21 @@ export class OnlineQueries extends RealmQueries {
     const rows = await this.rows(
       sql`SELECT device_type, COUNT(*) AS sessions FROM ${this.tables.session} WHERE ${this.statements.where({})} GROUP BY device_type`,
     );
+    // Grouped, which engines do by hashing; they sort what is DISTINCT in a count.
     const users = await this.rows(
-      sql`SELECT COUNT(DISTINCT user_key) AS users FROM ${this.tables.session} WHERE ${this.statements.where({})}`,
-    );
+      sql`SELECT COUNT(*) AS users FROM (SELECT user_key FROM ${this.tables.session} WHERE ${this.statements.where({})} GROUP BY user_key) AS online`,
+    ).catch(() => null);
     const byDeviceType = rows
       .map((row) => ({ deviceType: optional(row.device_type), sessions: Number(row.sessions) }))
       .sort((a, b) => b.sessions - a.sessions);
     return {
       sessions: byDeviceType.reduce((sum, { sessions }) => sum + sessions, 0),
-      users: Number(users[0]?.users),
+      users: users && Number(users[0]?.users),
       byDeviceType,
     };
   }
 
-  /** Users with live sessions, in the order of their search keys, with what they are online with. */
+  /** Users with such live sessions, in the order of their search keys, with what these are. */
   async users(filter: OnlineFilter, portion: Portion): Promise<readonly Listed<OnlineUser>[]> {
     const columns = raw('user_search, user_key');
     const group = sql` GROUP BY ${columns}`;
@@ -127,10 +129,11 @@ export class OnlineQueries extends RealmQueries {
     const found = await this.portion(select, USER_ORDER, portion, group);
     if (found.length === 0) return [];
     const keys = found.map((row) => String(row.user_key));
+    const asked = conditionsOf(filter).map(({ where }) => unindexed(where));
     const rows = await this.rows(
       sql`SELECT user_key, MIN(user_id) AS user_id, MAX(user_name) AS user_name, device_type, COUNT(*) AS sessions,
         MAX(last_seen_at) AS last_seen_at FROM ${this.tables.session}
-        WHERE user_key IN (${list(keys)}) AND ${usableAt(this.clock.now())}
+        WHERE user_key IN (${list(keys)}) AND ${every([usableAt(this.clock.now()), ...asked])}
         GROUP BY user_key, device_type`,
     );
     return USER_ORDER.listed(found, (user) => toOnlineUser(rows.filter(({ user_key }) => user_key === user.user_key)));

@@ -61,6 +61,24 @@ export class SessionQueries extends RealmQueries {
     return toRecords(rows);
   }
 
+  /**
+   * The words that operators gave with the ends of these sessions, by session id; at most 500 sessions.
+   * @param since none of them ended earlier, in milliseconds since the epoch
+   */
+  async endComments(ids: readonly string[], since: number): Promise<ReadonlyMap<string, string>> {
+    if (ids.length === 0) return new Map();
+    const rows = await this.rows(
+      sql`SELECT session_id, detail FROM ${this.tables.event}${this.through('idx_user_session_event_session')}
+        WHERE session_id IN (${list(ids)}) AND id >= ${lowestEventId(since)} AND type = 'SESSION_ENDED'`,
+    );
+    return new Map(
+      rows.flatMap(({ session_id, detail }) => {
+        const { reason } = (parseStored(detail) ?? {}) as { readonly reason?: unknown };
+        return typeof reason === 'string' ? [[String(session_id), reason] as const] : [];
+      }),
+    );
+  }
+
   /** Past sessions, latest end first. */
   async ended({ account, reason, ended }: EndedFilter, portion: Portion) {
     const conditions = [

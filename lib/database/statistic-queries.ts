@@ -7,8 +7,8 @@ import { type Row, raw, sql } from './sql.js';
 export interface StatisticPoint {
   /** Its beginning, in milliseconds since the epoch. */
   readonly at: number;
-  /** The highest number of live sessions that was seen; they are counted every five minutes. */
-  readonly online: number;
+  /** The highest number of live sessions that was seen; they are counted every five minutes. Null where they were not. */
+  readonly online: number | null;
   readonly logins: number;
   /** '' for logins that named no type. */
   readonly loginsByDeviceType: Readonly<Record<string, number>>;
@@ -50,9 +50,10 @@ function toPoint(at: number, rows: readonly Row[]): StatisticPoint {
   const amounts = (kind: StatisticKind) =>
     Object.fromEntries(rows.filter((row) => row.kind === kind).map((row) => [String(row.name), Number(row.total)]));
   const sum = (kind: StatisticKind) => Object.values(amounts(kind)).reduce((total, amount) => total + amount, 0);
+  const sampled = rows.find(({ kind }) => kind === 'online');
   return {
     at,
-    online: Number(rows.find(({ kind }) => kind === 'online')?.highest ?? 0),
+    online: sampled === undefined ? null : Number(sampled.highest),
     logins: sum('login'),
     loginsByDeviceType: amounts('login'),
     failedLogins: sum('failed-login'),

@@ -191,9 +191,52 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
         sessionId: session.id,
         endReason: 'SESSION_KICKED',
         endedBy: 'root',
+        endComment: 'Lost phone',
         replacedBy: null,
       }),
     ]);
+  });
+
+  it('show the words of each end where its session is shown: one, all, many and a ban', async () => {
+    const name = newUser();
+    const ends: readonly [string, (sessionId: string) => Promise<unknown>][] = [
+      ['One', (id) => send('DELETE', `/sessions/${id}?reason=One`)],
+      ['All', () => send('DELETE', `/users/${name}/sessions?reason=All`)],
+      ['Some', (id) => send('POST', '/kick', { sessionIds: [id], reason: 'Some' })],
+      ['Many', () => send('POST', '/kick', { filter: { userId: name }, reason: 'Many' })],
+      ['Banned', () => send('POST', `/users/${name}/ban`, { reason: 'Banned' })],
+    ];
+    for (const [, end] of ends) {
+      clock.advance(1000);
+      await end((await server.tokens.login(name)).session.id);
+    }
+    const words = [...ends].reverse().map(([word]) => word);
+    const past = (await get(`/users/${name}/sessions?ended=true`)).json.items as { endComment: string }[];
+    expect(past.map(({ endComment }) => endComment)).toEqual(words);
+    const events = (await get(`/events?userId=${name}&type=SESSION_ENDED`)).json.items as { detail: object }[];
+    expect(events.map(({ detail }) => detail)).toEqual(words.map((reason) => ({ reason })));
+  });
+
+  it('find events by one address, however it is written, and say that a network is none', async () => {
+    const name = newUser();
+    await server.tokens.login(name, { ip: '2001:DB9::77' });
+    await server.tokens.login(name, { ip: '192.0.2.177' });
+    for (const ip of ['2001:db9::77', '2001:DB9::77', '192.0.2.177', '::ffff:192.0.2.177']) {
+      expect((await get(`/events?userId=${name}&ip=${ip}`)).json.items).toHaveLength(1);
+    }
+    for (const ip of ['192.0.2.0/24', '192.0.2.', 'elsewhere']) {
+      const { status, json } = await get(`/events?ip=${ip}`);
+      expect([status, json.errorCode, json.message]).toEqual([400, 'ARGUMENT_INVALID', expect.stringMatching(/^ip /)]);
+    }
+  });
+
+  it('count the sessions of a user as the list shows them, right after they ended', async () => {
+    const name = newUser();
+    for (let index = 0; index < 7; index++) await server.tokens.login(name);
+    for (const round of [1, 2, 3]) expect([round, (await get(`/users/${name}`)).json.live]).toEqual([round, 7]);
+    await send('POST', `/users/${name}/ban`, {});
+    expect((await get(`/users/${name}`)).json).toMatchObject({ live: 0, bans: [{ service: null }] });
+    expect((await get(`/users/${name}/sessions`)).json.items).toEqual([]);
   });
 
   it('end all that keep a filter: counted first, told of on the way, audited, and nobody else', async () => {

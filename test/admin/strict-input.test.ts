@@ -44,7 +44,7 @@ const ONLINE: Fields = {
 const EVENTS: Fields = {
   userId: TEXT,
   sessionId: ['0'.repeat(32), '', 'x', '0'.repeat(31)],
-  ip: TEXT,
+  ip: ['192.0.2.1', '', '192.0.2.0/24'],
   type: ['LOGIN', '', 'login', 'LOGIN,LOGIN'],
   from: TIME,
   to: TIME,

@@ -52,7 +52,7 @@ describe.each(databaseKinds)('failed logins on $name', (kind) => {
     ]);
   });
 
-  it('are summed up by user and by address, most first, with bursts', async () => {
+  it('are summed up by user and by address, bursts first, then most first', async () => {
     const { tokens, clock } = harness;
     clock.advance(24 * HOUR - (clock.now() % HOUR));
     const fail = (userId: string, ip: string, times = 1) => {
@@ -90,14 +90,29 @@ describe.each(databaseKinds)('failed logins on $name', (kind) => {
     });
     const byAddress = await queries().byAddress(24);
     expect(byAddress.map(({ ip, count, accounts, burst }) => [ip, count, accounts, burst])).toEqual([
+      ['192.0.2.31', 5, 5, true],
       ['192.0.2.20', 10, 1, false],
       ['192.0.2.10', 9, 1, false],
       ['192.0.2.30', 5, 4, false],
-      ['192.0.2.31', 5, 5, true],
       ['192.0.2.11', 2, 1, false],
     ]);
     // Only those of the last hours.
     expect((await queries().byUser(1)).find(({ userId }) => userId === 'slow')?.count).toBe(5);
+  });
+
+  it('have a burst among the hundred, however many others fail more often', async () => {
+    const { tokens, clock } = harness;
+    clock.advance(200 * HOUR);
+    for (let round = 0; round < 9; round++) {
+      for (let index = 0; index < 120; index++) tokens.recordFailedLogin(`office-${index}`, { ip: `10.2.0.${index}` });
+      clock.advance(4 * MINUTE);
+      await flush();
+    }
+    for (let index = 0; index < 8; index++) tokens.recordFailedLogin(`tried-${index}`, { ip: '192.0.2.66' });
+    for (let index = 0; index < 10; index++) tokens.recordFailedLogin('hunted', { ip: `192.0.2.${70 + index}` });
+    await flush();
+    expect((await queries().byAddress(1))[0]).toMatchObject({ ip: '192.0.2.66', count: 8, accounts: 8, burst: true });
+    expect((await queries().byUser(1))[0]).toMatchObject({ userId: 'hunted', count: 10, addresses: 10, burst: true });
   });
 
   it('are a hundred at most', async () => {
