@@ -149,7 +149,7 @@ function requireUrls(): void {
     // Missing, or not implemented.
   }
   throw new TypeError(
-    'The session client needs a whole URL. On React Native, import "react-native-url-polyfill/auto" before it.',
+    'The session client needs a whole URL. On React Native, load react-native-url-polyfill/auto before it.',
   );
 }
 

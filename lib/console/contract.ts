@@ -59,6 +59,8 @@ export interface PastSession extends SessionItem {
   readonly endReason: string;
   readonly endedAt: string;
   readonly endedBy: string | null;
+  /** The operator's words. */
+  readonly endComment: string | null;
   readonly replacedBy: Successor | null;
 }
 
@@ -156,7 +158,7 @@ export interface FailedLogins {
 
 export interface OnlineCount {
   readonly sessions: number;
-  readonly users: number;
+  readonly users: number | null;
   readonly isEstimate: boolean;
   readonly byDeviceType: readonly { readonly deviceType: string | null; readonly sessions: number }[];
 }
@@ -171,7 +173,8 @@ export interface StatsStep {
 
 export interface Stats {
   readonly at: string;
-  readonly online: OnlineCount;
+  /** Null where it takes too long to count them. */
+  readonly online: OnlineCount | null;
   readonly step: 'hour' | 'day';
   readonly series: readonly StatsStep[];
 }
@@ -179,6 +182,7 @@ export interface Stats {
 /** A line of the answer to a kick of many. */
 export interface KickLine {
   readonly matching?: number;
+  readonly matchingIsMinimum?: boolean;
   readonly done?: number;
   readonly ended?: number;
   readonly pending?: number;

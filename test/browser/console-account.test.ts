@@ -63,10 +63,14 @@ describe('an account', () => {
     await console.row('Phone of Alice').getByRole('link', { name: 'alice' }).click();
     await console.settled('user');
     await console.row('Phone of Alice').getByRole('button', { name: 'Kick the session of alice' }).click();
+    await console.dialog.getByLabel('Reason').fill('Lost phone');
     await console.dialog.getByRole('button', { name: 'End 1 session' }).click();
     await phone.says('ended');
     expect(await phone.notice.innerText()).toMatch(/^Ended by an administrator at /);
-    await console.row('Phone of Alice').getByText('by admin').waitFor(); // among the past sessions, without a reload
+    const past = console.row('Phone of Alice').filter({ hasText: 'by admin' }); // without a reload
+    await past.getByText('Lost phone').waitFor();
+    await console.page.goto('/admin#/events?type=SESSION_ENDED&userId=alice');
+    await console.row('Lost phone').first().waitFor();
   });
 
   it('is banned, which ends its sessions and refuses its logins, until the ban is lifted', async () => {
@@ -84,8 +88,10 @@ describe('an account', () => {
     await dialog.getByRole('button', { name: 'Ban', exact: true }).click();
     await console.toast('Banned; 1 session ended.');
     await laptop.says('ended');
+    await page.getByText('0 sessions').waitFor();
+    await console.row('Banned').getByText('spam').waitFor();
     expect(await laptop.notice.innerText()).toMatch(/^The account was disabled at /);
-    await console.row('spam').getByText('admin').waitFor();
+    await console.row('spam').getByRole('cell', { name: 'admin', exact: true }).waitFor();
     const login = () => app.post('/auth/login', { username: 'bob', password: 'bob-password' });
     expect(await login()).toMatchObject({ status: 401, body: { errorCode: 'ACCOUNT_DISABLED' } });
 
@@ -128,7 +134,13 @@ describe('what happened', () => {
     await console.page.getByLabel('Type').selectOption({ label: 'Sign-in failed' });
     await console.row('Sign-in failed').first().waitFor();
     await until(async () => (await console.rows.count()) === (await console.row('Sign-in failed').count()));
-    await console.page.getByLabel('Type').selectOption({ label: 'All' });
+    await console.page.getByRole('button', { name: 'Remove filter Type: Sign-in failed' }).waitFor();
+    await console.page.getByRole('button', { name: 'Clear filters' }).click();
+    expect(await console.page.getByLabel('Type').inputValue()).toBe('');
+    await console.setFilter('Address', '127.0.0.0/8');
+    await console.page.getByText('Events are found by one address and by no network.').waitFor();
+    expect(await console.page.getByText('No event matches.').count()).toBe(0);
+    await console.setFilter('Address', '127.0.0.1');
     await console.setFilter('User id', 'admin');
     await console.row('admin').first().waitFor();
     await until(async () => (await console.row('alice').count()) === 0);

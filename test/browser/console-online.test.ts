@@ -104,6 +104,30 @@ describe('the list of live sessions', () => {
     await console.user('user7').getByText('watch').waitFor();
     await console.user('user70').waitFor();
   });
+
+  it('keeps every filter when it groups by user, and counts what they find', async () => {
+    await console.setFilter('Device type', 'phone');
+    await console.search.fill('user1');
+    await console.finds(8);
+    await console.page.getByLabel('Group by user').check();
+    await until(async () => (await console.page.locator('main [aria-busy="true"]').count()) === 0);
+    await until(async () => (await console.rows.count()) === 8);
+    await console.page.getByRole('button', { name: 'Remove filter Device type: phone' }).waitFor();
+    await console.page.getByRole('button', { name: 'Clear filters' }).click();
+    await until(async () => (await console.rows.count()) === PER_PAGE);
+    expect([await console.search.inputValue(), new URL(console.page.url()).hash]).toEqual(['', '#/online?group=user']);
+  });
+
+  it('shows nothing of what was found before when a filter is refused', async () => {
+    browser.recorder.expect(/status of 400/);
+    await console.search.fill('user11');
+    await console.finds(11);
+    await console.setFilter('Address', 'nowhere');
+    await console.page.getByRole('alert').getByText('That did not work: ip must be').waitFor();
+    expect(await console.rows.count()).toBe(0);
+    await console.page.getByRole('button', { name: 'Remove filter Address' }).click();
+    await console.finds(11);
+  });
 });
 
 describe('ends', () => {
@@ -115,6 +139,8 @@ describe('ends', () => {
     await console.finds(1);
     await console.page.getByRole('button', { name: 'Kick the session of bob' }).click();
     await console.dialog.getByText('This ends 1 session.').waitFor();
+    await console.dialog.getByText('bob · Phone of Bob').waitFor();
+    await console.dialog.getByText('The user is told only that an administrator ended the session.').waitFor();
     await console.dialog.getByLabel('Reason').fill('lost phone');
     await console.dialog.getByRole('button', { name: 'End 1 session' }).click();
     await console.toast('1 session ended.');
@@ -161,8 +187,20 @@ describe('ends', () => {
     await console.page.getByRole('button', { name: `Select all ${total} that match` }).click();
     await console.page.getByRole('button', { name: 'Kick…' }).click();
     await console.dialog.getByText(`This ends ${total} sessions.`).waitFor();
+    await console.dialog.getByText('Search: Device').waitFor();
     await console.page.evaluate(NOTE_PROGRESS);
-    await console.dialog.getByRole('button', { name: `End ${total} sessions` }).click();
+    const end = console.dialog.getByRole('button', { name: `End ${total} sessions` });
+    const number = console.dialog.getByLabel(`Type ${total} to end so many`);
+    for (const typed of ['', '100', `${total}0`]) {
+      await number.fill(typed);
+      expect([typed, await end.isDisabled()]).toEqual([typed, true]);
+    }
+    await number.fill(String(total));
+    await end.click();
+    // Not without a reason.
+    expect(await console.focused()).toMatch(/^Reason/);
+    await console.page.keyboard.type('all of them');
+    await end.click();
     await console.toast(`${total} sessions ended.`);
     expect(await console.page.evaluate('window.progressOf')).toBe(total);
     await console.page.getByRole('button', { name: 'The list has changed — refresh' }).click();

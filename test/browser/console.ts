@@ -97,6 +97,11 @@ export class ConsolePage {
     await this.page.locator('.toast').filter({ hasText: text }).waitFor();
   }
 
+  /** The label of the input that has the focus. */
+  focused(): Promise<string> {
+    return this.page.evaluate<string>('document.activeElement.closest("label")?.innerText ?? ""');
+  }
+
   /** How far the page reaches over the right edge of the window, in pixels. */
   overflow(): Promise<number> {
     return this.page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');

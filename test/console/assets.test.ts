@@ -19,7 +19,7 @@ describe('the assets of the console', () => {
   });
 
   it('stay below the sizes that docs/console.md names', () => {
-    expect(Buffer.byteLength(consoleAssets['console.js'])).toBeLessThan(165_000);
+    expect(Buffer.byteLength(consoleAssets['console.js'])).toBeLessThan(175_000);
     expect(Buffer.byteLength(consoleAssets['console.css'])).toBeLessThan(25_000);
   });
 });

@@ -5,7 +5,7 @@ import { ApiError } from '../api.js';
 const RETRY = 10;
 
 export interface Load<Data> {
-  /** The last answer; it stays while the next one is awaited. */
+  /** The last answer; it stays while the next one is awaited, and while the same request fails for a while. */
   readonly data: Data | undefined;
   readonly error: ApiError | undefined;
   readonly loading: boolean;
@@ -27,6 +27,7 @@ export function useLoad<Data>(key: string, load: (signal: AbortSignal) => Promis
   });
   const [round, setRound] = useState(0);
   const latest = useRef(load);
+  const answered = useRef<string>(undefined);
   latest.current = load;
   const reload = useCallback(() => setRound((n) => n + 1), []);
   useEffect(() => {
@@ -35,7 +36,9 @@ export function useLoad<Data>(key: string, load: (signal: AbortSignal) => Promis
     setState((before) => ({ ...before, loading: true, retryAt: undefined }));
     latest.current(request.signal).then(
       (data) => {
-        if (!request.signal.aborted) setState({ data, error: undefined, loading: false, retryAt: undefined });
+        if (request.signal.aborted) return;
+        answered.current = key;
+        setState({ data, error: undefined, loading: false, retryAt: undefined });
       },
       (cause: Error) => {
         if (request.signal.aborted) return;
@@ -44,7 +47,9 @@ export function useLoad<Data>(key: string, load: (signal: AbortSignal) => Promis
           error.status === 0 || error.status === 503 ? Math.max(1, error.retryAfter ?? RETRY) * 1000 : undefined;
         if (again !== undefined) timer = setTimeout(reload, again);
         const retryAt = again === undefined ? undefined : Date.now() + again;
-        setState((before) => ({ data: before.data, error, loading: false, retryAt }));
+        // What was found by another filter is no answer to this one, and what is refused now is not shown on.
+        const stays = again !== undefined && answered.current === key;
+        setState((before) => ({ data: stays ? before.data : undefined, error, loading: false, retryAt }));
       },
     );
     return () => {

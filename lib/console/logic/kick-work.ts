@@ -1,15 +1,27 @@
 import type { KickLine } from '../contract.js';
 
-export type KickTarget =
+export type KickSelection =
   | { readonly sessionIds: readonly string[] }
   | { readonly filter: Readonly<Record<string, string | true>> };
+
+export type KickTarget = KickSelection & {
+  /** Names it: a user and a device, or a filter in words; several parts, one a line. */
+  readonly whom: string;
+};
+
+/** From how many on the number has to be typed. */
+const MANY = 100;
+
+/** Whether so many are ended by what was typed. Separators between digits do not count. */
+export const isConfirmed = (n: number, typed: string): boolean =>
+  n <= MANY || typed.replace(/[\s.,'’٬]/g, '') === String(n);
 
 /** Sessions that one request may name. */
 const MOST = 1000;
 
 /** The bodies of the requests that end the target, in order. */
-export function kickBodies(target: KickTarget): KickTarget[] {
-  if ('filter' in target) return [target];
+export function kickBodies(target: KickSelection): KickSelection[] {
+  if ('filter' in target) return [{ filter: target.filter }];
   const { sessionIds } = target;
   const parts = Math.ceil(sessionIds.length / MOST);
   return Array.from({ length: parts }, (_, part) => ({

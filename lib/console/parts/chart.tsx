@@ -2,6 +2,7 @@ import uPlot from 'uplot';
 import { useEffect, useRef } from 'preact/hooks';
 import { useConsole } from '../console-context.js';
 import { localeOf } from '../locale.js';
+import { drawnLine, type Step, zoneOf } from '../logic/step.js';
 
 export interface Line {
   readonly label: string;
@@ -19,7 +20,9 @@ interface Props {
   readonly times: readonly number[];
   readonly lines: readonly Line[];
   readonly kind: 'area' | 'bars';
-  readonly step: 'hour' | 'day';
+  readonly step: Step;
+  /** Whether the last step still goes on: it is drawn dashed. */
+  readonly unfinished: boolean;
 }
 
 const HEIGHT = 240;
@@ -36,7 +39,7 @@ function colorOf(parent: HTMLElement, className: string, property = '--end'): st
 }
 
 /** A chart over time. It is drawn anew when its data, its width or the theme changes. */
-export function Chart({ label, times, lines, kind, step }: Props) {
+export function Chart({ label, times, lines, kind, step, unfinished }: Props) {
   const { language, t } = useConsole();
   const holder = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -44,9 +47,15 @@ export function Chart({ label, times, lines, kind, step }: Props) {
     let plot: uPlot | undefined;
     const draw = (): void => {
       plot?.destroy();
+      const drawn = lines.map(({ data }) => drawnLine(data, unfinished, kind === 'area'));
+      const words = { time: t('time'), soFar: t('soFar') };
       plot = new uPlot(
-        options(element, { label, times, lines, kind, step }, localeOf(language), t('time')),
-        [[...times], ...lines.map(({ data }) => [...data])],
+        options(element, { label, times, lines, kind, step, unfinished }, localeOf(language), words),
+        [
+          [...times],
+          ...drawn.map(({ finished }) => finished),
+          ...drawn.flatMap(({ unfinished: last }) => (last === null ? [] : [last])),
+        ],
         element,
       );
     };
@@ -62,23 +71,44 @@ export function Chart({ label, times, lines, kind, step }: Props) {
       dark.removeEventListener('change', draw);
       plot?.destroy();
     };
-  }, [times, lines, kind, step, language]);
-  return <div ref={holder} class="chart" role="group" aria-label={label} />;
+  }, [times, lines, kind, step, unfinished, language]);
+  return (
+    <>
+      <div ref={holder} class="chart" role="group" aria-label={label} />
+      <p class="chart-note">
+        {unfinished && t(step === 'hour' ? 'dashedHour' : 'dashedDay')} {step === 'day' && t('daysOfUtc')}
+      </p>
+    </>
+  );
 }
 
-function options(element: HTMLElement, { times, lines, kind, step }: Props, tag: string, time: string): uPlot.Options {
+interface Words {
+  readonly time: string;
+  readonly soFar: string;
+}
+
+function options(element: HTMLElement, props: Props, tag: string, words: Words): uPlot.Options {
+  const { times, lines, kind, step, unfinished } = props;
+  const timeZone = zoneOf(step);
   const grid = { stroke: colorOf(element, '', '--line'), width: 1 };
   const axis = { stroke: colorOf(element, '', '--muted'), grid, ticks: { show: false }, font: '12px system-ui' };
   const short = new Intl.DateTimeFormat(
     tag,
-    step === 'hour' ? { hour: '2-digit', minute: '2-digit' } : { month: 'short', day: 'numeric' },
+    step === 'hour' ? { hour: '2-digit', minute: '2-digit' } : { month: 'short', day: 'numeric', timeZone },
   );
-  const long = new Intl.DateTimeFormat(tag, { dateStyle: 'medium', ...(step === 'hour' && { timeStyle: 'short' }) });
+  const long = new Intl.DateTimeFormat(tag, {
+    dateStyle: 'medium',
+    ...(step === 'hour' ? { timeStyle: 'short' } : { timeZone }),
+  });
+  const last = unfinished ? times.at(-1) : undefined;
+  const surface = colorOf(element, '', '--surface');
   const numbers = new Intl.NumberFormat(tag, { notation: 'compact' });
+  const whole = new Intl.NumberFormat(tag);
   const bars = uPlot.paths.bars!({ size: [0.7, 40], radius: 0.15 });
   return {
     width: element.clientWidth,
     height: HEIGHT,
+    ...(timeZone !== undefined && { tzDate: (at: number) => uPlot.tzDate(new Date(at * 1000), timeZone) }),
     cursor: { drag: { x: false, y: false }, points: { show: kind === 'area' } },
     scales: {
       x: { time: true, ...(kind === 'bars' && { range: padded(times) }) },
@@ -94,7 +124,11 @@ function options(element: HTMLElement, { times, lines, kind, step }: Props, tag:
       },
     ],
     series: [
-      { label: time, value: (_plot, at: number | null) => (at === null ? '–' : long.format(at * 1000)) },
+      {
+        label: words.time,
+        value: (_plot, at: number | null) =>
+          at === null ? '–' : `${long.format(at * 1000)}${at === last ? ` (${words.soFar})` : ''}`,
+      },
       ...lines.map(({ label, color, data, values = data }): uPlot.Series => {
         const stroke = colorOf(element, color);
         return {
@@ -104,7 +138,24 @@ function options(element: HTMLElement, { times, lines, kind, step }: Props, tag:
           fill: kind === 'area' ? `color-mix(in srgb, ${stroke} 14%, transparent)` : stroke,
           ...(kind === 'bars' && { paths: bars }),
           points: { show: false },
-          value: (_plot, _value, _series, index) => (index === null ? '–' : String(values[index] ?? '–')),
+          value: (_plot, _value, _series, index) =>
+            index === null
+              ? '–'
+              : values[index] === null || values[index] === undefined
+                ? '–'
+                : whole.format(values[index]),
+        };
+      }),
+      ...(unfinished ? lines : []).map(({ color }): uPlot.Series => {
+        const stroke = colorOf(element, color);
+        return {
+          // Of the same line, whose entry in the legend tells its value too.
+          class: 'so-far',
+          stroke,
+          width: kind === 'area' ? 2 : 1,
+          dash: [4, 4],
+          ...(kind === 'bars' && { paths: bars, fill: `color-mix(in srgb, ${stroke} 25%, ${surface})` }),
+          points: { show: kind === 'area', size: 5 },
         };
       }),
     ],

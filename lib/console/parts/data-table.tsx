@@ -90,7 +90,7 @@ export function DataTable<Row>({
                 </td>
               )}
               {columns.map((column) => (
-                <td key={column.id} role="cell" data-label={column.head} class={column.numeric ? 'numeric' : undefined}>
+                <td key={column.id} role="cell" data-label={column.head} class={classOfColumn(column)}>
                   {column.cell(row)}
                 </td>
               ))}
@@ -109,18 +109,21 @@ function openRow(event: TargetedMouseEvent<HTMLElement>): void {
   event.currentTarget.querySelector<HTMLElement>('[data-open]')?.click();
 }
 
+const classOfColumn = ({ id, numeric }: Column<never>): string | undefined =>
+  id === 'actions' ? 'cell-actions' : numeric ? 'numeric' : undefined;
+
 function Head<Row>({ column, sort }: { column: Column<Row>; sort: Props<Row>['sort'] }) {
   const by = column.sort?.by;
-  const numeric = column.numeric ? 'numeric' : undefined;
+  const name = classOfColumn(column);
   if (by === undefined || sort === undefined)
     return (
-      <th role="columnheader" scope="col" class={numeric}>
+      <th role="columnheader" scope="col" class={name}>
         {column.head}
       </th>
     );
   const order = sort.by === by ? column.sort!.order : 'none';
   return (
-    <th role="columnheader" scope="col" class={numeric} aria-sort={order}>
+    <th role="columnheader" scope="col" class={name} aria-sort={order}>
       <button type="button" class="sort" onClick={() => sort.choose(by)}>
         {column.head}
         <span class="sort-mark" aria-hidden="true">

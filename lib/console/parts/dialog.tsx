@@ -9,6 +9,12 @@ interface Props {
   readonly children: ComponentChildren;
 }
 
+/** Puts the focus on the first field, where a dialog would put it on the cross. Without a field: on the last button, or nowhere. */
+export function focusFirst(within: HTMLElement): void {
+  const fields = '.dialog-body :is(input, select, textarea):not([tabindex="-1"], [type="hidden"], :disabled)';
+  (within.querySelector<HTMLElement>(fields) ?? within.querySelector<HTMLElement>('.dialog-foot button'))?.focus();
+}
+
 /** A modal dialog for as long as it is rendered. Esc and the cross close it; focus returns to where it was. */
 export function Dialog({ title, onClose, children }: Props) {
   const { t } = useConsole();
@@ -18,6 +24,7 @@ export function Dialog({ title, onClose, children }: Props) {
     const dialog = element.current!;
     const before = document.activeElement;
     dialog.showModal();
+    focusFirst(dialog);
     return () => {
       dialog.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();

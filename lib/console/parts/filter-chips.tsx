@@ -1,5 +1,6 @@
 import { useConsole } from '../console-context.js';
 import type { TextKey } from '../text/en.js';
+import { type Language, nameOf, type Translate } from '../text/language.js';
 import { Icon } from './icon.js';
 import { dateTime } from './time.js';
 
@@ -7,6 +8,20 @@ export interface Filter {
   readonly name: string;
   readonly label: TextKey;
   readonly time?: boolean;
+  /** Whether it is a type of events. */
+  readonly event?: boolean;
+}
+
+/** What a filter that is set asks for, in words. */
+export function filterValue(
+  { name, time, event }: Filter,
+  query: Readonly<Record<string, string>>,
+  t: Translate,
+  language: Language,
+): string {
+  const value = query[name]!;
+  if (event) return nameOf(t, 'event', value);
+  return time && !Number.isNaN(Date.parse(value)) ? dateTime(language, value) : value;
 }
 
 interface Props {
@@ -20,10 +35,7 @@ export function FilterChips({ filters, query, set }: Props) {
   const { t, language } = useConsole();
   const active = filters.filter(({ name }) => query[name]);
   if (active.length === 0) return null;
-  const shown = ({ name, time }: Filter): string => {
-    const value = query[name]!;
-    return time && !Number.isNaN(Date.parse(value)) ? dateTime(language, value) : value;
-  };
+  const shown = (filter: Filter): string => filterValue(filter, query, t, language);
   return (
     <div class="chips">
       {active.map((filter) => (

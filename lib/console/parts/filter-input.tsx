@@ -39,7 +39,7 @@ export function FilterInput({ label, value = '', commit, placeholder, suggestion
 }
 
 /** A point of time as a filter: shown in the zone of the browser, given on as ISO 8601. */
-export function TimeInput({ label, value = '', commit }: Pick<Props, 'label' | 'value' | 'commit'>) {
+export function TimeInput({ label, value = '', commit }: Pick<Props, 'label' | 'value' | 'commit' | 'placeholder'>) {
   const [text, setText] = useState(toLocalInput(value));
   useEffect(() => setText(toLocalInput(value)), [value]);
   return (

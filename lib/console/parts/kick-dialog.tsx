@@ -4,7 +4,7 @@ import { useErrorText } from '../hooks/use-error-text.js';
 import { useLoad } from '../hooks/use-load.js';
 import { advance, kickBodies, NOTHING_DONE, type KickProgress, type KickTarget } from '../logic/kick-work.js';
 import { Dialog } from './dialog.js';
-import { Field } from './field.js';
+import { KickForm } from './kick-form.js';
 import { Loaded } from './states.js';
 
 interface Props {
@@ -14,29 +14,31 @@ interface Props {
   readonly onDone: () => void;
 }
 
-/** Says how many sessions would end, asks for a reason, then shows how far it is. */
+/** Says whose sessions would end and how many, asks for a reason, then shows how far it is. */
 export function KickDialog({ target, onClose, onDone }: Props) {
   const { api, t, notify } = useConsole();
   const errorText = useErrorText();
-  const [reason, setReason] = useState('');
   const [progress, setProgress] = useState<KickProgress>();
   const [running, setRunning] = useState(false);
   const shown = useRef(true);
   useEffect(() => () => void (shown.current = false), []);
   const count = useLoad('count', async () => {
-    const counts = [];
-    for (const body of kickBodies(target))
-      counts.push(await api.send<{ matching: number }>('POST', '/kick', { ...body, dryRun: true }));
-    return counts.reduce((sum, { matching }) => sum + matching, 0);
+    let [matching, isMinimum] = [0, false];
+    for (const body of kickBodies(target)) {
+      const answer = await api.send<KickCount>('POST', '/kick', { ...body, dryRun: true });
+      matching += answer.matching;
+      isMinimum ||= answer.matchingIsMinimum ?? false;
+    }
+    return { matching, isMinimum };
   });
 
-  const run = async (): Promise<void> => {
+  const run = async (reason: string): Promise<void> => {
     setRunning(true);
     let before: KickProgress = NOTHING_DONE;
     let now: KickProgress = NOTHING_DONE;
     try {
       for (const body of kickBodies(target)) {
-        await api.kick({ ...body, ...(reason.trim() === '' ? {} : { reason: reason.trim() }) }, (line) => {
+        await api.kick({ ...body, ...(reason === '' ? {} : { reason }) }, (line) => {
           now = advance(before, line, now);
           setProgress(now);
         });
@@ -58,29 +60,15 @@ export function KickDialog({ target, onClose, onDone }: Props) {
     <Dialog title={t('kickTitle')} onClose={onClose}>
       {progress === undefined ? (
         <Loaded load={count} rows={1}>
-          {(n) => (
-            <form
-              class="dialog-body"
-              onSubmit={(event) => {
-                event.preventDefault();
-                void run();
-              }}
-            >
-              <p class="lead" role="status">
-                {n === 0 ? t('kickNothing') : t('kickCount', { n })}
-              </p>
-              <Field label={t('reason')} hint={t('reasonHint')}>
-                <input value={reason} maxLength={200} onInput={(event) => setReason(event.currentTarget.value)} />
-              </Field>
-              <footer class="dialog-foot">
-                <button type="button" class="button" onClick={onClose}>
-                  {t('cancel')}
-                </button>
-                <button type="submit" class="button danger" disabled={n === 0 || running}>
-                  {t('endSessions', { n })}
-                </button>
-              </footer>
-            </form>
+          {({ matching, isMinimum }) => (
+            <KickForm
+              n={matching}
+              isMinimum={isMinimum}
+              whom={target.whom}
+              busy={running}
+              run={(reason) => void run(reason)}
+              onClose={onClose}
+            />
           )}
         </Loaded>
       ) : (
@@ -103,4 +91,9 @@ export function KickDialog({ target, onClose, onDone }: Props) {
       )}
     </Dialog>
   );
+}
+
+interface KickCount {
+  readonly matching: number;
+  readonly matchingIsMinimum?: boolean;
 }

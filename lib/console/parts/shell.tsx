@@ -5,6 +5,7 @@ import { formatRoute } from '../logic/hash-route.js';
 import type { Language } from '../text/language.js';
 import { Icon, type IconName } from './icon.js';
 import { Preferences } from './preferences.js';
+import { zoneName } from './time.js';
 
 export type ViewName = 'overview' | 'online' | 'user' | 'events' | 'addresses';
 
@@ -76,6 +77,7 @@ export function Shell({ view, setLanguage, showHelp, signOut, children }: Props)
       </nav>
       <main id="content" class="content" data-view={view} tabIndex={-1}>
         {children}
+        <p class="zone">{t('zone', { zone: zoneName(language) })}</p>
       </main>
     </div>
   );

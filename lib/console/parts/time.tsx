@@ -2,11 +2,23 @@ import { useConsole } from '../console-context.js';
 import { useNow } from '../hooks/use-now.js';
 import { relativeParts } from '../logic/relative-time.js';
 import { localeOf } from '../locale.js';
+import type { Step } from '../logic/step.js';
 import type { Language } from '../text/language.js';
 
-/** Date and time in the zone of the browser. */
-export const dateTime = (language: Language, at: string | number): string =>
-  new Intl.DateTimeFormat(localeOf(language), { dateStyle: 'medium', timeStyle: 'medium' }).format(new Date(at));
+/** Date and time in the zone of the browser, which the foot of each view names; elsewhere with the zone. */
+export const dateTime = (language: Language, at: string | number, withZone = false): string =>
+  new Intl.DateTimeFormat(localeOf(language), {
+    dateStyle: 'medium',
+    timeStyle: withZone ? 'long' : 'medium',
+  }).format(new Date(at));
+
+/** The zone of the browser: its name, and how far it is from UTC now. */
+export function zoneName(language: Language): string {
+  const format = new Intl.DateTimeFormat(localeOf(language), { timeZoneName: 'shortOffset' });
+  const offset = format.formatToParts().find(({ type }) => type === 'timeZoneName')?.value ?? '';
+  const { timeZone } = format.resolvedOptions();
+  return timeZone === offset ? timeZone : `${timeZone} (${offset})`;
+}
 
 /** How long ago; the exact time is its title. */
 export function Time({ at }: { at: string | null }) {
@@ -16,7 +28,7 @@ export function Time({ at }: { at: string | null }) {
   const { value, unit } = relativeParts(Date.parse(at), now);
   const relative = new Intl.RelativeTimeFormat(localeOf(language), { numeric: 'auto', style: 'short' });
   return (
-    <time dateTime={at} title={dateTime(language, at)}>
+    <time dateTime={at} title={dateTime(language, at, true)}>
       {relative.format(value, unit)}
     </time>
   );
@@ -31,5 +43,23 @@ export function ExactTime({ at }: { at: string }) {
     <time dateTime={at} title={relative.format(value, unit)}>
       {dateTime(language, at)}
     </time>
+  );
+}
+
+interface StepProps {
+  readonly at: string;
+  readonly step: Step;
+  readonly unfinished: boolean;
+}
+
+/** The hour, or the day of UTC, that begins then. */
+export function StepTime({ at, step, unfinished }: StepProps) {
+  const { language, t } = useConsole();
+  const day = new Intl.DateTimeFormat(localeOf(language), { dateStyle: 'medium', timeZone: 'UTC' });
+  return (
+    <>
+      <time dateTime={at}>{step === 'hour' ? dateTime(language, at) : `${day.format(new Date(at))} (UTC)`}</time>{' '}
+      {unfinished && <span class="badge">{t('soFar')}</span>}
+    </>
   );
 }

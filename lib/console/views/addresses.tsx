@@ -28,7 +28,9 @@ export function Addresses({ query }: { query: Query }) {
     const data = new FormData(form);
     const text = (name: string): string => (data.get(name) as string).trim();
     const times = TIMES.map(([name]) => [name, fromLocalInput(text(name))]);
-    changeQuery({ cursor: undefined, ip: text('ip'), ...Object.fromEntries(times) });
+    // A point of time, or else a period: of both, the point, and the form shows that.
+    const period = text('at') === '' ? {} : { from: undefined, to: undefined };
+    changeQuery({ cursor: undefined, ip: text('ip'), ...Object.fromEntries(times), ...period });
   };
   return (
     <>

@@ -37,7 +37,7 @@ export function BanDialog({ user, onClose, onDone }: Props) {
         onDone();
       }}
     >
-      <Field label={t('reason')} hint={t('reasonHint')}>
+      <Field label={t('reason')} hint={t('banReasonHint')}>
         <input name="reason" maxLength={200} />
       </Field>
       <Field label={t('banUntil')} hint={t('banUntilHint')}>

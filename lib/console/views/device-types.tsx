@@ -14,15 +14,27 @@ export function DeviceTypes({ byDeviceType }: Pick<OnlineCount, 'byDeviceType'>)
         <Empty>{t('noDevices')}</Empty>
       ) : (
         <ul class="shares">
-          {byDeviceType.map(({ deviceType, sessions }) => (
-            <li key={deviceType}>
-              <a href={formatRoute(['online'], { deviceType: deviceType ?? undefined })}>
+          {byDeviceType.map(({ deviceType, sessions }) => {
+            const bar = (
+              <>
                 <span class="share-name">{deviceType ?? t('unknown')}</span>
                 <meter class="share-bar" min={0} max={most} value={sessions} aria-hidden="true" />
                 <span class="share-count">{t('figure', { n: sessions })}</span>
-              </a>
-            </li>
-          ))}
+              </>
+            );
+            return (
+              <li key={deviceType}>
+                {/* No filter finds those without a type. */}
+                {deviceType === null ? (
+                  <span class="share">{bar}</span>
+                ) : (
+                  <a class="share" href={formatRoute(['online'], { deviceType })}>
+                    {bar}
+                  </a>
+                )}
+              </li>
+            );
+          })}
         </ul>
       )}
     </section>

@@ -35,15 +35,23 @@ export function eventColumns({ t, operator }: Pick<Console, 't' | 'operator'>): 
 
 function What({ row, t }: { row: EventItem; t: Translate }) {
   const { actor, deviceName, deviceType, ended, reason } = row;
+  const words = wordsOf(row.detail);
   const isCode = reason !== null && /^[A-Z]+(_[A-Z]+)+$/.test(reason);
   return (
     <span class="stack">
       {(deviceType !== null || deviceName !== null) && <Device {...{ deviceType, deviceName }} />}
       {reason !== null && (isCode ? <ReasonBadge reason={reason} /> : <span>{reason}</span>)}
+      {words !== null && <q>{words}</q>}
       {ended !== null && ended !== 1 && <span>{t('nEnded', { n: ended })}</span>}
       {actor !== null && <small class="muted">{t('by', { name: actor })}</small>}
     </span>
   );
+}
+
+/** What an operator gave as the reason, or the application for a sign-in that failed. */
+function wordsOf(detail: unknown): string | null {
+  const { reason } = (typeof detail === 'object' ? (detail ?? {}) : {}) as { readonly reason?: unknown };
+  return typeof reason === 'string' && reason !== '' ? reason : null;
 }
 
 /** The id of the session, and what the event says beyond its fields. */

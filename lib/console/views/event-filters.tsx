@@ -1,5 +1,6 @@
 import { useConsole } from '../console-context.js';
 import { EVENT_TYPES } from '../contract.js';
+import { formatRoute } from '../logic/hash-route.js';
 import type { Query } from '../logic/online-filter.js';
 import { Field } from '../parts/field.js';
 import { FilterChips, type Filter } from '../parts/filter-chips.js';
@@ -7,6 +8,7 @@ import { FilterInput, TimeInput } from '../parts/filter-input.js';
 import { nameOf } from '../text/language.js';
 
 const FILTERS: readonly Filter[] = [
+  { name: 'type', label: 'type', event: true },
   { name: 'userId', label: 'userId' },
   { name: 'sessionId', label: 'sessionId' },
   { name: 'ip', label: 'address' },
@@ -35,11 +37,25 @@ export function EventFilters({ query, set }: Props) {
             ))}
           </select>
         </Field>
-        {shown.map(({ name, label, time }) => {
+        {shown.slice(1).map(({ name, label, time }) => {
           const Input = time ? TimeInput : FilterInput;
-          return <Input key={name} label={t(label)} value={query[name]} commit={(value) => set({ [name]: value })} />;
+          const hint = name === 'ip' ? t('oneAddress') : undefined;
+          return (
+            <Input
+              key={name}
+              label={t(label)}
+              value={query[name]}
+              placeholder={hint}
+              commit={(value: string) => set({ [name]: value })}
+            />
+          );
         })}
       </div>
+      {query.ip?.includes('/') && (
+        <p class="notice">
+          {t('eventsOfNetwork')} <a href={formatRoute(['addresses'], { ip: query.ip })}>{t('addresses')}</a>
+        </p>
+      )}
       <FilterChips filters={shown} query={query} set={set} />
     </>
   );

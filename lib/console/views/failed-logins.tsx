@@ -18,10 +18,10 @@ interface Props {
   readonly by?: 'ip';
 }
 
-/** Who failed to sign in most often, or from where. Bursts are marked. */
+/** From where sign-ins failed, or of whom: bursts first, which are marked, then most first. */
 export function FailedLoginsCard({ query, by: fixed }: Props) {
   const { api, operator, t } = useConsole();
-  const by = fixed ?? (query.by === 'ip' && operator.rights.viewAddresses ? 'ip' : 'user');
+  const by = fixed ?? (query.by !== 'user' && operator.rights.viewAddresses ? 'ip' : 'user');
   const hours = HOURS.find((each) => String(each) === query.hours) ?? 24;
   const list = useLoad(`${by} ${hours}`, (signal) =>
     api.get<{ items: readonly FailedLogins[] }>('/failed-logins', { by, hours }, signal),
@@ -36,10 +36,10 @@ export function FailedLoginsCard({ query, by: fixed }: Props) {
             label={t('groupFailedBy')}
             value={by}
             options={[
-              ['user', t('byUser')],
               ['ip', t('byAddress')],
+              ['user', t('byUser')],
             ]}
-            choose={(chosen) => changeQuery({ by: chosen === 'user' ? undefined : chosen })}
+            choose={(chosen) => changeQuery({ by: chosen === 'ip' ? undefined : chosen })}
           />
         )}
         <select

@@ -24,7 +24,7 @@ export function ImpersonateDialog({ user, onClose }: { user: UserSummary; onClos
           setToken((await api.send<TokenAnswer>('POST', path, body)).accessToken);
         }}
       >
-        <Field label={t('reason')}>
+        <Field label={t('reason')} hint={t('impersonateReasonHint')}>
           <input name="reason" maxLength={200} />
         </Field>
         <Field label={t('impersonateFor')} hint={t('impersonateForHint')}>

@@ -1,9 +1,10 @@
 import { useConsole } from '../console-context.js';
-import { FilterChips, type Filter } from '../parts/filter-chips.js';
+import { FilterChips, type Filter, filterValue } from '../parts/filter-chips.js';
 import { FilterInput, TimeInput } from '../parts/filter-input.js';
 import { Icon } from '../parts/icon.js';
 
 const FILTERS: readonly Filter[] = [
+  { name: 'q', label: 'search' },
   { name: 'userId', label: 'userId' },
   { name: 'deviceType', label: 'deviceType' },
   { name: 'loginMethod', label: 'loginMethod' },
@@ -13,6 +14,15 @@ const FILTERS: readonly Filter[] = [
   { name: 'seenFrom', label: 'seenFrom', time: true },
   { name: 'seenTo', label: 'seenTo', time: true },
 ];
+
+/** Says a query in words, one filter a line. */
+export function useFilterWords(): (query: Readonly<Record<string, string>>) => string {
+  const { t, language } = useConsole();
+  return (query) =>
+    FILTERS.filter(({ name }) => query[name])
+      .map((filter) => `${t(filter.label)}: ${filterValue(filter, query, t, language)}`)
+      .join('\n');
+}
 
 interface Props {
   readonly query: Readonly<Record<string, string>>;
@@ -31,14 +41,16 @@ export function OnlineFilters({ query, set, deviceTypes, loginMethods }: Props) 
           <Icon name="filter" /> {t('moreFilters')}
         </summary>
         <div class="filter-grid">
-          {FILTERS.filter(({ name }) => name !== 'ip' || operator.rights.viewAddresses).map(({ name, label, time }) => {
-            const props = { label: t(label), value: query[name], commit: (value: string) => set({ [name]: value }) };
-            if (time) return <TimeInput key={name} {...props} />;
-            if (name === 'ip') return <FilterInput key={name} {...props} placeholder={t('addressHint')} />;
-            if (name === 'userId') return <FilterInput key={name} {...props} />;
-            const suggestions = name === 'deviceType' ? deviceTypes : loginMethods;
-            return <FilterInput key={name} {...props} suggestions={suggestions} />;
-          })}
+          {FILTERS.filter(({ name }) => name !== 'q' && (name !== 'ip' || operator.rights.viewAddresses)).map(
+            ({ name, label, time }) => {
+              const props = { label: t(label), value: query[name], commit: (value: string) => set({ [name]: value }) };
+              if (time) return <TimeInput key={name} {...props} />;
+              if (name === 'ip') return <FilterInput key={name} {...props} placeholder={t('addressHint')} />;
+              if (name === 'userId') return <FilterInput key={name} {...props} />;
+              const suggestions = name === 'deviceType' ? deviceTypes : loginMethods;
+              return <FilterInput key={name} {...props} suggestions={suggestions} />;
+            },
+          )}
         </div>
       </details>
       <FilterChips filters={FILTERS} query={query} set={set} />

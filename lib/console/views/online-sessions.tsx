@@ -13,7 +13,8 @@ import { Pager } from '../parts/pager.js';
 import { Empty, Loaded } from '../parts/states.js';
 import type { SetQuery } from './online.js';
 import { SelectionBar } from './selection-bar.js';
-import { nameOfUser, sessionColumns } from './session-columns.js';
+import { nameOfUser, sessionColumns, targetOf } from './session-columns.js';
+import { useFilterWords } from './online-filters.js';
 
 interface Props {
   readonly query: Query;
@@ -34,6 +35,7 @@ export function OnlineSessions({ query, set, seen }: Props) {
   const rows = list.data?.items;
   const changes = useLiveSessions(rows, (event) => mayBelong(event, query));
   const selection = useSelection(JSON.stringify(filters));
+  const filterWords = useFilterWords();
   const [target, setTarget] = useState<KickTarget>();
 
   const total = list.data?.total;
@@ -58,7 +60,14 @@ export function OnlineSessions({ query, set, seen }: Props) {
   const selectable = (row: SessionItem): boolean => !row.current && !changes.ended.has(row.sessionId);
   const onPage = rows?.filter(selectable) ?? [];
   const kickSelected = (): void =>
-    setTarget(selection.matching ? { filter: kickFilter(query) } : { sessionIds: [...selection.ids] });
+    setTarget(
+      selection.matching
+        ? { filter: kickFilter(query), whom: Object.keys(filters).length === 0 ? t('everybody') : filterWords(query) }
+        : {
+            sessionIds: [...selection.ids.keys()],
+            whom: [...selection.ids.values()].map((row) => targetOf(row, t).whom).join('\n'),
+          },
+    );
 
   return (
     <section aria-label={t('onlineSessions')}>
@@ -73,7 +82,7 @@ export function OnlineSessions({ query, set, seen }: Props) {
           ) : (
             <DataTable
               caption={t('onlineSessions')}
-              columns={sessionColumns(context, changes.ended, (row) => setTarget({ sessionIds: [row.sessionId] }))}
+              columns={sessionColumns(context, changes.ended, (row) => setTarget(targetOf(row, t)))}
               rows={page.items}
               keyOf={(row) => row.sessionId}
               sessionOf={(row) => row.sessionId}

@@ -2,7 +2,7 @@ import { useEffect } from 'preact/hooks';
 import { useConsole } from '../console-context.js';
 import type { OnlineUser, Page } from '../contract.js';
 import { useLoad } from '../hooks/use-load.js';
-import { pick, type Query } from '../logic/online-filter.js';
+import { ONLINE_FILTERS, pick, type Query } from '../logic/online-filter.js';
 import { DataTable } from '../parts/data-table.js';
 import { Pager } from '../parts/pager.js';
 import { Empty, Loaded } from '../parts/states.js';
@@ -13,7 +13,7 @@ import type { SetQuery } from './online.js';
 /** One row for each user with a live session. */
 export function OnlineUsers({ query, set }: { query: Query; set: SetQuery }) {
   const { api, announce, t } = useConsole();
-  const params = { groupBy: 'user', ...pick(query, ['q', 'userId', 'cursor']) };
+  const params = { groupBy: 'user', ...pick(query, [...ONLINE_FILTERS, 'cursor']) };
   const list = useLoad(JSON.stringify(params), (signal) => api.get<Page<OnlineUser>>('/online-users', params, signal));
   const shown = list.data?.total ?? list.data?.items.length;
   useEffect(() => {

@@ -35,14 +35,8 @@ export function Online({ query }: { query: Query }) {
           {t('groupByUser')}
         </label>
       </div>
-      {grouped ? (
-        <OnlineUsers query={query} set={set} />
-      ) : (
-        <>
-          <OnlineFilters query={query} set={set} {...seen} />
-          <OnlineSessions query={query} set={set} seen={setSeen} />
-        </>
-      )}
+      <OnlineFilters query={query} set={set} {...seen} />
+      {grouped ? <OnlineUsers query={query} set={set} /> : <OnlineSessions query={query} set={set} seen={setSeen} />}
     </>
   );
 }

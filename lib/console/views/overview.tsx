@@ -20,12 +20,13 @@ export function Overview({ query }: { query: Query }) {
   const range = query.range === '30d' ? '30d' : '24h';
   const [now, setNow] = useState<OnlineCount>();
   const stats = useLoad(range, (signal) => api.get<Stats>('/stats', { range }, signal));
-  useEffect(() => setNow(undefined), [stats.data]);
+  useEffect(() => (stats.data?.online ? setNow(undefined) : undefined), [stats.data]);
   useEffect(() => {
     const timer = setInterval(() => document.hidden || stats.reload(), REFRESH_MS);
     return () => clearInterval(timer);
   }, [stats.reload]);
   useLive((message) => message.kind === 'online' && setNow(message.count));
+  const online = now ?? stats.data?.online ?? null;
   return (
     <>
       <div class="page-head">
@@ -42,44 +43,46 @@ export function Overview({ query }: { query: Query }) {
         />
       </div>
       <Loaded load={stats} rows={8}>
-        {({ online, series, step }) => {
-          const { sessions, users, isEstimate, byDeviceType } = now ?? online;
+        {({ at, series, step }) => {
           const within = t('inRange', { range: t(`range.${range}`) });
+          const about = online?.isEstimate ?? false;
           return (
             <>
               <div class="figures">
-                <Figure label={t('onlineSessions')} value={sessions} about={isEstimate} />
-                <Figure label={t('onlineUsers')} value={users} about={isEstimate} />
+                <Figure label={t('onlineSessions')} value={online?.sessions ?? null} about={about} />
+                <Figure label={t('onlineUsers')} value={online?.users ?? null} about={about} />
                 <Figure label={t('logins')} value={sum(series.map((each) => each.logins))} note={within} />
                 <Figure label={t('failedLogins')} value={sum(series.map((each) => each.failedLogins))} note={within} />
               </div>
-              <StatsCharts series={series} step={step} />
-              <div class="halves section">
-                <DeviceTypes byDeviceType={byDeviceType} />
-                <FailedLoginsCard query={query} />
-              </div>
+              <StatsCharts {...{ at, series, step }} />
             </>
           );
         }}
       </Loaded>
+      <div class="halves section">
+        {online && <DeviceTypes byDeviceType={online.byDeviceType} />}
+        <FailedLoginsCard query={query} />
+      </div>
     </>
   );
 }
 
 interface FigureProps {
   readonly label: string;
-  readonly value: number;
+  /** Null where it is not known. */
+  readonly value: number | null;
   readonly about?: boolean;
   readonly note?: string;
 }
 
 function Figure({ label, value, about = false, note }: FigureProps) {
   const { t } = useConsole();
-  const text = t('figure', { n: value });
+  const text = value === null ? '–' : t('figure', { n: value });
   return (
     <div class="card figure" role="group" aria-label={label}>
       <span class="figure-label">{label}</span>
-      <strong class="figure-value">{about ? t('about', { n: text }) : text}</strong>
+      <strong class="figure-value">{about && value !== null ? t('about', { n: text }) : text}</strong>
+      {value === null && <small class="muted">{t('notCounted')}</small>}
       {note !== undefined && <small class="muted">{note}</small>}
     </div>
   );

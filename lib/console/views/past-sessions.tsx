@@ -21,9 +21,10 @@ export function PastSessions({ load, go }: Props) {
     {
       id: 'why',
       head: t('endedWhy'),
-      cell: ({ endReason, endedBy, replacedBy }) => (
+      cell: ({ endReason, endedBy, endComment, replacedBy }) => (
         <span class="stack">
           <ReasonBadge reason={endReason} />
+          {endComment !== null && <q>{endComment}</q>}
           {endedBy !== null && <small class="muted">{t('by', { name: endedBy })}</small>}
           {replacedBy !== null && (
             <small class="muted">

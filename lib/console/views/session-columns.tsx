@@ -1,12 +1,20 @@
 import type { Console } from '../console-context.js';
 import type { SessionItem } from '../contract.js';
+import type { KickTarget } from '../logic/kick-work.js';
 import type { Column } from '../parts/data-table.js';
 import { Address, Device, ReasonBadge } from '../parts/session-cells.js';
 import { Time } from '../parts/time.js';
 import { Who } from '../parts/who.js';
+import type { Translate } from '../text/language.js';
 
 export const nameOfUser = ({ username, userId }: Pick<SessionItem, 'username' | 'userId'>): string =>
   username ?? userId;
+
+/** One session to end, with the words that name it. */
+export const targetOf = (row: SessionItem, t: Translate): KickTarget => ({
+  sessionIds: [row.sessionId],
+  whom: [nameOfUser(row), row.deviceName ?? row.deviceType ?? t('unknown')].join(' · '),
+});
 
 /** Columns of a list of live sessions, without those that the operator may not see. */
 export function sessionColumns(

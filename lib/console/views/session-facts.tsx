@@ -11,7 +11,7 @@ export function SessionFacts({ session }: { session: AnySession }) {
   const { t } = useConsole();
   const { deviceName, deviceType, endReason, endedAt, endedBy, expiresAt, impersonator, ip, lastIp, lastSeenAt } =
     session;
-  const { loginMethod, replacedBy, sessionId, userAgent, createdAt } = session;
+  const { endComment, loginMethod, replacedBy, sessionId, userAgent, createdAt } = session;
   const facts: readonly (readonly [TextKey, ComponentChildren])[] = [
     ['sessionId', <span class="mono">{sessionId}</span>],
     ['device', [deviceType, deviceName].filter(Boolean).join(' · ')],
@@ -20,6 +20,7 @@ export function SessionFacts({ session }: { session: AnySession }) {
     ['lastSeen', lastSeenAt && <ExactTime at={lastSeenAt} />],
     ['ended', endedAt && <ExactTime at={endedAt} />],
     ['endedWhy', endReason && <ReasonBadge reason={endReason} />],
+    ['reason', endComment],
     ['actor', endedBy],
     ['successor', replacedBy && <Successor {...replacedBy} />],
     ['expires', endedAt === undefined && expiresAt && <ExactTime at={expiresAt} />],

@@ -100,7 +100,7 @@ function Ended({ end, t, language }: { end: SessionEndNotice; t: Translate; lang
           {device
             ? t('endedReplaced', {
                 device,
-                time: replacedBy?.at ? dateTime(language, replacedBy.at) : '',
+                time: replacedBy?.at ? dateTime(language, replacedBy.at, true) : '',
               })
             : t('endedOther')}
         </p>

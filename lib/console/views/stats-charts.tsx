@@ -2,11 +2,12 @@ import { useMemo, useState } from 'preact/hooks';
 import { useConsole } from '../console-context.js';
 import type { Stats } from '../contract.js';
 import { stack } from '../logic/stack.js';
+import { isUnfinished } from '../logic/step.js';
 import { Chart, type Line } from '../parts/chart.js';
 import { Choice } from '../parts/choice.js';
 import { DataTable } from '../parts/data-table.js';
 import { reasonClass } from '../parts/session-cells.js';
-import { ExactTime } from '../parts/time.js';
+import { StepTime } from '../parts/time.js';
 import { nameOf } from '../text/language.js';
 
 /** In the order of the stack, from below. */
@@ -23,9 +24,11 @@ const REASONS = [
 ];
 
 /** Online, logins and ends over time: as charts, or as a table with the same numbers. */
-export function StatsCharts({ series, step }: Pick<Stats, 'series' | 'step'>) {
+export function StatsCharts({ at: now, series, step }: Pick<Stats, 'at' | 'series' | 'step'>) {
   const { t } = useConsole();
   const [table, setTable] = useState(false);
+  const unfinished = (at: string): boolean => isUnfinished(Date.parse(at), step, Date.parse(now));
+  const lastAt = series.at(-1)?.at;
   const times = useMemo(() => series.map(({ at }) => Date.parse(at) / 1000), [series]);
   const online = useMemo(
     (): Line[] => [{ label: t('onlineSessions'), color: 'c-online', data: series.map((each) => each.online) }],
@@ -79,8 +82,8 @@ export function StatsCharts({ series, step }: Pick<Stats, 'series' | 'step'>) {
         <DataTable
           caption={t('chartOnline')}
           columns={[
-            { id: 'at', head: t('time'), cell: ({ at }) => <ExactTime at={at} /> },
-            { id: 'online', head: t('onlineSessions'), numeric: true, cell: (row) => row.online },
+            { id: 'at', head: t('time'), cell: ({ at }) => <StepTime {...{ at, step }} unfinished={unfinished(at)} /> },
+            { id: 'online', head: t('onlineSessions'), numeric: true, cell: (row) => row.online ?? '–' },
             { id: 'logins', head: t('logins'), numeric: true, cell: (row) => row.logins },
             { id: 'failed', head: t('failedLogins'), numeric: true, cell: (row) => row.failedLogins },
             ...[...layers].reverse().map(({ name }) => ({
@@ -98,7 +101,7 @@ export function StatsCharts({ series, step }: Pick<Stats, 'series' | 'step'>) {
           {charts.map((chart) => (
             <div key={chart.label} class="card">
               <h2 class="card-head">{chart.label}</h2>
-              <Chart {...chart} times={times} step={step} />
+              <Chart {...chart} {...{ times, step }} unfinished={lastAt !== undefined && unfinished(lastAt)} />
             </div>
           ))}
         </div>

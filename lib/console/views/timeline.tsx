@@ -17,8 +17,14 @@ type RangeName = keyof typeof RANGES;
 
 export type AnySession = SessionItem & Partial<PastSession>;
 
+interface Props {
+  readonly sessions: readonly AnySession[];
+  /** How many there are at most, where that is not all of them. */
+  readonly latest: number | undefined;
+}
+
 /** The sessions of an account as bars over time, coloured by how each ended. A bar tells all about its session when it is chosen. */
-export function Timeline({ sessions }: { sessions: readonly AnySession[] }) {
+export function Timeline({ sessions, latest }: Props) {
   const { language, t } = useConsole();
   const now = useNow(60_000);
   const [range, setRange] = useState<RangeName>('30d');
@@ -46,6 +52,7 @@ export function Timeline({ sessions }: { sessions: readonly AnySession[] }) {
     <section class="card" aria-label={t('timeline')}>
       <div class="card-head">
         <h2>{t('timeline')}</h2>
+        {latest !== undefined && <span class="muted">{t('onlyLatest', { n: latest })}</span>}
         <span class="spacer" />
         <Choice
           label={t('range')}

@@ -13,7 +13,7 @@ import { LiveNews } from '../parts/live-news.js';
 import { Empty, Loaded } from '../parts/states.js';
 import { Bans } from './bans.js';
 import { PastSessions } from './past-sessions.js';
-import { sessionColumns } from './session-columns.js';
+import { nameOfUser, sessionColumns, targetOf } from './session-columns.js';
 import { Sightings } from './sightings.js';
 import { Timeline } from './timeline.js';
 import { UserHead } from './user-head.js';
@@ -54,6 +54,11 @@ export function User({ userId, query }: { userId: string; query: Query }) {
     timer.current = setTimeout(readAgain, CALM_MS);
   });
 
+  // The head says what the list below it shows, where the list is whole.
+  const listed = live.data?.nextCursor === null ? live.data.items : undefined;
+  const liveCount = listed?.filter((row) => !changes.ended.has(row.sessionId)).length;
+  const isCut = [live.data, recent.data].some((page) => page !== undefined && page.nextCursor !== null);
+
   return (
     <>
       {user.data === undefined && <h1 class="visually-hidden">{t('user')}</h1>}
@@ -61,8 +66,8 @@ export function User({ userId, query }: { userId: string; query: Query }) {
         {(summary) => (
           <>
             <UserHead
-              user={summary}
-              kickAll={() => setTarget({ filter: { userId } })}
+              user={{ ...summary, live: liveCount ?? summary.live }}
+              kickAll={() => setTarget({ filter: { userId }, whom: nameOfUser(summary) })}
               onDone={() => {
                 readAgain();
                 live.reload();
@@ -75,6 +80,7 @@ export function User({ userId, query }: { userId: string; query: Query }) {
       <section class="section">
         <div class="card-head">
           <h2>{t('liveDevices')}</h2>
+          {live.data && live.data.nextCursor !== null && <span class="muted">{t('onlyLatest', { n: MOST })}</span>}
           <LiveNews fresh={changes.fresh} stale={changes.stale} text="nNew" show={live.reload} />
         </div>
         <Loaded load={live} rows={3}>
@@ -84,9 +90,9 @@ export function User({ userId, query }: { userId: string; query: Query }) {
             ) : (
               <DataTable
                 caption={t('liveDevices')}
-                columns={sessionColumns(context, changes.ended, (row) =>
-                  setTarget({ sessionIds: [row.sessionId] }),
-                ).filter(({ id }) => id !== 'user')}
+                columns={sessionColumns(context, changes.ended, (row) => setTarget(targetOf(row, t))).filter(
+                  ({ id }) => id !== 'user',
+                )}
                 rows={items}
                 keyOf={(row) => row.sessionId}
                 sessionOf={(row) => row.sessionId}
@@ -100,6 +106,7 @@ export function User({ userId, query }: { userId: string; query: Query }) {
         <Loaded load={recent} rows={4}>
           {({ items }) => (
             <Timeline
+              latest={isCut ? MOST : undefined}
               sessions={[...(live.data?.items.filter((row) => !changes.ended.has(row.sessionId)) ?? []), ...items]}
             />
           )}
