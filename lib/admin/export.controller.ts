@@ -114,9 +114,11 @@ export class ExportController {
       disposition: `attachment; filename="${list}.${format}"`,
     });
     file.setErrorLogger((error) => this.logger.warn(`An export was broken off: ${describeError(error)}`));
-    // Nest would end the answer as if it were whole.
-    return file.setErrorHandler((_error, response) => {
-      (response as unknown as Destroyable).destroy();
+    const { errorHandler } = file;
+    return file.setErrorHandler((error, response) => {
+      // Nest 11 would end the answer as if it were whole.
+      if (response.headersSent) (response as unknown as Destroyable).destroy();
+      else errorHandler(error, response);
     });
   }
 }

@@ -1,9 +1,14 @@
-import { Get, Param, Put } from '@nestjs/common';
+import { Get, Param, type PipeTransform, Put } from '@nestjs/common';
 import { CurrentSession, CurrentUser, type DataStore, TokenService } from 'nestjs-latchkey';
 import { BodyInput, JsonRoutes, readBody } from '../http/input.js';
 
 /** `{ value }`, which may be any JSON; null removes it. */
 const readValue = (body: unknown): unknown => readBody(body, (input) => input.value('value'));
+
+/** The name of an entry, which is a part of the path. */
+const keyOf: PipeTransform<string> = {
+  transform: (key) => readBody({ key }, (input) => input.optionalLine('key', 128)),
+};
 
 /** Key-values of the caller: `token-data` of this login, `account-data` of the account, shared by its devices. */
 @JsonRoutes('me')
@@ -11,28 +16,28 @@ export class DataController {
   constructor(private readonly tokens: TokenService) {}
 
   @Get('token-data/:key')
-  readOfToken(@CurrentSession('id') sessionId: string, @Param('key') key: string) {
+  readOfToken(@CurrentSession('id') sessionId: string, @Param('key', keyOf) key: string) {
     return read(this.tokens.sessionData(sessionId), key);
   }
 
   @Put('token-data/:key')
   writeOfToken(
     @CurrentSession('id') sessionId: string,
-    @Param('key') key: string,
+    @Param('key', keyOf) key: string,
     @BodyInput(readValue) value: unknown,
   ) {
     return write(this.tokens.sessionData(sessionId), key, value);
   }
 
   @Get('account-data/:key')
-  readOfAccount(@CurrentUser('userId') userId: string, @Param('key') key: string) {
+  readOfAccount(@CurrentUser('userId') userId: string, @Param('key', keyOf) key: string) {
     return read(this.tokens.accountData(userId), key);
   }
 
   @Put('account-data/:key')
   writeOfAccount(
     @CurrentUser('userId') userId: string,
-    @Param('key') key: string,
+    @Param('key', keyOf) key: string,
     @BodyInput(readValue) value: unknown,
   ) {
     return write(this.tokens.accountData(userId), key, value);

@@ -17,9 +17,9 @@ export function readLoginRequest(body: unknown): LoginRequest {
   return readBody(body, (input) => ({
     username: input.text('username', 128),
     password: input.text('password', MAX_PASSWORD),
-    deviceType: input.optionalText('deviceType', 32),
-    deviceId: input.optionalText('deviceId', 128),
-    deviceName: input.optionalText('deviceName', 128),
+    deviceType: input.optionalWord('deviceType', 32),
+    deviceId: input.optionalLine('deviceId', 128),
+    deviceName: input.optionalLine('deviceName', 128),
   }));
 }
 

@@ -79,6 +79,24 @@ export class Input {
     return value;
   }
 
+  /** The same in one line, such as a name. @throws SessionError ARGUMENT_INVALID */
+  optionalLine(name: string, max: number): string | undefined {
+    const value = this.optionalText(name, max);
+    if (value !== undefined && /[\p{Cc}\u2028\u2029]/u.test(value)) {
+      throw invalid(name, 'must not contain control characters');
+    }
+    return value;
+  }
+
+  /** The same of letters, digits, _ and -. @throws SessionError ARGUMENT_INVALID */
+  optionalWord(name: string, max: number): string | undefined {
+    const value = this.optionalText(name, max);
+    if (value !== undefined && !/^[A-Za-z0-9_-]+$/.test(value)) {
+      throw invalid(name, 'must consist of letters, digits, _ and -');
+    }
+    return value;
+  }
+
   /** Anything that JSON holds. @throws SessionError ARGUMENT_INVALID if it is missing */
   value(name: string): unknown {
     this.known.add(name);
