@@ -108,6 +108,9 @@ export function toBanItem(ban: Ban) {
   return { ...ban, at: toIso(ban.at), until: ban.until === null ? null : toIso(ban.until) };
 }
 
+const LATEST_DATE = 8.64e15;
+
 export function toIso(at: number): string {
-  return new Date(at).toISOString();
+  // A number that is no time must not keep a list from being shown.
+  return new Date(Math.min(Math.max(at || 0, -LATEST_DATE), LATEST_DATE)).toISOString();
 }

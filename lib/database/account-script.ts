@@ -3,8 +3,17 @@ import type { Clock } from '../core/clock.js';
 import type { BanOutcome } from '../core/session-repository.js';
 import type { AccountRef } from '../core/user-key.js';
 import type { Dialect } from './dialect.js';
-import { chunksOf, describeAccount, endSessions, endingOf, insertEvents, logChanges } from './ending-script.js';
-import { lockAccount, lockLiveSessions, timeOfStep } from './login-script.js';
+import {
+  chunksOf,
+  describeAccount,
+  endSessions,
+  endingOf,
+  insertEvents,
+  logChanges,
+  nextOf,
+  nextVersion,
+} from './ending-script.js';
+import { lockDamagedAccount, lockSessions, timeOfStep } from './login-script.js';
 import { type Row, type Script, effect, sql } from './sql.js';
 import { fromList } from './stored-json.js';
 import type { Tables } from './tables.js';
@@ -18,8 +27,8 @@ export function* banScript(
   endsSessions: boolean,
   clock: Clock,
 ): Script<BanOutcome> {
-  const { bans, notBefore } = yield* lockAccount(tables, dialect, account.key);
-  const rows = yield* lockLiveSessions(tables, dialect, account.key);
+  const { bans, notBefore } = yield* lockDamagedAccount(tables, dialect, account.key);
+  const rows = yield* lockSessions(tables, dialect, account.key);
   const now = timeOfStep(clock, rows, notBefore);
   const ban: Ban = { ...draft, at: now };
   const kept = bans.filter((other) => other.service !== ban.service && !hasRunOut(other, now));
@@ -42,12 +51,12 @@ export function* liftBanScript(
   by: string,
   clock: Clock,
 ): Script<BanOutcome | null> {
-  const { bans } = yield* lockAccount(tables, dialect, account.key);
+  const { bans } = yield* lockDamagedAccount(tables, dialect, account.key);
   const now = clock.now();
   const ban = bans.find((one) => one.service === service && !hasRunOut(one, now));
   if (!ban) return null;
   const kept = bans.filter((other) => other !== ban && !hasRunOut(other, now));
-  const rows = yield* lockLiveSessions(tables, dialect, account.key);
+  const rows = yield* lockSessions(tables, dialect, account.key);
   yield effect(
     insertEvents(tables, [{ at: now, actor: by, ...describeAccount(account), detail: ban, type: 'BAN_LIFTED' }]),
   );
@@ -68,11 +77,11 @@ function* writeBans(
   for (const chunk of chunksOf(rows)) {
     const ids = chunk.map((row) => String(row.id));
     yield effect(
-      sql`UPDATE ${tables.session} SET bans = ${text}, version = version + 1 WHERE id ${dialect.isOneOf(ids)}`,
+      sql`UPDATE ${tables.session} SET bans = ${text}, version = ${nextOf('version')} WHERE id ${dialect.isOneOf(ids)}`,
     );
     yield logChanges(tables, dialect, ids, at);
   }
-  return rows.map((row) => ({ sessionId: String(row.id), version: Number(row.version) + 1 }));
+  return rows.map((row) => ({ sessionId: String(row.id), version: nextVersion(Number(row.version)) }));
 }
 
 function hasRunOut({ until }: Ban, now: number): boolean {

@@ -15,7 +15,8 @@ export const LONGEST_IDLE_MS = LATE_COMMIT_MS - CHANGE_TOLERANCE_MS - 1000;
 export const NO_TIME = raw('NULL');
 
 /**
- * The time of a change as a value for its row. See Dialect.changeTime.
+ * The time of a change as a value for its row. The network, or a paused process, may have held the statement for so long that other
+ * nodes would never read the change: then it fails.
  * @param type for integers of 64 bits @param failure makes the INSERT fail as the time
  */
 export function changeTime(now: Statement, type: string, at: number, failure: Statement): Statement {

@@ -45,10 +45,7 @@ export interface Dialect {
   readonly inTransaction: TransactionConditions | null;
   /** The clock of the database in milliseconds since the epoch. */
   readonly now: Statement;
-  /**
-   * The time of a change, for the change log. The statement fails if it is further than CHANGE_TOLERANCE_MS from the clock of the
-   * database: the network or a paused process may have held it for so long that other nodes would never read the change.
-   */
+  /** The time of a change, as a value that makes the statement fail if it is too far from the clock of the database: change-time.ts. */
   readonly changeTime: (at: number) => Statement;
   /** Stands behind a column that is to be one of some ids: hexadecimal digits, and colons. */
   readonly isOneOf: (ids: readonly string[]) => Statement;
@@ -205,8 +202,7 @@ const mysql: Dialect = {
   orReplaceValue: raw(' ON DUPLICATE KEY UPDATE value = VALUES(value), updated_at = VALUES(updated_at)'),
   // Not INSERT IGNORE, which would also swallow values that do not fit.
   orIgnore: raw(' ON DUPLICATE KEY UPDATE user_key = user_key'),
-  // MariaDB looks up the rows of one realm, which are nearly all, sooner than it begins at a place among them. A small table it reads
-  // from end to end, and so waits for rows that others have locked.
+  // MariaDB prefers the index of a realm, which nearly all rows are of, and reads small tables whole, rows that others have locked too.
   through: (index) => raw(` FORCE INDEX (${index})`),
   serial: raw(''),
   combiningIndexes: null,

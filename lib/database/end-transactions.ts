@@ -12,9 +12,10 @@ import {
   endingOf,
   insertEvents,
   logChanges,
+  nextOf,
   overdueEnding,
 } from './ending-script.js';
-import { lockAccount, lockLiveSessions, timeOfStep } from './login-script.js';
+import { lockDamagedAccount, lockSessions, timeOfStep } from './login-script.js';
 import { isOfRealm } from './session-rows.js';
 import { type Row, type Script, effect, sql } from './sql.js';
 import type { Tables } from './tables.js';
@@ -55,13 +56,13 @@ export class EndTransactions {
     { except, raiseEpoch }: { readonly except: string | null; readonly raiseEpoch: boolean },
   ): Script<readonly EndedSession[]> {
     const { tables, dialect, clock } = this;
-    const { notBefore } = yield* lockAccount(tables, dialect, account.key);
-    const rows = yield* lockLiveSessions(tables, dialect, account.key);
+    const { notBefore } = yield* lockDamagedAccount(tables, dialect, account.key);
+    const rows = yield* lockSessions(tables, dialect, account.key);
     const now = timeOfStep(clock, rows, notBefore);
     const [kept, others] = [rows.filter((row) => row.id === except), rows.filter((row) => row.id !== except)];
     if (raiseEpoch) {
       yield effect(
-        sql`UPDATE ${tables.account} SET epoch = epoch + 1, not_before = ${now} WHERE user_key = ${account.key}`,
+        sql`UPDATE ${tables.account} SET epoch = ${nextOf('epoch')}, not_before = ${now} WHERE user_key = ${account.key}`,
       );
     }
     if (raiseEpoch && kept.length > 0) {
@@ -107,14 +108,14 @@ export class EndTransactions {
   }
 
   /**
-   * Locks rows in the order of their ids, so that two lockers cannot deadlock, and hands on those that are live. The database is
+   * Locks rows in the order of their ids, so that two lockers cannot deadlock, and hands on those that have not ended. The database is
    * not asked for these: PostgreSQL, as long as it has no statistics, takes an index of all that is live for as good a way.
    */
   private *lock(ids: readonly string[]): Script<readonly Row[]> {
     const { rows } =
       yield sql`SELECT ${ENDING_COLUMNS}, status, last_seen_at FROM ${this.tables.session}${this.dialect.through('PRIMARY')}
       WHERE id ${this.dialect.isOneOf([...ids].sort())} AND ${isOfRealm(this.realm)} ORDER BY id${this.dialect.forUpdate}`;
-    return rows.filter((row) => row.status === 'live');
+    return rows.filter((row) => row.status !== 'ended');
   }
 
   private kickWithoutEffect(sessionId: string, { reason, by, comment }: EndRequest, at: number) {

@@ -80,10 +80,23 @@ export function* endSessions(
   return ended;
 }
 
+/** Where counting goes on for a number that cannot have been counted: above any that has been, and so above those of all copies. */
+const NO_COUNT_FROM = 1e12;
+
+/** The number after that of a column, which counts from 0 or 1. */
+export function nextOf(column: 'version' | 'epoch'): Statement {
+  return raw(`CASE WHEN ${column} BETWEEN 0 AND ${2 * NO_COUNT_FROM} THEN ${column} + 1 ELSE ${NO_COUNT_FROM} END`);
+}
+
+/** The same of a row. */
+export function nextVersion(version: number): number {
+  return version >= 0 && version <= NO_COUNT_FROM * 2 ? version + 1 : NO_COUNT_FROM;
+}
+
 /** What an ending makes of a row, as the assignments of an UPDATE. */
 export function endOf({ reason, by, at, replacedBy }: Ending): Statement {
   return sql`status = 'ended', slot = NULL, end_reason = ${reason}, ended_at = ${at}, ended_by = ${by},
-    replaced_by = ${replacedBy}, version = version + 1`;
+    replaced_by = ${replacedBy}, version = ${nextOf('version')}`;
 }
 
 /** The words of an operator, as the detail of an event. */
@@ -94,7 +107,7 @@ export function commentOf(comment: string | null | undefined): { readonly reason
 /** @param row as it was before */
 export function toEnded(row: Row, { reason, at, by, replacedBy }: Ending): EndedSession {
   const sessionId = String(row.id);
-  const version = Number(row.version) + 1;
+  const version = nextVersion(Number(row.version));
   const current = { generation: Number(row.generation), accessHash: String(row.access_hash) };
   const superseded = (toSuperseded(row.superseded) ?? []).map(({ generation, accessHash }) => ({
     generation,

@@ -6,7 +6,7 @@ import type { SessionRecord } from '../core/session.js';
 import { type AccountRef, actorText, escapeUserId } from '../core/user-key.js';
 import type { Dialect } from './dialect.js';
 import { ENDING_COLUMNS, describeAccount, endSessions, insertEvents, overdueEnding } from './ending-script.js';
-import { insertSession, isLiveOf, toLiveSession } from './session-rows.js';
+import { insertSession, isCountable, isLiveOf, isNotEndedOf, toLiveSession } from './session-rows.js';
 import { type Row, type Script, type Statement, effect, raw, sql } from './sql.js';
 import { toBans } from './stored-json.js';
 import type { Tables } from './tables.js';
@@ -20,6 +20,9 @@ export function ensureAccount(tables: Tables, dialect: Dialect, account: Account
     VALUES (${account.key}, ${account.realm}, ${escapeUserId(account.userId)}, 0, 0, ${now})${dialect.orIgnore}`;
 }
 
+/** How far a clock that was set back may have been ahead. */
+const FARTHEST_AHEAD_MS = 86_400_000;
+
 /** An account as its row says. */
 export interface AccountRow extends AccountState {
   readonly epoch: number;
@@ -27,50 +30,81 @@ export interface AccountRow extends AccountState {
 
 /** Locks the account, for logins and for whatever concerns all of its sessions. */
 export function* lockAccount(tables: Tables, dialect: Dialect, accountKey: string): Script<AccountRow> {
-  return yield* readAccount(tables, accountKey, dialect.forUpdate);
+  return toAccount(yield* findAccount(tables, accountKey, dialect.forUpdate));
 }
 
-/** Reads the account; one that is not known has nothing to say. @param lock how the row is locked, if at all */
-export function* readAccount(tables: Tables, accountKey: string, lock: Statement = raw('')): Script<AccountRow> {
+/** The same for what must be possible whatever the bans are: those that cannot be read are left out. */
+export function* lockDamagedAccount(tables: Tables, dialect: Dialect, accountKey: string): Script<AccountRow> {
+  const row = yield* findAccount(tables, accountKey, dialect.forUpdate);
+  return toAccount({ ...row, bans: toBans(row?.bans) ? row?.bans : null });
+}
+
+/** Reads the account; one that is not known has nothing to say. */
+export function* readAccount(tables: Tables, accountKey: string): Script<AccountRow> {
+  return toAccount(yield* findAccount(tables, accountKey, raw('')));
+}
+
+function* findAccount(tables: Tables, accountKey: string, lock: Statement): Script<Row | undefined> {
   const { rows } =
     yield sql`SELECT epoch, not_before, bans FROM ${tables.account} WHERE user_key = ${accountKey}${lock}`;
-  return toAccount(rows[0]);
+  return rows[0];
 }
 
 /** @throws SessionError SESSION_STORE_UNAVAILABLE for a row that this version cannot read: it may hold a ban */
 export function toAccount(row: Row | undefined): AccountRow {
   const bans = toBans(row?.bans);
-  if (!bans) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The record of an account cannot be read.');
-  return { epoch: Number(row?.epoch ?? 0), notBefore: Number(row?.not_before ?? 0), bans };
+  if (!bans) {
+    const cause = new Error(
+      'the bans of an account cannot be read: ban it anew, which replaces them, and lift that ban',
+    );
+    throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
+  }
+  const notBefore = Number(row?.not_before ?? 0);
+  return { epoch: Number(row?.epoch ?? 0), notBefore: isCountable(notBefore) ? notBefore : 0, bans };
 }
 
-/** Locks the live rows of an account, always in the order of their ids, so that two lockers cannot deadlock. */
-export function* lockLiveSessions(tables: Tables, dialect: Dialect, accountKey: string): Script<readonly Row[]> {
+/**
+ * Locks rows of an account, always in the order of their ids, so that two lockers cannot deadlock.
+ * @param which isLiveOf or isNotEndedOf
+ */
+export function* lockSessions(
+  tables: Tables,
+  dialect: Dialect,
+  accountKey: string,
+  which = isNotEndedOf,
+): Script<readonly Row[]> {
   const { rows } =
     yield sql`SELECT ${ENDING_COLUMNS}, ${raw('slot, device_type, device_id, created_at, last_seen_at, presented_at, impersonator')}
     FROM ${tables.session}${dialect.through('idx_user_session_account')}
-    WHERE ${isLiveOf(accountKey)} ORDER BY id${dialect.forUpdate}`;
+    WHERE ${which(accountKey)} ORDER BY id${dialect.forUpdate}`;
   return rows;
 }
 
 /**
  * The time at which a step happens that holds the lock of an account. The clocks of two nodes differ by some milliseconds;
- * a step must not date from before the logins that it ends, nor from before the change of credentials that it comes after.
+ * a step must not date from before the logins that it ends, nor from before the change of credentials that it comes after. What no
+ * clock was set back from is no time.
  */
 export function timeOfStep(clock: Clock, rows: readonly Row[], notBefore: number): number {
-  return rows.reduce((latest, row) => Math.max(latest, Number(row.created_at)), Math.max(clock.now(), notBefore));
+  const now = clock.now();
+  const times = [notBefore, ...rows.map((row) => Number(row.created_at))];
+  return times.filter((time) => time <= now + FARTHEST_AHEAD_MS).reduce((latest, time) => Math.max(latest, time), now);
 }
 
-/** The second step of a login: everything that is decided, under the lock of the account. */
+/**
+ * The second step of a login: everything that is decided, under the lock of the account.
+ * @param isAgain whether it has failed before, perhaps for a slot that a row holds which is neither live nor ended
+ */
 export function* loginScript(
   tables: Tables,
   dialect: Dialect,
   clock: Clock,
   request: LoginRequest,
+  isAgain: boolean,
 ): Script<LoginOutcome> {
   const { account, authenticatedAt, ticketEpoch, decide } = request;
   const { epoch, notBefore, bans } = yield* lockAccount(tables, dialect, account.key);
-  const rows = yield* lockLiveSessions(tables, dialect, account.key);
+  const rows = yield* lockSessions(tables, dialect, account.key, isAgain ? isNotEndedOf : isLiveOf);
   const now = timeOfStep(clock, rows, notBefore);
   const opened = request.open(now);
   const session: SessionRecord = {

@@ -7,6 +7,8 @@ import { type Row, type SqlValue, type Statement, join, list, raw, sql, unindexe
 import { searchKeys } from './search-keys.js';
 import { fromList, parseStored, toBans, toSuperseded } from './stored-json.js';
 
+const LATEST_DATE = 8.64e15;
+
 /** The columns that toRecord reads. */
 export const SESSION_COLUMNS = raw(
   `id, realm, user_id, user_name, user_key, login_method, slot, device_type, device_id, device_name, ip, user_agent, claims, created_at,
@@ -21,6 +23,11 @@ export const SESSION_COLUMNS = raw(
  */
 export function isLiveOf(accountKey: string): Statement {
   return sql`user_key = ${accountKey} AND status IN ('live', '')`;
+}
+
+/** The same with rows that say neither that they are live nor that they have ended: they hold a slot, and may be remembered as live. */
+export function isNotEndedOf(accountKey: string): Statement {
+  return sql`user_key = ${accountKey} AND (status < 'ended' OR status > 'ended')`;
 }
 
 /** The condition that a session can be used at a time: it is live, and not overdue. */
@@ -151,7 +158,7 @@ export function toRecord(row: Row): SessionRecord | null {
     end,
   };
   const numbers = [...Object.values(record), ...Object.values(record.current)].filter(isNumber);
-  return numbers.every(Number.isSafeInteger) ? record : null;
+  return numbers.every(isCountable) ? record : null;
 }
 
 /** The rows that are records. */
@@ -200,8 +207,13 @@ function isPlainObject(value: unknown): value is Claims {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function isNumber(value: unknown): boolean {
+function isNumber(value: unknown): value is number {
   return typeof value === 'number';
+}
+
+/** Whether it is a time that a Date can show. No other number of a row is ever as large. */
+export function isCountable(value: number): boolean {
+  return Number.isInteger(value) && Math.abs(value) <= LATEST_DATE;
 }
 
 function optionalNumber(value: unknown): number | null {

@@ -74,7 +74,13 @@ export class TypeOrmSessionRepository implements SessionRepository {
     const { dialect } = this.engine;
     const account = ensureAccount(tables, dialect, request.account, this.clock.now());
     await this.engine.write(account, { ...options, isPlannedOnce: true });
-    return this.engine.transaction(() => loginScript(tables, dialect, this.clock, request), options);
+    // On SQLite a slot that is taken stays taken, so there is no second time.
+    let isAgain = dialect.engine === 'sqlite';
+    return this.engine.transaction(() => {
+      const script = loginScript(tables, dialect, this.clock, request, isAgain);
+      isAgain = true;
+      return script;
+    }, options);
   }
 
   changeSession<T>(

@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { singleDevice } from 'nestjs-latchkey';
+import { OnlineUsersService } from 'nestjs-latchkey/admin';
+import { DataSource } from 'typeorm';
+import { accountRef } from '../../lib/core/user-key.js';
+import { type TestDatabase, databaseKinds } from '../support/databases.js';
+import { type Sessions, startSessions } from '../support/sessions.js';
+
+const BY = { by: 'root' };
+/** The largest number that a column holds, and one that JavaScript can count and that is no date. */
+const LARGEST = '9223372036854775807';
+const NO_DATE = '9000000000000000';
+
+/** What hands, and other programs, may have made of the row of a live session. */
+const SESSION = [
+  'version = -1',
+  `version = ${LARGEST}`,
+  `status = 'weird'`,
+  `slot = 'unknown'`,
+  'slot = NULL',
+  `claims = '{'`,
+  `superseded = '[{}]'`,
+  `bans = 'no'`,
+  `user_id = '\\\\'`,
+  `ended_at = 1`,
+  'generation = -1',
+  `generation = ${LARGEST}`,
+  `access_hash = ''`,
+  'created_at = -1',
+  ...['created_at', 'authenticated_at', 'last_seen_at', 'usable_until', 'expires_at', 'access_expires_at'].flatMap(
+    (column) => [`${column} = ${LARGEST}`, `${column} = ${NO_DATE}`],
+  ),
+];
+
+const ACCOUNT = ['epoch = -1', `epoch = ${LARGEST}`, `not_before = ${LARGEST}`, `not_before = ${NO_DATE}`];
+
+describe.each(databaseKinds)('rows on $name that are damaged', ({ create }) => {
+  let database: TestDatabase;
+  let sessions: Sessions;
+  let source: DataSource;
+  let users = 0;
+
+  beforeAll(async () => {
+    database = await create();
+    sessions = await startSessions({ database: database.options, policy: singleDevice() }, [OnlineUsersService]);
+    source = await new DataSource(database.options).initialize();
+  });
+  afterAll(async () => {
+    await source.destroy();
+    await sessions.close();
+    await database.drop();
+  });
+
+  const damage = async (assignment: string, table: 'session' | 'account') => {
+    const user = `user-${users++}`;
+    const login = await sessions.tokens.login(user);
+    const [name, key] =
+      table === 'session'
+        ? ['user_session', `id = '${login.session.id}'`]
+        : ['user_session_account', `user_key = '${accountRef('users', user).key}'`];
+    await source.query(`UPDATE ${name} SET ${assignment} WHERE ${key}`);
+    return { user, ...login };
+  };
+
+  const isWell = async (user: string, damaged: string) => {
+    const { tokens } = sessions;
+    const { accessToken, session } = await tokens.login(user);
+    expect((await tokens.verify(accessToken)).status).toBe('VALID');
+    expect((await tokens.verify(damaged)).status).not.toBe('VALID');
+    expect((await tokens.listSessions(user)).map(({ id }) => id)).toEqual([session.id]);
+    const operators = sessions.context.get(OnlineUsersService, { strict: false });
+    await operators.list({});
+    await operators.listUsers({});
+    await operators.endedSessions({});
+    await operators.userSessions(user, {});
+    await operators.userSessions(user, { ended: true });
+    await operators.events({});
+    expect(await tokens.kickUser(user, BY)).toBe(1);
+    expect((await tokens.verify(accessToken)).status).toBe('INVALID');
+  };
+
+  describe.each([
+    ['session', SESSION],
+    ['account', ACCOUNT],
+  ] as const)('of a(n) %s', (table, assignments) => {
+    it.each(assignments)('%s: the user can log in', async (assignment) => {
+      const { user, accessToken } = await damage(assignment, table);
+      await isWell(user, accessToken);
+    });
+
+    it.each(assignments)('%s: the user can be kicked', async (assignment) => {
+      const { user, accessToken } = await damage(assignment, table);
+      await sessions.tokens.kickUser(user, BY);
+      expect((await sessions.tokens.verify(accessToken)).status).not.toBe('VALID');
+      await isWell(user, accessToken);
+    });
+
+    it.each(assignments)('%s: the session can be kicked', async (assignment) => {
+      const { user, session, accessToken } = await damage(assignment, table);
+      await sessions.tokens.kickSession(session.id, BY);
+      expect((await sessions.tokens.verify(accessToken)).status).not.toBe('VALID');
+      await isWell(user, accessToken);
+    });
+  });
+
+  it('bans that cannot be read keep logins out, and may be lifted or replaced', async () => {
+    const { tokens } = sessions;
+    const { user, accessToken } = await damage(`bans = 'no'`, 'account');
+    await expect(tokens.login(user)).rejects.toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
+    expect(await tokens.kickUser(user, BY)).toBe(1);
+    expect((await tokens.verify(accessToken)).status).toBe('INVALID');
+    await tokens.ban(user, BY);
+    expect(await tokens.liftBan(user, BY)).toBe(true);
+    await isWell(user, accessToken);
+  });
+});
