@@ -1,6 +1,8 @@
+import { untraced } from './untraced.js';
+
 /**
  * Runs work again and again with a pause in between, never twice at once. The timer keeps no process alive. Work that
- * rejects is tried again after the pause; the first failure is reported, and the first success after it.
+ * rejects is tried again after the pause; the first failure is reported, and the first success after it. It is no part of a trace.
  */
 export class PeriodicTask {
   private timer: NodeJS.Timeout | undefined;
@@ -31,7 +33,7 @@ export class PeriodicTask {
   private async run(): Promise<void> {
     this.running = true;
     try {
-      await this.work();
+      await untraced(this.work);
       if (this.failing) this.report(null);
       this.failing = false;
     } catch (error) {

@@ -10,6 +10,7 @@ import passport from 'passport';
 import { DataSource } from 'typeorm';
 import { randomId } from '../core/token-codec.js';
 import { TokenService } from '../core/token-service.js';
+import { untraced } from '../core/untraced.js';
 import { OnlineQueries } from '../database/online-queries.js';
 import { FailedLoginQueries } from '../database/failed-login-queries.js';
 import { SessionQueries } from '../database/session-queries.js';
@@ -36,7 +37,8 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session.module-
     {
       provide: SessionRuntime,
       inject: [MODULE_OPTIONS_TOKEN, { token: DataSource, optional: true }],
-      useFactory: (options: SessionModuleOptions, source?: DataSource) => SessionRuntime.create(options, source),
+      useFactory: (options: SessionModuleOptions, source?: DataSource) =>
+        untraced(() => SessionRuntime.create(options, source)),
     },
     { provide: TokenService, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.tokens },
     { provide: SessionQueries, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.queries },
@@ -115,15 +117,15 @@ export class SessionModule
     if (emitter) this.runtime.events.add(emitter);
     reserveRequestProperties(this.adapterHost);
     try {
-      await this.runtime.start();
+      await untraced(() => this.runtime.start());
     } catch (error) {
-      await this.runtime.stop();
+      await untraced(() => this.runtime.stop());
       throw error;
     }
   }
 
   async onApplicationShutdown(): Promise<void> {
     passport.unuse(this.authenticator.strategyName);
-    await this.runtime.stop();
+    await untraced(() => this.runtime.stop());
   }
 }

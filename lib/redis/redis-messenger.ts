@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
+import { untraced } from '../core/untraced.js';
 import type { MessageHandlers, Messenger } from '../cache/shared-cache.js';
 import type { RedisCommands } from './redis-commands.js';
 import { openSubscriber } from './redis-connection.js';
@@ -36,7 +37,7 @@ export class RedisMessenger implements Messenger {
   start(handlers: MessageHandlers): void {
     this.handlers = handlers;
     this.open();
-    this.timer = setInterval(() => this.beat(), this.heartbeatMs / 2);
+    this.timer = setInterval(() => untraced(() => this.beat()), this.heartbeatMs / 2);
     this.timer.unref();
   }
 
@@ -65,7 +66,7 @@ export class RedisMessenger implements Messenger {
     const own = this.keys.answers(this.nodeId);
     // Reported by what follows from it: the connection is closed.
     subscriber.on('error', () => undefined);
-    subscriber.on('message', (channel: string, text: string) => this.receive(channel === own, text));
+    subscriber.on('message', (channel: string, text: string) => untraced(() => this.receive(channel === own, text)));
     subscriber.on('ready', () => {
       subscriber.subscribe(this.keys.notices, own).then(
         () => this.setConnected(subscriber, true),
@@ -81,7 +82,7 @@ export class RedisMessenger implements Messenger {
 
   private reopenLater(): void {
     clearTimeout(this.reopening);
-    this.reopening = setTimeout(() => this.open(), REOPEN_MS);
+    this.reopening = setTimeout(() => untraced(() => this.open()), REOPEN_MS);
     this.reopening.unref();
   }
 
