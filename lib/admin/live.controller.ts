@@ -1,4 +1,4 @@
-import { Headers, type MessageEvent, Sse } from '@nestjs/common';
+import { Headers, type MessageEvent, Res, Sse } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { END_REASONS } from '../core/end-reason.js';
 import { PeriodicTask } from '../core/periodic-task.js';
@@ -11,6 +11,7 @@ import { toEventItem } from './admin-items.js';
 import { AdminRoutes } from './admin-route.js';
 import { type LiveChanges, LiveFeed, type LiveNews } from './live-feed.js';
 import { LivePlaces } from './live-place.js';
+import { LiveReader, type LiveResponse } from './live-reader.js';
 import { CurrentOperator, JUDGE_EVERY_MS, type KnownOperator } from './operator.js';
 
 /** Reasons that no new token cures. */
@@ -37,6 +38,7 @@ export class LiveController {
     @CurrentOperator() operator: KnownOperator,
     @Headers('last-event-id') lastEventId: string | undefined,
     @Headers('authorization') authorization: string | undefined,
+    @Res() response: LiveResponse,
   ): Observable<MessageEvent> {
     const credential = readBearerCredential(authorization);
     const from = this.places.read(lastEventId);
@@ -45,7 +47,9 @@ export class LiveController {
       const told = new Set<string>(from === null ? [] : [from]);
       // Of every message, so that a client that comes again says what it was told last; Nest would count them instead.
       let id = this.places.write(from);
+      const reader = new LiveReader(response);
       const tell = (news: LiveNews) => {
+        if (!reader.takes(news.kind, () => subscriber.next({ type: 'overflow', id, data: {} }))) return;
         if (news.kind === 'changes') tellChanges(news);
         else subscriber.next({ type: news.kind, id, data: news.kind === 'online' ? news.summary : {} });
       };

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { adapters } from '../nest/http-app.js';
+import type { Subject } from 'rxjs';
+import { LiveFeed } from '../../lib/admin/live-feed.js';
 import { type AdminApp, startAdminApp } from './admin-app.js';
 import { LiveStream } from './live-stream.js';
 
@@ -108,6 +110,29 @@ describe.each(adapters)('what is told live, on $name', (kind) => {
     const resumed = await watch(token, messageId);
     await resumed.until(/event: overflow\nid: /);
     expect(resumed.changes).toEqual([]);
+  });
+
+  it('keeps nothing for a reader that does not read, tells it that it missed something, and cuts it off in the end', async () => {
+    const stream = await watch(await server.operator('view'));
+    const { news } = server.app.get(LiveFeed, { strict: false }) as unknown as { news: Subject<object> };
+    const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+    const pump = async () => {
+      for (let turn = 0; turn < 1000; turn++) {
+        news.next({ kind: 'online', summary: { text: 'x'.repeat(100_000) + turn } });
+        await nextTurn();
+      }
+    };
+    const before = process.memoryUsage().heapUsed + process.memoryUsage().external;
+    await pump();
+    expect(process.memoryUsage().heapUsed + process.memoryUsage().external - before).toBeLessThan(50e6);
+    // It reads again.
+    const overflow = stream.until(/event: overflow/);
+    const asking = setInterval(() => news.next({ kind: 'beat' }), 10);
+    await overflow;
+    clearInterval(asking);
+    await pump();
+    for (let beat = 0; beat < 3; beat++) news.next({ kind: 'beat' });
+    await expect(stream.end()).rejects.toThrow(/aborted/);
   });
 
   it('A13: refuses an id that it has not given out', async () => {
