@@ -12,19 +12,29 @@ export const LONE_RULES = {
   stopsWhenSilent: true,
   /** A node that sees another one use copies asks it from then on, whatever it saw before. */
   othersVoid: true,
+  /** A node is silent when its number has stood still, and not because of the time in its row: clocks are set. */
+  silenceObserved: true,
+  /** It stands still from when the row was read, not from when that was asked for. */
+  countsFromReply: true,
+  /** A silent node's row is removed only if it has not been written since it was read. */
+  removesWhatItSaw: true,
 };
 
 export type LoneRule = keyof typeof LONE_RULES;
 
-/** Until when a node counts as there after it wrote its row, in ticks. */
+/** For how long the number in the row of a node stands still before it counts as gone, in ticks. */
 const SILENCE = 2;
 const NONE = 7;
 
 interface LoneNode {
-  /** Its row: whether it is there, whether it says copies, how old it is. */
+  /** Its row: whether it is there, whether it says copies. */
   hasRow: number;
   rowCaching: number;
-  rowAge: number;
+  /** Of the other's row: for how long its number is known here, and whether another one has been written since. */
+  seenAge: number;
+  hasNews: number;
+  /** Whether the other was found silent, and its row is to be removed. */
+  removes: number;
   /** Whether the next row is to say copies. */
   wantsCopies: number;
   isActive: number;
@@ -38,12 +48,16 @@ interface LoneNode {
   pollSaw: number;
 }
 
+type NodeStep = (what: string, next: LoneNode, other?: LoneNode) => void;
+
 export type LoneState = readonly [LoneNode, LoneNode];
 
 const newNode = (): LoneNode => ({
   hasRow: 0,
   rowCaching: 0,
-  rowAge: 0,
+  seenAge: NONE,
+  hasNews: 0,
+  removes: 0,
   wantsCopies: 0,
   isActive: 0,
   isEstablished: 0,
@@ -64,7 +78,7 @@ export class LoneNodes implements Model<LoneState> {
   constructor(private readonly rules: Readonly<Record<LoneRule, boolean>>) {}
 
   keyOf(state: LoneState): number {
-    return packNode(state[0]) * 2 ** 20 + packNode(state[1]);
+    return packNode(state[0]) * 2 ** 26 + packNode(state[1]);
   }
 
   isBroken(state: LoneState): boolean {
@@ -83,13 +97,19 @@ export class LoneNodes implements Model<LoneState> {
 
   forEachStep(state: LoneState, visit: Visit<LoneState>): void {
     visit('the clock', 'ticks', [ticked(state[0]), ticked(state[1])]);
-    this.nodeSteps(state[0], state[1], (what, next) => visit('N', what, [next, state[1]]));
-    this.nodeSteps(state[1], state[0], (what, next) => visit('M', what, [state[0], next]));
+    this.nodeSteps(state[0], state[1], (what, next, other = state[1]) => visit('N', what, [next, other]));
+    this.nodeSteps(state[1], state[0], (what, next, other = state[0]) => visit('M', what, [other, next]));
   }
 
-  private nodeSteps(node: LoneNode, other: LoneNode, step: (what: string, next: LoneNode) => void): void {
+  private nodeSteps(node: LoneNode, other: LoneNode, step: NodeStep): void {
     const { rules } = this;
-    step('crashes and starts again', newNode());
+    // Its row is gone with it: that makes the other wait less.
+    step('crashes and starts again', newNode(), { ...other, seenAge: NONE, hasNews: 0, removes: 0 });
+    if (node.removes) {
+      const mayRemove = !node.hasNews || !rules.removesWhatItSaw;
+      const gone = mayRemove ? { ...other, hasRow: 0, rowCaching: 0 } : other;
+      step("removes the other's row", { ...node, removes: 0 }, gone);
+    }
     if (node.runningPoll === NONE) {
       const what = `begins a poll that says ${node.wantsCopies ? '' : 'no '}copies`;
       step(what, { ...node, runningPoll: 0, pollCaching: node.wantsCopies });
@@ -98,19 +118,28 @@ export class LoneNodes implements Model<LoneState> {
     const [hasWritten, hasLooked] = [(node.pollDid & 1) !== 0, (node.pollDid & 2) !== 0];
     step('gives the poll up', withoutPoll(node));
     if (!hasWritten && (hasLooked || rules.rowBeforeLook)) {
-      const row = { hasRow: 1, rowCaching: node.pollCaching, rowAge: 0 };
-      step('writes its row', { ...node, ...row, pollDid: node.pollDid | 1 });
+      const row = { hasRow: 1, rowCaching: node.pollCaching };
+      step('writes its row', { ...node, ...row, pollDid: node.pollDid | 1 }, { ...other, hasNews: 1 });
     }
     if (!hasLooked && (hasWritten || !rules.rowBeforeLook)) {
-      const isThere = other.hasRow === 1 && other.rowAge < SILENCE;
-      const pollSaw = isThere ? 1 + other.rowCaching : 0;
-      step(['sees nobody', 'sees the other', 'sees the other with copies'][pollSaw]!, {
-        ...node,
-        pollSaw,
-        pollDid: node.pollDid | 2,
-      });
+      for (const [looked, isThere] of this.looks(node, other)) {
+        const pollSaw = isThere ? 1 + other.rowCaching : 0;
+        const what = ['sees nobody', 'sees the other', 'sees the other with copies'][pollSaw]!;
+        step(what, { ...looked, pollSaw, pollDid: node.pollDid | 2 });
+      }
     }
     if (hasWritten && hasLooked) step('completes the poll', this.completed(node));
+  }
+
+  /** What may come of a look at the other's row: the observer after it, and whether it takes the other for there. */
+  private looks(node: LoneNode, other: LoneNode): readonly (readonly [LoneNode, boolean])[] {
+    if (!other.hasRow) return [[{ ...node, seenAge: NONE, hasNews: 0, removes: 0 }, false]];
+    const first = this.rules.countsFromReply ? 0 : node.runningPoll;
+    const seenAge = node.hasNews || node.seenAge === NONE ? first : node.seenAge;
+    const isSilent = seenAge >= SILENCE;
+    const there = [{ ...node, seenAge, hasNews: 0, removes: Number(isSilent) }, !isSilent] as const;
+    // By the clock of the database, which is set, any row may be an old one.
+    return this.rules.silenceObserved ? [there] : [there, [{ ...there[0], removes: 1 }, false]];
   }
 
   private completed(node: LoneNode): LoneNode {
@@ -134,11 +163,13 @@ function withoutPoll(node: LoneNode): LoneNode {
 function ticked(node: LoneNode): LoneNode {
   const older = (age: number) => Math.min(age + 1, SILENCE);
   const runningPoll = node.runningPoll === NONE ? NONE : older(node.runningPoll);
-  return { ...node, rowAge: node.hasRow ? older(node.rowAge) : 0, pollAge: older(node.pollAge), runningPoll };
+  const seenAge = node.seenAge === NONE ? NONE : older(node.seenAge);
+  return { ...node, seenAge, pollAge: older(node.pollAge), runningPoll };
 }
 
 function packNode(node: LoneNode): number {
-  let code = ((node.hasRow * 2 + node.rowCaching) * 4 + node.rowAge) * 2 + node.wantsCopies;
+  let code = ((node.hasRow * 2 + node.rowCaching) * 8 + node.seenAge) * 2 + node.wantsCopies;
+  code = (code * 2 + node.hasNews) * 2 + node.removes;
   code = ((code * 2 + node.isActive) * 2 + node.isEstablished) * 4 + node.pollAge;
   code = ((code * 8 + node.runningPoll) * 2 + node.pollCaching) * 4 + node.pollDid;
   return code * 4 + node.pollSaw;
