@@ -1,4 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { resolveTiming } from '../../lib/core/timing.js';
+import { SessionSweep, type SessionSweepParts } from '../../lib/nest/session-sweep.js';
+import { ManualClock } from '../../lib/testing/index.js';
+import { MemoryMembership } from './memory-membership.js';
 import { D, PresenceHarness, type PresentNode, SILENCE, WINDOW } from './presence-harness.js';
 import { START } from './virtual-time.js';
 
@@ -180,5 +184,37 @@ describe('how long a node may go by what it remembers', () => {
     harness.time.clock.advance(HOUR);
     await harness.pass(1500, node);
     expect([node.presence.sinceStepMs, node.presence.steadyMs]).toEqual([1000, 1000]);
+  });
+});
+
+describe('which changes are forgotten', () => {
+  const MINUTE = 60_000;
+  /** The window, and the time for which changes are kept besides. */
+  const KEEP = WINDOW + MINUTE;
+
+  it.each([
+    ['those that are old', Infinity, 0, ['recent', 'future']],
+    ['none where the clock of the database was set of late', KEEP - 1, KEEP - 1, ['old', 'recent', 'future']],
+    ['later those as well that bear a time of the future', KEEP, KEEP, ['recent']],
+  ])('%s', async (_what, sinceStepMs, steadyMs, kept) => {
+    const clock = new ManualClock(START);
+    const membership = new MemoryMembership(() => clock.now());
+    membership.commit('old', 1, START - KEEP - 1);
+    membership.commit('recent', 1, START - KEEP);
+    membership.commit('future', 1, START + MINUTE + 1);
+    const nothing = { purge: async () => undefined, fillSome: async () => 0, endOverdueSessions: async () => [] };
+    await new SessionSweep({
+      membership,
+      presence: { sinceStepMs, steadyMs },
+      clock,
+      timing: resolveTiming(),
+      idleMs: null,
+      repository: nothing,
+      records: nothing,
+      searchKeys: nothing,
+    } as unknown as SessionSweepParts).run();
+    const state = { id: 'me', caching: true, messaging: true, silenceMs: D, poll: 1, polled: 0 };
+    const { changes } = await membership.poll(state, 0);
+    expect(changes.map(({ sessionId }) => sessionId)).toEqual(kept);
   });
 });
