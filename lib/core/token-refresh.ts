@@ -43,6 +43,8 @@ export class TokenRefresh {
     }
     const token = codec.read('rt', text);
     if (!token || !codec.isAuthentic('rt', text)) throw new TokenRefusedError({ reason: 'TOKEN_INVALID' });
+    // Without grace each use counts: a second one is theft, however soon it comes.
+    if (this.parts.rules.mode.graceMs === 0) return this.exchange(token, text, ip);
     const key = `${token.hash} ${ip}`;
     const waiting = this.waiting.get(key);
     if (waiting) return waiting;
@@ -59,7 +61,7 @@ export class TokenRefresh {
     token: ParsedToken,
     text: string,
     ip: string | null,
-    begins: () => void,
+    begins: () => void = () => undefined,
   ): Promise<RefreshResult> {
     const { issuer, repository, activity, clock, rules } = this.parts;
     const step =
