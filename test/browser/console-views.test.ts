@@ -82,6 +82,56 @@ it('fits a phone of 360 pixels', async () => {
   await browser.screenshot(console.page, 'console-online-phone');
 });
 
+it.each([600, 768, 900, 1000, 1100, 1200, 1400])('breaks no word and hides no action at %d pixels', async (width) => {
+  const viewport = { width, height: 800 };
+  const console = await ConsolePage.signedIn(browser, originOf(app), { viewport });
+  for (const [name, fragment] of views) {
+    await show(console, fragment);
+    expect([name, await console.overflow()]).toEqual([name, 0]);
+    expect([name, ...(await console.brokenWords())]).toEqual([name]);
+    expect([name, ...(await console.hiddenActions())]).toEqual([name]);
+  }
+});
+
+it('opens each dialog with the focus on its first field', async () => {
+  const console = await ConsolePage.signedIn(browser, originOf(app));
+  const { page } = console;
+  await show(console, views.find(([name]) => name === 'user')![1]);
+  for (const [button, label] of [
+    ['Ban…', /^Reason/],
+    ['Impersonate…', /^Reason/],
+    ['Kick all devices…', /^Reason/],
+  ] as const) {
+    await page.getByRole('button', { name: button }).click();
+    await console.dialog.locator('input').first().waitFor();
+    expect([button, await console.focused()]).toEqual([button, expect.stringMatching(label)]);
+    await page.keyboard.press('Escape');
+    await console.dialog.waitFor({ state: 'detached' });
+  }
+});
+
+it('names the zone of its times, marks what is not over, and says where nothing was counted', async () => {
+  const console = await ConsolePage.signedIn(browser, originOf(app), { timezoneId: 'Asia/Kolkata' });
+  const { page } = console;
+  await console.settled('overview');
+  await page
+    .getByText('Times are of Asia/Calcutta (GMT+5:30).')
+    .or(page.getByText('Times are of Asia/Kolkata'))
+    .waitFor();
+  await page.getByText('Dashed: the hour that still goes on.').first().waitFor();
+  await page.getByRole('button', { name: '30 days' }).click();
+  await page.getByText('Days are those of UTC.').first().waitFor();
+  await page.getByRole('button', { name: 'Table' }).click();
+  const table = page.getByRole('table', { name: 'Live sessions over time' });
+  const times = table.locator('tbody tr td:first-child');
+  const day = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date());
+  expect((await times.first().innerText()).replace(/\s+/g, ' ')).toBe(`${day} (UTC) so far`);
+  expect(await times.filter({ hasText: 'so far' }).count()).toBe(1);
+  // By address, and bursts first.
+  const failed = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Failed sign-ins' }) });
+  expect(await failed.getByRole('button', { name: 'By address' }).getAttribute('aria-pressed')).toBe('true');
+});
+
 it('speaks Chinese, remembers it, and English again', async () => {
   const console = await ConsolePage.signedIn(browser, originOf(app));
   const { page } = console;

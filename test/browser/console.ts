@@ -97,6 +97,31 @@ export class ConsolePage {
     await this.page.locator('.toast').filter({ hasText: text }).waitFor();
   }
 
+  /** Words in tables that are broken between two lines. */
+  brokenWords(): Promise<string[]> {
+    return this.page.evaluate<string[]>(`[...document.querySelectorAll('main td')].flatMap((cell) => {
+      const broken = [];
+      const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+      for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+        if (text.parentElement.closest('details:not([open]) > :not(summary)')) continue;
+        for (const { 0: word, index } of text.data.matchAll(/[\\p{Script=Latin}\\d._@]{2,30}/gu)) {
+          const range = new Range();
+          range.setStart(text, index);
+          range.setEnd(text, index + word.length);
+          if (new Set([...range.getClientRects()].map(({ top }) => top)).size > 1) broken.push(word);
+        }
+      }
+      return broken;
+    })`);
+  }
+
+  /** Buttons in tables that are beside the window. */
+  hiddenActions(): Promise<string[]> {
+    return this.page.evaluate<string[]>(`[...document.querySelectorAll('main td button')]
+      .filter((button) => button.getBoundingClientRect().right > innerWidth)
+      .map((button) => button.innerText)`);
+  }
+
   /** The label of the input that has the focus. */
   focused(): Promise<string> {
     return this.page.evaluate<string>('document.activeElement.closest("label")?.innerText ?? ""');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { EventItem } from '../../lib/console/contract.js';
 import { eventMayBelong } from '../../lib/console/logic/event-filter.js';
-import { advance, kickBodies, NOTHING_DONE } from '../../lib/console/logic/kick-work.js';
+import { advance, isConfirmed, kickBodies, type KickTarget, NOTHING_DONE } from '../../lib/console/logic/kick-work.js';
 import { kickFilter, mayBelong } from '../../lib/console/logic/online-filter.js';
 
 const login: EventItem = {
@@ -32,6 +32,25 @@ describe('a kick of all that match', () => {
 });
 
 describe('a kick of many', () => {
+  it.each([
+    [1, '', true],
+    [100, '', true],
+    [101, '', false],
+    [101, '100', false],
+    [1_000_001, '1000001', true],
+    [1_000_001, ' 1,000,001 ', true],
+    [1_000_001, '1.000.001', true],
+    [1_000_001, '10000010', false],
+    [1_000_001, 'all', false],
+  ])('of %d sessions is confirmed by %j: %s', (n, typed, confirmed) => {
+    expect(isConfirmed(n, typed)).toBe(confirmed);
+  });
+
+  it('sends who is meant, and not the words for it', () => {
+    const [order] = kickBodies({ filter: { q: 'a' }, whom: 'Search: a' } as KickTarget);
+    expect(order).toEqual({ filter: { q: 'a' } });
+  });
+
   it('names at most a thousand sessions in a request, each once', () => {
     const sessionIds = Array.from({ length: 2500 }, (_, index) => String(index));
     const bodies = kickBodies({ sessionIds }).map((body) => ('sessionIds' in body ? body.sessionIds : []));

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { stack } from '../../lib/console/logic/stack.js';
 import { timeBars, timeTicks } from '../../lib/console/logic/time-bars.js';
+import { drawnLine, isUnfinished } from '../../lib/console/logic/step.js';
 import { relativeParts } from '../../lib/console/logic/relative-time.js';
 
 const window = { from: 1_000_000, to: 2_000_000 };
@@ -96,6 +97,28 @@ describe('a stack', () => {
       { name: 'b', edge: [3, 3], values: [2, 0] },
       { name: 'a', edge: [1, 3], values: [1, 3] },
     ]);
+  });
+});
+
+describe('a step of the statistics', () => {
+  const at = Date.UTC(2026, 2, 29, 0);
+  it.each([
+    ['hour', 0, true],
+    ['hour', 3_599_999, true],
+    ['hour', 3_600_000, false],
+    ['day', 86_399_999, true],
+    ['day', 86_400_000, false],
+  ] as const)('of one %s goes on after %d ms: %s', (step, after, goesOn) => {
+    expect(isUnfinished(at, step, at + after)).toBe(goesOn);
+  });
+
+  it('that goes on is drawn apart, and one without a number is a gap and no 0', () => {
+    expect(drawnLine([1, null, 3, 0], true, true)).toEqual({
+      finished: [1, null, 3, null],
+      unfinished: [null, null, 3, 0],
+    });
+    expect(drawnLine([1, 2, null], true, false)).toEqual({ finished: [1, 2, null], unfinished: [null, null, null] });
+    expect(drawnLine([1, null, 3], false, true)).toEqual({ finished: [1, null, 3], unfinished: null });
   });
 });
 

@@ -146,11 +146,12 @@ function options(element: HTMLElement, props: Props, tag: string, words: Words):
                 : whole.format(values[index]),
         };
       }),
-      ...(unfinished ? lines : []).map(({ color }): uPlot.Series => {
+      ...(unfinished ? lines : []).map(({ label, color }): uPlot.Series => {
         const stroke = colorOf(element, color);
         return {
           // Of the same line, whose entry in the legend tells its value too.
           class: 'so-far',
+          label: `${label} (${words.soFar})`,
           stroke,
           width: kind === 'area' ? 2 : 1,
           dash: [4, 4],
