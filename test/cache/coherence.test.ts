@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { multiDevice, singleDevice } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
 import type { UnconfirmedError } from '../../lib/core/session-error.js';
+import { TypeOrmMembership } from '../../lib/database/typeorm-membership.js';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { type LoginOutcome, TestNode } from '../support/nodes.js';
@@ -202,6 +203,20 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
     await application.query(`UPDATE user_session_member SET caching = 0 WHERE id = '${id}'`);
     await tokens.logout(accessToken);
     expect((await tokens.login('alice')).ended).toHaveLength(1);
+  });
+
+  it('removes the row of a silent node, unless it has been written since it was read', async () => {
+    const sessions = await open({ nearCache: false });
+    const { engine, tables } = sessions.context.get(SessionRuntime, { strict: false }).database;
+    const membership = new TypeOrmMembership(engine, tables, 'users', 5000);
+    const state = { id: 'f'.repeat(32), caching: true, messaging: true, silenceMs: 60_000, polled: 0 };
+    await membership.poll({ ...state, poll: 1 }, null);
+    await membership.poll({ ...state, poll: 2 }, null);
+    const others = async () => (await membership.list('')).others.filter(({ id }) => id === state.id);
+    await membership.remove([{ id: state.id, poll: 1 }]);
+    expect(await others()).toMatchObject([{ poll: 2, silenceMs: 60_000 }]);
+    await membership.remove(await others());
+    expect(await others()).toEqual([]);
   });
 
   it('hears of a change that another process made and did not live to confirm', async () => {
