@@ -13,7 +13,7 @@ const READABLE = USERS.filter((user) => !UNREADABLE.includes(user));
 
 type Listing = (query: { limit: number; cursor: string | null }) => Promise<Page<{ userId: string }>>;
 
-describe.each(databaseKinds)('a list with rows that show nothing, on $name', ({ create }) => {
+describe.each(databaseKinds)('F41: a list with rows that show nothing, on $name', ({ create }) => {
   let database: TestDatabase;
   let sessions: Sessions;
   let operators: OnlineUsersService;

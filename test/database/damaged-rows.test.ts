@@ -34,7 +34,7 @@ const SESSION = [
 
 const ACCOUNT = ['epoch = -1', `epoch = ${LARGEST}`, `not_before = ${LARGEST}`, `not_before = ${NO_DATE}`];
 
-describe.each(databaseKinds)('rows on $name that are damaged', ({ create }) => {
+describe.each(databaseKinds)('F41: rows on $name that are damaged', ({ create }) => {
   let database: TestDatabase;
   let sessions: Sessions;
   let source: DataSource;

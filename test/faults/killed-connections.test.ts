@@ -61,7 +61,7 @@ describe.each([
   ['postgres', 'a Redis Cluster', withCluster],
   ['mariadb', 'Redis with sentinels', withSentinels],
 ] as const)('%s and %s', (kind, _redis, start) => {
-  it('F37: every connection is killed again and again, under parallel logins: the process stays, and no answer is wrong', async () => {
+  it('F40: every connection is killed again and again, under parallel logins: the process stays, and no answer is wrong', async () => {
     const redis = await start();
     closing.push(() => redis.stop());
     const database = await kindsOf(kind)[0]!.create();
@@ -132,7 +132,7 @@ describe('a connection that has just opened', () => {
       'mariadb',
       (chunk: Buffer, number: number) => (number === 3 ? refusal(1) : chunk),
     ],
-  ] as const)('F37: %s: the process stays, and the next connection is used', async (_what, kind, spoil) => {
+  ] as const)('F40: %s: the process stays, and the next connection is used', async (_what, kind, spoil) => {
     const database = await kindsOf(kind)[0]!.create();
     closing.push(() => database.drop());
     let isSpoiling = false;
