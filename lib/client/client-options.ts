@@ -3,12 +3,14 @@ import { page } from './page.js';
 import type { TabLocks } from './tab-lock.js';
 import { type TokenStorage, defaultStorage } from './token-storage.js';
 
-/** Names of the headers that carry a renewed token, as the option `headers` of the server's module has them. */
-export interface RenewalHeaders {
+/** Names of headers, as the option `headers` of the server's module has them. */
+export interface ClientHeaders {
   /** Default `X-Renewed-Token`. */
   readonly renewedToken?: string;
   /** Default `X-Renewed-Token-Expires-In`. */
   readonly renewedTokenExpiresIn?: string;
+  /** Says with a refresh that it is no use of the session; default `X-No-Activity`, false for none. */
+  readonly noActivity?: string | false;
 }
 
 /** Options of createSessionClient; all of them may be left out. */
@@ -25,7 +27,7 @@ export interface SessionClientOptions {
   readonly fetch?: typeof fetch;
   /** Default: `navigator.locks`; null, or where there are none: see docs/client.md on tabs. */
   readonly locks?: TabLocks | null;
-  readonly headers?: RenewalHeaders;
+  readonly headers?: ClientHeaders;
   /** How long a refresh may take, and how long a tab waits for that of another, in milliseconds; default 15,000. */
   readonly refreshTimeoutMs?: number;
 }
@@ -40,7 +42,7 @@ export interface ResolvedClientOptions {
   readonly onEnd: (end: SessionEndNotice) => void;
   readonly fetch: typeof fetch;
   readonly locks: TabLocks | null;
-  readonly headers: Required<RenewalHeaders>;
+  readonly headers: Required<ClientHeaders>;
   readonly refreshTimeoutMs: number;
 }
 
@@ -96,17 +98,26 @@ function resolveRefreshUrl(given: string | URL | null, base: URL): URL | null {
   return url;
 }
 
-function resolveHeaders(given: RenewalHeaders): Required<RenewalHeaders> {
+function resolveHeaders(given: ClientHeaders): Required<ClientHeaders> {
   if (typeof given !== 'object') throw invalid('headers', 'must be an object');
-  const defaults = { renewedToken: 'X-Renewed-Token', renewedTokenExpiresIn: 'X-Renewed-Token-Expires-In' };
+  const defaults = {
+    renewedToken: 'X-Renewed-Token',
+    renewedTokenExpiresIn: 'X-Renewed-Token-Expires-In',
+    noActivity: 'X-No-Activity',
+  };
   for (const [name, value] of Object.entries(given)) {
-    if (!Object.keys(defaults).includes(name)) throw invalid(`headers.${name}`, 'is not known');
-    if (value !== undefined && !(typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}$/.test(value))) {
+    if (!Object.hasOwn(defaults, name)) throw invalid(`headers.${name}`, 'is not known');
+    const isNone = value === undefined || (name === 'noActivity' && value === false);
+    if (!isNone && !(typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}$/.test(value))) {
       throw invalid(`headers.${name}`, 'must be the name of an HTTP header');
     }
   }
-  const { renewedToken = defaults.renewedToken, renewedTokenExpiresIn = defaults.renewedTokenExpiresIn } = given;
-  return { renewedToken, renewedTokenExpiresIn };
+  const {
+    renewedToken = defaults.renewedToken,
+    renewedTokenExpiresIn = defaults.renewedTokenExpiresIn,
+    noActivity = defaults.noActivity,
+  } = given;
+  return { renewedToken, renewedTokenExpiresIn, noActivity };
 }
 
 function urlOf(name: string, value: unknown, base: URL | null): URL {

@@ -1,6 +1,6 @@
 export { createSessionClient } from './session-client.js';
 export { asyncStorage, memoryStorage, webStorage } from './token-storage.js';
-export type { RenewalHeaders, SessionClientOptions } from './client-options.js';
+export type { ClientHeaders, SessionClientOptions } from './client-options.js';
 export type { SessionEndNotice } from './end-notice.js';
 export type { StreamEvent } from './event-stream.js';
 export type { SessionClient } from './session-client.js';

@@ -65,10 +65,15 @@ export class TokenRefresh {
   }
 
   private ask(refreshToken: string, signal: AbortSignal): Promise<Response> {
-    const { fetch, refreshUrl } = this.options;
+    const { fetch, refreshUrl, headers } = this.options;
     const request = new Request(refreshUrl!, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
+      headers: {
+        'Content-Type': 'application/json',
+        Accept: 'application/json',
+        // No use of the session: that is the request that it is made for, unless that says otherwise.
+        ...(headers.noActivity !== false && { [headers.noActivity]: '1' }),
+      },
       body: JSON.stringify({ refreshToken }),
       // A redirect would take the refresh token wherever it leads.
       redirect: 'error',

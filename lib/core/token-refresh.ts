@@ -36,7 +36,14 @@ export class TokenRefresh {
   constructor(private readonly parts: TokenRefreshParts) {}
 
   /** @throws TokenRefusedError, SessionError TOO_MANY_REFRESHES, SESSION_STORE_UNAVAILABLE */
-  async refresh(text: unknown, ip: string | null): Promise<RefreshResult> {
+  async refresh(text: unknown, ip: string | null, counts: boolean): Promise<RefreshResult> {
+    const refreshed = await this.inTurn(text, ip);
+    // Each call for itself: those that take one turn together may differ in this.
+    this.parts.activity.record(refreshed.session.id, this.parts.clock.now(), ip, counts);
+    return refreshed;
+  }
+
+  private async inTurn(text: unknown, ip: string | null): Promise<RefreshResult> {
     const { codec } = this.parts;
     if (typeof text !== 'string' || text.length === 0 || text.length > MAX_TOKEN_LENGTH) {
       throw new TokenRefusedError({ reason: 'TOKEN_MALFORMED' });
@@ -63,7 +70,7 @@ export class TokenRefresh {
     ip: string | null,
     begins: () => void = () => undefined,
   ): Promise<RefreshResult> {
-    const { issuer, repository, activity, clock, rules } = this.parts;
+    const { issuer, repository, rules } = this.parts;
     const step =
       (await this.refuse(token)) ??
       (await repository.changeSession(token.sessionId, (record, account, now) => {
@@ -77,7 +84,6 @@ export class TokenRefresh {
     if (rotated) await this.publish(record);
     else if (!issuer.canMakeSuccessor(record, pair, text)) throw new TokenRefusedError({ reason: 'TOKEN_INVALID' });
     const tokens = await issuer.writeSuccessor(record, pair, text);
-    activity.record(record.id, clock.now(), ip);
     return { ...tokens, session: toSession(record) };
   }
 

@@ -12,7 +12,7 @@ import { type Claims, type Session, type SessionEnd, type SessionWithEnd, toSess
 import { sessionIdOf } from './token-codec.js';
 import type { RefreshResult } from './token-refresh.js';
 import type { TokenServiceParts } from './token-service-parts.js';
-import { type TokenUse, addressIn, checkUse, countsAsUse } from './token-use.js';
+import { type RefreshUse, type TokenUse, addressIn, checkRefreshUse, checkUse, countsAsUse } from './token-use.js';
 import { type AccountRef, type UserId, accountRef } from './user-key.js';
 import type { Refusal, Verification } from './verification.js';
 
@@ -104,12 +104,13 @@ export class TokenService extends SessionEnds {
   }
 
   /**
-   * Exchanges a refresh token for the next pair. Within grace, every retry with the same token gets the same pair.
+   * Exchanges a refresh token for the next pair. Within grace, every retry with the same token gets the same pair. It counts as a
+   * use of the session unless `use.activity` is false, as for a client that says so: see the option `headers.noActivity`.
    * @throws TokenRefusedError with the reason; SessionError TOO_MANY_REFRESHES if the session is renewed faster than its
    *   old tokens run out, SESSION_STORE_UNAVAILABLE
    */
-  async refresh(refreshToken: unknown, use: Pick<TokenUse, 'ip'> = {}): Promise<RefreshResult> {
-    return this.parts.tokenRefresh.refresh(refreshToken, addressIn(use));
+  async refresh(refreshToken: unknown, use: RefreshUse = {}): Promise<RefreshResult> {
+    return this.parts.tokenRefresh.refresh(refreshToken, checkRefreshUse(use), use.activity !== false);
   }
 
   /** What a resource server may know of a token (RFC 7662): nothing at all unless it is good. Not counted as a use. */

@@ -15,14 +15,25 @@ export interface TokenUse {
   readonly activity?: boolean;
 }
 
+/** How a refresh token is being used. */
+export type RefreshUse = Pick<TokenUse, 'ip' | 'activity'>;
+
 const FIELDS: FieldsOf<TokenUse> = { ip: true, strict: true, activity: true };
 const ACTIVITY_ONLY: FieldsOf<Pick<TokenUse, 'activity'>> = { activity: true };
 const ADDRESS_ONLY: FieldsOf<Pick<TokenUse, 'ip'>> = { ip: true };
+const REFRESH: FieldsOf<RefreshUse> = { ip: true, activity: true };
 
 /** @returns the address @throws SessionError ARGUMENT_INVALID */
 export function checkUse(use: TokenUse): string | null {
   checkFields(use, 'use', FIELDS);
   checkFlag(use.strict, 'strict');
+  checkFlag(use.activity, 'activity');
+  return optionalAddress(use.ip, 'ip');
+}
+
+/** @returns the address @throws SessionError ARGUMENT_INVALID */
+export function checkRefreshUse(use: RefreshUse): string | null {
+  checkFields(use, 'use', REFRESH);
   checkFlag(use.activity, 'activity');
   return optionalAddress(use.ip, 'ip');
 }

@@ -38,8 +38,12 @@ export class AuthController {
   @Public()
   @Post('refresh')
   @HttpCode(200)
-  async refresh(@BodyInput(readRefreshRequest) refreshToken: string, @Ip() ip: string): Promise<TokenAnswer> {
-    return toTokenAnswer(await this.tokens.refresh(refreshToken, { ip }));
+  async refresh(
+    @BodyInput(readRefreshRequest) refreshToken: string,
+    @Ip() ip: string,
+    @Headers('x-no-activity') noActivity: string | undefined,
+  ): Promise<TokenAnswer> {
+    return toTokenAnswer(await this.tokens.refresh(refreshToken, { ip, activity: noActivity !== '1' }));
   }
 
   /** Open, so that a token that has expired or whose session has ended logs out like any other (RFC 7009 2.2). */

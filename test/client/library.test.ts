@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Body, Controller, Get, HttpCode, Post, UseGuards } from '@nestjs/common';
+import { Body, Controller, Get, Header, Headers, HttpCode, Post, UseGuards } from '@nestjs/common';
 import {
   AuthGuard,
   CurrentSession,
   CurrentUser,
+  NoActivity,
   SessionModule,
   type SessionModuleOptions,
   TokenService,
@@ -13,6 +14,7 @@ import {
 import type { SessionClientOptions, SessionTokens } from 'nestjs-latchkey/client';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { type HttpApp, adapters, sessionOptions, startApp } from '../nest/http-app.js';
+import { until } from '../support/until.js';
 import { Browser } from './tabs.js';
 
 const MINUTE = 60_000;
@@ -32,9 +34,9 @@ class AppController {
   }
 
   @Post('refresh')
-  async refresh(@Body('refreshToken') refreshToken: unknown) {
+  async refresh(@Body('refreshToken') refreshToken: unknown, @Headers('x-no-activity') noActivity: string | undefined) {
     asked.push('refresh');
-    const { session, ...rest } = await this.tokens.refresh(refreshToken);
+    const { session, ...rest } = await this.tokens.refresh(refreshToken, { activity: noActivity !== '1' });
     return { ...rest, sessionId: session.id };
   }
 
@@ -43,6 +45,15 @@ class AppController {
   @UseGuards(AuthGuard)
   async logout(@CurrentSession('id') id: string, @CurrentUser('userId') userId: string) {
     await this.tokens.logoutSession(userId, id);
+  }
+
+  /** Ends at once, so that it is asked for again and again. */
+  @Get('live')
+  @NoActivity()
+  @UseGuards(AuthGuard)
+  @Header('Content-Type', 'text/event-stream')
+  live() {
+    return 'retry: 10\n\n';
   }
 
   @Get('me')
@@ -115,6 +126,23 @@ describe.each(adapters)('the client and the library on $name', (kind) => {
       clock.advance(MINUTE);
       expect([await me(one), await me(two)]).toEqual([good, good]);
       expect([one.ends, two.ends]).toEqual([[], []]);
+    });
+
+    it('lets a session end that nobody uses, though its page watches a stream; a request is a use all the same', async () => {
+      await start({ tokens, idleTimeout: '30m' }, { refreshUrl: '/refresh' });
+      const tab = browser.openTab();
+      await login(tab);
+      clock.advance(11 * MINUTE);
+      expect(await me(tab)).toEqual(good);
+      tab.client.watch('/live', { onEvent: () => undefined });
+      for (const refreshes of [2, 3]) {
+        clock.advance(11 * MINUTE);
+        await until(() => asked.filter((path) => path === 'refresh').length === refreshes);
+      }
+      expect(tab.ends).toEqual([]);
+      clock.advance(11 * MINUTE);
+      await until(() => tab.ends.length > 0 || asked.filter((path) => path === 'refresh').length > 4);
+      expect(tab.ends).toMatchObject([{ errorCode: 'SESSION_IDLE' }]);
     });
 
     it('is told that the refresh token is over, and forgets it', async () => {

@@ -24,6 +24,7 @@ describe('the options', () => {
     ['locks', { baseUrl, locks: {} }],
     ['headers', { baseUrl, headers: 'X-Renewed' }],
     ['headers.renewedToken', { baseUrl, headers: { renewedToken: 'X Renewed' } }],
+    ['headers.noActivity', { baseUrl, headers: { noActivity: true } }],
     ['headers.renewedTokens', { baseUrl, headers: { renewedTokens: 'X-Renewed' } }],
     ['refreshTimeoutMs', { baseUrl, refreshTimeoutMs: 0 }],
     ['refreshTimeoutMs', { baseUrl, refreshTimeoutMs: '5s' }],

@@ -150,6 +150,10 @@ describe('a life that ends', () => {
     const poll = () => app.send('GET', '/me', { token: accessToken, headers: { 'x-no-activity': '1' } });
     await until(async () => codeOf(await poll()) === 'SESSION_IDLE');
     expect(await refreshCode(app, { refreshToken })).toBe('SESSION_IDLE');
+    const polled = await app.login('alice');
+    const body = { refreshToken: polled.refreshToken };
+    const refresh = () => app.send('POST', '/auth/refresh', { body, headers: { 'x-no-activity': '1' } });
+    await until(async () => codeOf(await refresh()) === 'SESSION_IDLE');
     await until(async () => (await eventsOf(app, sessionId, 'SESSION_ENDED')).length === 1);
     expect(await eventsOf(app, sessionId, 'SESSION_ENDED')).toMatchObject([{ reason: 'SESSION_IDLE' }]);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { multiDevice, sliding } from 'nestjs-latchkey';
+import { accessAndRefresh, multiDevice, sliding } from 'nestjs-latchkey';
 import { TypeOrmSessionRepository } from '../../lib/database/typeorm-session-repository.js';
 import { databaseKinds } from '../support/databases.js';
 import { startSessions } from '../support/sessions.js';
@@ -119,5 +119,24 @@ describe.each(databaseKinds)('A58: an idle timeout on $name', (kind) => {
     await runtime.activity.flush();
     expect(await tokens.verify(accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_EXPIRED' });
     expect((await tokens.findSession(session.id))?.expiresAt).toBe(session.expiresAt);
+  });
+});
+
+describe('the idle timeout of a session with a refresh token', () => {
+  const tokensMode = accessAndRefresh({ access: '10m', refresh: '12h', grace: '30s' });
+  const harness = useSessions(databaseKinds[0]!, { tokens: tokensMode, idleTimeout: '30m' });
+
+  it('is moved by a refresh, unless that is said to be no use, for each call of those that take one turn', async () => {
+    const { tokens, clock } = harness;
+    const refresh = (token: string | undefined, activity: boolean) => tokens.refresh(token, { activity });
+    const lastUse = async () => (await tokens.findSession(session.id))!.lastSeenAt - session.createdAt;
+    const { refreshToken, session } = await tokens.login('refresher');
+    clock.advance(MINUTE);
+    const next = await refresh(refreshToken, false);
+    expect(await lastUse()).toBe(0);
+    await Promise.all([false, true, false].map((activity) => refresh(next.refreshToken, activity)));
+    expect(await lastUse()).toBe(MINUTE);
+    clock.advance(IDLE + SLACK);
+    await expect(refresh(next.refreshToken, true)).rejects.toMatchObject({ code: 'SESSION_IDLE' });
   });
 });

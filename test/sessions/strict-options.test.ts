@@ -96,7 +96,7 @@ const TOKEN_SERVICE: Readonly<Record<string, Row | null>> = {
     call: (options) => tokens.recordUse(sessionId, null, options),
     fields: { activity: NO_FLAG },
   },
-  refresh: { call: (use) => tokens.refresh('x', use), fields: { ip: NO_ADDRESS } },
+  refresh: { call: (use) => tokens.refresh('x', use), fields: { ip: NO_ADDRESS, activity: NO_FLAG } },
   confirm: { call: (use) => tokens.confirm(sessionId, use), fields: { ip: NO_ADDRESS } },
   ban: {
     call: (options) => tokens.ban('bob', options),
