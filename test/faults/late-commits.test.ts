@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { singleDevice } from 'nestjs-latchkey';
+import { type RefreshResult, singleDevice } from 'nestjs-latchkey';
 import { raw } from '../../lib/database/sql.js';
+import { kindsOf } from '../support/databases.js';
+import type { Call, VerifyOutcome } from '../support/nodes.js';
 import { until } from '../support/until.js';
 import { type FaultNode, Stage, TIMING, untilRemembered, untilWell } from './stage.js';
 
@@ -49,3 +51,66 @@ describe('a network that delivers late what a server has sent to the database', 
     expect(second.ended).toEqual([{ sessionId: first.session.id, reason: 'SESSION_REPLACED' }]);
   });
 });
+
+describe.each(kindsOf('postgres', 'mariadb'))(
+  'a process that stands still between two statements, on $name',
+  (kind) => {
+    let stage: Stage;
+    beforeEach(async () => {
+      stage = await Stage.start({}, kind);
+    });
+    afterEach(() => stage.close());
+
+    it('F32: has done nothing for good that the others do not know of, and nothing when it goes on', async () => {
+      const nodes = (await stage.openAll(2, { policy: singleDevice() })) as [FaultNode, FaultNode];
+      const [near] = nodes;
+      const { node: sleeper, database } = await stage.openProcess();
+      await untilWell(nodes);
+      const witness = stage.witness(nodes);
+      const firsts = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => near.tokens.login(name)));
+      witness.watch(...firsts);
+      await sleeper.run(firsts.map(({ accessToken }): Call => ['verify', accessToken]));
+      const openTransactions = async () => {
+        const idle =
+          kind.name === 'postgres'
+            ? `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`
+            : `SELECT 1 FROM information_schema.innodb_trx t JOIN information_schema.processlist p
+              ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND p.command = 'Sleep'`;
+        return (await near.runtime.database.engine.read(raw(idle), { lane: 'work', budgetMs: 5000 })).rows.length;
+      };
+      const seconds = await witness.ending(firsts, async () => {
+        // Each begins when the one before it has got a statement further: they stand still at different ones.
+        database.delay(100);
+        const calls = firsts.map(({ session, refreshToken }, index): Call =>
+          index % 3 === 2 ? ['refresh', refreshToken] : ['kickSession', session.id, { by: 'root' }],
+        );
+        const doing: Promise<unknown>[] = [];
+        for (const call of calls) {
+          doing.push(sleeper.call(...call));
+          await sleeper.call('findSession', firsts[0]!.session.id);
+        }
+        await until(async () => (await openTransactions()) > 0);
+        sleeper.process.kill('SIGSTOP');
+        expect(await openTransactions()).toBeGreaterThan(0);
+        await until(async () => (await openTransactions()) === 0);
+        const logins = await Promise.all(firsts.map(({ session }) => near.tokens.login(session.userId)));
+        witness.watch(...logins);
+        database.delay(0);
+        sleeper.process.kill('SIGCONT');
+        for (const outcome of (await Promise.all(doing)) as { value?: unknown; error?: { code: string } }[]) {
+          if (outcome.error) expect(['SESSION_STORE_UNAVAILABLE', 'SESSION_REPLACED']).toContain(outcome.error.code);
+          const { accessToken } = (outcome.value || {}) as Partial<RefreshResult>;
+          if (accessToken !== undefined) expect((await near.tokens.verify(accessToken)).status).toBe('INVALID');
+        }
+        return logins;
+      });
+      const ofSleeper = async (logins: typeof firsts) =>
+        ((await sleeper.run(logins.map(({ accessToken }): Call => ['verify', accessToken]))) as VerifyOutcome[]).map(
+          ({ value }) => value!.status,
+        );
+      expect(await ofSleeper(firsts)).toEqual(firsts.map(() => 'INVALID'));
+      expect(await ofSleeper(seconds)).toEqual(seconds.map(() => 'VALID'));
+      await witness.close();
+    });
+  },
+);

@@ -6,7 +6,7 @@ import { type RedisSource, redis } from 'nestjs-latchkey/redis';
 import type { DataSourceOptions } from 'typeorm';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { localStatus } from '../../lib/nest/session-status.js';
-import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { type DatabaseKind, type TestDatabase, kindsOf } from '../support/databases.js';
 import { type NodeOptions, TestNode } from '../support/nodes.js';
 import { type RedisServer, redisCommand, startRedis } from '../support/redis.js';
 import { startSessions } from '../support/sessions.js';
@@ -39,7 +39,7 @@ export interface FaultNodeOptions extends Omit<Partial<SessionModuleOptions>, 'r
   readonly redisTimeout?: '150ms' | '900ms' | '1900ms';
 }
 
-/** A PostgreSQL and a Redis of one test, and the nodes that use them. */
+/** A database, PostgreSQL unless a test asks for another, and a Redis of one test, and the nodes that use them. */
 export class Stage {
   private readonly closing: (() => unknown)[] = [];
 
@@ -49,8 +49,11 @@ export class Stage {
     public server: RedisServer,
   ) {}
 
-  static async start(settings: Parameters<typeof startRedis>[0] = {}): Promise<Stage> {
-    const [database, server] = await Promise.all([kindsOf('postgres')[0]!.create(), startRedis(settings)]);
+  static async start(
+    settings: Parameters<typeof startRedis>[0] = {},
+    kind: DatabaseKind = kindsOf('postgres')[0]!,
+  ): Promise<Stage> {
+    const [database, server] = await Promise.all([kind.create(), startRedis(settings)]);
     return new Stage(database, server);
   }
 
@@ -67,7 +70,7 @@ export class Stage {
   optionsThrough(proxy: TcpProxy): DataSourceOptions {
     const url = new URL(this.database.url);
     url.port = String(proxy.port);
-    return { type: 'postgres', url: url.href };
+    return { ...this.database.options, url: url.href } as DataSourceOptions;
   }
 
   /** What is to be done when the stage closes, before all that was given here earlier. */
