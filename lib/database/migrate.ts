@@ -36,13 +36,13 @@ export function migrate(
       `The migrations of SessionModule have not ended after ${migrationsMs / 1000} s. Run sessionMigrations beforehand, and set ` +
         'the option "runMigrations" to false.',
     );
-  return withDeadline(migrateServer(dataSource, dialect, lockMs, warn), lockMs + migrationsMs, late);
+  return withDeadline(migrateServer(dataSource, dialect, { lockMs, migrationsMs }, warn), lockMs + migrationsMs, late);
 }
 
 async function migrateServer(
   dataSource: DataSource,
   dialect: Dialect,
-  lockMs: number,
+  { lockMs, migrationsMs }: MigrationLimits,
   warn: (message: string) => void,
 ): Promise<void> {
   // On MariaDB a name counts for the whole server, and may have 64 characters.
@@ -55,11 +55,14 @@ async function migrateServer(
   try {
     await takeLock(holder, lock, lockMs, warn);
     try {
+      // An index of a large table takes longer than any statement that a request waits for.
+      if (dialect.engine === 'postgres') await holder.query(`SET statement_timeout = ${migrationsMs}`);
       // On the connection that holds the lock: what ends one ends both. DataSource.runMigrations takes another, and keeps it when it fails.
       const executor = new MigrationExecutor(dataSource, holder);
       executor.transaction = 'each';
       await executor.executePendingMigrations();
     } finally {
+      if (dialect.engine === 'postgres') await holder.query('RESET statement_timeout').catch(() => undefined);
       await holder.query(`SELECT ${unlock}`).catch(() => undefined);
     }
   } finally {

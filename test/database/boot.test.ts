@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import { DataSource, type DataSourceOptions, type QueryRunner } from 'typeorm';
 import { type BootLimits, openDatabase } from '../../lib/database/database.js';
-import { MIGRATIONS_TABLE } from '../../lib/database/migrate.js';
+import { dialectOf } from '../../lib/database/dialect.js';
+import { MIGRATIONS_TABLE, migrate } from '../../lib/database/migrate.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { EditingProxy } from '../support/editing-proxy.js';
 import { onServer } from '../support/migrated-database.js';
@@ -103,6 +104,21 @@ describe.each(kindsOf('postgres', 'mariadb'))('the boot on $name', ({ name, crea
     );
     await expect(open({ limits: { ...SHORT, migrationsMs: 60_000 } })).rejects.toThrow(/lock|timeout/i);
     expect(await ask(other, tryLock)).toBe(1);
+  });
+
+  it('lets a migration take longer than a statement of a request may', async () => {
+    class Slow1700000000000 {
+      up = (runner: QueryRunner) => runner.query(name === 'postgres' ? 'SELECT pg_sleep(0.3)' : 'SELECT SLEEP(0.3)');
+      down = () => Promise.resolve();
+    }
+    const limited = { ...database.options, poolSize: 1, extra: name === 'postgres' ? { statement_timeout: 100 } : {} };
+    const source = new DataSource({ ...limited, migrations: [Slow1700000000000] } as DataSourceOptions);
+    others.push(await source.initialize());
+    await migrate(source, dialectOf(name));
+    expect(await source.query('SELECT name FROM migrations')).toEqual([{ name: Slow1700000000000.name }]);
+    if (name === 'postgres') {
+      expect(await source.query('SHOW statement_timeout')).toEqual([{ statement_timeout: '100ms' }]);
+    }
   });
 
   it('ends with an error wherever the server falls silent', async () => {
