@@ -1,7 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { DataSource, type DataSourceOptions, Table } from 'typeorm';
+import { makeFolder } from './make-folder.js';
 import { unusableDatabase } from './unusable-database.js';
 import type { DatabaseConfig } from '../config/sample-config.js';
 import { AppUser } from '../users/app-user.entity.js';
@@ -36,7 +36,7 @@ export function dataSourceOptions(database: DatabaseConfig): DataSourceOptions {
 /** Connects, and makes sure that the application's table is there. @throws ConfigError */
 export async function openDataSource(database: DatabaseConfig, options: DataSourceOptions): Promise<DataSource> {
   try {
-    if (database.kind === 'file') await mkdir(dirname(database.path), { recursive: true, mode: 0o700 });
+    if (database.kind === 'file') await makeFolder(dirname(database.path));
     const dataSource = await withRetries(() => new DataSource(options).initialize(), isSqliteBusy);
     await withRetries(() => createUserTable(dataSource), isNotSqliteBusy);
     return dataSource;

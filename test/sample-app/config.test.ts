@@ -269,6 +269,7 @@ describe('a start', () => {
       ['DATABASE_URL', { DATABASE_URL: 'postgres://user:hunter2@127.0.0.1:1/none' }],
       ['DATABASE_URL', { DATABASE_URL: 'mysql://user:hunter2@127.0.0.1:1/none' }],
       ['DATABASE_URL', { DATABASE_URL: 'sqlite:/dev/null/x.sqlite' }],
+      ['DATABASE_URL', { DATABASE_URL: 'sqlite:/proc/missing/folder/x.sqlite' }],
     ];
     const starts = bad.map(async ([name, variables, directory]) => {
       const app = apps.spawn(variables, directory);
