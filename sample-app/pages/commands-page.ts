@@ -8,7 +8,8 @@ type Step = readonly [title: string, ...commands: string[]];
  */
 export function commandsPage(origin: string, mode: TokenConfig['mode']): string {
   const json = `-H 'content-type: application/json'`;
-  const call = (path: string, token: string) => `curl -s ${origin}${path} -H "authorization: Bearer $${token}"`;
+  // In quotes: zsh reads a bare ? as a pattern for names of files.
+  const call = (path: string, token: string) => `curl -s '${origin}${path}' -H "authorization: Bearer $${token}"`;
   const login = (name: string, device: string, token: string) =>
     `${token}_LOGIN=$(curl -s ${origin}/auth/login ${json} \\
   -d '{"username":"${name}","password":"${name}-password","deviceType":"${device}","deviceName":"${device} of ${name}"}' \\

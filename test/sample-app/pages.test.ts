@@ -72,6 +72,12 @@ describe.each(['express', 'fastify'])('the pages on %s', (HTTP_ADAPTER) => {
     }
   });
 
+  it('show commands in which no shell takes an address for a pattern', async () => {
+    const { text } = await app.get('/commands');
+    expect(text).toContain('?service=');
+    expect(text).not.toMatch(/curl[^']* http[^'\s]*[?*[]/);
+  });
+
   it('are asked for again each time, and not sent again', async () => {
     for (const path of ['/', '/devices', '/assets/home.js', '/client/index.js']) {
       const { etag } = (await app.get(path)).headers;
