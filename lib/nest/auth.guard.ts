@@ -51,8 +51,7 @@ const HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
  */
 @Injectable()
 export class AuthGuard extends PassportAuthGuard() implements CanActivate {
-  /** Whether a subclass wants to see what passport does, which then does it for every request. */
-  private readonly needsPassport: boolean;
+  private hasHooks: boolean | undefined;
   private readonly rules = new WeakMap<object, RulesOfHandler>();
 
   constructor(
@@ -60,8 +59,6 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     private readonly reflector: Reflector,
   ) {
     super({ defaultStrategy: authenticator.strategyName });
-    const own = AuthGuard.prototype;
-    this.needsPassport = HOOKS.some((hook) => this[hook] !== own[hook]);
   }
 
   /**
@@ -111,6 +108,11 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     return Promise.reject(
       new Error('AuthGuard keeps no session of passport. Call TokenService.login to open a session.'),
     );
+  }
+
+  /** Whether a subclass wants to see what passport does, which then does it for every request. Its properties are set after the constructor. */
+  private get needsPassport(): boolean {
+    return (this.hasHooks ??= HOOKS.some((hook) => this[hook] !== AuthGuard.prototype[hook]));
   }
 
   /** With the other requests of this turn; the token is looked at when they go on. */

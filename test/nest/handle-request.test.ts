@@ -30,6 +30,13 @@ class HookedGuard extends AuthGuard {
   }
 }
 
+/** The same as a property, which is there only after the constructor of its super class. */
+@Injectable()
+class PropertyGuard extends AuthGuard {
+  override handleRequest = <T>(error: unknown, user: T, info: unknown, context: ExecutionContext): T =>
+    (hook ?? super.handleRequest.bind(this))(error, user, info, context, undefined) as T;
+}
+
 /** As documented for every passport guard, with another token than the usual one. */
 @Injectable()
 class CookieGuard extends AuthGuard {
@@ -54,6 +61,12 @@ class HookedController {
   @UseGuards(HookedGuard)
   me(@CurrentUser() user: unknown, @CurrentSession('userId') ofSession: unknown, @Req() request: SeenRequest) {
     return { user, ofSession, same: request.user === user, left: added(request) };
+  }
+
+  @Get('property')
+  @UseGuards(PropertyGuard)
+  property(@CurrentUser() user: unknown) {
+    return { user };
   }
 
   @Get('after')
@@ -167,6 +180,11 @@ describe.each(adapters)('handleRequest of a subclass on $name', (kind) => {
     expect(await server.sendWith(token)).toMatchObject({ status: 403, json: { message: 'suspended' } });
     hook = async () => Promise.reject(new ForbiddenException('later'));
     expect(await server.sendWith(token)).toMatchObject({ status: 403, json: { message: 'later' } });
+  });
+
+  it('is heard where it is a property', async () => {
+    hook = () => 'carol';
+    expect((await server.sendWith(token, { path: '/property' })).json).toEqual({ user: 'carol' });
   });
 
   it.each([
