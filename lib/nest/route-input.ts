@@ -9,9 +9,13 @@ import {
 } from '@nestjs/common';
 import { type Observable, catchError, defer, throwError } from 'rxjs';
 import { checkFields } from '../core/known-fields.js';
-import { ArgumentError, SessionError } from '../core/session-error.js';
+import { ArgumentError, SessionError, invalidArgument } from '../core/session-error.js';
 
 type Source = 'query' | 'body';
+
+interface IncomingRequest extends Readonly<Record<Source, unknown>> {
+  readonly headers: Readonly<Record<string, unknown>>;
+}
 
 const DECORATORS = { query: Query, body: Body };
 
@@ -37,14 +41,17 @@ function inputFrom(source: Source, read: (value: unknown) => unknown): Parameter
 }
 
 /**
- * Refuses a query or a body that the route does not read: what it was meant to say would be ignored. What is wrong with an
+ * Refuses a query or a body that the route does not read, or that no parser did: what it was meant to say would be ignored. What is wrong with an
  * argument came with the request: the client is told, and there is nothing to log.
  */
 @Injectable()
 export class StrictInput implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     return defer(() => {
-      const request = context.switchToHttp().getRequest<Readonly<Record<Source, unknown>>>();
+      const request = context.switchToHttp().getRequest<IncomingRequest>();
+      if (request.body === undefined && bringsBody(request)) {
+        throw invalidArgument('The body', 'must be JSON, sent with the header "Content-Type: application/json"');
+      }
       for (const source of ['query', 'body'] as const) {
         if (!reads[source].has(context.getHandler())) checkFields(request[source] ?? {}, `The ${source}`, {});
       }
@@ -55,4 +62,9 @@ export class StrictInput implements NestInterceptor {
       ),
     );
   }
+}
+
+/** Express leaves a body of another type than it knows unread, as that of a fetch that names no type. */
+function bringsBody({ headers }: IncomingRequest): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 0;
 }

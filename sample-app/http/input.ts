@@ -26,12 +26,20 @@ export function JsonRoutes(path = ''): ClassDecorator {
   return applyDecorators(Controller(path), UseInterceptors(StrictInput));
 }
 
-/** Refuses a query, which no route of this application has, and a body that the route does not read. */
+interface IncomingRequest {
+  readonly query: unknown;
+  readonly body: unknown;
+  readonly headers: Readonly<Record<string, unknown>>;
+}
+
+/** Refuses a query, which no route of this application has, and a body that the route does not read, or that is no JSON. */
 @Injectable()
 class StrictInput implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler) {
-    const { query, body } = context.switchToHttp().getRequest<{ readonly query: unknown; readonly body: unknown }>();
+    const { query, body, headers } = context.switchToHttp().getRequest<IncomingRequest>();
     new Input(query, 'The query').end();
+    const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 0;
+    if (hasBody && body === undefined) throw invalid('The body', 'must be sent as application/json');
     if (!readers.has(context.getHandler())) new Input(body).end();
     return next.handle();
   }

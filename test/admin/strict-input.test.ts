@@ -200,6 +200,28 @@ describe.each(adapters)('A12: what the routes of operators do not understand, on
     expect(await server.tokens.listSessions('bob')).toEqual(before);
   });
 
+  it.each(routes.filter(({ method }) => method !== 'GET').map(({ method, path }) => ({ method, path })))(
+    'a body that is not sent as JSON: $method $path',
+    async ({ method, path }) => {
+      const bans = await server.tokens.listBans('alice');
+      for (const lines of [
+        [],
+        ['Content-Type: text/plain;charset=UTF-8'],
+        ['Content-Type: application/merge-patch+json'],
+      ]) {
+        const answer = await server.sendWith(token, {
+          method,
+          path: `/admin${path.replace(':id', sessionId).replace(':userId', 'alice')}`,
+          body: JSON.stringify({ service: 'comment', until: '2999-01-01' }),
+          lines,
+        });
+        expect([400, 415]).toContain(answer.status);
+      }
+      expect(await server.tokens.findSession(sessionId)).toMatchObject({ end: null });
+      expect(await server.tokens.listBans('alice')).toEqual(bans);
+    },
+  );
+
   it('a field of the body in the query, and the other way round', async () => {
     expect(await ask('POST', '/kick', { dryRun: true }, { filter: { deviceType: 'phone' } })).toMatchObject(
       refused('dryRun'),

@@ -69,6 +69,10 @@ describe.each(['express', 'fastify'])('A12: what the sample application does not
       const text = JSON.stringify({ ...body, NAME: 1 }).replace('NAME', name);
       expect(await app.send(method, at, { token, body: text })).toMatchObject(refused(name));
     }
+    for (const type of ['text/plain', 'application/octet-stream']) {
+      const headers = { 'content-type': type };
+      expect((await app.send(method, at, { token, body: '{"unknown":1}', headers })).status).toBe(400);
+    }
     for (const bad of ['[]', '5', '"text"', 'true']) {
       expect((await app.send(method, at, { token, body: bad })).status).toBe(400);
     }
