@@ -148,7 +148,7 @@ export interface SessionRepository {
     options: { readonly except: string | null; readonly raiseEpoch: boolean },
   ): Promise<readonly EndedSession[]>;
 
-  /** What an account says of its sessions. */
+  /** What an account says of its sessions. One ban from everything stands for bans that cannot be read. */
   readAccount(account: AccountRef): Promise<AccountState>;
 
   /**

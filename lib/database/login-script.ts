@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.js';
-import { accountBan } from '../core/ban.js';
+import { type Ban, accountBan } from '../core/ban.js';
 import { SessionError } from '../core/session-error.js';
 import type { AccountState, LoginOutcome, LoginRequest } from '../core/session-repository.js';
 import type { SessionRecord } from '../core/session.js';
@@ -8,7 +8,7 @@ import type { Dialect } from './dialect.js';
 import { ENDING_COLUMNS, describeAccount, endSessions, insertEvents, overdueEnding } from './ending-script.js';
 import { insertSession, isCountable, isLiveOf, isNotEndedOf, toLiveSession } from './session-rows.js';
 import { type Row, type Script, type Statement, effect, raw, sql } from './sql.js';
-import { toBans } from './stored-json.js';
+import { fromList, toBans } from './stored-json.js';
 import type { Tables } from './tables.js';
 
 /**
@@ -33,10 +33,9 @@ export function* lockAccount(tables: Tables, dialect: Dialect, accountKey: strin
   return toAccount(yield* findAccount(tables, accountKey, dialect.forUpdate));
 }
 
-/** The same for what must be possible whatever the bans are: those that cannot be read are left out. */
+/** The same for what must be possible whatever the bans are. */
 export function* lockDamagedAccount(tables: Tables, dialect: Dialect, accountKey: string): Script<AccountRow> {
-  const row = yield* findAccount(tables, accountKey, dialect.forUpdate);
-  return toAccount({ ...row, bans: toBans(row?.bans) ? row?.bans : null });
+  return toDamagedAccount(yield* findAccount(tables, accountKey, dialect.forUpdate));
 }
 
 /** Reads the account; one that is not known has nothing to say. */
@@ -46,7 +45,7 @@ export function* readAccount(tables: Tables, accountKey: string): Script<Account
 
 function* findAccount(tables: Tables, accountKey: string, lock: Statement): Script<Row | undefined> {
   const { rows } =
-    yield sql`SELECT epoch, not_before, bans FROM ${tables.account} WHERE user_key = ${accountKey}${lock}`;
+    yield sql`SELECT user_id, epoch, not_before, bans FROM ${tables.account} WHERE user_key = ${accountKey}${lock}`;
   return rows[0];
 }
 
@@ -55,12 +54,27 @@ export function toAccount(row: Row | undefined): AccountRow {
   const bans = toBans(row?.bans);
   if (!bans) {
     const cause = new Error(
-      'the bans of an account cannot be read: ban it anew, which replaces them, and lift that ban',
+      `the bans of the account ${String(row?.user_id)} cannot be read: lift the ban that listBans shows, or ban it anew`,
     );
     throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
   }
   const notBefore = Number(row?.not_before ?? 0);
   return { epoch: Number(row?.epoch ?? 0), notBefore: isCountable(notBefore) ? notBefore : 0, bans };
+}
+
+/** Stands for bans that cannot be read, for operators: as long as no one lifts it or bans anew, the account cannot log in. */
+const UNREADABLE: Ban = {
+  service: null,
+  level: 1,
+  reason: 'The bans of this account cannot be read. Lift this one, or ban anew.',
+  until: null,
+  at: 0,
+  by: 'system',
+};
+
+/** The same with one ban in the place of those that cannot be read. */
+export function toDamagedAccount(row: Row | undefined): AccountRow {
+  return toAccount(toBans(row?.bans) ? row : { ...row, bans: fromList([UNREADABLE]) });
 }
 
 /**

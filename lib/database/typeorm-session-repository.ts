@@ -19,7 +19,7 @@ import { changeScript } from './change-script.js';
 import { EndTransactions } from './end-transactions.js';
 import { endAtOnce } from './ending-at-once.js';
 import type { Engine } from './engine.js';
-import { ensureAccount, loginScript, toAccount } from './login-script.js';
+import { ensureAccount, loginScript, toDamagedAccount } from './login-script.js';
 import { SESSION_COLUMNS, isLiveOf, toRecords } from './session-rows.js';
 import { type Script, list, raw, sql } from './sql.js';
 import type { Tables } from './tables.js';
@@ -129,7 +129,7 @@ export class TypeOrmSessionRepository implements SessionRepository {
       sql`SELECT epoch, not_before, bans FROM ${this.tables.account} WHERE user_key = ${account.key}`,
       { lane: 'work', budgetMs: this.budgets.endMs },
     );
-    return toAccount(rows[0]);
+    return toDamagedAccount(rows[0]);
   }
 
   async ban(account: AccountRef, ban: Omit<Ban, 'at'>, endsSessions: boolean): Promise<BanOutcome> {

@@ -232,7 +232,7 @@ describe.each(databaseKinds)('an account on $name', ({ create }) => {
     await node.write(sql`UPDATE ${account} SET bans = '{' WHERE user_key = ${node.account(user).key}`);
     const unavailable = { code: 'SESSION_STORE_UNAVAILABLE' };
     await expect(node.tryLogin(user)).rejects.toMatchObject(unavailable);
-    await expect(bansOf(user)).rejects.toMatchObject(unavailable);
+    expect(await bansOf(user)).toHaveLength(1);
     await expect(node.sessions.changeSession(id, () => ({ result: 0 }))).rejects.toMatchObject(unavailable);
     expect(await node.sessions.listLiveSessions(node.account(user))).toHaveLength(1);
   });

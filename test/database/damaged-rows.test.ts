@@ -103,14 +103,37 @@ describe.each(databaseKinds)('F41: rows on $name that are damaged', ({ create })
     });
   });
 
-  it('bans that cannot be read keep logins out, and may be lifted or replaced', async () => {
-    const { tokens } = sessions;
-    const { user, accessToken } = await damage(`bans = 'no'`, 'account');
-    await expect(tokens.login(user)).rejects.toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
-    expect(await tokens.kickUser(user, BY)).toBe(1);
-    expect((await tokens.verify(accessToken)).status).toBe('INVALID');
-    await tokens.ban(user, BY);
-    expect(await tokens.liftBan(user, BY)).toBe(true);
-    await isWell(user, accessToken);
+  describe('bans that cannot be read', () => {
+    const unreadable = () => damage(`bans = 'no'`, 'account');
+
+    it('keep logins out, and do not keep the sessions from being ended', async () => {
+      const { tokens } = sessions;
+      const { user, accessToken } = await unreadable();
+      await expect(tokens.login(user)).rejects.toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
+      expect(await tokens.kickUser(user, BY)).toBe(1);
+      expect((await tokens.verify(accessToken)).status).toBe('INVALID');
+    });
+
+    it('are shown as one, which can be lifted', async () => {
+      const { tokens } = sessions;
+      const { user, accessToken } = await unreadable();
+      const shown = { service: null, until: null, reason: expect.stringContaining('cannot be read') as unknown };
+      expect(await tokens.listBans(user)).toEqual([expect.objectContaining(shown)]);
+      expect(await tokens.liftBan(user, BY)).toBe(true);
+      expect(await tokens.listBans(user)).toEqual([]);
+      await isWell(user, accessToken);
+    });
+
+    it('are replaced by a ban from everything, and stay beside one from a service', async () => {
+      const { tokens } = sessions;
+      const { user, accessToken } = await unreadable();
+      await tokens.ban(user, { ...BY, service: 'comment' });
+      expect((await tokens.listBans(user)).map(({ service }) => service)).toEqual([null, 'comment']);
+      await expect(tokens.login(user)).rejects.toMatchObject({ code: 'ACCOUNT_DISABLED' });
+      await tokens.ban(user, { ...BY, reason: 'spam' });
+      expect(await tokens.listBans(user)).toMatchObject([{ service: 'comment' }, { service: null, reason: 'spam' }]);
+      await tokens.liftBan(user, BY);
+      await isWell(user, accessToken);
+    });
   });
 });
