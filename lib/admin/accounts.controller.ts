@@ -102,6 +102,10 @@ export class AccountsController {
     const id = await this.users.known(userId);
     const allowed = await this.options.impersonate!(id, operator);
     if (!allowed) throw new SessionError('FORBIDDEN');
+    if (typeof allowed.claims !== 'object') {
+      const problem = 'SessionAdminModule option "impersonate" must return { claims }, or null to refuse.';
+      throw new SessionError('CONFIGURATION_INVALID', problem);
+    }
     const login = { ...wish, by: operator.userId, ip, userAgent, claims: allowed.claims };
     const { accessToken, expiresIn, refreshToken, refreshExpiresIn, session, ended } = await this.tokens.impersonate(
       id,

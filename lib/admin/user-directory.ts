@@ -1,10 +1,10 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { withDeadline } from '../core/deadline.js';
-import { invalidArgument } from '../core/session-error.js';
+import { SessionError, invalidArgument } from '../core/session-error.js';
 import { canonicalUserId } from '../core/user-key.js';
 import { describeError } from '../nest/describe-error.js';
 import { ADMIN_OPTIONS } from './admin.guard.js';
-import type { ResolvedAdminOptions } from './admin-options.js';
+import type { ResolvedAdminOptions, UserDescription } from './admin-options.js';
 
 /** What the application calls a user, as it is shown. */
 export interface ShownUser {
@@ -50,7 +50,12 @@ export class UserDirectory {
   }
 
   private async ask(ids: readonly string[]): Promise<ReadonlyMap<string, ShownUser>> {
-    const found = await this.options.describeUsers!(ids);
+    const found: unknown = await this.options.describeUsers!(ids);
+    if (!isListOfUsers(found)) {
+      const problem =
+        'SessionAdminModule option "describeUsers" must return a list of { userId, username, avatarUrl }.';
+      throw new SessionError('CONFIGURATION_INVALID', problem);
+    }
     return new Map(
       found.map(({ userId, username, avatarUrl }) => [
         String(userId),
@@ -65,6 +70,10 @@ export class UserDirectory {
     this.reportedAt = now;
     this.logger.warn(`describeUsers fails, and lists come without names: ${describeError(error)}`);
   }
+}
+
+function isListOfUsers(found: unknown): found is readonly UserDescription[] {
+  return Array.isArray(found) && found.every((user) => ['string', 'number', 'bigint'].includes(typeof user?.userId));
 }
 
 function textOrNull(value: unknown, max: number): string | null {

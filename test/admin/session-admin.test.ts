@@ -20,7 +20,10 @@ const options: SessionAdminOptions = {
       .filter((id) => id !== 'nobody')
       .map((userId) => ({ userId, username: `Name of ${userId}`, avatarUrl: 'javascript:alert(1)' })),
   requireFresh: '10m',
-  impersonate: async (userId) => (userId === 'root' ? null : { claims: { as: userId } }),
+  impersonate: async (userId) => {
+    if (userId === 'careless') return true as never;
+    return userId === 'root' ? null : { claims: { as: userId } };
+  },
   console: { login: '/auth/login', title: PAYLOAD },
 };
 
@@ -307,6 +310,10 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
       session: { userId: name, impersonator: 'root', claims: { as: name } },
     });
     expect((await send('POST', '/users/root/impersonate', {})).status).toBe(403);
+    expect(await send('POST', '/users/careless/impersonate', {})).toMatchObject({
+      status: 500,
+      json: { errorCode: 'CONFIGURATION_INVALID' },
+    });
     for (const path of ['/users/nobody/ban', '/users/nobody/impersonate']) {
       expect(await send('POST', path, {})).toMatchObject({ status: 400, json: { errorCode: 'ARGUMENT_INVALID' } });
     }

@@ -26,4 +26,17 @@ describe('the names of users', () => {
     expect(answers).toEqual([new Map(), new Map()]);
     expect(warnings).toEqual([`describeUsers fails, and lists come without names: ${problem}`]);
   });
+
+  it.each([[undefined], [null], ['alice'], [{ userId: 'alice' }], [[null]], [['alice']], [[{ name: 'Alice' }]]])(
+    'are asked of a function that is named where it returns %j',
+    async (nonsense) => {
+      const directory = directoryOf(() => Promise.resolve(nonsense as never));
+      expect(await directory.describe(['alice'])).toEqual(new Map());
+      expect(warnings).toEqual([expect.stringContaining('"describeUsers" must return a list')]);
+      await expect(directory.known('alice')).rejects.toMatchObject({
+        code: 'CONFIGURATION_INVALID',
+        message: expect.stringContaining('"describeUsers" must return a list') as unknown,
+      });
+    },
+  );
 });
