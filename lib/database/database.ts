@@ -3,7 +3,6 @@ import { LATE_COMMIT_MS } from '../core/membership.js';
 import { withDeadline } from '../core/deadline.js';
 import { SessionError, invalidOption } from '../core/session-error.js';
 import { NO_TRANSACTIONS, watchTransactions } from './application-transactions.js';
-import { randomId } from '../core/token-codec.js';
 import { LONGEST_IDLE_MS } from './change-time.js';
 import { type Dialect, type TransactionLimits, dialectOf } from './dialect.js';
 import { watchConnections } from './driver-pools.js';
@@ -101,9 +100,7 @@ function addressOf(options: DataSourceOptions): string {
     string,
     unknown
   >;
-  // A database in memory is each connection's own.
-  const own = database === ':memory:' ? randomId() : database;
-  return JSON.stringify([type, url, host, port, own, schema, socketPath, replication]);
+  return JSON.stringify([type, url, host, port, database, schema, socketPath, replication]);
 }
 
 /** Not by instanceof: the application may have another copy of TypeORM. */

@@ -33,8 +33,13 @@ describe('SessionModule twice in one application', () => {
   };
 
   it('for one realm stops the boot, and says what to do', async () => {
-    for (const second of [{ tokenPrefix: 'two' }, { tokenPrefix: 'two', database: undefined }]) {
-      expect(await boot({}, second)).toMatchObject({
+    const memory = { database: sqliteOptions(':memory:') };
+    for (const [first, second] of [
+      [{}, { tokenPrefix: 'two' }],
+      [{}, { tokenPrefix: 'two', database: undefined }],
+      [memory, memory],
+    ]) {
+      expect(await boot(first!, second!)).toMatchObject({
         code: 'CONFIGURATION_INVALID',
         message: expect.stringMatching(
           /twice for the realm "users" on one database\. Call forRoot once, with isGlobal/,
@@ -48,6 +53,16 @@ describe('SessionModule twice in one application', () => {
     ['on two databases', { database: sqliteOptions(':memory:') }],
   ])('is fine %s', async (_title, second) => {
     expect(await boot({}, second)).toBeUndefined();
+  });
+
+  it('stops the boot where a module imports the class alone, and says what to import', async () => {
+    database = await kindsOf('sqlite')[0]!.create();
+    const session = SessionModule.forRoot({ secret: SECRET, database: database.options });
+    @Module({ imports: [SessionModule] })
+    class FeatureModule {}
+    await expect(startApp(express!, { imports: [session, FeatureModule] })).rejects.toThrow(
+      /"SessionModule\.forRoot\(\{ secret, isGlobal: true \}\), once, in the place of SessionModule"/,
+    );
   });
 
   it('is fine where one module is imported twice', async () => {
