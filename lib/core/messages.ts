@@ -43,9 +43,7 @@ export const defaultMessages: Readonly<Record<SessionErrorCode, string>> = {
   SESSION_STORE_UNAVAILABLE: 'Sessions cannot be checked at the moment. Try again shortly.',
   SESSION_NOT_FOUND: 'There is no such session.',
   END_PENDING: 'The end is recorded, and takes effect on every server within seconds.',
-  INSIDE_TRANSACTION:
-    'A change of sessions was asked for inside a transaction of the application on the same SQLite file: each would wait for the other. ' +
-    'Commit first, and call this after it. Sessions are no part of the transaction.',
+  INSIDE_TRANSACTION: 'Sessions cannot be changed here.',
   ARGUMENT_INVALID: 'A value is not valid.',
   CURSOR_INVALID: 'The cursor is cut, or of another list, order or filter. Begin again with the first page.',
   CONFIGURATION_INVALID: 'The configuration is not valid.',

@@ -26,6 +26,10 @@ const NO_RESULT: QueryResult = { rows: [], affected: 0 };
 /** A longer log is told of, where a reader keeps it from being emptied. */
 const MAX_LOG_MB = 64;
 const MAX_CLOSING_ATTEMPTS = 20;
+/** For the log: clients are told less. */
+const INSIDE_TRANSACTION =
+  'A change of sessions was asked for inside a transaction of the application on the same SQLite file: each would wait for the other. ' +
+  'Commit first, and call this after it. Sessions are no part of the transaction.';
 
 /** Longest time that work here goes on before the event loop gets its turn. */
 const MAX_TURN_MS = 5;
@@ -70,7 +74,7 @@ export class SqliteEngine implements Engine {
   transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T> {
     const since = performance.now();
     return this.retry(options, () => {
-      if (this.transactions.isAround()) throw new SessionError('INSIDE_TRANSACTION');
+      if (this.transactions.isAround()) throw new SessionError('INSIDE_TRANSACTION', INSIDE_TRANSACTION);
       if (this.mustWait(since, options.budgetMs / 2)) throw new ApplicationBusyError();
       for (const { chunks } of this.dialect.begin({ lockWaitMs: 0, idleMs: 0 })) this.connection.exec(chunks[0]!);
       try {

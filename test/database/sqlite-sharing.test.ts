@@ -168,7 +168,7 @@ describe('an application that shares its SQLite file with the library', () => {
   });
 
   describe('inside its own transaction', () => {
-    const refused = { code: 'INSIDE_TRANSACTION' };
+    const refused = { code: 'INSIDE_TRANSACTION', message: expect.stringContaining('Commit first') as unknown };
     const begin = async (work: (manager: EntityManager) => Promise<void>) => {
       await application.transaction(async (manager) => {
         await manager.query("INSERT INTO note (text) VALUES ('kept')");

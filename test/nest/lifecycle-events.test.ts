@@ -358,8 +358,6 @@ describe('the beforeLogin hook', () => {
     ['nothing', () => undefined],
     ['true', () => true],
     ['a promise of nothing', () => Promise.resolve()],
-    ['null', () => null],
-    ['0', () => 0],
   ])('lets pass with %s', async (_title, answer) => {
     const tokens = await withHook(answer);
     await expect(tokens.login('alice')).resolves.toMatchObject({ session: { userId: 'alice' } });
