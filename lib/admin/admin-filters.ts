@@ -10,7 +10,10 @@ import type { EndedFilter, EventFilter } from '../database/session-queries.js';
 
 /** Which live sessions; every part that is given must hold. */
 export interface OnlineCriteria {
-  /** Beginning of a user id, a user's name, the name of a device or an address, in any case; at most 128 characters, of which 64 bytes count. */
+  /**
+   * Beginning of a user id, a user's name or the name of a device, in any case, or an address: of IPv4 the first octets are enough.
+   * At most 128 characters, of which 64 bytes count.
+   */
   readonly q?: string;
   /** Whether `q` may be the beginning of an address; default true. */
   readonly addresses?: boolean;
@@ -53,7 +56,7 @@ export function onlineFilter(realm: string, criteria: OnlineCriteria): OnlineFil
   const { addresses = true } = criteria;
   if (typeof addresses !== 'boolean') throw invalidArgument('addresses', 'must be true or false');
   const prefix = optionalText(criteria.q, 'q', 128);
-  const prefixIp = prefix === null || !addresses ? null : ipRange(prefix);
+  const prefixIp = prefix === null || !addresses ? null : addressBegin(prefix);
   const ip = networkOf(criteria.ip);
   const deviceType = optionalText(criteria.deviceType, 'deviceType', 32)?.toLowerCase() ?? null;
   const loginMethod = optionalText(criteria.loginMethod, 'loginMethod', 32)?.toLowerCase() ?? null;
@@ -113,6 +116,10 @@ export function addressOf(value: unknown): string | null {
   }
   return address;
 }
+
+/** The addresses that begin with a text: whole octets of IPv4, with the dot behind the last one or without; else one address. */
+const addressBegin = (text: string): IpRange | null =>
+  ipRange(text) ?? (/^\d+\.[\d.]*\d$/.test(text) ? ipRange(`${text}.`) : null);
 
 /** An address or a network; null for none. @throws SessionError ARGUMENT_INVALID */
 export function networkOf(value: unknown): IpRange | null {

@@ -19,8 +19,8 @@ const WITH_PORT = /^(?:\[([^[\]]+)\]|([\d.]+))(?::\d{1,5})?$/;
 
 /**
  * Reads a client's address as proxies, sockets and applications write it. Removes port, brackets and zone; IPv4-mapped IPv6
- * becomes IPv4, letters become lower case. Null for anything else, such as `unknown`: an address is kept for the record, and no
- * request fails because of it.
+ * becomes IPv4, and each address has one spelling, that of RFC 5952. Null for anything else, such as `unknown`: an address is
+ * kept for the record, and no request fails because of it.
  */
 export function clientAddress(text: unknown): string | null {
   if (typeof text !== 'string' || text.length > MAX_TEXT) return null;
@@ -29,7 +29,7 @@ export function clientAddress(text: unknown): string | null {
   const address = bracketed ?? v4 ?? trimmed;
   const key = ipKey(address);
   if (key?.startsWith(V4_PREFIX)) return [...Buffer.from(key.slice(V4_PREFIX.length), 'hex')].join('.');
-  return key && address.replace(ZONE, '').toLowerCase();
+  return key && v6Text(key);
 }
 
 /**
@@ -42,15 +42,15 @@ export function ipKey(ip: unknown): string | null {
 }
 
 /**
- * The keys of an address (`192.0.2.7`), of a network (`192.0.2.0/24`, `2001:db8::/32`; what is behind its length is ignored),
- * or of an IPv4 address that is not finished (`192.0.2.`). Null for any other text.
+ * The keys of an address as `clientAddress` reads it (`192.0.2.7`), of a network (`192.0.2.0/24`, `2001:db8::/32`; what is behind
+ * its length is ignored), or of an IPv4 address that is not finished (`192.0.2.`). Null for any other text.
  */
 export function ipRange(text: unknown): IpRange | null {
   if (typeof text !== 'string' || text.length > MAX_TEXT) return null;
   if (text.endsWith('.')) return unfinished(text);
   const slash = text.indexOf('/');
   if (slash < 0) {
-    const key = ipKey(text);
+    const key = ipKey(clientAddress(text));
     return key === null ? null : { low: key, high: key };
   }
   const [address, length] = [text.slice(0, slash), text.slice(slash + 1)];
@@ -80,6 +80,17 @@ function network(key: string, bits: number): IpRange {
     low: (head + (digit & ~rest).toString(16)).padEnd(KEY_DIGITS, '0'),
     high: (head + (digit | rest).toString(16)).padEnd(KEY_DIGITS, 'f'),
   };
+}
+
+/** In the words of RFC 5952: without leading zeros, and `::` for the first of the longest runs of zeros. */
+function v6Text(key: string): string {
+  let text = '';
+  for (let at = 0; at < KEY_DIGITS; at += 4) text += `:${parseInt(key.slice(at, at + 4), 16).toString(16)}`;
+  const runs = text.match(/(?::0){2,}(?=:|$)/g);
+  if (!runs) return text.slice(1);
+  const longest = runs.reduce((one, other) => (other.length > one.length ? other : one));
+  const at = `${text}:`.indexOf(`${longest}:`);
+  return `${text.slice(1, at)}::${text.slice(at + longest.length + 1)}`;
 }
 
 function v4Key(text: string): string | null {

@@ -28,6 +28,23 @@ describe('A110: addresses', () => {
     await server.tokens.kickUser('bob', { by: 'root' });
   });
 
+  it('D30: are found by every spelling, in every list', async () => {
+    await server.tokens.login('carol', { ip: '[2001:0DB8::00A:0:7]:51234' });
+    const spellings = ['2001:db8::a:0:7', '2001:DB8:0:0:0:A:0:7', '2001:0db8::000a:0:7', '[2001:db8::a:0:7]:443'];
+    const lists = ['online-users?ip=', 'online-users?q=', 'events?ip='];
+    for (const list of lists) {
+      for (const spelling of spellings) {
+        const { items } = (await server.get(seeing, `/${list}${encodeURIComponent(spelling)}`)).json;
+        expect([list, spelling, items]).toEqual([
+          list,
+          spelling,
+          [expect.objectContaining({ userId: 'carol', ip: '2001:db8::a:0:7' })],
+        ]);
+      }
+    }
+    await server.tokens.kickUser('carol', { by: 'root' });
+  });
+
   const details = async (token: string, type: string) =>
     ((await server.get(token, `/events?type=${type}`)).json.items as { readonly detail: unknown }[]).map(
       ({ detail }) => detail,

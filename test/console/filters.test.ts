@@ -85,7 +85,12 @@ describe('a login that has just come', () => {
     [{ deviceType: 'web' }, false],
     [{ ip: '203.0.113.8' }, false],
     [{ ip: '203.0.113.0/24' }, true],
+    [{ ip: '203.0.113.7:51234' }, true],
+    [{ ip: '2001:DB8::1' }, true],
+    [{ q: '2001:DB8::1' }, true],
+    [{ deviceType: 'Phone' }, true],
     [{ createdTo: '2026-05-04T09:00:00.000Z' }, false],
+    [{ seenTo: '2026-05-04T09:00:00.000Z' }, false],
     [{ loginMethod: 'sms' }, true],
   ])('with the filters %j belongs into the list: %s', (query, belongs) => {
     expect(mayBelong(login, query as Record<string, string>)).toBe(belongs);
@@ -105,6 +110,8 @@ describe('an event that has just come', () => {
     [{ userId: '43' }, false],
     [{ sessionId: 'x' }, false],
     [{ ip: '203.0.113.8' }, false],
+    [{ ip: '203.0.113.0/24' }, true],
+    [{ ip: '2001:DB8::1' }, true],
     [{ to: '2026-05-04T09:59:00.000Z' }, false],
     [{ to: '2026-05-04T10:01:00.000Z' }, true],
   ])('with the filters %j belongs into the list: %s', (query, belongs) => {

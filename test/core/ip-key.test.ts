@@ -130,6 +130,14 @@ describe('the address of a client', () => {
     ...[null, undefined, 7, {}, ['203.0.113.9']],
   ])('is none in %j', (text) => expect(clientAddress(text)).toBeNull());
 
+  it('has one spelling, that of browsers', () => {
+    const asV6 = v6.filter(({ digits }) => !digits.startsWith('00000000000000000000ffff'));
+    fc.assert(
+      fc.property(asV6, ({ text }) => expect(`[${clientAddress(text)}]`).toBe(new URL(`http://[${text}]`).hostname)),
+      { numRuns: 2000 },
+    );
+  });
+
   it('is itself, or none: whatever was read fits its column and is read as the same again', () => {
     fc.assert(
       fc.property(
@@ -197,6 +205,8 @@ describe('the range of a network', () => {
     ['192.0.', '192.0.0.0/16'],
     ['10.', '10.0.0.0/8'],
     ['192.0.2.77/24', '192.0.2.0/24'],
+    ['192.0.2.7:51234', '192.0.2.7/32'],
+    ['[2001:DB8:0::7]:51234', '2001:db8::7/128'],
     ['192.0.2.7', '192.0.2.7/32'],
     ['0.0.0.0/0', '::ffff:0:0/96'],
     ['2001:DB8::/32', '2001:db8:ffff::/32'],

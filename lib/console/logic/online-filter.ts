@@ -26,18 +26,22 @@ export function kickFilter(query: Query): Record<string, string | true> {
   return Object.keys(filter).length === 0 ? { all: true } : filter;
 }
 
+/** Whether an address may be what a filter asks for. Only the server reads networks and all spellings: this errs towards yes. */
+export const mayBeAddress = (ip: string, wanted: string): boolean => ip === wanted || !/^[\d.]+$/.test(wanted);
+
 /**
  * Whether a login may belong into the list that is shown. Only the server knows (a network, the login method); this errs towards
  * yes, as the list is asked anew when the reader wants it.
  */
 export function mayBelong(event: EventItem, query: Query): boolean {
   if (event.type !== 'LOGIN' && event.type !== 'IMPERSONATION') return false;
-  const { q, userId, ip, deviceType, createdTo } = query;
+  const { q, userId, ip, deviceType, createdTo, seenTo } = query;
   if (userId && event.userId !== userId) return false;
-  if (deviceType && event.deviceType !== deviceType) return false;
-  if (ip && event.ip && !ip.includes('/') && event.ip !== ip) return false;
-  if (createdTo && Date.parse(event.at) > Date.parse(createdTo)) return false;
-  if (!q) return true;
+  if (deviceType && event.deviceType !== deviceType.toLowerCase()) return false;
+  if (ip && event.ip && !mayBeAddress(event.ip, ip)) return false;
+  if ([createdTo, seenTo].some((to) => to && Date.parse(event.at) >= Date.parse(to))) return false;
+  // An address has more spellings than one.
+  if (!q || q.includes(':')) return true;
   const start = q.toLowerCase();
   return [event.userId, event.username, event.deviceName, event.ip].some((text) =>
     text?.toLowerCase().startsWith(start),
