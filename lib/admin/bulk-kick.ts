@@ -78,14 +78,18 @@ export class BulkKick implements OnModuleDestroy {
     const ids = idsOf(selection);
     if (ids) return { matching: ids.filter((id) => id !== except).length };
     const filter = this.filterOf(selection);
-    const matching = await this.online.count(filter, EXACT_UP_TO + 1);
-    if (matching <= EXACT_UP_TO) return { matching };
+    const [counted, isSpared] = await Promise.all([
+      this.online.count(filter, EXACT_UP_TO + 1),
+      this.online.keeps(filter, except),
+    ]);
+    const without = (found: number): number => (isSpared ? Math.max(0, found - 1) : found);
+    if (counted <= EXACT_UP_TO) return { matching: without(counted) };
     try {
-      return { matching: await this.online.estimate(filter) };
+      return { matching: without(await this.online.estimate(filter)) };
     } catch (error) {
       // An order must not fail because so many cannot be counted in time.
       if (!mayPass(error)) throw error;
-      return { matching, matchingIsMinimum: true };
+      return { matching: without(counted), matchingIsMinimum: true };
     }
   }
 

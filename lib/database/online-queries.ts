@@ -4,7 +4,7 @@ import { Keyset, type Listed, type Portion, type Position, every, inListOrder } 
 import { type OnlineFilter, conditionsOf } from './online-filter.js';
 import { OnlineStatements } from './online-statements.js';
 import { RealmQueries, type RealmScope } from './realm-queries.js';
-import { SESSION_COLUMNS, optional, toRecord, toRecords, toUserId, usableAt } from './session-rows.js';
+import { SESSION_COLUMNS, isOfRealm, optional, toRecord, toRecords, toUserId, usableAt } from './session-rows.js';
 import { type Row, type Statement, join, list, raw, sql, unindexed } from './sql.js';
 
 export type OnlineSort = 'lastSeen' | 'login' | 'user';
@@ -137,6 +137,16 @@ export class OnlineQueries extends RealmQueries {
         GROUP BY user_key, device_type`,
     );
     return USER_ORDER.listed(found, (user) => toOnlineUser(rows.filter(({ user_key }) => user_key === user.user_key)));
+  }
+
+  /** Whether a session is live and keeps a filter. */
+  async keeps(filter: OnlineFilter, sessionId: string): Promise<boolean> {
+    const asked = conditionsOf(filter).map(({ where }) => unindexed(where));
+    const usable = unindexed(usableAt(this.clock.now()));
+    const rows = await this.rows(
+      sql`SELECT 1 AS one FROM ${this.tables.session} WHERE id = ${sessionId} AND ${every([isOfRealm(this.realm), usable, ...asked])}`,
+    );
+    return rows.length > 0;
   }
 
   /** How many live sessions there are, counted up to `cap`. */

@@ -269,8 +269,15 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
     expect((await get(`/events?userId=${name}&type=SESSION_ENDED&limit=200`)).json.nextCursor).not.toBeNull();
   });
 
-  it('end a selection, and leave the session of the operator alone', async () => {
-    const own = (await server.tokens.listSessions('root'))[0]!.id;
+  it('D32: end a selection, and leave the session of the operator alone, which is not counted either', async () => {
+    const ofRoot = (await get('/online-users?userId=root')).json.items as { sessionId: string; current: boolean }[];
+    const own = ofRoot.find(({ current }) => current)!.sessionId;
+    const count = async (filter: object) => (await send('POST', '/kick', { filter, dryRun: true })).json.matching;
+    const listed = async (filter = '') => Number((await get(`/online-users?${filter}`)).json.total);
+    expect(await count({ userId: 'root' })).toBe((await listed('userId=root')) - 1);
+    expect(await count({ all: true })).toBe((await listed()) - 1);
+    await server.tokens.login('root', { deviceType: 'spare' });
+    expect(await count({ userId: 'root', deviceType: 'spare' })).toBe(1);
     const { session } = await server.tokens.login(newUser());
     const answer = await send('POST', '/kick', { sessionIds: [own, session.id] });
     expect(linesOf(answer.text).at(-1)).toEqual({ done: 1, ended: 1, pending: 0, finished: true });

@@ -102,6 +102,24 @@ describe('an account', () => {
     expect((await login()).status).toBe(200);
   });
 
+  it('D28: is banned from a service, which ends nothing, and is said to be', async () => {
+    const { accessToken } = await app.login('alice');
+    const console = await ConsolePage.signedIn(browser, originOf(app));
+    const { page, dialog } = console;
+    await console.openUser('alice');
+    await page.getByRole('button', { name: 'Ban…' }).click();
+    await dialog.getByText('A ban from a service ends nothing: only that service is refused.').waitFor();
+    await dialog.getByRole('textbox', { name: /^Service/ }).fill('comment');
+    await dialog.getByRole('button', { name: 'Ban', exact: true }).click();
+    await console.toast('Banned from comment');
+    await page.locator('.user-title .badge').getByText('Banned from comment', { exact: true }).waitFor();
+    expect((await app.get('/me', accessToken)).status).toBe(200);
+    await console.row('comment').getByRole('button', { name: 'Lift' }).click();
+    await dialog.getByText('alice may use comment again.').waitFor();
+    await dialog.getByRole('button', { name: 'Lift' }).click();
+    await page.getByText('This account is not banned.').waitFor();
+  });
+
   it('shows every device, and kicks all of them', async () => {
     const devices = ['phone', 'laptop', 'tablet'];
     const logins = await Promise.all(

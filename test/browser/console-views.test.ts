@@ -119,8 +119,11 @@ it('names the zone of its times, marks what is not over, and says where nothing 
     .or(page.getByText('Times are of Asia/Kolkata'))
     .waitFor();
   await page.getByText('Dashed: the hour that still goes on.').first().waitFor();
+  const logins = page.getByRole('group', { name: 'Sign-ins', exact: true });
+  expect(await logins.innerText()).toMatch(/since \w+ \d+, \d+, \d+:30:00/);
   await page.getByRole('button', { name: '30 days' }).click();
   await page.getByText('Days are those of UTC.').first().waitFor();
+  await logins.getByText(/^since .+ \(UTC\)$/).waitFor();
   await page.getByRole('button', { name: 'Table' }).click();
   const table = page.getByRole('table', { name: 'Live sessions over time' });
   const times = table.locator('tbody tr td:first-child');

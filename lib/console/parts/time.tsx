@@ -46,20 +46,25 @@ export function ExactTime({ at }: { at: string }) {
   );
 }
 
+/** The hour, or the day of UTC, that begins then. */
+export function stepTime(language: Language, at: string, step: Step): string {
+  if (step === 'hour') return dateTime(language, at);
+  const day = new Intl.DateTimeFormat(localeOf(language), { dateStyle: 'medium', timeZone: 'UTC' });
+  return `${day.format(new Date(at))} (UTC)`;
+}
+
 interface StepProps {
   readonly at: string;
   readonly step: Step;
   readonly unfinished: boolean;
 }
 
-/** The hour, or the day of UTC, that begins then. */
+/** The same, and whether it still goes on. */
 export function StepTime({ at, step, unfinished }: StepProps) {
   const { language, t } = useConsole();
-  const day = new Intl.DateTimeFormat(localeOf(language), { dateStyle: 'medium', timeZone: 'UTC' });
   return (
     <>
-      <time dateTime={at}>{step === 'hour' ? dateTime(language, at) : `${day.format(new Date(at))} (UTC)`}</time>{' '}
-      {unfinished && <span class="badge">{t('soFar')}</span>}
+      <time dateTime={at}>{stepTime(language, at, step)}</time> {unfinished && <span class="badge">{t('soFar')}</span>}
     </>
   );
 }

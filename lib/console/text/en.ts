@@ -75,7 +75,7 @@ export const en = {
   'range.24h': '24 hours',
   'range.7d': '7 days',
   'range.30d': '30 days',
-  inRange: 'in {range}',
+  sinceTime: 'since {time}',
   chartOnline: 'Live sessions over time',
   chartLogins: 'Sign-ins over time',
   chartEnds: 'Ended sessions over time, by reason',
@@ -148,7 +148,7 @@ export const en = {
   kickReasonHint:
     'For operators: it is kept in the event log. The user is told only that an administrator ended the session.',
   kickAtLeast: 'This ends at least {n} sessions: so many that they could not be counted.',
-  everybody: 'All live sessions, of everybody',
+  everybody: 'All live sessions, of everybody, but for your own here',
   andMore: 'and {n} more',
   typeNumber: 'Type {n} to end so many',
   kickProgress: '{done} of {n} done, {ended} ended',
@@ -164,7 +164,9 @@ export const en = {
   ban: 'Ban',
   banDots: 'Ban…',
   banTitle: 'Ban {name}',
-  banText: 'A ban ends what it covers and refuses new sign-ins.',
+  bannedFrom: 'Banned from {service}',
+  banText:
+    'A ban of the whole account ends its sessions and refuses new sign-ins. A ban from a service ends nothing: only that service is refused.',
   banReasonHint:
     'For operators: it is kept with the ban. The user is told it only where a service is refused, else that the account is disabled.',
   impersonateReasonHint: 'For operators: it is kept in the event log and not told to the user.',
@@ -178,7 +180,8 @@ export const en = {
   bannedDone: 'Banned; {n} session ended.|Banned; {n} sessions ended.',
   lift: 'Lift',
   liftTitle: 'Lift the ban',
-  liftText: '{name} may sign in again ({service}).',
+  liftText: '{name} may sign in again.',
+  liftServiceText: '{name} may use {service} again.',
   lifted: 'The ban was lifted.',
   notLifted: 'There was no ban to lift.',
   wholeAccount: 'whole account',

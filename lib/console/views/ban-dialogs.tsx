@@ -33,7 +33,7 @@ export function BanDialog({ user, onClose, onDone }: Props) {
         });
         const { ended = 0, effectiveBy } = answer;
         const later = effectiveBy && t('endsLater', { time: dateTime(language, effectiveBy) });
-        notify(later || t('bannedDone', { n: ended }), 'good');
+        notify(later || (service ? t('bannedFrom', { service }) : t('bannedDone', { n: ended })), 'good');
         onDone();
       }}
     >
@@ -58,10 +58,11 @@ export function BanDialog({ user, onClose, onDone }: Props) {
 /** Lifts one ban of an account. */
 export function LiftDialog({ user, ban, onClose, onDone }: Props & { readonly ban: BanItem }) {
   const { api, notify, t } = useConsole();
+  const name = nameOfUser(user);
   return (
     <ActionDialog
       title={t('liftTitle')}
-      text={t('liftText', { name: nameOfUser(user), service: ban.service ?? t('wholeAccount') })}
+      text={ban.service === null ? t('liftText', { name }) : t('liftServiceText', { name, service: ban.service })}
       action={t('lift')}
       onClose={onClose}
       run={async () => {

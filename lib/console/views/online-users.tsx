@@ -34,12 +34,15 @@ export function OnlineUsers({ query, set }: { query: Query; set: SetQuery }) {
                 {
                   id: 'types',
                   head: t('deviceType'),
-                  cell: (row) =>
-                    row.deviceTypes.map((type) => (
-                      <span key={type} class="badge">
-                        {type}
-                      </span>
-                    )),
+                  cell: (row) => (
+                    <span class="badges">
+                      {row.deviceTypes.map((type) => (
+                        <span key={type} class="badge">
+                          {type}
+                        </span>
+                      ))}
+                    </span>
+                  ),
                 },
                 { id: 'seen', head: t('lastSeen'), cell: (row) => <Time at={row.lastSeenAt} /> },
               ]}

@@ -7,6 +7,7 @@ import { changeQuery } from '../hooks/use-route.js';
 import type { Query } from '../logic/online-filter.js';
 import { Choice } from '../parts/choice.js';
 import { Loaded } from '../parts/states.js';
+import { stepTime } from '../parts/time.js';
 import { DeviceTypes } from './device-types.js';
 import { FailedLoginsCard } from './failed-logins.js';
 import { StatsCharts } from './stats-charts.js';
@@ -16,7 +17,7 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 
 /** How many are online, and what the last day or month was like. */
 export function Overview({ query }: { query: Query }) {
-  const { api, t } = useConsole();
+  const { api, language, t } = useConsole();
   const range = query.range === '30d' ? '30d' : '24h';
   const [now, setNow] = useState<OnlineCount>();
   const stats = useLoad(range, (signal) => api.get<Stats>('/stats', { range }, signal));
@@ -44,7 +45,8 @@ export function Overview({ query }: { query: Query }) {
       </div>
       <Loaded load={stats} rows={8}>
         {({ at, series, step }) => {
-          const within = t('inRange', { range: t(`range.${range}`) });
+          // The last step has only begun, so that they are not the 24 hours or 30 days before now.
+          const within = t('sinceTime', { time: stepTime(language, series[0]!.at, step) });
           const about = online?.isEstimate ?? false;
           return (
             <>

@@ -29,7 +29,11 @@ export function UserHead({ user, kickAll, onDone }: Props) {
         <h1>{nameOfUser(user)}</h1>
         <p class="muted">
           {t('userId')} <span class="mono">{user.userId}</span> · {t('nSessions', { n: user.live })}{' '}
-          {user.bans.length > 0 && <span class="badge bad">{t('banned')}</span>}
+          {user.bans.map(({ service }) => (
+            <span key={service ?? ''} class={`badge ${service === null ? 'bad' : 'warn'}`}>
+              {service === null ? t('banned') : t('bannedFrom', { service })}
+            </span>
+          ))}
         </p>
       </div>
       <span class="spacer" />
