@@ -9,6 +9,8 @@ export class OutgoingRequest {
   private readonly first: Request;
   private readonly again: () => Request;
   private spare: Request | null = null;
+  /** That of the caller: Node forgets to follow it once it has collected the Request, even while the answer is read. */
+  private readonly init: RequestInit | undefined;
 
   /** @throws TypeError for what fetch refuses */
   constructor(
@@ -17,6 +19,7 @@ export class OutgoingRequest {
     init: RequestInit | undefined,
     base: URL,
   ) {
+    this.init = init?.signal ? { signal: init.signal } : undefined;
     const target = isRequest(input) ? input : new URL(input, base);
     this.isRepeatable = !isReadOnce(init?.body);
     if (isRequest(target) && target.body !== null && init?.body == null) {
@@ -64,7 +67,7 @@ export class OutgoingRequest {
   private dispatch(request: Request, token: string | null): Promise<Response> {
     if (token !== null) request.headers.set('Authorization', `Bearer ${token}`);
     const { fetch } = this;
-    return fetch(request);
+    return fetch(request, this.init);
   }
 }
 

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type SessionClient, createSessionClient, memoryStorage } from 'nestjs-latchkey/client';
 import { until } from '../support/until.js';
@@ -181,6 +183,24 @@ describe('an answer', () => {
     const answer = await client.fetch('/x');
     expect([answer.status, await answer.text()]).toEqual([401, text]);
     expect([client.token, server.received.length]).toEqual(['access-2', 1]);
+  });
+
+  it('D33: is given up with the signal of the caller, while it is read, even after a garbage collection', async () => {
+    let closed = false;
+    server.onRequest = (response) => {
+      response.once('close', () => (closed = true));
+      response.write('begin');
+    };
+    const caller = new AbortController();
+    const reader = (await client.fetch('/endless', { signal: caller.signal })).body!.getReader();
+    await reader.read();
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    // What is held weakly goes when the turn is over in which it was made.
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(() => resolve(collect())));
+    caller.abort(new Error('Enough.'));
+    await until(() => closed);
+    await expect(reader.read()).rejects.toThrow('Enough.');
   });
 
   it('401 that is longer than any error is not read to its end', async () => {
