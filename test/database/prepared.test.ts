@@ -44,7 +44,7 @@ describe('statements that PostgreSQL keeps for a connection', () => {
     const texts = (await kept()).map(({ statement }) => statement.replaceAll(/\s+/g, ' '));
     for (const begin of [
       'INSERT INTO "user_session" (',
-      'SELECT epoch',
+      'SELECT user_id, epoch',
       'WITH own AS (UPDATE "user_session" SET status',
     ]) {
       expect(texts.filter((text) => text.startsWith(begin))).toHaveLength(1);
