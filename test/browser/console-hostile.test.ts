@@ -91,6 +91,7 @@ it('shows hostile names as text in every view', async () => {
   await nothingRan();
 
   await console.go('Overview');
+  await console.page.getByRole('button', { name: 'By user' }).click();
   await shows(USER); // among the failed logins
   await nothingRan();
   expect((await app.get('/me', second.body.accessToken)).status).toBe(200);
