@@ -158,7 +158,11 @@ export function decideRefresh(
     return { ...ending('REFRESH_REUSED', now), events };
   }
   if (pair !== record.current) {
-    const successor = [...record.superseded, record.current].find((one) => one.generation === pair.generation + 1)!;
+    const successor = [...record.superseded, record.current].find((one) => one.generation === pair.generation + 1);
+    // Grace was shortened since this one's began: what it was followed by is over before it, and is in no one's hands.
+    if (!successor || !isInGrace(successor, now)) {
+      return { result: refused({ status: 'INVALID', reason: 'TOKEN_EXPIRED' }) };
+    }
     return { result: { kind: 'granted', pair: successor, rotated: false } };
   }
   const superseded = afterUse(record, now, rules.mode);

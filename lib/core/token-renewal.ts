@@ -7,6 +7,7 @@ import type { SessionRecord } from './session.js';
 import type { ParsedToken } from './token-codec.js';
 import type { TokenIssuer } from './token-issuer.js';
 import type { EndConfirmation } from './verification-cache.js';
+import { isInGrace } from './token-pair.js';
 import { type RenewedToken, pairOf } from './verification.js';
 
 export interface TokenRenewalParts {
@@ -39,11 +40,12 @@ export class TokenRenewal {
    * @returns its successor if it has one by now. Never rejects.
    */
   async afterUse(token: ParsedToken, text: string, record: SessionRecord): Promise<RenewedToken | null> {
-    const { issuer, rules } = this.parts;
+    const { clock, issuer, rules } = this.parts;
     const latest = pairOf(token, record) === record.current ? await this.attempt(token, text) : record;
     if (!latest || rules.mode.renewWithinMs === null) return null;
     const successor = [...latest.superseded, latest.current].find((pair) => pair.generation === token.generation + 1);
-    if (!successor || !issuer.canMakeSuccessor(latest, successor, text)) return null;
+    if (!successor || !isInGrace(successor, clock.now())) return null;
+    if (!issuer.canMakeSuccessor(latest, successor, text)) return null;
     try {
       const { accessToken, accessExpiresAt, expiresIn } = await issuer.writeSuccessor(latest, successor, text);
       return { accessToken, accessExpiresAt, expiresIn };

@@ -19,10 +19,10 @@ export class Chain {
   record: SessionRecord;
   first!: IssuedTokens;
   account: AccountState = { bans: [], notBefore: 0 };
-  private readonly rules: RotationRules;
+  private rules: RotationRules;
 
   private constructor(
-    readonly mode: TokenMode,
+    public mode: TokenMode,
     private mint: TokenMint,
     idleMs: number | null,
   ) {
@@ -80,6 +80,12 @@ export class Chain {
   /** Goes on with another list of secrets, as after a deploy. */
   withSecrets(secrets: string[]): void {
     this.mint = new TokenMint(secrets);
+  }
+
+  /** Goes on with other options of the mode, as after a deploy. */
+  withMode(mode: TokenMode): void {
+    this.mode = mode;
+    this.rules = { ...this.rules, mode };
   }
 
   verdict(accessToken: string): Verdict {

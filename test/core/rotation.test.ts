@@ -304,6 +304,22 @@ describe('a refresh token', () => {
   });
 });
 
+describe('a shorter grace', () => {
+  it('A8: hands out nothing that is over before its parent, and takes no retry of the parent for theft', async () => {
+    const chain = await Chain.open(accessAndRefresh({ grace: '10m' }));
+    const parent = chain.first.refreshToken!;
+    const second = await chain.next(parent);
+    await chain.use(second.accessToken);
+    chain.withMode(accessAndRefresh({ grace: '0s' }));
+    const third = await chain.next(second.refreshToken!);
+    expect(await chain.refresh(parent)).toEqual(refused('TOKEN_EXPIRED'));
+    const fourth = await chain.next(third.refreshToken!);
+    expect(await chain.refresh(parent)).toEqual(refused('TOKEN_EXPIRED'));
+    expect(chain.record.end).toBeNull();
+    expect(await chain.next(fourth.refreshToken!)).toBeDefined();
+  });
+});
+
 describe('a rotation of the secret', () => {
   const [K1, K2] = ['first secret of the chain tests, of 32 bytes', 'second secret of the chain tests, of 32 bytes'];
 
