@@ -95,6 +95,16 @@ describe.each(databaseKinds)('the change log on $name', ({ create }) => {
     expect(await told(START)).toHaveLength(199);
   });
 
+  it('A6: is read where others come at the moments of some that were removed, as after a clock was set back', async () => {
+    await log('a', moments(8), 100);
+    await told(START);
+    const { engine, tables } = node.database;
+    await engine.write(sql`DELETE FROM ${tables.change} WHERE at >= ${START + 6}`, OPTIONS);
+    expect(await told(START)).toEqual([]);
+    await log('b', [START + 6], 100);
+    expect(await told(START)).toHaveLength(100);
+  });
+
   it('of another realm is not told', async () => {
     await log('a', moments(4), 200);
     const { engine, tables } = node.database;
