@@ -29,16 +29,17 @@ export function* banScript(
 ): Script<BanOutcome> {
   const { bans, notBefore } = yield* lockDamagedAccount(tables, dialect, account.key);
   const rows = yield* lockSessions(tables, dialect, account.key);
-  const now = timeOfStep(clock, rows, notBefore);
-  const ban: Ban = { ...draft, at: now };
+  const now = clock.now();
+  const at = timeOfStep(clock, rows, notBefore);
+  const ban: Ban = { ...draft, at };
   const kept = bans.filter((other) => other.service !== ban.service && !hasRunOut(other, now));
-  const event = { at: now, actor: ban.by, ...describeAccount(account), detail: ban };
+  const event = { at, actor: ban.by, ...describeAccount(account), detail: ban };
   yield effect(insertEvents(tables, [{ ...event, type: 'BANNED' }]));
   const carrying = endsSessions ? [] : rows;
-  const changed = yield* writeBans(tables, dialect, account, carrying, [...kept, ban], clock.now());
+  const changed = yield* writeBans(tables, dialect, account, carrying, [...kept, ban], now);
   if (!endsSessions) return { ban, ended: [], changed };
   const end = { reason: 'ACCOUNT_DISABLED', by: ban.by, comment: ban.reason } as const;
-  const ended = yield* endSessions(tables, dialect, clock, rows, now, (row) => endingOf(row, end, now));
+  const ended = yield* endSessions(tables, dialect, clock, rows, at, (row) => endingOf(row, end, now, at));
   return { ban, ended, changed };
 }
 

@@ -58,22 +58,23 @@ export class EndTransactions {
     const { tables, dialect, clock } = this;
     const { notBefore } = yield* lockDamagedAccount(tables, dialect, account.key);
     const rows = yield* lockSessions(tables, dialect, account.key);
-    const now = timeOfStep(clock, rows, notBefore);
+    const now = clock.now();
+    const at = timeOfStep(clock, rows, notBefore);
     const [kept, others] = [rows.filter((row) => row.id === except), rows.filter((row) => row.id !== except)];
     if (raiseEpoch) {
       yield effect(
-        sql`UPDATE ${tables.account} SET epoch = ${nextOf('epoch')}, not_before = ${now} WHERE user_key = ${account.key}`,
+        sql`UPDATE ${tables.account} SET epoch = ${nextOf('epoch')}, not_before = ${at} WHERE user_key = ${account.key}`,
       );
     }
     if (raiseEpoch && kept.length > 0) {
       yield effect(
-        sql`UPDATE ${tables.session} SET authenticated_at = ${now}, version = version + 1 WHERE id = ${except}`,
+        sql`UPDATE ${tables.session} SET authenticated_at = ${at}, version = version + 1 WHERE id = ${except}`,
       );
-      yield logChanges(tables, dialect, [String(kept[0]!.id)], clock.now());
+      yield logChanges(tables, dialect, [String(kept[0]!.id)], now);
     }
-    const ended = yield* this.end(others, now, (row) => endingOf(row, end, now));
+    const ended = yield* this.end(others, at, (row) => endingOf(row, end, now, at));
     const event = {
-      at: now,
+      at,
       actor: end.by,
       reason: end.reason,
       ...describeAccount(account),

@@ -139,8 +139,8 @@ export function logChangesOf(tables: Tables, dialect: Dialect, from: Statement, 
 }
 
 /** A session that was overdue already ended by itself, whoever ends it now. */
-export function endingOf(row: Row, end: EndRequest, now: number): Ending {
-  return Number(row.usable_until) <= now ? overdueEnding(row) : { ...end, at: now, replacedBy: null };
+export function endingOf(row: Row, end: EndRequest, now: number, at = now): Ending {
+  return Number(row.usable_until) <= now ? overdueEnding(row) : { ...end, at, replacedBy: null };
 }
 
 /** How an overdue session ended: by its own clock, at the moment from which it could not be used any more. */

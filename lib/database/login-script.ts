@@ -95,9 +95,9 @@ export function* lockSessions(
 }
 
 /**
- * The time at which a step happens that holds the lock of an account. The clocks of two nodes differ by some milliseconds;
+ * The time that a step is dated with that holds the lock of an account. The clocks of two nodes differ by some milliseconds;
  * a step must not date from before the logins that it ends, nor from before the change of credentials that it comes after. What no
- * clock was set back from is no time.
+ * clock was set back from is no time. After a clock was set back it is not the time: what has run out is judged by the clock.
  */
 export function timeOfStep(clock: Clock, rows: readonly Row[], notBefore: number): number {
   const now = clock.now();
@@ -119,8 +119,9 @@ export function* loginScript(
   const { account, authenticatedAt, ticketEpoch, decide } = request;
   const { epoch, notBefore, bans } = yield* lockAccount(tables, dialect, account.key);
   const rows = yield* lockSessions(tables, dialect, account.key, isAgain ? isNotEndedOf : isLiveOf);
-  const now = timeOfStep(clock, rows, notBefore);
-  const opened = request.open(now);
+  const now = clock.now();
+  const at = timeOfStep(clock, rows, notBefore);
+  const opened = request.open(at);
   const session: SessionRecord = {
     ...opened,
     version: 1,
@@ -133,10 +134,10 @@ export function* loginScript(
     end: null,
   };
   const isOverdue = (row: Row) => Number(row.usable_until) <= now;
-  const overdue = yield* endSessions(tables, dialect, clock, rows.filter(isOverdue), now, overdueEnding);
+  const overdue = yield* endSessions(tables, dialect, clock, rows.filter(isOverdue), at, overdueEnding);
   const live = rows.filter((row) => !isOverdue(row));
   const event = {
-    at: now,
+    at,
     actor: session.impersonator ?? actorText(account.userId),
     ...describeAccount(account),
     sessionId: session.id,
@@ -166,16 +167,16 @@ export function* loginScript(
     return { kind: 'granted', session, ended: overdue, unsettled: false };
   }
   const own = live.filter((row) => row.impersonator === null);
-  const decision = decide(own.map(toLiveSession), now);
+  const decision = decide(own.map(toLiveSession), at);
   if (decision.kind === 'refuse') {
     yield effect(insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null }]));
     return { kind: 'limit-reached', limit: decision.limit, ended: overdue };
   }
   const losers = own.filter((row) => decision.end.includes(String(row.id)));
-  const replaced = yield* endSessions(tables, dialect, clock, losers, now, () => ({
+  const replaced = yield* endSessions(tables, dialect, clock, losers, at, () => ({
     reason: 'SESSION_REPLACED',
     by: event.actor,
-    at: now,
+    at,
     replacedBy: session.id,
     keepData: request.keepReplacedData,
   }));

@@ -143,6 +143,22 @@ describe.each(databaseKinds)('an account on $name', ({ create }) => {
     expect(servicesOf((await node.record(id)).bans)).toEqual(['comment', 'vote']);
   });
 
+  it('A6: is judged by the clock that was set back, whatever its latest login is dated with', async () => {
+    const user = newUser();
+    const account = node.account(user);
+    const { id } = await node.login(user);
+    clock.advance(HOUR);
+    await node.login(user);
+    clock.advance(-HOUR);
+    await node.sessions.ban(account, draft({ service: 'comment', until: clock.now() + MINUTE }), false);
+    await node.sessions.ban(account, draft({ service: 'upload' }), false);
+    expect(servicesOf(await bansOf(user))).toEqual(['comment', 'upload']);
+    await node.sessions.endSession(id, { reason: 'SESSION_KICKED', by: 'root' });
+    expect(await node.tryLogin(user, { settleMs: MINUTE })).toMatchObject({ kind: 'granted', unsettled: true });
+    await node.sessions.ban(account, draft({ until: clock.now() + MINUTE }), false);
+    expect((await node.tryLogin(user)).kind).toBe('banned');
+  });
+
   it('may log in again once its ban has run out', async () => {
     const user = newUser();
     await node.sessions.ban(node.account(user), draft({ until: clock.now() + MINUTE }), true);

@@ -31,6 +31,8 @@ export interface TestLogin {
   readonly keepReplacedData?: boolean;
   /** Life of its tokens; the session's is a day. */
   readonly lifeMs?: number;
+  /** See LoginRequest; default 0. */
+  readonly settleMs?: number;
 }
 
 /** The repositories of one node, with connections of its own. */
@@ -124,7 +126,7 @@ export class TestRepositories {
       ticketEpoch: login.ticketEpoch ?? null,
       authenticatedAt: login.authenticatedAt ?? null,
       impersonationReason: login.impersonator ? 'support' : null,
-      settleMs: 0,
+      settleMs: login.settleMs ?? 0,
       keepReplacedData: login.keepReplacedData ?? false,
       decide: (live) => ({
         kind: 'grant',
