@@ -38,7 +38,7 @@ export function toSessionItem(session: Session, { users, operator }: View) {
 
 export type SessionItem = ReturnType<typeof toSessionItem>;
 
-/** What is known of ends beside the records. */
+/** Facts about ends that are kept beside the sessions' rows. */
 export interface EndFacts {
   /** Sessions that took the place of others, by their ids. */
   readonly successors: ReadonlyMap<string, Session>;

@@ -109,7 +109,7 @@ export function readStatsRange(input: RequestInput) {
   return input.choice('range', ['24h', '30d']) ?? '24h';
 }
 
-/** What a kick of many asks for. */
+/** The body of a bulk kick. */
 export interface KickRequest {
   readonly selection: KickSelection;
   readonly reason: string | undefined;

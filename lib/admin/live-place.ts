@@ -1,7 +1,7 @@
 import { SessionError } from '../core/session-error.js';
 import { checksum } from './cursor.js';
 
-/** What a message bears before there was a change. */
+/** The id of messages sent before the first change. */
 const NOWHERE = '0';
 
 /**

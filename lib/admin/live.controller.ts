@@ -19,7 +19,7 @@ const ENDS: ReadonlySet<string> = new Set(END_REASONS.filter((reason) => reason 
 /** Changes of which it is remembered that they were told. */
 const MAX_TOLD = 1000;
 
-/** What happens, as server-sent events, until the operator may see it no more: rights are judged again all the time. */
+/** Streams changes as server-sent events. Judges the operator's rights again every 2 s, and ends when they are gone. */
 @AdminRoutes('live')
 export class LiveController {
   private readonly places: LivePlaces;

@@ -24,7 +24,7 @@ export class PastSessions {
     return { items: items.map((item) => toPastSessionItem(item, view, { successors, comments })), ...page };
   }
 
-  /** What operators said who ended one of them, or the account. */
+  /** Comments of the operators who ended a session or its account. */
   private async commentsOn(sessions: readonly SessionWithEnd[]): Promise<ReadonlyMap<string, string>> {
     const ended = sessions.filter(({ end }) => end && end.by !== 'system' && end.replacedBy === null);
     const since = Math.min(...ended.map(({ end }) => end!.at));

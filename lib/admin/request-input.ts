@@ -11,7 +11,7 @@ export type InputSource = 'query' | 'body' | 'filter';
 const TITLES = { query: 'The query', body: 'The body', filter: 'filter' };
 
 /**
- * What `read` makes of the fields of a query or a body.
+ * Reads the fields of a query or a body with `read`.
  * @throws SessionError ARGUMENT_INVALID unless it is an object, and for a field that `read` has not asked for
  */
 export function readInput<T>(value: unknown, source: InputSource, read: (input: RequestInput) => T): T {

@@ -40,7 +40,7 @@ export class MemberWatch {
     for (const id of this.sightings.keys()) if (!ids.has(id)) this.sightings.delete(id);
   }
 
-  /** Whether a node has polled since it was seen first. */
+  /** Tells if a node has polled since it was first seen. */
   hasMoved({ id }: MemberRow): boolean {
     return this.sightings.get(id)?.hasMoved ?? false;
   }

@@ -152,7 +152,7 @@ function readsLater(storage: TokenStorage): boolean {
   }
 }
 
-/** React Native has a URL of which most is not implemented. */
+/** Refuses React Native's own URL, most of which throws. */
 function requireUrls(): void {
   try {
     if (new URL('/path', 'https://host/').origin === 'https://host') return;

@@ -9,7 +9,7 @@ export class OutgoingRequest {
   private readonly first: Request;
   private readonly again: () => Request;
   private spare: Request | null = null;
-  /** That of the caller: Node forgets to follow it once it has collected the Request, even while the answer is read. */
+  /** The caller's signal: Node stops following it once it has collected the Request, even while the answer is read. */
   private readonly init: RequestInit | undefined;
 
   /** @throws TypeError for what fetch refuses */

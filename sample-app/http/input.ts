@@ -45,7 +45,7 @@ class StrictInput implements NestInterceptor {
   }
 }
 
-/** What `read` makes of the fields of a body. @throws SessionError ARGUMENT_INVALID, also for a field that it does not read */
+/** Reads the fields of a body with `read`. @throws SessionError ARGUMENT_INVALID, also for a field that it does not read */
 export function readBody<T>(body: unknown, read: (input: Input) => T): T {
   const input = new Input(body);
   const result = read(input);
