@@ -1,6 +1,9 @@
+import { once } from 'node:events';
+import type { Server, ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { adapters } from '../nest/http-app.js';
 import type { Subject } from 'rxjs';
+import type { PeriodicTask } from '../../lib/core/periodic-task.js';
 import { LiveFeed } from '../../lib/admin/live-feed.js';
 import { type AdminApp, startAdminApp } from './admin-app.js';
 import { LiveStream } from './live-stream.js';
@@ -113,25 +116,37 @@ describe.each(adapters)('what is told live, on $name', (kind) => {
   });
 
   it('keeps nothing for a reader that does not read, tells it that it missed something, and cuts it off in the end', async () => {
+    const { news, tasks } = server.app.get(LiveFeed, { strict: false }) as unknown as {
+      news: Subject<object>;
+      tasks: readonly PeriodicTask[];
+    };
+    const request = once(server.app.getHttpServer() as Server, 'request');
     const stream = await watch(await server.operator('view'));
-    const { news } = server.app.get(LiveFeed, { strict: false }) as unknown as { news: Subject<object> };
+    const [, response] = (await request) as [unknown, ServerResponse];
+    // Beats come when this test says so, however long it takes.
+    await Promise.all(tasks.map((task) => task.stop()));
     const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
     const pump = async () => {
       for (let turn = 0; turn < 1000; turn++) {
         news.next({ kind: 'online', summary: { text: 'x'.repeat(100_000) + turn } });
         await nextTurn();
       }
+      expect(response.writableNeedDrain).toBe(true);
+    };
+    const isCutOffByBeat = async () => {
+      news.next({ kind: 'beat' });
+      await nextTurn();
+      return response.destroyed;
     };
     const before = process.memoryUsage().heapUsed + process.memoryUsage().external;
     await pump();
     expect(process.memoryUsage().heapUsed + process.memoryUsage().external - before).toBeLessThan(50e6);
+    expect(await isCutOffByBeat()).toBe(false);
     // It reads again.
-    const overflow = stream.until(/event: overflow/);
-    const asking = setInterval(() => news.next({ kind: 'beat' }), 10);
-    await overflow;
-    clearInterval(asking);
+    const asking = setInterval(() => news.next({ kind: 'online', summary: {} }), 10);
+    await stream.until(/event: overflow/).finally(() => clearInterval(asking));
     await pump();
-    for (let beat = 0; beat < 3; beat++) news.next({ kind: 'beat' });
+    expect([await isCutOffByBeat(), await isCutOffByBeat()]).toEqual([false, true]);
     await expect(stream.end()).rejects.toThrow(/aborted/);
   });
 
