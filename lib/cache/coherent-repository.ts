@@ -5,6 +5,7 @@ import type {
   AccountState,
   Activity,
   BanOutcome,
+  ChangeOptions,
   ChangedSession,
   EndRequest,
   LoginOutcome,
@@ -64,11 +65,11 @@ export class CoherentRepository implements SessionRepository {
   changeSession<T>(
     id: string,
     decide: (record: SessionRecord | null, account: AccountState, now: number) => SessionDecision<T>,
-    budgetMs?: number,
+    options?: ChangeOptions<T>,
   ): Promise<ChangedSession<T>> {
     return this.holding(
       id,
-      () => this.inner.changeSession(id, decide, budgetMs),
+      () => this.inner.changeSession(id, decide, options),
       ({ record, changed, ended }) => {
         if (ended) return { ended: [ended] };
         return record && changed ? { changes: [{ sessionId: id, version: record.version }] } : {};

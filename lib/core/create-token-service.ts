@@ -136,9 +136,9 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
     failedLogins: new FailedLogins(realm, settings.eventBatch, events, clock),
     tokenRefresh: new TokenRefresh({ ...shared, codec, issuer, lookup }),
     ending,
-    changes: new SessionChanges(repository, coherence, events),
+    changes: new SessionChanges(repository, coherence, events, lookup),
     accounts: new AccountControl(repository, ending, coherence, events),
-    data: new DataStores(settings.dataRepository),
+    data: new DataStores(settings.dataRepository, lookup),
     watch,
   });
   return { tokens, watch, lookup, verified, verifier };

@@ -1,7 +1,8 @@
-import type { DataOwner, DataRepository } from './data-repository.js';
+import type { BeforeWaiting, DataOwner, DataRepository } from './data-repository.js';
 import { jsonText } from './json-value.js';
 import { optionalText } from './login-input.js';
 import { invalidArgument } from './session-error.js';
+import type { SessionLookup } from './session-lookup.js';
 import type { AccountRef } from './user-key.js';
 
 const MAX_VALUE_BYTES = 16_384;
@@ -19,6 +20,7 @@ export class DataStore {
   constructor(
     private readonly repository: DataRepository,
     private readonly owner: DataOwner,
+    private readonly beforeWaiting: BeforeWaiting,
   ) {}
 
   /** The value of a name, or undefined. */
@@ -30,13 +32,13 @@ export class DataStore {
   /** Sets the value of a name. */
   async set(name: string, value: unknown): Promise<void> {
     const entry = { name: nameOf(name), json: jsonText(value, 'value', MAX_VALUE_BYTES) };
-    if (await this.repository.write(this.owner, entry, MAX_ENTRIES)) return;
+    if (await this.repository.write(this.owner, entry, MAX_ENTRIES, this.beforeWaiting)) return;
     throw invalidArgument('name', `is one too many: there are ${MAX_ENTRIES} already`);
   }
 
   /** @returns whether there was a value */
   async delete(name: string): Promise<boolean> {
-    return (await this.repository.remove(this.owner, nameOf(name))) > 0;
+    return (await this.repository.remove(this.owner, nameOf(name), this.beforeWaiting)) > 0;
   }
 
   /** All values by name. The object has no prototype, since names are whatever was written. */
@@ -51,20 +53,24 @@ export class DataStore {
 
   /** Removes all values. @returns how many there were */
   async clear(): Promise<number> {
-    return this.repository.remove(this.owner, null);
+    return this.repository.remove(this.owner, null, this.beforeWaiting);
   }
 }
 
 /** Gives out the stores of a realm. */
 export class DataStores {
-  constructor(private readonly repository: DataRepository) {}
+  constructor(
+    private readonly repository: DataRepository,
+    private readonly lookup: Pick<SessionLookup, 'refuseOver'>,
+  ) {}
 
   session(sessionId: string): DataStore {
-    return new DataStore(this.repository, { kind: 'session', sessionId });
+    const owner = { kind: 'session', sessionId } as const;
+    return new DataStore(this.repository, owner, () => this.lookup.refuseOver(sessionId));
   }
 
   account(account: AccountRef): DataStore {
-    return new DataStore(this.repository, { kind: 'account', account });
+    return new DataStore(this.repository, { kind: 'account', account }, () => Promise.resolve(null));
   }
 }
 

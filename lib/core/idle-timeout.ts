@@ -33,7 +33,7 @@ export class IdleTimeout {
         const at = current.lastSeenAt + this.rules.idleMs!;
         return { result: null, end: { reason: 'SESSION_IDLE', by: 'system', at } };
       },
-      this.budgetMs,
+      { budgetMs: this.budgetMs },
     );
     if (ended) {
       const { sessionId, userId, reason } = ended;

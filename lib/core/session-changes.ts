@@ -1,6 +1,7 @@
 import { checkClaims } from './login-input.js';
 import type { LifecycleEvents } from './lifecycle-event.js';
 import { SessionError, invalidArgument } from './session-error.js';
+import type { SessionLookup } from './session-lookup.js';
 import type { EventDraft, SessionRepository } from './session-repository.js';
 import { type Claims, type Session, type SessionPatch, type SessionRecord, toSession } from './session.js';
 import type { EndConfirmation } from './verification-cache.js';
@@ -11,6 +12,7 @@ export class SessionChanges {
     private readonly repository: Pick<SessionRepository, 'changeSession'>,
     private readonly confirmation: EndConfirmation,
     private readonly events: LifecycleEvents,
+    private readonly lookup: Pick<SessionLookup, 'refuseOver'>,
   ) {}
 
   /** Notes that the user has proved again who they are. */
@@ -31,10 +33,14 @@ export class SessionChanges {
     patchOf: (record: SessionRecord, now: number) => SessionPatch,
     event?: EventDraft,
   ): Promise<Session> {
-    const { record, changed } = await this.repository.changeSession(sessionId, (current, _account, now) => {
-      if (!current || current.end || now >= current.usableUntil) return { result: null };
-      return { result: null, patch: patchOf(current, now), events: event ? [event] : [] };
-    });
+    const { record, changed } = await this.repository.changeSession(
+      sessionId,
+      (current, _account, now) => {
+        if (!current || current.end || now >= current.usableUntil) return { result: null };
+        return { result: null, patch: patchOf(current, now), events: event ? [event] : [] };
+      },
+      { beforeWaiting: () => this.lookup.refuseOver(sessionId) },
+    );
     if (!record || !changed) throw new SessionError('SESSION_NOT_FOUND');
     await this.confirmation.confirm({ changes: [{ sessionId, version: record.version }] });
     return toSession(record);

@@ -1,6 +1,7 @@
 import { BatchedReads } from './batched-reads.js';
 import type { Clock } from './clock.js';
 import { withDeadline } from './deadline.js';
+import { SessionError } from './session-error.js';
 import type { SessionRepository } from './session-repository.js';
 import type { SessionRecord } from './session.js';
 import type { VerificationCache } from './verification-cache.js';
@@ -27,6 +28,17 @@ export class SessionLookup {
   /** The record of a session as the database has it, or null. @throws SessionError SESSION_STORE_UNAVAILABLE */
   find(sessionId: string): Promise<SessionRecord | null> {
     return this.reads.get(sessionId);
+  }
+
+  /**
+   * Refuses what is asked of a session that is over whatever is done to it meanwhile. Null for any other one.
+   * @throws SessionError SESSION_NOT_FOUND, SESSION_STORE_UNAVAILABLE
+   */
+  async refuseOver(sessionId: string): Promise<null> {
+    const record = await this.find(sessionId);
+    if (!record || record.end || this.parts.clock.now() >= record.expiresAt)
+      throw new SessionError('SESSION_NOT_FOUND');
+    return null;
   }
 
   /**

@@ -75,6 +75,17 @@ export interface ChangedSession<T> {
   readonly ended: EndedSession | null;
 }
 
+/** How a change waits for its turn at the row. */
+export interface ChangeOptions<T> {
+  /**
+   * Asked where others have the row, or wait for it: the outcome that is certain without a lock, whatever they do to the session, or
+   * null to wait for the row. It may throw. Default null.
+   */
+  readonly beforeWaiting?: () => Promise<ChangedSession<T> | null>;
+  /** Default: the budget of ends. Milliseconds. */
+  readonly budgetMs?: number;
+}
+
 /** Why and by whom sessions end. */
 export interface EndRequest {
   readonly reason: EndReason;
@@ -120,12 +131,12 @@ export interface SessionRepository {
   /**
    * Asks `decide` what is to become of a session while its row is locked, and does it in the same step. `decide` is called
    * with null for a session that this realm does not have, possibly several times, and must have no effect of its own. An
-   * ended session is not changed, whatever it says.
+   * ended session is not changed, whatever it says. See ChangeOptions for a row that others have.
    */
   changeSession<T>(
     id: string,
     decide: (record: SessionRecord | null, account: AccountState, now: number) => SessionDecision<T>,
-    budgetMs?: number,
+    options?: ChangeOptions<T>,
   ): Promise<ChangedSession<T>>;
 
   /**

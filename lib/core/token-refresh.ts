@@ -28,17 +28,10 @@ export interface TokenRefreshParts {
   readonly rules: RotationRules;
 }
 
-/** Most sessions of which is remembered that a refresh was refused. */
-const MAX_REFUSED = 10_000;
-
 /** Exchanges refresh tokens. What one comes to is decided by decideRefresh, under the lock of the session's row. */
 export class TokenRefresh {
   /** Those that have not begun: retries of one client, and its tabs, take one turn together. */
   private readonly waiting = new Map<string, Promise<RefreshResult>>();
-  /** How many are under way, by session. */
-  private readonly underWay = new Map<string, number>();
-  /** Sessions of which the latest one was refused. */
-  private readonly refused = new Set<string>();
 
   constructor(private readonly parts: TokenRefreshParts) {}
 
@@ -78,13 +71,15 @@ export class TokenRefresh {
     begins: () => void = () => undefined,
   ): Promise<RefreshResult> {
     const { issuer, repository, rules } = this.parts;
-    const step = await this.readOrChange(token, () =>
-      repository.changeSession(token.sessionId, (record, account, now) => {
+    const step = await repository.changeSession<RefreshVerdict>(
+      token.sessionId,
+      (record, account, now) => {
         begins();
         return decideRefresh(token, ip, record && this.withPendingUse(record), account, now, rules, (subject, at) =>
           issuer.openSuccessor(subject, text, at),
         );
-      }),
+      },
+      { beforeWaiting: () => this.refuse(token) },
     );
     const { pair, rotated } = await this.granted(step, token, ip);
     const record = step.record!;
@@ -94,40 +89,7 @@ export class TokenRefresh {
     return { ...tokens, session: toSession(record) };
   }
 
-  /**
-   * A token that is refused for good, and comes again and again, takes no connection from logins: where another refresh of its
-   * session is under way, or the latest one was refused, it is looked at in a read first. Any other one is not worth a read.
-   */
-  private async readOrChange(
-    token: ParsedToken,
-    change: () => Promise<ChangedSession<RefreshVerdict>>,
-  ): Promise<ChangedSession<RefreshVerdict>> {
-    const { sessionId } = token;
-    const others = this.underWay.get(sessionId) ?? 0;
-    const isSuspect = others > 0 || this.refused.has(sessionId);
-    this.underWay.set(sessionId, others + 1);
-    try {
-      const step = (isSuspect ? await this.refuse(token) : null) ?? (await change());
-      this.remember(sessionId, step.result.kind === 'refused');
-      return step;
-    } finally {
-      const left = this.underWay.get(sessionId)! - 1;
-      if (left > 0) this.underWay.set(sessionId, left);
-      else this.underWay.delete(sessionId);
-    }
-  }
-
-  private remember(sessionId: string, isRefused: boolean): void {
-    this.refused.delete(sessionId);
-    if (!isRefused) return;
-    this.refused.add(sessionId);
-    // The first in is the first out. A session that is forgotten costs one turn at its row.
-    for (const oldest of this.refused) {
-      if (this.refused.size <= MAX_REFUSED) break;
-      this.refused.delete(oldest);
-    }
-  }
-
+  /** Refuses from a read what is refused for good: it takes no connection from logins, however often the token comes back. */
   private async refuse(token: ParsedToken): Promise<ChangedSession<RefreshVerdict> | null> {
     const { clock, lookup, rules } = this.parts;
     const record = await lookup.find(token.sessionId);

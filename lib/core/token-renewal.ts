@@ -82,7 +82,7 @@ export class TokenRenewal {
       token.sessionId,
       (current, _account, now) =>
         decideUse(token, current, now, rules, (subject, at) => issuer.openSuccessor(subject, text, at)),
-      budgetMs,
+      { budgetMs },
     );
     if (record && renewed) events.emit({ type: 'session.renewed', sessionId: record.id, userId: record.userId });
     if (record && changed) await this.publish(record);

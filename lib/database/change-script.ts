@@ -11,7 +11,10 @@ import type { Tables } from './tables.js';
 
 const NO_ACCOUNT: AccountState = { bans: [], notBefore: 0 };
 
-/** One session's row is locked, a pure function decides, and its decision is done. */
+/**
+ * One session's row is locked, a pure function decides, and its decision is done. Null without `waits` where the row is not free, or
+ * not there.
+ */
 export function* changeScript<T>(
   tables: Tables,
   dialect: Dialect,
@@ -19,10 +22,12 @@ export function* changeScript<T>(
   id: string,
   clock: { now(): number },
   decide: (record: SessionRecord | null, account: AccountState, now: number) => SessionDecision<T>,
-): Script<ChangedSession<T>> {
+  waits: boolean,
+): Script<ChangedSession<T> | null> {
   const { rows } =
-    yield sql`SELECT ${SESSION_COLUMNS} FROM ${tables.session} WHERE id = ${id} AND ${isOfRealm(realm)}${dialect.forUpdate}`;
+    yield sql`SELECT ${SESSION_COLUMNS} FROM ${tables.session} WHERE id = ${id} AND ${isOfRealm(realm)}${dialect.forUpdate(waits)}`;
   const row = rows[0];
+  if (!row && !waits) return null;
   const record = row ? toRecord(row) : null;
   // Not locked: who bans an account locks its sessions next, and waits for this one.
   const account = record ? yield* readAccount(tables, record.userKey) : NO_ACCOUNT;

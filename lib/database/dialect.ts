@@ -20,8 +20,8 @@ export interface Dialect {
   readonly begin: (limits: TransactionLimits) => readonly Statement[];
   /** Whether the driver takes names for statements, which the server then keeps parsed and planned. */
   readonly keepsStatements: boolean;
-  /** Locks the selected rows. Nothing on SQLite, where BEGIN IMMEDIATE locks the whole file. */
-  readonly forUpdate: Statement;
+  /** Locks the selected rows; with `waits` false, finds only those that are free. Nothing on SQLite: BEGIN IMMEDIATE locks the file. */
+  readonly forUpdate: (waits?: boolean) => Statement;
   /** Ends an INSERT of data, so that it takes the place of the value that is there. */
   readonly orReplaceValue: Statement;
   /** Ends an INSERT that leaves an existing row alone. */
@@ -121,6 +121,7 @@ export function codesOf(error: unknown): { code: string; errno: number; column: 
   return { code: typeof code === 'string' ? code : '', errno: typeof errno === 'number' ? errno : 0, column };
 }
 
+const forUpdate = (waits = true) => raw(waits ? ' FOR UPDATE' : ' FOR UPDATE SKIP LOCKED');
 const isListed = (ids: readonly string[]) => sql`IN (${list(ids)})`;
 
 const SQLITE_NOW = raw(`CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)`);
@@ -134,7 +135,7 @@ const sqlite: Dialect = {
   // The lock is taken here, so that nothing that was read can have changed by the time it is written.
   begin: () => [raw('BEGIN IMMEDIATE')],
   keepsStatements: false,
-  forUpdate: raw(''),
+  forUpdate: () => raw(''),
   orReplaceValue: upsertValue,
   orIgnore: raw(' ON CONFLICT DO NOTHING'),
   through: () => raw(''),
@@ -163,7 +164,7 @@ const postgres: Dialect = {
     ),
   ],
   keepsStatements: true,
-  forUpdate: raw(' FOR UPDATE'),
+  forUpdate,
   orReplaceValue: upsertValue,
   orIgnore: raw(' ON CONFLICT DO NOTHING'),
   through: () => raw(''),
@@ -198,7 +199,7 @@ const mysql: Dialect = {
   placeholder: () => '?',
   begin: () => [raw('SET TRANSACTION ISOLATION LEVEL READ COMMITTED'), raw('START TRANSACTION')],
   keepsStatements: false,
-  forUpdate: raw(' FOR UPDATE'),
+  forUpdate,
   orReplaceValue: raw(' ON DUPLICATE KEY UPDATE value = VALUES(value), updated_at = VALUES(updated_at)'),
   // Not INSERT IGNORE, which would also swallow values that do not fit.
   orIgnore: raw(' ON DUPLICATE KEY UPDATE user_key = user_key'),

@@ -115,7 +115,7 @@ export class EndTransactions {
   private *lock(ids: readonly string[]): Script<readonly Row[]> {
     const { rows } =
       yield sql`SELECT ${ENDING_COLUMNS}, status, last_seen_at FROM ${this.tables.session}${this.dialect.through('PRIMARY')}
-      WHERE id ${this.dialect.isOneOf([...ids].sort())} AND ${isOfRealm(this.realm)} ORDER BY id${this.dialect.forUpdate}`;
+      WHERE id ${this.dialect.isOneOf([...ids].sort())} AND ${isOfRealm(this.realm)} ORDER BY id${this.dialect.forUpdate()}`;
     return rows.filter((row) => row.status !== 'ended');
   }
 

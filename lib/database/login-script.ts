@@ -30,12 +30,12 @@ export interface AccountRow extends AccountState {
 
 /** Locks the account, for logins and for whatever concerns all of its sessions. */
 export function* lockAccount(tables: Tables, dialect: Dialect, accountKey: string): Script<AccountRow> {
-  return toAccount(yield* findAccount(tables, accountKey, dialect.forUpdate));
+  return toAccount(yield* findAccount(tables, accountKey, dialect.forUpdate()));
 }
 
 /** The same for what must be possible whatever the bans are. */
 export function* lockDamagedAccount(tables: Tables, dialect: Dialect, accountKey: string): Script<AccountRow> {
-  return toDamagedAccount(yield* findAccount(tables, accountKey, dialect.forUpdate));
+  return toDamagedAccount(yield* findAccount(tables, accountKey, dialect.forUpdate()));
 }
 
 /** Reads the account; one that is not known has nothing to say. */
@@ -90,7 +90,7 @@ export function* lockSessions(
   const { rows } =
     yield sql`SELECT ${ENDING_COLUMNS}, ${raw('slot, device_type, device_id, created_at, last_seen_at, presented_at, impersonator')}
     FROM ${tables.session}${dialect.through('idx_user_session_account')}
-    WHERE ${which(accountKey)} ORDER BY id${dialect.forUpdate}`;
+    WHERE ${which(accountKey)} ORDER BY id${dialect.forUpdate()}`;
   return rows;
 }
 

@@ -4,7 +4,7 @@ import { withDeadline } from '../core/deadline.js';
 import { SessionError } from '../core/session-error.js';
 import type { Dialect, TransactionLimits } from './dialect.js';
 import { type DriverConnection, cutConnection } from './driver-pools.js';
-import { type Engine, type LaneName, type RunOptions, pause } from './engine.js';
+import { type Engine, type LaneName, type RowOptions, type RunOptions, pause } from './engine.js';
 import { Lane } from './lane.js';
 import { RowQueues } from './row-queues.js';
 import { Effect, type QueryResult, type Row, type Script, type Statement, raw } from './sql.js';
@@ -59,6 +59,10 @@ export class PooledEngine implements Engine {
 
   transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T> {
     return this.repeat(options, (runner) => this.runTransaction(runner, script));
+  }
+
+  async attempt<T>(script: () => Script<T | null>, options: RowOptions): Promise<T | null> {
+    return this.rows.isFree(options.row) ? this.transaction(script, options) : null;
   }
 
   async close(): Promise<void> {

@@ -10,6 +10,11 @@ const MOST_WAITING = 1000;
 export class RowQueues {
   private readonly lanes = new Map<string, Lane>();
 
+  /** Says that no work for the row is running or waiting in this process. */
+  isFree(row: string): boolean {
+    return !this.lanes.has(row);
+  }
+
   /** @throws SessionError SESSION_STORE_UNAVAILABLE as Lane.run does */
   async run<T>(row: string, work: () => Promise<T>, waitMs: number): Promise<T> {
     const lane = this.lanes.get(row) ?? new Lane(1, MOST_WAITING);

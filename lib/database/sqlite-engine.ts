@@ -72,8 +72,17 @@ export class SqliteEngine implements Engine {
   }
 
   transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T> {
+    return this.retry(options, this.inTransaction(script, options));
+  }
+
+  /** What others have here is the file. */
+  attempt<T>(script: () => Script<T | null>, options: RunOptions): Promise<T | null> {
+    return this.retry<T | null>(options, this.inTransaction(script, options), null);
+  }
+
+  private inTransaction<T>(script: () => Script<T>, options: RunOptions): () => T {
     const since = performance.now();
-    return this.retry(options, () => {
+    return () => {
       if (this.transactions.isAround()) throw new SessionError('INSIDE_TRANSACTION', INSIDE_TRANSACTION);
       if (this.mustWait(since, options.budgetMs / 2)) throw new ApplicationBusyError();
       for (const { chunks } of this.dialect.begin({ lockWaitMs: 0, idleMs: 0 })) this.connection.exec(chunks[0]!);
@@ -85,7 +94,7 @@ export class SqliteEngine implements Engine {
         rollBack(this.connection);
         throw error;
       }
-    });
+    };
   }
 
   /**
@@ -202,7 +211,8 @@ export class SqliteEngine implements Engine {
     return this.turnStartedAt !== null && performance.now() - this.turnStartedAt > MAX_TURN_MS;
   }
 
-  private async retry<T>(options: RunOptions, attempt: () => T): Promise<T> {
+  /** @param instead the result where another attempt would have to be made */
+  private async retry<T>(options: RunOptions, attempt: () => T, instead?: T): Promise<T> {
     const deadline = performance.now() + options.budgetMs;
     for (let attempts = 1; ; attempts++) {
       await this.nextTurn();
@@ -211,6 +221,7 @@ export class SqliteEngine implements Engine {
       } catch (error) {
         const again =
           error instanceof ApplicationBusyError || this.dialect.isTransient(error) || this.dialect.isLate(error);
+        if (again && instead !== undefined) return instead;
         if (!again && !codesOf(error).code.startsWith('SQLITE_')) throw error;
         if (!again || performance.now() >= deadline) {
           throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause: error });

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
-import type { DataEntry, DataOwner, DataRepository } from '../core/data-repository.js';
+import type { BeforeWaiting, DataEntry, DataOwner, DataRepository } from '../core/data-repository.js';
 import { SessionError } from '../core/session-error.js';
 import { sessionOwner } from './ending-script.js';
-import type { Engine, RunOptions } from './engine.js';
+import { type Engine, type RowOptions, type RunOptions, lockOrLook } from './engine.js';
 import { ensureAccount } from './login-script.js';
 import { isOfRealm } from './session-rows.js';
 import { type Script, effect, sql } from './sql.js';
@@ -40,17 +40,24 @@ export class TypeOrmDataRepository implements DataRepository {
     return rows.map((row) => ({ name: String(row.name), json: String(row.value) }));
   }
 
-  async write(owner: DataOwner, entry: DataEntry, maxEntries: number): Promise<boolean> {
+  async write(owner: DataOwner, entry: DataEntry, maxEntries: number, beforeWaiting: BeforeWaiting): Promise<boolean> {
     await this.prepare(owner);
-    return this.engine.transaction(() => this.writeScript(owner, entry, maxEntries), this.turnOf(owner));
+    const script = (waits: boolean) => this.writeScript(owner, entry, maxEntries, waits);
+    return lockOrLook(this.engine, script, beforeWaiting, this.turnOf(owner));
   }
 
-  remove(owner: DataOwner, name: string | null): Promise<number> {
-    return this.engine.transaction(() => this.removeScript(owner, name), this.turnOf(owner));
+  remove(owner: DataOwner, name: string | null, beforeWaiting: BeforeWaiting): Promise<number> {
+    const script = (waits: boolean) => this.removeScript(owner, name, waits);
+    return lockOrLook(this.engine, script, beforeWaiting, this.turnOf(owner));
   }
 
-  private *writeScript(owner: DataOwner, { name, json }: DataEntry, maxEntries: number): Script<boolean> {
-    yield* this.lock(owner);
+  private *writeScript(
+    owner: DataOwner,
+    { name, json }: DataEntry,
+    maxEntries: number,
+    waits: boolean,
+  ): Script<boolean | null> {
+    if (!(yield* this.lock(owner, waits))) return null;
     const { data } = this.tables;
     const [key, nameHash] = [keyOf(owner), hashOf(name)];
     const { rows } =
@@ -61,8 +68,8 @@ export class TypeOrmDataRepository implements DataRepository {
     return true;
   }
 
-  private *removeScript(owner: DataOwner, name: string | null): Script<number> {
-    yield* this.lock(owner);
+  private *removeScript(owner: DataOwner, name: string | null, waits: boolean): Script<number | null> {
+    if (!(yield* this.lock(owner, waits))) return null;
     const all = sql`DELETE FROM ${this.tables.data} WHERE owner = ${keyOf(owner)}`;
     const { affected } = yield name === null ? all : sql`${all} AND name_hash = ${hashOf(name)}`;
     return affected;
@@ -71,18 +78,20 @@ export class TypeOrmDataRepository implements DataRepository {
   /**
    * Keeps the owner as it is, and its other writers out, until the transaction is over. Not FOR SHARE: PostgreSQL lets those
    * who share a lock go past one who waits to have it alone, so that who writes without a pause could not be logged out.
+   * @returns false without `waits` where the row is not free, or not there
    */
-  private *lock(owner: DataOwner): Script<void> {
+  private *lock(owner: DataOwner, waits: boolean): Script<boolean> {
     const { tables, realm } = this;
-    const { forUpdate } = this.engine.dialect;
-    if (owner.kind === 'account') {
-      yield sql`SELECT epoch FROM ${tables.account} WHERE user_key = ${owner.account.key}${forUpdate}`;
-      return;
-    }
-    const { rows } = yield sql`SELECT status, usable_until FROM ${tables.session}
-      WHERE id = ${owner.sessionId} AND ${isOfRealm(realm)}${forUpdate}`;
-    if (rows[0]?.status !== 'live' || Number(rows[0].usable_until) <= this.clock.now())
-      throw new SessionError('SESSION_NOT_FOUND');
+    const lock = this.engine.dialect.forUpdate(waits);
+    const { rows } =
+      owner.kind === 'account'
+        ? yield sql`SELECT epoch FROM ${tables.account} WHERE user_key = ${owner.account.key}${lock}`
+        : yield sql`SELECT status, usable_until FROM ${tables.session}
+            WHERE id = ${owner.sessionId} AND ${isOfRealm(realm)}${lock}`;
+    if (rows.length === 0 && !waits) return false;
+    const isOver = rows[0]?.status !== 'live' || Number(rows[0].usable_until) <= this.clock.now();
+    if (owner.kind === 'session' && isOver) throw new SessionError('SESSION_NOT_FOUND');
+    return true;
   }
 
   private async prepare(owner: DataOwner): Promise<void> {
@@ -92,7 +101,7 @@ export class TypeOrmDataRepository implements DataRepository {
   }
 
   /** With a session's other changes. */
-  private turnOf(owner: DataOwner): RunOptions {
+  private turnOf(owner: DataOwner): RowOptions {
     return { ...this.options, row: keyOf(owner) };
   }
 

@@ -4,6 +4,7 @@ import type {
   AccountState,
   Activity,
   BanOutcome,
+  ChangeOptions,
   ChangedSession,
   EndRequest,
   LoginOutcome,
@@ -18,7 +19,8 @@ import { banScript, liftBanScript } from './account-script.js';
 import { changeScript } from './change-script.js';
 import { EndTransactions } from './end-transactions.js';
 import { endAtOnce } from './ending-at-once.js';
-import type { Engine } from './engine.js';
+import { sessionOwner } from './ending-script.js';
+import { type Engine, lockOrLook } from './engine.js';
 import { ensureAccount, loginScript, toDamagedAccount } from './login-script.js';
 import { SESSION_COLUMNS, isLiveOf, toRecords } from './session-rows.js';
 import { type Script, list, raw, sql } from './sql.js';
@@ -86,14 +88,11 @@ export class TypeOrmSessionRepository implements SessionRepository {
   changeSession<T>(
     id: string,
     decide: (record: SessionRecord | null, account: AccountState, now: number) => SessionDecision<T>,
-    budgetMs = this.budgets.endMs,
+    { beforeWaiting = () => Promise.resolve(null), budgetMs = this.budgets.endMs }: ChangeOptions<T> = {},
   ): Promise<ChangedSession<T>> {
-    const { dialect } = this.engine;
-    return this.engine.transaction(() => changeScript(this.tables, dialect, this.realm, id, this.clock, decide), {
-      lane: 'work',
-      budgetMs,
-      row: `s:${id}`,
-    });
+    const { engine, tables, realm, clock } = this;
+    const script = (waits: boolean) => changeScript(tables, engine.dialect, realm, id, clock, decide, waits);
+    return lockOrLook(engine, script, beforeWaiting, { lane: 'work', budgetMs, row: sessionOwner(id) });
   }
 
   async endSession(id: string, end: EndRequest, account?: AccountRef): Promise<EndedSession | null> {

@@ -48,7 +48,8 @@ export class TestRepositories {
   ) {
     const { engine, tables } = database;
     this.sessions = new TypeOrmSessionRepository(engine, tables, realm, clock, BUDGETS);
-    this.stores = new DataStores(new TypeOrmDataRepository(engine, tables, realm, clock, BUDGET_MS));
+    const data = new TypeOrmDataRepository(engine, tables, realm, clock, BUDGET_MS);
+    this.stores = new DataStores(data, { refuseOver: () => Promise.resolve(null) });
     this.queries = new SessionQueries({ engine, tables, realm, clock, budgetMs: BUDGET_MS });
   }
 
@@ -71,6 +72,7 @@ export class TestRepositories {
       dialect: engine.dialect,
       write: (...args) => engine.write(...args),
       transaction: (...args) => engine.transaction(...args),
+      attempt: (...args) => engine.attempt(...args),
       close: () => engine.close(),
       read: async (...args) => {
         const result = await engine.read(...args);

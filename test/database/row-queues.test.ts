@@ -37,9 +37,11 @@ describe('the queue for a row', () => {
     const waiting = Array.from({ length: 1000 }, () => queues.run('row', work, LONG_MS));
     expect(await code(queues.run('row', work, LONG_MS))).toBe('SESSION_STORE_UNAVAILABLE');
     expect(ran).toBe(0);
+    expect([queues.isFree('row'), queues.isFree('another')]).toEqual([false, true]);
     finish!();
     await Promise.all([first, ...waiting]);
     expect(ran).toBe(1000);
+    expect(queues.isFree('row')).toBe(true);
     expect(await code(queues.run('row', work, 1))).toBe('done');
   });
 });

@@ -151,12 +151,30 @@ describe.each(kindsOf('postgres', 'mariadb'))('a transaction on $name', ({ name,
     }
   });
 
+  it('attempts nothing while the process has other work for the row', async () => {
+    const { engine } = rows.node.database;
+    const options = { ...OPTIONS, row: 'a row' };
+    let [began, mayGo] = [0, false];
+    const script = function* (): Script<number> {
+      began++;
+      while (!mayGo) yield sql`SELECT 1`;
+      return began;
+    };
+    const first = engine.attempt(script, options);
+    await until(() => began === 1);
+    expect(await engine.attempt(script, options)).toBeNull();
+    expect(began).toBe(1);
+    mayGo = true;
+    expect(await first).toBe(1);
+    expect(await engine.attempt(script, options)).toBe(2);
+  });
+
   // MariaDB would carry out what follows a statement that has failed.
   it(`${name === 'postgres' ? 'does not wait' : 'waits'} for an effect before it goes on`, async () => {
     await rows.node.login('bob');
     const { engine, tables } = rows.node.database;
     const { key } = rows.node.account('bob');
-    const lock = sql`SELECT epoch FROM ${tables.account} WHERE user_key = ${key}${engine.dialect.forUpdate}`;
+    const lock = sql`SELECT epoch FROM ${tables.account} WHERE user_key = ${key}${engine.dialect.forUpdate()}`;
     let [isLocked, mayGo, wentOn] = [false, false, false];
     const other = engine.transaction(function* (): Script<void> {
       yield lock;
