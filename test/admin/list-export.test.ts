@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { csvField, exportText } from '../../lib/admin/list-export.js';
+import { rounds } from '../support/size.js';
 
 /** What a spreadsheet may begin a formula with, also in its wide form (OWASP, CSV Injection). */
 const FORMULA = '=+-@\uff1d\uff0b\uff0d\uff20';
@@ -65,7 +66,7 @@ describe('A103: a list as CSV', () => {
           }
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: rounds('properties') },
     );
   });
 
@@ -76,7 +77,7 @@ describe('A103: a list as CSV', () => {
         const pieces = text.split(/[;\t\r\n]/).map((piece) => piece.replaceAll('"', ''));
         expect(pieces.filter(beginsFormula)).toEqual([]);
       }),
-      { numRuns: 1000 },
+      { numRuns: rounds('properties') },
     );
   });
 

@@ -6,6 +6,7 @@ import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { redisPrefix } from '../support/redis.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
+import { rounds } from '../support/size.js';
 import { until } from '../support/until.js';
 import { ForgetfulRedis } from './forgetful-redis.js';
 import { type HistoryNode, RollbackHistory } from './rollback-history.js';
@@ -15,8 +16,11 @@ import { type Step, failovers, losses } from './rollback-steps.js';
 const HISTORIES_MS = 240_000;
 
 describe.each([
-  { ...kindsOf('sqlite')[0]!, runs: { losses: 500, failovers: 15 } },
-  { ...kindsOf('postgres')[0]!, runs: { losses: 100, failovers: 5 } },
+  { ...kindsOf('sqlite')[0]!, runs: { losses: rounds('lossesOfRedis'), failovers: rounds('failoversOfRedis') } },
+  {
+    ...kindsOf('postgres')[0]!,
+    runs: { losses: Math.ceil(rounds('lossesOfRedis') / 5), failovers: Math.ceil(rounds('failoversOfRedis') / 3) },
+  },
 ])('whatever Redis forgets or remembers, with two nodes on $name', ({ create, runs }) => {
   const prefix = redisPrefix();
   let server: ForgetfulRedis;

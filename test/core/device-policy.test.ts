@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type DevicePolicy, type LiveSession, multiDevice, oneDevicePerType, singleDevice } from 'nestjs-latchkey';
+import { rounds } from '../support/size.js';
 
 const MINUTE = 60_000;
 const NOW = 100 * MINUTE;
@@ -212,7 +213,7 @@ describe('device policies', () => {
           expect(sessions.length).toBeLessThanOrEqual(max);
         });
       }),
-      { numRuns: 500 },
+      { numRuns: rounds('properties') },
     );
   });
 });

@@ -2,6 +2,7 @@ import { BlockList, isIP } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { clientAddress, ipKey, ipRange } from '../../lib/core/ip-key.js';
+import { rounds } from '../support/size.js';
 
 const octet = fc.integer({ min: 0, max: 255 });
 const v4 = fc.tuple(octet, octet, octet, octet).map((octets) => octets.join('.'));
@@ -60,14 +61,14 @@ describe('the key of an address', () => {
           if (key !== null) expect(key).toMatch(/^[0-9a-f]{32}$/);
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: rounds('properties') },
     );
   });
 
   it('is the same for every spelling of an address', () => {
     fc.assert(
       fc.property(v6, ({ text, digits }) => expect(ipKey(text)).toBe(digits)),
-      { numRuns: 2000 },
+      { numRuns: rounds('properties') },
     );
     fc.assert(
       fc.property(v4, (text) => {
@@ -134,7 +135,7 @@ describe('the address of a client', () => {
     const asV6 = v6.filter(({ digits }) => !digits.startsWith('00000000000000000000ffff'));
     fc.assert(
       fc.property(asV6, ({ text }) => expect(`[${clientAddress(text)}]`).toBe(new URL(`http://[${text}]`).hostname)),
-      { numRuns: 2000 },
+      { numRuns: rounds('properties') },
     );
   });
 
@@ -157,7 +158,7 @@ describe('the address of a client', () => {
           if (isIP(text)) expect(ipKey(address)).toBe(ipKey(text));
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: rounds('properties') },
     );
   });
 });
@@ -187,7 +188,7 @@ describe('the range of a network', () => {
           expect(range.low <= key && key <= range.high).toBe(inBlockList(net, bits, address));
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: rounds('properties') },
     );
     fc.assert(
       fc.property(v6, fc.integer({ min: 0, max: 128 }), v6, fc.nat(32), ({ text, digits }, bits, other, keep) => {
@@ -196,7 +197,7 @@ describe('the range of a network', () => {
         const range = ipRange(`${text}/${bits}`)!;
         expect(range.low <= mixed && mixed <= range.high).toBe(inBlockList(text, bits, address));
       }),
-      { numRuns: 2000 },
+      { numRuns: rounds('properties') },
     );
   });
 
@@ -262,7 +263,7 @@ describe('the range of a network', () => {
           if (range) expect([/^[0-9a-f]{32}$/.test(range.low), range.low <= range.high]).toEqual([true, true]);
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: rounds('properties') },
     );
   });
 });

@@ -4,6 +4,7 @@ import type { Duration } from '../../lib/core/duration.js';
 import { accessAndRefresh, fixed, isTokenMode, sliding } from '../../lib/core/token-mode.js';
 import { MAX_SUPERSEDED } from '../../lib/core/token-pair.js';
 import { Chain, START } from './chain.js';
+import { rounds } from '../support/size.js';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -396,7 +397,7 @@ describe('any history of a session', () => {
           }
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: rounds('properties') },
     );
   });
 
@@ -415,7 +416,7 @@ describe('any history of a session', () => {
         }
         expect(chain.record.end).toBeNull();
       }),
-      { numRuns: 300 },
+      { numRuns: rounds('properties') },
     );
   });
 });

@@ -5,6 +5,7 @@ import { SecretKeys } from '../../lib/core/secret-keys.js';
 import { type TokenCodec, equalHashes, hashToken, randomId } from '../../lib/core/token-codec.js';
 import { TokenMint } from '../support/mint.js';
 import { accountRef, canonicalUserId, escapeUserId, unescapeUserId, userKey } from '../../lib/core/user-key.js';
+import { rounds } from '../support/size.js';
 
 const K1 = 'first secret of the tests, long enough to be one';
 const K2 = 'second secret of the tests, long enough to be one';
@@ -148,7 +149,7 @@ describe('user ids', () => {
           expect(userKey(r1, one)).toMatch(/^[0-9a-f]{64}$/);
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: rounds('properties') },
     );
     expect(userKey('a', '1:b')).not.toBe(userKey('a1', ':b'));
     expect(userKey('a', 'x'.repeat(10_240))).not.toBe(userKey('a', 'x'.repeat(10_241)));
@@ -163,7 +164,7 @@ describe('user ids', () => {
         expect(stored).not.toMatch(/[\0-\x1f]/);
         expect(unescapeUserId(stored)).toBe(id);
       }),
-      { numRuns: 2000 },
+      { numRuns: rounds('properties') },
     );
     expect(escapeUserId('user-1@example.org')).toBe('user-1@example.org');
   });

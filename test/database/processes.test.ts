@@ -2,9 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Session } from 'nestjs-latchkey';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { type Call, type LoginOutcome, TestNode, type VerifyOutcome, spread, startNodes } from '../support/nodes.js';
+import { rounds } from '../support/size.js';
 
-const ROUNDS = 100;
+const ROUNDS = rounds('parallelLogins');
+const FEWER = rounds('parallelLimits');
 const PARALLEL = 50;
+/** Fewer than rounds: the later ones find a session to replace. */
+const USERS = Math.min(10, ROUNDS / 2);
 
 const login = (user: string): Call => ['login', user, {}];
 const verifyAll = async (nodes: TestNode[], logins: LoginOutcome[]) =>
@@ -35,7 +39,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
   it(`A73, A74, A75, G1: ${PARALLEL} parallel logins of one user, ${ROUNDS} rounds: one valid token, one live row`, async () => {
     await start({ name: 'singleDevice' });
     for (let round = 0; round < ROUNDS; round++) {
-      const user = `single-${round % 10}`;
+      const user = `single-${round % USERS}`;
       const logins = (await spread(
         nodes,
         Array.from({ length: PARALLEL }, () => login(user)),
@@ -45,7 +49,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
       expect(countValid(verified)).toBe(1);
       expect(verified.filter(isRefused)).toHaveLength(PARALLEL - 1);
       // Every loser heard of one winner, and every end was reported by one login.
-      expect(logins.flatMap(({ value }) => value!.ended).length).toBe(round < 10 ? PARALLEL - 1 : PARALLEL);
+      expect(logins.flatMap(({ value }) => value!.ended).length).toBe(round < USERS ? PARALLEL - 1 : PARALLEL);
       const listed = await nodes[round % 4]!.call<Session[]>('listSessions', user);
       expect(listed.value).toHaveLength(1);
     }
@@ -53,7 +57,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
 
   it('A73: the same with multi:3: three valid tokens, three live rows', async () => {
     await start({ name: 'multiDevice', options: { max: 3 } });
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < FEWER; round++) {
       const user = `multi-${round}`;
       const logins = (await spread(
         nodes,
@@ -79,7 +83,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
 
   it('A67, G11: kick-all racing logins ends every session that was acknowledged before it', async () => {
     await start({ name: 'multiDevice' });
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < FEWER; round++) {
       const user = `kicked-${round}`;
       const before = (await spread(
         nodes,
@@ -99,7 +103,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
 
   it('A63, A66, G6: no node accepts a token in a request that starts after its logout was acknowledged', async () => {
     await start({ name: 'multiDevice' });
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < FEWER; round++) {
       const one = await nodes[0]!.call<{ accessToken: string }>('login', 'leaver', {});
       const token = one.value!.accessToken;
       let acknowledged = false;

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { dialectOf } from '../../lib/database/dialect.js';
 import { startMariadb } from '../../tools/servers/mariadb.mjs';
 import { onServer } from '../support/migrated-database.js';
+import { serverUrl } from '../support/servers.js';
 
 const MINUTE = 60_000;
 
@@ -52,7 +53,7 @@ describe.each(ZONES)('a database server in %s, when summer time begins and ends'
   // Its clock cannot be set; what is made of a reading is the same.
   it('has a clock that never stands still, jumps or goes back: PostgreSQL', async () => {
     const seen: number[] = [];
-    await onServer('postgres', process.env.TEST_POSTGRES_URL!, async (query) => {
+    await onServer('postgres', await serverUrl('PostgreSQL'), async (query) => {
       await query(`SET TimeZone = '${zone}'`);
       for (const time of moments) {
         const reading = `TIMESTAMPTZ '${new Date(time).toISOString()}'`;

@@ -6,10 +6,10 @@ import { EditingProxy } from '../support/editing-proxy.js';
 import { onServer } from '../support/migrated-database.js';
 import { type Outcome, TestNode } from '../support/nodes.js';
 import { redisCommand, startRedis, startRedisCluster, startRedisSentinel } from '../support/redis.js';
+import { rounds } from '../support/size.js';
 import { Witness } from './witness.js';
 
-/** Rounds of one set-up: the three take a minute on a machine that does nothing else. */
-const ROUNDS = 250;
+const ROUNDS = rounds('killedConnections');
 const PARALLEL = 12;
 const closing: (() => unknown)[] = [];
 afterEach(async () => {

@@ -7,6 +7,7 @@ import { AuthGuard, CurrentUser, SessionModule } from 'nestjs-latchkey';
 import { SqliteEngine } from '../../lib/database/sqlite-engine.js';
 import { readBearerCredential } from '../../lib/nest/bearer-credential.js';
 import { type HttpApp, type RawRequest, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
+import { rounds } from '../support/size.js';
 
 let handled = 0;
 
@@ -241,7 +242,7 @@ describe.each(adapters)('the Authorization header on $name', (kind) => {
         expect(answer.status === 200).toBe(holdsToken);
         expect(queries.count()).toBe(holdsToken ? 1 : 0);
       }),
-      { numRuns: 300 },
+      { numRuns: rounds('properties') },
     );
   });
 });
@@ -348,7 +349,7 @@ describe('readBearerCredential', () => {
           if (credential.kind === 'token') expect(credential.token).toMatch(/^[\w.~+/-]+=*$/);
         },
       ),
-      { numRuns: 5000 },
+      { numRuns: rounds('properties') },
     );
   });
 });

@@ -5,7 +5,10 @@ import { SqliteEngine } from '../../lib/database/sqlite-engine.js';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
 import { sqliteOptions } from '../support/databases.js';
 import { type Sessions, SECRET, startSessions } from '../support/sessions.js';
+import { rounds } from '../support/size.js';
 import { ENDS, History, USES } from './history.js';
+
+const HISTORIES = rounds('scheduledHistories');
 
 /** Each of these runs in one step of the real database; which of those that wait is next, the scheduler decides. */
 const STEPS = ['read', 'write', 'transaction'] as const;
@@ -62,7 +65,7 @@ describe('any order of refresh, use, write and end', () => {
     restore.forEach((undo) => undo());
   });
 
-  it('A82, G6, G7: no token is accepted after the acknowledged end, in 10,000 histories', async () => {
+  it(`A82, G6, G7: no token is accepted after the acknowledged end, in ${HISTORIES} histories`, async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.scheduler(),
@@ -82,7 +85,7 @@ describe('any order of refresh, use, write and end', () => {
           expect(await history.violations()).toEqual([]);
         },
       ),
-      { numRuns: 10_000 },
+      { numRuns: HISTORIES },
     );
   }, 900_000);
 });

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { accessAndRefresh, singleDevice } from 'nestjs-latchkey';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
+import { rounds } from '../support/size.js';
 import { ENDS, History, USES } from './history.js';
 
-const ROUNDS = 100;
+const ROUNDS = rounds('parallelHistories');
 
 describe.each(kindsOf('postgres', 'mariadb'))(
   'the same on $name, with two nodes and real parallelism',

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { putIfNewer } from '../../lib/redis/put-if-newer.script.js';
 import { luaModule, luaScripts } from '../../tools/lib/lua-modules.mjs';
 import { type RedisServer, startRedis } from '../support/redis.js';
+import { rounds } from '../support/size.js';
 
 const TTL = 60_000;
 const KEY = 'key';
@@ -77,7 +78,7 @@ describe('what is put where something is', () => {
         const end = results.at(-1)![1] as string;
         expect(rank(end)).toBe(Math.max(...all.map(rank)));
       }),
-      { numRuns: 500 },
+      { numRuns: rounds('properties') },
     );
   });
 

@@ -5,6 +5,7 @@ import { userKey } from '../../lib/core/user-key.js';
 import { RedisKeys } from '../../lib/redis/redis-keys.js';
 import { redis } from '../../lib/redis/index.js';
 import { adviceFor } from '../../lib/redis/server-advice.js';
+import { rounds } from '../support/size.js';
 
 const hex = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32);
 /** What the option and the realm may be. */
@@ -45,7 +46,7 @@ describe('names in Redis', () => {
             (one.kind === 'notices' || one.id === other.id);
           expect(write(one) === write(other)).toBe(isSame);
         }),
-        { numRuns: 2000 },
+        { numRuns: rounds('properties') },
       );
     }
   });

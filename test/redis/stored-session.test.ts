@@ -6,6 +6,7 @@ import { type Tombstone, isTombstone, tombstoneOf } from '../../lib/core/tombsto
 import { userKey } from '../../lib/core/user-key.js';
 import { readStored, writeCopy, writeTombstone } from '../../lib/redis/stored-session.js';
 import { recordOf } from '../cache/records.js';
+import { rounds } from '../support/size.js';
 
 const text = fc.string({ unit: 'binary' });
 const textOrNull = fc.option(text);
@@ -108,7 +109,7 @@ describe('what is stored of a session', () => {
         expect(stored.startsWith(`L:${one.version}:${readAt}:`)).toBe(true);
         expect(readStored(stored)).toEqual({ record: one, readAt });
       }),
-      { numRuns: 300 },
+      { numRuns: rounds('properties') },
     );
   });
 
@@ -120,7 +121,7 @@ describe('what is stored of a session', () => {
         expect(isTombstone(read)).toBe(true);
         expect(read).toEqual({ ...known, end: { ...how, by: '' } });
       }),
-      { numRuns: 300 },
+      { numRuns: rounds('properties') },
     );
     const secret = recordOf({
       userId: 'SECRET',

@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it } from '@jest/globals';
 import { ConfigError } from '../../sample-app/config/config-error.js';
 import { readConfig } from '../../sample-app/config/read-config.js';
 import { inVariables } from '../../sample-app/config/variable-names.js';
+import { serverUrl } from '../support/servers.js';
 import { SampleApps } from './sample-app.js';
 
 const SECRET = 'x'.repeat(32);
@@ -220,8 +221,8 @@ describe('token modes', () => {
 });
 
 /** A server that is there, and lets nobody in with this. */
-function wrongPassword(): string {
-  const url = new URL(process.env.TEST_MARIADB_URL!);
+async function wrongPassword(): Promise<string> {
+  const url = new URL(await serverUrl('MariaDB'));
   url.password = 'hunter2';
   return url.href;
 }
@@ -258,7 +259,7 @@ describe('a start', () => {
       ['DATABASE_URL', {}, withFile('.data/sessions.sqlite')],
       ['DATABASE_URL', {}, withFile('.data/sessions.sqlite', 'no database at all, but a text that is long enough')],
       ['DATABASE_URL', { DATABASE_URL: 'sqlite:/dev/full' }],
-      ['DATABASE_URL', { DATABASE_URL: wrongPassword() }],
+      ['DATABASE_URL', { DATABASE_URL: await wrongPassword() }],
       ['REDIS_URL', { REDIS_URL: 'http://user:hunter2@127.0.0.1:1' }],
       ['TOKEN_GRACE', { TOKEN_GRACE: '2h' }],
       ['RENEW_WITHIN', { TOKEN_MODE: 'sliding', ACCESS_TTL: '1m', RENEW_WITHIN: '1m' }],

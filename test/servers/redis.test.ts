@@ -13,8 +13,6 @@ import {
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 
-const shared = Number(new URL(process.env.TEST_REDIS_URL!).port);
-
 describe('one server', () => {
   let dir: string;
   const started: RedisServer[] = [];
@@ -82,10 +80,15 @@ it('sentinels put the replica in the place of a crashed master within ten second
 });
 
 describe('the proxy', () => {
+  let server: RedisServer;
   let proxy: TcpProxy;
   let key: string;
+  beforeAll(async () => {
+    server = await startRedis();
+  });
+  afterAll(() => server.stop());
   beforeEach(async () => {
-    proxy = await TcpProxy.start(shared);
+    proxy = await TcpProxy.start(Number(new URL(server.url).port));
     key = redisPrefix();
   });
   afterEach(() => proxy.close());
@@ -97,7 +100,7 @@ describe('the proxy', () => {
     state.reply.then(settle, settle);
     return state;
   };
-  const stored = () => redisCommand(shared, 'GET', key);
+  const stored = () => redisCommand(Number(new URL(server.url).port), 'GET', key);
 
   it('passes on what comes', async () => {
     const big = 'é'.repeat(500_000);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { type BanOptions, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
-import { databaseKinds } from '../support/databases.js';
+import { serviceKinds } from '../support/databases.js';
 import { HOUR, MINUTE, eventsOf, useSessions } from './harness.js';
 
 const disabled = { status: 'INVALID', reason: 'ACCOUNT_DISABLED' };
 const refusedAs = (code: string) => expect.objectContaining({ code });
 
-describe.each(databaseKinds)('a ban on $name', (kind) => {
+describe.each(serviceKinds)('a ban on $name', (kind) => {
   const harness = useSessions(kind, { policy: multiDevice(), tokens: accessAndRefresh() });
 
   it('A68: from everything ends all sessions, with reason and actor, and refuses logins and refreshes', async () => {

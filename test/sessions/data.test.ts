@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { singleDevice } from 'nestjs-latchkey';
-import { databaseKinds } from '../support/databases.js';
+import { serviceKinds } from '../support/databases.js';
 import { startSessions } from '../support/sessions.js';
 import { useSessions } from './harness.js';
 
@@ -8,7 +8,7 @@ const notFound = expect.objectContaining({ code: 'SESSION_NOT_FOUND' });
 const invalid = (name: string) =>
   expect.objectContaining({ code: 'ARGUMENT_INVALID', message: expect.stringMatching(new RegExp(`^${name}`)) });
 
-describe.each(databaseKinds)('data on $name', (kind) => {
+describe.each(serviceKinds)('data on $name', (kind) => {
   const harness = useSessions(kind, { policy: singleDevice() });
   const login = async (user: string) => (await harness.tokens.login(user)).session.id;
 

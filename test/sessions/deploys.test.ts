@@ -14,7 +14,7 @@ import {
 import { type JwtOptions, jwt } from 'nestjs-latchkey/jwt';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { SessionRuntime } from '../../lib/nest/session-runtime.js';
-import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { type TestDatabase, serviceKinds } from '../support/databases.js';
 import { startSessions } from '../support/sessions.js';
 import { HOUR, MINUTE } from './harness.js';
 
@@ -112,7 +112,7 @@ const CHANGES: readonly (readonly [name: string, before: Options, after: Options
   }),
 ];
 
-describe.each(kindsOf('sqlite', 'postgres'))('a deploy with another configuration on $name', ({ create }) => {
+describe.each(serviceKinds)('a deploy with another configuration on $name', ({ create }) => {
   let database: TestDatabase;
   let clock: ManualClock;
   let user = 0;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type LoginOptions, accessAndRefresh, multiDevice, singleDevice } from 'nestjs-latchkey';
-import { databaseKinds } from '../support/databases.js';
+import { serviceKinds } from '../support/databases.js';
 import { startSessions } from '../support/sessions.js';
 import { until } from '../support/until.js';
 import { HOUR, MINUTE, eventsOf, useSessions } from './harness.js';
@@ -8,7 +8,7 @@ import { HOUR, MINUTE, eventsOf, useSessions } from './harness.js';
 const refusedAs = (code: string) => expect.objectContaining({ code });
 const invalid = (reason: string) => expect.objectContaining({ status: 'INVALID', reason });
 
-describe.each(databaseKinds)('the end of a session on $name', (kind) => {
+describe.each(serviceKinds)('the end of a session on $name', (kind) => {
   const harness = useSessions(kind, { policy: multiDevice(), tokens: accessAndRefresh() });
 
   it('A63: logout ends access and refresh in one step, whichever of the two is presented', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { accessAndRefresh, multiDevice, sliding } from 'nestjs-latchkey';
 import { TypeOrmSessionRepository } from '../../lib/database/typeorm-session-repository.js';
-import { databaseKinds } from '../support/databases.js';
+import { serviceKinds } from '../support/databases.js';
 import { startSessions } from '../support/sessions.js';
 import { MINUTE, eventsOf, useSessions } from './harness.js';
 
@@ -10,7 +10,7 @@ const IDLE = 30 * MINUTE;
 const SLACK = 10 * MINUTE;
 const idle = { status: 'INVALID', reason: 'SESSION_IDLE' };
 
-describe.each(databaseKinds)('A58: an idle timeout on $name', (kind) => {
+describe.each(serviceKinds)('A58: an idle timeout on $name', (kind) => {
   const tokensMode = sliding({ ttl: '12h', maxAge: '1d' });
   const harness = useSessions(kind, { policy: multiDevice(), tokens: tokensMode, idleTimeout: '30m' });
   const statusOf = async (token: string) => (await harness.tokens.verify(token)).status;
@@ -124,7 +124,7 @@ describe.each(databaseKinds)('A58: an idle timeout on $name', (kind) => {
 
 describe('the idle timeout of a session with a refresh token', () => {
   const tokensMode = accessAndRefresh({ access: '10m', refresh: '12h', grace: '30s' });
-  const harness = useSessions(databaseKinds[0]!, { tokens: tokensMode, idleTimeout: '30m' });
+  const harness = useSessions(serviceKinds[0]!, { tokens: tokensMode, idleTimeout: '30m' });
 
   it('is moved by a refresh, unless that is said to be no use, for each call of those that take one turn', async () => {
     const { tokens, clock } = harness;

@@ -17,7 +17,7 @@ import { ManualClock } from 'nestjs-latchkey/testing';
 import { DataSource } from 'typeorm';
 import { TokenCodec } from '../../lib/core/token-codec.js';
 import { JwtAccessTokens } from '../../lib/jwt/jwt-access-tokens.js';
-import { databaseKinds } from '../support/databases.js';
+import { serviceKinds } from '../support/databases.js';
 import { SECRET, startSessions } from '../support/sessions.js';
 import { HOUR, MINUTE } from './harness.js';
 
@@ -58,7 +58,7 @@ async function live(tokens: TokenService, clock: ManualClock): Promise<void> {
   await tokens.kickUser('alice', { by: 'admin' });
 }
 
-describe.each(databaseKinds)('G9: with every kind of token on $name', (kind) => {
+describe.each(serviceKinds)('G9: with every kind of token on $name', (kind) => {
   afterEach(() => {
     jest.restoreAllMocks();
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DevicePolicy, SlotDecision } from 'nestjs-latchkey';
-import { databaseKinds } from '../support/databases.js';
+import { serviceKinds } from '../support/databases.js';
 import { useSessions } from './harness.js';
 
 type Decide = (live: Parameters<DevicePolicy['decide']>[1]) => unknown;
@@ -21,7 +21,7 @@ const NONSENSE: readonly (readonly [string, Decide, RegExp])[] = [
   ['no limit', () => ({ kind: 'refuse' }), /undefined for a limit/],
 ];
 
-describe.each(databaseKinds)('functions of the application that return nonsense, on $name', (kind) => {
+describe.each(serviceKinds)('functions of the application that return nonsense, on $name', (kind) => {
   let decide: Decide | null = null;
   let pick: (() => unknown) | null = null;
   let answer: unknown;

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { multiDevice, sliding } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
-import { databaseKinds } from '../support/databases.js';
+import { serviceKinds } from '../support/databases.js';
 import { DAY, HOUR, MINUTE, useSessions } from './harness.js';
 
-describe.each(databaseKinds)('a sliding session on $name', (kind) => {
+describe.each(serviceKinds)('a sliding session on $name', (kind) => {
   const harness = useSessions(kind, { policy: multiDevice(), tokens: sliding({ maxAge: '90d' }) });
 
   it('A59: is renewed a thousand times, each recorded once, and ends when it was to end from the beginning', async () => {

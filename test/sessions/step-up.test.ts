@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { type ImpersonationOptions, SessionError, accessAndRefresh, singleDevice } from 'nestjs-latchkey';
 import { OnlineUsersService } from 'nestjs-latchkey/admin';
-import { databaseKinds } from '../support/databases.js';
+import { serviceKinds } from '../support/databases.js';
 import { startSessions } from '../support/sessions.js';
 import { HOUR, MINUTE, useSessions } from './harness.js';
 
 const refusedAs = (code: string) => expect.objectContaining({ code });
 
-describe.each(databaseKinds)('a session on $name', (kind) => {
+describe.each(serviceKinds)('a session on $name', (kind) => {
   const harness = useSessions(kind, { policy: singleDevice(), tokens: accessAndRefresh() });
 
   it('A108: is marked as confirmed, and the mark dies with it', async () => {
@@ -60,7 +60,7 @@ describe.each(databaseKinds)('a session on $name', (kind) => {
   });
 });
 
-describe.each(databaseKinds)('an impersonation on $name', (kind) => {
+describe.each(serviceKinds)('an impersonation on $name', (kind) => {
   const harness = useSessions(kind, { policy: singleDevice(), tokens: accessAndRefresh() });
 
   it('is marked with the operator, stands beside the sessions of the user, and ends none', async () => {
@@ -135,7 +135,7 @@ describe('the beforeLogin hook', () => {
     ['hangs', () => new Promise(() => undefined)],
   ]);
   const seen: unknown[] = [];
-  const harness = useSessions(databaseKinds[0]!, {
+  const harness = useSessions(serviceKinds[0]!, {
     timing: { loginBudget: '300ms' },
     hooks: {
       beforeLogin: (login) => {

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { createMigrated, onServer } from './migrated-database.js';
+import { serverUrl } from './servers.js';
+import { isSoak } from './size.js';
 
 /** The driver of embedded databases, compatible with better-sqlite3. */
 export const libsql: unknown = createRequire(import.meta.url)('libsql');
@@ -29,12 +31,15 @@ export interface DatabaseKind {
   readonly create: (options?: CreateOptions) => Promise<TestDatabase>;
 }
 
-/** The engines that everything must work on. The servers are started by global-setup.mjs. */
+/** The engines that everything must work on. */
 export const databaseKinds: readonly DatabaseKind[] = [
   { name: 'sqlite', create: () => createSqlite() },
-  { name: 'postgres', create: (options) => createOnServer('postgres', 'TEST_POSTGRES_URL', options) },
-  { name: 'mariadb', create: (options) => createOnServer('mariadb', 'TEST_MARIADB_URL', options) },
+  { name: 'postgres', create: (options) => createOnServer('postgres', options) },
+  { name: 'mariadb', create: (options) => createOnServer('mariadb', options) },
 ];
+
+/** The engines that services are tested on, which do not depend on SQL: SQLite, and all in the soak. */
+export const serviceKinds = isSoak ? databaseKinds : databaseKinds.slice(0, 1);
 
 /** The kinds with these names. */
 export function kindsOf(...names: DatabaseKind['name'][]): readonly DatabaseKind[] {
@@ -62,11 +67,9 @@ export async function createSqlite(parent = tmpdir()): Promise<TestDatabase> {
 
 async function createOnServer(
   type: 'postgres' | 'mariadb',
-  variable: string,
   { empty = false }: CreateOptions = {},
 ): Promise<TestDatabase> {
-  const server = process.env[variable];
-  if (!server) throw new Error(`${variable} is not set; run the tests with npm test`);
+  const server = await serverUrl(type === 'postgres' ? 'PostgreSQL' : 'MariaDB');
   const name = `test_${randomBytes(6).toString('hex')}`;
   const url = new URL(server);
   url.pathname = `/${name}`;

@@ -1,0 +1,19 @@
+/** Full size: `npm run test:soak`. `npm test` runs the same tests with fewer rounds. */
+export const isSoak = process.env.TEST_SIZE === 'soak';
+
+/** How many rounds a search or a race has: in `npm test`, and in the soak. */
+const ROUNDS = {
+  properties: [200, 3000],
+  scheduledHistories: [600, 10_000],
+  parallelHistories: [14, 100],
+  parallelLogins: [8, 100],
+  parallelLimits: [4, 20],
+  killedConnections: [30, 250],
+  lossesOfRedis: [60, 500],
+  failoversOfRedis: [4, 15],
+} as const;
+
+/** @returns the rounds of this run */
+export function rounds(name: keyof typeof ROUNDS): number {
+  return ROUNDS[name][isSoak ? 1 : 0];
+}
