@@ -166,12 +166,15 @@ export class NodePresence {
     const wall = Date.now();
     const poll = this.handlers.onPoll();
     const gap = startedAt - this.pollStartedAt;
+    // Its row may go on moving while it cannot read what has changed: others would wait for ever for a poll that is complete.
+    const isBlind = this.failing && gap >= settings.silenceMs && this.isAllowed();
+    if (isBlind) this.retreat();
     const announces = this.wantsToCache;
     const isWhole = !this.active;
     const number = ++this.begunPolls;
     // A change bears the time at which its transaction came to it, and may be there only when an earlier poll has been.
     const reachMs = isWhole ? settings.windowMs : Math.min(settings.windowMs, gap + LATE_COMMIT_MS);
-    const result = await this.ask(number, announces, reachMs);
+    const result = await this.ask(number, announces, announces || isBlind ? reachMs : null);
     if (this.stopped) return;
     const stepped = this.setClock(result);
     this.failing = false;
@@ -201,12 +204,12 @@ export class NodePresence {
     if (silent.length > 0) this.membership.remove(silent).catch(() => undefined);
   }
 
-  private async ask(poll: number, caching: boolean, reachMs: number): Promise<PollResult> {
+  private async ask(poll: number, caching: boolean, reachMs: number | null): Promise<PollResult> {
     const { clock, membership, polled, settings } = this;
     const { nodeId: id, messaging, silenceMs } = settings;
-    const since = Math.floor(clock.now() - reachMs);
+    const since = reachMs === null ? null : Math.floor(clock.now() - reachMs);
     try {
-      return await membership.poll({ id, messaging, silenceMs, caching, poll, polled }, caching ? since : null);
+      return await membership.poll({ id, messaging, silenceMs, caching, poll, polled }, since);
     } catch (error) {
       this.failing = true;
       throw error;

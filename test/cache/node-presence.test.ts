@@ -51,6 +51,25 @@ describe('a node that joins', () => {
     expect(harness.membership.row(node.id)).toMatchObject({ caching: true, poll: 1, polled: 0 });
   });
 
+  it('says that it does not once it has not read the changes for its silence time, and does so again when it has', async () => {
+    const node = await harness.joined();
+    harness.membership.before = (step) =>
+      step === 'changes' ? Promise.reject(new Error('No right to read it.')) : undefined;
+    const fail = async () => {
+      await harness.time.pass(500);
+      await node.presence.poll().catch(() => undefined);
+      await harness.time.settle();
+      return saysCaching(node)[0];
+    };
+    for (let passed = 500; passed < SILENCE; passed += 500) expect(await fail()).toBe(true);
+    // Its row goes on moving, but nobody has to wait for it any more: not a single poll says otherwise.
+    for (let polls = 0; polls < 50; polls++) expect(await fail()).toBe(false);
+    expect(harness.membership.row(node.id)!.poll).toBeGreaterThan(60);
+    harness.membership.before = () => undefined;
+    await harness.poll(node);
+    expect([caches(node), saysCaching(node)]).toEqual([[true], [true]]);
+  });
+
   it('never caches where there is nothing to cache in', async () => {
     const node = await harness.joined({ canCache: false });
     await harness.pass(2000, node);
