@@ -2,6 +2,7 @@ import { type FieldsOf, checkFields } from './known-fields.js';
 import { type KickOptions, actorOf, kickOf, sessionIdsOf } from './login-input.js';
 import { isSessionId, sessionIdOf } from './token-codec.js';
 import type { TokenServiceParts } from './token-service-parts.js';
+import { type TokenUse, addressIn } from './token-use.js';
 import { type AccountRef, type UserId, accountRef } from './user-key.js';
 
 /** What a change of credentials tells. */
@@ -16,16 +17,23 @@ const REVOKE_FIELDS: FieldsOf<RevokeOptions> = { except: true, by: true };
 
 /** The methods of TokenService that end sessions: as their user wishes, as credentials change, or as an operator says. */
 export abstract class SessionEnds {
-  constructor(private readonly needs: Pick<TokenServiceParts, 'realm' | 'verifier' | 'ending'>) {}
+  constructor(
+    private readonly needs: Pick<TokenServiceParts, 'activity' | 'clock' | 'realm' | 'verifier' | 'ending'>,
+  ) {}
 
   /**
    * Ends the session of a token, access or refresh. Idempotent, and silent about tokens that are unknown: an expired token
    * logs out, a session that has ended stays as it is.
+   * @param use.ip address of the client, for operators: whoever stole a token can log out with it as well
    * @returns whether this call ended it
    */
-  async logout(token: unknown): Promise<boolean> {
-    const holder = await this.needs.verifier.findHolder(token);
-    return holder !== null && (await this.needs.ending.logOut(holder));
+  async logout(token: unknown, use: Pick<TokenUse, 'ip'> = {}): Promise<boolean> {
+    const ip = addressIn(use);
+    const { activity, clock, ending, verifier } = this.needs;
+    const holder = await verifier.findHolder(token);
+    if (!holder) return false;
+    activity.record(holder.id, clock.now(), ip, false);
+    return ending.logOut(holder);
   }
 
   /**

@@ -53,9 +53,10 @@ export class AuthController {
   async logout(
     @BodyInput(readLogoutRequest) refreshToken: string | undefined,
     @Headers('authorization') authorization: string | undefined,
+    @Ip() ip: string,
   ): Promise<void> {
     const presented = [bearerToken(authorization), refreshToken];
-    for (const token of presented) if (token) await this.tokens.logout(token);
+    for (const token of presented) if (token) await this.tokens.logout(token, { ip });
   }
 
   @Post('logout-others')

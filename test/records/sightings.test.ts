@@ -77,6 +77,19 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
     );
   });
 
+  it('are noted at a logout with a token of either kind, as whoever stole it can do, and never for a token that is none', async () => {
+    const { tokens } = harness;
+    for (const kind of ['accessToken', 'refreshToken'] as const) {
+      const login = await tokens.login(`logged-out-${kind}`, { ip: '192.0.2.1' });
+      await tokens.logout(`${login[kind]}x`, { ip: '192.0.2.3' });
+      expect(await tokens.logout(login[kind], { ip: '192.0.2.2' })).toBe(true);
+      await flush();
+      const ips = (await timesOf(login.session.id)).map(([ip]) => ip);
+      expect(ips.toSorted()).toEqual(['192.0.2.1', '192.0.2.2']);
+    }
+    await expect(tokens.logout('any', { ip: 7 } as never)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+  });
+
   it('have the first and the last use of all nodes, whichever writes first', async () => {
     const { tokens, clock, runtime } = harness;
     const node = await another();

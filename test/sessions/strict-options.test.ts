@@ -97,6 +97,7 @@ const TOKEN_SERVICE: Readonly<Record<string, Row | null>> = {
     fields: { activity: NO_FLAG },
   },
   refresh: { call: (use) => tokens.refresh('x', use), fields: { ip: NO_ADDRESS, activity: NO_FLAG } },
+  logout: { call: (use) => tokens.logout('x', use), fields: { ip: NO_ADDRESS } },
   confirm: { call: (use) => tokens.confirm(sessionId, use), fields: { ip: NO_ADDRESS } },
   ban: {
     call: (options) => tokens.ban('bob', options),
@@ -141,7 +142,6 @@ const TOKEN_SERVICE: Readonly<Record<string, Row | null>> = {
   introspect: null,
   listBans: null,
   listSessions: null,
-  logout: null,
   logoutAll: null,
   logoutOthers: null,
   logoutSession: null,
