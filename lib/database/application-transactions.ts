@@ -5,8 +5,11 @@ import type { DataSource, QueryRunner, TransactionStartEvent } from 'typeorm';
 export interface ApplicationTransactions {
   /** Whether one is open, whoever opened it. */
   isOpen(): boolean;
-  /** Whether one is open that the caller is inside of: it cannot end before the call does. */
-  isAround(): boolean;
+  /**
+   * Whether one is open that the caller is inside of: it cannot end before the call does.
+   * @param waitedMs since the call: one that may as well be beside it is told apart by how long it takes
+   */
+  isAround(waitedMs: number): boolean;
   /** Watches no longer. */
   release(): void;
 }
@@ -17,19 +20,46 @@ export const NO_TRANSACTIONS: ApplicationTransactions = {
   release: () => undefined,
 };
 
+/** For the log: clients are told less. */
+export const INSIDE_TRANSACTION =
+  'A change of sessions was asked for inside a transaction of the application on the same SQLite file: each would wait for the other. ' +
+  'Commit first, and call this after it. Sessions are no part of the transaction.';
+
+/** For the log as well, where no context tells. */
+export const LOCKED_FOR_TOO_LONG =
+  'another transaction has kept the SQLite file locked for as long as this call may take; a call that is made inside of that transaction ' +
+  'belongs behind its COMMIT';
+
+/** Longest time that what is done beside a transaction by its own caller waits for it. */
+const BESIDE_MS = 500;
+
+/** In the context of who asked for a query runner. One transaction may be begun in its name. */
+interface RunnerMark {
+  isSpent: boolean;
+}
+
 /**
  * TypeORM runs all of an application's work on SQLite through one query runner, which knows of its transaction, and tells subscribers
  * in the async context of its caller. All that goes on from there inherits a mark, and nothing else has it; the mark of a transaction
- * that is over means nothing.
+ * that is over means nothing. A function that awaits before it begins a transaction marks only itself; its caller is known by having
+ * asked for the query runner in the same turn.
  */
 export function watchTransactions(source: DataSource): ApplicationTransactions {
-  const driver = source.driver as { queryRunner?: { readonly isTransactionActive: boolean } };
-  const marks = new AsyncLocalStorage<object>();
+  const driver = source.driver as {
+    queryRunner?: { readonly isTransactionActive: boolean };
+    // Of better-sqlite3, and of libsql: it knows of a BEGIN that was sent as text.
+    databaseConnection?: { readonly inTransaction?: boolean };
+  };
+  const marks = new AsyncLocalStorage<object | RunnerMark>();
   let current: object | null = null;
+  let askedFor: object | null = null;
   const subscriber = {
     beforeTransactionStart({ queryRunner }: TransactionStartEvent) {
       // A savepoint belongs to the transaction that it is in.
       if (depthOf(queryRunner) > 0) return;
+      const asked = marks.getStore();
+      askedFor = asked && 'isSpent' in asked && !asked.isSpent ? asked : null;
+      if (askedFor) (askedFor as RunnerMark).isSpent = true;
       current = {};
       marks.enterWith(current);
     },
@@ -37,7 +67,7 @@ export function watchTransactions(source: DataSource): ApplicationTransactions {
   const isOpen = () => {
     // A data source that is initialized later has forgotten its subscribers.
     if (!source.subscribers.includes(subscriber)) source.subscribers.push(subscriber);
-    return driver.queryRunner?.isTransactionActive === true;
+    return driver.queryRunner?.isTransactionActive === true || driver.databaseConnection?.inTransaction === true;
   };
   isOpen();
   const { manager } = source;
@@ -45,13 +75,24 @@ export function watchTransactions(source: DataSource): ApplicationTransactions {
   const transaction = manager.transaction.bind(manager) as (...args: unknown[]) => Promise<unknown>;
   const scoped = (...args: unknown[]) => marks.run(marks.getStore() ?? {}, () => transaction(...args));
   Object.defineProperty(manager, 'transaction', { value: scoped, configurable: true, writable: true });
+  const isAround = (waitedMs: number) => {
+    const mark = marks.getStore();
+    return isOpen() && mark !== undefined && (mark === current || (mark === askedFor && waitedMs >= BESIDE_MS));
+  };
+  const createQueryRunner = source.createQueryRunner.bind(source);
+  const marked = (...args: Parameters<typeof createQueryRunner>) => {
+    if (!isAround(Infinity)) marks.enterWith({ isSpent: false });
+    return createQueryRunner(...args);
+  };
+  Object.defineProperty(source, 'createQueryRunner', { value: marked, configurable: true, writable: true });
   return {
     isOpen,
-    isAround: () => isOpen() && current !== null && marks.getStore() === current,
+    isAround,
     release: () => {
       const index = source.subscribers.indexOf(subscriber);
       if (index >= 0) source.subscribers.splice(index, 1);
       Reflect.deleteProperty(manager, 'transaction');
+      Reflect.deleteProperty(source, 'createQueryRunner');
       marks.disable();
     },
   };

@@ -1,5 +1,5 @@
 import { SessionError } from '../core/session-error.js';
-import type { ApplicationTransactions } from './application-transactions.js';
+import { type ApplicationTransactions, INSIDE_TRANSACTION, LOCKED_FOR_TOO_LONG } from './application-transactions.js';
 import { type Dialect, codesOf } from './dialect.js';
 import { type Engine, type RunOptions, pause } from './engine.js';
 import { Effect, type QueryResult, type Row, type Script, type Statement } from './sql.js';
@@ -26,10 +26,8 @@ const NO_RESULT: QueryResult = { rows: [], affected: 0 };
 /** A longer log is told of, where a reader keeps it from being emptied. */
 const MAX_LOG_MB = 64;
 const MAX_CLOSING_ATTEMPTS = 20;
-/** For the log: clients are told less. */
-const INSIDE_TRANSACTION =
-  'A change of sessions was asked for inside a transaction of the application on the same SQLite file: each would wait for the other. ' +
-  'Commit first, and call this after it. Sessions are no part of the transaction.';
+/** So much earlier than its caller, who would not hear why. More than the longest pause. */
+const SAY_WHY_MS = 50;
 
 /** Longest time that work here goes on before the event loop gets its turn. */
 const MAX_TURN_MS = 5;
@@ -83,7 +81,8 @@ export class SqliteEngine implements Engine {
   private inTransaction<T>(script: () => Script<T>, options: RunOptions): () => T {
     const since = performance.now();
     return () => {
-      if (this.transactions.isAround()) throw new SessionError('INSIDE_TRANSACTION', INSIDE_TRANSACTION);
+      if (this.transactions.isAround(performance.now() - since))
+        throw new SessionError('INSIDE_TRANSACTION', INSIDE_TRANSACTION);
       if (this.mustWait(since, options.budgetMs / 2)) throw new ApplicationBusyError();
       for (const { chunks } of this.dialect.begin({ lockWaitMs: 0, idleMs: 0 })) this.connection.exec(chunks[0]!);
       try {
@@ -213,18 +212,19 @@ export class SqliteEngine implements Engine {
 
   /** @param instead the result where another attempt would have to be made */
   private async retry<T>(options: RunOptions, attempt: () => T, instead?: T): Promise<T> {
-    const deadline = performance.now() + options.budgetMs;
+    const deadline = performance.now() + options.budgetMs - SAY_WHY_MS;
     for (let attempts = 1; ; attempts++) {
       await this.nextTurn();
       try {
         return attempt();
       } catch (error) {
-        const again =
-          error instanceof ApplicationBusyError || this.dialect.isTransient(error) || this.dialect.isLate(error);
+        const isLocked = error instanceof ApplicationBusyError || this.dialect.isTransient(error);
+        const again = isLocked || this.dialect.isLate(error);
         if (again && instead !== undefined) return instead;
         if (!again && !codesOf(error).code.startsWith('SQLITE_')) throw error;
         if (!again || performance.now() >= deadline) {
-          throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause: error });
+          const cause = isLocked ? new Error(LOCKED_FOR_TOO_LONG, { cause: error }) : error;
+          throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
         }
       } finally {
         this.passTurn();

@@ -206,6 +206,42 @@ describe('an application that shares its SQLite file with the library', () => {
       await sessions.tokens.login('alice');
     });
 
+    it('is refused one soon where a helper has begun it, which awaited before', async () => {
+      class UnitOfWork {
+        readonly runner = application.createQueryRunner();
+        async begin() {
+          await this.runner.connect();
+          await breathe();
+          await this.runner.startTransaction();
+          await this.runner.query("INSERT INTO note (text) VALUES ('kept')");
+        }
+      }
+      for (const queries of [0, 1]) {
+        const unit = new UnitOfWork();
+        await unit.begin();
+        for (let query = 0; query < queries; query++) await application.query('SELECT 1');
+        const startedAt = performance.now();
+        await expect(sessions.tokens.login('alice')).rejects.toMatchObject(refused);
+        // The budget of a login is 30 s here.
+        expect(performance.now() - startedAt).toBeLessThan(10_000);
+        await unit.runner.rollbackTransaction();
+        await sessions.tokens.login('alice');
+      }
+    });
+
+    it('is refused one that no context tells when its time is up, and the log can say why', async () => {
+      await sessions.close();
+      sessions = await startSessions({ database: application, timing: { loginBudget: '300ms' } });
+      const runner = application.createQueryRunner();
+      await runner.query('BEGIN IMMEDIATE');
+      await expect(sessions.tokens.login('alice')).rejects.toMatchObject({
+        code: 'SESSION_STORE_UNAVAILABLE',
+        cause: { message: expect.stringContaining('behind its COMMIT') as unknown },
+      });
+      await runner.query('ROLLBACK');
+      await sessions.tokens.login('alice');
+    });
+
     it('reads as before, and another request waits, also one that has had a transaction itself', async () => {
       const { accessToken } = await sessions.tokens.login('alice');
       let open!: () => void;
