@@ -2,6 +2,7 @@ import { type CanActivate, type ExecutionContext, Inject, Injectable, type OnMod
 import { ModuleRef, Reflector } from '@nestjs/core';
 import { type Observable, lastValueFrom } from 'rxjs';
 import { accountBan } from '../core/ban.js';
+import { withDeadline } from '../core/deadline.js';
 import { SessionError } from '../core/session-error.js';
 import type { Session } from '../core/session.js';
 import { TokenService } from '../core/token-service.js';
@@ -21,6 +22,9 @@ export const NeedsRight = Reflector.createDecorator<AdminRight>();
 
 /** Rights to change something, for which a recent proof of who the operator is may be required. */
 export const CHANGES: readonly AdminRight[] = ['kick', 'ban', 'impersonate'];
+
+/** What the application has not allowed by then is not allowed now: nothing that is open goes on until it answers. */
+const JUDGED_WITHIN_MS = 5000;
 
 /** Runs after AuthGuard. Refuses whoever the application does not allow to do what a route does. */
 @Injectable()
@@ -49,7 +53,17 @@ export class AdminGuard implements CanActivate, OnModuleInit {
     return true;
   }
 
-  private async judge(context: ExecutionContext, session: Session): Promise<KnownOperator> {
+  /** @throws SessionError FORBIDDEN, SESSION_STORE_UNAVAILABLE where the application does not answer; what its guards throw */
+  private judge(context: ExecutionContext, session: Session): Promise<KnownOperator> {
+    return withDeadline(this.askApplication(context, session), JUDGED_WITHIN_MS, () => {
+      const cause = new Error(
+        `guards and authorize of SessionAdminModule did not answer within ${JUDGED_WITHIN_MS} ms`,
+      );
+      return new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
+    });
+  }
+
+  private async askApplication(context: ExecutionContext, session: Session): Promise<KnownOperator> {
     for (const guard of this.guards) {
       if (!(await settled(guard.canActivate(context)))) throw new SessionError('FORBIDDEN');
     }

@@ -40,6 +40,8 @@ describe.each(adapters)('A11: rights that were taken away, on $name', (kind) => 
   let taken: Set<AdminRight>;
   /** Called for each page of names. */
   let onDescribe: () => Promise<void>;
+  /** Whether the application does not answer any more. */
+  let isSilent: boolean;
   let streams: LiveStream[];
 
   const start = async () => {
@@ -49,7 +51,8 @@ describe.each(adapters)('A11: rights that were taken away, on $name', (kind) => 
         SessionModule.forRoot({ isGlobal: true, ...sessionOptions({ clock, policy: multiDevice() }) }),
         SessionAdminModule.forRoot({
           guards: [RoleGuard],
-          authorize: ({ claims }, right) => (claims.rights as string[]).includes(right) && !taken.has(right),
+          authorize: ({ claims }, right) =>
+            isSilent ? new Promise(() => undefined) : (claims.rights as string[]).includes(right) && !taken.has(right),
           describeUsers: async (ids) => {
             await onDescribe();
             return ids.map((userId) => ({ userId }));
@@ -62,7 +65,7 @@ describe.each(adapters)('A11: rights that were taken away, on $name', (kind) => 
   };
 
   beforeEach(async () => {
-    [taken, streams, onDescribe] = [new Set(), [], async () => undefined];
+    [taken, streams, onDescribe, isSilent] = [new Set(), [], async () => undefined, false];
     await start();
   });
 
@@ -119,12 +122,13 @@ describe.each(adapters)('A11: rights that were taken away, on $name', (kind) => 
     taken.delete('viewAddresses');
   });
 
-  it.each<AdminRight>(['view', 'export', 'viewAddresses'])('break an export off: %s', async (right) => {
+  /** Reads an export of all sessions, of which `change` is called after the first page. */
+  const exportAll = async (change: () => unknown) => {
     for (let index = 0; index < SESSIONS; index++) await server.tokens.login(`user-${index}`);
     let pages = 0;
     onDescribe = async () => {
       if (++pages !== 1) return;
-      taken.add(right);
+      change();
       clock.skip(10_000);
     };
     const headers = { authorization: `Bearer ${operator.accessToken}` };
@@ -136,8 +140,21 @@ describe.each(adapters)('A11: rights that were taken away, on $name', (kind) => 
         answer.on('end', () => resolve(answer.complete)).on('error', () => resolve(false));
       }).on('error', () => resolve(false));
     });
+    return { isWhole, pages, lines: linesOf(text).length };
+  };
+
+  it.each<AdminRight>(['view', 'export', 'viewAddresses'])('break an export off: %s', async (right) => {
+    const { isWhole, pages, lines } = await exportAll(() => taken.add(right));
     expect([isWhole, pages]).toEqual([false, 1]);
-    expect(linesOf(text).length).toBeLessThanOrEqual(200);
+    expect(lines).toBeLessThanOrEqual(200);
+  });
+
+  it('end what is open where the application does not say whether they are there', async () => {
+    const stream = await watch();
+    const exported = exportAll(() => (isSilent = true));
+    await stream.end();
+    expect((await exported).isWhole).toBe(false);
+    expect((await server.sendWith(operator.accessToken, { path: '/admin/online-users' })).status).toBe(503);
   });
 
   it.each<readonly [string, () => unknown]>([
