@@ -24,9 +24,8 @@ export function discard(body: ReadableStream | null | undefined): void {
 
 async function readStart(response: Response): Promise<string> {
   const { body } = response;
-  // React Native shows no streams. It has all of the body before it hands out an answer.
-  if (body === undefined) return response.text();
-  if (!body) return '';
+  // React Native and others that stand in for fetch show no streams. They have all of the body before they hand out an answer.
+  if (!body) return response.text();
   const reader = body.getReader();
   const stop = () => void reader.cancel().catch(() => undefined);
   const timer = setTimeout(stop, MAX_MS);

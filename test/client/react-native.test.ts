@@ -64,6 +64,22 @@ describe('the client on React Native', () => {
     await expect(sessions.fetch('/work', { signal: caller.signal })).rejects.toThrow('Not any more.');
   });
 
+  it('renews tokens where a fetch says null for bodies that it has', async () => {
+    const whole = (text: string, { status, ok, url, headers }: Response): object => ({
+      ...{ status, ok, url, headers, body: null },
+      text: async () => text,
+      json: async () => JSON.parse(text) as unknown,
+      clone: () => whole(text, { status, ok, url, headers } as Response),
+    });
+    const own = async (...request: Parameters<typeof fetch>) => {
+      const answer = await fetch(...request);
+      return whole(await answer.text(), answer) as Response;
+    };
+    const sessions = createSessionClient({ baseUrl: server.url, refreshUrl: '/refresh', fetch: own });
+    sessions.setTokens(pair(1));
+    expect([(await sessions.fetch('/work')).status, sessions.token]).toEqual([200, 'access-2']);
+  });
+
   it('is told why the session ended, and can still read the answer', async () => {
     const ends: SessionEndNotice[] = [];
     server.onRequest = (response) => refuse(response, 'SESSION_REPLACED');
