@@ -63,6 +63,6 @@ export interface Membership {
   /** Removes the rows of silent nodes. A row that has been written since it was read stays: its node is there. */
   remove(silent: readonly Pick<MemberRow, 'id' | 'poll'>[]): Promise<void>;
 
-  /** Forgets changes that bear a time before `before`, or after `after` unless that is null. */
-  purge(before: number, after: number | null): Promise<void>;
+  /** Forgets changes that bear a time before `before` or after `after`. */
+  purge(before: number, after: number): Promise<void>;
 }

@@ -73,10 +73,9 @@ export class TypeOrmMembership implements Membership {
     for (const { id, poll } of silent) await this.delete(sql`id = ${id} AND COALESCE(poll, 0) = ${poll}`);
   }
 
-  async purge(before: number, after: number | null): Promise<void> {
+  async purge(before: number, after: number): Promise<void> {
     const { engine, tables, realm } = this;
-    const times = [sql`at < ${before}`, ...(after === null ? [] : [sql`at > ${after}`])];
-    for (const time of times) {
+    for (const time of [sql`at < ${before}`, sql`at > ${after}`]) {
       await engine.write(sql`DELETE FROM ${tables.change} WHERE realm = ${realm} AND ${time}`, this.options);
     }
   }

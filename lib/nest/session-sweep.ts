@@ -18,7 +18,7 @@ const PURGE_SLACK_MS = 60_000;
 export interface SessionSweepParts {
   readonly repository: SessionRepository;
   readonly membership: Membership;
-  readonly presence: Pick<NodePresence, 'sinceStepMs' | 'steadyMs'>;
+  readonly presence: Pick<NodePresence, 'steadyMs'>;
   readonly records: SessionRecords;
   readonly searchKeys: SearchKeyFiller;
   readonly activity: ActivityRecorder;
@@ -49,15 +49,16 @@ export class SessionSweep {
   }
 
   /**
-   * Where the clock of the database was set, times of changes say nothing about how long they have been there: none is forgotten
-   * until all of them are old enough by the time that passed since. Those that bear a time of the future are from before.
+   * Where the clock of the database was set, times of changes say nothing about how long they have been there, and a node that
+   * has just begun cannot know: none is forgotten until all of them are old enough by the time for which this node has watched
+   * that clock. Those that bear a time of the future are from before.
    */
   private async purgeChanges(): Promise<void> {
     const { membership, presence, clock, timing } = this.parts;
     const keepMs = changeWindow(timing.copyAge) + PURGE_SLACK_MS;
-    if (presence.sinceStepMs < keepMs) return;
+    if (presence.steadyMs < keepMs) return;
     const now = clock.now();
-    await membership.purge(now - keepMs, presence.steadyMs < keepMs ? null : now + PURGE_SLACK_MS);
+    await membership.purge(now - keepMs, now + PURGE_SLACK_MS);
   }
 
   private async endAll(endSome: () => Promise<readonly EndedSession[]>): Promise<void> {

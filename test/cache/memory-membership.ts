@@ -75,8 +75,8 @@ export class MemoryMembership implements Membership {
     }
   }
 
-  async purge(before: number, after: number | null): Promise<void> {
-    const kept = this.log.filter(({ at }) => at >= before && (after === null || at <= after));
+  async purge(before: number, after: number): Promise<void> {
+    const kept = this.log.filter(({ at }) => at >= before && at <= after);
     this.log.splice(0, this.log.length, ...kept);
   }
 
