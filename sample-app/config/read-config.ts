@@ -12,13 +12,10 @@ import { readTokens } from './token-config.js';
  */
 export function readConfig(variables: Readonly<Record<string, string | undefined>>): SampleConfig {
   const environment = new Environment(variables);
-  const overflow = environment.choice(
-    'SESSION_OVERFLOW',
-    ['evict-oldest', 'evict-least-active', 'reject'],
-    'evict-oldest',
-  );
   // In any case of letters: whoever means it must not go without a secret.
   const isProduction = environment.text('NODE_ENV')?.toLowerCase() === 'production';
+  const overflow = () =>
+    environment.choice('SESSION_OVERFLOW', ['evict-oldest', 'evict-least-active', 'reject'], 'evict-oldest');
   const policy = parseSessionPolicy(environment.text('SESSION_POLICY'), overflow);
   const tokens = readTokens(environment, isProduction);
   refuseUnused(environment, { policy, tokens });

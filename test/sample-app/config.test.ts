@@ -151,7 +151,7 @@ describe('the environment', () => {
     ['HTTP_ADAPTER', 'Express', 'express or fastify'],
     ['DATABASE_URL', 'SQLITE::MEMORY:', 'sqlite::memory:, sqlite:PATH'],
   ])('%s=%s is refused with the words that are allowed', (name, value, words) => {
-    expect(() => readConfig({ [name]: value })).toThrow(`${name} must be ${words}`);
+    expect(() => readConfig({ SESSION_POLICY: 'multi:2', [name]: value })).toThrow(`${name} must be ${words}`);
   });
 
   it('must have a secret in production, and no message ever repeats a secret or a URL', () => {
@@ -182,9 +182,9 @@ describe('variables that mean nothing beside others', () => {
     ['JWT_PRIVATE_KEY', ED25519, 'TOKEN_MODE=jwt', 'TOKEN_MODE', ['jwt'], ['', 'refresh', 'sliding']],
   ])('%s is refused unless it is used', (name, value, needed, by, good, bad) => {
     for (const one of good) readConfig({ [name]: value, [by]: one });
-    for (const one of bad) {
+    for (const [one, held] of bad.flatMap((mode) => [value, 'nonsense'].map((text) => [mode, text] as const))) {
       const message = `${name} must be left out, or ${needed} be set: it means nothing without.`;
-      expect(() => readConfig({ [name]: value, [by]: one })).toThrow(
+      expect(() => readConfig({ [name]: held, [by]: one })).toThrow(
         new ConfigError(name, message.slice(name.length + 1)),
       );
     }
