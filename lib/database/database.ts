@@ -7,6 +7,7 @@ import { LONGEST_IDLE_MS } from './change-time.js';
 import { type Dialect, type TransactionLimits, dialectOf } from './dialect.js';
 import { watchConnections } from './driver-pools.js';
 import { type Engine, pause } from './engine.js';
+import { adviceFor } from './full-disk.js';
 import { MIGRATIONS_TABLE, MIGRATION_LIMITS, type MigrationLimits, migrate } from './migrate.js';
 import { sessionMigrations } from './migrations/index.js';
 import { type LaneWidths, PooledEngine } from './pooled-engine.js';
@@ -170,7 +171,8 @@ async function connect(dataSource: DataSource, dialect: Dialect, limitMs: number
   } catch (cause) {
     throw new SessionError(
       'CONFIGURATION_INVALID',
-      `SessionModule cannot connect to its database (${(cause as Error).message}). Check the DataSource that it was given.`,
+      `SessionModule cannot connect to its database (${(cause as Error).message}). ` +
+        adviceFor(cause, 'Check the DataSource that it was given.'),
       { cause },
     );
   }
@@ -208,12 +210,11 @@ function makeEngine(dataSource: DataSource, dialect: Dialect, settings: Database
 /** @throws SessionError in the place of what the driver says, which names no way out */
 function refuseMigration(cause: Error): never {
   if (cause instanceof SessionError) throw cause;
-  throw new SessionError(
-    'CONFIGURATION_INVALID',
-    `SessionModule cannot create or change its tables (${cause.message}). Let the database user of its DataSource do that, or run ` +
-      'sessionMigrations as one who may, and set the option "runMigrations" to false.',
-    { cause },
-  );
+  const rights =
+    'Let the database user of its DataSource do that, or run sessionMigrations as one who may, and set the option "runMigrations" ' +
+    'to false.';
+  const message = `SessionModule cannot create or change its tables (${cause.message}). ${adviceFor(cause, rights)}`;
+  throw new SessionError('CONFIGURATION_INVALID', message, { cause });
 }
 
 async function checkTables(engine: Engine, tables: Tables, settings: DatabaseSettings): Promise<void> {
@@ -224,9 +225,12 @@ async function checkTables(engine: Engine, tables: Tables, settings: DatabaseSet
       const { message } = ((cause as Error).cause ?? cause) as Error;
       throw new SessionError(
         'CONFIGURATION_INVALID',
-        `The table ${table.render(() => '?')} cannot be read (${message}). Leave the option "runMigrations" on, or add ` +
-          'sessionMigrations to the migrations of your DataSource and run them. The database user needs SELECT, INSERT, UPDATE ' +
-          'and DELETE on the tables.',
+        `The table ${table.render(() => '?')} cannot be read (${message}). ` +
+          adviceFor(
+            cause,
+            'Leave the option "runMigrations" on, or add sessionMigrations to the migrations of your DataSource and run them. The ' +
+              'database user needs SELECT, INSERT, UPDATE and DELETE on the tables.',
+          ),
         { cause },
       );
     }

@@ -3,6 +3,7 @@ import type { LoggerService } from '@nestjs/common';
 import type { NodePresence } from '../cache/node-presence.js';
 import type { MemberRow } from '../core/membership.js';
 import { SessionError } from '../core/session-error.js';
+import { adviceFor } from '../database/full-disk.js';
 import { describeError } from './describe-error.js';
 
 /** How long the first look at the other nodes is tried: the database may be busy with their boots. */
@@ -51,7 +52,8 @@ async function pollFirst(presence: NodePresence): Promise<void> {
       return await presence.poll();
     } catch (cause) {
       if (performance.now() <= deadline) continue;
-      const why = `SessionModule cannot write to its tables (${describeError(cause)}). Its database user needs ${RIGHTS}.`;
+      const advice = adviceFor(cause, `Its database user needs ${RIGHTS}.`);
+      const why = `SessionModule cannot write to its tables (${describeError(cause)}). ${advice}`;
       throw new SessionError('CONFIGURATION_INVALID', why, { cause });
     }
   }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import Libsql from 'libsql';
 import { copyFileSync, statSync } from 'node:fs';
+import type { DataSourceOptions } from 'typeorm';
 import { type Database, openDatabase } from '../../lib/database/database.js';
 import { type SqliteConnection } from '../../lib/database/sqlite-engine.js';
 import { sql } from '../../lib/database/sql.js';
@@ -55,6 +56,20 @@ describe('the file of an SQLite database', () => {
     });
     limit(1_000_000);
     await fill(1);
+  });
+
+  it('says at boot that the disk is full, and gives no advice about rights', async () => {
+    const full = await createSqlite();
+    const prepareDatabase = (connection: { pragma(text: string): unknown }) => connection.pragma('max_page_count = 8');
+    const source = { ...full.options, prepareDatabase } as DataSourceOptions;
+    const lanes = { verify: 1, work: 1, control: 1, records: 1 };
+    await expect(openDatabase({ source, runMigrations: true, lanes, budgetMs: 5000 })).rejects.toMatchObject({
+      code: 'CONFIGURATION_INVALID',
+      message: expect.stringMatching(
+        /cannot create or change its tables \(.*full.*\)\. Its disk is full: make room, and start again\.$/,
+      ),
+    });
+    await full.drop();
   });
 
   it('has a log that is bounded once no reader is open any more, and is named while one is', async () => {
