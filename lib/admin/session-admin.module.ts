@@ -1,5 +1,6 @@
-import { Module } from '@nestjs/common';
+import { type DynamicModule, Module } from '@nestjs/common';
 import { OperatorAudit } from '../database/operator-audit.js';
+import { needAsyncOptions, needOptions } from '../nest/module-options.js';
 import { SessionRuntime } from '../nest/session-runtime.js';
 import { AccountsController } from './accounts.controller.js';
 import { ADMIN_OPTIONS, AdminGuard } from './admin.guard.js';
@@ -16,8 +17,15 @@ import { OnlineController } from './online.controller.js';
 import { OnlineSummaries } from './online-summary.js';
 import { OnlineUsersService } from './online-users.service.js';
 import { PastSessions } from './past-sessions.js';
-import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session-admin.module-definition.js';
+import {
+  type ASYNC_OPTIONS_TYPE,
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN,
+  type OPTIONS_TYPE,
+} from './session-admin.module-definition.js';
 import { UserDirectory } from './user-directory.js';
+
+const EXAMPLE = "{ authorize: ({ claims }) => claims.role === 'admin' }";
 
 /**
  * Routes and a page for operators: who is online, what happened, and to end any of it.
@@ -59,4 +67,14 @@ import { UserDirectory } from './user-directory.js';
   ],
   exports: [OnlineUsersService],
 })
-export class SessionAdminModule extends ConfigurableModuleClass {}
+export class SessionAdminModule extends ConfigurableModuleClass {
+  static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
+    needOptions(options, 'SessionAdminModule.forRoot', EXAMPLE);
+    return super.forRoot(options);
+  }
+
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    needAsyncOptions(options, 'SessionAdminModule.forRootAsync', EXAMPLE);
+    return super.forRootAsync(options);
+  }
+}

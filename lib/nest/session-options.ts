@@ -13,6 +13,7 @@ import { type TimingOptions, resolveTiming } from '../core/timing.js';
 import { type TokenMode, isTokenMode, sliding } from '../core/token-mode.js';
 import type { LifecycleListener } from './lifecycle-publisher.js';
 import { type Retention, type RetentionOptions, resolveRetention } from './retention-options.js';
+import { needReturned } from './module-options.js';
 
 /** Where an application takes part in what happens to sessions. */
 export interface SessionHooks {
@@ -131,7 +132,7 @@ const CLOCK_METHODS = ['now', 'nowAt', 'monotonic'] as const;
 
 /** @throws SessionError CONFIGURATION_INVALID naming the option and saying what to change */
 export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
-  if (typeof given !== 'object' || given === null) throw invalidOption('options', 'must be an object');
+  needReturned(given, 'SessionModule', '{ secret, ... }');
   checkOptions(given, '', KNOWN);
   const options = { ...new SessionModuleOptions(), ...definedIn(given) } as Omit<ResolvedOptions, 'retention'> &
     Required<Pick<SessionModuleOptions, 'retention'>>;

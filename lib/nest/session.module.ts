@@ -1,5 +1,6 @@
 import {
   Logger,
+  type DynamicModule,
   Module,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
@@ -19,13 +20,21 @@ import { StatisticQueries } from '../database/statistic-queries.js';
 import { findForeignGuards, refuseTwin } from './boot-checks.js';
 import { createBearerStrategy } from './bearer.strategy.js';
 import { findEventEmitter } from './event-emitter.js';
+import { needAsyncOptions, needOptions } from './module-options.js';
 import { reserveRequestProperties } from './request-properties.js';
 import { SESSION_MODULE, SessionAuthenticator } from './session-authenticator.js';
 import { SessionErrorFilter } from './session-error.filter.js';
 import type { SessionModuleOptions } from './session-options.js';
 import { SessionRuntime } from './session-runtime.js';
 import { SessionStatus } from './session-status.js';
-import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './session.module-definition.js';
+import {
+  type ASYNC_OPTIONS_TYPE,
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN,
+  type OPTIONS_TYPE,
+} from './session.module-definition.js';
+
+const EXAMPLE = '{ secret: process.env.SESSION_SECRET }';
 
 /**
  * Gives an application logins that it can see, limit and end: `SessionModule.forRoot({ secret, policy })`. Provides
@@ -90,6 +99,16 @@ export class SessionModule
   extends ConfigurableModuleClass
   implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown
 {
+  static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
+    needOptions(options, 'SessionModule.forRoot', EXAMPLE);
+    return super.forRoot(options);
+  }
+
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    needAsyncOptions(options, 'SessionModule.forRootAsync', EXAMPLE);
+    return super.forRootAsync(options);
+  }
+
   private readonly logger = new Logger('SessionModule');
 
   constructor(

@@ -4,6 +4,7 @@ import { APP_GUARD } from '@nestjs/core';
 import { AuthGuard as PassportAuthGuard, PassportModule, PassportStrategy } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuthGuard, SessionModule, sessionMigrations, sessionEntities } from 'nestjs-latchkey';
+import { SessionAdminModule } from 'nestjs-latchkey/admin';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import passport, { Strategy } from 'passport';
 import { DataSource, type DataSourceOptions } from 'typeorm';
@@ -71,6 +72,42 @@ describe('SessionModule twice in one application', () => {
     @Module({ imports: [session] })
     class FeatureModule {}
     await (await startApp(express!, { imports: [session, FeatureModule] })).close();
+  });
+});
+
+describe('a module without options, which JavaScript allows', () => {
+  const invalid = (message: string) => expect.objectContaining({ code: 'CONFIGURATION_INVALID', message });
+  const fails = (call: () => unknown, ...words: string[]) => {
+    for (const word of words) expect(call).toThrow(invalid(expect.stringContaining(word) as unknown as string));
+  };
+
+  it.each([
+    ['SessionModule', SessionModule, 'secret'],
+    ['SessionAdminModule', SessionAdminModule, 'authorize'],
+  ] as const)('%s says what to pass', (name, module, option) => {
+    const { forRoot, forRootAsync } = module as unknown as Record<
+      'forRoot' | 'forRootAsync',
+      (given?: unknown) => unknown
+    >;
+    for (const given of [undefined, null, 'text']) {
+      fails(() => forRoot.call(module, given), `${name}.forRoot() needs options`, option);
+    }
+    for (const given of [undefined, null, {}, { useFactory: {} }]) {
+      fails(() => forRootAsync.call(module, given), `${name}.forRootAsync() needs useFactory`, option);
+    }
+  });
+
+  it('says which factory returned nothing', async () => {
+    const useFactory = () => undefined as never;
+    await expect(startApp(express!, { imports: [SessionModule.forRootAsync({ useFactory })] })).rejects.toEqual(
+      invalid(expect.stringMatching(/factory of forRootAsync\(\) must return \{ secret/) as unknown as string),
+    );
+    const session = SessionModule.forRoot({ ...sessionOptions(), isGlobal: true });
+    const admin = SessionAdminModule.forRootAsync({ useFactory });
+    await expect(startApp(express!, { imports: [session, admin] })).rejects.toMatchObject({
+      code: 'CONFIGURATION_INVALID',
+      message: expect.stringMatching(/SessionAdminModule.*"authorize"/),
+    });
   });
 });
 
