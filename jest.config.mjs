@@ -32,7 +32,8 @@ export default {
   testSequencer: '<rootDir>/test/support/longest-first.mjs',
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
-  testTimeout: 60_000,
+  // So that one that hangs is told of; how fast the machine is, no test says by this.
+  testTimeout: 240_000,
   maxWorkers: 3,
   workerIdleMemoryLimit: '800MB',
   coverageProvider: 'v8',

@@ -148,11 +148,16 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
     await other.close();
     await until(() => coherenceOf(first).caching);
 
-    const doomed = await TestNode.start({ database: database.options, policy: { name: 'multiDevice' }, redis: null });
+    const doomed = await TestNode.start({
+      database: database.options,
+      policy: { name: 'multiDevice' },
+      redis: null,
+      timing: { outageGrace: '5m' },
+    });
     await until(() => !coherenceOf(first).caching);
     await doomed.kill();
     // On this host its process is known to be gone; nobody waits for its silence to be long enough.
-    await until(() => coherenceOf(first).caching, 5000);
+    await until(() => coherenceOf(first).caching);
   });
 
   it('begins when a node that is only silent accepts nothing from memory any more', async () => {
@@ -230,7 +235,7 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
       ended_by = 'root', version = 2 WHERE id = '${session.id}'`;
     await application.query(end);
     await application.query(change);
-    await until(async () => (await first.tokens.verify(accessToken)).status === 'INVALID', 3000);
+    await until(async () => (await first.tokens.verify(accessToken)).status === 'INVALID');
   });
 
   const members = async () =>

@@ -25,7 +25,12 @@ describe.each(kindsOf('postgres', 'mariadb'))('a network that swallows what goes
       );
       return [...new Set(codes)];
     };
-    expect([await statuses(), await bans()]).toEqual([['VALID'], ['false']]);
+    // The budgets are short for a busy machine.
+    const isWell = async () => {
+      await until(async () => (await statuses()).every((status) => status === 'VALID'));
+      await until(async () => (await bans()).every((code) => code === 'false'));
+    };
+    await isWell();
     for (let round = 0; round < 5; round++) {
       proxy.hold();
       // Twice: by the end of the second time, the first ones have been given up for certain.
@@ -36,8 +41,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('a network that swallows what goes
       // What was held is lost, and no answer to it will ever come.
       proxy.release();
       proxy.cut();
-      await until(async () => (await statuses()).every((status) => status === 'VALID'));
-      await until(async () => (await bans()).every((code) => code === 'false'));
+      await isWell();
     }
     await sessions.close();
     await proxy.close();

@@ -53,7 +53,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
       const listed = await nodes[round % 4]!.call<Session[]>('listSessions', user);
       expect(listed.value).toHaveLength(1);
     }
-  }, 240_000);
+  });
 
   it('A73: the same with multi:3: three valid tokens, three live rows', async () => {
     await start({ name: 'multiDevice', options: { max: 3 } });
@@ -67,7 +67,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
       expect(countValid(await verifyAll(nodes, logins))).toBe(3);
       expect((await nodes[round % 4]!.call<Session[]>('listSessions', user)).value).toHaveLength(3);
     }
-  }, 120_000);
+  });
 
   it('A73: the same with multi:3 and reject: three get in, the others are told why', async () => {
     await start({ name: 'multiDevice', options: { max: 3, overflow: 'reject' } });
@@ -79,7 +79,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
     expect(new Set(outcomes.flatMap(({ error }) => (error ? [error.code] : [])))).toEqual(
       new Set(['SESSION_LIMIT_REACHED']),
     );
-  }, 60_000);
+  });
 
   it('A67, G11: kick-all racing logins ends every session that was acknowledged before it', async () => {
     await start({ name: 'multiDevice' });
@@ -99,7 +99,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
       const alive = countValid(await verifyAll(nodes, racing as LoginOutcome[]));
       expect((await nodes[0]!.call<Session[]>('listSessions', user)).value).toHaveLength(alive);
     }
-  }, 120_000);
+  });
 
   it('A63, A66, G6: no node accepts a token in a request that starts after its logout was acknowledged', async () => {
     await start({ name: 'multiDevice' });
@@ -124,7 +124,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
       await hammers;
       expect(new Set(late)).toEqual(new Set(['INVALID']));
     }
-  }, 60_000);
+  });
 
   it('goes on with what the others know when one is killed, and what it acknowledged is kept', async () => {
     await start({ name: 'singleDevice' });
@@ -156,7 +156,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
     // The survivors do not wait for the dead.
     const again = (await spread(others, users.map(login))) as LoginOutcome[];
     expect(again.filter(({ error }) => error)).toEqual([]);
-  }, 60_000);
+  });
 
   it('A61: a node whose clock is wrong by a day gives and accepts the same tokens as the others', async () => {
     await Promise.all(nodes.map((node) => node.close()));
@@ -170,5 +170,5 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
         expect(await other.call('verify', value!.accessToken)).toMatchObject({ value: { status: 'VALID' } });
       }
     }
-  }, 60_000);
+  });
 });

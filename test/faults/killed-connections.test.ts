@@ -7,6 +7,7 @@ import { onServer } from '../support/migrated-database.js';
 import { type Outcome, TestNode } from '../support/nodes.js';
 import { redisCommand, startRedis, startRedisCluster, startRedisSentinel } from '../support/redis.js';
 import { rounds } from '../support/size.js';
+import { BUDGETS } from './budgets.js';
 import { Witness } from './witness.js';
 
 const ROUNDS = rounds('killedConnections');
@@ -71,7 +72,7 @@ describe.each([
       redis: { url: redis.url },
       policy: { name: 'singleDevice' },
       tokens: { name: 'accessAndRefresh' },
-      timing: { poll: '200ms' },
+      timing: { ...BUDGETS, poll: '200ms' },
     });
     closing.push(() => node.close());
     const witness = new Witness([async (token) => (await node.call<Verification>('verify', token)).value!]);
@@ -96,7 +97,7 @@ describe.each([
     for (const { value } of await node.run(Array.from({ length: PARALLEL }, (_, index) => ['login', `${index}`])))
       expect(value).toBeDefined();
     await witness.close({ mayBeUnknown: true });
-  }, 240_000);
+  });
 });
 
 /** What a PostgreSQL says to a connection that it is about to end. */

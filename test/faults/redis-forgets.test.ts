@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import { DatabaseClock } from '../support/database-clock.js';
 import { until } from '../support/until.js';
+import { BUDGETS } from './budgets.js';
 import {
   type FaultNode,
   Stage,
@@ -107,7 +108,7 @@ describe('a Redis that forgets, or remembers what was long ago', () => {
   });
 
   it('has an old copy of a session whose end is in no change log any more: it is too old to be used', async () => {
-    const timing = { poll: '200ms', copyAge: '3s' } as const;
+    const timing = { ...BUDGETS, poll: '200ms', copyAge: '3s' } as const;
     const options = { policy: multiDevice(), nearCache: false, timing } as const;
     const first = (await stage.openAll(1, options))[0]!;
     const login = await first.tokens.login('alice');

@@ -12,10 +12,11 @@ import { type RedisServer, redisCommand, startRedis } from '../support/redis.js'
 import { startSessions } from '../support/sessions.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
+import { BUDGETS } from './budgets.js';
 import { Witness } from './witness.js';
 
 /** The budgets are the default ones. The outage grace is short enough to see its end. */
-export const TIMING = { poll: '200ms', outageGrace: '3s', activityFlush: '1h' } as const;
+export const TIMING = { ...BUDGETS, poll: '200ms', outageGrace: '3s', activityFlush: '1h' } as const;
 
 /** A SessionModule of this process, with networks of its own to Redis and to the database. */
 export interface FaultNode {

@@ -5,7 +5,7 @@ import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type SessionModuleOptions, TokenService } from 'nestjs-latchkey';
-import { SECRET } from '../support/sessions.js';
+import { SECRET, patient } from '../support/sessions.js';
 import { sqliteOptions } from '../support/databases.js';
 
 /** How a server joins repeated header lines and matches paths; the defaults of both frameworks if not given. */
@@ -56,7 +56,13 @@ export const adapters: readonly AdapterKind[] = [
 
 /** Options of a SessionModule on a database of its own, which reads the database for every good token. */
 export function sessionOptions(options: Partial<SessionModuleOptions> = {}): SessionModuleOptions {
-  return { secret: SECRET, database: sqliteOptions(':memory:'), nearCache: false, ...options };
+  return {
+    secret: SECRET,
+    database: sqliteOptions(':memory:'),
+    nearCache: false,
+    ...options,
+    timing: patient(options.timing),
+  };
 }
 
 /** A running application. */

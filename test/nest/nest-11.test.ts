@@ -29,7 +29,7 @@ describe('an application on Nest 11', () => {
     };
     await Promise.all(['esm', 'cjs'].map(compile));
     writeFileSync(path.join(installed, 'dist/cjs/package.json'), '{"type":"commonjs"}\n');
-  }, 180_000);
+  });
 
   const options = '--ignoreConfig --noEmit --strict --skipLibCheck false --target es2022 --lib es2023 --types node';
   const decorators = '--experimentalDecorators --emitDecoratorMetadata --esModuleInterop';
@@ -38,14 +38,10 @@ describe('an application on Nest 11', () => {
     ['nodenext', 'nodenext', newest!, ''],
     ['bundler', 'esnext', newest!, ''],
     ['node', 'commonjs', last!, '--ignoreDeprecations 6.0'],
-  ])(
-    'compiles with every type checked, and modules found as by %s',
-    async (resolution, module, compiler, more) => {
-      const text = `${options} ${decorators} ${more} --module ${module} --moduleResolution ${resolution} consumer.ts`;
-      expect(await node(compiler, ...text.split(' ').filter(Boolean))).toBe('');
-    },
-    180_000,
-  );
+  ])('compiles with every type checked, and modules found as by %s', async (resolution, module, compiler, more) => {
+    const text = `${options} ${decorators} ${more} --module ${module} --moduleResolution ${resolution} consumer.ts`;
+    expect(await node(compiler, ...text.split(' ').filter(Boolean))).toBe('');
+  });
 
   it('is told which module was forgotten', async () => {
     const script = `
@@ -70,5 +66,5 @@ describe('an application on Nest 11', () => {
         'SessionModule.forRoot() of nestjs-latchkey) at index [0] is available in the AppModule',
       );
     }
-  }, 60_000);
+  });
 });

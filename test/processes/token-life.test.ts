@@ -285,5 +285,5 @@ describe.each(kindsOf('postgres', 'mariadb'))('the life of a token on four proce
         reason: 'TOKEN_INVALID',
       });
     }
-  }, 120_000);
+  });
 });

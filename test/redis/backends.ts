@@ -30,14 +30,14 @@ export class Backends {
     const { waits = true, ...settings } = context;
     const [warnings, messages, answers, links]: [string[], string[], string[], boolean[]] = [[], [], [], []];
     const nodeId = randomId();
-    const backend = redis(source, use).create({
+    const backend = redis(source, { timeout: '5s', ...use }).create({
       realm: 'users',
       nodeId,
       copyAgeMs: COPY_AGE,
       tombstoneMs: TOMBSTONE,
       heartbeatMs: 1000,
       warn: (message) => void warnings.push(message),
-      verifyBudgetMs: 1000,
+      verifyBudgetMs: 20_000,
       now: () => Date.now(),
       ...settings,
     });

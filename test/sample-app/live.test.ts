@@ -99,7 +99,7 @@ describe.each(['express', 'fastify'])('a process with open streams on %s', (HTTP
     const streams = [await open(app, login), await open(app, login)];
     app.process.kill('SIGTERM');
     // Far less than the ten seconds for which the others are waited for.
-    await until(() => app.hasExited, 4000);
+    await until(() => app.hasExited, 8000);
     expect(await app.exit()).toBe(0);
     expect(app.stderr).toBe('');
     await until(() => streams.every(({ hasEnded }) => hasEnded));

@@ -32,5 +32,5 @@ describe.each(serviceKinds)('a sliding session on $name', (kind) => {
     await source.destroy();
     expect(Number(row!.n)).toBe(renewals);
     expect(JSON.parse(row!.superseded)).toHaveLength(1);
-  }, 120_000);
+  });
 });

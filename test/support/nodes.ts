@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { DataSourceOptions } from 'typeorm';
 import type { LoginResult, TokenService, Verification } from 'nestjs-latchkey';
-import { SECRET } from './sessions.js';
+import { SECRET, patient } from './sessions.js';
 
 /** A call of a TokenService method in another process. */
 export type Call = [method: keyof TokenService, ...args: unknown[]];
@@ -119,9 +119,9 @@ export class TestNode {
     readonly port: number,
   ) {}
 
-  static async start({ database, policy, tokens, clockAt, clockOffsetMs, http, redis, ...rest }: NodeOptions) {
+  static async start({ database, policy, tokens, clockAt, clockOffsetMs, http, redis, timing, ...rest }: NodeOptions) {
     const { driver, ...plain } = database as DataSourceOptions & { driver?: unknown };
-    const options = { secret: SECRET, database: plain, ...rest };
+    const options = { secret: SECRET, database: plain, timing: patient(timing), ...rest };
     const host = idle.pop() ?? NodeProcess.fork();
     const argument = { options, policy, tokens, clockAt, clockOffsetMs, http, redis };
     try {

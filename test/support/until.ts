@@ -1,5 +1,5 @@
-/** Waits until a condition holds, looking every few milliseconds; fails after twenty seconds. */
-export async function until(condition: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
+/** Waits until a condition holds, looking every few milliseconds; fails after a minute. */
+export async function until(condition: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`Not within ${withinMs} ms: ${condition.toString()}`);
