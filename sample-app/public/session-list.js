@@ -16,7 +16,9 @@ export function showSessions(list, items, onEnd) {
 function toRow(item, onEnd) {
   const { sessionId, current, impersonated, deviceType, deviceName, ip, userAgent, createdAt, lastSeenAt } = item;
   const name = impersonated ? text('devices.support') : (deviceName ?? text('devices.unnamed'));
-  const title = element('p', { class: 'title' }, element('b', {}, name));
+  // Not as a name: a device may be called anything, these words too.
+  const shown = impersonated ? element('span', { class: 'chip support' }, name) : element('b', {}, name);
+  const title = element('p', { class: 'title' }, shown);
   if (deviceType) title.append(' ', element('span', { class: 'chip' }, typeText(deviceType)));
   if (current) title.append(' ', element('span', { class: 'chip current' }, text('devices.current')));
   const times = [

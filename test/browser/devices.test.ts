@@ -64,14 +64,17 @@ it('is told when it is signed out itself', async () => {
   await page.getByRole('button', { name: 'Sign in' }).waitFor();
 });
 
-it('B19: says that support is signed in, and not who', async () => {
+it('B19: says that support is signed in, and not who, and of no device that is called so', async () => {
   const operator = await app.login('admin');
+  const words = 'Support, signed in as you';
+  await app.login('bob', { deviceName: words });
   await app.post('/admin/users/bob/impersonate', { reason: 'ticket 7' }, operator.accessToken);
   const page = await myDevices('bob');
-  const item = page.getByRole('listitem').filter({ hasText: 'Support, signed in as you' });
+  const item = page.getByRole('listitem').filter({ has: page.locator('.support').getByText(words) });
+  await page.locator('b').getByText(words).waitFor();
   await item.waitFor();
   expect(await item.innerText()).not.toMatch(/admin|127\.0\.0\.1/);
-  await page.getByRole('button', { name: 'Sign out Support, signed in as you' }).click();
+  await item.getByRole('button', { name: `Sign out ${words}` }).click();
   await item.waitFor({ state: 'detached' });
 });
 
