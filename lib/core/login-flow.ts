@@ -111,7 +111,7 @@ export class LoginFlow {
       await this.settleReplaced(outcome.ended, presented ? [account.key, presented.id] : [account.key]);
     }
     if (outcome.kind === 'limit-reached') throw new SessionError('SESSION_LIMIT_REACHED');
-    if (outcome.kind === 'superseded') throw new SessionError('SESSION_REVOKED');
+    if (outcome.kind === 'superseded') throw superseded(outcome.clockSetBackBy);
     if (outcome.kind === 'banned') throw new SessionError('ACCOUNT_DISABLED');
     const { session } = outcome;
     const { id: sessionId, userId, deviceType, ip, impersonator, createdAt } = session;
@@ -220,4 +220,13 @@ export class LoginFlow {
       usableUntil: lastUse(current),
     };
   }
+}
+
+function superseded(clockSetBackBy: number): SessionError {
+  if (clockSetBackBy === 0) return new SessionError('SESSION_REVOKED');
+  const cause = new Error(
+    `the clock of the database was set back by more than ${clockSetBackBy} ms since the credentials changed: until it has caught ` +
+      'up, "authenticatedAt" cannot tell what came first. Call beginLogin() before the password is checked, and give its "ticket"',
+  );
+  return new SessionError('SESSION_REVOKED', undefined, { cause });
 }

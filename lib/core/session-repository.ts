@@ -33,7 +33,12 @@ export type LoginOutcome =
       readonly unsettled: boolean;
     }
   | { readonly kind: 'limit-reached'; readonly limit: number; readonly ended: readonly EndedSession[] }
-  | { readonly kind: 'superseded'; readonly ended: readonly EndedSession[] }
+  | {
+      readonly kind: 'superseded';
+      readonly ended: readonly EndedSession[];
+      /** Milliseconds by which notBefore lies in the future, so that `authenticatedAt` could not tell what came first; else 0. */
+      readonly clockSetBackBy: number;
+    }
   | { readonly kind: 'banned'; readonly ban: Ban; readonly ended: readonly EndedSession[] };
 
 /** What an account says of all its sessions. */
@@ -123,7 +128,8 @@ export interface SessionRepository {
   /**
    * Records a login under the lock of its account: ends the account's overdue sessions, asks `decide`, ends the losers
    * with SESSION_REPLACED and inserts the winner. Sessions of impersonators are left out of what `decide` sees.
-   * `superseded`: the account's epoch is not the ticket's, or its notBefore is not before `authenticatedAt`. `banned`: a
+   * `superseded`: the account's epoch is not the ticket's, or its notBefore is not before `authenticatedAt`; where that
+   * lies in the future, the clock was set back, and only the ticket counts if there is one. `banned`: a
    * ban of the account is in force. Whatever the outcome, `ended` are the sessions that this call ended, and they stay ended.
    */
   login(request: LoginRequest): Promise<LoginOutcome>;

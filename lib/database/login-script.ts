@@ -128,6 +128,8 @@ export function* loginScript(
     superseded: [],
     renewedFrom: null,
     confirmedAt: null,
+    // A ticket lets in what bears an earlier time after the clock was set back; its refreshes compare the times.
+    authenticatedAt: Math.max(opened.authenticatedAt, Math.min(notBefore, at)),
     bans,
     lastSeenAt: opened.createdAt,
     lastIp: null,
@@ -152,12 +154,17 @@ export function* loginScript(
     );
     return { kind: 'banned', ban, ended: overdue };
   }
-  const isLate = authenticatedAt !== null && authenticatedAt <= notBefore;
+  const isSetBack = notBefore > now;
+  // Where the clock was set back, only the number of a ticket says what came first.
+  const isLate = authenticatedAt !== null && authenticatedAt <= notBefore && !(isSetBack && ticketEpoch === epoch);
   if (isLate || (ticketEpoch !== null && ticketEpoch !== epoch)) {
     yield effect(
       insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null, reason: 'SESSION_REVOKED' }]),
     );
-    return { kind: 'superseded', ended: overdue };
+    return { kind: 'superseded', ended: overdue, clockSetBackBy: isLate && isSetBack ? notBefore - now : 0 };
+  }
+  if (notBefore > now + FARTHEST_AHEAD_MS) {
+    yield effect(sql`UPDATE ${tables.account} SET not_before = ${at} WHERE user_key = ${account.key}`);
   }
   if (session.impersonator !== null) {
     yield effect(insertSession(tables.session, session, `as:${session.id}`));

@@ -262,9 +262,17 @@ describe.each(databaseKinds)('an account on $name', ({ create }) => {
     expect(idsOf(await revoke(user, changed.id))).toEqual([lost.id]);
     expect((await node.sessions.readAccount(node.account(user))).notBefore).toBe(at);
     for (const authenticatedAt of [proved, at - 1, at]) {
-      expect(await node.tryLogin(user, { authenticatedAt })).toEqual({ kind: 'superseded', ended: [] });
+      expect(await node.tryLogin(user, { authenticatedAt })).toEqual({
+        kind: 'superseded',
+        ended: [],
+        clockSetBackBy: 0,
+      });
     }
-    expect(await node.tryLogin(user, { ticketEpoch: 0 })).toEqual({ kind: 'superseded', ended: [] });
+    expect(await node.tryLogin(user, { ticketEpoch: 0 })).toEqual({
+      kind: 'superseded',
+      ended: [],
+      clockSetBackBy: 0,
+    });
     await node.login(user, { ticketEpoch: 1 });
     await node.login(user, { authenticatedAt: at + 1 });
     const refused = (await node.events(user)).filter(({ type }) => type === 'LOGIN_REFUSED');
@@ -273,6 +281,37 @@ describe.each(databaseKinds)('an account on $name', ({ create }) => {
     const kept = await node.record(changed.id);
     expect(kept).toMatchObject({ end: null, authenticatedAt: at, version: 2 });
     expect(await node.loggedVersions(changed.id)).toEqual([2]);
+  });
+
+  it.each([
+    ['an hour', 60],
+    ['a month', 30 * 24 * 60],
+  ])('G11: goes by the number of a ticket where the clock was set back by %s', async (_step, minutes) => {
+    const user = newUser();
+    await node.login(user);
+    const ahead = await TestRepositories.open(database, new ManualClock(clock.now() + minutes * MINUTE));
+    await ahead.sessions.endAccountSessions(
+      node.account(user),
+      { reason: 'SESSION_REVOKED', by: user },
+      { except: null, raiseEpoch: true },
+    );
+    await ahead.close();
+    const authenticatedAt = clock.now();
+    for (const login of [{ authenticatedAt }, { authenticatedAt, ticketEpoch: 0 }]) {
+      const refused = await node.tryLogin(user, login);
+      expect(refused).toMatchObject({ kind: 'superseded', clockSetBackBy: minutes * MINUTE });
+    }
+    for (const login of [{ authenticatedAt, ticketEpoch: 1 }, { ticketEpoch: 1 }, {}]) {
+      const { id } = await node.login(user, login);
+      const { record, notBefore } = await node.sessions
+        .changeSession(id, (record, account) => ({ result: { record: record!, notBefore: account.notBefore } }))
+        .then(({ result }) => result);
+      // What a refresh compares.
+      expect(record.authenticatedAt).toBeGreaterThanOrEqual(notBefore);
+    }
+    clock.advance(minutes * MINUTE + 1);
+    await node.login(user, { authenticatedAt: clock.now() });
+    clock.advance(-minutes * MINUTE - 1);
   });
 
   it('changes nothing of a session that others are ended for without a change of credentials', async () => {

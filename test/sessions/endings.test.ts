@@ -76,6 +76,22 @@ describe.each(serviceKinds)('the end of a session on $name', (kind) => {
     expect((await tokens.verify(next.accessToken)).status).toBe('VALID');
   });
 
+  it('G11: after the clock was set back a login goes by its ticket, and is told to take one', async () => {
+    const { tokens, clock } = harness;
+    await tokens.revokeSessions('set back');
+    clock.advance(-MINUTE);
+    const cause = expect.objectContaining({ message: expect.stringMatching(/clock .* set back .*beginLogin\(\)/) });
+    await expect(tokens.login('set back', { authenticatedAt: tokens.now() })).rejects.toMatchObject({
+      code: 'SESSION_REVOKED',
+      cause,
+    });
+    const ticket = await tokens.beginLogin('set back');
+    const { refreshToken } = await tokens.login('set back', { authenticatedAt: tokens.now(), ticket });
+    await tokens.refresh(refreshToken);
+    clock.advance(MINUTE + 1);
+    await tokens.login('set back', { authenticatedAt: tokens.now() });
+  });
+
   it('A67: kick one, others, all, and the user; each tells why in one call', async () => {
     const { tokens, clock } = harness;
     const logins = [];
