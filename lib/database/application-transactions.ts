@@ -47,8 +47,8 @@ interface RunnerMark {
 export function watchTransactions(source: DataSource): ApplicationTransactions {
   const driver = source.driver as {
     queryRunner?: { readonly isTransactionActive: boolean };
-    // Of better-sqlite3, and of libsql: it knows of a BEGIN that was sent as text.
-    databaseConnection?: { readonly inTransaction?: boolean };
+    // Of better-sqlite3, and of libsql, which ends the process when a closed connection is asked. It knows of a BEGIN that was sent as text.
+    databaseConnection?: { readonly open: boolean; readonly inTransaction: boolean };
   };
   const marks = new AsyncLocalStorage<object | RunnerMark>();
   let current: object | null = null;
@@ -67,7 +67,8 @@ export function watchTransactions(source: DataSource): ApplicationTransactions {
   const isOpen = () => {
     // A data source that is initialized later has forgotten its subscribers.
     if (!source.subscribers.includes(subscriber)) source.subscribers.push(subscriber);
-    return driver.queryRunner?.isTransactionActive === true || driver.databaseConnection?.inTransaction === true;
+    const { databaseConnection: connection, queryRunner } = driver;
+    return queryRunner?.isTransactionActive === true || (connection?.open === true && connection.inTransaction);
   };
   isOpen();
   const { manager } = source;
