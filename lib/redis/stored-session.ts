@@ -7,7 +7,7 @@ import type { Ban } from '../core/ban.js';
 import { userKey } from '../core/user-key.js';
 
 /** First item of every body. What another version wrote is read as nothing, and the database is asked. */
-const FORMAT = 3;
+const FORMAT = 1;
 
 type Check = (value: unknown) => boolean;
 

@@ -147,8 +147,8 @@ describe('what is stored of a session', () => {
   });
 
   it.each([
-    ['another format', LIVE.replace('[2,', '[1,')],
-    ['a format that is text', LIVE.replace('[2,', '["2",')],
+    ['another format', LIVE.replace('[1,', '[2,')],
+    ['a format that is text', LIVE.replace('[1,', '["1",')],
     ['another letter', LIVE.replace(/^L/, 'X')],
     ['a small letter', LIVE.replace(/^L/, 'l')],
     ['something before it', ` ${LIVE}`],
