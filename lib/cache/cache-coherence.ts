@@ -11,7 +11,7 @@ import { MemberWatch } from './member-watch.js';
 import type { Copy, KeptCopy, NearCache } from './near-cache.js';
 import { NodePresence } from './node-presence.js';
 import { RecentChanges } from './recent-changes.js';
-import type { SharedBackend, SharedCopy } from './shared-cache.js';
+import type { SharedBackend } from './shared-cache.js';
 
 export interface CoherenceSettings {
   /** 32 hex digits, new for every start. */
@@ -141,7 +141,7 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
   async fetch(sessionId: string): Promise<SessionRecord | Tombstone | null> {
     const { shared } = this.settings;
     if (!shared || shared.state === 'down' || !this.presence.mayCache) return null;
-    let found: SharedCopy | Tombstone | null;
+    let found: Copy | Tombstone | null;
     try {
       found = await shared.cache.read(sessionId);
     } catch {
@@ -149,8 +149,7 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
     }
     if (!found || isTombstone(found)) return found;
     const now = this.clock.monotonic();
-    const { presence } = this;
-    if (!presence.mayCacheAt(now) || !presence.knowsTimeline(found.timeline) || !this.isUsable(found, now)) return null;
+    if (!this.presence.mayCacheAt(now) || !this.isUsable(found, now)) return null;
     this.keepNear(found);
     return found.record;
   }
@@ -163,7 +162,7 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
       void shared?.cache.bury([tombstone]);
     } else if (this.isUsable({ record, readAt }, this.clock.monotonic())) {
       this.keepNear({ record, readAt });
-      shared?.cache.keep({ record, readAt, timeline: this.presence.timeline });
+      shared?.cache.keep({ record, readAt });
     }
   }
 

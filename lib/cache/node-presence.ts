@@ -7,7 +7,6 @@ import {
   type SessionChange,
 } from '../core/membership.js';
 import type { MemberWatch } from './member-watch.js';
-import { Timelines, endOfTimeline, timelineOf } from './timelines.js';
 
 export interface PresenceSettings {
   /** 32 hex digits, new for every start. */
@@ -57,7 +56,6 @@ export class NodePresence {
   /** No other node was caching at the last poll, and while this one is there none begins that does not hear of it. */
   private established = false;
   private others: readonly MemberRow[] = [];
-  private readonly timelines = new Timelines();
   private pollStartedAt = -Infinity;
   private wallAtPoll = 0;
   private begunPolls = 0;
@@ -105,16 +103,6 @@ export class NodePresence {
   /** Milliseconds for which this node has watched that clock, and it was not set. */
   get steadyMs(): number {
     return Math.min(this.sinceStepMs, this.clock.monotonic() - this.startedAt);
-  }
-
-  /** Names when copies are read that this node shares now. */
-  get timeline(): string {
-    return timelineOf(this.settings.nodeId, this.polled);
-  }
-
-  /** Tells if the date of a copy can be compared with the clock. @param timeline the one that the copy names */
-  knowsTimeline(timeline: string): boolean {
-    return timeline === this.timeline || this.timelines.has(timeline);
   }
 
   /** Nodes whose rows have not been renewed for longer than D, though they may still be there. */
@@ -181,8 +169,6 @@ export class NodePresence {
     this.pollStartedAt = startedAt;
     this.wallAtPoll = wall;
     this.lookAtOthers(result.others);
-    this.timelines.look(this.others, stepped);
-    if (stepped) this.begunPolls = endOfTimeline(number);
     this.established = !this.others.some(({ caching }) => caching);
     this.handlers.onPolled(poll, result.changes);
     this.polled = number;

@@ -1,12 +1,6 @@
 import type { Tombstone } from '../core/tombstone.js';
 import type { Copy } from './near-cache.js';
 
-/** A copy that any node may have written. */
-export interface SharedCopy extends Copy {
-  /** Names the node that read it, and between which steps of the clock; see Timelines. */
-  readonly timeline: string;
-}
-
 /**
  * What all nodes remember in common. It may lose anything, or have it come back from long ago: whoever reads decides by what
  * else is known whether a copy may be used.
@@ -17,10 +11,10 @@ export interface SharedCache {
    * may be the same object.
    * @throws Error if it cannot be asked in time
    */
-  read(sessionId: string): Promise<SharedCopy | Tombstone | null>;
+  read(sessionId: string): Promise<Copy | Tombstone | null>;
 
   /** Keeps a copy, unless there is a tombstone or a later one. Bounded in time and harmless if it fails or comes late. */
-  keep(copy: SharedCopy): void;
+  keep(copy: Copy): void;
 
   /** Puts a tombstone in the place of whatever there is. Resolves when that is done, or cannot be. Never rejects. */
   bury(tombstones: readonly Tombstone[]): Promise<void>;

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import type { SharedCache, SharedContext, SharedCopy } from '../cache/shared-cache.js';
+import type { Copy } from '../cache/near-cache.js';
+import type { SharedCache, SharedContext } from '../cache/shared-cache.js';
 import { type Tombstone, isTombstone } from '../core/tombstone.js';
 import type { RedisCommands } from './redis-commands.js';
 import type { RedisKeys } from './redis-keys.js';
@@ -15,14 +16,14 @@ const MAX_PARSED = 10_000;
 /** A value as it was last read, and what it says. */
 interface Parsed {
   readonly value: string;
-  readonly found: SharedCopy | Tombstone | null;
+  readonly found: Copy | Tombstone | null;
 }
 
 /** Copies and tombstones in Redis, one key for each session. */
 export class RedisSessionCache implements SharedCache {
   /** Reads that were asked for in one turn of the commands, and that turn. */
   private turn = -1;
-  private reading = new Map<string, Promise<SharedCopy | Tombstone | null>>();
+  private reading = new Map<string, Promise<Copy | Tombstone | null>>();
   /** Redis is asked each time; that it says the same as before is cheaper to see than to read. */
   private readonly parsed = new LRUCache<string, Parsed>({ max: MAX_PARSED });
   private writes = 0;
@@ -35,7 +36,7 @@ export class RedisSessionCache implements SharedCache {
     private readonly onMixUp: () => void,
   ) {}
 
-  read(sessionId: string): Promise<SharedCopy | Tombstone | null> {
+  read(sessionId: string): Promise<Copy | Tombstone | null> {
     const { turn } = this.commands;
     if (turn !== this.turn) {
       this.turn = turn;
@@ -57,7 +58,7 @@ export class RedisSessionCache implements SharedCache {
     return reading;
   }
 
-  keep(copy: SharedCopy): void {
+  keep(copy: Copy): void {
     const { copyAgeMs, now } = this.context;
     const usableMs = Math.min(copy.readAt + copyAgeMs, copy.record.usableUntil) - now();
     if (usableMs <= 0) return;
@@ -73,7 +74,7 @@ export class RedisSessionCache implements SharedCache {
     }
   }
 
-  private parse(sessionId: string, value: string): SharedCopy | Tombstone | null {
+  private parse(sessionId: string, value: string): Copy | Tombstone | null {
     const known = this.parsed.get(sessionId);
     if (known?.value === value) return known.found;
     const found = readStored(value);

@@ -1,4 +1,4 @@
-import type { SharedCopy } from '../cache/shared-cache.js';
+import type { Copy } from '../cache/near-cache.js';
 import { END_REASONS } from '../core/end-reason.js';
 import type { SessionEnd, SessionRecord } from '../core/session.js';
 import type { SupersededPair, TokenPair } from '../core/token-pair.js';
@@ -75,11 +75,10 @@ const END: Readonly<Record<keyof SessionEnd, Check>> = {
 };
 
 /** The value of a key that holds a live copy. Hashes only: nothing in it is a credential. */
-export function writeCopy({ record, readAt, timeline }: SharedCopy): string {
+export function writeCopy({ record, readAt }: Copy): string {
   const { current, superseded, bans, version } = record;
   const body = [
     FORMAT,
-    timeline,
     valuesOf(record, RECORD),
     valuesOf(current, PAIR),
     superseded.map((pair) => valuesOf(pair, SUPERSEDED)),
@@ -95,7 +94,7 @@ export function writeTombstone({ sessionId, version, end, tokens }: Tombstone): 
 }
 
 /** What a value says, or null for one that this version did not write: half a record must never pass for a session. */
-export function readStored(value: string): SharedCopy | Tombstone | null {
+export function readStored(value: string): Copy | Tombstone | null {
   const head = /^([LT]):(\d{1,15}):(\d{1,15}):/.exec(value);
   if (!head) return null;
   const body = parse(value.slice(head[0].length));
@@ -105,20 +104,19 @@ export function readStored(value: string): SharedCopy | Tombstone | null {
 }
 
 function readCopy(
-  [, timeline, fields, pair, superseded, bans]: readonly unknown[],
+  [, fields, pair, superseded, bans]: readonly unknown[],
   version: number,
   readAt: number,
-): SharedCopy | null {
+): Copy | null {
   const record = objectOf<WrittenAsIs>(fields, RECORD);
   const current = objectOf<TokenPair>(pair, PAIR);
   const older = listOf<SupersededPair>(superseded, SUPERSEDED);
   const banned = listOf<Ban>(bans, BAN);
-  if (!record || !current || !older || !banned || typeof timeline !== 'string') return null;
+  if (!record || !current || !older || !banned) return null;
   const key = userKey(record.realm, record.userId);
   return {
     record: { ...record, userKey: key, version, current, superseded: older, bans: banned, end: null },
     readAt,
-    timeline,
   };
 }
 

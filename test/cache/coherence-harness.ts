@@ -48,8 +48,8 @@ export class CoherenceHarness {
   }
 
   /** Puts a copy into the shared cache, as an older snapshot of it may. */
-  restore(version: number, readAt: number, timeline?: string): void {
-    this.backend.held.set(this.record.id, copyOf({ ...this.record, version }, readAt, timeline));
+  restore(version: number, readAt: number): void {
+    this.backend.held.set(this.record.id, copyOf({ ...this.record, version }, readAt));
   }
 
   /** A message of another node. */

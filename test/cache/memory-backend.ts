@@ -1,16 +1,16 @@
+import type { Copy } from '../../lib/cache/near-cache.js';
 import type {
   MessageHandlers,
   Messenger,
   SharedBackend,
   SharedCache,
-  SharedCopy,
   SharedState,
 } from '../../lib/cache/shared-cache.js';
 import type { Tombstone } from '../../lib/core/tombstone.js';
 
 /** The port of the shared cache and the messages, in memory: what it holds, and how it fares, is the test's to say. */
 export class MemoryBackend implements SharedBackend {
-  readonly held = new Map<string, SharedCopy | Tombstone>();
+  readonly held = new Map<string, Copy | Tombstone>();
   readonly sent: string[] = [];
   state: SharedState = 'up';
   handlers: MessageHandlers | null = null;

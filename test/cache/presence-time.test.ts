@@ -112,33 +112,6 @@ describe('how long a node may go by what it remembers', () => {
     expect([mayCache(), lastAsked()]).toEqual([true, START + step - WINDOW]);
   });
 
-  it('knows the dates of others again once they have polled since a clock was set', async () => {
-    const alive = await harness.joined();
-    const knows = (timeline: string) => node.presence.knowsTimeline(timeline);
-    await harness.pass(1500, node, alive);
-    const before = [node.presence.timeline, alive.presence.timeline];
-    expect(before.map(knows)).toEqual([true, true]);
-    harness.time.clock.advance(-HOUR);
-    await node.presence.poll();
-    expect(knows(before[1]!)).toBe(false);
-    await harness.pass(2500, node, alive);
-    const after = [node.presence.timeline, alive.presence.timeline];
-    expect([...before, ...after].map(knows)).toEqual([false, false, true, true]);
-    // One that joins now sees the other's poll, and waits for what it finds.
-    const late = await harness.joined();
-    expect(after.map((timeline) => late.presence.knowsTimeline(timeline))).toEqual([false, false]);
-    await harness.pass(1500, node, alive, late);
-    expect([...before, ...after].map((timeline) => late.presence.knowsTimeline(timeline))).toEqual([
-      false,
-      false,
-      true,
-      true,
-    ]);
-    await alive.presence.stop();
-    await harness.poll(node);
-    expect(knows(after[1]!)).toBe(false);
-  });
-
   it('takes a small correction of that clock as it comes', async () => {
     harness.time.clock.advance(900);
     await harness.poll(node);

@@ -1,8 +1,7 @@
 import { userKey } from '../../lib/core/user-key.js';
 import { randomId } from '../../lib/core/token-codec.js';
 import type { SessionRecord } from '../../lib/core/session.js';
-import type { NearCopy } from '../../lib/cache/near-cache.js';
-import type { SharedCopy } from '../../lib/cache/shared-cache.js';
+import type { Copy, NearCopy } from '../../lib/cache/near-cache.js';
 
 /** A live record, with what matters to a test. */
 export function recordOf(fields: Partial<SessionRecord> = {}): SessionRecord {
@@ -52,9 +51,9 @@ export function endedRecord(fields: Partial<SessionRecord> = {}): SessionRecord 
   return recordOf({ version: 2, ...fields, end: { reason: 'SESSION_KICKED', at: 2, by: 'root', replacedBy: null } });
 }
 
-/** A copy that was read at this time, by default by the node `me` before it saw the clock being set. */
-export function copyOf(record: SessionRecord, readAt = 0, timeline = 'me.0'): SharedCopy {
-  return { record, readAt, timeline };
+/** Copies of a record of these versions and times. */
+export function copyOf(record: SessionRecord, readAt = 0): Copy {
+  return { record, readAt };
 }
 
 /** A near copy that never ages. */

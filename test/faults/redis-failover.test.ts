@@ -6,17 +6,7 @@ import { type RedisServer, redisCommand, startRedis, startRedisSentinel } from '
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { END_BUDGET_MS } from './budgets.js';
-import {
-  type FaultNode,
-  Stage,
-  isWell,
-  keyOf,
-  timed,
-  untilRemembered,
-  untilShares,
-  untilWell,
-  verdictsOf,
-} from './stage.js';
+import { type FaultNode, Stage, isWell, keyOf, timed, untilRemembered, untilWell, verdictsOf } from './stage.js';
 import { liveThrough } from './story.js';
 
 const KICK = { by: 'root' };
@@ -75,7 +65,6 @@ describe('a Redis with a replica', () => {
       await stage.openAll(1, { policy: multiDevice(), nearCache: false, source: { port: replica.port } })
     )[0]!;
 
-    await untilShares(newcomer, nodes);
     const all = [...nodes, newcomer];
     expect(await verdictsOf(all, kicked)).toEqual(all.map(() => 'SESSION_KICKED'));
     for (const login of [live, late]) expect(await verdictsOf(all, login)).toEqual(all.map(() => 'VALID'));

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
-import { DatabaseClock } from '../support/database-clock.js';
 import { until } from '../support/until.js';
 import { BUDGETS } from './budgets.js';
 import {
@@ -12,7 +11,6 @@ import {
   Stage,
   keyOf,
   untilRemembered,
-  untilShares,
   untilWell,
   verdictOf,
   verdictsOf,
@@ -88,7 +86,6 @@ describe('a Redis that forgets, or remembers what was long ago', () => {
 
     const newcomer = (await stage.openAll(1, { ...options, nearCache: false }))[0]!;
     const all = [...nodes, newcomer];
-    await untilShares(newcomer, nodes);
     const everywhere = async () => {
       expect(await verdictsOf(all, kicked!)).toEqual(all.map(() => 'SESSION_KICKED'));
       expect(await verdictsOf(all, left!)).toEqual(all.map(() => 'SESSION_LOGGED_OUT'));
@@ -126,42 +123,6 @@ describe('a Redis that forgets, or remembers what was long ago', () => {
     await until(() => second.tokens.now() >= readAt + 3000);
     expect(await kindOf(login)).toBe('L');
     expect(await verdictOf(second, login)).toBe('SESSION_KICKED');
-  });
-
-  it('F39: has an old copy back after the clock of the database was set back to when it was young', async () => {
-    const clock = await DatabaseClock.of(stage.database);
-    const inspector = await new DataSource(stage.database.options).initialize();
-    stage.atEnd(() => Promise.all([clock.close(), inspector.destroy()]));
-    const options = { policy: multiDevice(), nearCache: false } as const;
-    const [first] = (await stage.openAll(1, options)) as [FaultNode];
-    const login = await first.tokens.login('alice');
-    expect(await verdictOf(first, login)).toBe('VALID');
-    await untilKind(login, 'L');
-    const copy = String(await stored(login));
-    await first.tokens.kickUser('alice', KICK);
-    await untilKind(login, 'T');
-    // One that has begun before is shared, and may have read the clock before it was set.
-    const pollTwice = async () => {
-      await first.runtime.coherence.poll();
-      await first.runtime.coherence.poll();
-    };
-    await clock.set(1);
-    await pollTwice();
-    // An hour later nobody need know of the end.
-    await inspector.query('DELETE FROM user_session_change');
-    await clock.set(0);
-    await pollTwice();
-    await untilWell([first]);
-    const [second] = (await stage.openAll(1, options)) as [FaultNode];
-    await untilShares(second, [first]);
-    await stage.redisCommand('SET', keyOf(login), copy);
-    expect(await verdictOf(second, login)).toBe('SESSION_KICKED');
-    // What was read since then is believed again.
-    const other = await first.tokens.login('bob');
-    expect(await verdictOf(first, other)).toBe('VALID');
-    await untilKind(other, 'L');
-    expect(await verdictOf(second, other)).toBe('VALID');
-    expect(second.runtime.stats.of('shared', 'VALID')).toBe(1);
   });
 
   it('F25: throws keys away for lack of memory: nothing is accepted for it, nothing good refused', async () => {

@@ -191,12 +191,6 @@ export function untilWell(nodes: readonly FaultNode[]): Promise<void> {
   return until(() => nodes.every(isWell));
 }
 
-/** The first node uses what the others have put into Redis. */
-export function untilShares({ runtime }: FaultNode, others: readonly FaultNode[]): Promise<void> {
-  const { presence } = runtime.coherence;
-  return until(() => others.every((one) => presence.knowsTimeline(one.runtime.coherence.presence.timeline)));
-}
-
 /** The name of a session's key. */
 export function keyOf({ session }: LoginResult, prefix = 'latchkey'): string {
   return `${prefix}:users:session:${session.id}`;

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Redis } from 'ioredis';
-import type { SharedBackend, SharedCache, SharedCopy } from '../../lib/cache/shared-cache.js';
+import type { Copy } from '../../lib/cache/near-cache.js';
+import type { SharedBackend, SharedCache } from '../../lib/cache/shared-cache.js';
 import type { SessionRecord } from '../../lib/core/session.js';
 import { tombstoneOf } from '../../lib/core/tombstone.js';
 import { putIfNewer } from '../../lib/redis/put-if-newer.script.js';
@@ -22,7 +23,7 @@ describe('sessions in Redis', () => {
 
   const keyOf = ({ id }: SessionRecord) => `${prefix}:users:session:${id}`;
   const stored = (of = record) => client.get(keyOf(of));
-  const fresh = (fields: Partial<SessionRecord> = {}): SharedCopy => copyOf({ ...record, ...fields }, Date.now());
+  const fresh = (fields: Partial<SessionRecord> = {}): Copy => copyOf({ ...record, ...fields }, Date.now());
   const buried = (of = record) => tombstoneOf(endedRecord(of))!;
   const calls = async (command: string) =>
     Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await client.info('commandstats'))?.[1] ?? 0);
