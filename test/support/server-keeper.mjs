@@ -12,6 +12,8 @@ export class ServerKeeper {
   #servers = [];
   #answers = new Map();
   #http = createServer((request, response) => {
+    // One that is kept may be closed here while the next question is on its way.
+    response.setHeader('connection', 'close');
     this.#answer(decodeURIComponent(request.url.slice(1))).then(
       (answer) => response.end(JSON.stringify(answer)),
       (error) => response.writeHead(500).end(String(error.message)),
