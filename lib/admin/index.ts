@@ -1,4 +1,4 @@
-export { OnlineUsersService } from './online-users.service.js';
+export { OnlineUsersService } from './lists/online-users.service.js';
 export type {
   EndedSessionsQuery,
   EventsQuery,
@@ -6,10 +6,16 @@ export type {
   OnlineQuery,
   OnlineUsersQuery,
   UserSessionsQuery,
-} from './online-users.service.js';
-export type { EndedCriteria, EventCriteria, OnlineCriteria } from './admin-filters.js';
-export type { Page, PageQuery } from './cursor.js';
-export type { OnlineSort, OnlineUser } from '../database/online-queries.js';
-export type { SessionEvent, SessionEventType } from '../core/session-event.js';
+} from './lists/online-users.service.js';
+export type { EndedCriteria, EventCriteria, OnlineCriteria } from './routes/admin-filters.js';
+export type { Page, PageQuery } from './lists/cursor.js';
+export type { OnlineSort, OnlineUser } from '../database/lists/online-queries.js';
+export type { SessionEvent, SessionEventType } from '../model/session-event.js';
 export { SessionAdminModule } from './session-admin.module.js';
-export type { AdminRight, ConsoleOptions, Operator, SessionAdminOptions, UserDescription } from './admin-options.js';
+export type {
+  AdminRight,
+  ConsoleOptions,
+  Operator,
+  SessionAdminOptions,
+  UserDescription,
+} from './access/admin-options.js';

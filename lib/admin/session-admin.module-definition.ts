@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder, type DynamicModule } from '@nestjs/common';
 import { RouterModule } from '@nestjs/core';
-import { type SessionAdminExtras, type SessionAdminOptions, checkPath } from './admin-options.js';
+import { type SessionAdminExtras, type SessionAdminOptions, checkPath } from './access/admin-options.js';
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<SessionAdminOptions>({

@@ -1,29 +1,29 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { OperatorAudit } from '../database/operator-audit.js';
+import { OperatorAudit } from '../database/transactions/operator-audit.js';
 import { needAsyncOptions, needOptions } from '../nest/module-options.js';
-import { SessionRuntime } from '../nest/session-runtime.js';
-import { AccountsController } from './accounts.controller.js';
-import { ADMIN_OPTIONS, AdminGuard } from './admin.guard.js';
-import { type SessionAdminOptions, resolveAdminOptions } from './admin-options.js';
-import { BulkKick } from './bulk-kick.js';
-import { ConsoleController } from './console.controller.js';
-import { EventsController } from './events.controller.js';
-import { ExportController } from './export.controller.js';
-import { KickController } from './kick.controller.js';
-import { ReportsController } from './reports.controller.js';
-import { LiveController } from './live.controller.js';
-import { LiveFeed } from './live-feed.js';
-import { OnlineController } from './online.controller.js';
-import { OnlineSummaries } from './online-summary.js';
-import { OnlineUsersService } from './online-users.service.js';
-import { PastSessions } from './past-sessions.js';
+import { SessionRuntime } from '../nest/module/session-runtime.js';
+import { AccountsController } from './routes/accounts.controller.js';
+import { ADMIN_OPTIONS, AdminGuard } from './access/admin.guard.js';
+import { type SessionAdminOptions, resolveAdminOptions } from './access/admin-options.js';
+import { BulkKick } from './routes/bulk-kick.js';
+import { ConsoleController } from './routes/console.controller.js';
+import { EventsController } from './routes/events.controller.js';
+import { ExportController } from './routes/export.controller.js';
+import { KickController } from './routes/kick.controller.js';
+import { ReportsController } from './routes/reports.controller.js';
+import { LiveController } from './routes/live.controller.js';
+import { LiveFeed } from './live/live-feed.js';
+import { OnlineController } from './routes/online.controller.js';
+import { OnlineSummaries } from './lists/online-summary.js';
+import { OnlineUsersService } from './lists/online-users.service.js';
+import { PastSessions } from './lists/past-sessions.js';
 import {
   type ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
   MODULE_OPTIONS_TOKEN,
   type OPTIONS_TYPE,
 } from './session-admin.module-definition.js';
-import { UserDirectory } from './user-directory.js';
+import { UserDirectory } from './lists/user-directory.js';
 
 const EXAMPLE = "{ authorize: ({ claims }) => claims.role === 'admin' }";
 

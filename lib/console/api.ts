@@ -1,6 +1,6 @@
 import type { SessionClient } from '../client/index.js';
 import type { ConsoleUrls, KickLine, TokenAnswer } from './contract.js';
-import { JsonLinesParser } from './logic/json-lines.js';
+import { JsonLinesParser } from './shared/logic/json-lines.js';
 
 /** An answer that is none of those hoped for. Status 0: there was no answer. */
 export class ApiError extends Error {

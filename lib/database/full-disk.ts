@@ -1,4 +1,4 @@
-import { codesOf } from './dialect.js';
+import { codesOf } from './engine/dialect.js';
 
 /** SQLite, the system, PostgreSQL's disk_full; MySQL's ER_DISK_FULL, ER_RECORD_FILE_FULL and ER_ERROR_ON_WRITE for it. */
 const FULL_CODES = /^(SQLITE_FULL|ENOSPC|53100|ER_DISK_FULL|ER_DISK_FULL_NOWAIT|ER_RECORD_FILE_FULL)/;

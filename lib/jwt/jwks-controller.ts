@@ -1,8 +1,8 @@
 import { Controller, Get, Header, type Type, UseInterceptors } from '@nestjs/common';
-import { invalidArgument } from '../core/session-error.js';
-import type { TokenMode } from '../core/token-mode.js';
-import { Public } from '../nest/decorators.js';
-import { StrictInput } from '../nest/route-input.js';
+import { invalidArgument } from '../model/session-error.js';
+import type { TokenMode } from '../tokens/token-mode.js';
+import { Public } from '../nest/http/decorators.js';
+import { StrictInput } from '../nest/http/route-input.js';
 import { jwks } from './jwt-mode.js';
 
 /** What can be a path of both frameworks without a meaning of its own in either. */

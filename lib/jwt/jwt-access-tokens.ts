@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { CompactSign, compactVerify } from 'jose';
-import type { AccessTokenFacts, AccessTokenFormat } from '../core/access-token-format.js';
-import { type ParsedToken, type TokenSource, hashToken, isSessionId } from '../core/token-codec.js';
+import type { AccessTokenFacts, AccessTokenFormat } from '../tokens/access-token-format.js';
+import { type TokenSource, hashToken, isSessionId } from '../tokens/token-codec.js';
+import type { ParsedToken } from '../model/token-pair.js';
 import { type JwsParts, decodeCanonical, readJws } from './jws-text.js';
 import type { JwtKeys } from './jwt-keys.js';
 

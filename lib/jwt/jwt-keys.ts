@@ -1,6 +1,6 @@
 import { type JsonWebKey, KeyObject, createPrivateKey, createPublicKey, createSecretKey } from 'node:crypto';
-import { type FieldsOf, checkOptions } from '../core/known-fields.js';
-import { invalidOption } from '../core/session-error.js';
+import { type FieldsOf, checkOptions } from '../model/checked-input.js';
+import { invalidOption } from '../model/session-error.js';
 
 export type JwtAlgorithm = 'EdDSA' | 'HS256';
 

@@ -1,6 +1,6 @@
-import { type FieldsOf, checkOptions } from '../core/known-fields.js';
-import { invalidArgument, invalidOption } from '../core/session-error.js';
-import { REFRESH_FIELDS, type RefreshOptions, type TokenMode, accessAndRefresh } from '../core/token-mode.js';
+import { type FieldsOf, checkOptions } from '../model/checked-input.js';
+import { invalidArgument, invalidOption } from '../model/session-error.js';
+import { REFRESH_FIELDS, type RefreshOptions, type TokenMode, accessAndRefresh } from '../tokens/token-mode.js';
 import { JwtAccessTokens } from './jwt-access-tokens.js';
 import { type JsonWebKeySet, type JwtAlgorithm, type JwtKey, JwtKeys } from './jwt-keys.js';
 

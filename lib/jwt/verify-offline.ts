@@ -1,7 +1,7 @@
 import { type JWTVerifyGetKey, createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify } from 'jose';
-import { type FieldsOf, checkFields } from '../core/known-fields.js';
-import { SessionError, invalidArgument } from '../core/session-error.js';
-import { isSessionId } from '../core/token-codec.js';
+import { type FieldsOf, checkFields } from '../model/checked-input.js';
+import { SessionError, invalidArgument } from '../model/session-error.js';
+import { isSessionId } from '../tokens/token-codec.js';
 import { readJws } from './jws-text.js';
 import { MAX_JWT_LENGTH, TYPE } from './jwt-access-tokens.js';
 import { type JsonWebKeySet, MIN_SECRET_BYTES } from './jwt-keys.js';

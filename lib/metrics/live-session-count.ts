@@ -1,4 +1,4 @@
-import { withDeadline } from '../core/deadline.js';
+import { withDeadline } from '../async/deadline.js';
 
 /** How long a count is good for. */
 const KEEP_MS = 10_000;

@@ -1,6 +1,6 @@
-import { VERIFICATION_SOURCES } from '../core/verification-stats.js';
-import type { SessionRuntime } from '../nest/session-runtime.js';
-import { localStatus } from '../nest/session-status.js';
+import { VERIFICATION_SOURCES } from '../verification/verification-stats.js';
+import type { SessionRuntime } from '../nest/module/session-runtime.js';
+import { localStatus } from '../nest/module/session-status.js';
 import type { LiveSessionCount } from './live-session-count.js';
 
 /** One SessionModule, as metrics see it. */

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry, type RegistryContentType } from 'prom-client';
-import { VERIFICATION_SOURCES } from '../core/verification-stats.js';
+import { VERIFICATION_SOURCES } from '../verification/verification-stats.js';
 import { METRICS, type MetricDefinition, type MetricSource } from './metric-definitions.js';
 
 /** A registry of either format. */

@@ -1,7 +1,7 @@
 import type { FactoryProvider, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { register } from 'prom-client';
-import { checkOptions } from '../core/known-fields.js';
-import { SessionRuntime } from '../nest/session-runtime.js';
+import { checkOptions } from '../model/checked-input.js';
+import { SessionRuntime } from '../nest/module/session-runtime.js';
 import { LiveSessionCount } from './live-session-count.js';
 import type { MetricSource } from './metric-definitions.js';
 import { type AnyRegistry, MetricSet } from './metric-set.js';

@@ -1,4 +1,4 @@
-import { SessionError } from '../core/session-error.js';
+import { SessionError } from '../model/session-error.js';
 
 /** @throws SessionError CONFIGURATION_INVALID where `forRoot` was called without options, as JavaScript lets it. */
 export function needOptions(given: unknown, call: string, example: string): void {

@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import type { MessageHandlers, SharedBackend, SharedContext, SharedState } from '../cache/shared-cache.js';
+import type { MessageHandlers, SharedBackend, SharedContext, SharedState } from '../cluster/shared-cache.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { RedisCommands } from './redis-commands.js';
 import type { RedisConnection } from './redis-connection.js';

@@ -1,5 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import { invalidOption } from '../core/session-error.js';
+import { invalidOption } from '../model/session-error.js';
 
 /** What a Redis is named by: a URL, a client that the application has, or options of ioredis for a new one. */
 export type RedisSource = string | Redis | Cluster | RedisOptions;

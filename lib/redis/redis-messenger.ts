@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
-import { untraced } from '../core/untraced.js';
-import type { MessageHandlers, Messenger } from '../cache/shared-cache.js';
+import { untraced } from '../async/untraced.js';
+import type { MessageHandlers, Messenger } from '../cluster/shared-cache.js';
 import type { RedisCommands } from './redis-commands.js';
 import { openSubscriber } from './redis-connection.js';
 import type { RedisKeys } from './redis-keys.js';

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
-import type { Copy } from '../cache/near-cache.js';
-import type { SharedCache, SharedContext } from '../cache/shared-cache.js';
-import { type Tombstone, isTombstone } from '../core/tombstone.js';
+import type { Copy } from '../cluster/near-cache.js';
+import type { SharedCache, SharedContext } from '../cluster/shared-cache.js';
+import { type Tombstone, isTombstone } from '../model/tombstone.js';
 import type { RedisCommands } from './redis-commands.js';
 import type { RedisKeys } from './redis-keys.js';
 import { readStored, writeCopy, writeTombstone } from './stored-session.js';

@@ -1,7 +1,7 @@
-import type { SharedBackendFactory } from '../cache/shared-cache.js';
-import { type Duration, parseDuration } from '../core/duration.js';
-import { checkOptions } from '../core/known-fields.js';
-import { invalidOption } from '../core/session-error.js';
+import type { SharedBackendFactory } from '../cluster/shared-cache.js';
+import { type Duration, parseDuration } from '../model/duration.js';
+import { checkOptions } from '../model/checked-input.js';
+import { invalidOption } from '../model/session-error.js';
 import { RedisBackend } from './redis-backend.js';
 import { type RedisSource, openConnection } from './redis-connection.js';
 

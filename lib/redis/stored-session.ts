@@ -1,10 +1,10 @@
-import type { Copy } from '../cache/near-cache.js';
-import { END_REASONS } from '../core/end-reason.js';
-import type { SessionEnd, SessionRecord } from '../core/session.js';
-import type { SupersededPair, TokenPair } from '../core/token-pair.js';
-import type { Tombstone } from '../core/tombstone.js';
-import type { Ban } from '../core/ban.js';
-import { userKey } from '../core/user-key.js';
+import type { Copy } from '../cluster/near-cache.js';
+import { END_REASONS } from '../model/end-reason.js';
+import type { SessionEnd, SessionRecord } from '../model/session.js';
+import type { SupersededPair, TokenPair } from '../model/token-pair.js';
+import type { Tombstone } from '../model/tombstone.js';
+import type { Ban } from '../model/ban.js';
+import { userKey } from '../model/user-key.js';
 
 /** First item of every body. What another version wrote is read as nothing, and the database is asked. */
 const FORMAT = 1;

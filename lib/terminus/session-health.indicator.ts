@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { SessionStatus } from '../nest/session-status.js';
+import { SessionStatus } from '../nest/module/session-status.js';
 
 /**
  * Tells `@nestjs/terminus` whether tokens can be verified. Add it to the `providers` of a module that imports TerminusModule,

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.js';
+import type { Clock } from '../ports/clock.js';
 
 /** A clock that stands still until a test moves it. Its monotonic side is real, so that timeouts work as ever. */
 export class ManualClock implements Clock {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ADMIN_RIGHTS } from '../../lib/admin/admin-options.js';
+import { ADMIN_RIGHTS } from '../../lib/admin/access/admin-options.js';
 import { adapters } from '../nest/http-app.js';
 import { type AdminApp, linesOf, startAdminApp } from './admin-app.js';
 import { LiveStream } from './live-stream.js';

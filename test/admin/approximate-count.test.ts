@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { ApproximateCount } from '../../lib/admin/approximate-count.js';
+import { ApproximateCount } from '../../lib/admin/lists/approximate-count.js';
 
 const FILTER = { deviceType: 'phone' };
 const UNKNOWN = { total: 0, totalIsEstimate: true, totalIsMinimum: true };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { PagedList } from '../../lib/admin/cursor.js';
-import { Keyset } from '../../lib/database/keyset.js';
-import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { PagedList } from '../../lib/admin/lists/cursor.js';
+import { Keyset } from '../../lib/database/lists/keyset.js';
+import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
 import { adapters } from '../nest/http-app.js';
 import { type AdminApp, startAdminApp } from './admin-app.js';
 

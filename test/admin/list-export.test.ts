@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { csvField, exportText } from '../../lib/admin/list-export.js';
+import { csvField, exportText } from '../../lib/admin/lists/list-export.js';
 import { rounds } from '../support/size.js';
 
 /** What a spreadsheet may begin a formula with, also in its wide form (OWASP, CSV Injection). */

@@ -3,8 +3,8 @@ import type { Server, ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { adapters } from '../nest/http-app.js';
 import type { Subject } from 'rxjs';
-import type { PeriodicTask } from '../../lib/core/periodic-task.js';
-import { LiveFeed } from '../../lib/admin/live-feed.js';
+import type { PeriodicTask } from '../../lib/async/periodic-task.js';
+import { LiveFeed } from '../../lib/admin/live/live-feed.js';
 import { type AdminApp, startAdminApp } from './admin-app.js';
 import { LiveStream } from './live-stream.js';
 

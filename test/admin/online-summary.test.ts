@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { OnlineSummaries } from '../../lib/admin/online-summary.js';
-import type { OnlineQueries } from '../../lib/database/online-queries.js';
+import { OnlineSummaries } from '../../lib/admin/lists/online-summary.js';
+import type { OnlineQueries } from '../../lib/database/lists/online-queries.js';
 
 describe('how many are online, for a page', () => {
   let takesMs: number;

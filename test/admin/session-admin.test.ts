@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SessionModule, multiDevice } from 'nestjs-latchkey';
 import { SessionAdminModule, type SessionAdminOptions } from 'nestjs-latchkey/admin';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
 import { type HttpApp, adapters, sessionOptions, startApp } from '../nest/http-app.js';
 
 const PAYLOAD = '<script>window.__xss = 1</script>';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsoleLogger, Logger } from '@nestjs/common';
-import { resolveAdminOptions } from '../../lib/admin/admin-options.js';
-import { UserDirectory } from '../../lib/admin/user-directory.js';
+import { resolveAdminOptions } from '../../lib/admin/access/admin-options.js';
+import { UserDirectory } from '../../lib/admin/lists/user-directory.js';
 
 describe('the names of users', () => {
   let warnings: unknown[];

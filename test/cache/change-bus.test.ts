@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { ChangeBus, type NoticeHandler } from '../../lib/cache/change-bus.js';
-import { parseAnswer, parseMessage, writeAnswer, writeMessage } from '../../lib/cache/change-message.js';
-import type { Messenger } from '../../lib/cache/shared-cache.js';
+import { ChangeBus, type NoticeHandler } from '../../lib/cluster/change-bus.js';
+import { parseAnswer, parseMessage, writeAnswer, writeMessage } from '../../lib/cluster/change-message.js';
+import type { Messenger } from '../../lib/cluster/shared-cache.js';
 
 /** Messages between the nodes of one process, as they are sent. */
 class Wire {

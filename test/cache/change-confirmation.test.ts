@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ChangeBus } from '../../lib/cache/change-bus.js';
-import { ChangeConfirmation } from '../../lib/cache/change-confirmation.js';
-import { MemberWatch } from '../../lib/cache/member-watch.js';
-import { parseMessage, writeAnswer } from '../../lib/cache/change-message.js';
+import { ChangeBus } from '../../lib/cluster/change-bus.js';
+import { ChangeConfirmation } from '../../lib/cluster/change-confirmation.js';
+import { MemberWatch } from '../../lib/cluster/member-watch.js';
+import { parseMessage, writeAnswer } from '../../lib/cluster/change-message.js';
 import { MemoryMembership } from './memory-membership.js';
 import { START, VirtualTime } from './virtual-time.js';
 

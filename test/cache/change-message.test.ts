@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { parseAnswer, parseMessage, writeAnswer, writeMessage } from '../../lib/cache/change-message.js';
+import { parseAnswer, parseMessage, writeAnswer, writeMessage } from '../../lib/cluster/change-message.js';
 
 const number = fc.maxSafeInteger();
 const message = fc.record({

@@ -1,7 +1,7 @@
-import { CacheCoherence } from '../../lib/cache/cache-coherence.js';
-import { writeMessage } from '../../lib/cache/change-message.js';
-import { NearCache } from '../../lib/cache/near-cache.js';
-import type { SessionChange } from '../../lib/core/membership.js';
+import { CacheCoherence } from '../../lib/cluster/cache-coherence.js';
+import { writeMessage } from '../../lib/cluster/change-message.js';
+import { NearCache } from '../../lib/cluster/near-cache.js';
+import type { SessionChange } from '../../lib/ports/membership.js';
 import { MemoryBackend } from './memory-backend.js';
 import { MemoryMembership } from './memory-membership.js';
 import { copyOf, recordOf } from './records.js';

@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { type KeptCopy, NearCache } from '../../lib/cache/near-cache.js';
-import { SynchronizedClock } from '../../lib/core/clock.js';
-import { type Claims, toSession } from '../../lib/core/session.js';
-import { VerificationStats } from '../../lib/core/verification-stats.js';
-import { type VerifiedToken, VerifiedTokens } from '../../lib/core/verified-tokens.js';
-import { userOf } from '../../lib/nest/current-session.js';
+import { type KeptCopy, NearCache } from '../../lib/cluster/near-cache.js';
+import { SynchronizedClock } from '../../lib/ports/clock.js';
+import { type Claims, toSession } from '../../lib/model/session.js';
+import { VerificationStats } from '../../lib/verification/verification-stats.js';
+import { type VerifiedToken, VerifiedTokens } from '../../lib/verification/verified-tokens.js';
+import { userOf } from '../../lib/nest/http/current-session.js';
 import { nearCopyOf, recordOf } from './records.js';
 
 // So that scripts can ask V8; it stays on, since V8 compiles a function when it is called.

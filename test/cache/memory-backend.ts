@@ -1,12 +1,12 @@
-import type { Copy } from '../../lib/cache/near-cache.js';
+import type { Copy } from '../../lib/cluster/near-cache.js';
 import type {
   MessageHandlers,
   Messenger,
   SharedBackend,
   SharedCache,
   SharedState,
-} from '../../lib/cache/shared-cache.js';
-import type { Tombstone } from '../../lib/core/tombstone.js';
+} from '../../lib/cluster/shared-cache.js';
+import type { Tombstone } from '../../lib/model/tombstone.js';
 
 /** The port of the shared cache and the messages, in memory: what it holds, and how it fares, is the test's to say. */
 export class MemoryBackend implements SharedBackend {

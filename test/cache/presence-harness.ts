@@ -1,8 +1,7 @@
-import type { Clock } from '../../lib/core/clock.js';
-import { SynchronizedClock } from '../../lib/core/clock.js';
-import type { SessionChange } from '../../lib/core/membership.js';
-import { MemberWatch } from '../../lib/cache/member-watch.js';
-import { NodePresence, type PresenceSettings } from '../../lib/cache/node-presence.js';
+import { type Clock, SynchronizedClock } from '../../lib/ports/clock.js';
+import type { SessionChange } from '../../lib/ports/membership.js';
+import { MemberWatch } from '../../lib/cluster/member-watch.js';
+import { NodePresence, type PresenceSettings } from '../../lib/cluster/node-presence.js';
 import { MemoryMembership } from './memory-membership.js';
 import { VirtualTime } from './virtual-time.js';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { resolveTiming } from '../../lib/core/timing.js';
-import { SessionSweep, type SessionSweepParts } from '../../lib/nest/session-sweep.js';
+import { resolveTiming } from '../../lib/model/timing.js';
+import { SessionSweep, type SessionSweepParts } from '../../lib/nest/module/session-sweep.js';
 import { ManualClock } from '../../lib/testing/index.js';
 import { MemoryMembership } from './memory-membership.js';
 import { D, PresenceHarness, type PresentNode, SILENCE, WINDOW } from './presence-harness.js';

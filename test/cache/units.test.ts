@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { AgingCopies } from '../../lib/cache/aging-copies.js';
-import { HeldKeys } from '../../lib/cache/held-keys.js';
-import { NearCache } from '../../lib/cache/near-cache.js';
-import { RecentChanges } from '../../lib/cache/recent-changes.js';
-import type { SessionRecord } from '../../lib/core/session.js';
+import { AgingCopies } from '../../lib/cluster/aging-copies.js';
+import { HeldKeys } from '../../lib/cluster/held-keys.js';
+import { NearCache } from '../../lib/cluster/near-cache.js';
+import { RecentChanges } from '../../lib/cluster/recent-changes.js';
+import type { SessionRecord } from '../../lib/model/session.js';
 import { nearCopyOf, recordOf } from './records.js';
 import { START, VirtualTime } from './virtual-time.js';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { formatRoute, parseRoute } from '../../lib/console/logic/hash-route.js';
-import { fromLocalInput, toLocalInput } from '../../lib/console/logic/local-input.js';
-import { imageUrl } from '../../lib/console/logic/safe-url.js';
+import { formatRoute, parseRoute } from '../../lib/console/shared/logic/hash-route.js';
+import { fromLocalInput, toLocalInput } from '../../lib/console/shared/logic/local-input.js';
+import { imageUrl } from '../../lib/console/shared/logic/safe-url.js';
 
 const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, '\uFFFD');
 const text = fc.string({ unit: 'binary' }).map(wellFormed);

@@ -1,8 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import type { EventItem } from '../../lib/console/contract.js';
-import { eventMayBelong } from '../../lib/console/logic/event-filter.js';
-import { advance, isConfirmed, kickBodies, type KickTarget, NOTHING_DONE } from '../../lib/console/logic/kick-work.js';
-import { kickFilter, mayBelong } from '../../lib/console/logic/online-filter.js';
+import { eventMayBelong } from '../../lib/console/events/event-filter.js';
+import {
+  advance,
+  isConfirmed,
+  kickBodies,
+  type KickTarget,
+  NOTHING_DONE,
+} from '../../lib/console/shared/kick/kick-work.js';
+import { kickFilter, mayBelong } from '../../lib/console/shared/logic/online-filter.js';
 
 const login: EventItem = {
   id: '7',

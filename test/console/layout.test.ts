@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { stack } from '../../lib/console/logic/stack.js';
-import { timeBars, timeTicks } from '../../lib/console/logic/time-bars.js';
-import { drawnLine, isUnfinished } from '../../lib/console/logic/step.js';
-import { relativeParts } from '../../lib/console/logic/relative-time.js';
+import { stack } from '../../lib/console/overview/stack.js';
+import { timeBars, timeTicks } from '../../lib/console/user/time-bars.js';
+import { drawnLine, isUnfinished } from '../../lib/console/shared/logic/step.js';
+import { relativeParts } from '../../lib/console/shared/logic/relative-time.js';
 
 const window = { from: 1_000_000, to: 2_000_000 };
 const span = fc

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { CONSOLE_CSP, consolePage } from '../../lib/admin/console-page.js';
+import { CONSOLE_CSP, consolePage } from '../../lib/admin/routes/console-page.js';
 
 const urls = { login: '/auth/login', refresh: null, logout: '/auth/logout', confirm: null };
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { EventStreamParser, type StreamEvent } from '../../lib/client/event-stream.js';
-import { JsonLinesParser } from '../../lib/console/logic/json-lines.js';
+import { JsonLinesParser } from '../../lib/console/shared/logic/json-lines.js';
 
 /** The text in pieces, cut at these places. */
 const pieces = (text: string, cuts: readonly number[]): string[] => {

@@ -5,7 +5,7 @@ import { en } from '../../lib/console/text/en.js';
 import { fill, placeholders } from '../../lib/console/text/format.js';
 import { chooseLanguage, nameOf, translator } from '../../lib/console/text/language.js';
 import { zh } from '../../lib/console/text/zh.js';
-import { END_REASONS } from '../../lib/core/end-reason.js';
+import { END_REASONS } from '../../lib/model/end-reason.js';
 
 const keys = Object.keys(en) as (keyof typeof en)[];
 

@@ -1,12 +1,13 @@
-import { OpaqueAccessTokens } from '../../lib/core/access-token-format.js';
-import { type RefreshVerdict, type RotationRules, decideRefresh, decideUse } from '../../lib/core/rotation.js';
-import type { AccountState, SessionDecision } from '../../lib/core/session-repository.js';
-import type { SessionRecord } from '../../lib/core/session.js';
-import { randomId } from '../../lib/core/token-codec.js';
-import { type IssuedTokens, TokenIssuer } from '../../lib/core/token-issuer.js';
-import type { TokenMode } from '../../lib/core/token-mode.js';
-import { lastUse } from '../../lib/core/token-pair.js';
-import { type Verdict, judge } from '../../lib/core/verification.js';
+import { OpaqueAccessTokens } from '../../lib/tokens/access-token-format.js';
+import { type RefreshVerdict, type RotationRules, decideRefresh, decideUse } from '../../lib/rules/rotation.js';
+import type { SessionDecision } from '../../lib/model/session-change.js';
+import type { AccountState } from '../../lib/model/ban.js';
+import type { SessionRecord } from '../../lib/model/session.js';
+import { randomId } from '../../lib/tokens/token-codec.js';
+import { type IssuedTokens, TokenIssuer } from '../../lib/tokens/token-issuer.js';
+import type { TokenMode } from '../../lib/tokens/token-mode.js';
+import { lastUse } from '../../lib/model/token-pair.js';
+import { type Verdict, judge } from '../../lib/model/verification.js';
 import { ManualClock } from '../../lib/testing/manual-clock.js';
 import { TokenMint } from '../support/mint.js';
 

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { clientAddress, ipKey, ipRange } from '../../lib/core/ip-key.js';
+import { clientAddress, ipKey, ipRange } from '../../lib/model/ip-key.js';
 import { rounds } from '../support/size.js';
 
 const octet = fc.integer({ min: 0, max: 255 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { PeriodicTask } from '../../lib/core/periodic-task.js';
+import { PeriodicTask } from '../../lib/async/periodic-task.js';
 import { until } from '../support/until.js';
 
 describe('PeriodicTask', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Duration } from '../../lib/core/duration.js';
-import { accessAndRefresh, fixed, isTokenMode, sliding } from '../../lib/core/token-mode.js';
-import { MAX_SUPERSEDED } from '../../lib/core/token-pair.js';
+import type { Duration } from '../../lib/model/duration.js';
+import { accessAndRefresh, fixed, isTokenMode, sliding } from '../../lib/tokens/token-mode.js';
+import { MAX_SUPERSEDED } from '../../lib/model/token-pair.js';
 import { Chain, START } from './chain.js';
 import { rounds } from '../support/size.js';
 

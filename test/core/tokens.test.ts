@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { issueTicket, readTicket } from '../../lib/core/login-ticket.js';
-import { SecretKeys } from '../../lib/core/secret-keys.js';
-import { type TokenCodec, equalHashes, hashToken, randomId } from '../../lib/core/token-codec.js';
+import { issueTicket, readTicket } from '../../lib/tokens/login-ticket.js';
+import { SecretKeys } from '../../lib/tokens/secret-keys.js';
+import { type TokenCodec, hashToken, randomId } from '../../lib/tokens/token-codec.js';
+import { equalHashes } from '../../lib/model/token-pair.js';
 import { TokenMint } from '../support/mint.js';
-import { accountRef, canonicalUserId, escapeUserId, unescapeUserId, userKey } from '../../lib/core/user-key.js';
+import { accountRef, canonicalUserId, escapeUserId, unescapeUserId, userKey } from '../../lib/model/user-key.js';
 import { rounds } from '../support/size.js';
 
 const K1 = 'first secret of the tests, long enough to be one';

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { text as textOf } from 'node:stream/consumers';
 import { getHeapSnapshot } from 'node:v8';
-import { SynchronizedClock } from '../../dist/esm/core/clock.js';
-import { VerificationStats } from '../../dist/esm/core/verification-stats.js';
-import { VerifiedTokens } from '../../dist/esm/core/verified-tokens.js';
+import { SynchronizedClock } from '../../dist/esm/ports/clock.js';
+import { VerificationStats } from '../../dist/esm/verification/verification-stats.js';
+import { VerifiedTokens } from '../../dist/esm/verification/verified-tokens.js';
 
 /** Run with --expose-gc. Says of how many tokens the text is in memory: of those that were noted, and of those that were kept. */
 const COUNT = 20;

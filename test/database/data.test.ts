@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { DataStore } from '../../lib/core/data-store.js';
-import { sql } from '../../lib/database/sql.js';
+import type { DataStore } from '../../lib/commands/data-store.js';
+import { sql } from '../../lib/database/engine/sql.js';
 import { ManualClock } from '../../lib/testing/manual-clock.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { until } from '../support/until.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
-import { raw, sql } from '../../lib/database/sql.js';
+import { raw, sql } from '../../lib/database/engine/sql.js';
 import { ManualClock } from '../../lib/testing/manual-clock.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { EditingProxy } from '../support/editing-proxy.js';

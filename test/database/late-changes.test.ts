@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { type Statement, raw, sql } from '../../lib/database/sql.js';
+import { type Statement, raw, sql } from '../../lib/database/engine/sql.js';
 import { ManualClock } from '../../lib/testing/manual-clock.js';
 import { type TestDatabase, databaseKinds, kindsOf } from '../support/databases.js';
 import { TcpProxy } from '../support/tcp-proxy.js';

@@ -1,8 +1,8 @@
 import { expect, it } from '@jest/globals';
 import Libsql from 'libsql';
-import { dialectOf } from '../../lib/database/dialect.js';
-import { type SqliteConnection, SqliteEngine } from '../../lib/database/sqlite-engine.js';
-import { sql } from '../../lib/database/sql.js';
+import { dialectOf } from '../../lib/database/engine/dialect.js';
+import { type SqliteConnection, SqliteEngine } from '../../lib/database/engine/sqlite-engine.js';
+import { sql } from '../../lib/database/engine/sql.js';
 
 /** Half of it is longer than a busy machine stops a thread, and far shorter than the calls take together. */
 const BUDGET_MS = 1000;

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { StatementNames } from '../../lib/database/statement-names.js';
+import { StatementNames } from '../../lib/database/engine/statement-names.js';
 
 describe('names of statements', () => {
   let names: StatementNames;

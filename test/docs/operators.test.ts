@@ -4,8 +4,8 @@ import {
   type AdminRight,
   type SessionAdminExtras,
   type SessionAdminOptions,
-} from '../../lib/admin/admin-options.js';
-import { CHANGES } from '../../lib/admin/admin.guard.js';
+} from '../../lib/admin/access/admin-options.js';
+import { CHANGES } from '../../lib/admin/access/admin.guard.js';
 import { registeredRoutes } from '../admin/admin-routes.js';
 import { readPage } from './examples.js';
 

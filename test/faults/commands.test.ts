@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { putIfNewer } from '../../lib/redis/put-if-newer.script.js';
 import { adviceFor } from '../../lib/redis/server-advice.js';
-import { localStatus } from '../../lib/nest/session-status.js';
+import { localStatus } from '../../lib/nest/module/session-status.js';
 import { until } from '../support/until.js';
 import { Monitor } from './monitor.js';
 import { Stage, untilRemembered, untilShared, untilWell, whileRepeating } from './stage.js';

@@ -5,8 +5,17 @@ import type { LoginResult, RefreshResult } from 'nestjs-latchkey';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { SLACK_MS } from './budgets.js';
-import { type FaultNode, Stage, keyOf, timed, untilRemembered, untilWell, verdictOf, verdictsOf } from './stage.js';
-import type { ProcessNode } from './stage.js';
+import {
+  type FaultNode,
+  type ProcessNode,
+  Stage,
+  keyOf,
+  timed,
+  untilRemembered,
+  untilWell,
+  verdictOf,
+  verdictsOf,
+} from './stage.js';
 
 const KICK = { by: 'root' };
 /** Longest time until a node knows of a change by itself. */

@@ -1,11 +1,10 @@
 import { expect } from '@jest/globals';
 import { Redis } from 'ioredis';
-import type { LoginResult, SessionModuleOptions, TokenService } from 'nestjs-latchkey';
-import { accessAndRefresh } from 'nestjs-latchkey';
+import { type LoginResult, type SessionModuleOptions, type TokenService, accessAndRefresh } from 'nestjs-latchkey';
 import { type RedisSource, redis } from 'nestjs-latchkey/redis';
 import type { DataSourceOptions } from 'typeorm';
-import { SessionRuntime } from '../../lib/nest/session-runtime.js';
-import { localStatus } from '../../lib/nest/session-status.js';
+import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
+import { localStatus } from '../../lib/nest/module/session-status.js';
 import { type DatabaseKind, type TestDatabase, kindsOf } from '../support/databases.js';
 import { type NodeOptions, TestNode } from '../support/nodes.js';
 import { type RedisServer, redisCommand, startRedis } from '../support/redis.js';

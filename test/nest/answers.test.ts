@@ -36,10 +36,9 @@ import {
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { type Observable, lastValueFrom } from 'rxjs';
 import { DataSource } from 'typeorm';
-import { defaultMessages } from '../../lib/core/messages.js';
-import { UnconfirmedError } from '../../lib/core/session-error.js';
-import { SessionAuthenticator } from '../../lib/nest/session-authenticator.js';
-import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { UnconfirmedError, defaultMessages } from '../../lib/model/session-error.js';
+import { SessionAuthenticator } from '../../lib/nest/http/session-authenticator.js';
+import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { TokenMint } from '../support/mint.js';
 import { SECRET } from '../support/sessions.js';
@@ -300,7 +299,7 @@ describe.each(adapters)('a SessionError thrown by a controller on $name', (kind)
       message: 'userId must not be empty.',
     });
     expect((await server.send(login({ $ne: null }))).json).toMatchObject({ errorCode: 'ARGUMENT_INVALID' });
-    const cause = new Error('SELECT access_hash FROM user_session at lib/database/engine.ts:1:1');
+    const cause = new Error('SELECT access_hash FROM user_session at lib/database/engine/engine.ts:1:1');
     thrown = () => new SessionError('SESSION_STORE_UNAVAILABLE', 'SELECT access_hash', { cause });
     const { text } = await server.send({ path: '/throw' });
     expect(text).not.toMatch(/SELECT|access_hash|engine/);

@@ -4,8 +4,8 @@ import { All, Controller, UseGuards } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import fc from 'fast-check';
 import { AuthGuard, CurrentUser, SessionModule } from 'nestjs-latchkey';
-import { SqliteEngine } from '../../lib/database/sqlite-engine.js';
-import { readBearerCredential } from '../../lib/nest/bearer-credential.js';
+import { SqliteEngine } from '../../lib/database/engine/sqlite-engine.js';
+import { readBearerCredential } from '../../lib/nest/http/bearer-credential.js';
 import { type HttpApp, type RawRequest, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
 import { rounds } from '../support/size.js';
 

@@ -17,9 +17,9 @@ import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-hos
 import { PassportModule } from '@nestjs/passport';
 import { AuthGuard, CurrentSession, CurrentUser, Public, SessionModule, TokenService } from 'nestjs-latchkey';
 import passport, { Strategy } from 'passport';
-import { Verifier } from '../../lib/core/verifier.js';
-import { SessionAuthenticator } from '../../lib/nest/session-authenticator.js';
-import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { Verifier } from '../../lib/verification/verifier.js';
+import { SessionAuthenticator } from '../../lib/nest/http/session-authenticator.js';
+import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
 import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
 
 const { good, missing } = answersOf('users');

@@ -15,10 +15,10 @@ import {
   multiDevice,
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { defaultMessages } from '../../lib/core/messages.js';
-import { SqliteEngine } from '../../lib/database/sqlite-engine.js';
-import { SessionAuthenticator } from '../../lib/nest/session-authenticator.js';
-import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { defaultMessages } from '../../lib/model/session-error.js';
+import { SqliteEngine } from '../../lib/database/engine/sqlite-engine.js';
+import { SessionAuthenticator } from '../../lib/nest/http/session-authenticator.js';
+import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
 import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
 
 const { good, missing } = answersOf('users');

@@ -10,8 +10,8 @@ import {
   SessionModule,
   multiDevice,
 } from 'nestjs-latchkey';
-import { Verifier } from '../../lib/core/verifier.js';
-import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { Verifier } from '../../lib/verification/verifier.js';
+import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
 import { TokenMint } from '../support/mint.js';
 import { SECRET } from '../support/sessions.js';
 import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';

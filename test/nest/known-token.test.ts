@@ -19,9 +19,9 @@ import {
   sliding,
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { VerifiedTokens } from '../../lib/core/verified-tokens.js';
-import { Verifier } from '../../lib/core/verifier.js';
-import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { VerifiedTokens } from '../../lib/verification/verified-tokens.js';
+import { Verifier } from '../../lib/verification/verifier.js';
+import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
 import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
 
 let handled: unknown[] = [];

@@ -12,7 +12,7 @@ import {
   sliding,
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
 import { until } from '../support/until.js';
 import { type HttpApp, type StartOptions, adapters, sessionOptions, startApp, verdict } from './http-app.js';
 

@@ -4,8 +4,8 @@ import { Body, Controller, Get, type LoggerService, Post } from '@nestjs/common'
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { EndPendingError, SessionError, SessionErrorFilter, SessionModule, TokenService } from 'nestjs-latchkey';
 import { SessionAdminModule } from 'nestjs-latchkey/admin';
-import { invalidOption } from '../../lib/core/session-error.js';
-import { SessionAuthenticator } from '../../lib/nest/session-authenticator.js';
+import { invalidOption } from '../../lib/model/session-error.js';
+import { SessionAuthenticator } from '../../lib/nest/http/session-authenticator.js';
 import { type HttpApp, adapters, sessionOptions, startApp, verdict } from './http-app.js';
 
 let lines: string[] = [];

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Body, Controller, Get, Post, UseGuards } from '@nestjs/common';
 import { AuthGuard, CurrentSession, SessionModule, TokenService, accessAndRefresh } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { defaultMessages, refreshMessages } from '../../lib/core/messages.js';
+import { defaultMessages, refreshMessages } from '../../lib/model/session-error.js';
 import { type HttpApp, type RawAnswer, adapters, sessionOptions, startApp } from './http-app.js';
 
 const MINUTE = 60_000;

@@ -34,8 +34,8 @@ import {
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { of, tap } from 'rxjs';
-import { beforeHead } from '../../lib/nest/response-head.js';
-import { SessionAuthenticator } from '../../lib/nest/session-authenticator.js';
+import { beforeHead } from '../../lib/nest/http/fast-path/response-head.js';
+import { SessionAuthenticator } from '../../lib/nest/http/session-authenticator.js';
 import { type HttpApp, type RawAnswer, adapters, sessionOptions, startApp } from './http-app.js';
 
 const MINUTE = 60_000;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { RequestBatch } from '../../lib/nest/request-batch.js';
+import { RequestBatch } from '../../lib/nest/http/fast-path/request-batch.js';
 
 const MOST = 64;
 /** The real one. */

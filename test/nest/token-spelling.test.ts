@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { Controller, Get, Module, UseGuards } from '@nestjs/common';
 import fc from 'fast-check';
 import { AuthGuard, CurrentUser, SessionModule, TokenService, multiDevice } from 'nestjs-latchkey';
-import { SqliteEngine } from '../../lib/database/sqlite-engine.js';
+import { SqliteEngine } from '../../lib/database/engine/sqlite-engine.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { TokenMint } from '../support/mint.js';
 import { SECRET, type Sessions, startSessions } from '../support/sessions.js';
@@ -199,7 +199,7 @@ describe('tokens of others', () => {
   });
 
   it('A14: hashes of different length do not make the comparison throw', async () => {
-    const { equalHashes } = await import('../../lib/core/token-codec.js');
+    const { equalHashes } = await import('../../lib/model/token-pair.js');
     expect(equalHashes('ab', 'abc')).toBe(false);
     expect(equalHashes('', '')).toBe(true);
   });

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { SessionModuleOptions, TokenService } from 'nestjs-latchkey';
 import { sessionMetrics } from 'nestjs-latchkey/metrics';
 import { type OpenMetricsContentType, Registry, register } from 'prom-client';
-import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
 import { sqliteOptions } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
 import { valueOf, verifications } from './metric-values.js';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { EventBatch } from '../../lib/core/event-batch.js';
-import { FailedLogins } from '../../lib/core/failed-logins.js';
-import type { LifecycleEvent } from '../../lib/core/lifecycle-event.js';
-import type { DetachedEvent, Sighting, StatisticAmount } from '../../lib/core/record-repository.js';
-import { SightingRecorder } from '../../lib/core/sighting-recorder.js';
-import { StatisticRecorder } from '../../lib/core/statistic-recorder.js';
+import { EventBatch } from '../../lib/journal/event-batch.js';
+import { FailedLogins } from '../../lib/journal/failed-logins.js';
+import type { LifecycleEvent } from '../../lib/model/lifecycle-event.js';
+import type { DetachedEvent, Sighting, StatisticAmount } from '../../lib/ports/record-repository.js';
+import { SightingRecorder } from '../../lib/journal/sighting-recorder.js';
+import { StatisticRecorder } from '../../lib/journal/statistic-recorder.js';
 
 const START = Date.UTC(2026, 0, 15, 12);
 const MINUTE = 60_000;

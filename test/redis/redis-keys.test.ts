@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
-import { userKey } from '../../lib/core/user-key.js';
+import { userKey } from '../../lib/model/user-key.js';
 import { RedisKeys } from '../../lib/redis/redis-keys.js';
 import { redis } from '../../lib/redis/index.js';
 import { adviceFor } from '../../lib/redis/server-advice.js';

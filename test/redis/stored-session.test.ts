@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { END_REASONS } from '../../lib/core/end-reason.js';
-import type { SessionRecord } from '../../lib/core/session.js';
-import { type Tombstone, isTombstone, tombstoneOf } from '../../lib/core/tombstone.js';
-import { userKey } from '../../lib/core/user-key.js';
+import { END_REASONS } from '../../lib/model/end-reason.js';
+import type { SessionRecord } from '../../lib/model/session.js';
+import { type Tombstone, isTombstone, tombstoneOf } from '../../lib/model/tombstone.js';
+import { userKey } from '../../lib/model/user-key.js';
 import { readStored, writeCopy, writeTombstone } from '../../lib/redis/stored-session.js';
 import { recordOf } from '../cache/records.js';
 import { rounds } from '../support/size.js';

@@ -13,7 +13,7 @@ import {
 } from 'nestjs-latchkey';
 import { type JwtOptions, jwt } from 'nestjs-latchkey/jwt';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { SessionRuntime } from '../../lib/nest/session-runtime.js';
+import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
 import { type TestDatabase, serviceKinds } from '../support/databases.js';
 import { startSessions } from '../support/sessions.js';
 import { HOUR, MINUTE } from './harness.js';

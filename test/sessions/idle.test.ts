@@ -1,6 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { accessAndRefresh, multiDevice, sliding } from 'nestjs-latchkey';
-import { TypeOrmSessionRepository } from '../../lib/database/typeorm-session-repository.js';
+import { TypeOrmSessionRepository } from '../../lib/database/transactions/typeorm-session-repository.js';
 import { serviceKinds } from '../support/databases.js';
 import { startSessions } from '../support/sessions.js';
 import { MINUTE, eventsOf, useSessions } from './harness.js';

@@ -15,7 +15,7 @@ import {
 import { jwt } from 'nestjs-latchkey/jwt';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { DataSource } from 'typeorm';
-import { TokenCodec } from '../../lib/core/token-codec.js';
+import { TokenCodec } from '../../lib/tokens/token-codec.js';
 import { JwtAccessTokens } from '../../lib/jwt/jwt-access-tokens.js';
 import { serviceKinds } from '../support/databases.js';
 import { SECRET, startSessions } from '../support/sessions.js';

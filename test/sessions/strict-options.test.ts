@@ -15,8 +15,8 @@ import { createSessionClient } from 'nestjs-latchkey/client';
 import { jwt, verifyOffline } from 'nestjs-latchkey/jwt';
 import { sessionMetrics } from 'nestjs-latchkey/metrics';
 import { redis } from 'nestjs-latchkey/redis';
-import { resolveAdminOptions } from '../../lib/admin/admin-options.js';
-import { resolveOptions } from '../../lib/nest/session-options.js';
+import { resolveAdminOptions } from '../../lib/admin/access/admin-options.js';
+import { resolveOptions } from '../../lib/nest/module/session-options.js';
 import { sqliteOptions } from '../support/databases.js';
 import { SECRET, type Sessions, startSessions } from '../support/sessions.js';
 

@@ -1,8 +1,8 @@
 import { DataSource } from 'typeorm';
 import { dataSourceOptions, openDataSource } from '../../dist-sample/database/data-source.js';
 import { PasswordHasher } from '../../dist-sample/users/password-hasher.js';
-import { dialectOf } from '../../dist/esm/database/dialect.js';
-import { MIGRATIONS_TABLE, migrate } from '../../dist/esm/database/migrate.js';
+import { dialectOf } from '../../dist/esm/database/engine/dialect.js';
+import { MIGRATIONS_TABLE, migrate } from '../../dist/esm/database/schema/migrate.js';
 import { sessionEntities, sessionMigrations } from '../../dist/esm/index.js';
 import { loadDemo } from './load.mjs';
 

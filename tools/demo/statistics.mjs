@@ -1,6 +1,6 @@
-import { dialectOf } from '../../dist/esm/database/dialect.js';
-import { addAmounts } from '../../dist/esm/database/record-statements.js';
-import { tablesOf } from '../../dist/esm/database/tables.js';
+import { dialectOf } from '../../dist/esm/database/engine/dialect.js';
+import { addAmounts } from '../../dist/esm/database/journal/record-statements.js';
+import { tablesOf } from '../../dist/esm/database/schema/tables.js';
 import { REALM } from './rows.mjs';
 
 const HOUR_MS = 3_600_000;

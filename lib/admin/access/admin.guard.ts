@@ -1,0 +1,132 @@
+import { type CanActivate, type ExecutionContext, Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { ModuleRef, Reflector } from '@nestjs/core';
+import { type Observable, lastValueFrom } from 'rxjs';
+import { accountBan } from '../../model/ban.js';
+import { withDeadline } from '../../async/deadline.js';
+import { SessionError } from '../../model/session-error.js';
+import type { Session } from '../../model/session.js';
+import { TokenService } from '../../services/token-service.js';
+import { AuthenticatedSession, type GuardedRequest, userOf } from '../../nest/http/current-session.js';
+import { identityOf, setIdentity } from '../../nest/http/execution-identity.js';
+import { setHeaders } from '../../nest/http/http-answer.js';
+import { brokenRule } from '../../nest/http/route-rules.js';
+import { SessionAuthenticator } from '../../nest/http/session-authenticator.js';
+import { SessionRuntime } from '../../nest/module/session-runtime.js';
+import { ADMIN_RIGHTS, type AdminRight, type Operator, type ResolvedAdminOptions } from './admin-options.js';
+import { JUDGE_EVERY_MS, type KnownOperator, noteOperator } from './operator.js';
+
+export const ADMIN_OPTIONS = Symbol('options of SessionAdminModule');
+
+/** The right that a route needs beside `view`. */
+export const NeedsRight = Reflector.createDecorator<AdminRight>();
+
+/** Rights to change something, for which a recent proof of who the operator is may be required. */
+export const CHANGES: readonly AdminRight[] = ['kick', 'ban', 'impersonate'];
+
+/** What the application has not allowed by then is not allowed now: nothing that is open goes on until it answers. */
+const JUDGED_WITHIN_MS = 5000;
+
+/** Runs after AuthGuard. Refuses whoever the application does not allow to do what a route does. */
+@Injectable()
+export class AdminGuard implements CanActivate, OnModuleInit {
+  private guards: readonly CanActivate[] = [];
+
+  constructor(
+    @Inject(ADMIN_OPTIONS) private readonly options: ResolvedAdminOptions,
+    private readonly reflector: Reflector,
+    private readonly modules: ModuleRef,
+    private readonly authenticator: SessionAuthenticator,
+    private readonly tokens: TokenService,
+    private readonly runtime: SessionRuntime,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    this.guards = await Promise.all(this.options.guards.map((guard) => this.modules.create(guard)));
+  }
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const session = identityOf(context)?.session;
+    if (!session) throw new SessionError('TOKEN_MISSING');
+    const operator = await this.judge(context, session);
+    if (CHANGES.includes(this.neededBy(context))) this.checkFresh(context, operator);
+    noteOperator(context.switchToHttp().getRequest<GuardedRequest>(), operator);
+    return true;
+  }
+
+  /** @throws SessionError FORBIDDEN, SESSION_STORE_UNAVAILABLE where the application does not answer; what its guards throw */
+  private judge(context: ExecutionContext, session: Session): Promise<KnownOperator> {
+    return withDeadline(this.askApplication(context, session), JUDGED_WITHIN_MS, () => {
+      const cause = new Error(
+        `guards and authorize of SessionAdminModule did not answer within ${JUDGED_WITHIN_MS} ms`,
+      );
+      return new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
+    });
+  }
+
+  private async askApplication(context: ExecutionContext, session: Session): Promise<KnownOperator> {
+    for (const guard of this.guards) {
+      if (!(await settled(guard.canActivate(context)))) throw new SessionError('FORBIDDEN');
+    }
+    const operator = { userId: session.userId, claims: session.claims, session };
+    const rights = await this.rightsOf(operator);
+    if (!rights.has('view') || !rights.has(this.neededBy(context))) throw new SessionError('FORBIDDEN');
+    const judgeAgain = () => this.judgeAgain(context, session.id);
+    return { ...operator, rights, judgeAgain, stillAllowed: this.atTimes(rights, judgeAgain) };
+  }
+
+  private atTimes(begunWith: ReadonlySet<AdminRight>, judgeAgain: () => Promise<KnownOperator>): () => Promise<void> {
+    const { clock } = this.runtime;
+    let judgedAt = clock.monotonic();
+    return async () => {
+      if (clock.monotonic() - judgedAt < JUDGE_EVERY_MS) return;
+      const { rights } = await judgeAgain();
+      // What is under way was found by addresses, or shows them.
+      if (begunWith.has('viewAddresses') && !rights.has('viewAddresses')) throw new SessionError('FORBIDDEN');
+      judgedAt = clock.monotonic();
+    };
+  }
+
+  /** By the record of the session, whatever has become of the token: what was begun with it may take longer. */
+  private async judgeAgain(context: ExecutionContext, sessionId: string): Promise<KnownOperator> {
+    const session = await this.tokens.findSession(sessionId);
+    if (!session) throw new SessionError('TOKEN_INVALID');
+    if (session.end) throw new SessionError(session.end.reason);
+    const now = this.tokens.now();
+    if (now >= session.expiresAt) throw new SessionError('SESSION_EXPIRED');
+    if (accountBan(session.bans, now)) throw new SessionError('ACCOUNT_DISABLED');
+    const before = identityOf(context);
+    // What the application's guards look at is as old as the request, unless it is put right.
+    if (before && JSON.stringify(before.session?.claims) !== JSON.stringify(session.claims)) {
+      const request = context.switchToHttp().getRequest<GuardedRequest>();
+      const { strict, by } = before;
+      setIdentity(context, request, new AuthenticatedSession(userOf(session), session, strict, null, by));
+    }
+    return this.judge(context, session);
+  }
+
+  private neededBy(context: ExecutionContext): AdminRight {
+    return this.reflector.get(NeedsRight, context.getHandler()) ?? 'view';
+  }
+
+  private async rightsOf(operator: Operator): Promise<ReadonlySet<AdminRight>> {
+    const { authorize, impersonate } = this.options;
+    const possible = ADMIN_RIGHTS.filter((right) => right !== 'impersonate' || impersonate);
+    if (!authorize) return new Set(possible);
+    const allowed = await Promise.all(possible.map(async (right) => authorize(operator, right)));
+    // Nothing but true: a function that forgets to answer allows nothing.
+    return new Set(possible.filter((_, index) => allowed[index] === true));
+  }
+
+  private checkFresh(context: ExecutionContext, { session }: Operator): void {
+    const rules = { isPublic: false, strict: false, activity: true, banChecks: [], freshMs: this.options.freshMs };
+    const broken = brokenRule(session, rules, this.tokens.now());
+    if (!broken) return;
+    const { exception, headers } = this.authenticator.answer(broken.code, broken.details);
+    setHeaders(context.switchToHttp().getResponse(), headers);
+    throw exception;
+  }
+}
+
+function settled(result: boolean | Promise<boolean> | Observable<boolean>): Promise<boolean> {
+  return typeof result === 'object' && 'subscribe' in result ? lastValueFrom(result) : Promise.resolve(result);
+}

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import { SessionError, invalidArgument } from '../../model/session-error.js';
+import type { Keyset, Listed, Portion, Position } from '../../database/lists/keyset.js';
+import { pageLimit } from '../routes/page-limit.js';
+
+/** One page of a list. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Pass it as `cursor` for the next page; null on the last one. */
+  readonly nextCursor: string | null;
+  /** Pass it as `cursor` for the page before; null on the first one. */
+  readonly prevCursor: string | null;
+}
+
+export interface PageQuery {
+  /** 1 to 200, default 50. */
+  readonly limit?: number;
+  /** `nextCursor` or `prevCursor` of a page of the same list, order and filter; none for the first page. */
+  readonly cursor?: string | null;
+}
+
+/** Longer than any cursor. */
+const MAX_CURSOR = 1024;
+const CHECK_BYTES = 9;
+const NUMBER = /^\d{1,15}$/;
+const HEX = /^[0-9a-f]{0,128}$/;
+
+/**
+ * A list in one order and with one filter, read page by page. Its cursors are good for nothing else: each ends with a checksum
+ * over the list, the order, the filter and the place. No secret is in it, since a place is nothing that needs to be kept from anybody.
+ */
+export class PagedList {
+  private readonly scope: string;
+
+  /**
+   * @param name of the list and its order
+   * @param filter what was asked for, in one spelling
+   */
+  constructor(
+    realm: string,
+    name: string,
+    filter: unknown,
+    private readonly order: Keyset,
+  ) {
+    this.scope = JSON.stringify([realm, name, filter]);
+  }
+
+  /** @throws SessionError ARGUMENT_INVALID for a limit that is none, CURSOR_INVALID for a cursor that is none of this list */
+  portion({ limit, cursor }: PageQuery): Portion {
+    const size = pageLimit(limit);
+    if (cursor === undefined || cursor === null || cursor === '') return { from: null, backwards: false, limit: size };
+    if (typeof cursor !== 'string') throw invalidArgument('cursor', 'must be a string');
+    const text = cursor.length > MAX_CURSOR ? '' : Buffer.from(cursor, 'base64url').toString();
+    const [direction, ...values] = text.split('.').slice(0, -1);
+    const { columns } = this.order;
+    const isPosition =
+      (direction === 'n' || direction === 'p') &&
+      values.length === columns.length &&
+      values.every((value, index) => (columns[index]!.kind === 'number' ? NUMBER : HEX).test(value));
+    const from = values.map((value, index) => (columns[index]?.kind === 'number' ? Number(value) : value));
+    // In this spelling alone: decoders skip what they do not know.
+    if (!isPosition || this.cursor(direction, from) !== cursor) throw new SessionError('CURSOR_INVALID');
+    return { from, backwards: direction === 'p', limit: size };
+  }
+
+  /**
+   * A page of what was read, which is one row more than it shows where there is more in that direction.
+   * @param portion of `portion`, before `oneMore`
+   */
+  page<T>(rows: readonly Listed<T>[], { from, backwards, limit }: Portion): Page<T> {
+    const isMore = rows.length > limit;
+    const shown = isMore ? (backwards ? rows.slice(1) : rows.slice(0, limit)) : rows;
+    const [first, last] = [shown[0]?.position, shown.at(-1)?.position];
+    return {
+      items: shown.map(({ item }) => item).filter((item) => item !== null),
+      nextCursor: isMore || backwards ? this.cursor('n', last) : null,
+      prevCursor: backwards
+        ? isMore
+          ? this.cursor('p', first)
+          : null
+        : from === null
+          ? null
+          : this.cursor('p', first),
+    };
+  }
+
+  private cursor(direction: 'n' | 'p', position: Position | undefined): string | null {
+    if (position === undefined) return null;
+    const place = [direction, ...position].join('.');
+    return Buffer.from(`${place}.${checksum(this.scope, place, 'base64url')}`).toString('base64url');
+  }
+}
+
+/** The portion to read for a page. */
+export function oneMore(portion: Portion): Portion {
+  return { ...portion, limit: portion.limit + 1 };
+}
+
+/** Tells a place that is whole and of this list from any other. */
+export function checksum(scope: string, place: string, encoding: 'base64url' | 'hex'): string {
+  const hash = createHash('sha256').update(`${scope.length}:${scope}${place}`).digest();
+  return hash.subarray(0, CHECK_BYTES).toString(encoding);
+}

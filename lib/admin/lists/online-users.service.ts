@@ -1,0 +1,225 @@
+import { Injectable } from '@nestjs/common';
+import type { SessionEvent } from '../../model/session-event.js';
+import { type Session, type SessionRecord, type SessionWithEnd, toSession } from '../../model/session.js';
+import { type FieldsOf, checkFields } from '../../model/checked-input.js';
+import { invalidArgument } from '../../model/session-error.js';
+import { TokenService } from '../../services/token-service.js';
+import { type AccountRef, type UserId, accountRef } from '../../model/user-key.js';
+import {
+  ONLINE_ORDERS,
+  OnlineQueries,
+  type OnlineSort,
+  type OnlineUser,
+  USER_ORDER,
+} from '../../database/lists/online-queries.js';
+import type { Listed, Portion } from '../../database/lists/keyset.js';
+import type { OnlineFilter } from '../../database/lists/online-filter.js';
+import { ENDED_ORDER, EVENT_ORDER, LOGIN_ORDER, SessionQueries } from '../../database/lists/session-queries.js';
+import {
+  type EndedCriteria,
+  type EventCriteria,
+  type OnlineCriteria,
+  endedFilter,
+  eventFilter,
+  onlineFilter,
+} from '../routes/admin-filters.js';
+import { ApproximateCount, type Total } from './approximate-count.js';
+import { type Page, PagedList, type PageQuery, oneMore } from './cursor.js';
+import { pageLimit } from '../routes/page-limit.js';
+
+/** One page of who is online. */
+export interface OnlinePage extends Page<Session>, Total {}
+
+export interface OnlineQuery extends PageQuery, OnlineCriteria {
+  /** By last use or by login, latest first, or by user; default lastSeen. */
+  readonly sort?: OnlineSort;
+}
+
+export interface OnlineUsersQuery extends PageQuery, OnlineCriteria {}
+
+const EXACT_OF_USER = 1000;
+
+export interface UserSessionsQuery extends PageQuery {
+  /** Past sessions instead of live ones. */
+  readonly ended?: boolean;
+}
+
+export interface EndedSessionsQuery extends PageQuery, EndedCriteria {}
+
+export interface EventsQuery extends PageQuery, EventCriteria {}
+
+const PAGE: FieldsOf<PageQuery> = { limit: true, cursor: true };
+const CRITERIA: FieldsOf<OnlineCriteria> = {
+  q: true,
+  addresses: true,
+  userId: true,
+  ip: true,
+  deviceType: true,
+  loginMethod: true,
+  createdFrom: true,
+  createdTo: true,
+  seenFrom: true,
+  seenTo: true,
+};
+const ONLINE_FIELDS: FieldsOf<OnlineQuery> = { ...PAGE, ...CRITERIA, sort: true };
+const USERS_FIELDS: FieldsOf<OnlineUsersQuery> = { ...PAGE, ...CRITERIA };
+const USER_SESSIONS_FIELDS: FieldsOf<UserSessionsQuery> = { ...PAGE, ended: true };
+const ENDED_FIELDS: FieldsOf<EndedSessionsQuery> = {
+  ...PAGE,
+  userId: true,
+  reason: true,
+  endedFrom: true,
+  endedTo: true,
+};
+const EVENTS_FIELDS: FieldsOf<EventsQuery> = {
+  ...PAGE,
+  userId: true,
+  sessionId: true,
+  ip: true,
+  type: true,
+  from: true,
+  to: true,
+};
+
+/**
+ * What operators need: who is online, on which device, since when; what happened; and to end any of it. Add it to the
+ * `providers` of a module that imports SessionModule. It checks no rights: guard the routes that use it, or use
+ * SessionAdminModule, which does.
+ *
+ * Rejects with SessionError ARGUMENT_INVALID for an argument that it does not understand, and with CURSOR_INVALID for a cursor that is
+ * not whole or of another list, order or filter, before any query.
+ */
+@Injectable()
+export class OnlineUsersService {
+  private readonly counts: ApproximateCount;
+
+  constructor(
+    private readonly online: OnlineQueries,
+    private readonly queries: SessionQueries,
+    private readonly tokens: TokenService,
+  ) {
+    this.counts = new ApproximateCount(this.online);
+  }
+
+  /** The live sessions of all users. */
+  async list(query: OnlineQuery = {}): Promise<OnlinePage> {
+    checkFields(query, 'query', ONLINE_FIELDS);
+    const { sort = 'lastSeen' } = query;
+    if (typeof sort !== 'string' || !Object.hasOwn(ONLINE_ORDERS, sort))
+      throw invalidArgument('sort', 'must be lastSeen, login or user');
+    const filter = onlineFilter(this.realm, query);
+    const list = new PagedList(this.realm, `online-sessions:${sort}`, filter, ONLINE_ORDERS[sort]);
+    const portion = list.portion(query);
+    const [records, count] = await Promise.all([
+      this.online.list(filter, sort, oneMore(portion)),
+      this.counts.forList(filter),
+    ]);
+    const page = list.page(records, portion);
+    const items = page.items.map((record) => this.view(record));
+    // A list that is whole knows better than a count of some seconds ago.
+    const isWhole = portion.from === null && page.nextCursor === null;
+    if (isWhole) return { ...page, items, total: items.length, totalIsEstimate: false };
+    return { ...page, items, ...count, total: Math.max(count.total, items.length) };
+  }
+
+  /**
+   * The live sessions of all users, latest login first, page by page as they are asked for, for whoever goes through all of
+   * them: unlike `list`, it counts nothing.
+   * @throws SessionError ARGUMENT_INVALID, before the first page
+   */
+  pages(query: OnlineCriteria & Pick<PageQuery, 'limit'> = {}): AsyncIterable<readonly Session[]> {
+    checkFields(query, 'query', { ...CRITERIA, limit: true });
+    const { limit, ...criteria } = query;
+    return this.read(onlineFilter(this.realm, criteria), pageLimit(limit));
+  }
+
+  /** How many live sessions there are; for one user exactly, up to 1,000. */
+  async count(criteria: OnlineCriteria = {}): Promise<Total> {
+    checkFields(criteria, 'criteria', CRITERIA);
+    const filter = onlineFilter(this.realm, criteria);
+    if (filter.account) {
+      const total = await this.online.count(filter, EXACT_OF_USER + 1);
+      if (total <= EXACT_OF_USER) return { total, totalIsEstimate: false };
+    }
+    return this.counts.of(filter);
+  }
+
+  /** The users who are online, by user id, with what they have of the sessions that are asked for. */
+  async listUsers(query: OnlineUsersQuery = {}): Promise<Page<OnlineUser>> {
+    checkFields(query, 'query', USERS_FIELDS);
+    const filter = onlineFilter(this.realm, query);
+    const list = new PagedList(this.realm, 'online-users', filter, USER_ORDER);
+    const portion = list.portion(query);
+    return list.page(await this.online.users(filter, oneMore(portion)), portion);
+  }
+
+  /** The sessions of one user, live or past, latest login first. */
+  async userSessions(userId: UserId, query: UserSessionsQuery = {}): Promise<Page<SessionWithEnd>> {
+    checkFields(query, 'query', USER_SESSIONS_FIELDS);
+    const { ended = false } = query;
+    if (typeof ended !== 'boolean') throw invalidArgument('ended', 'must be true or false');
+    const account = this.account(userId);
+    const status = ended ? 'ended' : 'live';
+    const list = new PagedList(this.realm, `${status}-sessions`, account, LOGIN_ORDER);
+    return this.sessions(query, list, (portion) => this.queries.sessionsOf(account, status, portion));
+  }
+
+  /** Past sessions of all users, latest end first. */
+  async endedSessions(query: EndedSessionsQuery = {}): Promise<Page<SessionWithEnd>> {
+    checkFields(query, 'query', ENDED_FIELDS);
+    const filter = endedFilter(this.realm, query);
+    const list = new PagedList(this.realm, 'past-sessions', filter, ENDED_ORDER);
+    return this.sessions(query, list, (portion) => this.queries.ended(filter, portion));
+  }
+
+  /** Ends one session, as the operator `by`. @param reason for the audit trail @returns how many it ended: 0 or 1 */
+  async kickSession(sessionId: string, by: string, reason?: string): Promise<number> {
+    return Number(await this.tokens.kickSession(sessionId, { by, reason }));
+  }
+
+  /** Ends every session of a user, as the operator `by`. @param reason for the audit trail @returns how many it ended */
+  async kickUser(userId: UserId, by: string, reason?: string): Promise<number> {
+    return this.tokens.kickUser(userId, { by, reason });
+  }
+
+  /** The audit trail, latest first. */
+  async events(query: EventsQuery = {}): Promise<Page<SessionEvent>> {
+    checkFields(query, 'query', EVENTS_FIELDS);
+    const filter = eventFilter(this.realm, query);
+    const list = new PagedList(this.realm, 'events', filter, EVENT_ORDER);
+    const portion = list.portion(query);
+    const events = await this.queries.events(filter, oneMore(portion));
+    return list.page(
+      events.map((item) => ({ position: [item.id], item })),
+      portion,
+    );
+  }
+
+  private async *read(filter: OnlineFilter, limit: number): AsyncGenerator<readonly Session[]> {
+    for await (const records of this.online.portions(filter, limit)) {
+      yield records.map((record) => this.view(record));
+    }
+  }
+
+  private async sessions(
+    query: PageQuery,
+    list: PagedList,
+    read: (portion: Portion) => Promise<readonly Listed<SessionRecord>[]>,
+  ): Promise<Page<SessionWithEnd>> {
+    const portion = list.portion(query);
+    const page = list.page(await read(oneMore(portion)), portion);
+    return { ...page, items: page.items.map((record) => this.view(record)) };
+  }
+
+  private view(record: SessionRecord): SessionWithEnd {
+    return this.tokens.withPendingUse(toSession(record));
+  }
+
+  private get realm(): string {
+    return this.queries.realm;
+  }
+
+  private account(userId: UserId): AccountRef {
+    return accountRef(this.realm, userId);
+  }
+}

@@ -1,0 +1,87 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { withDeadline } from '../../async/deadline.js';
+import { SessionError, invalidArgument } from '../../model/session-error.js';
+import { canonicalUserId } from '../../model/user-key.js';
+import { describeError } from '../../nest/module/describe-error.js';
+import { ADMIN_OPTIONS } from '../access/admin.guard.js';
+import type { ResolvedAdminOptions, UserDescription } from '../access/admin-options.js';
+
+/** What the application calls a user, as it is shown. */
+export interface ShownUser {
+  readonly username: string | null;
+  readonly avatarUrl: string | null;
+}
+
+/** How long the application may take for the names of a page. */
+const PATIENCE_MS = 2000;
+const REPORT_EVERY_MS = 60_000;
+const MAX_NAME = 256;
+const MAX_URL = 4096;
+
+/** Names of users, asked of the application in one call a page. A list is worth more than its names: it comes without them too. */
+@Injectable()
+export class UserDirectory {
+  private readonly logger = new Logger('SessionAdminModule');
+  private reportedAt = -Infinity;
+
+  constructor(@Inject(ADMIN_OPTIONS) private readonly options: ResolvedAdminOptions) {}
+
+  /** By user id; a user that the application does not know, or a name that does not come in time, is not in it. */
+  async describe(userIds: Iterable<string>): Promise<ReadonlyMap<string, ShownUser>> {
+    const ids = [...new Set(userIds)];
+    if (!this.options.describeUsers || ids.length === 0) return new Map();
+    try {
+      return await withDeadline(this.ask(ids), PATIENCE_MS, () => new Error(`no answer within ${PATIENCE_MS} ms`));
+    } catch (error) {
+      this.report(error);
+      return new Map();
+    }
+  }
+
+  /**
+   * The canonical id of a user whom the application knows.
+   * @throws SessionError ARGUMENT_INVALID for one whom it does not know; what describeUsers throws
+   */
+  async known(userId: unknown): Promise<string> {
+    const id = canonicalUserId(userId);
+    if (!this.options.describeUsers) return id;
+    if (!(await this.ask([id])).has(id)) throw invalidArgument('userId', 'must be the id of a user');
+    return id;
+  }
+
+  private async ask(ids: readonly string[]): Promise<ReadonlyMap<string, ShownUser>> {
+    const found: unknown = await this.options.describeUsers!(ids);
+    if (!isListOfUsers(found)) {
+      const problem =
+        'SessionAdminModule option "describeUsers" must return a list of { userId, username, avatarUrl }.';
+      throw new SessionError('CONFIGURATION_INVALID', problem);
+    }
+    return new Map(
+      found.map(({ userId, username, avatarUrl }) => [
+        String(userId),
+        { username: textOrNull(username, MAX_NAME), avatarUrl: pictureOrNull(avatarUrl) },
+      ]),
+    );
+  }
+
+  private report(error: unknown): void {
+    const now = performance.now();
+    if (now - this.reportedAt < REPORT_EVERY_MS) return;
+    this.reportedAt = now;
+    this.logger.warn(`describeUsers fails, and lists come without names: ${describeError(error)}`);
+  }
+}
+
+function isListOfUsers(found: unknown): found is readonly UserDescription[] {
+  return Array.isArray(found) && found.every((user) => ['string', 'number', 'bigint'].includes(typeof user?.userId));
+}
+
+function textOrNull(value: unknown, max: number): string | null {
+  return typeof value === 'string' && value !== '' ? value.slice(0, max) : null;
+}
+
+/** Other schemes could run something when they are opened. */
+function pictureOrNull(value: unknown): string | null {
+  const url = typeof value === 'string' && value.length <= MAX_URL ? value : '';
+  return /^https:\/\/|^data:image\/(png|jpeg|gif|webp);base64,/i.test(url) ? url : null;
+}

@@ -1,0 +1,149 @@
+import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Subject } from 'rxjs';
+import { PeriodicTask } from '../../async/periodic-task.js';
+import { SESSION_EVENT_TYPES, type SessionEvent, type SessionEventType } from '../../model/session-event.js';
+import { TokenService } from '../../services/token-service.js';
+import { timeOfEvent } from '../../database/transactions/event-id.js';
+import { SessionQueries } from '../../database/lists/session-queries.js';
+import { describeError } from '../../nest/module/describe-error.js';
+import { type KnownSummary, OnlineSummaries } from '../lists/online-summary.js';
+import { type ShownUser, UserDirectory } from '../lists/user-directory.js';
+
+/** What happened, and the names of the users whom it happened to. */
+export interface LiveChanges {
+  /** In the order of their ids, none twice. */
+  readonly events: readonly SessionEvent[];
+  readonly users: ReadonlyMap<string, ShownUser>;
+}
+
+/** What watchers are told. Overflow: more has happened than can be listed. */
+export type LiveNews =
+  | ({ readonly kind: 'changes' } & LiveChanges)
+  | { readonly kind: 'overflow' }
+  | { readonly kind: 'online'; readonly summary: KnownSummary }
+  | { readonly kind: 'beat' };
+
+/** Renewals are too many, and change nothing that is shown. */
+const TYPES: readonly SessionEventType[] = SESSION_EVENT_TYPES.filter(
+  (type) => !['TOKEN_RENEWED', 'CONFIRMED', 'EXPORTED'].includes(type),
+);
+const LOOK_MS = 1000;
+const COUNT_MS = 2000;
+const BEAT_MS = 15_000;
+/** Most changes that are told at once. */
+const MAX_CHANGES = 200;
+/** How far back each look goes: transactions do not commit in the order of the times that they bear. */
+const LOOK_BACK_MS = 10_000;
+
+/**
+ * What happens on all nodes, as the audit trail says, for as long as somebody watches: one small query a second on each node
+ * with watchers, however many they are.
+ */
+@Injectable()
+export class LiveFeed implements OnModuleDestroy {
+  private readonly logger = new Logger('SessionAdminModule');
+  private readonly news = new Subject<LiveNews>();
+  private readonly tasks: readonly PeriodicTask[];
+  private watchers = 0;
+  /** Events of the last moments that were told, with their times. */
+  private told = new Map<string, number>();
+  private shown = '';
+  /** Nothing from before is told. Milliseconds since the epoch. */
+  private since = 0;
+
+  constructor(
+    private readonly queries: SessionQueries,
+    private readonly summaries: OnlineSummaries,
+    private readonly tokens: TokenService,
+    private readonly users: UserDirectory,
+  ) {
+    const report = (failure: { readonly error: unknown } | null) =>
+      this.logger.warn(failure ? `The live feed fails: ${describeError(failure.error)}` : 'The live feed works again.');
+    this.tasks = [
+      new PeriodicTask(() => this.look(), LOOK_MS, report),
+      new PeriodicTask(() => this.count(), COUNT_MS, report),
+      new PeriodicTask(async () => this.news.next({ kind: 'beat' }), BEAT_MS, report),
+    ];
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.news.complete();
+    await Promise.all(this.tasks.map((task) => task.stop()));
+  }
+
+  /**
+   * Tells of everything from now on, or from after the event of this id, if that is not long ago.
+   * @returns a function that ends it
+   */
+  watch(tell: (news: LiveNews) => void, end: () => void, lastEventId: string | null): () => void {
+    // What was missed comes before what is new.
+    let told = Promise.resolve();
+    const next = (news: LiveNews) => void (told = told.then(() => tell(news)));
+    const subscription = this.news.subscribe({ next, complete: end });
+    if (this.watchers++ === 0) this.start(lastEventId);
+    void this.tellOnline(tell);
+    if (lastEventId !== null) told = this.catchUp(tell, lastEventId);
+    return () => {
+      subscription.unsubscribe();
+      if (--this.watchers === 0) void Promise.all(this.tasks.map((task) => task.stop()));
+    };
+  }
+
+  private start(lastEventId: string | null): void {
+    this.told = new Map();
+    const now = this.tokens.now();
+    // What happened before somebody watched is in the lists. Of what a watcher has missed, some may not be committed yet.
+    const missedFrom = lastEventId === null ? now : Math.max(timeOfEvent(lastEventId), now - LOOK_BACK_MS);
+    this.since = Math.min(now, missedFrom);
+    for (const task of this.tasks) task.start();
+  }
+
+  private async tellOnline(tell: (news: LiveNews) => void): Promise<void> {
+    try {
+      tell({ kind: 'online', summary: await this.summaries.get() });
+    } catch (error) {
+      this.logger.debug(`A watcher was not told how many are online: ${describeError(error)}`);
+    }
+  }
+
+  private async catchUp(tell: (news: LiveNews) => void, lastEventId: string): Promise<void> {
+    try {
+      const portion = { from: [lastEventId], backwards: true, limit: MAX_CHANGES + 1 };
+      const missed = await this.queries.events({ types: TYPES }, portion);
+      if (missed.length > MAX_CHANGES) tell({ kind: 'overflow' });
+      else tell(await this.changes([...missed].reverse()));
+    } catch (error) {
+      this.logger.debug(`A watcher was not told of what it missed: ${describeError(error)}`);
+    }
+  }
+
+  private async look(): Promise<void> {
+    const from = Math.max(this.since, this.tokens.now() - LOOK_BACK_MS);
+    const portion = { from: null, backwards: false, limit: MAX_CHANGES + this.told.size + 1 };
+    const events = await this.queries.events({ types: TYPES, from }, portion);
+    const unknown = events.filter(({ id }) => !this.told.has(id));
+    for (const { id, at } of unknown) this.told.set(id, at);
+    if (unknown.length <= MAX_CHANGES) {
+      if (unknown.length > 0) this.news.next(await this.changes(unknown.reverse()));
+    } else {
+      // What is shown is to be read again, so nothing from before needs to be told.
+      this.since = unknown[0]!.at;
+      this.news.next({ kind: 'overflow' });
+    }
+    for (const [id, at] of this.told) if (at < Math.max(this.since, from)) this.told.delete(id);
+  }
+
+  /** Names are asked for once, however many there are to be told. */
+  private async changes(events: readonly SessionEvent[]): Promise<LiveNews> {
+    return { kind: 'changes', events, users: await this.users.describe(events.flatMap(({ userId }) => userId ?? [])) };
+  }
+
+  private async count(): Promise<void> {
+    const summary = await this.summaries.get();
+    const { isEstimate: _, ...numbers } = summary;
+    const text = JSON.stringify(numbers);
+    if (text === this.shown) return;
+    this.shown = text;
+    this.news.next({ kind: 'online', summary });
+  }
+}

@@ -1,0 +1,117 @@
+import { Delete, Get, Headers, HttpCode, Inject, Ip, Param, Post } from '@nestjs/common';
+import { SessionError, invalidArgument } from '../../model/session-error.js';
+import { TokenService } from '../../services/token-service.js';
+import { canonicalUserId } from '../../model/user-key.js';
+import { toBanItem } from './admin-items.js';
+import { ADMIN_OPTIONS, NeedsRight } from '../access/admin.guard.js';
+import type { ResolvedAdminOptions } from '../access/admin-options.js';
+import { readBan, readImpersonation, readReason, readService, readUserSessionsQuery } from './admin-requests.js';
+import { AdminRoutes } from './admin-route.js';
+import { OnlineUsersService, type UserSessionsQuery } from '../lists/online-users.service.js';
+import { CurrentOperator, type KnownOperator } from '../access/operator.js';
+import { PastSessions } from '../lists/past-sessions.js';
+import { BodyFields, QueryFields } from './request-input.js';
+import { UserDirectory } from '../lists/user-directory.js';
+
+/** One user, and what an operator does to the account as a whole. */
+@AdminRoutes('users/:userId')
+export class AccountsController {
+  constructor(
+    @Inject(ADMIN_OPTIONS) private readonly options: ResolvedAdminOptions,
+    private readonly online: OnlineUsersService,
+    private readonly tokens: TokenService,
+    private readonly users: UserDirectory,
+    private readonly past: PastSessions,
+  ) {}
+
+  @Get()
+  async user(@Param('userId') userId: string) {
+    const id = canonicalUserId(userId);
+    const [users, bans, { total }] = await Promise.all([
+      this.users.describe([id]),
+      this.tokens.listBans(id),
+      this.online.count({ userId: id }),
+    ]);
+    const { username = null, avatarUrl = null } = users.get(id) ?? {};
+    return { userId: id, username, avatarUrl, bans: bans.map(toBanItem), live: total };
+  }
+
+  @Get('sessions')
+  async sessions(
+    @Param('userId') userId: string,
+    @QueryFields(readUserSessionsQuery) query: UserSessionsQuery,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
+    return this.past.show(await this.online.userSessions(userId, query), operator);
+  }
+
+  @Delete('sessions')
+  @NeedsRight('kick')
+  async kick(
+    @Param('userId') userId: string,
+    @QueryFields(readReason) reason: string | undefined,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
+    return { ended: await this.online.kickUser(userId, operator.userId, reason) };
+  }
+
+  /** Those that are in force. */
+  @Get('bans')
+  async bans(@Param('userId') userId: string) {
+    return { items: (await this.tokens.listBans(userId)).map(toBanItem) };
+  }
+
+  /** Without `service`, it ends all sessions of the user and refuses logins. */
+  @Post('ban')
+  @HttpCode(200)
+  @NeedsRight('ban')
+  async ban(
+    @Param('userId') userId: string,
+    @BodyFields(readBan) ban: ReturnType<typeof readBan>,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
+    if (ban.until !== undefined && ban.until <= this.tokens.now()) {
+      throw invalidArgument('until', 'must be in the future');
+    }
+    const { ended } = await this.tokens.ban(await this.users.known(userId), { ...ban, by: operator.userId });
+    return { ended };
+  }
+
+  /** Also for a user who is not there any more. */
+  @Delete('ban')
+  @NeedsRight('ban')
+  async liftBan(
+    @Param('userId') userId: string,
+    @QueryFields(readService) service: string | undefined,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
+    return { lifted: await this.tokens.liftBan(userId, { service, by: operator.userId }) };
+  }
+
+  /** A session as the user, for support: it stands beside those of the user, and says who it really is. */
+  @Post('impersonate')
+  @HttpCode(200)
+  @NeedsRight('impersonate')
+  async impersonate(
+    @Param('userId') userId: string,
+    @BodyFields(readImpersonation) wish: ReturnType<typeof readImpersonation>,
+    @CurrentOperator() operator: KnownOperator,
+    @Ip() ip: string,
+    @Headers('user-agent') userAgent: string | undefined,
+  ) {
+    const id = await this.users.known(userId);
+    const allowed = await this.options.impersonate!(id, operator);
+    if (!allowed) throw new SessionError('FORBIDDEN');
+    if (typeof allowed.claims !== 'object') {
+      const problem = 'SessionAdminModule option "impersonate" must return { claims }, or null to refuse.';
+      throw new SessionError('CONFIGURATION_INVALID', problem);
+    }
+    const login = { ...wish, by: operator.userId, ip, userAgent, claims: allowed.claims };
+    const { accessToken, expiresIn, refreshToken, refreshExpiresIn, session, ended } = await this.tokens.impersonate(
+      id,
+      login,
+    );
+    const tokens = { tokenType: 'Bearer', accessToken, expiresIn, refreshToken, refreshExpiresIn };
+    return { ...tokens, sessionId: session.id, ended };
+  }
+}

@@ -1,0 +1,150 @@
+import { END_REASONS, type EndReason } from '../../model/end-reason.js';
+import { type IpRange, clientAddress, ipRange } from '../../model/ip-key.js';
+import { optionalText } from '../../commands/login-input.js';
+import { invalidArgument } from '../../model/session-error.js';
+import type { SessionEventType } from '../../model/session-event.js';
+import { isSessionId } from '../../tokens/token-codec.js';
+import { type UserId, accountRef } from '../../model/user-key.js';
+import type { OnlineFilter, TimeRange } from '../../database/lists/online-filter.js';
+import type { EndedFilter, EventFilter } from '../../database/lists/session-queries.js';
+
+/** Which live sessions; every part that is given must hold. */
+export interface OnlineCriteria {
+  /**
+   * Beginning of a user id, a user's name or the name of a device, in any case, or an address: of IPv4 the first octets are enough.
+   * At most 128 characters, of which 64 bytes count.
+   */
+  readonly q?: string;
+  /** Whether `q` may be the beginning of an address; default true. */
+  readonly addresses?: boolean;
+  readonly userId?: UserId;
+  /** Address of the login or of the last use, or a network such as `192.0.2.0/24`. */
+  readonly ip?: string;
+  readonly deviceType?: string;
+  readonly loginMethod?: string;
+  /** Time of the login, from inclusive, to exclusive. Milliseconds since the epoch. */
+  readonly createdFrom?: number;
+  readonly createdTo?: number;
+  /** Time of the last use that is recorded, likewise. */
+  readonly seenFrom?: number;
+  readonly seenTo?: number;
+}
+
+/** Which past sessions. */
+export interface EndedCriteria {
+  readonly userId?: UserId;
+  readonly reason?: EndReason;
+  /** Milliseconds since the epoch, from inclusive, to exclusive. */
+  readonly endedFrom?: number;
+  readonly endedTo?: number;
+}
+
+/** Which lines of the audit trail. */
+export interface EventCriteria {
+  readonly userId?: UserId;
+  readonly sessionId?: string;
+  readonly ip?: string;
+  readonly type?: SessionEventType;
+  /** Milliseconds since the epoch, inclusive. */
+  readonly from?: number;
+  /** Milliseconds since the epoch, exclusive. */
+  readonly to?: number;
+}
+
+/** @throws SessionError ARGUMENT_INVALID */
+export function onlineFilter(realm: string, criteria: OnlineCriteria): OnlineFilter {
+  const { addresses = true } = criteria;
+  if (typeof addresses !== 'boolean') throw invalidArgument('addresses', 'must be true or false');
+  const prefix = optionalText(criteria.q, 'q', 128);
+  const prefixIp = prefix === null || !addresses ? null : addressBegin(prefix);
+  const ip = networkOf(criteria.ip);
+  const deviceType = optionalText(criteria.deviceType, 'deviceType', 32)?.toLowerCase() ?? null;
+  const loginMethod = optionalText(criteria.loginMethod, 'loginMethod', 32)?.toLowerCase() ?? null;
+  const created = timeRange(criteria, 'createdFrom', 'createdTo');
+  const seen = timeRange(criteria, 'seenFrom', 'seenTo');
+  return {
+    ...(criteria.userId !== undefined && { account: accountRef(realm, criteria.userId) }),
+    ...(prefix !== null && { prefix }),
+    ...(prefixIp !== null && { prefixIp }),
+    ...(ip !== null && { ip }),
+    ...(deviceType !== null && { deviceType }),
+    ...(loginMethod !== null && { loginMethod }),
+    ...(created && { created }),
+    ...(seen && { seen }),
+  };
+}
+
+/** @throws SessionError ARGUMENT_INVALID */
+export function endedFilter(realm: string, criteria: EndedCriteria): EndedFilter {
+  const { reason } = criteria;
+  if (reason !== undefined && !(END_REASONS as readonly unknown[]).includes(reason)) {
+    throw invalidArgument('reason', `must be one of ${END_REASONS.join(', ')}`);
+  }
+  const ended = timeRange(criteria, 'endedFrom', 'endedTo');
+  return {
+    ...(criteria.userId !== undefined && { account: accountRef(realm, criteria.userId) }),
+    ...(reason !== undefined && { reason }),
+    ...(ended && { ended }),
+  };
+}
+
+/** @throws SessionError ARGUMENT_INVALID */
+export function eventFilter(realm: string, criteria: EventCriteria): EventFilter {
+  const ip = addressOf(criteria.ip);
+  const type = optionalText(criteria.type, 'type', 32) as SessionEventType | null;
+  if (criteria.sessionId !== undefined && !isSessionId(criteria.sessionId)) {
+    throw invalidArgument('sessionId', 'must be a session id: 32 hexadecimal digits');
+  }
+  return {
+    ...(criteria.userId !== undefined && { account: accountRef(realm, criteria.userId) }),
+    ...(criteria.sessionId !== undefined && { sessionId: criteria.sessionId }),
+    ...(ip !== null && { ip }),
+    ...(type !== null && { types: [type] }),
+    ...timeRange(criteria, 'from', 'to'),
+  };
+}
+
+/** One address, as events have it; null for none. @throws SessionError ARGUMENT_INVALID, also for a network */
+export function addressOf(value: unknown): string | null {
+  const text = optionalText(value, 'ip', 64);
+  const address = clientAddress(text);
+  if (text !== null && address === null) {
+    throw invalidArgument(
+      'ip',
+      'must be one address such as 192.0.2.7; a network is for lists of sessions and sightings',
+    );
+  }
+  return address;
+}
+
+/** The addresses that begin with a text: whole octets of IPv4, with the dot behind the last one or without; else one address. */
+const addressBegin = (text: string): IpRange | null =>
+  ipRange(text) ?? (/^\d+\.[\d.]*\d$/.test(text) ? ipRange(`${text}.`) : null);
+
+/** An address or a network; null for none. @throws SessionError ARGUMENT_INVALID */
+export function networkOf(value: unknown): IpRange | null {
+  const text = optionalText(value, 'ip', 64);
+  if (text === null) return null;
+  const range = ipRange(text);
+  if (!range) throw invalidArgument('ip', 'must be an address, or a network such as 192.0.2.0/24 or 2001:db8::/32');
+  return range;
+}
+
+/** Null where neither time is given. @throws SessionError ARGUMENT_INVALID */
+export function timeRange<K extends string>(
+  times: { readonly [name in K]?: unknown },
+  fromName: K,
+  toName: K,
+): TimeRange | null {
+  const [from, to] = [timeOf(times[fromName], fromName), timeOf(times[toName], toName)];
+  if (from === undefined && to === undefined) return null;
+  return { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
+}
+
+function timeOf(time: unknown, name: string): number | undefined {
+  if (time === undefined) return undefined;
+  if (!(Number.isSafeInteger(time) && (time as number) >= 0 && (time as number) < 2 ** 47)) {
+    throw invalidArgument(name, 'must be a time in integer milliseconds since the epoch');
+  }
+  return time as number;
+}

@@ -1,0 +1,169 @@
+import type { Duration } from '../../model/duration.js';
+import { END_REASONS } from '../../model/end-reason.js';
+import { invalidArgument } from '../../model/session-error.js';
+import { SESSION_EVENT_TYPES } from '../../model/session-event.js';
+import { sessionIdOf } from '../../tokens/token-codec.js';
+import { type OnlineCriteria, addressOf, networkOf } from './admin-filters.js';
+import type { KickSelection } from './bulk-kick.js';
+import type { PageQuery } from '../lists/cursor.js';
+import type { ExportFormat } from '../lists/list-export.js';
+import type { EndedSessionsQuery, EventsQuery, OnlineQuery, UserSessionsQuery } from '../lists/online-users.service.js';
+import { type RequestInput, readInput } from './request-input.js';
+
+const MAX_USER_ID = 1024;
+const MAX_SERVICE = 64;
+const MAX_HOURS = 168;
+
+/** Queries are text; these make what OnlineUsersService takes of them. Ranges it checks itself. */
+function readOnlineCriteria(input: RequestInput): OnlineCriteria {
+  return {
+    q: input.textOrEmpty('q', 128),
+    userId: input.text('userId', MAX_USER_ID),
+    ip: input.text('ip', 64),
+    deviceType: input.text('deviceType', 32),
+    loginMethod: input.text('loginMethod', 32),
+    createdFrom: input.time('createdFrom'),
+    createdTo: input.time('createdTo'),
+    seenFrom: input.time('seenFrom'),
+    seenTo: input.time('seenTo'),
+  };
+}
+
+/** A list by user has one order. */
+export function readOnlineQuery(input: RequestInput): OnlineQuery & { readonly groupBy: 'user' | undefined } {
+  const groupBy = input.choice('groupBy', ['user']);
+  const criteria = { groupBy, ...readPage(input), ...readOnlineCriteria(input) };
+  return groupBy
+    ? criteria
+    : {
+        ...criteria,
+        sort: input.choice('sort', ['lastSeen', 'login', 'user']),
+      };
+}
+
+export function readOnlineExport(input: RequestInput) {
+  return { criteria: readOnlineCriteria(input), format: readFormat(input) };
+}
+
+export function readUserSessionsQuery(input: RequestInput): UserSessionsQuery {
+  return { ...readPage(input), ended: input.flag('ended') };
+}
+
+export function readEndedSessionsQuery(input: RequestInput): EndedSessionsQuery {
+  return {
+    ...readPage(input),
+    userId: input.text('userId', MAX_USER_ID),
+    reason: input.choice('reason', END_REASONS),
+    endedFrom: input.time('endedFrom'),
+    endedTo: input.time('endedTo'),
+  };
+}
+
+export function readEventsQuery(input: RequestInput): EventsQuery {
+  return { ...readPage(input), ...readEventCriteria(input) };
+}
+
+export function readEventsExport(input: RequestInput) {
+  return { criteria: readEventCriteria(input), format: readFormat(input) };
+}
+
+function readEventCriteria(input: RequestInput) {
+  return {
+    userId: input.text('userId', MAX_USER_ID),
+    sessionId: readSessionId(input),
+    ip: addressOf(input.text('ip', 64)) ?? undefined,
+    type: input.choice('type', SESSION_EVENT_TYPES),
+    from: input.time('from'),
+    to: input.time('to'),
+  };
+}
+
+function readFormat(input: RequestInput): ExportFormat {
+  return input.choice('format', ['csv', 'ndjson']) ?? 'csv';
+}
+
+/** Sightings of one session, of one user, or of an address or a network at some time. */
+export function readSightingsQuery(input: RequestInput) {
+  const page = readPage(input);
+  const sessionId = readSessionId(input);
+  const userId = input.text('userId', MAX_USER_ID);
+  const range = networkOf(input.text('ip', 64));
+  if ([sessionId, userId, range ?? undefined].filter((one) => one !== undefined).length !== 1) {
+    throw invalidArgument('ip', 'or sessionId or userId must be given, and only one of them');
+  }
+  if (range) {
+    const at = input.time('at');
+    const times = at === undefined ? { from: input.time('from'), to: input.time('to') } : { from: at, to: at + 1 };
+    return { page, range, times };
+  }
+  return { page, sessionId, userId };
+}
+
+export function readFailedLoginsQuery(input: RequestInput) {
+  const hours = input.integer('hours') ?? 24;
+  if (hours < 1 || hours > MAX_HOURS) throw invalidArgument('hours', `must be a whole number from 1 to ${MAX_HOURS}`);
+  return { hours, by: input.choice('by', ['user', 'ip']) ?? 'user' };
+}
+
+export function readStatsRange(input: RequestInput) {
+  return input.choice('range', ['24h', '30d']) ?? '24h';
+}
+
+/** The body of a bulk kick. */
+export interface KickRequest {
+  readonly selection: KickSelection;
+  readonly reason: string | undefined;
+  readonly dryRun: boolean;
+}
+
+export function readKick(input: RequestInput): KickRequest {
+  return { selection: readSelection(input), reason: readReason(input), dryRun: input.flag('dryRun') };
+}
+
+function readSelection(input: RequestInput): KickSelection {
+  const [sessionIds, filter] = [input.value('sessionIds'), input.value('filter')];
+  if ((sessionIds === undefined) === (filter === undefined)) {
+    throw invalidArgument('sessionIds', 'or filter must be given, and not both');
+  }
+  if (sessionIds !== undefined) return { sessionIds: sessionIds as string[] };
+  return readInput(filter, 'filter', (fields) => {
+    const criteria = readOnlineCriteria(fields);
+    const isEmpty = Object.values(criteria).every((value) => value === undefined);
+    // So that a filter that was lost on the way ends nobody's session.
+    if (isEmpty !== fields.flag('all')) {
+      throw invalidArgument('filter', 'must have a condition, or be { "all": true } and nothing else');
+    }
+    return { filter: criteria };
+  });
+}
+
+export function readBan(input: RequestInput) {
+  return {
+    until: input.time('until'),
+    reason: readReason(input),
+    service: readService(input),
+    level: input.integer('level'),
+  };
+}
+
+export function readImpersonation(input: RequestInput) {
+  return { reason: readReason(input), for: input.text('for', 16) as Duration | undefined };
+}
+
+export function readService(input: RequestInput): string | undefined {
+  return input.text('service', MAX_SERVICE);
+}
+
+/** Why an operator does something. */
+export function readReason(input: RequestInput): string | undefined {
+  return input.textOrEmpty('reason', 255);
+}
+
+function readSessionId(input: RequestInput): string | undefined {
+  const id = input.text('sessionId', 64);
+  return id === undefined ? undefined : sessionIdOf(id, 'sessionId');
+}
+
+function readPage(input: RequestInput): PageQuery {
+  return { limit: input.integer('limit'), cursor: input.textOrEmpty('cursor', Infinity) };
+}

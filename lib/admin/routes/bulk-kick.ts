@@ -1,0 +1,228 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { kickOf } from '../../commands/login-input.js';
+import { EndPendingError, SessionError, invalidArgument } from '../../model/session-error.js';
+import { isSessionId } from '../../tokens/token-codec.js';
+import { TokenService } from '../../services/token-service.js';
+import type { OnlineFilter } from '../../database/lists/online-filter.js';
+import { OnlineQueries } from '../../database/lists/online-queries.js';
+import { OperatorAudit } from '../../database/transactions/operator-audit.js';
+import { describeError } from '../../nest/module/describe-error.js';
+import { type OnlineCriteria, onlineFilter } from './admin-filters.js';
+import { auditedFilter } from '../access/audited-filter.js';
+
+/** Which sessions: of these ids, or all that are live and keep a filter when the work begins. */
+export type KickSelection = { readonly sessionIds: readonly string[] } | { readonly filter: OnlineCriteria };
+
+export interface KickOrder {
+  readonly selection: KickSelection;
+  /** Who gave it. */
+  readonly by: string;
+  /** Why, for the audit trail. */
+  readonly reason?: string;
+  /** A session that is left alone: that of the operator. */
+  readonly except: string;
+  /** Called before each step. What it throws stops the work. */
+  readonly check?: () => Promise<void>;
+}
+
+/** How many sessions an order is about; above 10,000 nearly. */
+export interface Matching {
+  readonly matching: number;
+  /** There are more, of which nobody knows how many. */
+  readonly matchingIsMinimum?: true;
+}
+
+/** How far the work is. */
+export interface KickProgress {
+  /** Sessions that it has come to. */
+  readonly done: number;
+  /** Those that it ended; the others had ended by then. */
+  readonly ended: number;
+  /** Those whose end is recorded, and that some node may still accept for some seconds. */
+  readonly pending: number;
+}
+
+export const NOTHING_DONE: KickProgress = { done: 0, ended: 0, pending: 0 };
+
+/** Sessions of one step: one transaction, one message to the other nodes, one wait for them. */
+const BATCH = 10;
+/** Between two steps, twice as long as the last one took, up to this: two thirds of the time are for others. */
+const REST_FACTOR = 2;
+const MOST_REST_MS = 250;
+const MAX_IDS = 1000;
+const EXACT_UP_TO = 10_000;
+const ATTEMPTS = 5;
+const PAUSE_MS = 500;
+
+/** Ends many sessions, step by step, so that requests and logins go on beside it. */
+@Injectable()
+export class BulkKick implements OnModuleDestroy {
+  private readonly logger = new Logger('SessionAdminModule');
+  private readonly running = new Set<Promise<unknown>>();
+  private isStopping = false;
+
+  constructor(
+    private readonly online: OnlineQueries,
+    private readonly tokens: TokenService,
+    private readonly audit: OperatorAudit,
+  ) {}
+
+  async onModuleDestroy(): Promise<void> {
+    this.isStopping = true;
+    await Promise.allSettled(this.running);
+  }
+
+  /** How many sessions an order would end now. @throws SessionError ARGUMENT_INVALID */
+  async count({ selection, except }: Pick<KickOrder, 'selection' | 'except'>): Promise<Matching> {
+    const ids = idsOf(selection);
+    if (ids) return { matching: ids.filter((id) => id !== except).length };
+    const filter = this.filterOf(selection);
+    const [counted, isSpared] = await Promise.all([
+      this.online.count(filter, EXACT_UP_TO + 1),
+      this.online.keeps(filter, except),
+    ]);
+    const without = (found: number): number => (isSpared ? Math.max(0, found - 1) : found);
+    if (counted <= EXACT_UP_TO) return { matching: without(counted) };
+    try {
+      return { matching: without(await this.online.estimate(filter)) };
+    } catch (error) {
+      // An order must not fail because so many cannot be counted in time.
+      if (!mayPass(error)) throw error;
+      return { matching: without(counted), matchingIsMinimum: true };
+    }
+  }
+
+  /**
+   * Begins an order, and goes on with it whoever listens. Rejects for a reason that no session can end with, and if it cannot
+   * even be written down who gave it.
+   * @param onProgress called after each step
+   * @returns `finished` resolves with what came of it, or rejects with what stopped it; what is done by then stays done
+   */
+  async begin(
+    order: KickOrder,
+    onProgress: (progress: KickProgress) => void,
+  ): Promise<{ readonly finished: Promise<KickProgress> }> {
+    const { selection, by, reason } = order;
+    // Refused now rather than by the first step, when it is written down that the work has begun.
+    kickOf({ by, reason });
+    const detail = { ...targetOf(selection), ...(reason !== undefined && { reason }) };
+    const batches = this.batches(order);
+    await this.audit.record({ type: 'BULK_KICK', by, detail: { ...detail, state: 'begun' } });
+    const work = this.run(order, batches, onProgress).finally(() => this.running.delete(work));
+    this.running.add(work);
+    // Whoever asked may be gone.
+    work.catch(() => undefined);
+    return { finished: work };
+  }
+
+  private async run(
+    order: KickOrder,
+    batches: AsyncIterable<readonly string[]>,
+    onProgress: (progress: KickProgress) => void,
+  ): Promise<KickProgress> {
+    const { selection, by, reason, check } = order;
+    let progress = NOTHING_DONE;
+    let failure: { readonly cause: unknown } | null = null;
+    try {
+      let took = 0;
+      for await (const ids of batches) {
+        await pause(Math.min(REST_FACTOR * took, MOST_REST_MS));
+        const began = performance.now();
+        if (this.isStopping) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The server is being stopped.');
+        const { ended, pending } = await this.end(ids, { by, reason }, check);
+        progress = {
+          done: progress.done + ids.length,
+          ended: progress.ended + ended,
+          pending: progress.pending + pending,
+        };
+        onProgress(progress);
+        took = performance.now() - began;
+      }
+    } catch (error) {
+      failure = { cause: error };
+    }
+    const detail = { ...targetOf(selection), ...(reason !== undefined && { reason }), ...progress };
+    const state = failure === null ? 'done' : 'stopped';
+    await this.audit
+      .record({ type: 'BULK_KICK', by, ended: progress.ended, detail: { ...detail, state } })
+      .catch((error: unknown) =>
+        this.logger.warn(`The end of a bulk kick is not in the audit: ${describeError(error)}`),
+      );
+    if (failure) {
+      this.logger.warn(`A bulk kick was stopped after ${progress.done} sessions: ${describeError(failure.cause)}`);
+      throw failure.cause;
+    }
+    return progress;
+  }
+
+  private async *batches({ selection, except }: KickOrder): AsyncGenerator<readonly string[]> {
+    const ids = idsOf(selection)?.filter((id) => id !== except);
+    if (ids) {
+      for (let from = 0; from < ids.length; from += BATCH) yield ids.slice(from, from + BATCH);
+      return;
+    }
+    const filter = this.filterOf(selection);
+    // Logins from now on are not meant.
+    const begun = this.tokens.now() + 1;
+    const until = { ...filter, created: { ...filter.created, to: Math.min(filter.created?.to ?? begun, begun) } };
+    let from: readonly [number, string] | null = null;
+    for (;;) {
+      const places = await this.online.places(until, { from, backwards: false, limit: BATCH });
+      const last = places.at(-1);
+      const some = places.map(({ id }) => id).filter((id) => id !== except);
+      if (some.length > 0) yield some;
+      if (!last || places.length < BATCH) return;
+      from = [last.at, last.id];
+    }
+  }
+
+  /** Repeated while the database cannot be reached: an end is idempotent, though what a lost reply ended is not counted then. */
+  private async end(
+    ids: readonly string[],
+    kick: { readonly by: string; readonly reason?: string },
+    check: KickOrder['check'],
+  ) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await check?.();
+        return { ended: await this.tokens.kickSessions(ids, kick), pending: 0 };
+      } catch (error) {
+        if (error instanceof EndPendingError) return { ended: ids.length, pending: ids.length };
+        if (attempt === ATTEMPTS || !mayPass(error)) throw error;
+        await pause(PAUSE_MS * attempt);
+      }
+    }
+  }
+
+  private filterOf(selection: KickSelection): OnlineFilter {
+    return onlineFilter(this.online.realm, (selection as { readonly filter: OnlineCriteria }).filter);
+  }
+}
+
+/** Null for a filter. @throws SessionError ARGUMENT_INVALID */
+function idsOf(selection: KickSelection): readonly string[] | null {
+  if (!('sessionIds' in selection)) return null;
+  const { sessionIds } = selection;
+  if (
+    !Array.isArray(sessionIds) ||
+    sessionIds.length === 0 ||
+    sessionIds.length > MAX_IDS ||
+    !sessionIds.every(isSessionId)
+  ) {
+    throw invalidArgument('sessionIds', `must be a list of 1 to ${MAX_IDS} session ids`);
+  }
+  return [...new Set(sessionIds)];
+}
+
+/** Whether it may go well the next time. */
+function mayPass(error: unknown): boolean {
+  return error instanceof SessionError && error.code === 'SESSION_STORE_UNAVAILABLE';
+}
+
+/** What an order is about, for the audit trail. */
+function targetOf(selection: KickSelection): Readonly<Record<string, unknown>> {
+  if ('sessionIds' in selection) return { sessionIds: selection.sessionIds.length };
+  const filter = auditedFilter(selection.filter);
+  return { filter: Object.keys(filter).length === 0 ? 'all' : filter };
+}

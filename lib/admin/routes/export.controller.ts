@@ -1,0 +1,133 @@
+import { Readable } from 'node:stream';
+import { Get, Logger, StreamableFile } from '@nestjs/common';
+import { OperatorAudit } from '../../database/transactions/operator-audit.js';
+import { describeError } from '../../nest/module/describe-error.js';
+import { type EventItem, type SessionItem, toEventItem, toSessionItem } from './admin-items.js';
+import { NeedsRight } from '../access/admin.guard.js';
+import { readEventsExport, readOnlineExport } from './admin-requests.js';
+import { AdminRoutes } from './admin-route.js';
+import { auditedFilter } from '../access/audited-filter.js';
+import type { Page } from '../lists/cursor.js';
+import { EXPORT_TYPES, type ExportFormat, exportText } from '../lists/list-export.js';
+import { MAX_PAGE } from './page-limit.js';
+import { OnlineUsersService } from '../lists/online-users.service.js';
+import { CurrentOperator, type KnownOperator } from '../access/operator.js';
+import { QueryFields } from './request-input.js';
+import { UserDirectory } from '../lists/user-directory.js';
+import { forbidAddresses, withinRights } from '../access/within-rights.js';
+
+const SESSION_COLUMNS = [
+  'sessionId',
+  'userId',
+  'username',
+  'deviceType',
+  'deviceId',
+  'deviceName',
+  'loginMethod',
+  'ip',
+  'userAgent',
+  'createdAt',
+  'lastSeenAt',
+  'lastIp',
+  'expiresAt',
+  'impersonator',
+] as const satisfies readonly (keyof SessionItem)[];
+
+const EVENT_COLUMNS = [
+  'id',
+  'at',
+  'type',
+  'userId',
+  'username',
+  'sessionId',
+  'reason',
+  'actor',
+  'ip',
+  'deviceType',
+  'deviceName',
+  'ended',
+  'detail',
+] as const satisfies readonly (keyof EventItem)[];
+
+interface Destroyable {
+  destroy(): void;
+}
+
+/** Whole lists as downloads, read page by page while they are sent. */
+@AdminRoutes()
+export class ExportController {
+  private readonly logger = new Logger('SessionAdminModule');
+
+  constructor(
+    private readonly online: OnlineUsersService,
+    private readonly users: UserDirectory,
+    private readonly audit: OperatorAudit,
+  ) {}
+
+  @Get('online-users/export')
+  @NeedsRight('export')
+  async sessions(
+    @QueryFields(readOnlineExport) { criteria, format }: ReturnType<typeof readOnlineExport>,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
+    const wanted = withinRights(operator, criteria);
+    const portions = this.portions(this.online.pages({ ...wanted, limit: MAX_PAGE }), operator, toSessionItem);
+    return this.file('online-users', format, wanted, operator, SESSION_COLUMNS, portions);
+  }
+
+  @Get('events/export')
+  @NeedsRight('export')
+  async events(
+    @QueryFields(readEventsExport) { criteria: wanted, format }: ReturnType<typeof readEventsExport>,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
+    forbidAddresses(operator, wanted.ip);
+    const pages = pagesOf((cursor) => this.online.events({ ...wanted, limit: MAX_PAGE, cursor }));
+    return this.file('events', format, wanted, operator, EVENT_COLUMNS, this.portions(pages, operator, toEventItem));
+  }
+
+  private async *portions<T extends { readonly userId: string | null }, I>(
+    pages: AsyncIterable<readonly T[]>,
+    operator: KnownOperator,
+    toItem: (item: T, view: Parameters<typeof toEventItem>[1]) => I,
+  ): AsyncGenerator<readonly I[]> {
+    for await (const items of pages) {
+      await operator.stillAllowed();
+      const users = await this.users.describe(items.flatMap(({ userId }) => userId ?? []));
+      yield items.map((item) => toItem(item, { users, operator }));
+    }
+  }
+
+  /** Written down before the first byte is sent: the download may be broken off after any. */
+  private async file<T extends object>(
+    list: string,
+    format: ExportFormat,
+    wanted: object,
+    { userId }: KnownOperator,
+    columns: readonly (keyof T & string)[],
+    portions: AsyncIterable<readonly T[]>,
+  ): Promise<StreamableFile> {
+    const detail = { list, format, filter: auditedFilter(wanted) };
+    await this.audit.record({ type: 'EXPORTED', by: userId, detail });
+    const file = new StreamableFile(Readable.from(exportText(format, columns, portions)), {
+      type: EXPORT_TYPES[format],
+      disposition: `attachment; filename="${list}.${format}"`,
+    });
+    file.setErrorLogger((error) => this.logger.warn(`An export was broken off: ${describeError(error)}`));
+    const { errorHandler } = file;
+    return file.setErrorHandler((error, response) => {
+      // Nest 11 would end the answer as if it were whole.
+      if (response.headersSent) (response as unknown as Destroyable).destroy();
+      else errorHandler(error, response);
+    });
+  }
+}
+
+async function* pagesOf<T>(read: (cursor: string | null) => Promise<Page<T>>): AsyncGenerator<readonly T[]> {
+  let cursor: string | null = null;
+  do {
+    const page: Page<T> = await read(cursor);
+    yield page.items;
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+}

@@ -1,0 +1,92 @@
+import { Headers, type MessageEvent, Res, Sse } from '@nestjs/common';
+import { Observable } from 'rxjs';
+import { END_REASONS } from '../../model/end-reason.js';
+import { PeriodicTask } from '../../async/periodic-task.js';
+import { SessionError } from '../../model/session-error.js';
+import { TokenService } from '../../services/token-service.js';
+import { SessionQueries } from '../../database/lists/session-queries.js';
+import { readBearerCredential } from '../../nest/http/bearer-credential.js';
+import { NoActivity } from '../../nest/http/decorators.js';
+import { toEventItem } from './admin-items.js';
+import { AdminRoutes } from './admin-route.js';
+import { type LiveChanges, LiveFeed, type LiveNews } from '../live/live-feed.js';
+import { LivePlaces } from '../live/live-place.js';
+import { LiveReader, type LiveResponse } from '../live/live-reader.js';
+import { CurrentOperator, JUDGE_EVERY_MS, type KnownOperator } from '../access/operator.js';
+
+/** Reasons that no new token cures. */
+const ENDS: ReadonlySet<string> = new Set(END_REASONS.filter((reason) => reason !== 'TOKEN_EXPIRED'));
+/** Changes of which it is remembered that they were told. */
+const MAX_TOLD = 1000;
+
+/** Streams changes as server-sent events. Judges the operator's rights again every 2 s, and ends when they are gone. */
+@AdminRoutes('live')
+export class LiveController {
+  private readonly places: LivePlaces;
+
+  constructor(
+    private readonly feed: LiveFeed,
+    private readonly tokens: TokenService,
+    queries: SessionQueries,
+  ) {
+    this.places = new LivePlaces(queries.realm);
+  }
+
+  @Sse()
+  @NoActivity()
+  live(
+    @CurrentOperator() operator: KnownOperator,
+    @Headers('last-event-id') lastEventId: string | undefined,
+    @Headers('authorization') authorization: string | undefined,
+    @Res() response: LiveResponse,
+  ): Observable<MessageEvent> {
+    const credential = readBearerCredential(authorization);
+    const from = this.places.read(lastEventId);
+    return new Observable((subscriber) => {
+      let current = operator;
+      const told = new Set<string>(from === null ? [] : [from]);
+      // Of every message, so that a client that comes again says what it was told last; Nest would count them instead.
+      let id = this.places.write(from);
+      const reader = new LiveReader(response);
+      const tell = (news: LiveNews) => {
+        if (!reader.takes(news.kind, () => subscriber.next({ type: 'overflow', id, data: {} }))) return;
+        if (news.kind === 'changes') tellChanges(news);
+        else subscriber.next({ type: news.kind, id, data: news.kind === 'online' ? news.summary : {} });
+      };
+      // Of a token that ran out, or a right that is missing, the client hears when it comes again.
+      const finish = (code: string) => {
+        if (ENDS.has(code)) subscriber.next({ type: 'end', id, data: { errorCode: code } });
+        subscriber.complete();
+      };
+      const tellChanges = ({ events, users }: LiveChanges) => {
+        for (const event of events) {
+          // It may be among what was missed and among what is new.
+          if (told.has(event.id)) continue;
+          told.add(event.id);
+          if (told.size > MAX_TOLD) told.delete(told.values().next().value!);
+          id = this.places.write(event.id);
+          subscriber.next({ type: 'change', id, data: toEventItem(event, { users, operator: current }) });
+        }
+      };
+      const unwatch = [
+        this.feed.watch(tell, () => subscriber.complete(), from),
+        // A guard of the application may have taken the token from elsewhere.
+        credential.kind === 'token'
+          ? this.tokens.watchToken(credential.token, ({ reason }) => finish(reason))
+          : this.tokens.watchSession(operator.session.id, (end) => finish(end?.reason ?? 'SESSION_EXPIRED')),
+        repeatedly(async () => {
+          current = await operator.judgeAgain();
+        }, finish),
+      ];
+      return () => unwatch.forEach((stop) => stop());
+    });
+  }
+}
+
+/** Judges until it fails, and says why. @returns a function that stops it */
+function repeatedly(judge: () => Promise<void>, onFailure: (code: string) => void): () => void {
+  const judgeOnce = () => judge().catch((error: unknown) => onFailure(error instanceof SessionError ? error.code : ''));
+  const task = new PeriodicTask(judgeOnce, JUDGE_EVERY_MS, () => undefined);
+  task.start();
+  return () => void task.stop();
+}

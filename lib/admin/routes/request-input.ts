@@ -1,0 +1,124 @@
+import { checkFields } from '../../model/checked-input.js';
+import { invalidArgument } from '../../model/session-error.js';
+import { BodyInput, QueryInput } from '../../nest/http/route-input.js';
+
+/**
+ * Where fields come from. A query is text; a body has the types of JSON, and null for what is missing. The body of a `filter`
+ * has no null either: a condition that was lost on the way must not widen it.
+ */
+export type InputSource = 'query' | 'body' | 'filter';
+
+const TITLES = { query: 'The query', body: 'The body', filter: 'filter' };
+
+/**
+ * Reads the fields of a query or a body with `read`.
+ * @throws SessionError ARGUMENT_INVALID unless it is an object, and for a field that `read` has not asked for
+ */
+export function readInput<T>(value: unknown, source: InputSource, read: (input: RequestInput) => T): T {
+  const fields = value ?? {};
+  const known: Record<string, true> = {};
+  const input = new RequestInput(fields, source, known);
+  const result = read(input);
+  checkFields(fields, TITLES[source], known);
+  return result;
+}
+
+/** The fields of a query or a body, as they came. What is asked for is noted, so that the rest can be refused. */
+export class RequestInput {
+  private readonly fields: Readonly<Record<string, unknown>>;
+
+  /** @throws SessionError ARGUMENT_INVALID unless `fields` is an object */
+  constructor(
+    fields: object,
+    private readonly source: InputSource,
+    private readonly known: Record<string, true>,
+  ) {
+    if (typeof fields !== 'object' || Array.isArray(fields))
+      throw invalidArgument(TITLES[source], 'must be a JSON object');
+    this.fields = fields as Readonly<Record<string, unknown>>;
+  }
+
+  /** As it came; undefined where it is missing, or null in a body. */
+  value(name: string): unknown {
+    this.known[name] = true;
+    const value = Object.hasOwn(this.fields, name) ? this.fields[name] : undefined;
+    return value === null && this.source === 'body' ? undefined : value;
+  }
+
+  /** Undefined for a field that is missing. @throws SessionError ARGUMENT_INVALID for another type, none, or too much */
+  text(name: string, max: number): string | undefined {
+    const value = this.value(name);
+    if (value === undefined) return undefined;
+    if (typeof value !== 'string') throw invalidArgument(name, 'must be a string, given once');
+    if (value === '') throw invalidArgument(name, 'must not be empty: leave it out');
+    if (value.length > max) throw invalidArgument(name, `must be at most ${max} characters long`);
+    if (/[\0\p{Surrogate}]/u.test(value)) throw invalidArgument(name, 'must be Unicode text without NUL');
+    return value;
+  }
+
+  /** The same, where empty text means nothing: it takes away no condition. */
+  textOrEmpty(name: string, max: number): string | undefined {
+    return this.value(name) === '' ? undefined : this.text(name, max);
+  }
+
+  /** @throws SessionError ARGUMENT_INVALID unless it is missing or one of `allowed` */
+  choice<T extends string>(name: string, allowed: readonly T[]): T | undefined {
+    const value = this.text(name, 64);
+    if (value === undefined) return undefined;
+    const found = allowed.find((one) => one === value);
+    if (found === undefined) throw invalidArgument(name, `must be one of ${allowed.join(', ')}`);
+    return found;
+  }
+
+  /** True or false, in a query the text of one; default false. @throws SessionError ARGUMENT_INVALID */
+  flag(name: string): boolean {
+    if (this.source === 'query') return this.choice(name, ['true', 'false']) === 'true';
+    const value = this.value(name) ?? false;
+    if (typeof value !== 'boolean') throw invalidArgument(name, 'must be true or false');
+    return value;
+  }
+
+  /** A whole number, in a query the text of one. @throws SessionError ARGUMENT_INVALID */
+  integer(name: string): number | undefined {
+    const value = this.numberOrText(name);
+    if (value === undefined) return undefined;
+    if (!/^\d{1,9}$/.test(value) || (this.source !== 'query' && typeof this.fields[name] === 'string'))
+      throw invalidArgument(name, 'must be a whole number');
+    return Number(value);
+  }
+
+  /** Milliseconds since the epoch, of an ISO 8601 time or of such a number. @throws SessionError ARGUMENT_INVALID */
+  time(name: string): number | undefined {
+    const value = this.numberOrText(name);
+    if (value === undefined) return undefined;
+    const time = /^\d{1,14}$/.test(value) ? Number(value) : timeOf(value);
+    if (!(time >= 0)) throw invalidArgument(name, 'must be a time that exists, such as 2026-11-22T12:00:00Z');
+    return time;
+  }
+
+  /** A number of a body as its text. */
+  private numberOrText(name: string): string | undefined {
+    const value = this.value(name);
+    return typeof value === 'number' ? String(value) : this.text(name, 64);
+  }
+}
+
+const ISO_TIME =
+  /^(\d{4}-\d\d-\d\d)(?:T(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d))?$/;
+
+/** Milliseconds since the epoch; NaN for no such time. Date.parse takes 30 February for 2 March. */
+function timeOf(text: string): number {
+  const [, day] = ISO_TIME.exec(text) ?? [];
+  const midnight = new Date(day ?? NaN);
+  return Number.isNaN(midnight.getTime()) || midnight.toISOString().slice(0, 10) !== day ? NaN : Date.parse(text);
+}
+
+/** A parameter of a route: what `read` makes of its query. */
+export function QueryFields(read: (input: RequestInput) => unknown): ParameterDecorator {
+  return QueryInput((query) => readInput(query, 'query', read));
+}
+
+/** A parameter of a route: what `read` makes of its body. */
+export function BodyFields(read: (input: RequestInput) => unknown): ParameterDecorator {
+  return BodyInput((body) => readInput(body, 'body', read));
+}

@@ -1,0 +1,132 @@
+import type { Ban } from '../model/ban.js';
+import { type FieldsOf, checkFields } from '../model/checked-input.js';
+import { actorOf, optionalText } from './login-input.js';
+import { invalidArgument } from '../model/session-error.js';
+import type { LifecycleEvents } from '../model/lifecycle-event.js';
+import type { SessionEnding } from './session-ending.js';
+import type { SessionRepository } from '../ports/session-repository.js';
+import { type AccountRef, actorText } from '../model/user-key.js';
+import type { EndConfirmation } from '../ports/verification-cache.js';
+
+/** What a ban is to be. */
+export interface BanOptions {
+  /** What the account is banned from, as `@CheckBan` names it: 1 to 64 letters, digits and `._:-`. Default: everything. */
+  readonly service?: string;
+  /** How severe it is, 1 to 1,000,000; default 1. */
+  readonly level?: number;
+  /** At most 255 characters; the user may be told. */
+  readonly reason?: string;
+  /** When it ends by itself, as a Date or in milliseconds since the epoch; default never. */
+  readonly until?: Date | number;
+  /** Who bans, 1 to 1,024 characters. */
+  readonly by: string;
+  /**
+   * Whether a ban from everything ends the sessions of the account, which is the default. With false they are suspended:
+   * refused as long as the ban is in force, and good again after it.
+   */
+  readonly endSessions?: boolean;
+}
+
+/** Which ban is to be lifted. */
+export interface LiftBanOptions {
+  /** What the account is banned from; default: everything. */
+  readonly service?: string;
+  /** Who lifts it, 1 to 1,024 characters. */
+  readonly by: string;
+}
+
+export interface BanResult {
+  readonly ban: Ban;
+  /** How many sessions it ended. */
+  readonly ended: number;
+}
+
+const MAX_LEVEL = 1_000_000;
+
+const BAN_FIELDS: FieldsOf<BanOptions> = {
+  service: true,
+  level: true,
+  reason: true,
+  until: true,
+  by: true,
+  endSessions: true,
+};
+const LIFT_FIELDS: FieldsOf<LiftBanOptions> = { service: true, by: true };
+
+/** Bans of accounts. */
+export class AccountControl {
+  constructor(
+    private readonly repository: SessionRepository,
+    private readonly ending: SessionEnding,
+    private readonly confirmation: EndConfirmation,
+    private readonly events: LifecycleEvents,
+  ) {}
+
+  async ban(account: AccountRef, options: BanOptions): Promise<BanResult> {
+    checkFields(options, 'options', BAN_FIELDS);
+    const service = serviceOf(options.service);
+    const { endSessions = service === null } = options;
+    if (typeof endSessions !== 'boolean') throw invalidArgument('endSessions', 'must be true or false');
+    if (endSessions && service !== null) {
+      throw invalidArgument('endSessions', 'must not be true for a ban from a service, which ends no session');
+    }
+    const draft = {
+      service,
+      level: levelOf(options.level),
+      reason: optionalText(options.reason, 'reason', 255),
+      until: untilOf(options.until),
+      by: actorText(actorOf(options.by)),
+    };
+    const { ban, ended, changed } = await this.repository.ban(account, draft, endSessions);
+    this.events.emit({ type: 'account.banned', userId: account.userId, ban });
+    await this.ending.settle(ended, [account.key]);
+    if (changed.length > 0) await this.confirmation.confirm({ changes: changed });
+    return { ban, ended: ended.filter(({ reason }) => reason === 'ACCOUNT_DISABLED').length };
+  }
+
+  /** @returns whether there was such a ban */
+  async liftBan(account: AccountRef, options: LiftBanOptions): Promise<boolean> {
+    checkFields(options, 'options', LIFT_FIELDS);
+    const service = serviceOf(options.service);
+    const outcome = await this.repository.liftBan(account, service, actorText(actorOf(options.by)));
+    if (!outcome) return false;
+    this.events.emit({ type: 'account.ban-lifted', userId: account.userId, ban: outcome.ban });
+    await this.confirmation.confirm({ changes: outcome.changed, keys: [account.key] });
+    return true;
+  }
+
+  /** The bans of an account that are in force. */
+  async listBans(account: AccountRef, now: number): Promise<readonly Ban[]> {
+    const { bans } = await this.repository.readAccount(account);
+    return bans.filter(({ until }) => until === null || now < until);
+  }
+}
+
+/** The name of a service that an account may be banned from. @throws SessionError ARGUMENT_INVALID */
+export function checkService(value: unknown): string {
+  if (typeof value !== 'string' || !/^[A-Za-z0-9._:-]{1,64}$/.test(value)) {
+    throw invalidArgument('service', 'must be 1 to 64 letters, digits and ._:-');
+  }
+  return value;
+}
+
+function serviceOf(value: unknown): string | null {
+  return value === undefined || value === null ? null : checkService(value);
+}
+
+/** @throws SessionError ARGUMENT_INVALID */
+export function levelOf(value: unknown = 1): number {
+  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > MAX_LEVEL) {
+    throw invalidArgument('level', 'must be a whole number from 1 to 1,000,000');
+  }
+  return value as number;
+}
+
+function untilOf(value: unknown): number | null {
+  if (value === undefined || value === null) return null;
+  const time = value instanceof Date ? value.getTime() : value;
+  if (!Number.isSafeInteger(time) || (time as number) <= 0) {
+    throw invalidArgument('until', 'must be a Date or integer milliseconds since the epoch');
+  }
+  return time as number;
+}

@@ -1,0 +1,90 @@
+import type { BeforeWaiting, DataOwner, DataRepository } from '../ports/data-repository.js';
+import { jsonText } from '../model/checked-input.js';
+import { optionalText } from './login-input.js';
+import { invalidArgument } from '../model/session-error.js';
+import type { SessionLookup } from '../verification/session-lookup.js';
+import type { AccountRef } from '../model/user-key.js';
+
+const MAX_VALUE_BYTES = 16_384;
+/** Most names of one owner. */
+const MAX_ENTRIES = 100;
+
+/**
+ * Key-values of one session or one account. Names are 1 to 128 characters, values plain JSON data of at most 16,384 bytes,
+ * and there are at most 100 of them. Parallel writers of different names lose nothing; of two writers of one name the later wins.
+ *
+ * Every method rejects with SessionError ARGUMENT_INVALID for what it does not understand and SESSION_STORE_UNAVAILABLE if
+ * the database cannot be reached in time; those that change session data with SESSION_NOT_FOUND unless the session is live.
+ */
+export class DataStore {
+  constructor(
+    private readonly repository: DataRepository,
+    private readonly owner: DataOwner,
+    private readonly beforeWaiting: BeforeWaiting,
+  ) {}
+
+  /** The value of a name, or undefined. */
+  async get<T = unknown>(name: string): Promise<T | undefined> {
+    const json = await this.repository.read(this.owner, nameOf(name));
+    return json === null ? undefined : (parse(json) as T | undefined);
+  }
+
+  /** Sets the value of a name. */
+  async set(name: string, value: unknown): Promise<void> {
+    const entry = { name: nameOf(name), json: jsonText(value, 'value', MAX_VALUE_BYTES) };
+    if (await this.repository.write(this.owner, entry, MAX_ENTRIES, this.beforeWaiting)) return;
+    throw invalidArgument('name', `is one too many: there are ${MAX_ENTRIES} already`);
+  }
+
+  /** @returns whether there was a value */
+  async delete(name: string): Promise<boolean> {
+    return (await this.repository.remove(this.owner, nameOf(name), this.beforeWaiting)) > 0;
+  }
+
+  /** All values by name. The object has no prototype, since names are whatever was written. */
+  async entries(): Promise<Readonly<Record<string, unknown>>> {
+    const all = Object.create(null) as Record<string, unknown>;
+    for (const { name, json } of await this.repository.readAll(this.owner)) {
+      const value = parse(json);
+      if (value !== undefined) all[name] = value;
+    }
+    return all;
+  }
+
+  /** Removes all values. @returns how many there were */
+  async clear(): Promise<number> {
+    return this.repository.remove(this.owner, null, this.beforeWaiting);
+  }
+}
+
+/** Gives out the stores of a realm. */
+export class DataStores {
+  constructor(
+    private readonly repository: DataRepository,
+    private readonly lookup: Pick<SessionLookup, 'refuseOver'>,
+  ) {}
+
+  session(sessionId: string): DataStore {
+    const owner = { kind: 'session', sessionId } as const;
+    return new DataStore(this.repository, owner, () => this.lookup.refuseOver(sessionId));
+  }
+
+  account(account: AccountRef): DataStore {
+    return new DataStore(this.repository, { kind: 'account', account }, () => Promise.resolve(null));
+  }
+}
+
+/** What no version of the library wrote is no value; its text does not belong into an error either. */
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function nameOf(value: unknown): string {
+  const name = optionalText(value, 'name', 128);
+  if (name === null) throw invalidArgument('name', 'must be text of 1 to 128 characters');
+  return name;
+}

@@ -1,0 +1,234 @@
+import type { ActivityRecorder } from '../journal/activity-recorder.js';
+import type { Clock } from '../ports/clock.js';
+import { checkPicked, decideSlot } from '../rules/checked-policy.js';
+import { withDeadline } from '../async/deadline.js';
+import type { DevicePolicy } from '../rules/device-policy.js';
+import type { LiveSession } from '../model/device-slot.js';
+import type { EndReason } from '../model/end-reason.js';
+import type { BeforeLogin } from './before-login.js';
+import type { LifecycleEvents } from '../model/lifecycle-event.js';
+import { type CheckedLogin, type LoginOptions, checkLogin, checkTime } from './login-input.js';
+import { readTicket } from '../tokens/login-ticket.js';
+import type { SecretKeys } from '../tokens/secret-keys.js';
+import type { SessionEnding } from './session-ending.js';
+import { SessionError, UnconfirmedError } from '../model/session-error.js';
+import type { LoginOutcome, SessionRepository } from '../ports/session-repository.js';
+import { type NewSession, type Session, toSession } from '../model/session.js';
+import type { EndedSession } from '../model/tombstone.js';
+import { randomId } from '../tokens/token-codec.js';
+import type { IssuedTokens, PairSecrets, TokenIssuer } from '../tokens/token-issuer.js';
+import type { TokenMode } from '../tokens/token-mode.js';
+import { lastUse } from '../model/token-pair.js';
+import type { AccountRef } from '../model/user-key.js';
+import type { EndConfirmation } from '../ports/verification-cache.js';
+import type { Verifier } from '../verification/verifier.js';
+
+/** What a login gives. */
+export interface LoginResult extends IssuedTokens {
+  readonly session: Session;
+  /** The sessions that this login ended. */
+  readonly ended: readonly EndedSessionSummary[];
+}
+
+export interface EndedSessionSummary {
+  readonly sessionId: string;
+  readonly reason: EndReason;
+}
+
+/** What the application can know of a login when it picks a policy for it. */
+export interface PolicyContext {
+  readonly userId: string;
+  readonly deviceType: string | null;
+  readonly claims: Session['claims'];
+}
+
+/** One policy for all logins, or a function that picks one for each. */
+export type PolicyOption = DevicePolicy | ((login: PolicyContext) => DevicePolicy);
+
+export interface LoginFlowParts {
+  readonly keys: SecretKeys;
+  readonly issuer: TokenIssuer;
+  readonly verifier: Verifier;
+  readonly ending: SessionEnding;
+  readonly events: LifecycleEvents;
+  /** The application's veto; null if it has none. */
+  readonly beforeLogin: BeforeLogin | null;
+  readonly mode: TokenMode;
+  readonly policy: PolicyOption;
+  readonly repository: SessionRepository;
+  readonly activity: ActivityRecorder;
+  readonly clock: Clock;
+  /** How long a login may take, its wait for earlier logins of the account included. Milliseconds. */
+  readonly loginBudgetMs: number;
+  /** Whether the data of replaced sessions stays readable. */
+  readonly keepReplacedData: boolean;
+  readonly confirmation: Pick<EndConfirmation, 'settleMs'>;
+}
+
+/** A login that has been checked and is to be recorded. */
+interface PendingLogin {
+  readonly account: AccountRef;
+  readonly input: CheckedLogin;
+  readonly authenticatedAt: number | undefined;
+  readonly ticketEpoch: number | null;
+  readonly presentedSessionId: string | null;
+  readonly impersonation: Impersonation | null;
+}
+
+/** Set where an operator opens the session as the user. */
+export interface Impersonation {
+  readonly by: string;
+  readonly reason: string | null;
+  /** Life of the session, whatever the mode says. Milliseconds. */
+  readonly maxAgeMs: number;
+}
+
+/** Opens sessions: mints the tokens, and records the session in the slot that the policy decides on. */
+export class LoginFlow {
+  constructor(private readonly parts: LoginFlowParts) {}
+
+  /** See TokenService.login and TokenService.impersonate. */
+  async login(
+    account: AccountRef,
+    options: LoginOptions,
+    impersonation: Impersonation | null = null,
+  ): Promise<LoginResult> {
+    const { ending, events, keys, verifier } = this.parts;
+    const input = checkLogin(options);
+    const authenticatedAt = checkTime(options.authenticatedAt, 'authenticatedAt');
+    const ticketEpoch = options.ticket === undefined ? null : readTicket(keys, account, options.ticket);
+    await this.askBeforeLogin(account, input, impersonation);
+    const presented = await verifier.findHolder(options.presentedToken);
+    const presentedSessionId = presented?.id ?? null;
+    const { tokens, outcome } = await this.record({
+      account,
+      input,
+      authenticatedAt,
+      ticketEpoch,
+      presentedSessionId,
+      impersonation,
+    });
+    const isUnsettled = outcome.kind === 'granted' && outcome.unsettled;
+    if (outcome.ended.length > 0 || presented || isUnsettled) {
+      await this.settleReplaced(outcome.ended, presented ? [account.key, presented.id] : [account.key]);
+    }
+    if (outcome.kind === 'limit-reached') throw new SessionError('SESSION_LIMIT_REACHED');
+    if (outcome.kind === 'superseded') throw superseded(outcome.clockSetBackBy);
+    if (outcome.kind === 'banned') throw new SessionError('ACCOUNT_DISABLED');
+    const { session } = outcome;
+    const { id: sessionId, userId, deviceType, ip, impersonator, createdAt } = session;
+    this.parts.activity.recordLogin(sessionId, createdAt, ip);
+    events.emit({ type: 'session.login', sessionId, userId, deviceType, ip, impersonator });
+    // Sessions of other users, and of impersonators, are not the policy's to end.
+    const isPolicys = presented?.userKey === account.key && presented.impersonator === null;
+    if (presented && !presented.end && !isPolicys) await ending.logOut(presented);
+    return {
+      ...tokens!,
+      session: toSession(session),
+      ended: outcome.ended.map((one) => ({ sessionId: one.sessionId, reason: one.reason })),
+    };
+  }
+
+  private async askBeforeLogin(
+    { userId }: AccountRef,
+    input: CheckedLogin,
+    impersonation: Impersonation | null,
+  ): Promise<void> {
+    const { beforeLogin, loginBudgetMs } = this.parts;
+    if (!beforeLogin) return;
+    // A copy: what the hook does to it must not get into the record unchecked.
+    const attempt = structuredClone({ ...input, userId, impersonator: impersonation?.by ?? null });
+    const late = () => {
+      const cause = new Error(`hooks.beforeLogin did not answer within ${loginBudgetMs} ms`);
+      return new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
+    };
+    const answer = await withDeadline(Promise.resolve(attempt).then(beforeLogin), loginBudgetMs, late);
+    if (answer === false) throw new SessionError('FORBIDDEN');
+    // Not taken for a yes: it may have been meant as a no.
+    if (answer !== true && answer !== undefined) {
+      const message = `hooks.beforeLogin returned ${typeof answer}; it must return true, false or nothing, or throw.`;
+      throw new SessionError('CONFIGURATION_INVALID', message);
+    }
+  }
+
+  /** While a node may still accept the old token, the new one is given to nobody: the client logs in again. */
+  private async settleReplaced(ended: readonly EndedSession[], keys: readonly string[]): Promise<void> {
+    try {
+      await this.parts.ending.settle(ended, keys);
+    } catch (cause) {
+      throw new UnconfirmedError(cause, this.parts.clock.now());
+    }
+  }
+
+  /** @returns what was recorded, and the tokens of the session if there is one now */
+  private async record(login: PendingLogin): Promise<{ tokens: IssuedTokens | null; outcome: LoginOutcome }> {
+    const policy = this.pickPolicy(login);
+    const { confirmation, issuer, keepReplacedData, loginBudgetMs, repository } = this.parts;
+    const { account, input, authenticatedAt = null, impersonation, presentedSessionId, ticketEpoch } = login;
+    const id = randomId();
+    const nonce = randomId();
+    const secrets = issuer.randomSecrets();
+    const decide = (live: readonly LiveSession[], now: number) =>
+      decideSlot(
+        policy,
+        { sessionId: id, deviceType: input.deviceType, deviceId: input.deviceId, presentedSessionId, now },
+        live.map((one) => this.withPendingUse(one)),
+      );
+    const open = (now: number) => this.open(login, { id, nonce, secrets }, now);
+    const impersonationReason = impersonation?.reason ?? null;
+    const settings = { keepReplacedData, settleMs: confirmation.settleMs };
+    const request = { account, open, ticketEpoch, authenticatedAt, impersonationReason, decide, ...settings };
+    const outcome = await withDeadline(repository.login(request), loginBudgetMs);
+    if (outcome.kind !== 'granted') return { tokens: null, outcome };
+    const { session } = outcome;
+    return { tokens: await issuer.write(session, session.current, secrets), outcome };
+  }
+
+  /** With what this node has not written yet. */
+  private withPendingUse(session: LiveSession): LiveSession {
+    const { activity } = this.parts;
+    const presentedAt = session.presentedAt ?? activity.peek(session.id)?.at ?? null;
+    return { ...session, lastSeenAt: activity.lastUse(session), presentedAt };
+  }
+
+  private pickPolicy({ account, input }: PendingLogin): DevicePolicy {
+    const { policy } = this.parts;
+    if (typeof policy !== 'function') return policy;
+    return checkPicked(policy({ userId: account.userId, deviceType: input.deviceType, claims: input.claims }));
+  }
+
+  private open(
+    { account, input, authenticatedAt, impersonation }: PendingLogin,
+    { id, nonce, secrets }: { readonly id: string; readonly nonce: string; readonly secrets: PairSecrets },
+    now: number,
+  ): NewSession {
+    const { issuer, mode } = this.parts;
+    const subject = {
+      id,
+      realm: account.realm,
+      userId: account.userId,
+      userKey: account.key,
+      nonce,
+      expiresAt: now + Math.min(mode.maxAgeMs, impersonation?.maxAgeMs ?? Infinity),
+    };
+    const current = issuer.open(subject, 1, secrets, now);
+    return {
+      ...subject,
+      ...input,
+      createdAt: now,
+      authenticatedAt: Math.min(authenticatedAt ?? now, now),
+      impersonator: impersonation?.by ?? null,
+      current,
+      usableUntil: lastUse(current),
+    };
+  }
+}
+
+function superseded(clockSetBackBy: number): SessionError {
+  if (clockSetBackBy === 0) return new SessionError('SESSION_REVOKED');
+  const cause = new Error(
+    `the clock of the database was set back by more than ${clockSetBackBy} ms since the credentials changed: until it has caught ` +
+      'up, "authenticatedAt" cannot tell what came first. Call beginLogin() before the password is checked, and give its "ticket"',
+  );
+  return new SessionError('SESSION_REVOKED', undefined, { cause });
+}

@@ -1,0 +1,224 @@
+import { type Duration, parseDuration } from '../model/duration.js';
+import { optionalAddress } from '../model/ip-key.js';
+import { type FieldsOf, checkFields, jsonText } from '../model/checked-input.js';
+import { invalidArgument } from '../model/session-error.js';
+import type { Claims } from '../model/session.js';
+import { sessionIdOf } from '../tokens/token-codec.js';
+import { actorText } from '../model/user-key.js';
+
+/** What an application tells about a login. All of it is optional. */
+export interface LoginOptions {
+  /** What the user is called, at most 128 characters: operators see it and search by it. */
+  readonly userName?: string | null;
+  /** How the user proved who they are, such as `password` or `passkey`: letters, digits, `_` and `-`, at most 32; kept in lower case. */
+  readonly loginMethod?: string | null;
+  /** Kind of device, such as `phone`: letters, digits, `_` and `-`, at most 32; kept in lower case. */
+  readonly deviceType?: string | null;
+  /** Stable id of the device, at most 128 characters. A login with the id of a live session takes its place. */
+  readonly deviceId?: string | null;
+  /** What its user calls it, at most 128 characters. */
+  readonly deviceName?: string | null;
+  /** Address of the client, as a proxy writes it; text that names none is left out. */
+  readonly ip?: string | null;
+  /** User-Agent header; control characters are removed and 512 characters kept. */
+  readonly userAgent?: string | null;
+  /** Plain JSON object that every request of the session is handed; at most 4,096 bytes as JSON. */
+  readonly claims?: Claims;
+  /** When the user proved who they are, in milliseconds since the epoch; default and latest: now. */
+  readonly authenticatedAt?: number;
+  /** What beginLogin returned before the password was checked. */
+  readonly ticket?: string;
+  /** Token that came with the login request, if any; its session ends (CWE-384). */
+  readonly presentedToken?: string | null;
+}
+
+/** What an operator tells who opens a session as a user. */
+export interface ImpersonationOptions extends Pick<
+  LoginOptions,
+  'userName' | 'deviceType' | 'deviceName' | 'ip' | 'userAgent' | 'claims'
+> {
+  /** Who it is, 1 to 1,024 characters. */
+  readonly by: string;
+  /** Why, at most 255 characters; kept in the audit trail. */
+  readonly reason?: string;
+  /** Life of the session, which nothing prolongs; default `30m`, at most `12h`. */
+  readonly for?: Duration;
+}
+
+/** A login's options after the check: nothing is undefined, and every text fits its column. */
+export interface CheckedLogin {
+  readonly userName: string | null;
+  readonly loginMethod: string | null;
+  readonly deviceType: string | null;
+  readonly deviceId: string | null;
+  readonly deviceName: string | null;
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+  readonly claims: Claims;
+}
+
+const LOGIN_FIELDS: FieldsOf<LoginOptions> = {
+  userName: true,
+  loginMethod: true,
+  deviceType: true,
+  deviceId: true,
+  deviceName: true,
+  ip: true,
+  userAgent: true,
+  claims: true,
+  authenticatedAt: true,
+  ticket: true,
+  presentedToken: true,
+};
+
+const IMPERSONATION_FIELDS: FieldsOf<ImpersonationOptions> = {
+  userName: true,
+  deviceType: true,
+  deviceName: true,
+  ip: true,
+  userAgent: true,
+  claims: true,
+  by: true,
+  reason: true,
+  for: true,
+};
+
+const MAX_CLAIMS_BYTES = 4096;
+
+/** @throws SessionError ARGUMENT_INVALID naming the field */
+export function checkLogin(options: LoginOptions): CheckedLogin {
+  checkFields(options, 'options', LOGIN_FIELDS);
+  if (!['undefined', 'string'].includes(typeof (options.presentedToken ?? undefined))) {
+    throw invalidArgument('presentedToken', 'must be a string');
+  }
+  return {
+    userName: optionalText(options.userName, 'userName', 128),
+    loginMethod: optionalWord(options.loginMethod, 'loginMethod'),
+    deviceType: optionalWord(options.deviceType, 'deviceType'),
+    deviceId: optionalText(options.deviceId, 'deviceId', 128),
+    deviceName: optionalText(options.deviceName, 'deviceName', 128),
+    ip: optionalAddress(options.ip, 'ip'),
+    userAgent: cleanUserAgent(options.userAgent),
+    claims: checkClaims(options.claims),
+  };
+}
+
+/** @throws SessionError ARGUMENT_INVALID */
+function optionalWord(value: unknown, name: string): string | null {
+  const word = optionalText(value, name, 32);
+  if (word !== null && !/^[A-Za-z0-9_-]+$/.test(word)) {
+    throw invalidArgument(name, 'must consist of letters, digits, _ and -');
+  }
+  return word?.toLowerCase() ?? null;
+}
+
+/**
+ * Text that may be absent: undefined, null and '' are null.
+ * @throws SessionError ARGUMENT_INVALID for another type, too much text, control characters or broken Unicode
+ */
+export function optionalText(value: unknown, name: string, maxLength: number): string | null {
+  if (value === undefined || value === null || value === '') return null;
+  if (typeof value !== 'string') throw invalidArgument(name, 'must be a string');
+  if (value.length > maxLength) throw invalidArgument(name, `must be at most ${maxLength} characters long`);
+
+  if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(value) || !isWellFormed(value)) {
+    throw invalidArgument(name, 'must not contain control characters or broken Unicode');
+  }
+  return value;
+}
+
+/** @throws SessionError ARGUMENT_INVALID unless the value is undefined or integer milliseconds since the epoch */
+export function checkTime(value: number | undefined, name: string): number | undefined {
+  if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
+    throw invalidArgument(name, 'must be a time in integer milliseconds since the epoch');
+  }
+  return value;
+}
+
+const MAX_IMPERSONATION_MS = 12 * 3_600_000;
+
+/** Life of an impersonator's session in milliseconds. @throws SessionError ARGUMENT_INVALID */
+function impersonationLife(value: unknown = '30m'): number {
+  let ms = NaN;
+  try {
+    ms = parseDuration(value, 'for');
+  } catch {
+    // Refused below, as an argument and not as an option.
+  }
+  if (!(ms <= MAX_IMPERSONATION_MS)) throw invalidArgument('for', "must be a duration of at most '12h', such as '30m'");
+  return ms;
+}
+
+/** The name of an operator, who is a user as well: it may be whatever a user id may be. */
+export function actorOf(value: unknown): string {
+  if (typeof value !== 'string' || value === '' || value.length > 1024) {
+    throw invalidArgument('by', 'must be text of 1 to 1,024 characters that names who does it');
+  }
+  return value;
+}
+
+/** What an operator tells who ends sessions. */
+export interface KickOptions {
+  /** Who it is, 1 to 1,024 characters. */
+  readonly by: string;
+  /** Why, at most 255 characters; kept in the audit trail. */
+  readonly reason?: string | null;
+}
+
+const KICK_FIELDS: FieldsOf<KickOptions> = { by: true, reason: true };
+
+/** Who opens a session as a user, why, and for how many milliseconds. @throws SessionError ARGUMENT_INVALID */
+export function impersonationOf(options: ImpersonationOptions) {
+  checkFields(options, 'options', IMPERSONATION_FIELDS);
+  return {
+    by: actorText(actorOf(options.by)),
+    reason: optionalText(options.reason, 'reason', 255),
+    maxAgeMs: impersonationLife(options.for),
+  };
+}
+
+/** @throws SessionError ARGUMENT_INVALID */
+export function kickOf(options: KickOptions): { readonly by: string; readonly comment: string | null } {
+  checkFields(options, 'options', KICK_FIELDS);
+  return { by: actorOf(options.by), comment: optionalText(options.reason, 'reason', 255) };
+}
+
+const MAX_IDS = 500;
+
+/** Distinct ids. @throws SessionError ARGUMENT_INVALID */
+export function sessionIdsOf(values: unknown, name: string): readonly string[] {
+  if (!Array.isArray(values) || values.length === 0 || values.length > MAX_IDS) {
+    throw invalidArgument(name, `must be a list of 1 to ${MAX_IDS} session ids`);
+  }
+  return [...new Set(values.map((value: unknown) => sessionIdOf(value, name)))];
+}
+
+function isWellFormed(value: string): boolean {
+  return !/[\ud800-\udfff]/u.test(value);
+}
+
+function cleanUserAgent(value: unknown): string | null {
+  if (typeof value !== 'string') return optionalText(value, 'userAgent', 512);
+
+  const clean = value.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]|[\ud800-\udfff]/gu, ' ');
+  return (
+    [...clean.slice(0, 1024)]
+      .slice(0, 512)
+      .join('')
+      .slice(0, 512)
+      .replace(/[\ud800-\udbff]$/, '') || null
+  );
+}
+
+/** @throws SessionError ARGUMENT_INVALID unless the value is a plain JSON object of at most 4,096 bytes; undefined is `{}` */
+export function checkClaims(claims: unknown): Claims {
+  if (claims === undefined) return {};
+  const copy: unknown = isPlainObject(claims) ? JSON.parse(jsonText(claims, 'claims', MAX_CLAIMS_BYTES)) : null;
+  // What has a toJSON of its own may have become anything.
+  if (!isPlainObject(copy)) throw invalidArgument('claims', 'must be a plain JSON object');
+  return copy as Claims;
+}
+
+function isPlainObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

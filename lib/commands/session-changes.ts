@@ -1,0 +1,49 @@
+import { checkClaims } from './login-input.js';
+import type { LifecycleEvents } from '../model/lifecycle-event.js';
+import { SessionError, invalidArgument } from '../model/session-error.js';
+import type { SessionLookup } from '../verification/session-lookup.js';
+import type { SessionRepository } from '../ports/session-repository.js';
+import type { EventDraft } from '../model/session-change.js';
+import { type Claims, type Session, type SessionPatch, type SessionRecord, toSession } from '../model/session.js';
+import type { EndConfirmation } from '../ports/verification-cache.js';
+
+/** Changes of live sessions that every node must see. They resolve when all of them do. */
+export class SessionChanges {
+  constructor(
+    private readonly repository: Pick<SessionRepository, 'changeSession'>,
+    private readonly confirmation: EndConfirmation,
+    private readonly events: LifecycleEvents,
+    private readonly lookup: Pick<SessionLookup, 'refuseOver'>,
+  ) {}
+
+  /** Notes that the user has proved again who they are. */
+  async confirm(sessionId: string, ip: string | null): Promise<Session> {
+    const session = await this.change(sessionId, (_record, now) => ({ confirmedAt: now }), { type: 'CONFIRMED', ip });
+    this.events.emit({ type: 'session.confirmed', sessionId, userId: session.userId });
+    return session;
+  }
+
+  async updateClaims(sessionId: string, claims: Claims): Promise<Session> {
+    if (claims === undefined) throw invalidArgument('claims', 'must be a plain JSON object');
+    const checked = checkClaims(claims);
+    return this.change(sessionId, () => ({ claims: checked }));
+  }
+
+  private async change(
+    sessionId: string,
+    patchOf: (record: SessionRecord, now: number) => SessionPatch,
+    event?: EventDraft,
+  ): Promise<Session> {
+    const { record, changed } = await this.repository.changeSession(
+      sessionId,
+      (current, _account, now) => {
+        if (!current || current.end || now >= current.usableUntil) return { result: null };
+        return { result: null, patch: patchOf(current, now), events: event ? [event] : [] };
+      },
+      { beforeWaiting: () => this.lookup.refuseOver(sessionId) },
+    );
+    if (!record || !changed) throw new SessionError('SESSION_NOT_FOUND');
+    await this.confirmation.confirm({ changes: [{ sessionId, version: record.version }] });
+    return toSession(record);
+  }
+}

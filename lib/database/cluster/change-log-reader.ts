@@ -1,0 +1,71 @@
+import type { SessionChange } from '../../ports/membership.js';
+import type { Engine, RunOptions } from '../engine/engine.js';
+import { type Row, type Statement, list, sql } from '../engine/sql.js';
+import type { Tables } from '../schema/tables.js';
+
+/** Up to so many changes are rather read again than counted first; and so many moments are named in one statement. */
+const FEW = 500;
+
+/**
+ * Reads the recent part of the change log again and again, since a change may appear behind others that are later. While many
+ * sessions are ended it is long, and nearly all of it known: then only moments are read at which there are other numbers of
+ * changes than before.
+ */
+export class ChangeLogReader {
+  /** How many changes of each moment were read last. */
+  private readonly read = new Map<number, number>();
+  private since = Infinity;
+
+  constructor(
+    private readonly engine: Pick<Engine, 'read'>,
+    private readonly tables: Pick<Tables, 'change'>,
+    private readonly realm: string,
+    private readonly options: RunOptions,
+  ) {}
+
+  /**
+   * Changes from a time on. Those that it has told of are left out or told again, unless the time is earlier than that of
+   * the last call: then all are told. One call at a time.
+   * @param since milliseconds since the epoch
+   */
+  async changesSince(since: number): Promise<readonly SessionChange[]> {
+    if (since < this.since) this.read.clear();
+    this.since = since;
+    let known = 0;
+    for (const [at, count] of this.read) {
+      if (at < since) this.read.delete(at);
+      else known += count;
+    }
+    const recent = sql`realm = ${this.realm} AND at >= ${since}`;
+    const rows = known <= FEW ? await this.rowsOf(recent) : await this.rowsOfOthers(recent);
+    for (const at of new Set(rows.map(timeOf))) this.read.set(at, 0);
+    for (const row of rows) this.read.set(timeOf(row), this.read.get(timeOf(row))! + 1);
+    return rows.map((row) => ({ sessionId: String(row.session_id), version: Number(row.version) }));
+  }
+
+  /** All changes of the moments at which there are not as many as were read. */
+  private async rowsOfOthers(recent: Statement): Promise<readonly Row[]> {
+    const counts = await this.rows(
+      sql`SELECT at, COUNT(*) AS changes FROM ${this.tables.change} WHERE ${recent} GROUP BY at`,
+    );
+    // Rows of the future are removed where the clock was set back; others may come at the same moments.
+    const present = new Set(counts.map(timeOf));
+    for (const at of this.read.keys()) if (!present.has(at)) this.read.delete(at);
+    const others = counts.filter((row) => this.read.get(timeOf(row)) !== Number(row.changes)).map(timeOf);
+    if (others.length === 0) return [];
+    const at = others.length <= FEW ? sql`at IN (${list(others)})` : sql`at >= ${Math.min(...others)}`;
+    return this.rowsOf(sql`${recent} AND ${at}`);
+  }
+
+  private rowsOf(where: Statement): Promise<readonly Row[]> {
+    return this.rows(sql`SELECT session_id, version, at FROM ${this.tables.change} WHERE ${where}`);
+  }
+
+  private async rows(statement: Statement): Promise<readonly Row[]> {
+    return (await this.engine.read(statement, this.options)).rows;
+  }
+}
+
+function timeOf(row: Row): number {
+  return Number(row.at);
+}

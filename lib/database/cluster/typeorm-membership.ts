@@ -1,0 +1,112 @@
+import type { MemberList, MemberRow, MemberState, Membership, PollResult } from '../../ports/membership.js';
+import { SessionError } from '../../model/session-error.js';
+import { ChangeLogReader } from './change-log-reader.js';
+import type { Engine, RunOptions } from '../engine/engine.js';
+import { isGone, processIdentity } from './process-identity.js';
+import { type Row, type Statement, list, sql } from '../engine/sql.js';
+import type { Tables } from '../schema/tables.js';
+
+/** Members and change log in the tables of a realm. */
+export class TypeOrmMembership implements Membership {
+  private readonly process = processIdentity();
+  private readonly options: RunOptions;
+  private readonly changeLog: ChangeLogReader;
+
+  /** @param budgetMs time that each call may take */
+  constructor(
+    private readonly engine: Engine,
+    private readonly tables: Tables,
+    private readonly realm: string,
+    budgetMs: number,
+  ) {
+    this.options = { lane: 'control', budgetMs };
+    this.changeLog = new ChangeLogReader(engine, tables, realm, this.options);
+  }
+
+  async poll({ id, ...state }: MemberState, changesSince: number | null): Promise<PollResult> {
+    const { engine, tables, realm } = this;
+    const { now } = engine.dialect;
+    const { poll, polled } = state;
+    const [caching, messaging] = [Number(state.caching), Number(state.messaging)];
+    const renewed = await engine.write(
+      sql`UPDATE ${tables.member} SET renewed_at = ${now}, caching = ${caching}, messaging = ${messaging},
+        poll = ${poll}, polled = ${polled} WHERE id = ${id} AND poll < ${poll}`,
+      this.options,
+    );
+    if (renewed.affected === 0) {
+      await engine.write(
+        sql`INSERT INTO ${tables.member} (id, realm, process, silence_ms, caching, messaging, poll, polled, renewed_at)
+          VALUES (${id}, ${realm}, ${this.process}, ${state.silenceMs}, ${caching}, ${messaging}, ${poll}, ${polled}, ${now})`,
+        this.options,
+      );
+    }
+    const askedAt = performance.now();
+    const members = await this.readMembers();
+    const measuredAt = (askedAt + performance.now()) / 2;
+    const own = members.find((row) => row.id === id);
+    // Somebody took this node for gone in between; the next poll puts its row back.
+    if (!own) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The row of this node is gone.');
+    // Nobody need wait for the row of a process that is known to be gone.
+    const gone = members.filter((row) => row !== own && isGone(row.process as string | null));
+    if (gone.length > 0) await this.delete(sql`id IN (${list(gone.map((row) => String(row.id)))})`);
+    return {
+      ...listOf(
+        members.filter((row) => !gone.includes(row)),
+        id,
+      ),
+      databaseTime: Number(own.now_ms),
+      measuredAt,
+      wasRegistered: renewed.affected > 0,
+      changes: changesSince === null ? [] : await this.changeLog.changesSince(changesSince),
+    };
+  }
+
+  async list(nodeId: string): Promise<MemberList> {
+    return listOf(await this.readMembers(), nodeId);
+  }
+
+  async leave(nodeId: string): Promise<void> {
+    await this.delete(sql`id = ${nodeId}`);
+  }
+
+  async remove(silent: readonly Pick<MemberRow, 'id' | 'poll'>[]): Promise<void> {
+    for (const { id, poll } of silent) await this.delete(sql`id = ${id} AND COALESCE(poll, 0) = ${poll}`);
+  }
+
+  async purge(before: number, after: number): Promise<void> {
+    const { engine, tables, realm } = this;
+    for (const time of [sql`at < ${before}`, sql`at > ${after}`]) {
+      await engine.write(sql`DELETE FROM ${tables.change} WHERE realm = ${realm} AND ${time}`, this.options);
+    }
+  }
+
+  private async readMembers(): Promise<readonly Row[]> {
+    const { engine, tables, realm } = this;
+    const { rows } = await engine.read(
+      sql`SELECT id, process, silence_ms, caching, messaging, renewed_at, poll, polled, ${engine.dialect.now} AS now_ms
+        FROM ${tables.member} WHERE realm = ${realm}`,
+      { ...this.options, isPlannedOnce: true },
+    );
+    return rows;
+  }
+
+  private async delete(where: Statement): Promise<void> {
+    await this.engine.write(sql`DELETE FROM ${this.tables.member} WHERE ${where}`, this.options);
+  }
+}
+
+function listOf(members: readonly Row[], nodeId: string): MemberList {
+  return { others: members.filter((row) => row.id !== nodeId).map(toMember) };
+}
+
+function toMember(row: Row): MemberRow {
+  return {
+    id: String(row.id),
+    caching: Number(row.caching) !== 0,
+    messaging: Number(row.messaging ?? 0) !== 0,
+    silenceMs: row.silence_ms === null ? null : Number(row.silence_ms),
+    renewedAt: Number(row.renewed_at),
+    poll: Number(row.poll ?? 0),
+    polled: Number(row.polled ?? 0),
+  };
+}

@@ -1,0 +1,238 @@
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { LATE_COMMIT_MS } from '../../ports/membership.js';
+import { withDeadline } from '../../async/deadline.js';
+import { SessionError, invalidOption } from '../../model/session-error.js';
+import { NO_TRANSACTIONS, watchTransactions } from './application-transactions.js';
+import { LONGEST_IDLE_MS } from './change-time.js';
+import { type Dialect, type TransactionLimits, dialectOf } from './dialect.js';
+import { watchConnections } from './driver-pools.js';
+import { type Engine, pause } from './engine.js';
+import { adviceFor } from '../full-disk.js';
+import { MIGRATIONS_TABLE, MIGRATION_LIMITS, type MigrationLimits, migrate } from '../schema/migrate.js';
+import { sessionMigrations } from '../schema/migrations/index.js';
+import { type LaneWidths, PooledEngine } from './pooled-engine.js';
+import { sql } from './sql.js';
+import { type SqliteConnection, SqliteEngine } from './sqlite-engine.js';
+import { type Tables, sessionEntities, tablesOf } from '../schema/tables.js';
+
+export interface DatabaseSettings {
+  /** The application's data source, or options of one. The library opens connections of its own from its options. */
+  readonly source: DataSource | DataSourceOptions;
+  readonly runMigrations: boolean;
+  readonly lanes: LaneWidths;
+  /** Longest time that any operation takes; the server gives up on a statement a second later. Milliseconds. */
+  readonly budgetMs: number;
+  /** Whether changes are dated by the clock of the database, so that one dated otherwise is refused. Default true. */
+  readonly datesByDatabase?: boolean;
+  /** Is told what a boot waits for. */
+  readonly warn?: (message: string) => void;
+  readonly limits?: BootLimits;
+}
+
+/** Longest times of the steps of a boot, after which it fails. Milliseconds. */
+export interface BootLimits extends MigrationLimits {
+  readonly connectMs: number;
+  readonly closeMs: number;
+}
+
+/** The library's own way to the database. */
+export interface Database {
+  readonly engine: Engine;
+  readonly tables: Tables;
+  /** Whether the database runs inside this process, so that it cannot be out while the process is not. */
+  readonly embedded: boolean;
+  /** The same for every connection to the same database, however it is configured otherwise; may hold a password. */
+  readonly address: string;
+}
+
+const BOOT_LIMITS: BootLimits = { ...MIGRATION_LIMITS, connectMs: 10_000, closeMs: 2000 };
+const BUSY_BOOT_MS = 10_000;
+const MAX_EMPTY_LOG_BYTES = 4 * 2 ** 20;
+/** How much later than the caller the server gives up. */
+const GIVE_UP_MS = 1000;
+/** A change may be dated before it waits for its row, and has to be committed while the change log is still read from then on. */
+const LONGEST_LOCK_WAIT_MS = LATE_COMMIT_MS - 5000;
+
+/**
+ * Connects, makes sure that the tables are there, and returns an engine for them.
+ * @throws SessionError CONFIGURATION_INVALID, saying what to change
+ */
+export async function openDatabase(settings: DatabaseSettings): Promise<Database> {
+  const options = optionsOf(settings.source);
+  const dialect = {
+    ...dialectOf(options.type),
+    ...(settings.datesByDatabase === false && { changeTime: (at: number) => sql`${at}` }),
+  };
+  const limits = settings.limits ?? BOOT_LIMITS;
+  const dataSource = new DataSource(ownOptions(options, dialect, settings));
+  const cut = watchConnections(dataSource, limitsOf(settings));
+  try {
+    await connect(dataSource, dialect, limits.connectMs);
+    const tables = tablesOf(dataSource);
+    if (settings.runMigrations) {
+      await whileBusy(dialect, () => migrate(dataSource, dialect, limits, settings.warn)).catch(refuseMigration);
+    }
+    const engine = makeEngine(dataSource, dialect, settings);
+    await checkTables(engine, tables, settings);
+    return { engine, tables, embedded: dialect.engine === 'sqlite', address: addressOf(options) };
+  } catch (error) {
+    // What keeps it from being closed is less than why it is closed. The end of a connection gives back its locks.
+    if (dataSource.isInitialized) await withDeadline(dataSource.destroy(), limits.closeMs).catch(() => undefined);
+    cut();
+    throw error;
+  }
+}
+
+function limitsOf({ budgetMs }: DatabaseSettings): TransactionLimits {
+  const giveUpMs = budgetMs + GIVE_UP_MS;
+  return { lockWaitMs: Math.min(giveUpMs, LONGEST_LOCK_WAIT_MS), idleMs: Math.min(giveUpMs, LONGEST_IDLE_MS) };
+}
+
+function optionsOf(source: DataSource | DataSourceOptions): DataSourceOptions {
+  const options = isDataSource(source) ? source.options : source;
+  if (!options || typeof options !== 'object' || typeof options.type !== 'string') {
+    throw invalidOption('database', 'must be a TypeORM DataSource or the options of one');
+  }
+  return options;
+}
+
+function addressOf(options: DataSourceOptions): string {
+  const { type, url, host, port, database, schema, socketPath, replication } = options as unknown as Record<
+    string,
+    unknown
+  >;
+  return JSON.stringify([type, url, host, port, database, schema, socketPath, replication]);
+}
+
+/** Not by instanceof: the application may have another copy of TypeORM. */
+function isDataSource(source: DataSource | DataSourceOptions): source is DataSource {
+  return typeof (source as DataSource | undefined)?.initialize === 'function';
+}
+
+/** The application's connection settings with nothing of its schema, and with limits on how long anything may hang. */
+function ownOptions(options: DataSourceOptions, dialect: Dialect, settings: DatabaseSettings): DataSourceOptions {
+  const { replication, ...connection } = options as DataSourceOptions & { replication?: { readonly master: object } };
+  const poolSize = Object.values(settings.lanes).reduce((sum: number, width: number) => sum + width, 0);
+  const own = {
+    ...connection,
+    // A replica is behind, so none is asked.
+    ...replication?.master,
+    name: undefined,
+    entities: [...sessionEntities],
+    migrations: [...sessionMigrations],
+    migrationsTableName: MIGRATIONS_TABLE,
+    migrationsRun: false,
+    subscribers: [],
+    synchronize: false,
+    dropSchema: false,
+    namingStrategy: undefined,
+    cache: false,
+    logging: false,
+    // A logger of the application's would be called all the same.
+    logger: undefined,
+    maxQueryExecutionTime: undefined,
+    poolErrorHandler: undefined,
+    poolSize,
+  };
+  const giveUpMs = settings.budgetMs + GIVE_UP_MS;
+  const extra = (options as { extra?: object }).extra;
+  switch (dialect.engine) {
+    case 'sqlite':
+      // Waiting for a lock happens on timers; the driver would wait on the event loop.
+      return { ...own, timeout: 0, enableWAL: true } as unknown as DataSourceOptions;
+    case 'postgres':
+      return {
+        ...own,
+        connectTimeoutMS: Math.min(2000, settings.budgetMs),
+        extra: {
+          keepAlive: true,
+          // A version of the driver that does not know this sends each statement when the one before is answered.
+          pipeline: true,
+          statement_timeout: giveUpMs,
+          lock_timeout: limitsOf(settings).lockWaitMs,
+          ...extra,
+          // What the application allows its own pool would otherwise count here, and a boot needs two at once.
+          max: poolSize,
+        },
+      } as unknown as DataSourceOptions;
+    case 'mysql':
+      return {
+        ...own,
+        connectTimeout: Math.min(2000, settings.budgetMs),
+        extra: { ...extra, connectionLimit: poolSize, waitForConnections: true, queueLimit: 0 },
+      } as unknown as DataSourceOptions;
+  }
+}
+
+async function connect(dataSource: DataSource, dialect: Dialect, limitMs: number): Promise<void> {
+  const initialize = () => whileBusy(dialect, async () => void (await dataSource.initialize()));
+  try {
+    await withDeadline(initialize(), limitMs, () => new Error(`it has not answered for ${limitMs / 1000} s`));
+  } catch (cause) {
+    throw new SessionError(
+      'CONFIGURATION_INVALID',
+      `SessionModule cannot connect to its database (${(cause as Error).message}). ` +
+        adviceFor(cause, 'Check the DataSource that it was given.'),
+      { cause },
+    );
+  }
+}
+
+/** Several processes may open a new SQLite file at once; all but one find it locked for a moment. A server has them wait by itself. */
+async function whileBusy(dialect: Dialect, work: () => Promise<void>): Promise<void> {
+  const deadline = performance.now() + BUSY_BOOT_MS;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const again = dialect.engine === 'sqlite' && dialect.isTransient(error);
+      if (!again || performance.now() > deadline) throw error;
+    }
+    await pause(attempt);
+  }
+}
+
+function makeEngine(dataSource: DataSource, dialect: Dialect, settings: DatabaseSettings): Engine {
+  if (dialect.engine !== 'sqlite') {
+    return new PooledEngine(dataSource, dialect, settings.lanes, limitsOf(settings));
+  }
+  const { databaseConnection } = dataSource.driver as unknown as { databaseConnection: SqliteConnection };
+  // In WAL mode this survives the end of the process at any moment, and syncs at checkpoints only: a sync for every commit
+  // would hold up the event loop for as long as the disk takes.
+  databaseConnection.exec('PRAGMA synchronous = NORMAL');
+  // How long the write-ahead log may stay once it was emptied, whatever it has grown to beside a reader.
+  databaseConnection.exec(`PRAGMA journal_size_limit = ${MAX_EMPTY_LOG_BYTES}`);
+  const { source } = settings;
+  const transactions = isDataSource(source) ? watchTransactions(source) : NO_TRANSACTIONS;
+  return new SqliteEngine(databaseConnection, dialect, transactions, () => dataSource.destroy());
+}
+
+/** @throws SessionError in the place of what the driver says, which names no way out */
+function refuseMigration(cause: Error): never {
+  if (cause instanceof SessionError) throw cause;
+  const rights =
+    'Let the database user of its DataSource do that, or run sessionMigrations as one who may, and set the option "runMigrations" ' +
+    'to false.';
+  const message = `SessionModule cannot create or change its tables (${cause.message}). ${adviceFor(cause, rights)}`;
+  throw new SessionError('CONFIGURATION_INVALID', message, { cause });
+}
+
+async function checkTables(engine: Engine, tables: Tables, settings: DatabaseSettings): Promise<void> {
+  for (const table of Object.values(tables) as Tables[keyof Tables][]) {
+    try {
+      await engine.read(sql`SELECT 1 FROM ${table} WHERE 1 = 0`, { lane: 'control', budgetMs: settings.budgetMs });
+    } catch (cause) {
+      const { message } = ((cause as Error).cause ?? cause) as Error;
+      throw new SessionError(
+        'CONFIGURATION_INVALID',
+        `The table ${table.render(() => '?')} cannot be read (${message}). ` +
+          adviceFor(
+            cause,
+            'Leave the option "runMigrations" on, or add sessionMigrations to the migrations of your DataSource and run them. The ' +
+              'database user needs SELECT, INSERT, UPDATE and DELETE on the tables.',
+          ),
+        { cause },
+      );
+    }
+  }
+}

@@ -1,0 +1,217 @@
+import type { Writable } from 'node:stream';
+import type { DataSource, QueryRunner } from 'typeorm';
+import { withDeadline } from '../../async/deadline.js';
+import { SessionError } from '../../model/session-error.js';
+import type { Dialect, TransactionLimits } from './dialect.js';
+import { type DriverConnection, cutConnection } from './driver-pools.js';
+import { type Engine, type LaneName, type RowOptions, type RunOptions, pause } from './engine.js';
+import { Lane } from './lane.js';
+import { RowQueues } from './row-queues.js';
+import { Effect, type QueryResult, type Row, type Script, type Statement, raw } from './sql.js';
+import { StatementNames } from './statement-names.js';
+
+/** Most runs of a transaction that keeps failing because of others; by then it does not fail because of them. */
+const MAX_ATTEMPTS = 50;
+
+const COMMIT = raw('COMMIT');
+const ROLLBACK = raw('ROLLBACK');
+const NO_RESULT: QueryResult = { rows: [], affected: 0 };
+
+/** Connections of each lane. Their sum is the size of the pool. */
+export type LaneWidths = Readonly<Record<LaneName, number>>;
+
+/** PostgreSQL, MySQL and MariaDB on a pool of the library's own. */
+export class PooledEngine implements Engine {
+  private readonly lanes: Readonly<Record<LaneName, Lane>>;
+  private readonly rows = new RowQueues();
+  /**
+   * For what is the same again and again. Null where the server knows no names, and from the first time on that a statement fails
+   * for its name: behind a pooler that gives one connection to many, a server has not heard it, or has from somebody else.
+   */
+  private names: StatementNames | null;
+  private readonly begin: readonly Statement[];
+
+  constructor(
+    private readonly dataSource: DataSource,
+    readonly dialect: Dialect,
+    widths: LaneWidths,
+    limits: TransactionLimits,
+  ) {
+    this.begin = dialect.begin(limits);
+    this.names = dialect.keepsStatements ? new StatementNames() : null;
+    const { verify, work, control, records } = widths;
+    this.lanes = {
+      verify: new Lane(verify),
+      work: new Lane(work),
+      control: new Lane(control),
+      records: new Lane(records),
+    };
+  }
+
+  read(statement: Statement, options: RunOptions): Promise<QueryResult> {
+    const work = (runner: QueryRunner) => this.executeAlone(runner, statement, options);
+    return options.isPlannedOnce ? this.repeat(options, work) : this.withConnection(options, work);
+  }
+
+  write(statement: Statement, options: RunOptions): Promise<QueryResult> {
+    return this.repeat(options, (runner) => this.executeAlone(runner, statement, options));
+  }
+
+  transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T> {
+    return this.repeat(options, (runner) => this.runTransaction(runner, script));
+  }
+
+  async attempt<T>(script: () => Script<T | null>, options: RowOptions): Promise<T | null> {
+    return this.rows.isFree(options.row) ? this.transaction(script, options) : null;
+  }
+
+  async close(): Promise<void> {
+    await this.dataSource.destroy();
+  }
+
+  private repeat<T>(options: RunOptions, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    const deadline = performance.now() + options.budgetMs;
+    const run = () => this.repeatUntil(deadline, options, work);
+    return options.row === undefined ? run() : this.rows.run(options.row, run, options.budgetMs);
+  }
+
+  private async repeatUntil<T>(
+    deadline: number,
+    options: RunOptions,
+    work: (runner: QueryRunner) => Promise<T>,
+  ): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const { names } = this;
+      try {
+        return await this.withConnection({ ...options, budgetMs: deadline - performance.now() }, work);
+      } catch (error) {
+        const cause = error instanceof SessionError ? error.cause : undefined;
+        const hasLostNames = names !== null && this.dialect.isNameProblem(cause);
+        if (hasLostNames) this.names = null;
+        const again = hasLostNames || (this.dialect.isTransient(cause) && attempt < MAX_ATTEMPTS);
+        // A clock that was set is right again with the next poll.
+        if (!(again || this.dialect.isLate(cause)) || performance.now() >= deadline) throw error;
+      }
+      await pause(attempt);
+    }
+  }
+
+  /**
+   * Where the driver sends a statement without waiting for the one before (`pipeline` of `pg`), effects and COMMIT travel
+   * together: most of what a short transaction costs is the way there and back. A failed statement makes the server refuse
+   * all that follow it in the transaction, COMMIT among them. Not so before the transaction is known to be open, but for effects that do
+   * nothing outside of it.
+   */
+  private async runTransaction<T>(runner: QueryRunner, script: () => Script<T>): Promise<T> {
+    const { pipeline, connection } = (await this.guard(runner.connect())) as DriverConnection;
+    const { names } = this;
+    const unanswered: Promise<QueryResult>[] = [];
+    const last: Effect[] = [];
+    let isOpen = false;
+    const send = (step: Statement | Effect) => {
+      if (pipeline) writeInOneGo(connection?.stream);
+      const answer = this.carryOut(runner, step, names);
+      // It is looked at later, perhaps after it has failed.
+      answer.catch(() => undefined);
+      unanswered.push(answer);
+    };
+    const answers = async () => {
+      const results = await Promise.all(unanswered.splice(0));
+      isOpen = true;
+      return results.at(-1)!;
+    };
+    const mayWait = (step: Statement | Effect) => pipeline && step instanceof Effect && (isOpen || step.isGuarded);
+    try {
+      for (const statement of this.begin) {
+        send(statement);
+        if (!pipeline) await answers();
+      }
+      const running = script();
+      let step = running.next();
+      while (!step.done) {
+        const { value } = step;
+        const isLast = value instanceof Effect && value.isLast;
+        if (isLast) last.push(value);
+        else send(value);
+        step = running.next(isLast || mayWait(value) ? NO_RESULT : await answers());
+      }
+      for (const value of last) {
+        send(value);
+        if (!mayWait(value)) await answers();
+      }
+      send(COMMIT);
+      await answers();
+      return step.value;
+    } catch (error) {
+      await Promise.allSettled(unanswered);
+      await this.execute(runner, ROLLBACK).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  private async carryOut(
+    runner: QueryRunner,
+    step: Statement | Effect,
+    names: StatementNames | null,
+  ): Promise<QueryResult> {
+    if (!(step instanceof Effect)) return this.execute(runner, step, names);
+    return (step.result = await this.execute(runner, step.statement, names));
+  }
+
+  private executeAlone(runner: QueryRunner, statement: Statement, { isPlannedOnce }: RunOptions): Promise<QueryResult> {
+    return this.execute(runner, statement, isPlannedOnce ? this.names : null);
+  }
+
+  private async execute(
+    runner: QueryRunner,
+    statement: Statement,
+    names: StatementNames | null = null,
+  ): Promise<QueryResult> {
+    const { values } = statement;
+    const text = statement.render((position) => this.dialect.placeholder(position));
+    const name = values.length > 0 ? names?.nameOf(text) : undefined;
+    // TypeORM hands on to the driver what it is given; `pg` takes an object as well.
+    const query = name === undefined ? text : ({ name, text } as unknown as string);
+    const result = await this.guard(runner.query(query, [...values], true));
+    return { rows: (result.records ?? []) as Row[], affected: result.affected ?? 0 };
+  }
+
+  private guard<T>(call: Promise<T>): Promise<T> {
+    return call.catch((cause: unknown) => {
+      throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
+    });
+  }
+
+  /**
+   * Runs work on a connection of the lane. When the budget is used up the caller is answered and the connection is cut, which
+   * gives the place free; without that, a hung server would hold it for ever. What the server has received by then it may still
+   * carry out, and else it rolls back.
+   */
+  private withConnection<T>(options: RunOptions, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    const deadline = performance.now() + options.budgetMs;
+    const attempt = async () => {
+      const runner = this.dataSource.createQueryRunner('master');
+      const cut = setTimeout(() => cutConnection(connectionOf(runner)), Math.max(0, deadline - performance.now()));
+      try {
+        await this.guard(runner.connect());
+        return await work(runner);
+      } finally {
+        clearTimeout(cut);
+        await runner.release().catch(() => undefined);
+      }
+    };
+    return withDeadline(this.lanes[options.lane].run(attempt, options.budgetMs), options.budgetMs);
+  }
+}
+
+/** The driver's own: TypeORM has no call that ends one. */
+function connectionOf(runner: QueryRunner): DriverConnection | undefined {
+  return (runner as { databaseConnection?: DriverConnection }).databaseConnection;
+}
+
+/** What is sent in one turn is written together: a write of its own for each statement costs as much as sending it otherwise does. */
+function writeInOneGo(stream: Partial<Pick<Writable, 'cork' | 'uncork'>> | undefined): void {
+  if (!stream?.cork) return;
+  stream.cork();
+  process.nextTick(() => stream.uncork?.());
+}

@@ -1,0 +1,250 @@
+import { SessionError } from '../../model/session-error.js';
+import { type ApplicationTransactions, INSIDE_TRANSACTION, LOCKED_FOR_TOO_LONG } from './application-transactions.js';
+import { type Dialect, codesOf } from './dialect.js';
+import { type Engine, type RunOptions, pause } from './engine.js';
+import { Effect, type QueryResult, type Row, type Script, type Statement } from './sql.js';
+
+/** The part of a better-sqlite3 compatible connection that is used here; libsql has the same. */
+export interface SqliteConnection {
+  prepare(text: string): SqliteStatement;
+  exec(text: string): unknown;
+}
+
+interface SqliteStatement {
+  readonly reader: boolean;
+  all(values: readonly unknown[]): Row[];
+  run(values: readonly unknown[]): { changes: number };
+}
+
+interface PreparedStatement {
+  readonly statement: SqliteStatement;
+  /** Whether it returns rows. Asked for once: libsql looks for it anew each time. */
+  readonly isReader: boolean;
+}
+
+const NO_RESULT: QueryResult = { rows: [], affected: 0 };
+/** A longer log is told of, where a reader keeps it from being emptied. */
+const MAX_LOG_MB = 64;
+const MAX_CLOSING_ATTEMPTS = 20;
+/** So much earlier than its caller, who would not hear why. More than the longest pause. */
+const SAY_WHY_MS = 50;
+
+/** Longest time that work here goes on before the event loop gets its turn. */
+const MAX_TURN_MS = 5;
+
+/**
+ * SQLite on a connection of its own, with a busy timeout of zero: waiting happens here, on timers, since the driver's own
+ * wait would freeze the event loop. The lock is taken by BEGIN alone, which may fail and be repeated; of a prepared
+ * statement that fails for a lock, libsql makes one that blocks every later COMMIT. A transaction runs from BEGIN IMMEDIATE to COMMIT without giving up control, so nothing
+ * in this process can get between, and an application that shares the file never finds it locked by us.
+ */
+export class SqliteEngine implements Engine {
+  private readonly prepared = new Map<string, PreparedStatement>();
+  /** When the first work of the current turn of the event loop began; null before that. */
+  private turnStartedAt: number | null = null;
+  /** Since when the application was inside a transaction whenever work here looked; null if it was not the last time. */
+  private busySince: number | null = null;
+  /** Work that is to go on in a later turn, in the order in which it came. */
+  private readonly waiting: (() => void)[] = [];
+
+  /**
+   * @param transactions of the application on the same file. SQLite would fail one if we
+   *   wrote between its first read and its first write, so writes of ours wait for it: up to half of their budget for a
+   *   transaction that lasts, and for as long as they may where transactions follow one another with gaps between.
+   */
+  constructor(
+    private readonly connection: SqliteConnection,
+    readonly dialect: Dialect,
+    private readonly transactions: ApplicationTransactions,
+    private readonly closeConnection: () => Promise<void>,
+  ) {}
+
+  read(statement: Statement, options: RunOptions): Promise<QueryResult> {
+    return this.retry(options, () => this.execute(statement));
+  }
+
+  write(statement: Statement, options: RunOptions): Promise<QueryResult> {
+    return this.transaction(function* (): Script<QueryResult> {
+      return yield statement;
+    }, options);
+  }
+
+  transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T> {
+    return this.retry(options, this.inTransaction(script, options));
+  }
+
+  /** What others have here is the file. */
+  attempt<T>(script: () => Script<T | null>, options: RunOptions): Promise<T | null> {
+    return this.retry<T | null>(options, this.inTransaction(script, options), null);
+  }
+
+  private inTransaction<T>(script: () => Script<T>, options: RunOptions): () => T {
+    const since = performance.now();
+    return () => {
+      if (this.transactions.isAround(performance.now() - since))
+        throw new SessionError('INSIDE_TRANSACTION', INSIDE_TRANSACTION);
+      if (this.mustWait(since, options.budgetMs / 2)) throw new ApplicationBusyError();
+      for (const { chunks } of this.dialect.begin({ lockWaitMs: 0, idleMs: 0 })) this.connection.exec(chunks[0]!);
+      try {
+        const result = this.runScript(script());
+        this.connection.exec('COMMIT');
+        return result;
+      } catch (error) {
+        rollBack(this.connection);
+        throw error;
+      }
+    };
+  }
+
+  /**
+   * Moves what was committed from the write-ahead log into the file: SQLite does so at a commit now and then, but not beyond what the
+   * oldest reader sees, and leaves a log as long as it has ever been.
+   * @throws Error if the log is long, and what keeps it so
+   */
+  async tidy(): Promise<void> {
+    const [result] = this.checkpoint('PASSIVE');
+    const megabytes = (Number(result?.log ?? 0) * this.pageSize) / 2 ** 20;
+    if (Number(result?.log) > Number(result?.checkpointed) && megabytes > MAX_LOG_MB) {
+      throw new Error(
+        `the write-ahead log of the SQLite file has grown to ${Math.round(megabytes)} MiB, since a transaction that reads is open in ` +
+          'this process or in another one; the log shrinks after its end',
+      );
+    }
+  }
+
+  async close(): Promise<void> {
+    // Without it, a copy of the file alone would lack what was committed last.
+    for (let attempt = 1; attempt <= MAX_CLOSING_ATTEMPTS; attempt++) {
+      if (Number(this.checkpoint('TRUNCATE')[0]?.busy) !== 1) break;
+      await pause(attempt);
+    }
+    this.prepared.clear();
+    this.transactions.release();
+    return this.closeConnection();
+  }
+
+  private checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): Row[] {
+    try {
+      return this.connection.prepare(`PRAGMA wal_checkpoint(${mode})`).all([]);
+    } catch (error) {
+      if (this.dialect.isTransient(error)) return [{ busy: 1 }];
+      throw error;
+    }
+  }
+
+  private get pageSize(): number {
+    return Number(this.connection.prepare('PRAGMA page_size').all([])[0]?.page_size);
+  }
+
+  /** @param since when the caller came */
+  private mustWait(since: number, longestMs: number): boolean {
+    if (!this.transactions.isOpen()) {
+      this.busySince = null;
+      return false;
+    }
+    this.busySince ??= performance.now();
+    return performance.now() - Math.max(since, this.busySince) < longestMs;
+  }
+
+  private runScript<T>(running: Script<T>): T {
+    const last: Effect[] = [];
+    let step = running.next();
+    while (!step.done) {
+      const { value } = step;
+      if (value instanceof Effect && value.isLast) {
+        last.push(value);
+        step = running.next(NO_RESULT);
+        continue;
+      }
+      const result = this.execute(value instanceof Effect ? value.statement : value);
+      if (value instanceof Effect) value.result = result;
+      step = running.next(result);
+    }
+    for (const { statement } of last) this.execute(statement);
+    return step.value;
+  }
+
+  private execute(statement: Statement): QueryResult {
+    const text = statement.render(() => '?');
+    let prepared = this.prepared.get(text);
+    if (!prepared) {
+      const made = this.connection.prepare(text);
+      prepared = { statement: made, isReader: made.reader };
+      // Statements with lists have as many texts as there are lengths; the frequent ones are few.
+      if (this.prepared.size < 200) this.prepared.set(text, prepared);
+    }
+    try {
+      return prepared.isReader
+        ? { rows: prepared.statement.all(statement.values), affected: 0 }
+        : { rows: [], affected: prepared.statement.run(statement.values).changes };
+    } catch (error) {
+      // libsql leaves a statement that failed unfinished, and an unfinished one keeps others from committing.
+      this.prepared.delete(text);
+      throw error;
+    }
+  }
+
+  /**
+   * Work on this connection is synchronous, so a queue of it would hold up everything else in the process: once a turn of
+   * the event loop has done its share, the rest waits for another. In order: a caller that comes back at once with its
+   * next piece of work would otherwise have every turn for itself.
+   */
+  private async nextTurn(): Promise<void> {
+    if (this.waiting.length > 0 || this.isTurnOver()) {
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+    }
+    if (this.turnStartedAt !== null) return;
+    this.turnStartedAt = performance.now();
+    setImmediate(() => {
+      this.turnStartedAt = null;
+      this.waiting.shift()?.();
+    });
+  }
+
+  /** Lets the next one go on in this turn; after its end, the beginning of the next turn does that. */
+  private passTurn(): void {
+    if (!this.isTurnOver()) this.waiting.shift()?.();
+  }
+
+  private isTurnOver(): boolean {
+    return this.turnStartedAt !== null && performance.now() - this.turnStartedAt > MAX_TURN_MS;
+  }
+
+  /** @param instead the result where another attempt would have to be made */
+  private async retry<T>(options: RunOptions, attempt: () => T, instead?: T): Promise<T> {
+    const deadline = performance.now() + options.budgetMs - SAY_WHY_MS;
+    for (let attempts = 1; ; attempts++) {
+      await this.nextTurn();
+      try {
+        return attempt();
+      } catch (error) {
+        const isLocked = error instanceof ApplicationBusyError || this.dialect.isTransient(error);
+        const again = isLocked || this.dialect.isLate(error);
+        if (again && instead !== undefined) return instead;
+        if (!again && !codesOf(error).code.startsWith('SQLITE_')) throw error;
+        if (!again || performance.now() >= deadline) {
+          const cause = isLocked ? new Error(LOCKED_FOR_TOO_LONG, { cause: error }) : error;
+          throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
+        }
+      } finally {
+        this.passTurn();
+      }
+      await pause(attempts);
+    }
+  }
+}
+
+/**
+ * Rolls back, unless SQLite has: after an error such as a full disk it does so by itself, and to say it once more would fail and hide
+ * why.
+ */
+export function rollBack(connection: SqliteConnection): void {
+  try {
+    connection.exec('ROLLBACK');
+  } catch {
+    // The first error is the one to report.
+  }
+}
+
+/** The application is inside a transaction of its own; see the constructor. */
+class ApplicationBusyError extends Error {}

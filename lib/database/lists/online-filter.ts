@@ -1,0 +1,83 @@
+import type { IpRange } from '../../model/ip-key.js';
+import type { AccountRef } from '../../model/user-key.js';
+import { searchKey } from '../schema/search-keys.js';
+import { type SqlValue, type Statement, join, raw, sql } from '../engine/sql.js';
+
+/** From inclusive, to exclusive. Milliseconds since the epoch. */
+export interface TimeRange {
+  readonly from?: number;
+  readonly to?: number;
+}
+
+/** Which live sessions to list; every part that is given must hold. */
+export interface OnlineFilter {
+  readonly account?: AccountRef;
+  readonly deviceType?: string;
+  readonly loginMethod?: string;
+  /** Address of the login or of the last use. */
+  readonly ip?: IpRange;
+  /** Beginning of the user id, the user's name or the name of the device, in letters of any case. */
+  readonly prefix?: string;
+  /** Where the beginning may as well be that of an address. */
+  readonly prefixIp?: IpRange;
+  readonly created?: TimeRange;
+  readonly seen?: TimeRange;
+}
+
+/** Rows of an index: those of one value, or of a range of values, of one column. */
+export interface IndexRange {
+  readonly column: string;
+  readonly where: Statement;
+}
+
+/** A condition, and the ranges that hold all rows for which it is true, and no others. */
+export interface Condition {
+  readonly where: Statement;
+  readonly ranges: readonly IndexRange[];
+}
+
+/** What a filter asks of a session. */
+export function conditionsOf(filter: OnlineFilter): readonly Condition[] {
+  const { account, deviceType, loginMethod, ip, prefix, prefixIp } = filter;
+  return [
+    ...(account ? [anyOf([equal('user_key', account.key)])] : []),
+    ...(deviceType !== undefined ? [anyOf([equal('device_type', deviceType)])] : []),
+    ...(loginMethod !== undefined ? [anyOf([equal('login_method', loginMethod)])] : []),
+    ...(ip ? [anyOf(addressIn(ip))] : []),
+    ...(prefix !== undefined ? [anyOf([...beginsWith(prefix), ...(prefixIp ? addressIn(prefixIp) : [])])] : []),
+    ...within('created_at', filter.created),
+    ...within('last_seen_at', filter.seen),
+  ];
+}
+
+/** The condition that a row is in one of the ranges. */
+export function anyOf(ranges: readonly IndexRange[]): Condition {
+  const wheres = ranges.map(({ where }) => where);
+  return { where: wheres.length === 1 ? wheres[0]! : sql`(${join(wheres, ' OR ')})`, ranges };
+}
+
+function equal(column: string, value: SqlValue): IndexRange {
+  return { column, where: sql`${raw(column)} = ${value}` };
+}
+
+function beginsWith(prefix: string): readonly IndexRange[] {
+  const key = searchKey(prefix);
+  // Behind all hexadecimal digits.
+  const end = `${key}g`;
+  return ['user_search', 'name_search', 'device_search'].map((column) => between(column, key, end));
+}
+
+function addressIn({ low, high }: IpRange): readonly IndexRange[] {
+  return ['ip_key', 'last_ip_key'].map((column) =>
+    low === high ? equal(column, low) : { column, where: sql`${raw(column)} >= ${low} AND ${raw(column)} <= ${high}` },
+  );
+}
+
+function between(column: string, from: SqlValue, to: SqlValue): IndexRange {
+  return { column, where: sql`${raw(column)} >= ${from} AND ${raw(column)} < ${to}` };
+}
+
+function within(column: string, { from = 0, to = Number.MAX_SAFE_INTEGER }: TimeRange = {}): readonly Condition[] {
+  if (from === 0 && to === Number.MAX_SAFE_INTEGER) return [];
+  return [anyOf([between(column, from, to)])];
+}

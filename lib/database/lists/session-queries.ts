@@ -1,0 +1,155 @@
+import type { EndReason } from '../../model/end-reason.js';
+import type { SessionEvent, SessionEventType } from '../../model/session-event.js';
+import type { SessionRecord } from '../../model/session.js';
+import type { AccountRef } from '../../model/user-key.js';
+import { lowestEventId } from '../transactions/event-id.js';
+import { Keyset, type Listed, type Portion, every } from './keyset.js';
+import type { TimeRange } from './online-filter.js';
+import { RealmQueries } from './realm-queries.js';
+import {
+  SESSION_COLUMNS,
+  isEndReason,
+  isLiveOf,
+  isOfRealm,
+  optional,
+  toRecord,
+  toRecords,
+  toUserId,
+} from '../schema/session-rows.js';
+import { type Row, type Statement, list, raw, sql } from '../engine/sql.js';
+import { parseStored } from '../schema/stored-json.js';
+
+/** Which past sessions to list; every part that is given must hold. */
+export interface EndedFilter {
+  readonly account?: AccountRef;
+  readonly reason?: EndReason;
+  readonly ended?: TimeRange;
+}
+
+/** Which lines of the audit trail to list; every part that is given must hold. Times in milliseconds since the epoch. */
+export interface EventFilter {
+  readonly account?: AccountRef;
+  readonly sessionId?: string;
+  readonly ip?: string;
+  readonly types?: readonly SessionEventType[];
+  readonly from?: number;
+  readonly to?: number;
+}
+
+const ID = { name: 'id', kind: 'hex' } as const;
+
+export const LOGIN_ORDER = new Keyset([{ name: 'created_at', kind: 'number' }, ID], true);
+export const ENDED_ORDER = new Keyset([{ name: 'ended_at', kind: 'number' }, ID], true);
+export const EVENT_ORDER = new Keyset([ID], true);
+
+/** Reads for operators of what was, and of one user. All lists are paged by key. */
+export class SessionQueries extends RealmQueries {
+  /** Sessions of a user, live or ended, latest login first. */
+  async sessionsOf(account: AccountRef, status: 'live' | 'ended', portion: Portion) {
+    const where =
+      status === 'live'
+        ? sql`${isLiveOf(account.key)} AND usable_until > ${this.clock.now()}`
+        : sql`user_key = ${account.key} AND status = 'ended'`;
+    return this.records(where, LOGIN_ORDER, portion);
+  }
+
+  /** Sessions by their ids, live or ended, in any order; at most 500. */
+  async byIds(ids: readonly string[]): Promise<readonly SessionRecord[]> {
+    const rows = await this.rows(
+      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE id IN (${list(ids)}) AND ${isOfRealm(this.realm)}`,
+    );
+    return toRecords(rows);
+  }
+
+  /**
+   * The words that operators gave with the ends of these sessions, by session id; at most 500 sessions.
+   * @param since none of them ended earlier, in milliseconds since the epoch
+   */
+  async endComments(ids: readonly string[], since: number): Promise<ReadonlyMap<string, string>> {
+    if (ids.length === 0) return new Map();
+    const rows = await this.rows(
+      sql`SELECT session_id, detail FROM ${this.tables.event}${this.through('idx_user_session_event_session')}
+        WHERE session_id IN (${list(ids)}) AND id >= ${lowestEventId(since)} AND type = 'SESSION_ENDED'`,
+    );
+    return new Map(
+      rows.flatMap(({ session_id, detail }) => {
+        const { reason } = (parseStored(detail) ?? {}) as { readonly reason?: unknown };
+        return typeof reason === 'string' ? [[String(session_id), reason] as const] : [];
+      }),
+    );
+  }
+
+  /** Past sessions, latest end first. */
+  async ended({ account, reason, ended }: EndedFilter, portion: Portion) {
+    const conditions = [
+      sql`${this.accountOrRealm(account)} AND ended_at IS NOT NULL`,
+      ...(reason !== undefined ? [sql`end_reason = ${reason}`] : []),
+      ...(ended?.from !== undefined ? [sql`ended_at >= ${ended.from}`] : []),
+      ...(ended?.to !== undefined ? [sql`ended_at < ${ended.to}`] : []),
+    ];
+    const index = account ? 'ended' : reason === undefined ? 'past' : 'by_reason';
+    return this.records(every(conditions), ENDED_ORDER, portion, `idx_user_session_${index}`);
+  }
+
+  /** The audit trail, latest first. */
+  async events(filter: EventFilter, portion: Portion): Promise<readonly SessionEvent[]> {
+    const conditions = [this.accountOrRealm(filter.account)];
+    if (filter.sessionId !== undefined) conditions.push(sql`session_id = ${filter.sessionId}`);
+    if (filter.ip !== undefined) conditions.push(sql`ip = ${filter.ip}`);
+    if (filter.types) conditions.push(sql`type IN (${list(filter.types)})`);
+    if (filter.from !== undefined) conditions.push(sql`id >= ${lowestEventId(filter.from)}`);
+    if (filter.to !== undefined) conditions.push(sql`id < ${lowestEventId(filter.to)}`);
+    const rows = await this.portion(
+      sql`SELECT id, at, type, user_id, session_id, reason, actor, ip, device_type, device_name, ended, detail
+        FROM ${this.tables.event}${this.through(eventIndex(filter))} WHERE ${every(conditions)}`,
+      EVENT_ORDER,
+      portion,
+    );
+    return rows.map(toEvent);
+  }
+
+  /** An account is of one realm. Asked for both, an engine may take an index of the realm, which has far more to walk through. */
+  private accountOrRealm(account: AccountRef | undefined): Statement {
+    return account ? sql`user_key = ${account.key}` : sql`realm = ${this.realm}`;
+  }
+
+  private async records(
+    where: Statement,
+    order: Keyset,
+    portion: Portion,
+    index?: string,
+  ): Promise<readonly Listed<SessionRecord>[]> {
+    const select = sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session}${this.through(index)} WHERE ${where}`;
+    return order.listed(await this.portion(select, order, portion), toRecord);
+  }
+
+  private through(index: string | undefined): Statement {
+    return index === undefined ? raw('') : this.engine.dialect.through(index);
+  }
+}
+
+/** The one that begins with what the filter asks for and goes on with the order of the list; undefined where there is none. */
+function eventIndex({ account, sessionId, ip, types }: EventFilter): string | undefined {
+  if (account) return 'idx_user_session_event_account';
+  if (sessionId !== undefined) return 'idx_user_session_event_session';
+  if (ip !== undefined) return 'idx_user_session_event_ip';
+  if (types === undefined) return 'idx_user_session_event_realm';
+  return types.length === 1 ? 'idx_user_session_event_type' : undefined;
+}
+
+function toEvent(row: Row): SessionEvent {
+  return {
+    id: String(row.id),
+    at: Number(row.at),
+    type: String(row.type) as SessionEventType,
+    userId: toUserId(row.user_id),
+    sessionId: optional(row.session_id),
+    reason: isEndReason(row.reason) ? row.reason : null,
+    actor: String(row.actor),
+    ip: optional(row.ip),
+    deviceType: optional(row.device_type),
+    deviceName: optional(row.device_name),
+    ended: row.ended === null ? null : Number(row.ended),
+    detail: row.detail === null ? null : ((parseStored(row.detail) ?? null) as SessionEvent['detail']),
+  };
+}

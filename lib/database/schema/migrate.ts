@@ -1,0 +1,152 @@
+import { type DataSource, MigrationExecutor, type MigrationInterface, type QueryRunner } from 'typeorm';
+import { withDeadline } from '../../async/deadline.js';
+import { SessionError } from '../../model/session-error.js';
+import type { Dialect } from '../engine/dialect.js';
+import { type SqliteConnection, rollBack } from '../engine/sqlite-engine.js';
+
+/** Any number will do, as long as nothing else in the database uses it for an advisory lock. */
+const LOCK_KEY = 7_305_221_901;
+/** Where TypeORM notes which migrations have run; on MySQL also the name of the lock. */
+export const MIGRATIONS_TABLE = 'user_session_migrations';
+
+/** Milliseconds. */
+export interface MigrationLimits {
+  /** How long another process may be waited for that migrates the same tables. */
+  readonly lockMs: number;
+  /** How long the migrations themselves may take. */
+  readonly migrationsMs: number;
+}
+
+export const MIGRATION_LIMITS: MigrationLimits = { lockMs: 60_000, migrationsMs: 600_000 };
+/** From here on it is said that, and for what, a boot waits. */
+const SILENT_MS = 2000;
+const LOOK_MS = 100;
+
+/** Runs the pending migrations. Nodes that start together take turns. @param warn is told what it waits for */
+export function migrate(
+  dataSource: DataSource,
+  dialect: Dialect,
+  { lockMs, migrationsMs } = MIGRATION_LIMITS,
+  warn: (message: string) => void = () => undefined,
+): Promise<void> {
+  if (dialect.engine === 'sqlite') return migrateFile(dataSource);
+  const late = () =>
+    new SessionError(
+      'CONFIGURATION_INVALID',
+      `The migrations of SessionModule have not ended after ${migrationsMs / 1000} s. Run sessionMigrations beforehand, and set ` +
+        'the option "runMigrations" to false.',
+    );
+  return withDeadline(migrateServer(dataSource, dialect, { lockMs, migrationsMs }, warn), lockMs + migrationsMs, late);
+}
+
+async function migrateServer(
+  dataSource: DataSource,
+  dialect: Dialect,
+  { lockMs, migrationsMs }: MigrationLimits,
+  warn: (message: string) => void,
+): Promise<void> {
+  // On MariaDB a name counts for the whole server, and may have 64 characters.
+  const name = `LEFT(CONCAT('${MIGRATIONS_TABLE}.', DATABASE()), 64)`;
+  const [lock, unlock] =
+    dialect.engine === 'postgres'
+      ? [`pg_try_advisory_lock(${LOCK_KEY})`, `pg_advisory_unlock(${LOCK_KEY})`]
+      : [`GET_LOCK(${name}, 0)`, `RELEASE_LOCK(${name})`];
+  const holder = dataSource.createQueryRunner();
+  try {
+    await takeLock(holder, lock, lockMs, warn);
+    try {
+      // An index of a large table takes longer than any statement that a request waits for.
+      if (dialect.engine === 'postgres') await holder.query(`SET statement_timeout = ${migrationsMs}`);
+      // On the connection that holds the lock: what ends one ends both. DataSource.runMigrations takes another, and keeps it when it fails.
+      const executor = new MigrationExecutor(dataSource, holder);
+      executor.transaction = 'each';
+      await executor.executePendingMigrations();
+    } finally {
+      if (dialect.engine === 'postgres') await holder.query('RESET statement_timeout').catch(() => undefined);
+      await holder.query(`SELECT ${unlock}`).catch(() => undefined);
+    }
+  } finally {
+    await holder.release();
+  }
+}
+
+/** Asks again and again: a server that waits itself would wait with a statement limit that is meant for something else. */
+async function takeLock(holder: QueryRunner, lock: string, limitMs: number, warn: (message: string) => void) {
+  const begunAt = performance.now();
+  for (let isSaid = false; ;) {
+    const [row] = (await holder.query(`SELECT ${lock} AS taken`)) as { taken: unknown }[];
+    if (Number(row?.taken) === 1) return;
+    const waitedMs = performance.now() - begunAt;
+    if (waitedMs >= limitMs) {
+      throw new SessionError(
+        'CONFIGURATION_INVALID',
+        `Another process has held the lock of SessionModule's migrations for ${limitMs / 1000} s (${lock}). End the process, or ` +
+          'its connection to the database, or run sessionMigrations beforehand and set the option "runMigrations" to false.',
+      );
+    }
+    if (!isSaid && waitedMs >= SILENT_MS) warn(`Waiting for another process that migrates the tables (${lock}).`);
+    isSaid ||= waitedMs >= SILENT_MS;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+/**
+ * Each migration in one go: its statements are recorded first and run while nothing else happens in this process. TypeORM
+ * would keep the file locked over many turns of an event loop that is busy booting, and every other process waiting.
+ */
+async function migrateFile(dataSource: DataSource): Promise<void> {
+  const { databaseConnection: connection } = dataSource.driver as unknown as { databaseConnection: SqliteConnection };
+  for (const migration of dataSource.migrations) {
+    const name = migration.name ?? migration.constructor.name;
+    const statements = await record(connection, dataSource, migration, name);
+    if (statements) runInOneGo(connection, name, statements);
+  }
+}
+
+/**
+ * What a migration would run; null if it has run. All that it looks at is of one moment, whatever another process that
+ * migrates the same file commits meanwhile.
+ */
+async function record(
+  connection: SqliteConnection,
+  dataSource: DataSource,
+  migration: MigrationInterface,
+  name: string,
+): Promise<readonly string[] | null> {
+  const runner = dataSource.createQueryRunner();
+  connection.exec('BEGIN');
+  try {
+    if (hasRun(connection, name)) return null;
+    runner.enableSqlMemory();
+    await migration.up(runner);
+    return runner.getMemorySql().upQueries.map(({ query }) => query);
+  } finally {
+    runner.clearSqlMemory();
+    runner.disableSqlMemory();
+    connection.exec('COMMIT');
+  }
+}
+
+function runInOneGo(connection: SqliteConnection, name: string, statements: readonly string[]): void {
+  connection.exec('BEGIN IMMEDIATE');
+  try {
+    if (!hasRun(connection, name)) {
+      // As TypeORM makes it, whose own tools may look at it.
+      connection.exec(`CREATE TABLE IF NOT EXISTS ${MIGRATIONS_TABLE} ("id" integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+        "timestamp" bigint NOT NULL, "name" varchar NOT NULL)`);
+      for (const statement of statements) connection.exec(statement);
+      const note = connection.prepare(`INSERT INTO ${MIGRATIONS_TABLE} ("timestamp", "name") VALUES (?, ?)`);
+      note.run([Number(/\d{13}$/.exec(name)?.[0]), name]);
+    }
+    connection.exec('COMMIT');
+  } catch (error) {
+    rollBack(connection);
+    throw error;
+  }
+}
+
+function hasRun(connection: SqliteConnection, name: string): boolean {
+  const table = connection.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?");
+  if (table.all([MIGRATIONS_TABLE]).length === 0) return false;
+  return connection.prepare(`SELECT 1 FROM ${MIGRATIONS_TABLE} WHERE name = ?`).all([name]).length > 0;
+}

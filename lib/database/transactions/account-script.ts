@@ -1,0 +1,90 @@
+import type { Ban } from '../../model/ban.js';
+import type { Clock } from '../../ports/clock.js';
+import type { BanOutcome } from '../../ports/session-repository.js';
+import type { AccountRef } from '../../model/user-key.js';
+import type { Dialect } from '../engine/dialect.js';
+import {
+  chunksOf,
+  describeAccount,
+  endSessions,
+  endingOf,
+  insertEvents,
+  logChanges,
+  nextOf,
+  nextVersion,
+} from './ending-script.js';
+import { lockDamagedAccount, lockSessions, timeOfStep } from './login-script.js';
+import { type Row, type Script, effect, sql } from '../engine/sql.js';
+import { fromList } from '../schema/stored-json.js';
+import type { Tables } from '../schema/tables.js';
+
+/** Bans an account and ends its sessions, or lets every session of it carry the ban. */
+export function* banScript(
+  tables: Tables,
+  dialect: Dialect,
+  account: AccountRef,
+  draft: Omit<Ban, 'at'>,
+  endsSessions: boolean,
+  clock: Clock,
+): Script<BanOutcome> {
+  const { bans, notBefore } = yield* lockDamagedAccount(tables, dialect, account.key);
+  const rows = yield* lockSessions(tables, dialect, account.key);
+  const now = clock.now();
+  const at = timeOfStep(clock, rows, notBefore);
+  const ban: Ban = { ...draft, at };
+  const kept = bans.filter((other) => other.service !== ban.service && !hasRunOut(other, now));
+  const event = { at, actor: ban.by, ...describeAccount(account), detail: ban };
+  yield effect(insertEvents(tables, [{ ...event, type: 'BANNED' }]));
+  const carrying = endsSessions ? [] : rows;
+  const changed = yield* writeBans(tables, dialect, account, carrying, [...kept, ban], now);
+  if (!endsSessions) return { ban, ended: [], changed };
+  const end = { reason: 'ACCOUNT_DISABLED', by: ban.by, comment: ban.reason } as const;
+  const ended = yield* endSessions(tables, dialect, clock, rows, at, (row) => endingOf(row, end, now, at));
+  return { ban, ended, changed };
+}
+
+/** Removes a ban from an account and its sessions; null if there is none. */
+export function* liftBanScript(
+  tables: Tables,
+  dialect: Dialect,
+  account: AccountRef,
+  service: string | null,
+  by: string,
+  clock: Clock,
+): Script<BanOutcome | null> {
+  const { bans } = yield* lockDamagedAccount(tables, dialect, account.key);
+  const now = clock.now();
+  const ban = bans.find((one) => one.service === service && !hasRunOut(one, now));
+  if (!ban) return null;
+  const kept = bans.filter((other) => other !== ban && !hasRunOut(other, now));
+  const rows = yield* lockSessions(tables, dialect, account.key);
+  yield effect(
+    insertEvents(tables, [{ at: now, actor: by, ...describeAccount(account), detail: ban, type: 'BAN_LIFTED' }]),
+  );
+  return { ban, ended: [], changed: yield* writeBans(tables, dialect, account, rows, kept, now) };
+}
+
+/** The sessions carry a copy, so that one read by key is enough to judge a token. */
+function* writeBans(
+  tables: Tables,
+  dialect: Dialect,
+  account: AccountRef,
+  rows: readonly Row[],
+  bans: readonly Ban[],
+  at: number,
+): Script<BanOutcome['changed']> {
+  const text = fromList(bans);
+  yield effect(sql`UPDATE ${tables.account} SET bans = ${text} WHERE user_key = ${account.key}`);
+  for (const chunk of chunksOf(rows)) {
+    const ids = chunk.map((row) => String(row.id));
+    yield effect(
+      sql`UPDATE ${tables.session} SET bans = ${text}, version = ${nextOf('version')} WHERE id ${dialect.isOneOf(ids)}`,
+    );
+    yield logChanges(tables, dialect, ids, at);
+  }
+  return rows.map((row) => ({ sessionId: String(row.id), version: nextVersion(Number(row.version)) }));
+}
+
+function hasRunOut({ until }: Ban, now: number): boolean {
+  return until !== null && until <= now;
+}

@@ -1,0 +1,68 @@
+import type { ChangedSession } from '../../ports/session-repository.js';
+import type { EventDraft, SessionDecision } from '../../model/session-change.js';
+import type { AccountState } from '../../model/ban.js';
+import type { SessionRecord } from '../../model/session.js';
+import { actorText } from '../../model/user-key.js';
+import type { Dialect } from '../engine/dialect.js';
+import { describe, endSessions, insertEvents, logChanges } from './ending-script.js';
+import { readAccount } from './login-script.js';
+import { SESSION_COLUMNS, isOfRealm, toRecord, updateSession } from '../schema/session-rows.js';
+import { type Row, type Script, type Statement, effect, sql } from '../engine/sql.js';
+import type { Tables } from '../schema/tables.js';
+
+const NO_ACCOUNT: AccountState = { bans: [], notBefore: 0 };
+
+/**
+ * One session's row is locked, a pure function decides, and its decision is done. Null without `waits` where the row is not free, or
+ * not there.
+ */
+export function* changeScript<T>(
+  tables: Tables,
+  dialect: Dialect,
+  realm: string,
+  id: string,
+  clock: { now(): number },
+  decide: (record: SessionRecord | null, account: AccountState, now: number) => SessionDecision<T>,
+  waits: boolean,
+): Script<ChangedSession<T> | null> {
+  const { rows } =
+    yield sql`SELECT ${SESSION_COLUMNS} FROM ${tables.session} WHERE id = ${id} AND ${isOfRealm(realm)}${dialect.forUpdate(waits)}`;
+  const row = rows[0];
+  if (!row && !waits) return null;
+  const record = row ? toRecord(row) : null;
+  // Not locked: who bans an account locks its sessions next, and waits for this one.
+  const account = record ? yield* readAccount(tables, record.userKey) : NO_ACCOUNT;
+  // Read after the lock, for which this may have waited.
+  const now = clock.now();
+  const { result, patch, end, events = [] } = decide(record, account, now);
+  if (!row || !record || record.end || (!patch && !end)) return { result, record, changed: false, ended: null };
+  if (events.length > 0) yield effect(insertEventsOf(tables, row, record, events, now));
+  if (end) {
+    const { reason, by, at = now } = end;
+    const [ended] = yield* endSessions(tables, dialect, clock, [row], now, () => ({
+      reason,
+      by,
+      at,
+      replacedBy: null,
+    }));
+    const after = { ...record, version: ended!.version, end: { reason, by, at, replacedBy: null } };
+    return { result, record: after, changed: true, ended: ended! };
+  }
+  yield effect(updateSession(tables.session, id, patch!));
+  yield logChanges(tables, dialect, [id], now);
+  return { result, record: { ...record, ...patch, version: record.version + 1 }, changed: true, ended: null };
+}
+
+function insertEventsOf(
+  tables: Tables,
+  row: Row,
+  record: SessionRecord,
+  events: readonly EventDraft[],
+  at: number,
+): Statement {
+  const actor = record.impersonator ?? actorText(record.userId);
+  return insertEvents(
+    tables,
+    events.map((event) => ({ at, actor, ...describe(row), ...event })),
+  );
+}

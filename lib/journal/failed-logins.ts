@@ -1,0 +1,85 @@
+import type { Clock } from '../ports/clock.js';
+import type { EventBatch } from './event-batch.js';
+import { type FieldsOf, checkFields } from '../model/checked-input.js';
+import { FAILED_LOGIN_REASONS, type FailedLoginReason, type LifecycleEvents } from '../model/lifecycle-event.js';
+import { optionalAddress } from '../model/ip-key.js';
+import { invalidArgument } from '../model/session-error.js';
+import { type AccountRef, type UserId, accountRef, actorText } from '../model/user-key.js';
+
+/** What is known of a login that failed. There is no place for a password: a field that is not named here is refused. */
+export interface FailedLogin {
+  /** Address of the client, as in LoginOptions. */
+  readonly ip?: string | null;
+  /** Default BAD_CREDENTIALS. */
+  readonly reason?: FailedLoginReason;
+  /** Kind of device, as in LoginOptions. */
+  readonly deviceType?: string | null;
+  /** What its user calls it. */
+  readonly deviceName?: string | null;
+}
+
+const FIELDS: FieldsOf<FailedLogin> = { ip: true, reason: true, deviceType: true, deviceName: true };
+
+/** Longer text is no user's id. */
+const MAX_USER_ID = 1024;
+const MAX_DEVICE_NAME = 128;
+/** A token where a user name should be: a client's mistake, or somebody who wants one in our records. */
+const TOKEN = /[a-z0-9]{2,16}_[ar]t_[\w-]{40,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}/g;
+
+/** Notes logins that failed. All of it may come from somebody who is up to no good. */
+export class FailedLogins {
+  constructor(
+    private readonly realm: string,
+    private readonly batch: EventBatch,
+    private readonly events: LifecycleEvents,
+    private readonly clock: Clock,
+  ) {}
+
+  /** See TokenService.recordFailedLogin. */
+  record(userId: UserId | null, login: FailedLogin = {}): void {
+    checkFields(login, 'login', FIELDS);
+    const { reason = 'BAD_CREDENTIALS' } = login;
+    if (!FAILED_LOGIN_REASONS.includes(reason)) {
+      throw invalidArgument('reason', `must be one of ${FAILED_LOGIN_REASONS.join(', ')}`);
+    }
+    const account = accountOf(this.realm, userId);
+    const ip = optionalAddress(login.ip, 'ip');
+    const deviceType = wordOf(text(login.deviceType, 'deviceType'));
+    const deviceName = nameOf(text(login.deviceName, 'deviceName'));
+    this.batch.add({
+      at: this.clock.now(),
+      type: 'LOGIN_FAILED',
+      account,
+      actor: account ? actorText(account.userId) : 'unknown',
+      ip,
+      deviceType,
+      deviceName,
+      detail: { reason },
+    });
+    this.events.emit({ type: 'account.login-failed', userId: account?.userId ?? null, ip, deviceType, reason });
+  }
+}
+
+function accountOf(realm: string, userId: unknown): AccountRef | null {
+  if (userId === null || userId === '') return null;
+  const id = typeof userId === 'string' ? userId.slice(0, MAX_USER_ID).replace(TOKEN, '(token)') : userId;
+  return accountRef(realm, id);
+}
+
+function text(value: unknown, name: string): string | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value !== 'string') throw invalidArgument(name, 'must be a string');
+  return value;
+}
+
+function wordOf(value: string | null): string | null {
+  return value !== null && /^[A-Za-z0-9_-]{1,32}$/.test(value) ? value.toLowerCase() : null;
+}
+
+function nameOf(value: string | null): string | null {
+  const clean = value
+    ?.slice(0, MAX_DEVICE_NAME)
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]|[\ud800-\udfff]/gu, ' ')
+    .replace(TOKEN, '(token)');
+  return clean || null;
+}

@@ -1,0 +1,96 @@
+import { ipKey } from '../model/ip-key.js';
+import type { RecordRepository, Sighting } from '../ports/record-repository.js';
+import { writeInChunks } from '../async/write-in-chunks.js';
+
+/** Most pairs of a session and an address that are remembered between two flushes; further ones are dropped and counted. */
+const MAX_PENDING = 100_000;
+
+/** When pairs were last written, as many as it likes. Milliseconds since the epoch. */
+export interface WrittenSightings {
+  get(pair: string): number | undefined;
+  set(pair: string, at: number): unknown;
+  delete(pair: string): unknown;
+}
+
+interface PendingSighting {
+  readonly sessionId: string;
+  readonly ip: string;
+  firstAt: number;
+  lastAt: number;
+}
+
+/**
+ * Collects which sessions were used from which addresses, and writes that in batches. A pair that was written is left alone
+ * for `intervalMs`: a recorded lastAt may be so much, and one interval of writing, behind the last use. Noting a use costs a
+ * look-up or two; what cannot be written is dropped, and the next use after it makes up for it.
+ */
+export class SightingRecorder {
+  private pending = new Map<string, PendingSighting>();
+  /** Pairs that are being written. */
+  private underWay = 0;
+  private flushing: Promise<void> = Promise.resolve();
+  /** Pairs that were dropped because too many were pending or a write failed. */
+  dropped = 0;
+
+  constructor(
+    private readonly repository: Pick<RecordRepository, 'addSightings'>,
+    private readonly written: WrittenSightings,
+    private readonly intervalMs: number,
+  ) {}
+
+  /** @param at milliseconds since the epoch */
+  note(sessionId: string, at: number, ip: string): void {
+    const pair = sessionId + ip;
+    const known = this.pending.get(pair);
+    if (known) {
+      known.firstAt = Math.min(known.firstAt, at);
+      known.lastAt = Math.max(known.lastAt, at);
+      return;
+    }
+    const writtenAt = this.written.get(pair);
+    if (writtenAt !== undefined && at - writtenAt < this.intervalMs) return;
+    if (this.pending.size + this.underWay >= MAX_PENDING) this.dropped++;
+    else this.pending.set(pair, { sessionId, ip, firstAt: at, lastAt: at });
+  }
+
+  /** Writes what is pending, after any flush that is under way. Never rejects. */
+  flush(): Promise<void> {
+    return (this.flushing = this.flushing.then(() => this.write()));
+  }
+
+  private async write(): Promise<void> {
+    const pending = [...this.pending.values()];
+    this.pending = new Map();
+    this.underWay = pending.length;
+    const lost = await writeInChunks(pending, (chunk) => this.writeChunk(chunk));
+    for (const { sessionId, ip } of lost) this.written.delete(sessionId + ip);
+    this.dropped += lost.length;
+    this.underWay = 0;
+  }
+
+  /** All work on a chunk is done when it is its turn: that of many at once would hold up the process. */
+  private writeChunk(chunk: readonly PendingSighting[]): Promise<void> {
+    // From now on, not from when it is done: or a use in between would be written again at once.
+    for (const { sessionId, ip, lastAt } of chunk) this.written.set(sessionId + ip, lastAt);
+    return this.repository.addSightings(distinct(chunk));
+  }
+}
+
+/** In the order of their keys, so that nodes that write at the same time lock rows in the same order. */
+function distinct(pending: readonly PendingSighting[]): readonly Sighting[] {
+  const sightings = new Map<string, Sighting>();
+  for (const { sessionId, ip, firstAt, lastAt } of pending) {
+    const key = ipKey(ip);
+    if (key === null) continue;
+    // One address may come in several spellings.
+    const known = sightings.get(sessionId + key);
+    sightings.set(sessionId + key, {
+      sessionId,
+      ip,
+      ipKey: key,
+      firstAt: Math.min(firstAt, known?.firstAt ?? firstAt),
+      lastAt: Math.max(lastAt, known?.lastAt ?? lastAt),
+    });
+  }
+  return [...sightings].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, sighting]) => sighting);
+}

@@ -1,0 +1,83 @@
+import type { Clock } from '../ports/clock.js';
+import type { LifecycleEvent, LifecycleEvents } from '../model/lifecycle-event.js';
+import type { RecordRepository, StatisticAmount, StatisticKind } from '../ports/record-repository.js';
+import { writeInChunks } from '../async/write-in-chunks.js';
+
+const HOUR_MS = 3_600_000;
+/** How often live sessions are counted. */
+const COUNT_INTERVAL_MS = 300_000;
+/** Most types of devices of an hour that are counted apart. Clients may name as many as they like. */
+const MAX_DEVICE_TYPES = 50;
+/** What the rest of them counts under. */
+const OTHER = 'other';
+
+/**
+ * Counts what happens on this node, by the hour, and adds it to the record in batches. What cannot be written is lost: it is not
+ * known then whether it was written, and a count that is too low is better than one that is too high.
+ */
+export class StatisticRecorder implements LifecycleEvents {
+  private pending = new Map<string, StatisticAmount>();
+  private flushing: Promise<void> = Promise.resolve();
+  private hour = 0;
+  private readonly deviceTypes = new Set<string>();
+  private countedAt = -Infinity;
+  /** Events that were counted in vain, because a write failed. */
+  dropped = 0;
+
+  constructor(
+    private readonly repository: Pick<RecordRepository, 'addStatistics' | 'countLive'>,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Counts a login (none of an operator as a user), an end, or a login that failed. */
+  emit(event: LifecycleEvent): void {
+    if (event.type === 'session.login' && event.impersonator === null) this.count('login', event.deviceType);
+    else if (event.type === 'session.ended') this.count('end', event.reason);
+    else if (event.type === 'account.login-failed') this.count('failed-login', event.reason);
+  }
+
+  /** Counts the live sessions, if that is due. One that fails is left out. Never rejects. */
+  async countLive(): Promise<void> {
+    const now = this.clock.now();
+    if (now - this.countedAt < COUNT_INTERVAL_MS) return;
+    this.countedAt = now;
+    const live = await this.repository.countLive().catch(() => null);
+    if (live !== null) this.put(hourOf(now), 'online', '', (known) => Math.max(known, live));
+  }
+
+  /** Writes what is pending, after any flush that is under way. Never rejects. */
+  flush(): Promise<void> {
+    return (this.flushing = this.flushing.then(() => this.write()));
+  }
+
+  private count(kind: StatisticKind, name: string | null): void {
+    const hour = hourOf(this.clock.now());
+    this.put(hour, kind, kind === 'login' ? this.deviceType(hour, name) : (name ?? ''), (known) => known + 1);
+  }
+
+  private deviceType(hour: number, name: string | null): string {
+    if (hour !== this.hour) this.deviceTypes.clear();
+    this.hour = hour;
+    if (name === null || this.deviceTypes.has(name)) return name ?? '';
+    if (this.deviceTypes.size >= MAX_DEVICE_TYPES) return OTHER;
+    this.deviceTypes.add(name);
+    return name;
+  }
+
+  private put(hour: number, kind: StatisticKind, name: string, grow: (known: number) => number): void {
+    const key = `${hour} ${kind} ${name}`;
+    this.pending.set(key, { hour, kind, name, amount: grow(this.pending.get(key)?.amount ?? 0) });
+  }
+
+  private async write(): Promise<void> {
+    // In one order, so that nodes that write at the same time lock rows in the same order.
+    const batch = [...this.pending].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, amount]) => amount);
+    this.pending = new Map();
+    const lost = await writeInChunks(batch, (chunk) => this.repository.addStatistics(chunk));
+    for (const { kind, amount } of lost) if (kind !== 'online') this.dropped += amount;
+  }
+}
+
+function hourOf(at: number): number {
+  return at - (at % HOUR_MS);
+}

@@ -1,0 +1,149 @@
+import { invalidArgument } from './session-error.js';
+
+/** Addresses as text that sorts like the addresses themselves, in every collation: 32 hex digits of the address as IPv6. */
+
+/** The first and the last key of a range of addresses, both of it. */
+export interface IpRange {
+  readonly low: string;
+  readonly high: string;
+}
+
+const KEY_DIGITS = 32;
+const V4_BITS = 32;
+const V6_BITS = 128;
+/** IPv4 addresses stand among the IPv6 ones as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). */
+const V4_PREFIX = '00000000000000000000ffff';
+const MAX_TEXT = 128;
+/** The zone of a link-local address (RFC 4007) names an interface of one host; it is no part of the address. */
+const ZONE = /%[0-9A-Za-z.:-]+$/;
+/** An address in brackets, or an IPv4 one, with a port or without, as proxies write it (RFC 7239 section 6). */
+const WITH_PORT = /^(?:\[([^[\]]+)\]|([\d.]+))(?::\d{1,5})?$/;
+
+/**
+ * Reads a client's address as proxies, sockets and applications write it. Removes port, brackets and zone; IPv4-mapped IPv6
+ * becomes IPv4, and each address has one spelling, that of RFC 5952. Null for anything else, such as `unknown`: an address is
+ * kept for the record, and no request fails because of it.
+ */
+export function clientAddress(text: unknown): string | null {
+  if (typeof text !== 'string' || text.length > MAX_TEXT) return null;
+  const trimmed = text.trim();
+  const [, bracketed, v4] = WITH_PORT.exec(trimmed) ?? [];
+  const address = bracketed ?? v4 ?? trimmed;
+  const key = ipKey(address);
+  if (key?.startsWith(V4_PREFIX)) return [...Buffer.from(key.slice(V4_PREFIX.length), 'hex')].join('.');
+  return key && v6Text(key);
+}
+
+/**
+ * The key of an IPv4 or IPv6 address: 32 lower-case hex digits. The same for every spelling of an address, and for an IPv4
+ * address and its form as IPv6. Null for what is no address.
+ */
+export function ipKey(ip: unknown): string | null {
+  if (typeof ip !== 'string' || ip.length > MAX_TEXT) return null;
+  return ip.includes(':') ? v6Key(ip.replace(ZONE, '')) : v4Key(ip);
+}
+
+/**
+ * The keys of an address as `clientAddress` reads it (`192.0.2.7`), of a network (`192.0.2.0/24`, `2001:db8::/32`; what is behind
+ * its length is ignored), or of an IPv4 address that is not finished (`192.0.2.`). Null for any other text.
+ */
+export function ipRange(text: unknown): IpRange | null {
+  if (typeof text !== 'string' || text.length > MAX_TEXT) return null;
+  if (text.endsWith('.')) return unfinished(text);
+  const slash = text.indexOf('/');
+  if (slash < 0) {
+    const key = ipKey(clientAddress(text));
+    return key === null ? null : { low: key, high: key };
+  }
+  const [address, length] = [text.slice(0, slash), text.slice(slash + 1)];
+  const isV4 = !address.includes(':');
+  const key = isV4 ? v4Key(address) : v6Key(address);
+  if (key === null || !/^(0|[1-9]\d{0,2})$/.test(length)) return null;
+  const bits = Number(length);
+  if (bits > (isV4 ? V4_BITS : V6_BITS)) return null;
+  return network(key, isV4 ? V6_BITS - V4_BITS + bits : bits);
+}
+
+function unfinished(text: string): IpRange | null {
+  const octets = text.slice(0, -1).split('.');
+  if (octets.length > 3) return null;
+  const key = v4Key([...octets, 0, 0, 0].slice(0, 4).join('.'));
+  return key === null ? null : network(key, V6_BITS - V4_BITS + 8 * octets.length);
+}
+
+/** @param bits how many of the leading bits are the same in the whole network */
+function network(key: string, bits: number): IpRange {
+  const whole = bits >> 2;
+  const head = key.slice(0, whole);
+  if (whole === KEY_DIGITS) return { low: head, high: head };
+  const rest = 0xf >> (bits & 3);
+  const digit = parseInt(key[whole]!, 16);
+  return {
+    low: (head + (digit & ~rest).toString(16)).padEnd(KEY_DIGITS, '0'),
+    high: (head + (digit | rest).toString(16)).padEnd(KEY_DIGITS, 'f'),
+  };
+}
+
+/** In the words of RFC 5952: without leading zeros, and `::` for the first of the longest runs of zeros. */
+function v6Text(key: string): string {
+  let text = '';
+  for (let at = 0; at < KEY_DIGITS; at += 4) text += `:${parseInt(key.slice(at, at + 4), 16).toString(16)}`;
+  const runs = text.match(/(?::0){2,}(?=:|$)/g);
+  if (!runs) return text.slice(1);
+  const longest = runs.reduce((one, other) => (other.length > one.length ? other : one));
+  const at = `${text}:`.indexOf(`${longest}:`);
+  return `${text.slice(1, at)}::${text.slice(at + longest.length + 1)}`;
+}
+
+function v4Key(text: string): string | null {
+  const digits = v4Digits(text);
+  return digits === null ? null : V4_PREFIX + digits;
+}
+
+/** Strict: four decimal numbers without leading zeros, which some read as octal. */
+function v4Digits(text: string): string | null {
+  const octets = text.split('.');
+  if (octets.length !== 4) return null;
+  let digits = '';
+  for (const octet of octets) {
+    if (!/^(0|[1-9]\d{0,2})$/.test(octet) || Number(octet) > 255) return null;
+    digits += Number(octet).toString(16).padStart(2, '0');
+  }
+  return digits;
+}
+
+function v6Key(text: string): string | null {
+  const halves = text.split('::');
+  if (halves.length > 2) return null;
+  const last = halves.length - 1;
+  const parts = halves.map((half, index) => (half === '' ? '' : groups(half, index === last)));
+  if (parts.includes(null)) return null;
+  const [head, tail] = parts as [string, string?];
+  if (tail === undefined) return head.length === KEY_DIGITS ? head : null;
+  // `::` stands for one group of zeros at least.
+  const zeros = KEY_DIGITS - head.length - tail.length;
+  return zeros < 4 ? null : head + '0'.repeat(zeros) + tail;
+}
+
+/** @param isEnd whether the groups end the address, and may end as an IPv4 address does */
+function groups(text: string, isEnd: boolean): string | null {
+  const parts = text.split(':');
+  let digits = '';
+  for (const [index, part] of parts.entries()) {
+    const isV4 = isEnd && index === parts.length - 1 && part.includes('.');
+    const group = isV4 ? v4Digits(part) : /^[0-9A-Fa-f]{1,4}$/.test(part) ? part.toLowerCase().padStart(4, '0') : null;
+    if (group === null) return null;
+    digits += group;
+  }
+  return digits;
+}
+
+/**
+ * The address in text that may be absent; null for text that names none.
+ * @throws SessionError ARGUMENT_INVALID for another type, which is a mistake in the application and none of the client
+ */
+export function optionalAddress(value: unknown, name: string): string | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value !== 'string') throw invalidArgument(name, 'must be a string');
+  return clientAddress(value);
+}

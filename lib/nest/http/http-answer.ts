@@ -1,0 +1,107 @@
+import { HttpException } from '@nestjs/common';
+import type { SessionErrorCode } from '../../model/session-error.js';
+import type { Refusal } from '../../model/verification.js';
+
+/** An HTTP error with the headers that belong to it. */
+export interface HttpAnswer {
+  readonly exception: HttpException;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+interface AnswerShape {
+  readonly status: number;
+  /** Error of RFC 6750 section 3.1; null for a challenge without one, undefined for no challenge. */
+  readonly challenge?:
+    | 'invalid_request'
+    | 'invalid_token'
+    | 'insufficient_scope'
+    | 'insufficient_user_authentication'
+    | null;
+}
+
+const SHAPES: Readonly<Partial<Record<SessionErrorCode, AnswerShape>>> = {
+  TOKEN_MISSING: { status: 401, challenge: null },
+  BAD_CREDENTIALS: { status: 401, challenge: null },
+  TOKEN_MALFORMED: { status: 400, challenge: 'invalid_request' },
+  FORBIDDEN: { status: 403, challenge: 'insufficient_scope' },
+  SERVICE_BANNED: { status: 403, challenge: 'insufficient_scope' },
+  // RFC 9470 section 3 names this error for it.
+  FRESH_LOGIN_REQUIRED: { status: 403, challenge: 'insufficient_user_authentication' },
+  TOO_MANY_REFRESHES: { status: 429 },
+  SESSION_LIMIT_REACHED: { status: 409 },
+  SESSION_STORE_UNAVAILABLE: { status: 503 },
+  SESSION_NOT_FOUND: { status: 404 },
+  END_PENDING: { status: 202 },
+  INSIDE_TRANSACTION: { status: 500 },
+  ARGUMENT_INVALID: { status: 400 },
+  CURSOR_INVALID: { status: 400 },
+  CONFIGURATION_INVALID: { status: 500 },
+};
+
+/** Every other code is a reason for which a token is refused. */
+const REFUSED: AnswerShape = { status: 401, challenge: 'invalid_token' };
+
+const STATUS_TEXT: Readonly<Record<number, string>> = {
+  202: 'Accepted',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  409: 'Conflict',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+};
+
+/** Ends whose holder is told more than the reason. */
+const TELLS_END = new Set<SessionErrorCode>(['SESSION_REPLACED', 'SESSION_KICKED', 'SESSION_REVOKED']);
+
+/**
+ * The answer for a code: status, body in Nest's shape, and the headers of RFC 6750 and RFC 9110.
+ * @param retryAfterMs when the client may succeed; null where that is not known
+ */
+export function answerFor(
+  code: SessionErrorCode,
+  message: string,
+  realm: string,
+  details: Readonly<Record<string, unknown>> = {},
+  retryAfterMs: number | null = null,
+): HttpAnswer {
+  const { status, challenge } = SHAPES[code] ?? REFUSED;
+  const body = { statusCode: status, error: STATUS_TEXT[status], message, errorCode: code, ...details };
+  const headers: Record<string, string> = {};
+  if (challenge !== undefined) {
+    headers['WWW-Authenticate'] = `Bearer realm="${quotable(realm)}"${
+      challenge ? `, error="${challenge}", error_description="${quotable(message)}"` : ''
+    }`;
+  }
+  if (status === 503 || status === 429) headers['Retry-After'] = String(retryAfterSeconds(retryAfterMs));
+  return { exception: new HttpException(body, status, { errorCode: code }), headers };
+}
+
+/** A little random where nothing is known, so that the clients of an outage do not all come back in the same second. */
+function retryAfterSeconds(retryAfterMs: number | null): number {
+  return retryAfterMs === null ? 1 + Math.floor(Math.random() * 3) : Math.max(1, Math.ceil(retryAfterMs / 1000));
+}
+
+/** What the holder of an ended session's token is told beside the reason. */
+export function endDetails(result: Refusal): Record<string, unknown> {
+  if (!TELLS_END.has(result.reason) || result.endedAt === undefined) return {};
+  const { endedAt, replacedBy } = result;
+  return {
+    endedAt: new Date(endedAt).toISOString(),
+    ...(replacedBy && { replacedBy: { ...replacedBy, at: new Date(replacedBy.at).toISOString() } }),
+  };
+}
+
+/** Sets headers on a response of Express or Fastify; on anything else none. */
+export function setHeaders(response: unknown, headers: HttpAnswer['headers']): void {
+  const { setHeader, header } = (response ?? {}) as Partial<Record<'setHeader' | 'header', unknown>>;
+  const set = [setHeader, header].find((method) => typeof method === 'function');
+  for (const [name, value] of Object.entries(headers)) set?.call(response, name, value);
+}
+
+/** Text that may stand in a quoted-string of a challenge: the characters of RFC 6750 section 3, others replaced. */
+function quotable(text: string): string {
+  return text.replace(/"/g, "'").replace(/[^\x20-\x5b\x5d-\x7e]+/g, '?');
+}

@@ -1,0 +1,43 @@
+import { type ArgumentsHost, Catch } from '@nestjs/common';
+import { BaseExceptionFilter } from '@nestjs/core';
+import { type Observable, throwError } from 'rxjs';
+import { EndPendingError, SessionError, TokenRefusedError, UnconfirmedError } from '../../model/session-error.js';
+import { endDetails, setHeaders } from './http-answer.js';
+import { SessionAuthenticator } from './session-authenticator.js';
+
+/**
+ * Answers the SessionErrors that TokenService throws in a controller: 409 for a limit, 503 with Retry-After for a store
+ * that cannot be reached, 202 for an end that is recorded and not yet confirmed, and so on. SessionModule installs it.
+ */
+@Catch(SessionError)
+export class SessionErrorFilter extends BaseExceptionFilter {
+  constructor(private readonly authenticator: SessionAuthenticator) {
+    super();
+  }
+
+  override catch(error: SessionError, host: ArgumentsHost): Observable<never> | void {
+    const details = detailsOf(error);
+    const retryAfterMs = error instanceof UnconfirmedError ? error.retryAfterMs : null;
+    const { exception, headers } = this.authenticator.answer(error.code, details, this.messageOf(error), retryAfterMs);
+    this.authenticator.reports.answered(error);
+    // A filter that throws leaves the caller of a microservice without an answer.
+    if (host.getType() === 'rpc') {
+      return throwError(() => ({ status: 'error', message: exception.message, errorCode: error.code, ...details }));
+    }
+    if (host.getType() !== 'http') throw error;
+    setHeaders(host.switchToHttp().getResponse(), headers);
+    super.catch(exception, host);
+  }
+
+  /** What is wrong with an argument is in the message of the error; all other texts the application may replace. */
+  private messageOf(error: SessionError): string | undefined {
+    if (error.code === 'ARGUMENT_INVALID') return error.message;
+    return error instanceof TokenRefusedError ? this.authenticator.refreshMessage(error.code) : undefined;
+  }
+}
+
+/** What belongs into the body beside code and message. */
+function detailsOf(error: SessionError): Record<string, unknown> {
+  if (error instanceof EndPendingError) return { effectiveBy: new Date(error.effectiveBy).toISOString() };
+  return error instanceof TokenRefusedError ? endDetails(error.refusal) : {};
+}

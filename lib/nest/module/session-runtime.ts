@@ -1,0 +1,236 @@
+import type { DataSource } from 'typeorm';
+import { Logger } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { CacheCoherence, changeWindow } from '../../cluster/cache-coherence.js';
+import { CoherentRepository } from '../../cluster/coherent-repository.js';
+import { NearCache } from '../../cluster/near-cache.js';
+import type { SharedBackend } from '../../cluster/shared-cache.js';
+import { ActivityRecorder } from '../../journal/activity-recorder.js';
+import { type Clock, SynchronizedClock } from '../../ports/clock.js';
+import { createTokenService } from '../../services/create-token-service.js';
+import { ABANDONED_AFTER_MS } from '../../rules/device-policy.js';
+import { PeriodicTask } from '../../async/periodic-task.js';
+import { SecretKeys } from '../../tokens/secret-keys.js';
+import { invalidOption } from '../../model/session-error.js';
+import type { SessionLookup } from '../../verification/session-lookup.js';
+import { type Timing, resolveTiming } from '../../model/timing.js';
+import type { SessionWatch } from '../../verification/session-watch.js';
+import { randomId } from '../../tokens/token-codec.js';
+import type { TokenService } from '../../services/token-service.js';
+import { VerificationStats } from '../../verification/verification-stats.js';
+import type { VerifiedToken, VerifiedTokens } from '../../verification/verified-tokens.js';
+import type { Verifier } from '../../verification/verifier.js';
+import { type Database, openDatabase } from '../../database/engine/database.js';
+import { OnlineQueries } from '../../database/lists/online-queries.js';
+import { SearchKeyFiller } from '../../database/schema/search-key-filler.js';
+import { SessionQueries } from '../../database/lists/session-queries.js';
+import { TypeOrmDataRepository } from '../../database/transactions/typeorm-data-repository.js';
+import { TypeOrmMembership } from '../../database/cluster/typeorm-membership.js';
+import { TypeOrmSessionRepository } from '../../database/transactions/typeorm-session-repository.js';
+import { describeError } from './describe-error.js';
+import { joinNodes } from './join-nodes.js';
+import { LifecyclePublisher } from './lifecycle-publisher.js';
+import { type ResolvedOptions, type SessionModuleOptions, resolveOptions } from './session-options.js';
+import { SessionRecords } from './session-records.js';
+import { SessionSweep } from './session-sweep.js';
+
+/** Most tokens of which is remembered that they were made here. */
+const MAX_AUTHENTIC = 10_000;
+/** Most tokens that are known by what Redis says, where this process remembers no sessions itself. */
+const MAX_VERIFIED = 10_000;
+/** How often copies in use are read again before they are too old: a part of the age at which they are. */
+const COPY_AGE_PARTS = 60;
+/** Other nodes know of a first use after this long at most, long before they take the login for abandoned. */
+const FIRST_USE_MS = ABANDONED_AFTER_MS / 4;
+/** Longest time until a node notices that messages do not reach it, as a part of D. */
+const HEARTBEAT_SHARE = 2;
+
+/** Everything that one SessionModule is made of, put together in one place. */
+export class SessionRuntime {
+  private readonly logger = new Logger('SessionModule');
+  private readonly tasks: readonly PeriodicTask[];
+
+  private constructor(
+    readonly options: ResolvedOptions,
+    readonly clock: Clock,
+    readonly timing: Timing,
+    readonly database: Database,
+    readonly coherence: CacheCoherence,
+    readonly activity: ActivityRecorder,
+    readonly events: LifecyclePublisher,
+    readonly tokens: TokenService,
+    private readonly watch: SessionWatch,
+    lookup: SessionLookup,
+    readonly verified: VerifiedTokens,
+    readonly verifier: Verifier,
+    readonly queries: SessionQueries,
+    readonly online: OnlineQueries,
+    readonly records: SessionRecords,
+    private readonly sweeping: SessionSweep,
+    /** Counts of this module's verifications. */
+    readonly stats: VerificationStats,
+    readonly shared: SharedBackend | null,
+    readonly nearCache: NearCache | null,
+  ) {
+    const report = (task: string) => (failure: { readonly error: unknown } | null) =>
+      this.logger.warn(failure ? `${task} fails: ${describeError(failure.error)}` : `${task} works again.`);
+    this.tasks = [
+      new PeriodicTask(() => coherence.poll(), timing.poll, report('Reading the change log')),
+      new PeriodicTask(() => this.flushActivity(), timing.activityFlush, report('Writing activity')),
+      new PeriodicTask(() => activity.flushFirst(), FIRST_USE_MS, report('Writing first uses')),
+      ...records.tasks(timing, report),
+      new PeriodicTask(() => this.sweep(), timing.sweep, report('Ending overdue sessions')),
+      new PeriodicTask(async () => database.engine.tidy?.(), timing.sweep, report('Keeping the database tidy')),
+      new PeriodicTask(() => lookup.refreshCopies(), timing.copyAge / COPY_AGE_PARTS, report('Reading copies again')),
+    ];
+  }
+
+  /** @throws SessionError CONFIGURATION_INVALID, which stops the boot */
+  static async create(given: SessionModuleOptions, applicationSource: DataSource | undefined): Promise<SessionRuntime> {
+    const options = resolveOptions(given);
+    const { realm } = options;
+    const keys = new SecretKeys(options.secret, realm);
+    const timing = resolveTiming(options.timing, options.redis !== undefined);
+    const source = options.database ?? applicationSource;
+    if (!source) {
+      throw invalidOption(
+        'database',
+        'is missing, and there is no default DataSource: import TypeOrmModule.forRoot(), or give a DataSource or its options',
+      );
+    }
+    const clock = options.clock ?? new SynchronizedClock();
+    const nodeId = randomId();
+    const nearCache = options.nearCache ? new NearCache(options.nearCache.maxEntries) : null;
+    const logger = new Logger('SessionModule');
+    const shared =
+      options.redis?.create({
+        realm,
+        nodeId,
+        copyAgeMs: timing.copyAge,
+        verifyBudgetMs: timing.verifyBudget,
+        tombstoneMs: changeWindow(timing.copyAge),
+        heartbeatMs: timing.pollFreshness / HEARTBEAT_SHARE,
+        warn: (message) => logger.warn(message),
+        now: () => clock.now(),
+      }) ?? null;
+    const database = await openDatabase({
+      source,
+      runMigrations: options.runMigrations,
+      lanes: { ...options.connections, control: 2, records: 1 },
+      budgetMs: Math.max(timing.verifyBudget, timing.loginBudget, timing.endBudget),
+      datesByDatabase: !options.clock,
+      warn: (message) => logger.warn(message),
+    });
+    const { engine, tables, embedded } = database;
+    const membership = new TypeOrmMembership(engine, tables, realm, Math.max(timing.poll, timing.pollFreshness / 2));
+    const coherence = new CacheCoherence(membership, clock, {
+      nodeId,
+      nearCache,
+      shared,
+      pollFreshnessMs: timing.pollFreshness,
+      silenceMs: embedded ? timing.pollFreshness : Math.max(timing.pollFreshness, timing.outageGrace),
+      copyAgeMs: timing.copyAge,
+      confirmMs: timing.endBudget * 0.8,
+    });
+    const budgets = { verifyMs: timing.verifyBudget, loginMs: timing.loginBudget, endMs: timing.endBudget };
+    const stored = new TypeOrmSessionRepository(engine, tables, realm, clock, budgets);
+    const repository = new CoherentRepository(stored, coherence);
+    const records = new SessionRecords(database, options, timing, clock);
+    const activity = new ActivityRecorder(repository, records.sightings);
+    const events = new LifecyclePublisher(realm, records.statistics);
+    const { hooks } = options;
+    if (hooks.onEvent) events.add((event) => hooks.onEvent!(event));
+    const stats = new VerificationStats();
+    const authentic = new LRUCache<string, true>({ max: MAX_AUTHENTIC });
+    const { tokens, watch, lookup, verified, verifier } = createTokenService({
+      realm,
+      keys,
+      tokenPrefix: options.tokenPrefix,
+      mode: options.tokens,
+      policy: options.policy,
+      idleMs: options.idleMs,
+      keepReplacedData: options.onReplace === 'keep',
+      // Called on its object: the hooks may be an instance of a class.
+      beforeLogin: hooks.beforeLogin ? (login) => hooks.beforeLogin!(login) : null,
+      timing,
+      parallelReads: options.connections.verify,
+      repository,
+      dataRepository: new TypeOrmDataRepository(engine, tables, realm, clock, timing.endBudget),
+      coherence,
+      // Only a token of a remembered session is worth an entry.
+      verifiedTokens: new LRUCache<string, VerifiedToken>({
+        max: options.nearCache ? options.nearCache.maxEntries : MAX_VERIFIED,
+      }),
+      authenticTokens: { has: (hash) => authentic.has(hash), add: (hash) => void authentic.set(hash, true) },
+      stats,
+      activity,
+      eventBatch: records.events,
+      events,
+      clock,
+    });
+    const scope = { engine, tables, realm, clock, budgetMs: timing.endBudget };
+    const queries = new SessionQueries(scope);
+    const online = new OnlineQueries(scope);
+    return new SessionRuntime(
+      options,
+      clock,
+      timing,
+      database,
+      coherence,
+      activity,
+      events,
+      tokens,
+      watch,
+      lookup,
+      verified,
+      verifier,
+      queries,
+      online,
+      records,
+      new SessionSweep({
+        ...options,
+        repository,
+        membership,
+        presence: coherence.presence,
+        records,
+        searchKeys: new SearchKeyFiller(engine, tables, realm, timing.endBudget),
+        activity,
+        events,
+        clock,
+        timing,
+      }),
+      stats,
+      shared,
+      nearCache,
+    );
+  }
+
+  /** Joins the other nodes and begins the background work. */
+  async start(): Promise<void> {
+    const { coherence, logger, timing } = this;
+    coherence.start();
+    await joinNodes(coherence.presence, { pollMs: timing.poll, silenceMs: () => coherence.silenceMs, logger });
+    for (const task of this.tasks) task.start();
+    this.watch.start();
+  }
+
+  /** Ends the background work, writes what is pending and closes the connections. */
+  async stop(): Promise<void> {
+    await Promise.all([this.watch.stop(), ...this.tasks.map((task) => task.stop())]);
+    await Promise.all([this.activity.flush(), this.records.flush()]);
+    await this.coherence.stop().catch((error: unknown) => this.logger.warn(`Leaving failed: ${describeError(error)}`));
+    await this.database.engine.close();
+  }
+
+  private async flushActivity(): Promise<void> {
+    const { dropped } = this.activity;
+    await this.activity.flush();
+    if (this.activity.dropped > dropped)
+      throw new Error(`${this.activity.dropped - dropped} uses of sessions were dropped`);
+  }
+
+  /** See SessionSweep. */
+  sweep(): Promise<void> {
+    return this.sweeping.run();
+  }
+}

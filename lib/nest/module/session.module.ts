@@ -1,0 +1,150 @@
+import {
+  Logger,
+  type DynamicModule,
+  Module,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { APP_FILTER, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import passport from 'passport';
+import { DataSource } from 'typeorm';
+import { randomId } from '../../tokens/token-codec.js';
+import { TokenService } from '../../services/token-service.js';
+import { untraced } from '../../async/untraced.js';
+import { OnlineQueries } from '../../database/lists/online-queries.js';
+import { FailedLoginQueries } from '../../database/lists/failed-login-queries.js';
+import { SessionQueries } from '../../database/lists/session-queries.js';
+import { SightingQueries } from '../../database/lists/sighting-queries.js';
+import { StatisticQueries } from '../../database/lists/statistic-queries.js';
+import { findForeignGuards, refuseTwin } from './boot-checks.js';
+import { createBearerStrategy } from '../http/bearer.strategy.js';
+import { findEventEmitter } from './event-emitter.js';
+import { needAsyncOptions, needOptions } from '../module-options.js';
+import { reserveRequestProperties } from '../http/fast-path/request-properties.js';
+import { SESSION_MODULE, SessionAuthenticator } from '../http/session-authenticator.js';
+import { SessionErrorFilter } from '../http/session-error.filter.js';
+import type { SessionModuleOptions } from './session-options.js';
+import { SessionRuntime } from './session-runtime.js';
+import { SessionStatus } from './session-status.js';
+import {
+  type ASYNC_OPTIONS_TYPE,
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN,
+  type OPTIONS_TYPE,
+} from './session.module-definition.js';
+
+const EXAMPLE = '{ secret: process.env.SESSION_SECRET }';
+
+/**
+ * Gives an application logins that it can see, limit and end: `SessionModule.forRoot({ secret, policy })`. Provides
+ * TokenService, and what AuthGuard and OnlineUsersService need. With `isGlobal: true` every module of the application can
+ * use it. Several of them, with different realms, may live in one process; none knows of the others.
+ */
+@Module({
+  providers: [
+    {
+      provide: SessionRuntime,
+      inject: [MODULE_OPTIONS_TOKEN, { token: DataSource, optional: true }],
+      useFactory: (options: SessionModuleOptions, source?: DataSource) =>
+        untraced(() => SessionRuntime.create(options, source)),
+    },
+    { provide: TokenService, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.tokens },
+    { provide: SessionQueries, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.queries },
+    { provide: OnlineQueries, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.online },
+    {
+      provide: SightingQueries,
+      inject: [SessionRuntime],
+      useFactory: ({ records }: SessionRuntime) => records.sightingQueries,
+    },
+    {
+      provide: FailedLoginQueries,
+      inject: [SessionRuntime],
+      useFactory: ({ records }: SessionRuntime) => records.failedLoginQueries,
+    },
+    {
+      provide: StatisticQueries,
+      inject: [SessionRuntime],
+      useFactory: ({ records }: SessionRuntime) => records.statisticQueries,
+    },
+    {
+      provide: SessionAuthenticator,
+      inject: [SessionRuntime],
+      useFactory: ({ tokens, verifier, verified, options }: SessionRuntime) =>
+        new SessionAuthenticator(`session-${randomId()}`, tokens, verifier, verified, options),
+    },
+    { provide: SESSION_MODULE, useExisting: SessionAuthenticator },
+    {
+      provide: SessionStatus,
+      inject: [SessionRuntime],
+      useFactory: (runtime: SessionRuntime) => new SessionStatus(runtime),
+    },
+    { provide: APP_FILTER, useClass: SessionErrorFilter },
+  ],
+  // The runtime is for the library's own parts: it is not among what the package exports.
+  exports: [
+    TokenService,
+    SessionQueries,
+    OnlineQueries,
+    SightingQueries,
+    FailedLoginQueries,
+    StatisticQueries,
+    SessionAuthenticator,
+    SESSION_MODULE,
+    SessionStatus,
+    SessionRuntime,
+  ],
+})
+export class SessionModule
+  extends ConfigurableModuleClass
+  implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown
+{
+  static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
+    needOptions(options, 'SessionModule.forRoot', EXAMPLE);
+    return super.forRoot(options);
+  }
+
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    needAsyncOptions(options, 'SessionModule.forRootAsync', EXAMPLE);
+    return super.forRootAsync(options);
+  }
+
+  private readonly logger = new Logger('SessionModule');
+
+  constructor(
+    private readonly runtime: SessionRuntime,
+    private readonly authenticator: SessionAuthenticator,
+    private readonly modules: ModulesContainer,
+    private readonly adapterHost: HttpAdapterHost,
+  ) {
+    super();
+    createBearerStrategy(authenticator);
+  }
+
+  async onModuleInit(): Promise<void> {
+    try {
+      refuseTwin(this.modules, this.runtime);
+    } catch (error) {
+      await this.runtime.database.engine.close();
+      throw error;
+    }
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    for (const warning of findForeignGuards(this.modules)) this.logger.error(warning);
+    const emitter = findEventEmitter(this.modules);
+    if (emitter) this.runtime.events.add(emitter);
+    reserveRequestProperties(this.adapterHost);
+    try {
+      await untraced(() => this.runtime.start());
+    } catch (error) {
+      await untraced(() => this.runtime.stop());
+      throw error;
+    }
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    passport.unuse(this.authenticator.strategyName);
+    await untraced(() => this.runtime.stop());
+  }
+}

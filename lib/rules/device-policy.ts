@@ -1,0 +1,127 @@
+import type { LiveSession, LoginCandidate, SlotDecision } from '../model/device-slot.js';
+import { checkOptions } from '../model/checked-input.js';
+import { invalidOption } from '../model/session-error.js';
+
+/**
+ * Decides which slot a login takes. Pure: it sees the live sessions of the account under the account's lock, and the
+ * unique index on (account, slot) stands behind it. A slot is text of 1 to 64 characters.
+ */
+export interface DevicePolicy {
+  readonly name: string;
+  decide(candidate: LoginCandidate, live: readonly LiveSession[]): SlotDecision;
+}
+
+/** Which session makes way when the limit of multiDevice is reached. */
+export type Overflow = 'evict-oldest' | 'evict-least-active' | 'reject';
+
+/** Device types that oneDevicePerType tells apart unless it is given its own list. */
+export const DEFAULT_DEVICE_TYPES = ['phone', 'tablet', 'laptop', 'desktop', 'web', 'tv', 'watch'] as const;
+
+/** A login whose token was not presented for this long is taken for lost on its way to the client. */
+export const ABANDONED_AFTER_MS = 120_000;
+
+/** One session for the account: a login ends every other one. */
+export function singleDevice(): DevicePolicy {
+  return {
+    name: 'singleDevice',
+    decide: (candidate, live) => allocate(candidate, live, { competes: () => true, slots: ['single'] }),
+  };
+}
+
+/**
+ * One session for each type of device: a login ends the one of its own type and leaves the others.
+ * @param options.types the types told apart, lower case; a login of another type, or of none, counts as `other`
+ */
+export function oneDevicePerType(options: { types?: readonly string[] } = {}): DevicePolicy {
+  checkOptions(options, 'policy.', { types: true });
+  const { types: listed = DEFAULT_DEVICE_TYPES } = options;
+  if (!Array.isArray(listed)) throw invalidOption('policy.types', 'must be a list of device types');
+  const types = new Set<string>(listed);
+  for (const type of types) {
+    if (typeof type !== 'string' || !/^[a-z0-9_-]{1,32}$/.test(type)) {
+      throw invalidOption('policy.types', `lists "${String(type)}", which is no device type`);
+    }
+  }
+  const typeOf = (session: { deviceType: string | null }) =>
+    session.deviceType !== null && types.has(session.deviceType) ? session.deviceType : 'other';
+  return {
+    name: 'oneDevicePerType',
+    decide: (candidate, live) =>
+      allocate(candidate, live, {
+        competes: (session) => typeOf(session) === typeOf(candidate),
+        slots: [`type:${typeOf(candidate)}`],
+      }),
+  };
+}
+
+/**
+ * Several sessions for the account.
+ * @param options.max most live sessions, 1 to 1,000; without it there is no limit
+ * @param options.overflow what happens at the limit, default evict-oldest
+ */
+export function multiDevice(options: { max?: number; overflow?: Overflow } = {}): DevicePolicy {
+  checkOptions(options, 'policy.', { max: true, overflow: true });
+  const { max, overflow = 'evict-oldest' } = options;
+  if (max !== undefined && !(Number.isInteger(max) && max >= 1 && max <= 1000)) {
+    throw invalidOption('policy', 'has a "max" that is not a whole number from 1 to 1000');
+  }
+  if (!['evict-oldest', 'evict-least-active', 'reject'].includes(overflow)) {
+    throw invalidOption('policy', 'has an "overflow" other than evict-oldest, evict-least-active and reject');
+  }
+  const slots = max === undefined ? undefined : Array.from({ length: max }, (_, index) => `multi:${index}`);
+  return {
+    name: 'multiDevice',
+    decide: (candidate, live) =>
+      slots
+        ? allocate(candidate, live, { competes: () => true, slots, overflow })
+        : allocate(candidate, live, { competes: () => false, slots: [`session:${candidate.sessionId}`] }),
+  };
+}
+
+interface Allocation {
+  /** Which live sessions count against the slots. Every policy counts across policies, so changing one takes effect. */
+  readonly competes: (session: LiveSession) => boolean;
+  readonly slots: readonly string[];
+  readonly overflow?: Overflow;
+}
+
+function allocate(candidate: LoginCandidate, live: readonly LiveSession[], allocation: Allocation): SlotDecision {
+  const { competes, slots, overflow = 'evict-oldest' } = allocation;
+  const end = live.filter((session) => isSameDevice(candidate, session));
+  // Whoever sits in one of the slots counts too: a changed configuration may have left a session of another type there.
+  const others = live.filter(
+    (session) => !end.includes(session) && (competes(session) || slots.includes(session.slot)),
+  );
+  const surplus = others.length - slots.length + 1;
+  if (surplus > 0) {
+    const losers = evictionOrder(candidate, others, overflow).slice(0, surplus);
+    if (losers.length < surplus) return { kind: 'refuse', limit: slots.length };
+    end.push(...losers);
+  }
+  const taken = new Set(live.filter((session) => !end.includes(session)).map((session) => session.slot));
+  const slot = slots.find((name) => !taken.has(name));
+  // Fewer than slots.length sessions are left in them, so one is free.
+  return { kind: 'grant', slot: slot!, end: end.map((session) => session.id) };
+}
+
+/** The device logs in again, or the request came with the session's own token: that session makes way first. */
+function isSameDevice(candidate: LoginCandidate, session: LiveSession): boolean {
+  return (
+    session.id === candidate.presentedSessionId ||
+    (candidate.deviceId !== null && session.deviceId === candidate.deviceId)
+  );
+}
+
+/** Those that may be evicted, first to go first: abandoned logins, then by the overflow rule; ties by id. */
+function evictionOrder(candidate: LoginCandidate, sessions: readonly LiveSession[], overflow: Overflow): LiveSession[] {
+  const abandoned = (session: LiveSession) =>
+    session.presentedAt === null && candidate.now - session.createdAt >= ABANDONED_AFTER_MS;
+  const age = (session: LiveSession) =>
+    overflow === 'evict-least-active' && !abandoned(session) ? session.lastSeenAt : session.createdAt;
+  return sessions
+    .filter((session) => overflow !== 'reject' || abandoned(session))
+    .sort(
+      (a, b) =>
+        Number(abandoned(b)) - Number(abandoned(a)) || age(a) - age(b) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0),
+    );
+}

@@ -1,0 +1,105 @@
+import { hash, randomBytes } from 'node:crypto';
+import type { ParsedToken } from '../model/token-pair.js';
+import type { SecretKeys } from './secret-keys.js';
+import { invalidArgument } from '../model/session-error.js';
+
+/** What a token is for; one kind never passes for another. `at` is an access token, `rt` a refresh token. */
+export type TokenKind = 'at' | 'rt';
+
+/** What the text of a token is made from; the same parts always give the same text. */
+export interface TokenSource {
+  readonly sessionId: string;
+  readonly generation: number;
+  /** Name of the key for the MAC. */
+  readonly keyId: string;
+  /** 32 bytes. */
+  readonly secret: Buffer;
+}
+
+export const SECRET_BYTES = 32;
+const ID_BYTES = 16;
+const GENERATION_BYTES = 4;
+const MAC_BYTES = 20;
+/** 72 bytes are exactly 96 base64url characters: no unused bits, so each token has one spelling. */
+const BODY_LENGTH = ((ID_BYTES + GENERATION_BYTES + SECRET_BYTES + MAC_BYTES) * 4) / 3;
+const BODY = new RegExp(`^[A-Za-z0-9_-]{${BODY_LENGTH}}$`);
+
+/**
+ * Makes and reads tokens: `<prefix>_<kind>_` and 96 base64url characters of session id, generation, 256-bit secret and
+ * MAC. The MAC lets a forged or mangled token fail with no I/O; it is a filter, not the proof: that is the hash in the
+ * database.
+ */
+export class TokenCodec {
+  constructor(
+    private readonly keys: SecretKeys,
+    private readonly prefix: string,
+  ) {}
+
+  /** The text of a token. It is given to the client and kept nowhere. */
+  write(kind: TokenKind, { sessionId, generation, keyId, secret }: TokenSource): string {
+    const body = Buffer.alloc(ID_BYTES + GENERATION_BYTES + SECRET_BYTES);
+    body.write(sessionId, 0, 'hex');
+    body.writeUInt32BE(generation, ID_BYTES);
+    secret.copy(body, ID_BYTES + GENERATION_BYTES);
+    const head = this.head(kind);
+    const tag = this.keys.sign('token-mac', Buffer.concat([Buffer.from(head), body]), MAC_BYTES, keyId);
+    return head + Buffer.concat([body, tag]).toString('base64url');
+  }
+
+  /**
+   * Reads session id, generation and hash out of a token without checking its MAC, or null if its form is not that of a
+   * token of this kind. Enough for a caller that compares the hash with a known good one.
+   */
+  read(kind: TokenKind, token: string): ParsedToken | null {
+    const head = this.head(kind);
+    if (token.length !== head.length + BODY_LENGTH || !token.startsWith(head)) return null;
+    const text = token.slice(head.length);
+    if (!BODY.test(text)) return null;
+    const body = Buffer.from(text, 'base64url');
+    return {
+      sessionId: body.toString('hex', 0, ID_BYTES),
+      generation: body.readUInt32BE(ID_BYTES),
+      hash: hashToken(token),
+    };
+  }
+
+  /** Whether a token that `read` accepted carries the MAC of this application and realm. */
+  isAuthentic(kind: TokenKind, token: string): boolean {
+    const head = this.head(kind);
+    const body = Buffer.from(token.slice(head.length), 'base64url');
+    const signed = Buffer.concat([Buffer.from(head), body.subarray(0, body.length - MAC_BYTES)]);
+    return this.keys.verify('token-mac', signed, body.subarray(body.length - MAC_BYTES));
+  }
+
+  /** Whether tokens that were made with this key are authentic here. */
+  hasKey(keyId: string): boolean {
+    return this.keys.has(keyId);
+  }
+
+  private head(kind: TokenKind): string {
+    return `${this.prefix}_${kind}_`;
+  }
+}
+
+/** SHA-256 of a token's text (never of its decoded bytes, which have several spellings), 64 hex digits. */
+export function hashToken(token: string): string {
+  return hash('sha256', token, 'hex');
+}
+
+/** A new random id of 128 bits, 32 hex digits. Public: it names a session and opens nothing. */
+export function randomId(): string {
+  return randomBytes(ID_BYTES).toString('hex');
+}
+
+const SESSION_ID = /^[0-9a-f]{32}$/;
+
+/** Whether a value has the form of a session id. */
+export function isSessionId(value: unknown): value is string {
+  return typeof value === 'string' && SESSION_ID.test(value);
+}
+
+/** @throws SessionError ARGUMENT_INVALID naming the argument */
+export function sessionIdOf(value: unknown, name: string): string {
+  if (!isSessionId(value)) throw invalidArgument(name, 'must be a session id: 32 hexadecimal digits');
+  return value;
+}

@@ -1,0 +1,44 @@
+import type { ActivityRecorder } from '../journal/activity-recorder.js';
+import type { LifecycleEvents } from '../model/lifecycle-event.js';
+import type { RotationRules } from '../rules/rotation.js';
+import type { SessionRepository } from '../ports/session-repository.js';
+import type { SessionRecord } from '../model/session.js';
+
+/**
+ * Ends sessions that nobody uses. Uses are written in batches, so a session is taken for idle only once the uses that
+ * other nodes may still have to write cannot save it, and not by the absence of uses that could not be written.
+ */
+export class IdleTimeout {
+  constructor(
+    private readonly repository: Pick<SessionRepository, 'changeSession'>,
+    private readonly activity: ActivityRecorder,
+    private readonly events: LifecycleEvents,
+    private readonly rules: RotationRules,
+    private readonly budgetMs: number,
+  ) {}
+
+  /** Whether a session is idle beyond doubt. @param now milliseconds since the epoch */
+  isOver(record: SessionRecord, now: number): boolean {
+    const { idleMs, idleSlackMs } = this.rules;
+    const lastUse = Math.max(this.activity.lastUse(record), this.activity.lostAt);
+    return idleMs !== null && now >= lastUse + idleMs + idleSlackMs;
+  }
+
+  /** Ends a session if it is idle by what the record says by now, and returns the record as it is then. */
+  async end(id: string): Promise<SessionRecord | null> {
+    const { record, ended } = await this.repository.changeSession(
+      id,
+      (current, _account, now) => {
+        if (!current || current.end || !this.isOver(current, now)) return { result: null };
+        const at = current.lastSeenAt + this.rules.idleMs!;
+        return { result: null, end: { reason: 'SESSION_IDLE', by: 'system', at } };
+      },
+      { budgetMs: this.budgetMs },
+    );
+    if (ended) {
+      const { sessionId, userId, reason } = ended;
+      this.events.emit({ type: 'session.ended', sessionId, userId, reason });
+    }
+    return record;
+  }
+}

@@ -1,0 +1,80 @@
+import { BatchedReads } from '../async/batched-reads.js';
+import type { Clock } from '../ports/clock.js';
+import { withDeadline } from '../async/deadline.js';
+import { SessionError } from '../model/session-error.js';
+import type { SessionRepository } from '../ports/session-repository.js';
+import type { SessionRecord } from '../model/session.js';
+import type { VerificationCache } from '../ports/verification-cache.js';
+import type { Refusal, Replacement, Verdict } from '../model/verification.js';
+
+export interface SessionLookupParts {
+  readonly repository: Pick<SessionRepository, 'findSessions'>;
+  readonly cache: VerificationCache;
+  readonly clock: Clock;
+  /** Most reads of the database at once. */
+  readonly parallelReads: number;
+  /** Time in which the database must have answered. Milliseconds. */
+  readonly budgetMs: number;
+}
+
+/** Reads records of the database for many callers at once, and hands what it read to the caches. */
+export class SessionLookup {
+  private readonly reads: BatchedReads<SessionRecord>;
+
+  constructor(private readonly parts: SessionLookupParts) {
+    this.reads = new BatchedReads((ids) => this.read(ids), parts.parallelReads, parts.budgetMs);
+  }
+
+  /** The record of a session as the database has it, or null. @throws SessionError SESSION_STORE_UNAVAILABLE */
+  find(sessionId: string): Promise<SessionRecord | null> {
+    return this.reads.get(sessionId);
+  }
+
+  /**
+   * Refuses what is asked of a session that is over whatever is done to it meanwhile. Null for any other one.
+   * @throws SessionError SESSION_NOT_FOUND, SESSION_STORE_UNAVAILABLE
+   */
+  async refuseOver(sessionId: string): Promise<null> {
+    const record = await this.find(sessionId);
+    if (!record || record.end || this.parts.clock.now() >= record.expiresAt)
+      throw new SessionError('SESSION_NOT_FOUND');
+    return null;
+  }
+
+  /**
+   * What the holder of a refused token is told. Never rejects: the reason is known, whatever else is not in time.
+   * @param withinMs how long it may take
+   */
+  async explain(
+    { reason, end }: Verdict & { readonly status: 'INVALID' },
+    withinMs = this.parts.budgetMs,
+  ): Promise<Refusal> {
+    if (!end) return { reason };
+    const found = end.replacedBy === null || withinMs <= 0 ? null : this.findReplacement(end.replacedBy);
+    const winner = found && (await withDeadline(found, withinMs).catch(() => null));
+    return { reason, endedAt: end.at, ...(winner && { replacedBy: winner }) };
+  }
+
+  /** What may be told of the session that took the place of another. @throws SessionError SESSION_STORE_UNAVAILABLE */
+  async findReplacement(id: string): Promise<Replacement | null> {
+    const winner = this.parts.cache.get(id)?.record ?? (await this.find(id));
+    return winner && { deviceType: winner.deviceType, deviceName: winner.deviceName, at: winner.createdAt };
+  }
+
+  /** Reads sessions again that are in use and whose copies are soon too old: first what another node has read meanwhile. */
+  async refreshCopies(): Promise<void> {
+    const { cache } = this.parts;
+    const ids = cache.takeAging();
+    await Promise.all(ids.map((id) => cache.fetch(id)));
+    const old = ids.filter((id) => cache.isAging(id));
+    await Promise.all(old.map((id) => this.find(id).catch(() => null)));
+  }
+
+  private async read(ids: readonly string[]): Promise<ReadonlyMap<string, SessionRecord>> {
+    const { cache, clock, repository } = this.parts;
+    const readAt = clock.now();
+    const records = await repository.findSessions(ids);
+    for (const record of records) cache.put(record, readAt);
+    return new Map(records.map((record) => [record.id, record]));
+  }
+}

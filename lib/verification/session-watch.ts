@@ -1,0 +1,99 @@
+import type { Clock } from '../ports/clock.js';
+import { PeriodicTask } from '../async/periodic-task.js';
+import { invalidArgument } from '../model/session-error.js';
+import type { SessionEnd, SessionRecord } from '../model/session.js';
+import type { Refusal } from '../model/verification.js';
+import type { Inspection } from './verifier.js';
+
+type Listener<T> = (news: T) => void;
+
+/** Listeners by what they watch. */
+type Watched<T> = Map<string, Set<Listener<T>>>;
+
+/**
+ * Tells long-lived channels (server-sent events, sockets) when their session ends, or their token is refused for whatever reason: a
+ * verdict is about the beginning of a request, and theirs lasts. Looks again every so often, at all that is watched together.
+ */
+export class SessionWatch {
+  private readonly sessions: Watched<SessionEnd | null> = new Map();
+  private readonly tokens: Watched<Refusal> = new Map();
+  private readonly task: PeriodicTask;
+
+  /** @param everyMs time between two looks, and so the latest by which a listener hears */
+  constructor(
+    private readonly find: (sessionId: string) => Promise<SessionRecord | null>,
+    private readonly inspect: (token: string) => Promise<Inspection>,
+    private readonly clock: Clock,
+    everyMs: number,
+  ) {
+    this.task = new PeriodicTask(
+      () => this.look(),
+      everyMs,
+      () => undefined,
+    );
+  }
+
+  /** @returns a function that stops watching @throws SessionError ARGUMENT_INVALID for a listener that is no function */
+  watch(sessionId: string, listener: Listener<SessionEnd | null>): () => void {
+    return add(this.sessions, sessionId, listener);
+  }
+
+  /** @returns a function that stops watching @throws SessionError ARGUMENT_INVALID */
+  watchToken(token: string, listener: Listener<Refusal>): () => void {
+    if (typeof token !== 'string') throw invalidArgument('token', 'must be a string');
+    return add(this.tokens, token, listener);
+  }
+
+  start(): void {
+    this.task.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.task.stop();
+    this.sessions.clear();
+    this.tokens.clear();
+  }
+
+  /** Looks at everything that is watched once. What cannot be read now is looked at again the next time. */
+  async look(): Promise<void> {
+    const looks = [
+      ...[...this.sessions.keys()].map((sessionId) => this.lookAt(sessionId)),
+      ...[...this.tokens.keys()].map((token) => this.lookAtToken(token)),
+    ];
+    await Promise.all(looks);
+  }
+
+  private async lookAt(sessionId: string): Promise<void> {
+    const record = await this.find(sessionId);
+    if (record && !record.end && this.clock.now() < record.usableUntil) return;
+    tell(this.sessions, sessionId, record?.end ?? null);
+  }
+
+  private async lookAtToken(token: string): Promise<void> {
+    const verdict = await this.inspect(token);
+    if (verdict.status === 'INVALID') tell(this.tokens, token, verdict);
+  }
+}
+
+function add<T>(watched: Watched<T>, key: string, listener: Listener<T>): () => void {
+  if (typeof listener !== 'function') throw invalidArgument('listener', 'must be a function');
+  const listeners = watched.get(key) ?? new Set();
+  watched.set(key, listeners.add(listener));
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size === 0 && watched.get(key) === listeners) watched.delete(key);
+  };
+}
+
+/** Once. What a listener throws is its own affair; the others hear all the same. */
+function tell<T>(watched: Watched<T>, key: string, news: T): void {
+  const listeners = watched.get(key) ?? [];
+  watched.delete(key);
+  for (const listener of listeners) {
+    try {
+      listener(news);
+    } catch {
+      // Nothing to undo.
+    }
+  }
+}
