@@ -1,10 +1,10 @@
 import { RequestMethod, type Type } from '@nestjs/common';
 import { METHOD_METADATA, MODULE_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { Reflector } from '@nestjs/core';
-import { type AdminRight } from '../../lib/admin/access/admin-options.js';
-import { NeedsRight } from '../../lib/admin/access/admin.guard.js';
-import { SessionAdminModule } from '../../lib/admin/session-admin.module.js';
-import { Public } from '../../lib/nest/http/decorators.js';
+import { type AdminRight } from 'lib/admin-options.js';
+import { NeedsRight } from 'lib/admin.guard.js';
+import { SessionAdminModule } from 'lib/session-admin.module.js';
+import { Public } from 'lib/decorators.js';
 
 /** A route that the module registers. */
 export interface AdminRoute {

@@ -3,11 +3,11 @@ import { type Session, fixed, multiDevice } from 'nestjs-latchkey';
 import { OnlineUsersService, type Page } from 'nestjs-latchkey/admin';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { DataSource } from 'typeorm';
-import { ipRange } from '../../lib/model/ip-key.js';
-import type { OnlineFilter } from '../../lib/database/lists/online-filter.js';
-import { OnlineQueries } from '../../lib/database/lists/online-queries.js';
-import { searchKey } from '../../lib/database/schema/search-keys.js';
-import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
+import { ipRange } from 'lib/ip-key.js';
+import type { OnlineFilter } from 'lib/database/lists/online-filter.js';
+import { OnlineQueries } from 'lib/online-queries.js';
+import { searchKey } from 'lib/search-keys.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
 

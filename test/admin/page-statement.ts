@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
-import { PooledEngine } from '../../lib/database/engine/pooled-engine.js';
-import type { Statement } from '../../lib/database/engine/sql.js';
+import { PooledEngine } from 'lib/pooled-engine.js';
+import type { Statement } from 'lib/sql.js';
 
 /** The statement that a page of a list is read with, as its database is given it. */
 export interface PageStatement {

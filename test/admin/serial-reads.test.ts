@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { multiDevice } from 'nestjs-latchkey';
 import { OnlineUsersService } from 'nestjs-latchkey/admin';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
 import { pageStatementOf } from './page-statement.js';

@@ -1,7 +1,7 @@
-import { CacheCoherence } from '../../lib/cluster/cache-coherence.js';
-import { writeMessage } from '../../lib/cluster/change-message.js';
-import { NearCache } from '../../lib/cluster/near-cache.js';
-import type { SessionChange } from '../../lib/ports/membership.js';
+import { CacheCoherence } from 'lib/cache-coherence.js';
+import { writeMessage } from 'lib/change-message.js';
+import { NearCache } from 'lib/near-cache.js';
+import type { SessionChange } from 'lib/membership.js';
 import { MemoryBackend } from './memory-backend.js';
 import { MemoryMembership } from './memory-membership.js';
 import { copyOf, recordOf } from './records.js';

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { multiDevice, singleDevice } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
-import type { UnconfirmedError } from '../../lib/model/session-error.js';
-import { TypeOrmMembership } from '../../lib/database/cluster/typeorm-membership.js';
-import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
+import type { UnconfirmedError } from 'lib/session-error.js';
+import { TypeOrmMembership } from 'lib/typeorm-membership.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { type LoginOutcome, TestNode } from '../support/nodes.js';
 import { type Sessions, startSessions } from '../support/sessions.js';

@@ -1,12 +1,6 @@
-import type { Copy } from '../../lib/cluster/near-cache.js';
-import type {
-  MessageHandlers,
-  Messenger,
-  SharedBackend,
-  SharedCache,
-  SharedState,
-} from '../../lib/cluster/shared-cache.js';
-import type { Tombstone } from '../../lib/model/tombstone.js';
+import type { Copy } from 'lib/near-cache.js';
+import type { MessageHandlers, Messenger, SharedBackend, SharedCache, SharedState } from 'lib/shared-cache.js';
+import type { Tombstone } from 'lib/tombstone.js';
 
 /** The port of the shared cache and the messages, in memory: what it holds, and how it fares, is the test's to say. */
 export class MemoryBackend implements SharedBackend {

@@ -1,4 +1,4 @@
-import type { MemberList, MemberRow, MemberState, Membership, PollResult } from '../../lib/ports/membership.js';
+import type { MemberList, MemberRow, MemberState, Membership, PollResult } from 'lib/membership.js';
 
 /** What a call of the port consists of, in order; a test can hold each up, or make it fail. */
 export type MembershipStep = 'write' | 'members' | 'changes' | 'list' | 'remove';

@@ -1,7 +1,7 @@
-import { type Clock, SynchronizedClock } from '../../lib/ports/clock.js';
-import type { SessionChange } from '../../lib/ports/membership.js';
-import { MemberWatch } from '../../lib/cluster/member-watch.js';
-import { NodePresence, type PresenceSettings } from '../../lib/cluster/node-presence.js';
+import { type Clock, SynchronizedClock } from 'lib/clock.js';
+import type { SessionChange } from 'lib/membership.js';
+import { MemberWatch } from 'lib/member-watch.js';
+import { NodePresence, type PresenceSettings } from 'lib/node-presence.js';
 import { MemoryMembership } from './memory-membership.js';
 import { VirtualTime } from './virtual-time.js';
 

@@ -1,7 +1,7 @@
-import { userKey } from '../../lib/model/user-key.js';
-import { randomId } from '../../lib/tokens/token-codec.js';
-import type { SessionRecord } from '../../lib/model/session.js';
-import type { Copy, NearCopy } from '../../lib/cluster/near-cache.js';
+import { userKey } from 'lib/user-key.js';
+import { randomId } from 'lib/token-codec.js';
+import type { SessionRecord } from 'lib/model/session.js';
+import type { Copy, NearCopy } from 'lib/near-cache.js';
 
 /** A live record, with what matters to a test. */
 export function recordOf(fields: Partial<SessionRecord> = {}): SessionRecord {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { redis } from 'nestjs-latchkey/redis';
-import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { redisPrefix } from '../support/redis.js';
 import { type Sessions, startSessions } from '../support/sessions.js';

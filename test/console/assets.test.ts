@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { consoleAssets } from '../../lib/admin/console-assets.js';
+import { consoleAssets } from 'lib/admin/console-assets.js';
 import { bundleConsole } from '../../tools/lib/console-assets.mjs';
 
 describe('the assets of the console', () => {

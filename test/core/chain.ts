@@ -1,14 +1,14 @@
-import { OpaqueAccessTokens } from '../../lib/tokens/access-token-format.js';
-import { type RefreshVerdict, type RotationRules, decideRefresh, decideUse } from '../../lib/rules/rotation.js';
-import type { SessionDecision } from '../../lib/model/session-change.js';
-import type { AccountState } from '../../lib/model/ban.js';
-import type { SessionRecord } from '../../lib/model/session.js';
-import { randomId } from '../../lib/tokens/token-codec.js';
-import { type IssuedTokens, TokenIssuer } from '../../lib/tokens/token-issuer.js';
-import type { TokenMode } from '../../lib/tokens/token-mode.js';
-import { lastUse } from '../../lib/model/token-pair.js';
-import { type Verdict, judge } from '../../lib/model/verification.js';
-import { ManualClock } from '../../lib/testing/manual-clock.js';
+import { OpaqueAccessTokens } from 'lib/access-token-format.js';
+import { type RefreshVerdict, type RotationRules, decideRefresh, decideUse } from 'lib/rotation.js';
+import type { SessionDecision } from 'lib/session-change.js';
+import type { AccountState } from 'lib/ban.js';
+import type { SessionRecord } from 'lib/model/session.js';
+import { randomId } from 'lib/token-codec.js';
+import { type IssuedTokens, TokenIssuer } from 'lib/token-issuer.js';
+import type { TokenMode } from 'lib/token-mode.js';
+import { lastUse } from 'lib/token-pair.js';
+import { type Verdict, judge } from 'lib/verification.js';
+import { ManualClock } from 'lib/manual-clock.js';
 import { TokenMint } from '../support/mint.js';
 
 export const START = 1_800_000_000_000;

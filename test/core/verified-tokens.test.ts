@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { SynchronizedClock } from '../../lib/ports/clock.js';
-import { randomId } from '../../lib/tokens/token-codec.js';
-import { VerificationStats } from '../../lib/verification/verification-stats.js';
-import { type VerifiedToken, VerifiedTokens } from '../../lib/verification/verified-tokens.js';
+import { SynchronizedClock } from 'lib/clock.js';
+import { randomId } from 'lib/token-codec.js';
+import { VerificationStats } from 'lib/verification-stats.js';
+import { type VerifiedToken, VerifiedTokens } from 'lib/verified-tokens.js';
 import { recordOf } from '../cache/records.js';
 import { TokenMint } from '../support/mint.js';
 

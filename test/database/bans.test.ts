@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Ban } from '../../lib/model/ban.js';
-import { list, raw, sql } from '../../lib/database/engine/sql.js';
-import { ManualClock } from '../../lib/testing/manual-clock.js';
+import type { Ban } from 'lib/ban.js';
+import { list, raw, sql } from 'lib/sql.js';
+import { ManualClock } from 'lib/manual-clock.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { HOUR, MINUTE, START, TestRepositories, idsOf } from './repositories.js';
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource, type DataSourceOptions, type QueryRunner } from 'typeorm';
-import { type BootLimits, openDatabase } from '../../lib/database/engine/database.js';
-import { dialectOf } from '../../lib/database/engine/dialect.js';
-import { MIGRATIONS_TABLE, migrate } from '../../lib/database/schema/migrate.js';
+import { type BootLimits, openDatabase } from 'lib/database.js';
+import { dialectOf } from 'lib/dialect.js';
+import { MIGRATIONS_TABLE, migrate } from 'lib/migrate.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { EditingProxy } from '../support/editing-proxy.js';
 import { onServer } from '../support/migrated-database.js';

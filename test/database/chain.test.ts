@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { SessionDecision } from '../../lib/model/session-change.js';
-import type { SessionPatch, SessionRecord } from '../../lib/model/session.js';
-import { raw, sql } from '../../lib/database/engine/sql.js';
+import type { SessionDecision } from 'lib/session-change.js';
+import type { SessionPatch, SessionRecord } from 'lib/model/session.js';
+import { raw, sql } from 'lib/sql.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { HOUR, MINUTE, START, TestRepositories, testPair } from './repositories.js';
 

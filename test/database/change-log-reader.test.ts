@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ChangeLogReader } from '../../lib/database/cluster/change-log-reader.js';
-import { join, list, sql } from '../../lib/database/engine/sql.js';
+import { ChangeLogReader } from 'lib/change-log-reader.js';
+import { join, list, sql } from 'lib/sql.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { START, TestRepositories } from './repositories.js';
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { singleDevice } from 'nestjs-latchkey';
 import { OnlineUsersService } from 'nestjs-latchkey/admin';
 import { DataSource } from 'typeorm';
-import { accountRef } from '../../lib/model/user-key.js';
+import { accountRef } from 'lib/user-key.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
 

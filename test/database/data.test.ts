@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { DataStore } from '../../lib/commands/data-store.js';
-import { sql } from '../../lib/database/engine/sql.js';
-import { ManualClock } from '../../lib/testing/manual-clock.js';
+import type { DataStore } from 'lib/data-store.js';
+import { sql } from 'lib/sql.js';
+import { ManualClock } from 'lib/manual-clock.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { until } from '../support/until.js';
 import { MINUTE, START, TestRepositories } from './repositories.js';

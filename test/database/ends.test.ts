@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { timeOfEvent } from '../../lib/database/transactions/event-id.js';
-import { type Row, sql } from '../../lib/database/engine/sql.js';
-import { ManualClock } from '../../lib/testing/manual-clock.js';
+import { timeOfEvent } from 'lib/event-id.js';
+import { type Row, sql } from 'lib/sql.js';
+import { ManualClock } from 'lib/manual-clock.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { HOUR, START, TestRepositories, idsOf } from './repositories.js';
 

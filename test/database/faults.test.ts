@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { LoginResult } from 'nestjs-latchkey';
-import { accountRef } from '../../lib/model/user-key.js';
-import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
+import { accountRef } from 'lib/user-key.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
 import { startMariadb } from '../../tools/servers/mariadb.mjs';
 import { startPostgres } from '../../tools/servers/postgres.mjs';
 import { type Sessions, startSessions } from '../support/sessions.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { ManualClock } from '../../lib/testing/manual-clock.js';
+import { ManualClock } from 'lib/manual-clock.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { HOUR, MINUTE, START, TestRepositories, idsOf } from './repositories.js';
 

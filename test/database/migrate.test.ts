@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { sessionEntities, sessionMigrations } from 'nestjs-latchkey';
 import { DataSource, type DataSourceOptions, type MigrationInterface, type QueryRunner } from 'typeorm';
-import { dialectOf } from '../../lib/database/engine/dialect.js';
-import { MIGRATIONS_TABLE, migrate } from '../../lib/database/schema/migrate.js';
+import { dialectOf } from 'lib/dialect.js';
+import { MIGRATIONS_TABLE, migrate } from 'lib/migrate.js';
 import { type TestDatabase, createSqlite } from '../support/databases.js';
 
 /** Runs a migration; `meanwhile` is done between two looks at what indexes there are, or after it where it does not look. */

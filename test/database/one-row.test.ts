@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource, type QueryRunner } from 'typeorm';
 import { type LoginResult, type TokenService, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
-import { accountRef } from '../../lib/model/user-key.js';
+import { accountRef } from 'lib/user-key.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource, type DataSourceOptions, type Logger } from 'typeorm';
-import { raw } from '../../lib/database/engine/sql.js';
+import { raw } from 'lib/sql.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { until } from '../support/until.js';
 import { START, TestRepositories } from './repositories.js';

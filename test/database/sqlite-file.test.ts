@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import Libsql from 'libsql';
 import { copyFileSync, statSync } from 'node:fs';
 import type { DataSourceOptions } from 'typeorm';
-import { type Database, openDatabase } from '../../lib/database/engine/database.js';
-import { type SqliteConnection } from '../../lib/database/engine/sqlite-engine.js';
-import { sql } from '../../lib/database/engine/sql.js';
+import { type Database, openDatabase } from 'lib/database.js';
+import { type SqliteConnection } from 'lib/sqlite-engine.js';
+import { sql } from 'lib/sql.js';
 import { type TestDatabase, createSqlite } from '../support/databases.js';
 
 const OPTIONS = { lane: 'work', budgetMs: 5000 } as const;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { dialectOf } from '../../lib/database/engine/dialect.js';
+import { dialectOf } from 'lib/dialect.js';
 import { startMariadb } from '../../tools/servers/mariadb.mjs';
 import { onServer } from '../support/migrated-database.js';
 import { serverUrl } from '../support/servers.js';

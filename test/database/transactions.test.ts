@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { DataSourceOptions } from 'typeorm';
-import { openDatabase } from '../../lib/database/engine/database.js';
-import { type Script, type Statement, effect, raw, sql } from '../../lib/database/engine/sql.js';
+import { openDatabase } from 'lib/database.js';
+import { type Script, type Statement, effect, raw, sql } from 'lib/sql.js';
 import { until } from '../support/until.js';
 import { type TestDatabase, databaseKinds, kindsOf } from '../support/databases.js';
 import { START, TestRepositories } from './repositories.js';

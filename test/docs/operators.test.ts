@@ -1,11 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import {
-  ADMIN_RIGHTS,
-  type AdminRight,
-  type SessionAdminExtras,
-  type SessionAdminOptions,
-} from '../../lib/admin/access/admin-options.js';
-import { CHANGES } from '../../lib/admin/access/admin.guard.js';
+import { ADMIN_RIGHTS, type AdminRight, type SessionAdminExtras, type SessionAdminOptions } from 'lib/admin-options.js';
+import { CHANGES } from 'lib/admin.guard.js';
 import { registeredRoutes } from '../admin/admin-routes.js';
 import { readPage } from './examples.js';
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { END_REASONS } from '../../lib/model/end-reason.js';
-import { defaultMessages } from '../../lib/model/session-error.js';
-import { HeaderOptions, SessionModuleOptions } from '../../lib/nest/module/session-options.js';
+import { END_REASONS } from 'lib/end-reason.js';
+import { defaultMessages } from 'lib/session-error.js';
+import { HeaderOptions, SessionModuleOptions } from 'lib/session-options.js';
 import { compileExamples, pages, readPage, root } from './examples.js';
 
 /** The text without its code blocks, whose brackets and paths mean something else. */

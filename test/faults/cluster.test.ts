@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { LoginResult } from 'nestjs-latchkey';
-import { localStatus } from '../../lib/nest/module/session-status.js';
+import { localStatus } from 'lib/session-status.js';
 import { type RedisCluster, redisCommand, startRedis, startRedisCluster } from '../support/redis.js';
 import { until } from '../support/until.js';
 import { type FaultNode, Stage, keyOf, untilRemembered, untilWell, verdictOf } from './stage.js';

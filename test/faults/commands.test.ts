@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Logger } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { putIfNewer } from '../../lib/redis/put-if-newer.script.js';
-import { adviceFor } from '../../lib/redis/server-advice.js';
-import { localStatus } from '../../lib/nest/module/session-status.js';
+import { putIfNewer } from 'lib/put-if-newer.script.js';
+import { adviceFor } from 'lib/server-advice.js';
+import { localStatus } from 'lib/session-status.js';
 import { until } from '../support/until.js';
 import { Monitor } from './monitor.js';
 import { Stage, untilRemembered, untilShared, untilWell, whileRepeating } from './stage.js';

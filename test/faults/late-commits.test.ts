@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type RefreshResult, singleDevice } from 'nestjs-latchkey';
-import { raw } from '../../lib/database/engine/sql.js';
+import { raw } from 'lib/sql.js';
 import { kindsOf } from '../support/databases.js';
 import type { Call, VerifyOutcome } from '../support/nodes.js';
 import { until } from '../support/until.js';

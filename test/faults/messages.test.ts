@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { multiDevice } from 'nestjs-latchkey';
-import { localStatus } from '../../lib/nest/module/session-status.js';
+import { localStatus } from 'lib/session-status.js';
 import { redisCommand } from '../support/redis.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, it } from '@jest/globals';
-import { localStatus } from '../../lib/nest/module/session-status.js';
+import { localStatus } from 'lib/session-status.js';
 import { until } from '../support/until.js';
 import { type FaultNode, Stage, untilRemembered, untilShared, untilWell } from './stage.js';
 import { liveThrough } from './story.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { multiDevice } from 'nestjs-latchkey';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { EditingProxy } from '../support/editing-proxy.js';
 import { type Sessions, startSessions } from '../support/sessions.js';

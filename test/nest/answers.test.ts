@@ -36,9 +36,9 @@ import {
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { type Observable, lastValueFrom } from 'rxjs';
 import { DataSource } from 'typeorm';
-import { UnconfirmedError, defaultMessages } from '../../lib/model/session-error.js';
-import { SessionAuthenticator } from '../../lib/nest/http/session-authenticator.js';
-import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
+import { UnconfirmedError, defaultMessages } from 'lib/session-error.js';
+import { SessionAuthenticator } from 'lib/session-authenticator.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { TokenMint } from '../support/mint.js';
 import { SECRET } from '../support/sessions.js';

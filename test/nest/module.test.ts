@@ -16,7 +16,7 @@ import * as admin from 'nestjs-latchkey/admin';
 import * as testing from 'nestjs-latchkey/testing';
 import passport from 'passport';
 import { DataSource } from 'typeorm';
-import { SqliteEngine } from '../../lib/database/engine/sqlite-engine.js';
+import { SqliteEngine } from 'lib/sqlite-engine.js';
 import { type TestDatabase, kindsOf, sqliteOptions } from '../support/databases.js';
 import { SECRET } from '../support/sessions.js';
 import { adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';

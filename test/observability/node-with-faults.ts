@@ -2,7 +2,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { type SessionModuleOptions, SessionStatus, type TokenService, multiDevice } from 'nestjs-latchkey';
 import { redis } from 'nestjs-latchkey/redis';
 import type { DataSourceOptions } from 'typeorm';
-import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { type RedisServer, redisPrefix, startRedis } from '../support/redis.js';
 import { startSessions } from '../support/sessions.js';

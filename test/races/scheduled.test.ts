@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import fc, { type Scheduler } from 'fast-check';
 import { accessAndRefresh, singleDevice } from 'nestjs-latchkey';
-import { SqliteEngine } from '../../lib/database/engine/sqlite-engine.js';
-import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
+import { SqliteEngine } from 'lib/sqlite-engine.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
 import { sqliteOptions } from '../support/databases.js';
 import { type Sessions, SECRET, startSessions } from '../support/sessions.js';
 import { rounds } from '../support/size.js';

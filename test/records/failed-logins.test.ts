@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { multiDevice } from 'nestjs-latchkey';
 import { OnlineUsersService } from 'nestjs-latchkey/admin';
-import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
 import { databaseKinds, kindsOf } from '../support/databases.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { type Sessions, startSessions } from '../support/sessions.js';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type SessionModuleOptions, accessAndRefresh, multiDevice, sessionMigrations } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
-import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
-import { resolveOptions } from '../../lib/nest/module/session-options.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
+import { resolveOptions } from 'lib/session-options.js';
 import { databaseKinds } from '../support/databases.js';
 import { SECRET, type Sessions, startSessions } from '../support/sessions.js';
 import { DAY, HOUR, useSessions } from '../sessions/harness.js';

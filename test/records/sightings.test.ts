@@ -1,10 +1,10 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { accessAndRefresh, multiDevice } from 'nestjs-latchkey';
-import { ipRange } from '../../lib/model/ip-key.js';
-import { accountRef } from '../../lib/model/user-key.js';
-import type { Listed, Portion } from '../../lib/database/lists/keyset.js';
-import { type SightingItem, SightingQueries } from '../../lib/database/lists/sighting-queries.js';
-import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
+import { ipRange } from 'lib/ip-key.js';
+import { accountRef } from 'lib/user-key.js';
+import type { Listed, Portion } from 'lib/keyset.js';
+import { type SightingItem, SightingQueries } from 'lib/sighting-queries.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
 import { databaseKinds } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
 import { HOUR, MINUTE, SECOND, useSessions } from '../sessions/harness.js';

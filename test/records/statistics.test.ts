@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { multiDevice } from 'nestjs-latchkey';
-import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
 import { databaseKinds } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
 import { DAY, HOUR, MINUTE, useSessions } from '../sessions/harness.js';

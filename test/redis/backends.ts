@@ -1,5 +1,5 @@
-import type { MessageHandlers, SharedBackend, SharedContext } from '../../lib/cluster/shared-cache.js';
-import { randomId } from '../../lib/tokens/token-codec.js';
+import type { MessageHandlers, SharedBackend, SharedContext } from 'lib/shared-cache.js';
+import { randomId } from 'lib/token-codec.js';
 import { type RedisSource, type RedisUse, redis } from '../../lib/redis/index.js';
 import { until } from '../support/until.js';
 

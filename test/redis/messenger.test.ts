@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Socket } from 'node:net';
-import { randomId } from '../../lib/tokens/token-codec.js';
+import { randomId } from 'lib/token-codec.js';
 import { type RedisServer, redisCommand, redisPrefix, startRedis } from '../support/redis.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';

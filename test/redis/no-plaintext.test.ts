@@ -11,8 +11,8 @@ import {
 } from 'nestjs-latchkey';
 import { jwt } from 'nestjs-latchkey/jwt';
 import { redis } from 'nestjs-latchkey/redis';
-import { hashToken } from '../../lib/tokens/token-codec.js';
-import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
+import { hashToken } from 'lib/token-codec.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, createSqlite } from '../support/databases.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { type Sessions, startSessions } from '../support/sessions.js';

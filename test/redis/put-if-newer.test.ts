@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { readFileSync } from 'node:fs';
-import { putIfNewer } from '../../lib/redis/put-if-newer.script.js';
+import { putIfNewer } from 'lib/put-if-newer.script.js';
 import { luaModule, luaScripts } from '../../tools/lib/lua-modules.mjs';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { rounds } from '../support/size.js';

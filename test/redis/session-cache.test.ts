@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Redis } from 'ioredis';
-import type { Copy } from '../../lib/cluster/near-cache.js';
-import type { SharedBackend, SharedCache } from '../../lib/cluster/shared-cache.js';
-import type { SessionRecord } from '../../lib/model/session.js';
-import { tombstoneOf } from '../../lib/model/tombstone.js';
-import { putIfNewer } from '../../lib/redis/put-if-newer.script.js';
+import type { Copy } from 'lib/near-cache.js';
+import type { SharedBackend, SharedCache } from 'lib/shared-cache.js';
+import type { SessionRecord } from 'lib/model/session.js';
+import { tombstoneOf } from 'lib/tombstone.js';
+import { putIfNewer } from 'lib/put-if-newer.script.js';
 import { copyOf, endedRecord, recordOf } from '../cache/records.js';
 import { type RedisServer, redisPrefix, startRedis } from '../support/redis.js';
 import { TcpProxy } from '../support/tcp-proxy.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type LoginResult, type TokenService, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
-import { ABANDONED_AFTER_MS } from '../../lib/rules/device-policy.js';
-import { TypeOrmSessionRepository } from '../../lib/database/transactions/typeorm-session-repository.js';
+import { ABANDONED_AFTER_MS } from 'lib/device-policy.js';
+import { TypeOrmSessionRepository } from 'lib/typeorm-session-repository.js';
 import { databaseKinds } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
 import { MINUTE, SECOND, useSessions } from './harness.js';

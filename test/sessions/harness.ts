@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import type { LifecycleEvent, SessionModuleOptions, TokenService } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { SessionRuntime } from '../../lib/nest/module/session-runtime.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
 import type { DatabaseKind, TestDatabase } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
 

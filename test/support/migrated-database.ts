@@ -1,5 +1,5 @@
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { openDatabase } from '../../lib/database/engine/database.js';
+import { openDatabase } from 'lib/database.js';
 
 type ServerKind = 'postgres' | 'mariadb';
 type Query = (statement: string) => Promise<Record<string, string>[]>;

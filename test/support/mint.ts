@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { SecretKeys } from '../../lib/tokens/secret-keys.js';
-import { TokenCodec, type TokenKind, hashToken } from '../../lib/tokens/token-codec.js';
+import { SecretKeys } from 'lib/secret-keys.js';
+import { TokenCodec, type TokenKind, hashToken } from 'lib/token-codec.js';
 
 /** Makes tokens as an application with this secret, realm and prefix does. */
 export class TokenMint {

@@ -1,0 +1,145 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { tombstoneOf } from 'lib/tombstone.js';
+import { COPY_AGE, CoherenceHarness } from './coherence-harness.js';
+import { endedRecord, recordOf } from './records.js';
+import { START } from './virtual-time.js';
+
+describe('a copy of a session', () => {
+  let h: CoherenceHarness;
+  beforeEach(async () => {
+    h = await CoherenceHarness.start();
+    expect(h.coherence.caching).toBe(true);
+  });
+  afterEach(() => h.end());
+
+  it('that was read is kept here and where all see it', async () => {
+    h.coherence.put(h.record, START);
+    expect([h.near(), await h.shared(), h.nearCache.size]).toEqual([3, 3, 1]);
+  });
+
+  it('that others have read is kept here as well', async () => {
+    h.restore(3, START - 1000);
+    expect([h.near(), await h.shared(), h.near()]).toEqual([null, 3, 3]);
+  });
+
+  it('is used no more from a change on, and kept nowhere if it comes late', async () => {
+    h.coherence.put(h.record, START);
+    h.coherence.forget([{ sessionId: h.record.id, version: 4 }]);
+    expect(h.near()).toBeNull();
+    expect(await h.shared()).toBeNull();
+    h.coherence.put(h.record, START);
+    expect([h.near(), h.nearCache.size]).toEqual([null, 0]);
+    h.coherence.put({ ...h.record, version: 4 }, START);
+    expect([h.near(), await h.shared()]).toEqual([4, 4]);
+    h.restore(3, START);
+    h.nearCache.clear();
+    expect(await h.shared()).toBeNull();
+  });
+
+  it.each([
+    ['a message', async () => h.receive([], [{ sessionId: h.record.id, version: 4 }])],
+    ['a change of this node', async () => h.coherence.announce({ changes: [{ sessionId: h.record.id, version: 4 }] })],
+    [
+      'the change log',
+      async () => {
+        h.membership.commit(h.record.id, 4);
+        return h.coherence.poll();
+      },
+    ],
+  ])('is used no more once this node knows of a change by %s', async (_what, hear) => {
+    h.coherence.put(h.record, START);
+    h.restore(3, START);
+    await hear();
+    expect([h.near(), await h.shared()]).toEqual([null, null]);
+  });
+
+  it('is used for so long after it was read, and not a moment more, though nothing is known against it', async () => {
+    h.restore(3, START - COPY_AGE + 1);
+    expect(await h.shared()).toBe(3);
+    h.restore(3, START - COPY_AGE);
+    expect(await h.shared()).toBeNull();
+    await h.time.pass(1000);
+    await h.coherence.poll();
+    expect(h.near()).toBeNull();
+  });
+
+  it('is too old before the change that it misses is forgotten', async () => {
+    h.coherence.forget([{ sessionId: h.record.id, version: 4 }]);
+    const step = 1500;
+    for (let passed = 0; passed <= 3 * COPY_AGE; passed += step) {
+      // The youngest copy that can have been read before the change.
+      h.restore(3, START);
+      expect(await h.shared()).toBeNull();
+      await h.time.pass(step);
+      await h.coherence.poll();
+      h.coherence.forget([{ sessionId: `another ${passed}`, version: 1 }]);
+    }
+  });
+
+  it('of the future is not believed: its clock is wrong', async () => {
+    h.restore(3, START + 5000);
+    expect(await h.shared()).toBe(3);
+    h.restore(3, START + 5001);
+    expect(await h.shared()).toBeNull();
+  });
+
+  it('is not asked for where there is nobody to ask, and a failure is none of the caller', async () => {
+    h.restore(3, START);
+    h.backend.state = 'down';
+    expect(await h.shared()).toBeNull();
+    h.backend.state = 'probing';
+    expect(await h.shared()).toBe(3);
+    h.backend.beforeReply = () => Promise.reject(new Error('no answer'));
+    expect(await h.shared()).toBeNull();
+  });
+
+  it('makes way for a tombstone, which says that the session is over whatever else is known', async () => {
+    const ended = endedRecord({ ...h.record, version: 4 });
+    h.coherence.put(ended, START);
+    expect([h.near(), await h.shared()]).toEqual([null, 'tombstone']);
+    const other = recordOf();
+    const tombstone = tombstoneOf(endedRecord(other))!;
+    const end = { sessionId: other.id, userId: 'alice', reason: 'SESSION_KICKED', version: 2, tombstone } as const;
+    h.coherence.forget([], [end]);
+    expect(await h.shared(other)).toBe('tombstone');
+  });
+
+  it('is not kept, nor used, while this node may not cache', async () => {
+    h.coherence.put(h.record, START);
+    await h.time.pass(2000);
+    expect([h.coherence.caching, h.near(), await h.shared()]).toEqual([false, null, null]);
+    h.coherence.put(recordOf(), START);
+    expect(h.backend.held.size).toBe(1);
+  });
+
+  it('in use is named for reading again before it is gone', async () => {
+    h.coherence.put(h.record, START);
+    expect(h.coherence.isAging(h.record.id)).toBe(false);
+    await h.passPolling(0.8 * COPY_AGE);
+    expect([h.coherence.isAging(h.record.id), h.near(), h.coherence.takeAging(), h.coherence.takeAging()]).toEqual([
+      true,
+      3,
+      [h.record.id],
+      [],
+    ]);
+    expect(h.coherence.isAging('of nobody')).toBe(true);
+  });
+
+  it('of another node is waited for, and the wait is told of', async () => {
+    h.membership.put({ id: 'other' });
+    await h.coherence.poll();
+    const notice = { changes: [{ sessionId: h.record.id, version: 4 }], keys: [h.record.userKey] };
+    const pending = h.coherence.confirm(notice);
+    expect(await h.time.outcome(pending)).toBe('waiting');
+    expect([h.near(), h.observed]).toEqual([null, []]);
+    h.membership.put({ id: 'other', caching: false });
+    await h.time.pass(100);
+    await pending;
+    h.membership.put({ id: 'other', caching: true, poll: 2 });
+    const hopeless = h.coherence.confirm(notice);
+    await h.time.settle();
+    await h.time.pass(4100);
+    expect(await h.time.outcome(hopeless)).toMatchObject({ code: 'END_PENDING' });
+    expect(h.observed).toEqual([true, false]);
+  });
+});

@@ -1,0 +1,147 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { ChangeBus, type NoticeHandler } from 'lib/change-bus.js';
+import { parseAnswer, parseMessage, writeAnswer, writeMessage } from 'lib/change-message.js';
+import type { Messenger } from 'lib/shared-cache.js';
+
+/** Messages between the nodes of one process, as they are sent. */
+class Wire {
+  readonly messages: string[] = [];
+  readonly answers: { readonly to: string; readonly text: string }[] = [];
+  readonly buses = new Map<string, ChangeBus>();
+
+  join(nodeId: string, onNotice: NoticeHandler = () => undefined): ChangeBus {
+    const messenger: Messenger = {
+      isConnected: true,
+      send: async (text) => {
+        this.messages.push(text);
+        for (const bus of this.buses.values()) bus.receiveMessage(text);
+      },
+      answer: async (to, text) => {
+        this.answers.push({ to, text });
+        this.buses.get(to)?.receiveAnswer(text);
+      },
+    };
+    const bus = new ChangeBus(nodeId, messenger, onNotice);
+    this.buses.set(nodeId, bus);
+    return bus;
+  }
+
+  sent() {
+    return this.messages.map((text) => parseMessage(text)!);
+  }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const change = (version: number) => ({ sessionId: `session ${version}`, version });
+
+describe('the messages of a node', () => {
+  let wire: Wire;
+  let one: ChangeBus;
+  beforeEach(() => {
+    wire = new Wire();
+    one = wire.join('one');
+  });
+
+  it('that are sent in one turn are one', async () => {
+    one.announce({ changes: [change(1)], keys: ['a'] });
+    one.announce({ changes: [change(2)] });
+    const receipt = one.publish({ keys: ['a', 'b'] });
+    expect(wire.messages).toEqual([]);
+    await turn();
+    expect(wire.sent()).toEqual([{ from: 'one', number: 1, changes: [change(1), change(2)], keys: ['a', 'b'] }]);
+    receipt.close();
+    one.announce({ changes: [change(3)] });
+    await turn();
+    expect(wire.sent()[1]).toEqual({ from: 'one', number: null, changes: [change(3)], keys: [] });
+  });
+
+  it('are not endless: full ones are sent and others begun', async () => {
+    for (let index = 0; index < 2500; index++) one.announce({ changes: [change(index)] });
+    await turn();
+    expect(wire.sent().map(({ changes }) => changes.length)).toEqual([1000, 1000, 500]);
+    expect(new Set(wire.sent().flatMap(({ changes }) => changes.map(({ version }) => version))).size).toBe(2500);
+  });
+
+  it('are answered by those that have done what they say, and only where somebody waits', async () => {
+    const done: unknown[] = [];
+    wire.join('two', (changes, keys) => done.push(changes, keys));
+    one.announce({ changes: [change(1)] });
+    await turn();
+    await turn();
+    expect([done, wire.answers]).toEqual([[[change(1)], []], []]);
+    const receipt = one.publish({ changes: [change(2)], keys: ['k'] });
+    await Promise.resolve();
+    expect(done.slice(2)).toEqual([[change(2)], ['k']]);
+    expect([...receipt.confirmedBy]).toEqual([]);
+    await one.nextAnswer();
+    expect([...receipt.confirmedBy]).toEqual(['two']);
+  });
+
+  it('are not answered by one that could not do what they say', async () => {
+    wire.join('two', () => {
+      throw new Error('not done');
+    });
+    const text = writeMessage({ from: 'one', number: 1, changes: [], keys: [] });
+    expect(() => wire.buses.get('two')!.receiveMessage(text)).toThrow('not done');
+    await turn();
+    expect(wire.answers).toEqual([]);
+  });
+
+  it('are answered once for all that came together, to each node that sent some', async () => {
+    const two = wire.join('two');
+    for (const [index, from] of ['one', 'three', 'one', 'one'].entries()) {
+      two.receiveMessage(writeMessage({ from, number: index + 1, changes: [], keys: ['k'] }));
+    }
+    expect(wire.answers).toEqual([]);
+    await Promise.resolve();
+    expect(wire.answers.map(({ to, text }) => [to, parseAnswer(text)])).toEqual([
+      ['one', { from: 'two', numbers: [1, 3, 4] }],
+      ['three', { from: 'two', numbers: [2] }],
+    ]);
+  });
+
+  it('are answered by all others', async () => {
+    const two = wire.join('two');
+    wire.join('three');
+    const receipts = [one.publish({ keys: ['a'] }), two.publish({ keys: ['b'] })];
+    await turn();
+    expect(receipts.map(({ confirmedBy }) => [...confirmedBy].sort())).toEqual([
+      ['three', 'two'],
+      ['one', 'three'],
+    ]);
+  });
+
+  it('confirm nothing else: neither another message nor one that nobody waits for any more', async () => {
+    const [first, second] = [one.publish({ keys: ['a'] }), one.publish({ keys: ['a'] })];
+    await turn();
+    const third = one.publish({ keys: ['b'] });
+    await turn();
+    one.receiveAnswer(writeAnswer({ from: 'two', numbers: [1, 99] }));
+    expect([first, second, third].map(({ confirmedBy }) => confirmedBy.size)).toEqual([1, 1, 0]);
+    first.close();
+    one.receiveAnswer(writeAnswer({ from: 'three', numbers: [1] }));
+    expect(second.confirmedBy.size).toBe(2);
+    second.close();
+    one.receiveAnswer(writeAnswer({ from: 'four', numbers: [1] }));
+    expect(second.confirmedBy.size).toBe(2);
+  });
+
+  it('of which nobody awaits the answer when they are sent ask for none', async () => {
+    one.publish({ keys: ['a'] }).close();
+    await turn();
+    expect(wire.sent()[0]!.number).toBeNull();
+  });
+
+  it('are no news to itself, and what is no message is none', async () => {
+    const heard: unknown[] = [];
+    const two = wire.join('two', (changes) => heard.push(changes));
+    two.publish({ keys: ['own'] });
+    await turn();
+    for (const text of ['', '[]', '{"from":"one"}', '[9,"one",1,[],[]]']) {
+      two.receiveMessage(text);
+      two.receiveAnswer(text);
+    }
+    await turn();
+    expect([heard, wire.answers.map(({ to }) => to)]).toEqual([[], ['two']]);
+  });
+});

@@ -1,0 +1,70 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { CONSOLE_CSP, consolePage } from 'lib/console-page.js';
+
+const urls = { login: '/auth/login', refresh: null, logout: '/auth/logout', confirm: null };
+
+const decode = (text: string): string =>
+  text
+    .replace(/&lt;/g, '<')
+    .replace(/&gt;/g, '>')
+    .replace(/&quot;/g, '"')
+    .replace(/&#39;/g, "'")
+    .replace(/&amp;/g, '&');
+
+/** Its elements with their attributes, as a browser reads a page whose attributes all stand in double quotes. */
+const tags = (html: string): string[] => html.match(/<[^!>][^>]*>/g) ?? [];
+
+describe('the page of the console', () => {
+  it('tells its script where it is and which routes there are', () => {
+    const html = consolePage({ base: '/admin', urls, title: 'Sessions' });
+    const content = /<meta name="session-console" content="([^"]*)">/.exec(html)![1]!;
+    expect(JSON.parse(decode(content))).toEqual({ base: '/admin', urls, title: 'Sessions' });
+    expect(html).toContain('<link rel="stylesheet" href="/admin/assets/console.css">');
+    expect(html).toContain('<script type="module" src="/admin/assets/console.js"></script>');
+    expect(html).toContain('<html lang="en">');
+  });
+
+  it('has the same elements whatever its texts contain, and says them unchanged', () => {
+    const plain = consolePage({ base: 'b', urls, title: 't', lang: 'l' });
+    const shape = (html: string): string[] => tags(html).map((tag) => tag.replace(/"[^"]*"/g, '""'));
+    const hostile = fc.string({
+      unit: fc.constantFrom('<', '>', '"', "'", '&', '/', '=', 'x', ' ', '</script>', '<!--', '&quot;'),
+    });
+    fc.assert(
+      fc.property(hostile, hostile, hostile, hostile, (base, title, lang, login) => {
+        const html = consolePage({ base, urls: { ...urls, login }, title, lang });
+        expect(shape(html)).toEqual(shape(plain));
+        expect(decode(/<title>([^<]*)<\/title>/.exec(html)![1]!)).toBe(title);
+        const content = /<meta name="session-console" content="([^"]*)">/.exec(html)![1]!;
+        expect(JSON.parse(decode(content))).toEqual({ base, urls: { ...urls, login }, title });
+      }),
+    );
+  });
+
+  it('passes on nothing of the urls but what it names', () => {
+    const more = { ...urls, secret: 'of-the-application' };
+    expect(consolePage({ base: '/admin', urls: more, title: 'Sessions' })).not.toContain('of-the-application');
+  });
+
+  it('needs no inline script, style or handler', () => {
+    const html = consolePage({ base: '/admin', urls, title: 'Sessions' });
+    expect(html).not.toMatch(/<style|\sstyle=|\son\w+=|javascript:/i);
+    expect(html.match(/<script[^>]*>[^<]*<\/script>/g)).toEqual([
+      '<script type="module" src="/admin/assets/console.js"></script>',
+    ]);
+  });
+
+  it('may run only scripts of its own server, and is framed by nobody', () => {
+    expect(CONSOLE_CSP.split('; ')).toEqual([
+      "default-src 'none'",
+      "script-src 'self'",
+      "style-src 'self'",
+      "img-src 'self' data: https:",
+      "connect-src 'self'",
+      "base-uri 'none'",
+      "form-action 'self'",
+      "frame-ancestors 'none'",
+    ]);
+  });
+});

@@ -1,0 +1,312 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { ServerResponse } from 'node:http';
+import { Controller, Get, Injectable, Req, UseGuards } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import passport from 'passport';
+import {
+  AuthGuard,
+  CheckBan,
+  CurrentSession,
+  CurrentUser,
+  NoActivity,
+  RequireFresh,
+  Sensitive,
+  type Session,
+  SessionModule,
+  TokenService,
+  multiDevice,
+  sliding,
+} from 'nestjs-latchkey';
+import { ManualClock } from 'nestjs-latchkey/testing';
+import { VerifiedTokens } from 'lib/verified-tokens.js';
+import { Verifier } from 'lib/verifier.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
+import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
+
+let handled: unknown[] = [];
+
+/** Sees what passport says of every request. */
+@Injectable()
+class SeeingGuard extends AuthGuard {
+  override handleRequest<T>(...[error, user, info, context]: Parameters<AuthGuard['handleRequest']>): T {
+    handled.push(user);
+    return super.handleRequest(error, user as T, info, context);
+  }
+}
+
+@Controller()
+class RoutesController {
+  @Get('me')
+  @UseGuards(AuthGuard)
+  me(@CurrentUser() user: object, @CurrentSession() session: Session, @Req() request: { user: object }) {
+    return { user, id: session.id, same: request.user === user };
+  }
+
+  @Get('twice')
+  @UseGuards(AuthGuard, AuthGuard)
+  twice() {
+    return {};
+  }
+
+  @Get('seeing')
+  @UseGuards(SeeingGuard)
+  seeing() {
+    return {};
+  }
+
+  @Get('quiet')
+  @NoActivity()
+  @UseGuards(AuthGuard)
+  quiet() {
+    return {};
+  }
+
+  @Get('sensitive')
+  @Sensitive()
+  @UseGuards(AuthGuard)
+  sensitive() {
+    return {};
+  }
+
+  @Get('comments')
+  @CheckBan('comment')
+  @UseGuards(AuthGuard)
+  comments() {
+    return {};
+  }
+
+  @Get('fresh')
+  @RequireFresh('10m')
+  @UseGuards(AuthGuard)
+  fresh() {
+    return {};
+  }
+}
+
+const MINUTE = 60_000;
+const answers = answersOf('users');
+
+describe.each(adapters)('a token that is known to be good, on $name', (kind) => {
+  let server: HttpApp;
+  let clock: ManualClock;
+  let user = 0;
+  const passports = jest.spyOn(passport, 'authenticate');
+  const verifies = jest.spyOn(Verifier.prototype, 'verify');
+
+  beforeAll(async () => {
+    clock = new ManualClock(Date.now());
+    const options = {
+      clock,
+      policy: multiDevice(),
+      nearCache: { maxEntries: 100 },
+      tokens: sliding({ ttl: '60m', renewWithin: '5m' }),
+    };
+    const module = { imports: [SessionModule.forRoot(sessionOptions(options))], controllers: [RoutesController] };
+    server = await startApp(kind, module, { trustProxy: true });
+    const { coherence } = server.app.get(SessionRuntime, { strict: false });
+    await coherence.poll();
+    await coherence.poll();
+    expect(coherence.caching).toBe(true);
+  });
+
+  afterEach(() => {
+    jest.clearAllMocks();
+    handled = [];
+  });
+
+  afterAll(() => server.close());
+
+  /** A login whose token has been looked at: the second request is the one that makes it known. */
+  const knownLogin = async () => {
+    const login = await server.tokens.login(`user ${user++}`, { claims: { roles: ['reader'] } });
+    for (let round = 0; round < 2; round++) expect((await server.sendWith(login.accessToken)).status).toBe(200);
+    jest.clearAllMocks();
+    return login;
+  };
+  const calls = () => ({ passport: passports.mock.calls.length, verify: verifies.mock.calls.length });
+  const send = async (token: string, path: string, lines: string[] = []) =>
+    verdict(await server.sendWith(token, { path, lines }));
+
+  it('is answered without passport, with the same user and session as through it', async () => {
+    const { accessToken, session } = await knownLogin();
+    const fast = await server.sendWith(accessToken);
+    expect(calls()).toEqual({ passport: 0, verify: 0 });
+    expect(fast).toMatchObject({
+      status: 200,
+      json: { user: { userId: session.userId, roles: ['reader'] }, id: session.id, same: true },
+    });
+    const slow = await server.send({ lines: [`authorization: bearer ${accessToken}`] });
+    expect(calls()).toEqual({ passport: 1, verify: 1 });
+    expect(slow.json).toEqual(fast.json);
+  });
+
+  it('is looked at once for a request, however many guards ask', async () => {
+    const inMemory = jest.spyOn(VerifiedTokens.prototype, 'find');
+    const { accessToken } = await knownLogin();
+    expect(await send(accessToken, '/twice')).toEqual(answers.good);
+    expect(inMemory).toHaveBeenCalledTimes(1);
+  });
+
+  it('A22, A23: is all that memory knows: nothing else throws, and what is too long is not hashed', () => {
+    const known = server.app.get(SessionRuntime, { strict: false }).verified as unknown as {
+      readonly parts: { readonly store: { get(hash: string): unknown } };
+    };
+    const looked = jest.spyOn(known.parts.store, 'get');
+    for (const value of [undefined, null, 7, {}, ['x'], 'x'.repeat(16_000)]) {
+      expect(server.tokens.verifyInMemory(value as never)).toBeNull();
+    }
+    expect(looked).not.toHaveBeenCalled();
+    expect(server.tokens.verifyInMemory('')).toBeNull();
+  });
+
+  it('is known in this spelling only: any other text is looked at', async () => {
+    const { accessToken } = await knownLogin();
+    const flipped = accessToken.slice(0, -1) + (accessToken.endsWith('A') ? 'B' : 'A');
+    for (const text of [flipped, `${accessToken}=`, `${accessToken}A`, accessToken.toUpperCase()]) {
+      expect(await send(text, '/me')).toEqual(answers.unknown);
+    }
+    for (const text of [` ${accessToken},`, `${accessToken} x`, `"${accessToken}"`]) {
+      expect(await send(text, '/me')).toEqual(answers.malformed);
+    }
+    expect(await send(` ${accessToken}`, '/me')).toEqual(answers.good);
+    expect(calls().passport).toBe(7);
+  });
+
+  it('goes through passport where a subclass wants to see what passport says', async () => {
+    const { accessToken } = await knownLogin();
+    expect(await send(accessToken, '/seeing')).toEqual(answers.good);
+    expect(calls().passport).toBe(1);
+    expect(handled).toHaveLength(1);
+  });
+
+  it('is looked up in the database on a Sensitive route', async () => {
+    const { accessToken } = await knownLogin();
+    expect(await send(accessToken, '/sensitive')).toEqual(answers.good);
+    expect(calls()).toEqual({ passport: 1, verify: 1 });
+  });
+
+  it.each(['logout', 'kick', 'ban', 'revoke'] as const)('A63: is refused from an acknowledged %s on', async (end) => {
+    const { accessToken, session } = await knownLogin();
+    if (end === 'logout') await server.tokens.logout(accessToken);
+    if (end === 'kick') await server.tokens.kickSession(session.id, { by: 'admin' });
+    if (end === 'ban') await server.tokens.ban(session.userId, { by: 'admin' });
+    if (end === 'revoke') await server.tokens.revokeSessions(session.userId);
+    expect(await send(accessToken, '/me')).toMatchObject({ status: 401 });
+  });
+
+  it('A70: has new claims in the next request', async () => {
+    const { accessToken, session } = await knownLogin();
+    await server.tokens.updateClaims(session.id, { roles: ['writer'] });
+    for (let round = 0; round < 3; round++) {
+      expect((await server.sendWith(accessToken)).json.user).toEqual({ userId: session.userId, roles: ['writer'] });
+    }
+  });
+
+  it('is refused by the rules of a route, whose times go on', async () => {
+    const { accessToken, session } = await knownLogin();
+    expect(await send(accessToken, '/fresh')).toEqual(answers.good);
+    clock.advance(11 * MINUTE);
+    expect(await send(accessToken, '/fresh')).toMatchObject({ status: 403, errorCode: 'FRESH_LOGIN_REQUIRED' });
+    await server.tokens.ban(session.userId, { service: 'comment', by: 'admin' });
+    for (let round = 0; round < 3; round++) {
+      expect(await send(accessToken, '/comments')).toMatchObject({ status: 403, errorCode: 'SERVICE_BANNED' });
+    }
+  });
+
+  it('is renewed near its end, and refused after it', async () => {
+    const { accessToken } = await knownLogin();
+    clock.advance(55 * MINUTE - 1);
+    // The copy is too old by then, whatever the token is.
+    for (let round = 0; round < 2; round++)
+      expect((await server.sendWith(accessToken)).headers).not.toHaveProperty('x-renewed-token');
+    clock.advance(2);
+    const renewed = await server.sendWith(accessToken);
+    expect(renewed.headers).toHaveProperty('x-renewed-token');
+    clock.advance(5 * MINUTE);
+    expect(await send(accessToken, '/me')).toMatchObject({ status: 401, errorCode: 'TOKEN_EXPIRED' });
+  });
+
+  it('is judged when it goes on, not when it came: what has ended since is refused', async () => {
+    const guard = await server.app.get(ModuleRef).create(AuthGuard);
+    const { accessToken, session } = await knownLogin();
+    const activate = () => {
+      const request = { headers: { authorization: `Bearer ${accessToken}` } };
+      const response = new ServerResponse(request as never);
+      return guard.canActivate(new ExecutionContextHost([request, response], RoutesController, () => undefined));
+    };
+    expect(await activate()).toBe(true);
+    expect(calls()).toEqual({ passport: 0, verify: 0 });
+    const waiting = activate();
+    clock.advance(session.expiresAt - clock.now());
+    await expect(waiting).rejects.toMatchObject({ status: 401, response: { errorCode: 'SESSION_EXPIRED' } });
+  });
+
+  it('counts as a use of its session, with the address, unless it should not', async () => {
+    const { accessToken, session } = await knownLogin();
+    const seen = async () => (await server.tokens.findSession(session.id))!;
+    const before = (await seen()).lastSeenAt;
+    clock.advance(MINUTE);
+    await send(accessToken, '/quiet');
+    await send(accessToken, '/me', ['X-No-Activity: 1']);
+    expect((await seen()).lastSeenAt).toBe(before);
+    await send(accessToken, '/me');
+    expect(calls().passport).toBe(0);
+    expect(await seen()).toMatchObject({ lastSeenAt: before + MINUTE, lastIp: '127.0.0.1' });
+  });
+
+  it('is looked for once in a request, also while it is not known and when it is refused', async () => {
+    const looked = jest.spyOn(VerifiedTokens.prototype, 'find');
+    const { accessToken } = await server.tokens.login('newcomer');
+    expect(await send(accessToken, '/me')).toEqual(answers.good);
+    await server.tokens.logout(accessToken);
+    expect(await send(accessToken, '/me')).not.toEqual(answers.good);
+    expect(looked).toHaveBeenCalledTimes(2);
+  });
+
+  it('has one use noted of those in quick succession, and the next one after that', async () => {
+    const { accessToken, session } = await knownLogin();
+    clock.advance(MINUTE);
+    const noted = jest.spyOn(TokenService.prototype, 'recordUse');
+    const use = async (times: number) => {
+      for (let time = 0; time < times; time++) expect(await send(accessToken, '/me')).toEqual(answers.good);
+    };
+    await use(5);
+    expect(noted.mock.calls).toEqual([[session.id, '127.0.0.1', { activity: true }]]);
+    clock.advance(MINUTE);
+    await use(5);
+    expect(noted).toHaveBeenCalledTimes(2);
+    expect(calls().passport).toBe(0);
+  });
+
+  it.each([
+    ['/me', []],
+    ['/me', ['X-No-Activity: 1']],
+    ['/quiet', []],
+    ['/sensitive', ['X-No-Activity: 1']],
+  ])('leaves a trace where somebody else has it: %s, %j', async (path, lines) => {
+    const { accessToken, session } = await knownLogin();
+    const lastIp = async () => (await server.tokens.findSession(session.id))!.lastIp;
+    clock.advance(MINUTE);
+    await send(accessToken, '/me');
+    expect(await lastIp()).toBe('127.0.0.1');
+    const lastSeenAt = clock.now();
+    // At the same moment: what was just noted is that of another address.
+    await send(accessToken, path, ['X-Forwarded-For: 203.0.113.66', ...lines]);
+    expect(await lastIp()).toBe('203.0.113.66');
+    await send(accessToken, '/me');
+    expect(await lastIp()).toBe('127.0.0.1');
+    clock.advance(500);
+    await send(accessToken, '/me', ['X-Forwarded-For: 203.0.113.66', 'X-No-Activity: 1']);
+    expect(await server.tokens.findSession(session.id)).toMatchObject({ lastSeenAt, lastIp: '203.0.113.66' });
+  });
+
+  it('has a use noted though a request that is none was just before it', async () => {
+    const { accessToken, session } = await knownLogin();
+    clock.advance(MINUTE);
+    await send(accessToken, '/quiet');
+    clock.advance(10);
+    await send(accessToken, '/me');
+    expect((await server.tokens.findSession(session.id))!.lastSeenAt).toBe(clock.now());
+  });
+});

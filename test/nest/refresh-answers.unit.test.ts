@@ -1,0 +1,165 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Body, Controller, Get, Post, UseGuards } from '@nestjs/common';
+import { AuthGuard, CurrentSession, SessionModule, TokenService, accessAndRefresh } from 'nestjs-latchkey';
+import { ManualClock } from 'nestjs-latchkey/testing';
+import { defaultMessages, refreshMessages } from 'lib/session-error.js';
+import { type HttpApp, type RawAnswer, adapters, sessionOptions, startApp } from './http-app.js';
+
+const MINUTE = 60_000;
+const START = Date.UTC(2026, 0, 15, 12);
+
+@Controller()
+class TokenController {
+  constructor(private readonly tokens: TokenService) {}
+
+  @Post('refresh')
+  async refresh(@Body() body: { refreshToken: string }) {
+    const { accessToken, refreshToken } = await this.tokens.refresh(body.refreshToken);
+    return { accessToken, refreshToken };
+  }
+
+  @Get('me')
+  @UseGuards(AuthGuard)
+  me(@CurrentSession('impersonator') impersonator: unknown) {
+    return { impersonator };
+  }
+}
+
+describe.each(adapters)('the answer to a refresh on $name', (kind) => {
+  let clock: ManualClock;
+  let server: HttpApp;
+
+  beforeEach(async () => {
+    clock = new ManualClock(START);
+    const session = SessionModule.forRoot(sessionOptions({ clock, tokens: accessAndRefresh({ grace: '30s' }) }));
+    server = await startApp(kind, { imports: [session], controllers: [TokenController] });
+  });
+
+  afterEach(() => server.close());
+
+  const refresh = (refreshToken: unknown) =>
+    server.send({
+      method: 'POST',
+      path: '/refresh',
+      lines: ['Content-Type: application/json'],
+      body: JSON.stringify({ refreshToken }),
+    });
+
+  const refused = (code: 'SESSION_REPLACED' | 'REFRESH_REUSED' | 'TOKEN_INVALID' | 'TOKEN_EXPIRED') => ({
+    statusCode: 401,
+    error: 'Unauthorized',
+    message: messageOf(code),
+    errorCode: code,
+  });
+  const messageOf = (code: keyof typeof defaultMessages) => refreshMessages[code] ?? defaultMessages[code];
+
+  const challengeOf = ({ headers }: RawAnswer) => headers['www-authenticate'];
+
+  it('is the next pair', async () => {
+    const { refreshToken } = await server.tokens.login('alice');
+    const { json } = await refresh(refreshToken);
+    expect(json).toEqual({
+      accessToken: expect.stringMatching(/^ses_at_/),
+      refreshToken: expect.stringMatching(/^ses_rt_/),
+    });
+    expect((await server.sendWith(json.accessToken as string)).status).toBe(200);
+  });
+
+  it('tells the holder of a token whose session ended how it ended', async () => {
+    const { refreshToken } = await server.tokens.login('alice');
+    clock.advance(MINUTE);
+    await server.tokens.login('alice', { deviceType: 'phone', deviceName: 'New phone' });
+    const answer = await refresh(refreshToken);
+    const at = new Date(START + MINUTE).toISOString();
+    expect(answer.json).toEqual({
+      ...refused('SESSION_REPLACED'),
+      endedAt: at,
+      replacedBy: { deviceType: 'phone', deviceName: 'New phone', at },
+    });
+    expect(challengeOf(answer)).toContain('error="invalid_token"');
+  });
+
+  it('tells a thief no more than that', async () => {
+    const { refreshToken } = await server.tokens.login('alice');
+    const { json } = await refresh(refreshToken);
+    await refresh(json.refreshToken);
+    clock.advance(MINUTE);
+    expect((await refresh(refreshToken)).json).toEqual(refused('REFRESH_REUSED'));
+    expect((await refresh(json.refreshToken)).json).toEqual(refused('REFRESH_REUSED'));
+  });
+
+  it('refuses what is no refresh token of ours', async () => {
+    const { accessToken, refreshToken } = await server.tokens.login('alice');
+    expect((await refresh(accessToken)).json).toEqual(refused('TOKEN_INVALID'));
+    expect((await refresh('ses_rt_nonsense')).json).toEqual(refused('TOKEN_INVALID'));
+    const asAccess = { ...refused('TOKEN_INVALID'), message: defaultMessages.TOKEN_INVALID };
+    expect((await server.sendWith(refreshToken!)).json).toEqual(asAccess);
+    for (const nonsense of [undefined, null, '', 5, {}, [refreshToken]]) {
+      expect((await refresh(nonsense)).json).toMatchObject({ statusCode: 400, errorCode: 'TOKEN_MALFORMED' });
+    }
+  });
+
+  it('names the refresh token, in the body and in the challenge, and in the error itself', async () => {
+    const { refreshToken } = await server.tokens.login('alice');
+    const codes = new Map<unknown, string>([
+      [7, 'TOKEN_MALFORMED'],
+      ['ses_rt_nonsense', 'TOKEN_INVALID'],
+    ]);
+    clock.advance(60 * 24 * 60 * MINUTE);
+    codes.set(refreshToken, String((await refresh(refreshToken)).json.errorCode));
+    for (const [token, code] of codes) {
+      const answer = await refresh(token);
+      expect(answer.json).toMatchObject({ errorCode: code });
+      const description = /error_description="([^"]*)"/.exec(challengeOf(answer)!)?.[1];
+      expect(description).toBe(answer.json.message);
+      expect(answer.json.message).not.toMatch(/access token|Authorization/);
+      await expect(server.tokens.refresh(token as string)).rejects.toThrow(description!);
+    }
+    for (const message of Object.values(refreshMessages)) expect(message).toContain('refresh token');
+  });
+
+  it('has the text that the application has for the code', async () => {
+    const texts = { TOKEN_INVALID: 'Bitte neu anmelden.' };
+    const own = await startApp(kind, {
+      imports: [SessionModule.forRoot(sessionOptions({ messages: texts, tokens: accessAndRefresh() }))],
+      controllers: [TokenController],
+    });
+    const body = JSON.stringify({ refreshToken: 'ses_rt_nonsense' });
+    const answer = await own.send({
+      method: 'POST',
+      path: '/refresh',
+      lines: ['Content-Type: application/json'],
+      body,
+    });
+    expect(answer.json).toMatchObject({ message: texts.TOKEN_INVALID });
+    await own.close();
+  });
+
+  it('asks a client to wait that refreshes without end', async () => {
+    let next: unknown = (await server.tokens.login('alice')).refreshToken;
+    let answer: RawAnswer;
+    let refreshes = 0;
+    do {
+      answer = await refresh(next);
+      next = answer.json.refreshToken ?? next;
+    } while (answer.status === 201 && ++refreshes < 50);
+    expect(answer.json).toEqual({
+      statusCode: 429,
+      error: 'Too Many Requests',
+      message: defaultMessages.TOO_MANY_REFRESHES,
+      errorCode: 'TOO_MANY_REFRESHES',
+    });
+    expect(answer.headers['retry-after']).toMatch(/^[1-9][0-9]?$/);
+    expect(challengeOf(answer)).toBeUndefined();
+    // It is not logged out by that.
+    clock.advance(MINUTE);
+    expect((await refresh(next)).status).toBe(201);
+  });
+
+  it('marks the requests of an impersonator', async () => {
+    const { accessToken } = await server.tokens.impersonate('alice', { by: 'admin' });
+    expect((await server.sendWith(accessToken)).json).toEqual({ impersonator: 'admin' });
+    const own = await server.tokens.login('alice');
+    expect((await server.sendWith(own.accessToken)).json).toEqual({ impersonator: null });
+  });
+});

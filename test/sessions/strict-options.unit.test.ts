@@ -1,0 +1,370 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  SessionModule,
+  TokenService,
+  accessAndRefresh,
+  fixed,
+  multiDevice,
+  oneDevicePerType,
+  singleDevice,
+  sliding,
+} from 'nestjs-latchkey';
+import { OnlineUsersService, SessionAdminModule } from 'nestjs-latchkey/admin';
+import { createSessionClient } from 'nestjs-latchkey/client';
+import { jwt, verifyOffline } from 'nestjs-latchkey/jwt';
+import { sessionMetrics } from 'nestjs-latchkey/metrics';
+import { redis } from 'nestjs-latchkey/redis';
+import { resolveAdminOptions } from 'lib/admin-options.js';
+import { resolveOptions } from 'lib/session-options.js';
+import { sqliteOptions } from '../support/databases.js';
+import { SECRET, type Sessions, startSessions } from '../support/sessions.js';
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** Fields of an options object, each with values of a wrong type or form. */
+type Fields = Readonly<Record<string, readonly unknown[]>>;
+
+interface Row {
+  readonly call: (options: never) => unknown;
+  readonly fields: Fields;
+  /** What must be there. */
+  readonly base?: Options;
+}
+
+let sessions: Sessions;
+let tokens: TokenService;
+let online: OnlineUsersService;
+let sessionId: string;
+
+beforeAll(async () => {
+  sessions = await startSessions({ database: sqliteOptions(':memory:'), policy: multiDevice() }, [OnlineUsersService]);
+  tokens = sessions.tokens;
+  online = sessions.context.get(OnlineUsersService, { strict: false });
+  sessionId = (await tokens.login('alice')).session.id;
+});
+
+afterAll(() => sessions.close());
+
+const NO_TEXT = [1, true, {}, ['a'], 'a\0b', 'x'.repeat(2000)];
+const NO_ADDRESS = [1, true, {}, ['192.0.2.1']];
+const NO_FLAG = ['true', 1, null, {}];
+const NO_TIME = ['2999-01-01', -1, 1.5, NaN, true, {}];
+const NO_DURATION = ['8', 8, '8 h', '', true, {}];
+const NO_ACTOR = [undefined, '', 1, {}, 'x'.repeat(1025)];
+const DEVICE = { userName: NO_TEXT, deviceType: ['a b', ...NO_TEXT], deviceName: NO_TEXT, ip: NO_ADDRESS };
+const WHO: Fields = { ...DEVICE, userAgent: [1, true, {}, ['a']], claims: [null, 1, 'x', [], { a: () => 1 }] };
+const BY = { by: 'root' };
+const PAGE: Fields = { limit: ['5', 0, 201, 1.5, true], cursor: [1, {}, true] };
+const CRITERIA: Fields = {
+  q: NO_TEXT,
+  addresses: NO_FLAG,
+  userId: [null, '', 1.5, {}, true],
+  ip: ['x', '192.0.2.0/33', ...NO_ADDRESS],
+  deviceType: NO_TEXT,
+  loginMethod: NO_TEXT,
+  createdFrom: NO_TIME,
+  createdTo: NO_TIME,
+  seenFrom: NO_TIME,
+  seenTo: NO_TIME,
+};
+
+/** Every method of TokenService: what it takes as options, or null where it takes none. */
+const TOKEN_SERVICE: Readonly<Record<string, Row | null>> = {
+  login: {
+    call: (options) => tokens.login('bob', options),
+    fields: {
+      ...WHO,
+      loginMethod: ['a b', ...NO_TEXT],
+      deviceId: NO_TEXT,
+      authenticatedAt: NO_TIME,
+      ticket: [1, '', 'x', null],
+      presentedToken: [1, true, {}, ['x']],
+    },
+  },
+  impersonate: {
+    call: (options) => tokens.impersonate('bob', options),
+    base: BY,
+    fields: { ...WHO, by: NO_ACTOR, reason: NO_TEXT, for: ['13h', ...NO_DURATION] },
+  },
+  recordFailedLogin: {
+    call: (options) => tokens.recordFailedLogin('bob', options),
+    fields: { ip: NO_ADDRESS, reason: ['OTHER', 1, null], deviceType: [1, {}], deviceName: [1, {}] },
+  },
+  verify: { call: (use) => tokens.verify('x', use), fields: { ip: NO_ADDRESS, strict: NO_FLAG, activity: NO_FLAG } },
+  recordUse: {
+    call: (options) => tokens.recordUse(sessionId, null, options),
+    fields: { activity: NO_FLAG },
+  },
+  refresh: { call: (use) => tokens.refresh('x', use), fields: { ip: NO_ADDRESS, activity: NO_FLAG } },
+  logout: { call: (use) => tokens.logout('x', use), fields: { ip: NO_ADDRESS } },
+  confirm: { call: (use) => tokens.confirm(sessionId, use), fields: { ip: NO_ADDRESS } },
+  ban: {
+    call: (options) => tokens.ban('bob', options),
+    base: BY,
+    fields: {
+      service: ['', 'a b', 1, {}],
+      level: ['1', 0, 1.5, null],
+      reason: NO_TEXT,
+      until: ['2999-01-01', NaN, -1, new Date('2026-13-01'), {}],
+      by: NO_ACTOR,
+      endSessions: NO_FLAG,
+    },
+  },
+  liftBan: {
+    call: (options) => tokens.liftBan('bob', options),
+    base: BY,
+    fields: { service: ['', 'a b', 1, {}], by: NO_ACTOR },
+  },
+  revokeSessions: {
+    call: (options) => tokens.revokeSessions('bob', options),
+    fields: { except: [null, '', 'x', 1], by: NO_ACTOR.slice(1) },
+  },
+  kickSession: {
+    call: (options) => tokens.kickSession(sessionId, options),
+    base: BY,
+    fields: { by: NO_ACTOR, reason: NO_TEXT },
+  },
+  kickSessions: {
+    call: (options) => tokens.kickSessions([sessionId], options),
+    base: BY,
+    fields: { by: NO_ACTOR, reason: NO_TEXT },
+  },
+  kickUser: {
+    call: (options) => tokens.kickUser('alice', options),
+    base: BY,
+    fields: { by: NO_ACTOR, reason: NO_TEXT },
+  },
+  accountData: null,
+  beginLogin: null,
+  explainEnd: null,
+  findSession: null,
+  introspect: null,
+  listBans: null,
+  listSessions: null,
+  logoutAll: null,
+  logoutOthers: null,
+  logoutSession: null,
+  notePresented: null,
+  now: null,
+  sessionData: null,
+  updateClaims: null,
+  verifyInMemory: null,
+  watchSession: null,
+  watchToken: null,
+  withPendingUse: null,
+};
+
+const ONLINE_USERS: Readonly<Record<string, Row | null>> = {
+  list: { call: (query) => online.list(query), fields: { ...PAGE, ...CRITERIA, sort: ['id', 1, null] } },
+  pages: { call: (query) => online.pages(query), fields: { ...CRITERIA, limit: PAGE.limit! } },
+  count: { call: (criteria) => online.count(criteria), fields: CRITERIA },
+  listUsers: {
+    call: (query) => online.listUsers(query),
+    fields: { ...PAGE, q: NO_TEXT, addresses: NO_FLAG, userId: CRITERIA.userId! },
+  },
+  userSessions: { call: (query) => online.userSessions('alice', query), fields: { ...PAGE, ended: NO_FLAG } },
+  endedSessions: {
+    call: (query) => online.endedSessions(query),
+    fields: { ...PAGE, userId: CRITERIA.userId!, reason: ['KICKED', 1], endedFrom: NO_TIME, endedTo: NO_TIME },
+  },
+  events: {
+    call: (query) => online.events(query),
+    fields: {
+      ...PAGE,
+      userId: CRITERIA.userId!,
+      sessionId: ['x', 1],
+      ip: NO_ADDRESS,
+      type: NO_TEXT,
+      from: NO_TIME,
+      to: NO_TIME,
+    },
+  },
+  kickSession: null,
+  kickUser: null,
+};
+
+const key = generateKeyPairSync('ed25519').privateKey;
+const JWT = { keys: [{ kid: 'one', privateKey: key }], issuer: 'us', audience: 'them' };
+const LIFE: Fields = { grace: NO_DURATION, graceFrom: ['use', 1], maxAge: NO_DURATION };
+const REFRESH: Fields = { ...LIFE, access: NO_DURATION, refresh: NO_DURATION };
+
+/** What is read at boot. */
+const OPTIONS: Readonly<Record<string, Row>> = {
+  fixed: { call: (options) => fixed(options), fields: { ttl: NO_DURATION, maxAge: NO_DURATION } },
+  sliding: { call: (options) => sliding(options), fields: { ...LIFE, ttl: NO_DURATION, renewWithin: NO_DURATION } },
+  accessAndRefresh: { call: (options) => accessAndRefresh(options), fields: REFRESH },
+  jwt: {
+    call: (options) => jwt(options),
+    base: JWT,
+    fields: { ...REFRESH, algorithm: ['none', 1], keys: [[], 'x', [{}]], issuer: ['', 1], audience: ['', 1, []] },
+  },
+  'jwt.keys': {
+    call: (one) => jwt({ ...JWT, keys: [one] }),
+    base: JWT.keys[0]!,
+    fields: { kid: ['', 'a b', 1], privateKey: [1, 'x', {}], publicKey: [], secret: [] },
+  },
+  multiDevice: { call: (options) => multiDevice(options), fields: { max: ['5', 0, 1.5], overflow: ['evict', 1] } },
+  oneDevicePerType: { call: (options) => oneDevicePerType(options), fields: { types: ['phone', [1], ['A B'], {}] } },
+  SessionModule: {
+    call: (options) => resolveOptions(options),
+    base: { secret: SECRET },
+    fields: {
+      policy: ['single', {}],
+      tokens: ['2h', {}],
+      idleTimeout: NO_DURATION,
+      sightings: NO_FLAG,
+      retention: ['90d', null, { events: 5 }, { event: '5d' }],
+      onReplace: ['drop', true],
+      hooks: [null, { onEvent: 1 }, { beforeLogout: () => undefined }],
+      headers: [null, { renewedToken: 'a b' }, { renewed: 'X' }],
+      realm: ['A', 1],
+      tokenPrefix: ['A', 1],
+      runMigrations: NO_FLAG,
+      connections: [5, { verify: '4' }, { read: 4 }],
+      redis: ['redis://127.0.0.1', {}],
+      nearCache: [true, {}, { maxEntries: 5, ttl: '5m' }],
+      timing: [null, { poll: 500 }, { pol: '500ms' }],
+      messages: [null, { TOKEN_MISSING: 1 }, { MISSING: 'x' }],
+      clock: [Date, {}, 5],
+    },
+  },
+  SessionAdminModule: {
+    call: (options) => resolveAdminOptions(options),
+    base: { authorize: () => true },
+    fields: {
+      authorize: [true, 'admin'],
+      guards: [{}, ['x']],
+      describeUsers: [{}, true],
+      requireFresh: NO_DURATION,
+      impersonate: [true],
+      console: [true, {}, { login: '/login', logn: '/x' }, { login: '/login', title: 5 }],
+    },
+  },
+  redis: {
+    call: (use) => redis({ lazyConnect: true }, use),
+    fields: { prefix: ['', 'a b', 1], timeout: NO_DURATION },
+  },
+  sessionMetrics: { call: (options) => sessionMetrics(options), fields: {} },
+};
+
+/** What a call comes to, however it fails. */
+async function outcome(call: () => unknown): Promise<{ readonly code?: string; readonly message?: string } | null> {
+  try {
+    await call();
+    return null;
+  } catch (error) {
+    return error as { code?: string; message?: string };
+  }
+}
+
+/** Unknown fields are named with those that there are; wrong values are named; what is no object is refused. */
+async function check({ call, fields, base = {} }: Row, code: string): Promise<void> {
+  const make = (options: unknown) => outcome(() => call(options as never));
+  for (const name of ['maxAgee', 'constructor', '__proto__']) {
+    const error = await make({ ...base, ...(JSON.parse(`{"${name}":"8h"}`) as object) });
+    expect(error).toMatchObject({ code, message: expect.stringMatching(new RegExp(`${name}"? is not known; `)) });
+    for (const known of Object.keys(fields)) expect(error!.message).toContain(known);
+  }
+  expect(await make({ ...base, unknown: undefined })).toMatchObject({ code });
+  for (const value of [null, 5, 'x', [], true]) {
+    if ((await make(value))?.code !== code) throw new Error(`${JSON.stringify(value)} is taken for options`);
+  }
+  for (const [name, bad] of Object.entries(fields)) {
+    for (const value of bad) {
+      const error = await make({ ...base, [name]: value });
+      if (error?.code !== code)
+        throw new Error(`${name}: ${JSON.stringify(value) ?? 'undefined'} came to ${error?.message ?? 'nothing'}`);
+      expect(error.message).toContain(name);
+    }
+  }
+}
+
+const methodsOf = (type: { readonly prototype: object }): readonly string[] => {
+  const names: string[] = [];
+  for (let owner = type.prototype; owner !== Object.prototype; owner = Object.getPrototypeOf(owner) as object) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(owner))) {
+      if (typeof value === 'function' && name !== 'constructor') names.push(name);
+    }
+  }
+  return names;
+};
+
+describe('A12: what is not understood', () => {
+  it('has a row for every method', () => {
+    // Private ones; the compiler does not let a method be missing that is not.
+    const inner = ['account', 'accountOf', 'read', 'sessions', 'view'];
+    const methods = [...methodsOf(TokenService), ...methodsOf(OnlineUsersService)].filter(
+      (name) => !inner.includes(name),
+    );
+    const rows = [...Object.keys(TOKEN_SERVICE), ...Object.keys(ONLINE_USERS)];
+    expect(methods.sort()).toEqual(rows.sort());
+  });
+
+  const rowsOf = (table: Readonly<Record<string, Row | null>>) =>
+    Object.entries(table).flatMap(([name, row]) => (row ? [{ name, row }] : []));
+
+  it.each(rowsOf(TOKEN_SERVICE))('by TokenService.$name is refused by name', ({ row }) =>
+    check(row, 'ARGUMENT_INVALID'),
+  );
+
+  it.each(rowsOf(ONLINE_USERS))('by OnlineUsersService.$name is refused by name', ({ row }) =>
+    check(row, 'ARGUMENT_INVALID'),
+  );
+
+  it.each(rowsOf(OPTIONS))('by $name is refused by name', ({ row }) => check(row, 'CONFIGURATION_INVALID'));
+
+  it('by verifyOffline is refused by name', () =>
+    check(
+      {
+        call: (options) => verifyOffline('x', options),
+        base: { keys: { keys: [] }, issuer: 'us', audience: 'them' },
+        fields: {
+          keys: [1, 'ftp://x', Buffer.alloc(5)],
+          issuer: ['', 1],
+          audience: ['', 1],
+          clockTolerance: ['5', -1, 301, NaN],
+        },
+      },
+      'ARGUMENT_INVALID',
+    ));
+
+  it('by the client of a browser is refused by name', () => {
+    expect(() => createSessionClient({ baseUrl: 'https://x.example', refreshURL: '/x' } as never)).toThrow(
+      /"refreshURL".*refreshUrl/,
+    );
+  });
+
+  it('says what there is for a field that is nearly right, and changes nothing', async () => {
+    const login = tokens.login('carol', { maxAge: '8h' } as never);
+    await expect(login).rejects.toMatchObject({
+      code: 'ARGUMENT_INVALID',
+      message:
+        'maxAge is not known; known are authenticatedAt, claims, deviceId, deviceName, deviceType, ip, loginMethod, ' +
+        'presentedToken, ticket, userAgent, userName.',
+    });
+    expect(await tokens.listSessions('carol')).toEqual([]);
+    expect(await tokens.findSession(sessionId)).toMatchObject({ end: null });
+    expect(() => tokens.recordUse(sessionId, 5 as never)).toThrow(
+      expect.objectContaining({ code: 'ARGUMENT_INVALID' }),
+    );
+  });
+
+  it('is told apart from what an object inherits', async () => {
+    class WithMethods {
+      readonly deviceType = 'phone';
+      describe() {
+        return this.deviceType;
+      }
+    }
+    expect((await tokens.login('dave', new WithMethods())).session.deviceType).toBe('phone');
+  });
+
+  it('is refused by the modules themselves', () => {
+    expect(() => SessionAdminModule.forRoot({ path: '/x' })).toThrow(/path/);
+    expect(() => resolveOptions({ secret: SECRET, policy: singleDevice(), maxAge: '8h' } as never)).toThrow(
+      /"maxAge" is not known; known are .*tokens/,
+    );
+    expect(SessionModule).toBeDefined();
+  });
+});
