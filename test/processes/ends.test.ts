@@ -2,11 +2,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { DataSourceOptions } from 'typeorm';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { type Call, type LoginOutcome, TestNode, type VerifyOutcome, spread, startNodes } from '../support/nodes.js';
+import { rounds } from '../support/size.js';
 import { type RedisServer, redisCommand, redisPrefix, startRedis } from '../support/redis.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 
-const ENDS = 1000;
+const ENDS = rounds('endsUnderLoad');
 /** Ends that are under way at the same time. */
 const PARALLEL = 6;
 /** D, which here is also the longest time for which a node may go by its memory in an outage. Milliseconds. */

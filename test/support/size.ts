@@ -4,6 +4,8 @@ export const isSoak = process.env.TEST_SIZE === 'soak';
 /** How many rounds a search or a race has: in `npm test`, and in the soak. */
 const ROUNDS = {
   properties: [200, 3000],
+  mintedTokens: [20_000, 100_000],
+  endsUnderLoad: [200, 1000],
   scheduledHistories: [600, 10_000],
   parallelHistories: [14, 100],
   parallelLogins: [8, 100],

@@ -38,6 +38,7 @@ import { delimiter, dirname, join } from 'node:path';
  * @returns {Promise<S>}
  */
 export async function firstThatStarts(what, advice, places, start) {
+  if (process.env.TEST_SERVERS === 'none') throw new Error('There is no server in unit tests (TEST_SERVERS=none).');
   const tried = [];
   for (const { place, find, final } of places) {
     try {
