@@ -41,7 +41,7 @@ async function build() {
 await ensureInstalled();
 const [tier, ...rest] = process.argv.slice(2);
 if (tier === 'unit') {
-  await jest(['--testMatch', '**/*.unit.test.ts', ...rest], { TEST_SERVERS: 'none' });
+  await jest([...rest, '--testMatch', '**/*.unit.test.ts'], { TEST_SERVERS: 'none' });
 } else if (tier === 'soak') {
   await build();
   await jest(rest.length > 0 ? rest : sized(), FULL);
