@@ -8,6 +8,10 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 /** The pages of the project, by their path from its root. */
 export const pages: readonly string[] = [
   'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'sample-app/README.md',
   ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => join('docs', name).replaceAll('\\', '/'))
