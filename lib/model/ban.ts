@@ -26,7 +26,7 @@ function isInForce(ban: Ban, now: number): boolean {
   return ban.until === null || now < ban.until;
 }
 
-/** What an account says of all its sessions. */
+/** The part of an account that holds for all of its sessions. */
 export interface AccountState {
   readonly bans: readonly Ban[];
   /** Proofs of identity from before this time count no more. Milliseconds since the epoch; 0 for never changed. */

@@ -1,4 +1,4 @@
-/** What a policy knows of a live session of the account. Times in milliseconds since the epoch. */
+/** A live session of the account, as a policy sees it. Times in milliseconds since the epoch. */
 export interface LiveSession {
   readonly id: string;
   readonly slot: string;

@@ -13,7 +13,7 @@ export interface EventDraft {
 }
 
 /**
- * What is to become of a locked session: a change, or an end, which makes a change beside it void, or neither. Events are
+ * The outcome for a locked session: a change, or an end, which makes a change beside it void, or neither. Events are
  * written with one of the two only.
  */
 export interface SessionDecision<T> {

@@ -35,7 +35,7 @@ export interface TokenLives {
   readonly renewWithinMs: number | null;
   /** How long a superseded token goes on working. */
   readonly graceMs: number;
-  /** What grace is counted from. */
+  /** Grace is counted from here. */
   readonly graceFrom: GraceFrom;
   /** The absolute end of a session, counted from its login. */
   readonly maxAgeMs: number;

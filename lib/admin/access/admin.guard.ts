@@ -23,7 +23,7 @@ export const NeedsRight = Reflector.createDecorator<AdminRight>();
 /** Rights to change something, for which a recent proof of who the operator is may be required. */
 export const CHANGES: readonly AdminRight[] = ['kick', 'ban', 'impersonate'];
 
-/** What the application has not allowed by then is not allowed now: nothing that is open goes on until it answers. */
+/** The application's answer is a no after this time: nothing that is open goes on until it answers. */
 const JUDGED_WITHIN_MS = 5000;
 
 /** Runs after AuthGuard. Refuses whoever the application does not allow to do what a route does. */

@@ -3,10 +3,10 @@ import type { DataSource, QueryRunner, TransactionStartEvent } from 'typeorm';
 
 /** The application's transactions on the SQLite file that it shares with the library, and which calls are made from inside one. */
 export interface ApplicationTransactions {
-  /** Whether one is open, whoever opened it. */
+  /** @returns whether one is open, whoever opened it */
   isOpen(): boolean;
   /**
-   * Whether one is open that the caller is inside of: it cannot end before the call does.
+   * Tells if one is open that the caller is inside of: it cannot end before the call does.
    * @param waitedMs since the call: one that may as well be beside it is told apart by how long it takes
    */
   isAround(waitedMs: number): boolean;

@@ -73,7 +73,7 @@ export class SqliteEngine implements Engine {
     return this.retry(options, this.inTransaction(script, options));
   }
 
-  /** What others have here is the file. */
+  /** Others have the whole file here. */
   attempt<T>(script: () => Script<T | null>, options: RunOptions): Promise<T | null> {
     return this.retry<T | null>(options, this.inTransaction(script, options), null);
   }
