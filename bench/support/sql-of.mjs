@@ -21,7 +21,7 @@ export function sqlOf(source) {
       const list = texts.map((text) => `'${text}'`).join(', ');
       return isPostgres ? `(ARRAY[${list}])[1 + ${index}]` : `ELT(1 + ${index}, ${list})`;
     },
-    /** As userKey of lib/core makes it, for the realm `users` and ids of ASCII. */
+    /** As userKey of lib/model makes it, for the realm `users` and ids of ASCII. */
     userKey: (user) =>
       isPostgres ? `encode(sha256(${bytes(userHash(user))}), 'hex')` : `SHA2(${userHash(user)}, 256)`,
     /** As searchKey of lib/database makes it, for short texts of ASCII. */

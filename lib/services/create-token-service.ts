@@ -75,7 +75,7 @@ export interface CreatedTokenService {
   readonly verifier: Verifier;
 }
 
-/** Puts the parts of lib/core together. */
+/** Puts the services together from what is inside. */
 export function createTokenService(settings: TokenServiceSettings): CreatedTokenService {
   const { realm, keys, mode, timing, repository, coherence, activity, events, clock } = settings;
   const rules: RotationRules = {

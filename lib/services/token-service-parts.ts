@@ -13,7 +13,7 @@ import type { SessionWatch } from '../verification/session-watch.js';
 import type { TokenRefresh } from '../commands/token-refresh.js';
 import type { Verifier } from '../verification/verifier.js';
 
-/** What a TokenService is made of. */
+/** The parts that a TokenService calls. */
 export interface TokenServiceParts {
   readonly realm: string;
   readonly keys: SecretKeys;
