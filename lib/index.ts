@@ -14,7 +14,7 @@ export { SessionErrorFilter } from './nest/http/session-error.filter.js';
 export { SessionStatus } from './nest/module/session-status.js';
 export { multiDevice, oneDevicePerType, singleDevice } from './rules/device-policy.js';
 export { accessAndRefresh, fixed, sliding } from './tokens/token-mode.js';
-export { EndPendingError, SessionError, TokenRefusedError } from './model/session-error.js';
+export { ChangePendingError, SessionError, TokenRefusedError } from './model/session-error.js';
 export { sessionEntities } from './database/schema/tables.js';
 export { sessionMigrations } from './database/schema/migrations/index.js';
 export { SessionEntity } from './database/schema/entities/session.entity.js';

@@ -1,18 +1,18 @@
 import type { Clock } from '../ports/clock.js';
-import { LATE_COMMIT_MS, type Membership, type SessionChange } from '../ports/membership.js';
+import { LATE_COMMIT_MS, type NodeRegistry, type SessionChange } from '../ports/node-registry.js';
 import type { SessionRecord } from '../model/session.js';
 import { type EndedSession, type Tombstone, isTombstone, tombstoneOf } from '../model/tombstone.js';
 import type {
   ChangeNotice,
-  EndConfirmation,
+  ChangeAcknowledgement,
   RememberedRecord,
   VerificationCache,
 } from '../ports/verification-cache.js';
 import { AgingCopies } from './aging-copies.js';
 import { ChangeBus } from './change-bus.js';
-import { ChangeConfirmation } from './change-confirmation.js';
+import { AcknowledgementCollector } from './acknowledgement-collector.js';
 import { HeldKeys } from './held-keys.js';
-import { MemberWatch } from './member-watch.js';
+import { NodeWatch } from './node-watch.js';
 import type { Copy, KeptCopy, NearCache } from './near-cache.js';
 import { NodePresence } from './node-presence.js';
 import { RecentChanges } from './recent-changes.js';
@@ -32,11 +32,11 @@ export interface CoherenceSettings {
   /** A: no copy is used that was read longer ago. */
   readonly copyAgeMs: number;
   /** How long an end waits for other nodes before it is reported as pending. */
-  readonly confirmMs: number;
+  readonly acknowledgeMs: number;
 }
 
 /** Is told how long a change waited for the other nodes, and whether that was long enough. */
-export type ConfirmationObserver = (millis: number, isConfirmed: boolean) => void;
+export type AcknowledgementObserver = (millis: number, isAcknowledged: boolean) => void;
 
 /** How far ahead of this node's reading of the database clock another node's may be. */
 const CLOCK_MARGIN_MS = 5000;
@@ -51,19 +51,19 @@ export function changeWindow(copyAgeMs: number): number {
  * copy is used only while this node knows of every change but those of the last moments, only if it is young enough for all
  * later changes to be known, and only if its version is none of those that a change has made old.
  */
-export class CacheCoherence implements VerificationCache, EndConfirmation {
+export class CacheCoherence implements VerificationCache, ChangeAcknowledgement {
   readonly presence: NodePresence;
   /** Null as long as nobody wants to know. */
-  observer: ConfirmationObserver | null = null;
+  observer: AcknowledgementObserver | null = null;
   private readonly recent: RecentChanges;
   private readonly held = new HeldKeys(LATE_COMMIT_MS);
   private readonly aging: AgingCopies;
   private readonly bus: ChangeBus | null;
-  private readonly confirmation: ChangeConfirmation;
-  private readonly watch: MemberWatch;
+  private readonly acknowledgement: AcknowledgementCollector;
+  private readonly watch: NodeWatch;
 
   constructor(
-    membership: Membership,
+    nodeRegistry: NodeRegistry,
     private readonly clock: Clock,
     private readonly settings: CoherenceSettings,
   ) {
@@ -72,11 +72,11 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
     this.recent = new RecentChanges(windowMs, clock.monotonic());
     this.aging = new AgingCopies(copyAgeMs, clock);
     this.bus = shared && new ChangeBus(nodeId, shared.messenger, (changes, keys) => this.hear({ changes, keys }));
-    this.watch = new MemberWatch(clock, silenceMs);
-    this.confirmation = new ChangeConfirmation(membership, clock, this.bus, this.watch, settings);
+    this.watch = new NodeWatch(clock, silenceMs);
+    this.acknowledgement = new AcknowledgementCollector(nodeRegistry, clock, this.bus, this.watch, settings);
     const canCache = nearCache !== null || shared !== null;
     this.presence = new NodePresence(
-      membership,
+      nodeRegistry,
       clock,
       this.watch,
       { ...settings, canCache, messaging: shared !== null, windowMs },
@@ -203,15 +203,15 @@ export class CacheCoherence implements VerificationCache, EndConfirmation {
     this.bus?.announce(notice);
   }
 
-  async confirm(notice: ChangeNotice): Promise<void> {
+  async acknowledged(notice: ChangeNotice): Promise<void> {
     const startedAt = this.clock.monotonic();
     this.hear(notice);
-    let isConfirmed = false;
+    let isAcknowledged = false;
     try {
-      if (!this.presence.isAlone) await this.confirmation.confirm(notice);
-      isConfirmed = true;
+      if (!this.presence.isAlone) await this.acknowledgement.acknowledged(notice);
+      isAcknowledged = true;
     } finally {
-      this.observer?.(this.clock.monotonic() - startedAt, isConfirmed);
+      this.observer?.(this.clock.monotonic() - startedAt, isAcknowledged);
     }
   }
 

@@ -1,4 +1,4 @@
-import type { SessionChange } from '../ports/membership.js';
+import type { SessionChange } from '../ports/node-registry.js';
 import type { ChangeNotice } from '../ports/verification-cache.js';
 import { parseAnswer, parseMessage, writeAnswer, writeMessage } from './change-message.js';
 import type { Messenger } from './shared-cache.js';
@@ -6,18 +6,18 @@ import type { Messenger } from './shared-cache.js';
 /** From this many changes and keys on, further notices go into another message. */
 const MAX_ITEMS = 1000;
 
-/** A message that was sent, and who has confirmed it. */
+/** A message that was sent, and who has acknowledged it. */
 export interface Receipt {
-  readonly confirmedBy: ReadonlySet<string>;
+  readonly acknowledgedBy: ReadonlySet<string>;
 }
 
-/** What is to become of a notice that another node sends. It is confirmed when this returns. */
+/** What is to become of a notice that another node sends. It is acknowledged when this returns. */
 export type NoticeHandler = (changes: readonly SessionChange[], keys: readonly string[]) => void;
 
 interface Outgoing {
   readonly changes: SessionChange[];
   readonly keys: Set<string>;
-  readonly confirmedBy: Set<string>;
+  readonly acknowledgedBy: Set<string>;
   /** How many wait for answers to it. */
   waiting: number;
   /** Given when it is sent, to one that is to be answered. */
@@ -48,12 +48,12 @@ export class ChangeBus {
     this.add(notice);
   }
 
-  /** Sends a notice and collects who confirms it, until `close`. */
+  /** Sends a notice and collects who acknowledges it, until `close`. */
   publish(notice: ChangeNotice): Receipt & { readonly close: () => void } {
     const message = this.add(notice);
     message.waiting++;
     return {
-      confirmedBy: message.confirmedBy,
+      acknowledgedBy: message.acknowledgedBy,
       close: () => {
         message.waiting--;
         if (message.waiting === 0 && message.number !== null) this.open.delete(message.number);
@@ -76,7 +76,7 @@ export class ChangeBus {
   receiveAnswer(text: string): void {
     const answer = parseAnswer(text);
     if (!answer) return;
-    for (const number of answer.numbers) this.open.get(number)?.confirmedBy.add(answer.from);
+    for (const number of answer.numbers) this.open.get(number)?.acknowledgedBy.add(answer.from);
     const { resolve } = this.answered;
     this.answered = deferred();
     resolve();
@@ -86,7 +86,7 @@ export class ChangeBus {
     const full = this.outgoing && this.outgoing.changes.length + this.outgoing.keys.size >= MAX_ITEMS;
     if (full) this.flush();
     if (!this.outgoing) {
-      this.outgoing = { changes: [], keys: new Set(), confirmedBy: new Set(), waiting: 0, number: null };
+      this.outgoing = { changes: [], keys: new Set(), acknowledgedBy: new Set(), waiting: 0, number: null };
       queueMicrotask(() => this.flush());
     }
     for (const change of changes) this.outgoing.changes.push(change);

@@ -1,10 +1,10 @@
-import type { SessionChange } from '../ports/membership.js';
+import type { SessionChange } from '../ports/node-registry.js';
 
 /** A notice on its way. */
 export interface ChangeMessage {
   /** Id of the node that sends it. */
   readonly from: string;
-  /** By which it is to be confirmed; null if nobody waits. */
+  /** By which it is to be acknowledged; null if nobody waits. */
   readonly number: number | null;
   readonly changes: readonly SessionChange[];
   /** See ChangeNotice. */
@@ -17,7 +17,7 @@ export interface ChangeAnswer {
   readonly numbers: readonly number[];
 }
 
-/** First item of every message. A version that this one does not know is not confirmed: its sender then relies on polls. */
+/** First item of every message. A version that this one does not know is not acknowledged: its sender then relies on polls. */
 const VERSION = 1;
 
 export function writeMessage({ from, number, changes, keys }: ChangeMessage): string {

@@ -1,5 +1,5 @@
 import type { AccountState, Ban } from '../model/ban.js';
-import type { SessionChange } from '../ports/membership.js';
+import type { SessionChange } from '../ports/node-registry.js';
 import { endsOf } from '../ports/verification-cache.js';
 import type {
   Activity,

@@ -1,12 +1,12 @@
 import { type Clock, SynchronizedClock } from '../ports/clock.js';
 import {
   LATE_COMMIT_MS,
-  type MemberRow,
-  type Membership,
+  type NodeRow,
+  type NodeRegistry,
   type PollResult,
   type SessionChange,
-} from '../ports/membership.js';
-import type { MemberWatch } from './member-watch.js';
+} from '../ports/node-registry.js';
+import type { NodeWatch } from './node-watch.js';
 
 export interface PresenceSettings {
   /** 32 hex digits, new for every start. */
@@ -55,7 +55,7 @@ export class NodePresence {
   private active = false;
   /** No other node was caching at the last poll, and while this one is there none begins that does not hear of it. */
   private established = false;
-  private others: readonly MemberRow[] = [];
+  private others: readonly NodeRow[] = [];
   private pollStartedAt = -Infinity;
   private wallAtPoll = 0;
   private begunPolls = 0;
@@ -69,9 +69,9 @@ export class NodePresence {
   private stopped = false;
 
   constructor(
-    private readonly membership: Membership,
+    private readonly nodeRegistry: NodeRegistry,
     private readonly clock: Clock,
-    private readonly watch: MemberWatch,
+    private readonly watch: NodeWatch,
     private readonly settings: PresenceSettings,
     private readonly handlers: PresenceHandlers,
   ) {
@@ -106,12 +106,12 @@ export class NodePresence {
   }
 
   /** Nodes whose rows have not been renewed for longer than D, though they may still be there. */
-  get silentMembers(): number {
+  get silentNodes(): number {
     return this.others.filter((one) => this.watch.stillFor(one) > this.settings.pollFreshnessMs).length;
   }
 
   /** Nodes that may go by what they remember, and have not polled since this one saw them first. */
-  get unheardMembers(): readonly MemberRow[] {
+  get unheardNodes(): readonly NodeRow[] {
     return this.others.filter((one) => one.caching && !this.watch.hasMoved(one));
   }
 
@@ -138,7 +138,7 @@ export class NodePresence {
     this.stopped = true;
     this.retreat();
     await this.polling?.catch(() => undefined);
-    await this.membership.leave(this.settings.nodeId);
+    await this.nodeRegistry.leave(this.settings.nodeId);
   }
 
   /** A poll that begins after this call. */
@@ -181,21 +181,21 @@ export class NodePresence {
   }
 
   /** Nobody waits for nodes that are silent: their rows are removed for all. */
-  private lookAtOthers(rows: readonly MemberRow[]): void {
+  private lookAtOthers(rows: readonly NodeRow[]): void {
     this.watch.note(rows);
     this.watch.keep(rows);
     this.others = rows.filter((row) => !this.watch.isSilent(row));
     const silent = rows.filter((row) => this.watch.isSilent(row));
     // If that fails, the next poll finds them again.
-    if (silent.length > 0) this.membership.remove(silent).catch(() => undefined);
+    if (silent.length > 0) this.nodeRegistry.remove(silent).catch(() => undefined);
   }
 
   private async ask(poll: number, caching: boolean, reachMs: number | null): Promise<PollResult> {
-    const { clock, membership, polled, settings } = this;
+    const { clock, nodeRegistry, polled, settings } = this;
     const { nodeId: id, messaging, silenceMs } = settings;
     const since = reachMs === null ? null : Math.floor(clock.now() - reachMs);
     try {
-      return await membership.poll({ id, messaging, silenceMs, caching, poll, polled }, since);
+      return await nodeRegistry.poll({ id, messaging, silenceMs, caching, poll, polled }, since);
     } catch (error) {
       this.failing = true;
       throw error;

@@ -1,4 +1,4 @@
-import type { SessionChange } from '../ports/membership.js';
+import type { SessionChange } from '../ports/node-registry.js';
 
 /**
  * The latest version of every session that changed lately: what a late reply of the database must be measured against.

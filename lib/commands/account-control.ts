@@ -6,7 +6,7 @@ import type { LifecycleEvents } from '../model/lifecycle-event.js';
 import type { SessionEnding } from './session-ending.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import { type AccountRef, actorText } from '../model/user-key.js';
-import type { EndConfirmation } from '../ports/verification-cache.js';
+import type { ChangeAcknowledgement } from '../ports/verification-cache.js';
 
 /** What a ban is to be. */
 export interface BanOptions {
@@ -58,7 +58,7 @@ export class AccountControl {
   constructor(
     private readonly repository: SessionRepository,
     private readonly ending: SessionEnding,
-    private readonly confirmation: EndConfirmation,
+    private readonly acknowledgement: ChangeAcknowledgement,
     private readonly events: LifecycleEvents,
   ) {}
 
@@ -80,7 +80,7 @@ export class AccountControl {
     const { ban, ended, changed } = await this.repository.ban(account, draft, endSessions);
     this.events.emit({ type: 'account.banned', userId: account.userId, ban });
     await this.ending.settle(ended, [account.key]);
-    if (changed.length > 0) await this.confirmation.confirm({ changes: changed });
+    if (changed.length > 0) await this.acknowledgement.acknowledged({ changes: changed });
     return { ban, ended: ended.filter(({ reason }) => reason === 'ACCOUNT_DISABLED').length };
   }
 
@@ -91,7 +91,7 @@ export class AccountControl {
     const outcome = await this.repository.liftBan(account, service, actorText(actorOf(options.by)));
     if (!outcome) return false;
     this.events.emit({ type: 'account.ban-lifted', userId: account.userId, ban: outcome.ban });
-    await this.confirmation.confirm({ changes: outcome.changed, keys: [account.key] });
+    await this.acknowledgement.acknowledged({ changes: outcome.changed, keys: [account.key] });
     return true;
   }
 

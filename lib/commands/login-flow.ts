@@ -11,7 +11,7 @@ import { type CheckedLogin, type LoginOptions, checkLogin, checkTime } from './l
 import { readTicket } from '../tokens/login-ticket.js';
 import type { SecretKeys } from '../tokens/secret-keys.js';
 import type { SessionEnding } from './session-ending.js';
-import { SessionError, UnconfirmedError } from '../model/session-error.js';
+import { SessionError, UnacknowledgedError } from '../model/session-error.js';
 import type { LoginOutcome, SessionRepository } from '../ports/session-repository.js';
 import { type NewSession, type Session, toSession } from '../model/session.js';
 import type { EndedSession } from '../model/tombstone.js';
@@ -20,7 +20,7 @@ import type { IssuedTokens, PairSecrets, TokenIssuer } from '../tokens/token-iss
 import type { TokenMode } from '../tokens/token-mode.js';
 import { lastUse } from '../model/token-pair.js';
 import type { AccountRef } from '../model/user-key.js';
-import type { EndConfirmation } from '../ports/verification-cache.js';
+import type { ChangeAcknowledgement } from '../ports/verification-cache.js';
 import type { Verifier } from '../verification/verifier.js';
 
 /** What a login gives. */
@@ -62,7 +62,7 @@ export interface LoginFlowParts {
   readonly loginBudgetMs: number;
   /** Whether the data of replaced sessions stays readable. */
   readonly keepReplacedData: boolean;
-  readonly confirmation: Pick<EndConfirmation, 'settleMs'>;
+  readonly acknowledgement: Pick<ChangeAcknowledgement, 'settleMs'>;
 }
 
 /** A login that has been checked and is to be recorded. */
@@ -156,14 +156,14 @@ export class LoginFlow {
     try {
       await this.parts.ending.settle(ended, keys);
     } catch (cause) {
-      throw new UnconfirmedError(cause, this.parts.clock.now());
+      throw new UnacknowledgedError(cause, this.parts.clock.now());
     }
   }
 
   /** @returns what was recorded, and the tokens of the session if there is one now */
   private async record(login: PendingLogin): Promise<{ tokens: IssuedTokens | null; outcome: LoginOutcome }> {
     const policy = this.pickPolicy(login);
-    const { confirmation, issuer, keepReplacedData, loginBudgetMs, repository } = this.parts;
+    const { acknowledgement, issuer, keepReplacedData, loginBudgetMs, repository } = this.parts;
     const { account, input, authenticatedAt = null, impersonation, presentedSessionId, ticketEpoch } = login;
     const id = randomId();
     const nonce = randomId();
@@ -176,7 +176,7 @@ export class LoginFlow {
       );
     const open = (now: number) => this.open(login, { id, nonce, secrets }, now);
     const impersonationReason = impersonation?.reason ?? null;
-    const settings = { keepReplacedData, settleMs: confirmation.settleMs };
+    const settings = { keepReplacedData, settleMs: acknowledgement.settleMs };
     const request = { account, open, ticketEpoch, authenticatedAt, impersonationReason, decide, ...settings };
     const outcome = await withDeadline(repository.login(request), loginBudgetMs);
     if (outcome.kind !== 'granted') return { tokens: null, outcome };

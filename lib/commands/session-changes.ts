@@ -5,21 +5,24 @@ import type { SessionLookup } from '../verification/session-lookup.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import type { EventDraft } from '../model/session-change.js';
 import { type Claims, type Session, type SessionPatch, type SessionRecord, toSession } from '../model/session.js';
-import type { EndConfirmation } from '../ports/verification-cache.js';
+import type { ChangeAcknowledgement } from '../ports/verification-cache.js';
 
 /** Changes of live sessions that every node must see. They resolve when all of them do. */
 export class SessionChanges {
   constructor(
     private readonly repository: Pick<SessionRepository, 'changeSession'>,
-    private readonly confirmation: EndConfirmation,
+    private readonly acknowledgement: ChangeAcknowledgement,
     private readonly events: LifecycleEvents,
     private readonly lookup: Pick<SessionLookup, 'refuseOver'>,
   ) {}
 
   /** Notes that the user has proved again who they are. */
-  async confirm(sessionId: string, ip: string | null): Promise<Session> {
-    const session = await this.change(sessionId, (_record, now) => ({ confirmedAt: now }), { type: 'CONFIRMED', ip });
-    this.events.emit({ type: 'session.confirmed', sessionId, userId: session.userId });
+  async reauthenticate(sessionId: string, ip: string | null): Promise<Session> {
+    const session = await this.change(sessionId, (_record, now) => ({ reauthenticatedAt: now }), {
+      type: 'REAUTHENTICATED',
+      ip,
+    });
+    this.events.emit({ type: 'session.reauthenticated', sessionId, userId: session.userId });
     return session;
   }
 
@@ -43,7 +46,7 @@ export class SessionChanges {
       { beforeWaiting: () => this.lookup.refuseOver(sessionId) },
     );
     if (!record || !changed) throw new SessionError('SESSION_NOT_FOUND');
-    await this.confirmation.confirm({ changes: [{ sessionId, version: record.version }] });
+    await this.acknowledgement.acknowledged({ changes: [{ sessionId, version: record.version }] });
     return toSession(record);
   }
 }

@@ -4,23 +4,23 @@ import type { SessionRepository } from '../ports/session-repository.js';
 import type { SessionRecord } from '../model/session.js';
 import type { EndedSession } from '../model/tombstone.js';
 import { type AccountRef, actorText } from '../model/user-key.js';
-import { type EndConfirmation, endsOf } from '../ports/verification-cache.js';
+import { type ChangeAcknowledgement, endsOf } from '../ports/verification-cache.js';
 
 /**
  * Ends sessions: records the end, then waits until it is true everywhere. It waits though there was nothing left to end: the
- * call may be the repetition of one that could not be confirmed.
+ * call may be the repetition of one that could not be acknowledged.
  */
 export class SessionEnding {
   constructor(
     private readonly repository: SessionRepository,
-    private readonly confirmation: EndConfirmation,
+    private readonly acknowledgement: ChangeAcknowledgement,
     private readonly events: LifecycleEvents,
   ) {}
 
   /** Ends the session of a token's holder. For one that has ended already, only makes sure that every node knows. */
   async logOut(holder: SessionRecord): Promise<boolean> {
     if (holder.end) {
-      await this.confirmation.confirm({ changes: [{ sessionId: holder.id, version: holder.version }] });
+      await this.acknowledgement.acknowledged({ changes: [{ sessionId: holder.id, version: holder.version }] });
       return false;
     }
     return this.endOne(holder.id, 'SESSION_LOGGED_OUT', holder.userId);
@@ -71,6 +71,6 @@ export class SessionEnding {
     for (const { sessionId, userId, reason } of ended) {
       this.events.emit({ type: 'session.ended', sessionId, userId, reason });
     }
-    await this.confirmation.confirm({ changes: endsOf(ended), keys });
+    await this.acknowledgement.acknowledged({ changes: endsOf(ended), keys });
   }
 }

@@ -2,14 +2,14 @@ import type { ActivityRecorder } from '../journal/activity-recorder.js';
 import type { Clock } from '../ports/clock.js';
 import type { LifecycleEvents } from '../model/lifecycle-event.js';
 import { type RefreshVerdict, type RotationRules, decideRefresh, refusalOf } from '../rules/rotation.js';
-import { EndPendingError, SessionError, TokenRefusedError, UnconfirmedError } from '../model/session-error.js';
+import { ChangePendingError, SessionError, TokenRefusedError, UnacknowledgedError } from '../model/session-error.js';
 import type { SessionLookup } from '../verification/session-lookup.js';
 import type { ChangedSession, SessionRepository } from '../ports/session-repository.js';
 import { type Session, type SessionRecord, toSession } from '../model/session.js';
 import type { TokenCodec } from '../tokens/token-codec.js';
 import type { ParsedToken } from '../model/token-pair.js';
 import type { IssuedTokens, TokenIssuer } from '../tokens/token-issuer.js';
-import { type EndConfirmation, endsOf } from '../ports/verification-cache.js';
+import { type ChangeAcknowledgement, endsOf } from '../ports/verification-cache.js';
 import { MAX_TOKEN_LENGTH } from '../tokens/token-reader.js';
 
 /** What a refresh gives. */
@@ -22,7 +22,7 @@ export interface TokenRefreshParts {
   readonly issuer: TokenIssuer;
   readonly repository: Pick<SessionRepository, 'changeSession'>;
   readonly lookup: SessionLookup;
-  readonly confirmation: EndConfirmation;
+  readonly acknowledgement: ChangeAcknowledgement;
   readonly activity: ActivityRecorder;
   readonly events: LifecycleEvents;
   readonly clock: Clock;
@@ -106,15 +106,15 @@ export class TokenRefresh {
     }
     if (result.kind === 'too-many') throw new SessionError('TOO_MANY_REFRESHES');
     if (record && ended) {
-      const { events, confirmation } = this.parts;
+      const { events, acknowledgement } = this.parts;
       const about = { sessionId: token.sessionId, userId: record.userId };
       if (ended.reason === 'REFRESH_REUSED') {
         events.emit({ type: 'session.refresh-reused', ...about, ip, renewedFrom: record.renewedFrom });
       }
       events.emit({ type: 'session.ended', ...about, reason: ended.reason });
       // The refusal stands, whether or not every node has heard of the end by now.
-      await confirmation.confirm({ changes: endsOf([ended]) }).catch((error: unknown) => {
-        if (!(error instanceof EndPendingError)) throw error;
+      await acknowledgement.acknowledged({ changes: endsOf([ended]) }).catch((error: unknown) => {
+        if (!(error instanceof ChangePendingError)) throw error;
       });
     }
     throw new TokenRefusedError(await this.parts.lookup.explain(result.verdict));
@@ -125,14 +125,14 @@ export class TokenRefresh {
    * they are before the new ones are given out.
    */
   private async publish({ id, userId, version }: SessionRecord): Promise<void> {
-    const { confirmation, events, rules } = this.parts;
+    const { acknowledgement, events, rules } = this.parts;
     events.emit({ type: 'session.refreshed', sessionId: id, userId });
     const notice = { changes: [{ sessionId: id, version }] };
-    if (rules.mode.graceMs > confirmation.silenceMs) return confirmation.announce(notice);
+    if (rules.mode.graceMs > acknowledgement.silenceMs) return acknowledgement.announce(notice);
     try {
-      await confirmation.confirm(notice);
+      await acknowledgement.acknowledged(notice);
     } catch (cause) {
-      throw new UnconfirmedError(cause, this.parts.clock.now());
+      throw new UnacknowledgedError(cause, this.parts.clock.now());
     }
   }
 

@@ -1,4 +1,4 @@
-import type { DetachedEvent, RecordRepository } from '../ports/record-repository.js';
+import type { DetachedEvent, JournalRepository } from '../ports/journal-repository.js';
 import { writeInChunks } from '../async/write-in-chunks.js';
 
 /** Most events that wait for the next flush; an event may hold some kilobytes. Further ones are dropped and counted. */
@@ -13,7 +13,7 @@ export class EventBatch {
   /** Events that were dropped because too many were pending or a write failed. */
   dropped = 0;
 
-  constructor(private readonly repository: Pick<RecordRepository, 'addEvents'>) {}
+  constructor(private readonly repository: Pick<JournalRepository, 'addEvents'>) {}
 
   add(event: DetachedEvent): void {
     if (this.pending.length + this.underWay >= MAX_PENDING) this.dropped++;

@@ -1,5 +1,5 @@
 import { ipKey } from '../model/ip-key.js';
-import type { RecordRepository, Sighting } from '../ports/record-repository.js';
+import type { JournalRepository, Sighting } from '../ports/journal-repository.js';
 import { writeInChunks } from '../async/write-in-chunks.js';
 
 /** Most pairs of a session and an address that are remembered between two flushes; further ones are dropped and counted. */
@@ -33,7 +33,7 @@ export class SightingRecorder {
   dropped = 0;
 
   constructor(
-    private readonly repository: Pick<RecordRepository, 'addSightings'>,
+    private readonly repository: Pick<JournalRepository, 'addSightings'>,
     private readonly written: WrittenSightings,
     private readonly intervalMs: number,
   ) {}

@@ -1,6 +1,6 @@
 import type { Clock } from '../ports/clock.js';
 import type { LifecycleEvent, LifecycleEvents } from '../model/lifecycle-event.js';
-import type { RecordRepository, StatisticAmount, StatisticKind } from '../ports/record-repository.js';
+import type { JournalRepository, StatisticAmount, StatisticKind } from '../ports/journal-repository.js';
 import { writeInChunks } from '../async/write-in-chunks.js';
 
 const HOUR_MS = 3_600_000;
@@ -25,7 +25,7 @@ export class StatisticRecorder implements LifecycleEvents {
   dropped = 0;
 
   constructor(
-    private readonly repository: Pick<RecordRepository, 'addStatistics' | 'countLive'>,
+    private readonly repository: Pick<JournalRepository, 'addStatistics' | 'countLive'>,
     private readonly clock: Clock,
   ) {}
 

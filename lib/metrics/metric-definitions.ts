@@ -77,7 +77,7 @@ export const METRICS: readonly MetricDefinition[] = [
     name: 'session_silent_members',
     help: 'Other servers that have stopped renewing their row and may still be there.',
     aggregator: 'max',
-    read: ({ runtime }) => [[localStatus(runtime).silentMembers]],
+    read: ({ runtime }) => [[localStatus(runtime).silentNodes]],
   },
   {
     type: 'gauge',

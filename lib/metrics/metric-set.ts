@@ -17,7 +17,7 @@ const END_SECONDS = {
   labelNames: ['realm', 'outcome'],
   buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
 };
-const OUTCOMES = ['confirmed', 'pending'] as const;
+const OUTCOMES = ['acknowledged', 'pending'] as const;
 const NAMES = [VERIFICATION_SECONDS, END_SECONDS, ...METRICS].map(({ name }) => name);
 
 /** By their histogram: a registry that was cleared has no set any more. */
@@ -59,8 +59,8 @@ export class MetricSet {
     this.sources.set(realm, source);
     runtime.stats.observer = (from, _status, millis) =>
       this.verificationSeconds.observe({ realm, source: from }, millis / 1000);
-    runtime.coherence.observer = (millis, isConfirmed) =>
-      this.endSeconds.observe({ realm, outcome: isConfirmed ? 'confirmed' : 'pending' }, millis / 1000);
+    runtime.coherence.observer = (millis, isAcknowledged) =>
+      this.endSeconds.observe({ realm, outcome: isAcknowledged ? 'acknowledged' : 'pending' }, millis / 1000);
   }
 
   /** Takes back what `add` did; with the last module, everything. */

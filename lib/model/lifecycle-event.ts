@@ -9,7 +9,7 @@ import type { EndReason } from './end-reason.js';
  * - `session.refreshed`: a refresh token got the next pair
  * - `session.refresh-reused`: a refresh token came back after its grace; the session has ended, `session.ended` follows
  * - `session.ended`: a session ended, for whatever reason: logout, replacement, kick, revocation, ban, idleness, expiry
- * - `session.confirmed`: the user proved again who they are
+ * - `session.reauthenticated`: the user proved again who they are
  * - `account.banned`, `account.ban-lifted`
  * - `account.login-failed`: the application told of a login that failed; `userId` is what the client said, or null
  */
@@ -23,7 +23,7 @@ export type LifecycleEvent =
       readonly impersonator: string | null;
     }
   | {
-      readonly type: 'session.renewed' | 'session.refreshed' | 'session.confirmed';
+      readonly type: 'session.renewed' | 'session.refreshed' | 'session.reauthenticated';
       readonly sessionId: string;
       readonly userId: string;
     }

@@ -15,7 +15,7 @@ export type SessionErrorCode =
   | 'SESSION_LIMIT_REACHED'
   | 'SESSION_STORE_UNAVAILABLE'
   | 'SESSION_NOT_FOUND'
-  | 'END_PENDING'
+  | 'CHANGE_PENDING'
   | 'INSIDE_TRANSACTION'
   | 'ARGUMENT_INVALID'
   | 'CURSOR_INVALID'
@@ -43,7 +43,7 @@ export const defaultMessages: Readonly<Record<SessionErrorCode, string>> = {
   SESSION_LIMIT_REACHED: 'The account has reached its limit of sessions. Log out on another device first.',
   SESSION_STORE_UNAVAILABLE: 'Sessions cannot be checked at the moment. Try again shortly.',
   SESSION_NOT_FOUND: 'There is no such session.',
-  END_PENDING: 'The end is recorded, and takes effect on every server within seconds.',
+  CHANGE_PENDING: 'The end is recorded, and takes effect on every server within seconds.',
   INSIDE_TRANSACTION: 'Sessions cannot be changed here.',
   ARGUMENT_INVALID: 'A value is not valid.',
   CURSOR_INVALID: 'The cursor is cut, or of another list, order or filter. Begin again with the first page.',
@@ -74,25 +74,25 @@ export class SessionError extends Error {
 }
 
 /**
- * An end is recorded in the database, but not every node has confirmed that it refuses the token by now; all of them do
+ * An end is recorded in the database, but not every node has acknowledged that it refuses the token by now; all of them do
  * by `effectiveBy`. Repeating the call is harmless.
  */
-export class EndPendingError extends SessionError {
+export class ChangePendingError extends SessionError {
   /** @param effectiveBy milliseconds since the epoch by which no node accepts the ended sessions any more */
   constructor(readonly effectiveBy: number) {
-    super('END_PENDING');
+    super('CHANGE_PENDING');
   }
 }
 
 /** The call gives nothing as long as another node may go by what was before: it is to be repeated. */
-export class UnconfirmedError extends SessionError {
+export class UnacknowledgedError extends SessionError {
   /** Milliseconds after which the call can succeed; null where nobody knows. */
   readonly retryAfterMs: number | null;
 
   /** @param now what the clock of the database shows */
   constructor(cause: unknown, now: number) {
     super('SESSION_STORE_UNAVAILABLE', undefined, { cause });
-    this.retryAfterMs = cause instanceof EndPendingError ? Math.max(0, cause.effectiveBy - now) : null;
+    this.retryAfterMs = cause instanceof ChangePendingError ? Math.max(0, cause.effectiveBy - now) : null;
   }
 }
 

@@ -14,7 +14,7 @@ import type { EndReason } from './end-reason.js';
  * - BULK_KICK: an operator ended the sessions that a selection or a filter held for, which `detail` names; once when it
  *   began, and once when it was done, when `ended` says how many there were
  * - KICK_WITHOUT_EFFECT: an operator tried to end a session that was not live
- * - CONFIRMED: the user proved again who they are
+ * - REAUTHENTICATED: the user proved again who they are
  * - BANNED, BAN_LIFTED: an account was banned, or is not any more; `detail` holds the ban
  * - EXPORTED: an operator downloaded a list; `detail` says which, and how many lines it had
  */
@@ -29,7 +29,7 @@ export const SESSION_EVENT_TYPES = [
   'ACCOUNT_SESSIONS_ENDED',
   'BULK_KICK',
   'KICK_WITHOUT_EFFECT',
-  'CONFIRMED',
+  'REAUTHENTICATED',
   'BANNED',
   'BAN_LIFTED',
   'EXPORTED',

@@ -24,8 +24,8 @@ export interface Session {
   readonly createdAt: number;
   /** When the user proved who they are. */
   readonly authenticatedAt: number;
-  /** When they last proved it again in this session (see TokenService.confirm), or null. */
-  readonly confirmedAt: number | null;
+  /** When they last proved it again in this session (see TokenService.reauthenticate), or null. */
+  readonly reauthenticatedAt: number | null;
   /** The operator who opened the session as this user (see TokenService.impersonate), or null. */
   readonly impersonator: string | null;
   /** Bans of the account at the time of reading, those that have run out included. */
@@ -74,14 +74,14 @@ export interface SessionRecord extends SessionWithEnd {
 /** What a login stores. The repository adds the slot that the device policy decides on, and the bans of the account. */
 export type NewSession = Omit<
   SessionRecord,
-  'version' | 'end' | 'lastSeenAt' | 'lastIp' | 'superseded' | 'renewedFrom' | 'confirmedAt' | 'bans'
+  'version' | 'end' | 'lastSeenAt' | 'lastIp' | 'superseded' | 'renewedFrom' | 'reauthenticatedAt' | 'bans'
 >;
 
 /** What a change of a live session may set. */
 export type SessionPatch = Partial<
   Pick<
     SessionRecord,
-    'current' | 'superseded' | 'renewedFrom' | 'usableUntil' | 'claims' | 'confirmedAt' | 'authenticatedAt'
+    'current' | 'superseded' | 'renewedFrom' | 'usableUntil' | 'claims' | 'reauthenticatedAt' | 'authenticatedAt'
   >
 >;
 
@@ -100,7 +100,7 @@ export function toSession(record: SessionRecord): SessionWithEnd {
     claims: record.claims,
     createdAt: record.createdAt,
     authenticatedAt: record.authenticatedAt,
-    confirmedAt: record.confirmedAt,
+    reauthenticatedAt: record.reauthenticatedAt,
     impersonator: record.impersonator,
     bans: record.bans,
     expiresAt: record.expiresAt,

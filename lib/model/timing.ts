@@ -4,7 +4,7 @@ import { invalidOption } from './session-error.js';
 
 /** The times that the parts of the library agree on. Field initialisers are the defaults. */
 export class TimingOptions {
-  /** How often a node reads the change log and renews its membership. */
+  /** How often a node reads the change log and renews its nodeRegistry. */
   poll?: Duration = '500ms';
   /** Age of the last poll from which caches are not used any more; bounds how late an end reaches a node. */
   pollFreshness?: Duration = '2s';

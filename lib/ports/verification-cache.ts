@@ -1,4 +1,4 @@
-import type { SessionChange } from './membership.js';
+import type { SessionChange } from './node-registry.js';
 import type { SessionRecord } from '../model/session.js';
 import type { EndedSession, Tombstone } from '../model/tombstone.js';
 
@@ -56,13 +56,13 @@ export interface ChangeNotice {
 }
 
 /** Makes a change true on every node. */
-export interface EndConfirmation {
+export interface ChangeAcknowledgement {
   /**
    * Resolves when no node goes by what was before the change: this one has forgotten it at once, and the others have
-   * confirmed it or cannot be using a cache.
-   * @throws EndPendingError if that cannot be confirmed in time; the change is recorded and takes effect by its time
+   * acknowledged it or cannot be using a cache.
+   * @throws ChangePendingError if that cannot be acknowledged in time; the change is recorded and takes effect by its time
    */
-  confirm(notice: ChangeNotice): Promise<void>;
+  acknowledged(notice: ChangeNotice): Promise<void>;
 
   /** Tells every node of a change and waits for none. Where that fails they find it in the change log. */
   announce(notice: ChangeNotice): void;

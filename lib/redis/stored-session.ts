@@ -57,7 +57,7 @@ const RECORD: Readonly<Record<keyof WrittenAsIs, Check>> = {
   claims: isObject,
   createdAt: isCount,
   authenticatedAt: isCount,
-  confirmedAt: isCountOrNull,
+  reauthenticatedAt: isCountOrNull,
   impersonator: isTextOrNull,
   expiresAt: isCount,
   usableUntil: isCount,

@@ -27,7 +27,7 @@ import { TokenRenewal } from '../verification/token-renewal.js';
 import { TokenService } from './token-service.js';
 import type { VerificationStats } from '../verification/verification-stats.js';
 import { type VerifiedTokenStore, VerifiedTokens } from '../verification/verified-tokens.js';
-import type { EndConfirmation, VerificationCache } from '../ports/verification-cache.js';
+import type { ChangeAcknowledgement, VerificationCache } from '../ports/verification-cache.js';
 import { Verifier } from '../verification/verifier.js';
 
 /** What a TokenService works on and how it is to behave. */
@@ -46,7 +46,7 @@ export interface TokenServiceSettings {
   readonly parallelReads: number;
   readonly repository: SessionRepository;
   readonly dataRepository: DataRepository;
-  readonly coherence: VerificationCache & EndConfirmation;
+  readonly coherence: VerificationCache & ChangeAcknowledgement;
   readonly verifiedTokens: VerifiedTokenStore;
   readonly authenticTokens: AuthenticTokenStore;
   readonly stats: VerificationStats;
@@ -84,7 +84,7 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
     idleMs: settings.idleMs,
     idleSlackMs: idleSlack(timing),
   };
-  const shared = { repository, activity, events, clock, rules, cache: coherence, confirmation: coherence };
+  const shared = { repository, activity, events, clock, rules, cache: coherence, acknowledgement: coherence };
   const codec = new TokenCodec(keys, settings.tokenPrefix);
   const format = mode.accessFormat?.({ keys, realm }) ?? new OpaqueAccessTokens(codec);
   const issuer = new TokenIssuer(keys, codec, format, mode, clock);

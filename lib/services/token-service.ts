@@ -29,7 +29,7 @@ import type { Refusal, Verification } from '../model/verification.js';
  *
  * Every method that needs the database rejects with SessionError SESSION_STORE_UNAVAILABLE when it cannot be reached in
  * time, and with ARGUMENT_INVALID, before anything is done, for an argument that it does not understand. Methods that end
- * sessions resolve when no server accepts them any more, and reject with EndPendingError if that cannot be confirmed in
+ * sessions resolve when no server accepts them any more, and reject with ChangePendingError if that cannot be acknowledged in
  * time; the end is recorded then, and repeating the call is harmless.
  */
 export class TokenService extends SessionEnds {
@@ -153,8 +153,8 @@ export class TokenService extends SessionEnds {
    * lets it pass for a while from then on.
    * @throws SessionError SESSION_NOT_FOUND unless the session is live
    */
-  async confirm(sessionId: string, use: Pick<TokenUse, 'ip'> = {}): Promise<Session> {
-    return this.parts.changes.confirm(sessionIdOf(sessionId, 'sessionId'), addressIn(use));
+  async reauthenticate(sessionId: string, use: Pick<TokenUse, 'ip'> = {}): Promise<Session> {
+    return this.parts.changes.reauthenticate(sessionIdOf(sessionId, 'sessionId'), addressIn(use));
   }
 
   /**

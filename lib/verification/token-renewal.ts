@@ -6,14 +6,14 @@ import type { SessionRepository } from '../ports/session-repository.js';
 import type { SessionRecord } from '../model/session.js';
 import { type ParsedToken, isInGrace } from '../model/token-pair.js';
 import type { TokenIssuer } from '../tokens/token-issuer.js';
-import type { EndConfirmation } from '../ports/verification-cache.js';
+import type { ChangeAcknowledgement } from '../ports/verification-cache.js';
 import { type RenewedToken, pairOf } from '../model/verification.js';
 
 export interface TokenRenewalParts {
   readonly repository: Pick<SessionRepository, 'changeSession'>;
   readonly issuer: TokenIssuer;
   readonly events: LifecycleEvents;
-  readonly confirmation: EndConfirmation;
+  readonly acknowledgement: ChangeAcknowledgement;
   readonly clock: Clock;
   readonly rules: RotationRules;
   /** Longest time that a request waits for it. Milliseconds. */
@@ -90,9 +90,9 @@ export class TokenRenewal {
 
   /** A grace that is over before every node has heard of it by itself begins when they have confirmed it. */
   private async publish({ id, version }: SessionRecord): Promise<void> {
-    const { confirmation, rules } = this.parts;
+    const { acknowledgement, rules } = this.parts;
     const notice = { changes: [{ sessionId: id, version }] };
-    if (rules.mode.graceMs > confirmation.silenceMs) confirmation.announce(notice);
-    else await confirmation.confirm(notice);
+    if (rules.mode.graceMs > acknowledgement.silenceMs) acknowledgement.announce(notice);
+    else await acknowledgement.acknowledged(notice);
   }
 }

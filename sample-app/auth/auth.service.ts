@@ -73,6 +73,6 @@ export class AuthService {
    */
   async confirmPassword(session: Session, password: string, ip: string): Promise<void> {
     if (!(await this.users.authenticate(session.userId, password))) throw new SessionError('BAD_CREDENTIALS');
-    await this.tokens.confirm(session.id, { ip });
+    await this.tokens.reauthenticate(session.id, { ip });
   }
 }

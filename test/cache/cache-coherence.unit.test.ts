@@ -42,7 +42,7 @@ describe('a copy of a session', () => {
     [
       'the change log',
       async () => {
-        h.membership.commit(h.record.id, 4);
+        h.nodeRegistry.commit(h.record.id, 4);
         return h.coherence.poll();
       },
     ],
@@ -126,20 +126,20 @@ describe('a copy of a session', () => {
   });
 
   it('of another node is waited for, and the wait is told of', async () => {
-    h.membership.put({ id: 'other' });
+    h.nodeRegistry.put({ id: 'other' });
     await h.coherence.poll();
     const notice = { changes: [{ sessionId: h.record.id, version: 4 }], keys: [h.record.userKey] };
-    const pending = h.coherence.confirm(notice);
+    const pending = h.coherence.acknowledged(notice);
     expect(await h.time.outcome(pending)).toBe('waiting');
     expect([h.near(), h.observed]).toEqual([null, []]);
-    h.membership.put({ id: 'other', caching: false });
+    h.nodeRegistry.put({ id: 'other', caching: false });
     await h.time.pass(100);
     await pending;
-    h.membership.put({ id: 'other', caching: true, poll: 2 });
-    const hopeless = h.coherence.confirm(notice);
+    h.nodeRegistry.put({ id: 'other', caching: true, poll: 2 });
+    const hopeless = h.coherence.acknowledged(notice);
     await h.time.settle();
     await h.time.pass(4100);
-    expect(await h.time.outcome(hopeless)).toMatchObject({ code: 'END_PENDING' });
+    expect(await h.time.outcome(hopeless)).toMatchObject({ code: 'CHANGE_PENDING' });
     expect(h.observed).toEqual([true, false]);
   });
 });

@@ -72,9 +72,9 @@ describe('the messages of a node', () => {
     const receipt = one.publish({ changes: [change(2)], keys: ['k'] });
     await Promise.resolve();
     expect(done.slice(2)).toEqual([[change(2)], ['k']]);
-    expect([...receipt.confirmedBy]).toEqual([]);
+    expect([...receipt.acknowledgedBy]).toEqual([]);
     await one.nextAnswer();
-    expect([...receipt.confirmedBy]).toEqual(['two']);
+    expect([...receipt.acknowledgedBy]).toEqual(['two']);
   });
 
   it('are not answered by one that could not do what they say', async () => {
@@ -105,7 +105,7 @@ describe('the messages of a node', () => {
     wire.join('three');
     const receipts = [one.publish({ keys: ['a'] }), two.publish({ keys: ['b'] })];
     await turn();
-    expect(receipts.map(({ confirmedBy }) => [...confirmedBy].sort())).toEqual([
+    expect(receipts.map(({ acknowledgedBy }) => [...acknowledgedBy].sort())).toEqual([
       ['three', 'two'],
       ['one', 'three'],
     ]);
@@ -117,13 +117,13 @@ describe('the messages of a node', () => {
     const third = one.publish({ keys: ['b'] });
     await turn();
     one.receiveAnswer(writeAnswer({ from: 'two', numbers: [1, 99] }));
-    expect([first, second, third].map(({ confirmedBy }) => confirmedBy.size)).toEqual([1, 1, 0]);
+    expect([first, second, third].map(({ acknowledgedBy }) => acknowledgedBy.size)).toEqual([1, 1, 0]);
     first.close();
     one.receiveAnswer(writeAnswer({ from: 'three', numbers: [1] }));
-    expect(second.confirmedBy.size).toBe(2);
+    expect(second.acknowledgedBy.size).toBe(2);
     second.close();
     one.receiveAnswer(writeAnswer({ from: 'four', numbers: [1] }));
-    expect(second.confirmedBy.size).toBe(2);
+    expect(second.acknowledgedBy.size).toBe(2);
   });
 
   it('of which nobody awaits the answer when they are sent ask for none', async () => {

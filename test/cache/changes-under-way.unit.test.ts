@@ -38,7 +38,7 @@ describe('a copy of a session, while something is under way,', () => {
   it('is not used after a message about its account until a poll is complete that began later', async () => {
     h.coherence.put(h.record, START);
     let release!: () => void;
-    h.membership.before = (step) => (step === 'changes' ? new Promise((resolve) => (release = resolve)) : undefined);
+    h.nodeRegistry.before = (step) => (step === 'changes' ? new Promise((resolve) => (release = resolve)) : undefined);
     const running = h.coherence.poll();
     await h.time.settle();
     h.receive([h.record.userKey]);
@@ -46,7 +46,7 @@ describe('a copy of a session, while something is under way,', () => {
     release();
     await running;
     expect(h.near()).toBeNull();
-    h.membership.before = () => undefined;
+    h.nodeRegistry.before = () => undefined;
     await h.coherence.poll();
     expect([h.near(), await h.shared()]).toEqual([3, 3]);
   });
@@ -55,7 +55,7 @@ describe('a copy of a session, while something is under way,', () => {
     const ways: ((id: string) => Promise<unknown>)[] = [
       async (id) => h.coherence.forget([{ sessionId: id, version: 4 }]),
       async (id) => h.receive([], [{ sessionId: id, version: 4 }]),
-      async (id) => (h.membership.commit(id, 4), h.coherence.poll()),
+      async (id) => (h.nodeRegistry.commit(id, 4), h.coherence.poll()),
       // So long without a poll, and then with a gap.
       async () => (await h.time.pass(UNKNOWN_MS), await h.coherence.poll(), h.coherence.poll()),
     ];

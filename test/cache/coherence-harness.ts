@@ -1,9 +1,9 @@
 import { CacheCoherence } from 'lib/cache-coherence.js';
 import { writeMessage } from 'lib/change-message.js';
 import { NearCache } from 'lib/near-cache.js';
-import type { SessionChange } from 'lib/membership.js';
+import type { SessionChange } from 'lib/node-registry.js';
 import { MemoryBackend } from './memory-backend.js';
-import { MemoryMembership } from './memory-membership.js';
+import { MemoryMembership } from './memory-node-registry.js';
 import { copyOf, recordOf } from './records.js';
 import { VirtualTime } from './virtual-time.js';
 
@@ -12,25 +12,25 @@ export const COPY_AGE = 300_000;
 /** One node that caches, with a database, a shared cache and a clock in memory, and one session. */
 export class CoherenceHarness {
   readonly time = new VirtualTime();
-  readonly membership = new MemoryMembership(() => this.time.clock.now());
+  readonly nodeRegistry = new MemoryMembership(() => this.time.clock.now());
   readonly backend = new MemoryBackend();
   readonly nearCache = new NearCache(10);
   readonly record = recordOf({ version: 3 });
   readonly observed: boolean[] = [];
-  readonly coherence = new CacheCoherence(this.membership, this.time.clock, {
+  readonly coherence = new CacheCoherence(this.nodeRegistry, this.time.clock, {
     nodeId: 'me',
     nearCache: this.nearCache,
     shared: this.backend,
     pollFreshnessMs: 2000,
     silenceMs: 10_000,
     copyAgeMs: COPY_AGE,
-    confirmMs: 4000,
+    acknowledgeMs: 4000,
   });
 
   static async start(): Promise<CoherenceHarness> {
     const harness = new CoherenceHarness();
     const { coherence, observed } = harness;
-    coherence.observer = (_millis, isConfirmed) => observed.push(isConfirmed);
+    coherence.observer = (_millis, isAcknowledged) => observed.push(isAcknowledged);
     coherence.start();
     await coherence.poll();
     return harness;

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { multiDevice, singleDevice } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
-import type { UnconfirmedError } from 'lib/session-error.js';
-import { TypeOrmMembership } from 'lib/typeorm-membership.js';
+import type { UnacknowledgedError } from 'lib/session-error.js';
+import { SqlNodeRegistry } from 'lib/sql-node-registry.js';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { type LoginOutcome, TestNode } from '../support/nodes.js';
@@ -170,7 +170,7 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
     try {
       const sessions = await open();
       // It was waited for before the first request could come.
-      expect(coherenceOf(sessions).presence.unheardMembers).toEqual([]);
+      expect(coherenceOf(sessions).presence.unheardNodes).toEqual([]);
       await until(async () => (await members()).length === 1);
       await sessions.tokens.kickUser('alice', { by: 'root' });
     } finally {
@@ -196,12 +196,12 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
         () => null,
         (error: object) => error,
       );
-    expect(await failure(tokens.kickUser('alice', { by: 'root' }))).toMatchObject({ code: 'END_PENDING' });
+    expect(await failure(tokens.kickUser('alice', { by: 'root' }))).toMatchObject({ code: 'CHANGE_PENDING' });
     // There is nothing left to end, and still it is not acknowledged while the silent node may accept the token.
     for (const end of [tokens.kickUser('alice', { by: 'root' }), tokens.kickSession(session.id, { by: 'root' })]) {
-      expect(await failure(end)).toMatchObject({ code: 'END_PENDING' });
+      expect(await failure(end)).toMatchObject({ code: 'CHANGE_PENDING' });
     }
-    const { code, retryAfterMs } = (await failure(tokens.login('alice'))) as UnconfirmedError;
+    const { code, retryAfterMs } = (await failure(tokens.login('alice'))) as UnacknowledgedError;
     expect(code).toBe('SESSION_STORE_UNAVAILABLE');
     expect(retryAfterMs).toBeGreaterThan(30_000);
     expect(retryAfterMs).toBeLessThanOrEqual(60_000);
@@ -213,14 +213,14 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
   it('removes the row of a silent node, unless it has been written since it was read', async () => {
     const sessions = await open({ nearCache: false });
     const { engine, tables } = sessions.context.get(SessionRuntime, { strict: false }).database;
-    const membership = new TypeOrmMembership(engine, tables, 'users', 5000);
+    const nodeRegistry = new SqlNodeRegistry(engine, tables, 'users', 5000);
     const state = { id: 'f'.repeat(32), caching: true, messaging: true, silenceMs: 60_000, polled: 0 };
-    await membership.poll({ ...state, poll: 1 }, null);
-    await membership.poll({ ...state, poll: 2 }, null);
-    const others = async () => (await membership.list('')).others.filter(({ id }) => id === state.id);
-    await membership.remove([{ id: state.id, poll: 1 }]);
+    await nodeRegistry.poll({ ...state, poll: 1 }, null);
+    await nodeRegistry.poll({ ...state, poll: 2 }, null);
+    const others = async () => (await nodeRegistry.list('')).others.filter(({ id }) => id === state.id);
+    await nodeRegistry.remove([{ id: state.id, poll: 1 }]);
     expect(await others()).toMatchObject([{ poll: 2, silenceMs: 60_000 }]);
-    await membership.remove(await others());
+    await nodeRegistry.remove(await others());
     expect(await others()).toEqual([]);
   });
 

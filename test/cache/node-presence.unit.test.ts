@@ -5,7 +5,7 @@ import { START } from './virtual-time.js';
 
 let harness: PresenceHarness;
 const caches = (...nodes: readonly PresentNode[]) => nodes.map(({ presence }) => presence.mayCache);
-const saysCaching = (...nodes: readonly PresentNode[]) => nodes.map(({ id }) => harness.membership.row(id)?.caching);
+const saysCaching = (...nodes: readonly PresentNode[]) => nodes.map(({ id }) => harness.nodeRegistry.row(id)?.caching);
 
 beforeEach(() => {
   harness = new PresenceHarness();
@@ -17,23 +17,23 @@ describe('a node that joins', () => {
     const node = harness.node();
     const { presence } = node;
     expect(caches(node)).toEqual([false]);
-    harness.membership.commit('old', 1, START - WINDOW - 1);
-    harness.membership.commit('recent', 2, START - WINDOW);
-    harness.membership.before = (step) => {
+    harness.nodeRegistry.commit('old', 1, START - WINDOW - 1);
+    harness.nodeRegistry.commit('recent', 2, START - WINDOW);
+    harness.nodeRegistry.before = (step) => {
       if (step !== 'write') expect([saysCaching(node), caches(node)]).toEqual([[true], [false]]);
     };
     await harness.poll(node);
     expect(caches(node)).toEqual([true]);
     expect(node.changes).toEqual([{ sessionId: 'recent', version: 2 }]);
-    expect([presence.isAlone, presence.silentMembers]).toEqual([false, 0]);
+    expect([presence.isAlone, presence.silentNodes]).toEqual([false, 0]);
   });
 
   it('has not heard of those that may go by copies until they have polled, or are silent', async () => {
     const alive = await harness.joined();
-    harness.membership.put({ id: 'dead' });
-    harness.membership.put({ id: 'uses no copies', caching: false });
+    harness.nodeRegistry.put({ id: 'dead' });
+    harness.nodeRegistry.put({ id: 'uses no copies', caching: false });
     const node = await harness.joined();
-    const unheard = () => node.presence.unheardMembers.map(({ id }) => id);
+    const unheard = () => node.presence.unheardNodes.map(({ id }) => id);
     expect(unheard()).toEqual([alive.id, 'dead']);
     await harness.poll(alive, node);
     expect(unheard()).toEqual(['dead']);
@@ -43,17 +43,17 @@ describe('a node that joins', () => {
 
   it('does not before a poll is complete', async () => {
     const node = harness.node();
-    harness.membership.before = (step) => {
+    harness.nodeRegistry.before = (step) => {
       if (step === 'changes') throw new Error('The database is gone.');
     };
     await expect(node.presence.poll()).rejects.toThrow('gone');
     expect(caches(node)).toEqual([false]);
-    expect(harness.membership.row(node.id)).toMatchObject({ caching: true, poll: 1, polled: 0 });
+    expect(harness.nodeRegistry.row(node.id)).toMatchObject({ caching: true, poll: 1, polled: 0 });
   });
 
   it('says that it does not once it has not read the changes for its silence time, and does so again when it has', async () => {
     const node = await harness.joined();
-    harness.membership.before = (step) =>
+    harness.nodeRegistry.before = (step) =>
       step === 'changes' ? Promise.reject(new Error('No right to read it.')) : undefined;
     const fail = async () => {
       await harness.time.pass(500);
@@ -64,8 +64,8 @@ describe('a node that joins', () => {
     for (let passed = 500; passed < SILENCE; passed += 500) expect(await fail()).toBe(true);
     // Its row goes on moving, but nobody has to wait for it any more: not a single poll says otherwise.
     for (let polls = 0; polls < 50; polls++) expect(await fail()).toBe(false);
-    expect(harness.membership.row(node.id)!.poll).toBeGreaterThan(60);
-    harness.membership.before = () => undefined;
+    expect(harness.nodeRegistry.row(node.id)!.poll).toBeGreaterThan(60);
+    harness.nodeRegistry.before = () => undefined;
     await harness.poll(node);
     expect([caches(node), saysCaching(node)]).toEqual([[true], [true]]);
   });
@@ -78,17 +78,17 @@ describe('a node that joins', () => {
 
   it('says which poll it has completed, once it has', async () => {
     const node = await harness.joined();
-    const { membership } = harness;
-    expect(membership.row(node.id)).toMatchObject({ renewedAt: START, poll: 1, polled: 0 });
+    const { nodeRegistry } = harness;
+    expect(nodeRegistry.row(node.id)).toMatchObject({ renewedAt: START, poll: 1, polled: 0 });
     await harness.pass(500, node);
-    expect(membership.row(node.id)).toMatchObject({ renewedAt: START + 500, poll: 2, polled: 1 });
-    membership.before = (step) => (step === 'changes' ? Promise.reject(new Error('slow')) : undefined);
+    expect(nodeRegistry.row(node.id)).toMatchObject({ renewedAt: START + 500, poll: 2, polled: 1 });
+    nodeRegistry.before = (step) => (step === 'changes' ? Promise.reject(new Error('slow')) : undefined);
     await node.presence.poll().catch(() => undefined);
-    expect(membership.row(node.id)).toMatchObject({ poll: 3, polled: 2 });
-    membership.before = () => undefined;
+    expect(nodeRegistry.row(node.id)).toMatchObject({ poll: 3, polled: 2 });
+    nodeRegistry.before = () => undefined;
     await harness.poll(node);
     // The third one wrote its row and did not get the changes.
-    expect(membership.row(node.id)).toMatchObject({ poll: 4, polled: 2 });
+    expect(nodeRegistry.row(node.id)).toMatchObject({ poll: 4, polled: 2 });
   });
 });
 
@@ -130,7 +130,7 @@ describe('nodes without messages', () => {
       fc.asyncProperty(actions, fc.infiniteStream(fc.nat(6)), async (all, turns) => {
         const nodes = [harness.node(plain), harness.node(plain), harness.node(plain)];
         const count = () => caches(...nodes).filter(Boolean).length;
-        harness.membership.before = async () => {
+        harness.nodeRegistry.before = async () => {
           for (let wait = turns.next().value!; wait > 0; wait--) await Promise.resolve(waits++);
           most = Math.max(most, count());
         };
@@ -154,8 +154,8 @@ describe('nodes without messages', () => {
 
   it('are not alone where one was put out of the list, and another has begun meanwhile', async () => {
     const node = await harness.joined(plain);
-    await harness.membership.leave(node.id);
-    harness.membership.put({ id: 'other', messaging: false });
+    await harness.nodeRegistry.leave(node.id);
+    harness.nodeRegistry.put({ id: 'other', messaging: false });
     await node.presence.poll();
     expect(node.presence.isAlone).toBe(false);
   });
@@ -165,13 +165,13 @@ describe('nodes without messages', () => {
     await harness.poll(gone, other);
     await harness.pass(SILENCE, other);
     expect(caches(other)).toEqual([true]);
-    expect(other.presence.silentMembers).toBe(0);
+    expect(other.presence.silentNodes).toBe(0);
     expect(other.presence.isAlone).toBe(true);
     // As isAlone judges where a machine was suspended: its own clock says that no time has passed.
     jest.setSystemTime(Date.now() + 60_000);
     expect(other.presence.isAlone).toBe(false);
     jest.setSystemTime(Date.now() - 60_000);
-    expect(harness.membership.row(gone.id)).toBeUndefined();
+    expect(harness.nodeRegistry.row(gone.id)).toBeUndefined();
     // What it knew of the others is void until it has looked.
     expect(gone.presence.isAlone).toBe(false);
     await gone.presence.poll();
@@ -202,7 +202,7 @@ describe('a link for messages that is down', () => {
   let node: PresentNode;
   beforeEach(async () => {
     node = await harness.joined();
-    harness.membership.put({ id: 'other' });
+    harness.nodeRegistry.put({ id: 'other' });
     await harness.poll(node);
     expect(caches(node)).toEqual([true]);
   });
@@ -220,20 +220,20 @@ describe('a link for messages that is down', () => {
   });
 
   it('means the whole window when it is back, though it was down for a moment', async () => {
-    harness.membership.asked.length = 0;
+    harness.nodeRegistry.asked.length = 0;
     node.connected = false;
     node.presence.connectionChanged();
     node.connected = true;
     node.presence.connectionChanged();
     expect(caches(node)).toEqual([false]);
     await harness.time.settle();
-    expect(harness.membership.asked.at(-1)).toBe(START - WINDOW);
+    expect(harness.nodeRegistry.asked.at(-1)).toBe(START - WINDOW);
     expect(caches(node)).toEqual([true]);
   });
 
   it('during a poll is not forgotten when the poll is complete', async () => {
     let once = true;
-    harness.membership.before = (step) => {
+    harness.nodeRegistry.before = (step) => {
       if (step !== 'changes' || !once) return;
       once = false;
       node.connected = false;
@@ -246,15 +246,15 @@ describe('a link for messages that is down', () => {
     expect(caches(node)).toEqual([false]);
     await harness.time.settle();
     expect(caches(node)).toEqual([true]);
-    expect(harness.membership.asked.at(-1)).toBe(START - WINDOW);
+    expect(harness.nodeRegistry.asked.at(-1)).toBe(START - WINDOW);
   });
 
   it('matters to nobody who is alone', async () => {
-    await harness.membership.leave('other');
+    await harness.nodeRegistry.leave('other');
     await harness.poll(node);
     await node.setConnected(false);
     expect(caches(node)).toEqual([true]);
-    harness.membership.put({ id: 'newcomer' });
+    harness.nodeRegistry.put({ id: 'newcomer' });
     await harness.poll(node);
     expect([caches(node), saysCaching(node)]).toEqual([[false], [false]]);
   });
@@ -264,16 +264,16 @@ describe('a node that leaves', () => {
   it('caches no more and takes its row with it, whatever is under way', async () => {
     const node = await harness.joined();
     let release!: () => void;
-    harness.membership.before = () => new Promise<void>((resolve) => (release = resolve));
+    harness.nodeRegistry.before = () => new Promise<void>((resolve) => (release = resolve));
     const polling = node.presence.poll();
     const stopped = node.presence.stop();
     expect(caches(node)).toEqual([false]);
-    harness.membership.before = () => undefined;
+    harness.nodeRegistry.before = () => undefined;
     release();
     await Promise.all([polling, stopped]);
     await node.presence.poll();
     node.presence.connectionChanged();
     await harness.time.settle();
-    expect([caches(node), harness.membership.row(node.id)]).toEqual([[false], undefined]);
+    expect([caches(node), harness.nodeRegistry.row(node.id)]).toEqual([[false], undefined]);
   });
 });

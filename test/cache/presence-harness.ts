@@ -1,8 +1,8 @@
 import { type Clock, SynchronizedClock } from 'lib/clock.js';
-import type { SessionChange } from 'lib/membership.js';
-import { MemberWatch } from 'lib/member-watch.js';
+import type { SessionChange } from 'lib/node-registry.js';
+import { NodeWatch } from 'lib/node-watch.js';
 import { NodePresence, type PresenceSettings } from 'lib/node-presence.js';
-import { MemoryMembership } from './memory-membership.js';
+import { MemoryMembership } from './memory-node-registry.js';
 import { VirtualTime } from './virtual-time.js';
 
 export const D = 2000;
@@ -25,7 +25,7 @@ export interface PresentNode {
 /** Nodes of a test, on one database in memory, polled when the test says so. */
 export class PresenceHarness {
   readonly time = new VirtualTime();
-  readonly membership = new MemoryMembership(() => this.time.clock.now());
+  readonly nodeRegistry = new MemoryMembership(() => this.time.clock.now());
   private nodes = 0;
 
   node(settings: Partial<PresenceSettings> = {}, clock: Clock = new SynchronizedClock()): PresentNode {
@@ -39,9 +39,9 @@ export class PresenceHarness {
       inactive: 0,
       changes: [],
       presence: new NodePresence(
-        this.membership,
+        this.nodeRegistry,
         clock,
-        new MemberWatch(clock, settings.silenceMs ?? SILENCE),
+        new NodeWatch(clock, settings.silenceMs ?? SILENCE),
         { ...all, windowMs: WINDOW, ...settings },
         {
           isConnected: () => node.connected,

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { resolveTiming } from 'lib/timing.js';
 import { SessionSweep, type SessionSweepParts } from 'lib/session-sweep.js';
 import { ManualClock } from '../../lib/testing/index.js';
-import { MemoryMembership } from './memory-membership.js';
+import { MemoryMembership } from './memory-node-registry.js';
 import { D, PresenceHarness, type PresentNode, SILENCE, WINDOW } from './presence-harness.js';
 import { START } from './virtual-time.js';
 
@@ -15,18 +15,18 @@ describe('how long a node may go by what it remembers', () => {
   let harness: PresenceHarness;
   let node: PresentNode;
   const mayCache = () => node.presence.mayCache;
-  const lastAsked = () => harness.membership.asked.at(-1);
+  const lastAsked = () => harness.nodeRegistry.asked.at(-1);
   const fail = () => {
-    harness.membership.before = () => Promise.reject(new Error('The database is gone.'));
+    harness.nodeRegistry.before = () => Promise.reject(new Error('The database is gone.'));
   };
   const work = () => {
-    harness.membership.before = () => undefined;
+    harness.nodeRegistry.before = () => undefined;
   };
 
   beforeEach(async () => {
     harness = new PresenceHarness();
     node = await harness.joined();
-    harness.membership.put({ id: 'other' });
+    harness.nodeRegistry.put({ id: 'other' });
     await harness.poll(node);
     expect(mayCache()).toBe(true);
   });
@@ -45,7 +45,7 @@ describe('how long a node may go by what it remembers', () => {
   it('counts from the start of a poll and not from its end', async () => {
     await harness.time.pass(500);
     const release: (() => void)[] = [];
-    harness.membership.before = (step) =>
+    harness.nodeRegistry.before = (step) =>
       step === 'changes' ? new Promise((resolve) => release.push(resolve)) : undefined;
     const polling = node.presence.poll();
     await harness.time.pass(D - 1000);
@@ -58,7 +58,7 @@ describe('how long a node may go by what it remembers', () => {
   });
 
   it('with a poll that hangs: no longer than with none', async () => {
-    harness.membership.before = () => new Promise(() => undefined);
+    harness.nodeRegistry.before = () => new Promise(() => undefined);
     void node.presence.poll();
     await harness.time.pass(D);
     expect(mayCache()).toBe(false);
@@ -96,7 +96,7 @@ describe('how long a node may go by what it remembers', () => {
   });
 
   it('begins anew where its row is gone', async () => {
-    await harness.membership.leave(node.id);
+    await harness.nodeRegistry.leave(node.id);
     await node.presence.poll();
     expect([mayCache(), node.inactive]).toEqual([false, 1]);
     await harness.poll(node);
@@ -134,13 +134,13 @@ describe('how long a node may go by what it remembers', () => {
 
   it('counts those that are silent, and removes their rows for all when nobody need wait for them', async () => {
     await harness.pass(D, node);
-    expect(node.presence.silentMembers).toBe(0);
+    expect(node.presence.silentNodes).toBe(0);
     await harness.pass(500, node);
-    expect(node.presence.silentMembers).toBe(1);
+    expect(node.presence.silentNodes).toBe(1);
     await harness.pass(SILENCE - D - 1000, node);
-    expect([node.presence.silentMembers, harness.membership.row('other')]).toEqual([1, expect.anything()]);
+    expect([node.presence.silentNodes, harness.nodeRegistry.row('other')]).toEqual([1, expect.anything()]);
     await harness.pass(500, node);
-    expect([node.presence.silentMembers, harness.membership.row('other')]).toEqual([0, undefined]);
+    expect([node.presence.silentNodes, harness.nodeRegistry.row('other')]).toEqual([0, undefined]);
   });
 
   it.each([HOUR, -HOUR])(
@@ -150,9 +150,9 @@ describe('how long a node may go by what it remembers', () => {
       await harness.poll(node);
       harness.time.clock.advance(step);
       await harness.pass(SILENCE - 500, node, alive);
-      expect(harness.membership.row('other')).toBeDefined();
+      expect(harness.nodeRegistry.row('other')).toBeDefined();
       await harness.pass(1000, node, alive);
-      expect([harness.membership.row('other'), harness.membership.row(alive.id)]).toEqual([
+      expect([harness.nodeRegistry.row('other'), harness.nodeRegistry.row(alive.id)]).toEqual([
         undefined,
         expect.anything(),
       ]);
@@ -162,19 +162,19 @@ describe('how long a node may go by what it remembers', () => {
 
   it('removes nobody who has polled since it looked', async () => {
     await harness.pass(SILENCE - 500, node);
-    harness.membership.before = (step) => {
-      if (step === 'remove') harness.membership.put({ id: 'other', poll: 2 });
+    harness.nodeRegistry.before = (step) => {
+      if (step === 'remove') harness.nodeRegistry.put({ id: 'other', poll: 2 });
     };
     await harness.pass(1000, node);
-    expect(harness.membership.row('other')).toMatchObject({ poll: 2 });
+    expect(harness.nodeRegistry.row('other')).toMatchObject({ poll: 2 });
   });
 
   it('waits for a node as long as that one says', async () => {
-    harness.membership.put({ id: 'other', silenceMs: 2 * SILENCE, poll: 2 });
+    harness.nodeRegistry.put({ id: 'other', silenceMs: 2 * SILENCE, poll: 2 });
     await harness.pass(2 * SILENCE - 500, node);
-    expect(harness.membership.row('other')).toBeDefined();
+    expect(harness.nodeRegistry.row('other')).toBeDefined();
     await harness.pass(1000, node);
-    expect(harness.membership.row('other')).toBeUndefined();
+    expect(harness.nodeRegistry.row('other')).toBeUndefined();
   });
 
   it('knows since when the clock of the database was not set', async () => {
@@ -197,13 +197,13 @@ describe('which changes are forgotten', () => {
     ['those that are old, or bear a time of the future, by one that has', KEEP, ['recent']],
   ])('%s', async (_what, steadyMs, kept) => {
     const clock = new ManualClock(START);
-    const membership = new MemoryMembership(() => clock.now());
-    membership.commit('old', 1, START - KEEP - 1);
-    membership.commit('recent', 1, START - KEEP);
-    membership.commit('future', 1, START + MINUTE + 1);
+    const nodeRegistry = new MemoryMembership(() => clock.now());
+    nodeRegistry.commit('old', 1, START - KEEP - 1);
+    nodeRegistry.commit('recent', 1, START - KEEP);
+    nodeRegistry.commit('future', 1, START + MINUTE + 1);
     const nothing = { purge: async () => undefined, fillSome: async () => 0, endOverdueSessions: async () => [] };
     await new SessionSweep({
-      membership,
+      nodeRegistry,
       presence: { steadyMs },
       clock,
       timing: resolveTiming(),
@@ -213,7 +213,7 @@ describe('which changes are forgotten', () => {
       searchKeys: nothing,
     } as unknown as SessionSweepParts).run();
     const state = { id: 'me', caching: true, messaging: true, silenceMs: D, poll: 1, polled: 0 };
-    const { changes } = await membership.poll(state, 0);
+    const { changes } = await nodeRegistry.poll(state, 0);
     expect(changes.map(({ sessionId }) => sessionId)).toEqual(kept);
   });
 });

@@ -20,7 +20,7 @@ export function recordOf(fields: Partial<SessionRecord> = {}): SessionRecord {
     claims: {},
     createdAt: 1,
     authenticatedAt: 1,
-    confirmedAt: null,
+    reauthenticatedAt: null,
     impersonator: null,
     bans: [],
     expiresAt: 9e15,

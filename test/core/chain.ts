@@ -56,7 +56,7 @@ export class Chain {
       claims: {},
       createdAt: START,
       authenticatedAt: START,
-      confirmedAt: null,
+      reauthenticatedAt: null,
       impersonator: null,
       bans: [],
       lastSeenAt: START,

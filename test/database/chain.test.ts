@@ -67,13 +67,13 @@ describe.each(databaseKinds)('the change of a session on $name', ({ create }) =>
       renewedFrom: '2001:db8::1',
       usableUntil: START + 5 * HOUR,
       claims: { name: '爱丽丝 \u0000 \ud800 📱', nested: [1, null] },
-      confirmedAt: START + MINUTE,
+      reauthenticatedAt: START + MINUTE,
       authenticatedAt: START - MINUTE,
     };
     const { record } = await node.sessions.changeSession(id, () => ({ result: null, patch }));
     expect(record).toEqual({ ...before, ...patch, version: 2 });
     expect(await node.record(id)).toEqual(record);
-    const emptied = { superseded: [], renewedFrom: null, confirmedAt: null };
+    const emptied = { superseded: [], renewedFrom: null, reauthenticatedAt: null };
     const after = await node.sessions.changeSession(id, () => ({ result: null, patch: emptied }));
     expect(after.record).toEqual({ ...record, ...emptied, version: 3 });
     expect(await node.record(id)).toEqual(after.record);
@@ -155,7 +155,7 @@ describe.each(databaseKinds)('the change of a session on $name', ({ create }) =>
       result: 'asked',
       patch: { usableUntil: START + 9 * HOUR },
       end: { reason: 'SESSION_LOGGED_OUT', by: 'ended' } as const,
-      events: [{ type: 'CONFIRMED' } as const],
+      events: [{ type: 'REAUTHENTICATED' } as const],
     };
     const outcome = await node.sessions.changeSession(id, () => everything);
     expect(outcome).toEqual({ result: 'asked', record: before, changed: false, ended: null });

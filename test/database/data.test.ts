@@ -317,7 +317,7 @@ describe.each(databaseKinds)('data on $name', ({ create }) => {
     const before = written;
     for (let round = 0; round < 5; round++) {
       await node.login(user);
-      await node.sessions.changeSession(id, () => ({ result: null, patch: { confirmedAt: START } }));
+      await node.sessions.changeSession(id, () => ({ result: null, patch: { reauthenticatedAt: START } }));
     }
     await node.sessions.endSession(id, { reason: 'SESSION_LOGGED_OUT', by: user });
     // Who waits for a lock, or for a turn, lets each of the 24 writers go first once or twice; these were 11 waits.

@@ -79,7 +79,7 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
       deviceType: 'phone',
       userAgent: 'Mozilla/5.0   [31m (evil)',
       createdAt: clock.now(),
-      confirmedAt: null,
+      reauthenticatedAt: null,
       impersonator: null,
       bans: [],
       expiresAt: clock.now() + 30 * DAY,
@@ -405,7 +405,7 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
     expect((await tokens.findSession(session.id))!.lastIp).toBe(read);
     tokens.recordUse(session.id, ip);
     tokens.recordFailedLogin(user, { ip });
-    await tokens.confirm(session.id, { ip });
+    await tokens.reauthenticate(session.id, { ip });
     expect((await tokens.impersonate(user, { by: 'root', ip })).session.ip).toBe(read);
     await expect(tokens.refresh('x', { ip })).rejects.toMatchObject({ code: 'TOKEN_INVALID' });
   });

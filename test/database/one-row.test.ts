@@ -29,7 +29,7 @@ const COMMANDS: Record<string, Command> = {
   },
   confirm: {
     locks: 'session',
-    run: (tokens, { session }) => tokens.confirm(session.id),
+    run: (tokens, { session }) => tokens.reauthenticate(session.id),
     onceKicked: 'SESSION_NOT_FOUND',
   },
   updateClaims: {

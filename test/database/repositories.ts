@@ -10,8 +10,8 @@ import { type Database, openDatabase } from 'lib/database.js';
 import type { Engine } from 'lib/engine.js';
 import { SessionQueries } from 'lib/session-queries.js';
 import { type Row, type Statement, list, sql } from 'lib/sql.js';
-import { TypeOrmDataRepository } from 'lib/typeorm-data-repository.js';
-import { TypeOrmSessionRepository } from 'lib/typeorm-session-repository.js';
+import { SqlDataRepository } from 'lib/sql-data-repository.js';
+import { SqlSessionRepository } from 'lib/sql-session-repository.js';
 import { ManualClock } from 'lib/manual-clock.js';
 import type { TestDatabase } from '../support/databases.js';
 
@@ -38,7 +38,7 @@ export interface TestLogin {
 
 /** The repositories of one node, with connections of its own. */
 export class TestRepositories {
-  readonly sessions: TypeOrmSessionRepository;
+  readonly sessions: SqlSessionRepository;
   readonly stores: DataStores;
   private readonly queries: SessionQueries;
 
@@ -48,8 +48,8 @@ export class TestRepositories {
     readonly realm: string,
   ) {
     const { engine, tables } = database;
-    this.sessions = new TypeOrmSessionRepository(engine, tables, realm, clock, BUDGETS);
-    const data = new TypeOrmDataRepository(engine, tables, realm, clock, BUDGET_MS);
+    this.sessions = new SqlSessionRepository(engine, tables, realm, clock, BUDGETS);
+    const data = new SqlDataRepository(engine, tables, realm, clock, BUDGET_MS);
     this.stores = new DataStores(data, { refuseOver: () => Promise.resolve(null) });
     this.queries = new SessionQueries({ engine, tables, realm, clock, budgetMs: BUDGET_MS });
   }
@@ -67,7 +67,7 @@ export class TestRepositories {
   }
 
   /** The same for sweeps, in which something happens once the candidates have been read, and before their rows are locked. */
-  interrupted(afterRead: () => Promise<unknown>): TypeOrmSessionRepository {
+  interrupted(afterRead: () => Promise<unknown>): SqlSessionRepository {
     const { engine, tables } = this.database;
     const interrupted: Engine = {
       dialect: engine.dialect,
@@ -81,7 +81,7 @@ export class TestRepositories {
         return result;
       },
     };
-    return new TypeOrmSessionRepository(interrupted, tables, this.realm, this.clock, BUDGETS);
+    return new SqlSessionRepository(interrupted, tables, this.realm, this.clock, BUDGETS);
   }
 
   /** The same connections, seen by another realm. */

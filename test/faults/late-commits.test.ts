@@ -99,7 +99,7 @@ describe.each(kindsOf('postgres', 'mariadb'))(
         sleeper.process.kill('SIGCONT');
         for (const outcome of (await Promise.all(doing)) as { value?: unknown; error?: { code: string } }[]) {
           // One that had committed before is pending: the others find it in the change log.
-          const codes = ['SESSION_STORE_UNAVAILABLE', 'SESSION_REPLACED', 'END_PENDING'];
+          const codes = ['SESSION_STORE_UNAVAILABLE', 'SESSION_REPLACED', 'CHANGE_PENDING'];
           if (outcome.error) expect(codes).toContain(outcome.error.code);
           const { accessToken } = (outcome.value || {}) as Partial<RefreshResult>;
           if (accessToken !== undefined) expect((await near.tokens.verify(accessToken)).status).toBe('INVALID');

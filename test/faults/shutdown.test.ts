@@ -43,7 +43,7 @@ describe('F36: a node that is shut down', () => {
     expect(acknowledged.length).toBeGreaterThan(0);
     for (const { login } of acknowledged) expect(await verdictsOf([staying], login)).toEqual(['SESSION_KICKED']);
     const others = outcomes.filter(({ code }) => code !== null);
-    expect(others.filter(({ code }) => !['END_PENDING', 'SESSION_STORE_UNAVAILABLE'].includes(code!))).toEqual([]);
+    expect(others.filter(({ code }) => !['CHANGE_PENDING', 'SESSION_STORE_UNAVAILABLE'].includes(code!))).toEqual([]);
     for (const { login } of others) {
       await witness.ending([login], () => staying.tokens.kickSession(login.session.id, KICK));
       expect(await verdictsOf([staying], login)).toEqual(['SESSION_KICKED']);

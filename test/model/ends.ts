@@ -36,10 +36,10 @@ export function endSteps(setting: Setting, state: State, k: number, step: Step):
 export function messageSteps(setting: Setting, { world }: State, n: number, step: Step): void {
   const { rules, scenario } = setting;
   world.ends.forEach((end, k) => {
-    if (!isWaiting(end) || scenario.ends[k]!.by === n || end.confirmedBy & (1 << n)) return;
+    if (!isWaiting(end) || scenario.ends[k]!.by === n || end.acknowledgedBy & (1 << n)) return;
     step(NAMES[n]!, `hears from ${nameOf(scenario.ends[k]!.by, k)} and confirms`, (next) => {
-      next.world.ends[k]!.confirmedBy |= 1 << n;
-      if (!rules.appliedBeforeConfirmed) return;
+      next.world.ends[k]!.acknowledgedBy |= 1 << n;
+      if (!rules.appliedBeforeAcknowledged) return;
       if (end.phase === Phase.Telling) hear(setting, next.nodes[n]!, end.version);
       else if (rules.keysHeld) next.nodes[n]!.held = 1;
     });
@@ -96,7 +96,7 @@ function list({ rules }: Setting, { world, nodes }: State, k: number, phase: Pha
 /** Whether an end need not wait for a node, or not any more. The rows are looked at again and again. */
 function isDone({ rules, scenario }: Setting, node: Node, n: number, end: End, k: number): boolean {
   if (!rules.waitsForMembers || !node.rowCaching || node.rowPolled & (1 << k)) return true;
-  if ((end.confirmedBy | end.notCaching) & (1 << n)) return true;
+  if ((end.acknowledgedBy | end.notCaching) & (1 << n)) return true;
   return node.rowAge > (rules.silenceCoversOutage ? scenario.silence : scenario.freshness);
 }
 

@@ -65,7 +65,7 @@ const NEEDED: Readonly<Partial<Record<Rule, ScenarioName>>> = {
   rowsInOrder: 'rows that are written late',
   polledMeansComplete: 'one end',
   polledLaterThanList: 'one end',
-  appliedBeforeConfirmed: 'one end',
+  appliedBeforeAcknowledged: 'one end',
   waitsForMembers: 'one end',
   listedAfterCommit: 'one end',
   silenceCoversOutage: 'an outage',
@@ -98,7 +98,7 @@ describe('the freshness protocol', () => {
   const two = new Protocol({ ...SMALL, nodes: 2, ends: [atN()], isCalm: true }, RULES);
   const usesCopies = (protocol: Protocol, state: State) =>
     state.nodes.every((_, n) => protocol.usesNear(state, n) && protocol.usesShared(state, n));
-  const isTelling = ({ world }: State) => world.ends[0]!.phase === Phase.Telling && !world.ends[0]!.confirmedBy;
+  const isTelling = ({ world }: State) => world.ends[0]!.phase === Phase.Telling && !world.ends[0]!.acknowledgedBy;
 
   it.each<[string, Protocol, (state: State) => boolean]>([
     ['a request is answered from memory', one, (state) => one.usesNear(state, 0)],

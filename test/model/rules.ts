@@ -37,7 +37,7 @@ export const RULES = {
   /** That start must be later than the list of members, and not the same by a clock that counts in steps. */
   polledLaterThanList: true,
   /** A node confirms a message after it has done what it says. */
-  appliedBeforeConfirmed: true,
+  appliedBeforeAcknowledged: true,
   /** An end waits for the nodes whose rows say that they use copies. */
   waitsForMembers: true,
   /** Which ones these are is asked after the commit. */

@@ -41,7 +41,7 @@ function simplifyWorld(setting: Setting, { logged, shared }: World): number {
 }
 
 function simplifyEnd(end: End): void {
-  if (!isWaiting(end)) end.confirmedBy = end.isLaterThanList = 0;
+  if (!isWaiting(end)) end.acknowledgedBy = end.isLaterThanList = 0;
   if (end.phase === Phase.Abandoned) end.version = 0;
   if (end.phase === Phase.Abandoned || end.phase === Phase.Acknowledged) end.notCaching = 0;
 }

@@ -24,7 +24,7 @@ export interface End {
   /** What it made the version of the session, or found it to be. */
   version: number;
   /** Nodes, as bits, that have confirmed its message. */
-  confirmedBy: number;
+  acknowledgedBy: number;
   /** Nodes that it need not wait for, by a list from before the commit. */
   notCaching: number;
   /** Whether the clock has moved on since it listed the members. */
@@ -118,7 +118,7 @@ export const newNode = (): Node => ({
 export const newEnd = (): End => ({
   phase: Phase.Idle,
   version: 0,
-  confirmedBy: 0,
+  acknowledgedBy: 0,
   notCaching: 0,
   isLaterThanList: 0,
 });
@@ -148,8 +148,8 @@ function copyOfNode(node: Node): Node {
   };
 }
 
-function copyOfEnd({ phase, version, confirmedBy, notCaching, isLaterThanList }: End): End {
-  return { phase, version, confirmedBy, notCaching, isLaterThanList };
+function copyOfEnd({ phase, version, acknowledgedBy, notCaching, isLaterThanList }: End): End {
+  return { phase, version, acknowledgedBy, notCaching, isLaterThanList };
 }
 
 export function copyOf({ world, nodes }: State): State {
@@ -181,7 +181,7 @@ function packWorld({ version, hasEnded, logged, shared, ends }: World): number {
   for (const age of logged) code = code * 8 + age;
   for (const age of shared) code = code * 8 + age;
   for (const end of ends) {
-    code = ((code * 8 + end.phase) * 4 + end.version) * 4 + end.confirmedBy;
+    code = ((code * 8 + end.phase) * 4 + end.version) * 4 + end.acknowledgedBy;
     code = (code * 4 + end.notCaching) * 2 + end.isLaterThanList;
   }
   return code;

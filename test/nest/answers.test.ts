@@ -23,7 +23,7 @@ import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-hos
 import {
   AuthGuard,
   CurrentUser,
-  EndPendingError,
+  ChangePendingError,
   SessionError,
   SessionErrorFilter,
   type SessionErrorCode,
@@ -36,7 +36,7 @@ import {
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { type Observable, lastValueFrom } from 'rxjs';
 import { DataSource } from 'typeorm';
-import { UnconfirmedError, defaultMessages } from 'lib/session-error.js';
+import { UnacknowledgedError, defaultMessages } from 'lib/session-error.js';
 import { SessionAuthenticator } from 'lib/session-authenticator.js';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
@@ -250,7 +250,7 @@ const statuses: readonly [SessionErrorCode, number, string | undefined][] = [
   ['SERVICE_BANNED', 403, challengeFor('SERVICE_BANNED', 'insufficient_scope')],
   ['FRESH_LOGIN_REQUIRED', 403, challengeFor('FRESH_LOGIN_REQUIRED', 'insufficient_user_authentication')],
   ['TOO_MANY_REFRESHES', 429, undefined],
-  ['END_PENDING', 202, undefined],
+  ['CHANGE_PENDING', 202, undefined],
 ];
 
 describe.each(adapters)('a SessionError thrown by a controller on $name', (kind) => {
@@ -281,16 +281,16 @@ describe.each(adapters)('a SessionError thrown by a controller on $name', (kind)
     [-1, '1'],
   ])('tells when a login can be repeated that others have yet to confirm: in %d ms', async (ms, seconds) => {
     const now = Date.UTC(2030, 0, 2);
-    thrown = () => new UnconfirmedError(new EndPendingError(now + ms), now);
+    thrown = () => new UnacknowledgedError(new ChangePendingError(now + ms), now);
     const { status, json, headers } = await server.send({ path: '/throw' });
     expect([status, json.errorCode, headers['retry-after']]).toEqual([503, 'SESSION_STORE_UNAVAILABLE', seconds]);
   });
 
   it('tells by when a pending end takes effect', async () => {
     const effectiveBy = Date.UTC(2030, 0, 2, 3, 4, 5, 678);
-    thrown = () => new EndPendingError(effectiveBy);
+    thrown = () => new ChangePendingError(effectiveBy);
     const { status, json } = await server.send({ path: '/throw' });
-    expect([status, json.errorCode, json.effectiveBy]).toEqual([202, 'END_PENDING', '2030-01-02T03:04:05.678Z']);
+    expect([status, json.errorCode, json.effectiveBy]).toEqual([202, 'CHANGE_PENDING', '2030-01-02T03:04:05.678Z']);
   });
 
   it('A40: tells what is wrong with an argument, and nothing of the cause of anything else', async () => {
@@ -330,11 +330,11 @@ describe.each(adapters)('a SessionError thrown by a controller on $name', (kind)
     const filter = new SessionErrorFilter(server.app.get(SessionAuthenticator, { strict: false }));
     const host = new ExecutionContextHost([{}, {}]);
     host.setType('rpc');
-    const answer = filter.catch(new EndPendingError(0), host) as Observable<never>;
+    const answer = filter.catch(new ChangePendingError(0), host) as Observable<never>;
     await expect(lastValueFrom(answer)).rejects.toEqual({
       status: 'error',
-      message: defaultMessages.END_PENDING,
-      errorCode: 'END_PENDING',
+      message: defaultMessages.CHANGE_PENDING,
+      errorCode: 'CHANGE_PENDING',
       effectiveBy: '1970-01-01T00:00:00.000Z',
     });
     host.setType('graphql');

@@ -288,7 +288,7 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
     it('lets the session pass after confirm, for as long', async () => {
       const [user, other] = [await logIn(), await logIn()];
       clock.advance(11 * MINUTE);
-      await tokens.confirm(user.id);
+      await tokens.reauthenticate(user.id);
       expect(await user.verdict('/fresh')).toEqual(good);
       expect(await other.verdict('/fresh')).toEqual(stale);
       clock.advance(10 * MINUTE);
@@ -303,7 +303,7 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
       expect(verdict(await server.sendWith(accessToken, { path: '/plain' }))).toEqual(good);
       expect(verdict(await answer())).toEqual(stale);
       expect((await answer()).json).toMatchObject({ maxAge: 600, impersonated: true });
-      await tokens.confirm(session.id);
+      await tokens.reauthenticate(session.id);
       expect(verdict(await answer())).toEqual(stale);
     });
 
@@ -412,7 +412,7 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
       expect(await user.verdict('/everything')).toEqual(banned);
       await tokens.liftBan(user.userId, { service: 'comment', by: 'admin' });
       expect(await user.verdict('/everything')).toEqual(stale);
-      await tokens.confirm(user.id);
+      await tokens.reauthenticate(user.id);
       expect(await user.verdict('/everything')).toEqual(good);
     });
   });

@@ -66,7 +66,7 @@ describe('the onEvent hook', () => {
     const first = await tokens.login('alice', { deviceType: 'phone', ip: '203.0.113.7' });
     const second = await tokens.login('alice');
     const shadow = await tokens.impersonate('alice', { by: 'admin' });
-    await tokens.confirm(first.session.id);
+    await tokens.reauthenticate(first.session.id);
     await tokens.logout(first.accessToken);
     await tokens.kickSession(second.session.id, { by: 'admin' });
     const third = await tokens.login('alice');
@@ -86,7 +86,7 @@ describe('the onEvent hook', () => {
       { ...login, sessionId: first.session.id, deviceType: 'phone', ip: '203.0.113.7' },
       { ...login, sessionId: second.session.id },
       { ...login, sessionId: shadow.session.id, impersonator: 'admin' },
-      { type: 'session.confirmed', ...about, sessionId: first.session.id },
+      { type: 'session.reauthenticated', ...about, sessionId: first.session.id },
       ended(first.session, 'SESSION_LOGGED_OUT'),
       ended(second.session, 'SESSION_KICKED'),
       { ...login, sessionId: third.session.id },

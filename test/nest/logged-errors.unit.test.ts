@@ -2,7 +2,7 @@ import { type Observable, lastValueFrom } from 'rxjs';
 import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Body, Controller, Get, type LoggerService, Post } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
-import { EndPendingError, SessionError, SessionErrorFilter, SessionModule, TokenService } from 'nestjs-latchkey';
+import { ChangePendingError, SessionError, SessionErrorFilter, SessionModule, TokenService } from 'nestjs-latchkey';
 import { SessionAdminModule } from 'nestjs-latchkey/admin';
 import { invalidOption } from 'lib/session-error.js';
 import { SessionAuthenticator } from 'lib/session-authenticator.js';
@@ -118,7 +118,7 @@ describe.each(adapters)('an error that is answered, on $name', (kind) => {
   });
 
   it('tells of an end that a node has not acknowledged', async () => {
-    expect(await fail(new EndPendingError(0))).toMatchObject({ status: 202 });
+    expect(await fail(new ChangePendingError(0))).toMatchObject({ status: 202 });
     expect(lines).toEqual([expect.stringContaining('1970-01-01T00:00:00.000Z')]);
   });
 

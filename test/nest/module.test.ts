@@ -60,7 +60,7 @@ it('exports these values, and no others', () => {
     'CheckBan',
     'CurrentSession',
     'CurrentUser',
-    'EndPendingError',
+    'ChangePendingError',
     'NoActivity',
     'Public',
     'RequireFresh',

@@ -18,7 +18,7 @@ const becomes = (node: FaultyNode, expected: object) =>
     return Object.entries(expected).every(([name, value]) => report[name] === value);
   });
 
-const GOOD = { database: 'up', redis: 'up', nearCache: 'on', canVerify: true, silentMembers: 0 };
+const GOOD = { database: 'up', redis: 'up', nearCache: 'on', canVerify: true, silentNodes: 0 };
 
 describe('the status of a server', () => {
   it('is good, and tells what is remembered', async () => {

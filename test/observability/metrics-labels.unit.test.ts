@@ -34,7 +34,7 @@ it('says nothing of anybody', async () => {
     source: ['memory', 'shared', 'database', 'none'],
     status: ['VALID', 'INVALID', 'UNKNOWN'],
     state: ['off', 'up', 'down'],
-    outcome: ['confirmed', 'pending'],
+    outcome: ['acknowledged', 'pending'],
     kind: ['sighting', 'event', 'statistic'],
   };
   const others = labels.filter(

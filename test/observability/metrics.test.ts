@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { EndPendingError, type SessionModuleOptions } from 'nestjs-latchkey';
+import { ChangePendingError, type SessionModuleOptions } from 'nestjs-latchkey';
 import { sessionMetrics } from 'nestjs-latchkey/metrics';
 import { Registry } from 'prom-client';
 import { DataSource } from 'typeorm';
@@ -91,10 +91,10 @@ describe('metrics, with a Redis and a database that can fail', () => {
     await until(() => other.runtime.coherence.caching);
     const ends = (outcome: string) => valueOf(registry, 'session_end_seconds_count', { outcome });
     const { session } = await tokens.login('alice');
-    expect(await ends('confirmed')).toBeUndefined();
+    expect(await ends('acknowledged')).toBeUndefined();
     await tokens.kickSession(session.id, { by: 'root' });
-    expect(await ends('confirmed')).toBe(1);
-    expect(await valueOf(registry, 'session_end_seconds_sum', { outcome: 'confirmed' })).toBeLessThan(0.4);
+    expect(await ends('acknowledged')).toBe(1);
+    expect(await valueOf(registry, 'session_end_seconds_sum', { outcome: 'acknowledged' })).toBeLessThan(0.4);
 
     const { session: next } = await tokens.login('alice');
     const application = await new DataSource(faults.directOptions).initialize();
@@ -104,7 +104,7 @@ describe('metrics, with a Redis and a database that can fail', () => {
         FROM user_session_member AS known LIMIT 1`,
     );
     await application.destroy();
-    await expect(tokens.kickSession(next.id, { by: 'root' })).rejects.toThrow(EndPendingError);
+    await expect(tokens.kickSession(next.id, { by: 'root' })).rejects.toThrow(ChangePendingError);
     expect(await ends('pending')).toBe(1);
     expect(await valueOf(registry, 'session_end_seconds_sum', { outcome: 'pending' })).toBeGreaterThan(0.3);
     // It does not renew its row, and after a while it is gone.

@@ -68,7 +68,7 @@ describe('the health indicator of terminus', () => {
     const { answers } = await open();
     await answers({ status: 200, json: { info: { sessions: { status: 'up', redis: 'up' } } } });
     await faults.killRedis();
-    await answers({ status: 200, json: { info: { sessions: { status: 'up', redis: 'down', silentMembers: 0 } } } });
+    await answers({ status: 200, json: { info: { sessions: { status: 'up', redis: 'down', silentNodes: 0 } } } });
   });
 });
 

@@ -61,7 +61,7 @@ export class History {
     try {
       if (use === 'verify') await node.verify(accessToken);
       if (use === 'write') await node.sessionData(session.id).set('cart', ['apples']);
-      if (use === 'confirm') await node.confirm(session.id);
+      if (use === 'confirm') await node.reauthenticate(session.id);
       if (use === 'refresh' || use === 'refreshTwice') {
         const next = await node.refresh(refreshToken);
         this.note(issued, next);

@@ -3,7 +3,7 @@ import { ManualClock } from 'nestjs-latchkey/testing';
 import { EventBatch } from 'lib/event-batch.js';
 import { FailedLogins } from 'lib/journal/failed-logins.js';
 import type { LifecycleEvent } from 'lib/lifecycle-event.js';
-import type { DetachedEvent, Sighting, StatisticAmount } from 'lib/record-repository.js';
+import type { DetachedEvent, Sighting, StatisticAmount } from 'lib/journal-repository.js';
 import { SightingRecorder } from 'lib/sighting-recorder.js';
 import { StatisticRecorder } from 'lib/statistic-recorder.js';
 

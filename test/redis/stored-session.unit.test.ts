@@ -50,7 +50,7 @@ const record: fc.Arbitrary<SessionRecord> = fc
     claims,
     createdAt: time,
     authenticatedAt: time,
-    confirmedAt: timeOrNull,
+    reauthenticatedAt: timeOrNull,
     impersonator: textOrNull,
     bans: fc.array(ban, { maxLength: 2 }),
     expiresAt: time,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type LoginResult, type TokenService, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { ABANDONED_AFTER_MS } from 'lib/device-policy.js';
-import { TypeOrmSessionRepository } from 'lib/typeorm-session-repository.js';
+import { SqlSessionRepository } from 'lib/sql-session-repository.js';
 import { databaseKinds } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
 import { MINUTE, SECOND, useSessions } from './harness.js';
@@ -65,7 +65,7 @@ describe.each(databaseKinds)('a login under a limit on $name', (kind) => {
     const { accessToken, session } = await tokens.login('unlucky', { ip: '192.0.2.1' });
     await tokens.verify(accessToken, { ip: '192.0.2.2' });
     const { dropped } = runtime.activity;
-    const write = jest.spyOn(TypeOrmSessionRepository.prototype, 'recordActivity').mockRejectedValue(new Error('down'));
+    const write = jest.spyOn(SqlSessionRepository.prototype, 'recordActivity').mockRejectedValue(new Error('down'));
     for (let time = 0; time < 3; time++) await flush();
     expect(runtime.activity.dropped).toBe(dropped + 1);
     write.mockRestore();

@@ -1,6 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { accessAndRefresh, multiDevice, sliding } from 'nestjs-latchkey';
-import { TypeOrmSessionRepository } from 'lib/typeorm-session-repository.js';
+import { SqlSessionRepository } from 'lib/sql-session-repository.js';
 import { serviceKinds } from '../support/databases.js';
 import { startSessions } from '../support/sessions.js';
 import { MINUTE, eventsOf, useSessions } from './harness.js';
@@ -84,7 +84,7 @@ describe.each(serviceKinds)('A58: an idle timeout on $name', (kind) => {
     const { tokens, clock, runtime } = harness;
     const { accessToken } = await tokens.login('unwritten');
     clock.advance(10 * MINUTE);
-    const write = jest.spyOn(TypeOrmSessionRepository.prototype, 'recordActivity').mockRejectedValue(new Error('down'));
+    const write = jest.spyOn(SqlSessionRepository.prototype, 'recordActivity').mockRejectedValue(new Error('down'));
     runtime.activity.record('f'.repeat(32), clock.now(), null);
     await runtime.activity.flush();
     write.mockRestore();

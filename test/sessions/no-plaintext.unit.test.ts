@@ -42,7 +42,7 @@ async function live(tokens: TokenService, clock: ManualClock): Promise<void> {
   const next = (await attempt(tokens.refresh(first.refreshToken))) as { accessToken?: string; refreshToken?: string };
   await attempt(tokens.refresh(first.refreshToken));
   await tokens.verify(next.accessToken);
-  await attempt(tokens.confirm(first.session.id));
+  await attempt(tokens.reauthenticate(first.session.id));
   clock.advance(HOUR);
   await attempt(tokens.refresh(first.refreshToken));
   await tokens.verify(next.accessToken);
@@ -54,7 +54,7 @@ async function live(tokens: TokenService, clock: ManualClock): Promise<void> {
   await tokens.verify(`${second.accessToken}x`);
   await attempt(tokens.login('alice', { ticket: second.accessToken }));
   await attempt(tokens.logoutSession('alice', second.accessToken));
-  await attempt(tokens.confirm(second.accessToken));
+  await attempt(tokens.reauthenticate(second.accessToken));
   await tokens.kickUser('alice', { by: 'admin' });
 }
 

@@ -13,17 +13,17 @@ describe.each(serviceKinds)('a session on $name', (kind) => {
   it('A108: is marked as confirmed, and the mark dies with it', async () => {
     const { tokens, clock } = harness;
     const { accessToken, session } = await tokens.login('alice');
-    expect(session.confirmedAt).toBeNull();
+    expect(session.reauthenticatedAt).toBeNull();
     await tokens.verify(accessToken);
     clock.advance(MINUTE);
-    expect((await tokens.confirm(session.id, { ip: '192.0.2.1' })).confirmedAt).toBe(clock.now());
+    expect((await tokens.reauthenticate(session.id, { ip: '192.0.2.1' })).reauthenticatedAt).toBe(clock.now());
     // The next request sees it, though this node remembered the session.
-    expect(await tokens.verify(accessToken)).toMatchObject({ session: { confirmedAt: clock.now() } });
+    expect(await tokens.verify(accessToken)).toMatchObject({ session: { reauthenticatedAt: clock.now() } });
     const next = await tokens.login('alice');
-    expect(next.session.confirmedAt).toBeNull();
-    await expect(tokens.confirm(session.id)).rejects.toEqual(refusedAs('SESSION_NOT_FOUND'));
-    await expect(tokens.confirm('f'.repeat(32))).rejects.toEqual(refusedAs('SESSION_NOT_FOUND'));
-    await expect(tokens.confirm('alice')).rejects.toEqual(refusedAs('ARGUMENT_INVALID'));
+    expect(next.session.reauthenticatedAt).toBeNull();
+    await expect(tokens.reauthenticate(session.id)).rejects.toEqual(refusedAs('SESSION_NOT_FOUND'));
+    await expect(tokens.reauthenticate('f'.repeat(32))).rejects.toEqual(refusedAs('SESSION_NOT_FOUND'));
+    await expect(tokens.reauthenticate('alice')).rejects.toEqual(refusedAs('ARGUMENT_INVALID'));
   });
 
   it('A56: is another one after a login that proves the user again', async () => {

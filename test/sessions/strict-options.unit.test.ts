@@ -98,7 +98,7 @@ const TOKEN_SERVICE: Readonly<Record<string, Row | null>> = {
   },
   refresh: { call: (use) => tokens.refresh('x', use), fields: { ip: NO_ADDRESS, activity: NO_FLAG } },
   logout: { call: (use) => tokens.logout('x', use), fields: { ip: NO_ADDRESS } },
-  confirm: { call: (use) => tokens.confirm(sessionId, use), fields: { ip: NO_ADDRESS } },
+  confirm: { call: (use) => tokens.reauthenticate(sessionId, use), fields: { ip: NO_ADDRESS } },
   ban: {
     call: (options) => tokens.ban('bob', options),
     base: BY,

@@ -25,7 +25,7 @@ export type LiveNews =
 
 /** Renewals are too many, and change nothing that is shown. */
 const TYPES: readonly SessionEventType[] = SESSION_EVENT_TYPES.filter(
-  (type) => !['TOKEN_RENEWED', 'CONFIRMED', 'EXPORTED'].includes(type),
+  (type) => !['TOKEN_RENEWED', 'REAUTHENTICATED', 'EXPORTED'].includes(type),
 );
 const LOOK_MS = 1000;
 const COUNT_MS = 2000;

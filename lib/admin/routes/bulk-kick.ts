@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { kickOf } from '../../commands/login-input.js';
-import { EndPendingError, SessionError, invalidArgument } from '../../model/session-error.js';
+import { ChangePendingError, SessionError, invalidArgument } from '../../model/session-error.js';
 import { isSessionId } from '../../tokens/token-codec.js';
 import { TokenService } from '../../services/token-service.js';
 import type { OnlineFilter } from '../../database/lists/online-filter.js';
@@ -188,7 +188,7 @@ export class BulkKick implements OnModuleDestroy {
         await check?.();
         return { ended: await this.tokens.kickSessions(ids, kick), pending: 0 };
       } catch (error) {
-        if (error instanceof EndPendingError) return { ended: ids.length, pending: ids.length };
+        if (error instanceof ChangePendingError) return { ended: ids.length, pending: ids.length };
         if (attempt === ATTEMPTS || !mayPass(error)) throw error;
         await pause(PAUSE_MS * attempt);
       }

@@ -260,7 +260,7 @@ export const en = {
   'event.ACCOUNT_SESSIONS_ENDED': 'All sessions ended',
   'event.BULK_KICK': 'Kick of many',
   'event.KICK_WITHOUT_EFFECT': 'Kick without effect',
-  'event.CONFIRMED': 'Password confirmed',
+  'event.REAUTHENTICATED': 'Password confirmed',
   'event.BANNED': 'Banned',
   'event.BAN_LIFTED': 'Ban lifted',
   'event.EXPORTED': 'Exported',

@@ -258,7 +258,7 @@ export const zh: Texts = {
   'event.ACCOUNT_SESSIONS_ENDED': '全部会话结束',
   'event.BULK_KICK': '批量踢下线',
   'event.KICK_WITHOUT_EFFECT': '踢下线未生效',
-  'event.CONFIRMED': '已确认密码',
+  'event.REAUTHENTICATED': '已确认密码',
   'event.BANNED': '封禁',
   'event.BAN_LIFTED': '解除封禁',
   'event.EXPORTED': '导出',

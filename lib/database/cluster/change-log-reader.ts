@@ -1,4 +1,4 @@
-import type { SessionChange } from '../../ports/membership.js';
+import type { SessionChange } from '../../ports/node-registry.js';
 import type { Engine, RunOptions } from '../engine/engine.js';
 import { type Row, type Statement, list, sql } from '../engine/sql.js';
 import type { Tables } from '../schema/tables.js';

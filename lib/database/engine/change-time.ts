@@ -1,4 +1,4 @@
-import { LATE_COMMIT_MS } from '../../ports/membership.js';
+import { LATE_COMMIT_MS } from '../../ports/node-registry.js';
 import { type Statement, raw, sql } from './sql.js';
 
 /*

@@ -1,5 +1,5 @@
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { LATE_COMMIT_MS } from '../../ports/membership.js';
+import { LATE_COMMIT_MS } from '../../ports/node-registry.js';
 import { withDeadline } from '../../async/deadline.js';
 import { SessionError, invalidOption } from '../../model/session-error.js';
 import { NO_TRANSACTIONS, watchTransactions } from './application-transactions.js';

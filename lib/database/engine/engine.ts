@@ -6,7 +6,7 @@ import type { QueryResult, Script, Statement } from './sql.js';
  * Who a piece of work is for. Each lane has connections of its own, so that none can starve another.
  * - verify: reading sessions for requests
  * - work: logins, ends, lists
- * - control: membership and change log, small and regular
+ * - control: nodeRegistry and change log, small and regular
  * - records: what operators read later; the first to wait
  */
 export type LaneName = 'verify' | 'work' | 'control' | 'records';

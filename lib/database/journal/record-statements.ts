@@ -1,4 +1,4 @@
-import type { Sighting, StatisticAmount } from '../../ports/record-repository.js';
+import type { Sighting, StatisticAmount } from '../../ports/journal-repository.js';
 import type { Merging, ValueColumn } from '../engine/merging.js';
 import { type Statement, join, list, raw, sql, unindexed } from '../engine/sql.js';
 import type { Tables } from '../schema/tables.js';

@@ -1,5 +1,5 @@
 import type { EndReason } from '../../model/end-reason.js';
-import type { StatisticKind } from '../../ports/record-repository.js';
+import type { StatisticKind } from '../../ports/journal-repository.js';
 import { RealmQueries } from './realm-queries.js';
 import { type Row, raw, sql } from '../engine/sql.js';
 

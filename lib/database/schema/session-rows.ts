@@ -12,7 +12,7 @@ const LATEST_DATE = 8.64e15;
 /** The columns that toRecord reads. */
 export const SESSION_COLUMNS = raw(
   `id, realm, user_id, user_name, user_key, login_method, slot, device_type, device_id, device_name, ip, user_agent, claims, created_at,
-   authenticated_at, confirmed_at, impersonator, expires_at, usable_until, status, end_reason, ended_at, ended_by,
+   authenticated_at, reauthenticated_at, impersonator, expires_at, usable_until, status, end_reason, ended_at, ended_by,
    replaced_by, version, nonce, generation, key_id, signing_key_id, issued_at, access_hash, access_expires_at,
    refresh_hash, refresh_expires_at, superseded, renewed_from, bans, last_seen_at, last_ip`,
 );
@@ -83,14 +83,14 @@ type Columns = Record<string, SqlValue>;
 
 /** The columns of what a change may set; those that it does not mention are left out. */
 function changedColumns(patch: SessionPatch): Columns {
-  const { current, superseded, renewedFrom, usableUntil, claims, confirmedAt, authenticatedAt } = patch;
+  const { current, superseded, renewedFrom, usableUntil, claims, reauthenticatedAt, authenticatedAt } = patch;
   return {
     ...(current && pairColumns(current)),
     ...(superseded && { superseded: fromList(superseded) }),
     ...(renewedFrom !== undefined && { renewed_from: renewedFrom }),
     ...(usableUntil !== undefined && { usable_until: usableUntil }),
     ...(claims && { claims: JSON.stringify(claims) }),
-    ...(confirmedAt !== undefined && { confirmed_at: confirmedAt }),
+    ...(reauthenticatedAt !== undefined && { reauthenticated_at: reauthenticatedAt }),
     ...(authenticatedAt !== undefined && { authenticated_at: authenticatedAt }),
   };
 }
@@ -134,7 +134,7 @@ export function toRecord(row: Row): SessionRecord | null {
     claims,
     createdAt: Number(row.created_at),
     authenticatedAt: Number(row.authenticated_at),
-    confirmedAt: optionalNumber(row.confirmed_at),
+    reauthenticatedAt: optionalNumber(row.reauthenticated_at),
     impersonator: optional(row.impersonator),
     bans,
     expiresAt: Number(row.expires_at),

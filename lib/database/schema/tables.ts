@@ -4,7 +4,7 @@ import { SessionAccountEntity } from './entities/session-account.entity.js';
 import { SessionChangeEntity } from './entities/session-change.entity.js';
 import { SessionDataEntity } from './entities/session-data.entity.js';
 import { SessionEventEntity } from './entities/session-event.entity.js';
-import { SessionMemberEntity } from './entities/session-member.entity.js';
+import { NodeEntity } from './entities/node.entity.js';
 import { SessionSightingEntity } from './entities/session-sighting.entity.js';
 import { SessionStatisticEntity } from './entities/session-statistic.entity.js';
 import { SessionEntity } from './entities/session.entity.js';
@@ -17,7 +17,7 @@ export const sessionEntities = [
   SessionEventEntity,
   SessionChangeEntity,
   SessionDataEntity,
-  SessionMemberEntity,
+  NodeEntity,
   SessionSightingEntity,
   SessionStatisticEntity,
 ] as const;
@@ -41,7 +41,7 @@ export function tablesOf(dataSource: DataSource): Tables {
     event: tableOf(dataSource, SessionEventEntity),
     change: tableOf(dataSource, SessionChangeEntity),
     data: tableOf(dataSource, SessionDataEntity),
-    member: tableOf(dataSource, SessionMemberEntity),
+    member: tableOf(dataSource, NodeEntity),
     sighting: tableOf(dataSource, SessionSightingEntity),
     statistic: tableOf(dataSource, SessionStatisticEntity),
   };

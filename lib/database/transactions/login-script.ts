@@ -127,7 +127,7 @@ export function* loginScript(
     version: 1,
     superseded: [],
     renewedFrom: null,
-    confirmedAt: null,
+    reauthenticatedAt: null,
     // A ticket lets in what bears an earlier time after the clock was set back; its refreshes compare the times.
     authenticatedAt: Math.max(opened.authenticatedAt, Math.min(notBefore, at)),
     bans,

@@ -21,7 +21,7 @@ export const NoActivity = Reflector.createDecorator<true, true>({ transform: () 
 
 /**
  * Refuses sessions whose user has not proved who they are for longer than this, with 403 FRESH_LOGIN_REQUIRED: by login, or
- * by TokenService.confirm. Sessions of impersonators are always refused. On a route it takes the place of its controller's.
+ * by TokenService.reauthenticate. Sessions of impersonators are always refused. On a route it takes the place of its controller's.
  * @throws SessionError CONFIGURATION_INVALID for what is no duration
  */
 export const RequireFresh = Reflector.createDecorator<Duration, number>({

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { ArgumentError, EndPendingError, SessionError } from '../../model/session-error.js';
+import { ArgumentError, ChangePendingError, SessionError } from '../../model/session-error.js';
 import { describeError } from '../module/describe-error.js';
 
 const EVERY_MS = 5000;
@@ -17,7 +17,7 @@ export class ErrorReport {
   answered(error: SessionError): void {
     if (error.code === 'SESSION_STORE_UNAVAILABLE') {
       this.unavailable(error.cause ?? error);
-    } else if (error instanceof EndPendingError) {
+    } else if (error instanceof ChangePendingError) {
       const by = new Date(error.effectiveBy).toISOString();
       this.log(error.code, `An end was answered with 202, since a node has not acknowledged it: effective by ${by}.`);
     } else if (['CONFIGURATION_INVALID', 'INSIDE_TRANSACTION'].includes(error.code)) {

@@ -31,7 +31,7 @@ const SHAPES: Readonly<Partial<Record<SessionErrorCode, AnswerShape>>> = {
   SESSION_LIMIT_REACHED: { status: 409 },
   SESSION_STORE_UNAVAILABLE: { status: 503 },
   SESSION_NOT_FOUND: { status: 404 },
-  END_PENDING: { status: 202 },
+  CHANGE_PENDING: { status: 202 },
   INSIDE_TRANSACTION: { status: 500 },
   ARGUMENT_INVALID: { status: 400 },
   CURSOR_INVALID: { status: 400 },

@@ -69,7 +69,7 @@ export function brokenRule(session: Session, { banChecks, freshMs }: RouteRules,
   }
   if (freshMs === null) return null;
   const impersonated = session.impersonator !== null;
-  const provedAt = Math.max(session.authenticatedAt, session.confirmedAt ?? 0);
+  const provedAt = Math.max(session.authenticatedAt, session.reauthenticatedAt ?? 0);
   if (!impersonated && now - provedAt <= freshMs) return null;
   const maxAge = Math.floor(freshMs / 1000);
   return { code: 'FRESH_LOGIN_REQUIRED', details: { maxAge, ...(impersonated && { impersonated }) } };

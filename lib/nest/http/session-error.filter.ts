@@ -1,13 +1,13 @@
 import { type ArgumentsHost, Catch } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { type Observable, throwError } from 'rxjs';
-import { EndPendingError, SessionError, TokenRefusedError, UnconfirmedError } from '../../model/session-error.js';
+import { ChangePendingError, SessionError, TokenRefusedError, UnacknowledgedError } from '../../model/session-error.js';
 import { endDetails, setHeaders } from './http-answer.js';
 import { SessionAuthenticator } from './session-authenticator.js';
 
 /**
  * Answers the SessionErrors that TokenService throws in a controller: 409 for a limit, 503 with Retry-After for a store
- * that cannot be reached, 202 for an end that is recorded and not yet confirmed, and so on. SessionModule installs it.
+ * that cannot be reached, 202 for an end that is recorded and not yet acknowledged, and so on. SessionModule installs it.
  */
 @Catch(SessionError)
 export class SessionErrorFilter extends BaseExceptionFilter {
@@ -17,7 +17,7 @@ export class SessionErrorFilter extends BaseExceptionFilter {
 
   override catch(error: SessionError, host: ArgumentsHost): Observable<never> | void {
     const details = detailsOf(error);
-    const retryAfterMs = error instanceof UnconfirmedError ? error.retryAfterMs : null;
+    const retryAfterMs = error instanceof UnacknowledgedError ? error.retryAfterMs : null;
     const { exception, headers } = this.authenticator.answer(error.code, details, this.messageOf(error), retryAfterMs);
     this.authenticator.reports.answered(error);
     // A filter that throws leaves the caller of a microservice without an answer.
@@ -38,6 +38,6 @@ export class SessionErrorFilter extends BaseExceptionFilter {
 
 /** What belongs into the body beside code and message. */
 function detailsOf(error: SessionError): Record<string, unknown> {
-  if (error instanceof EndPendingError) return { effectiveBy: new Date(error.effectiveBy).toISOString() };
+  if (error instanceof ChangePendingError) return { effectiveBy: new Date(error.effectiveBy).toISOString() };
   return error instanceof TokenRefusedError ? endDetails(error.refusal) : {};
 }

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { LoggerService } from '@nestjs/common';
 import type { NodePresence } from '../../cluster/node-presence.js';
-import type { MemberRow } from '../../ports/membership.js';
+import type { NodeRow } from '../../ports/node-registry.js';
 import { SessionError } from '../../model/session-error.js';
 import { adviceFor } from '../../database/full-disk.js';
 import { describeError } from './describe-error.js';
@@ -31,9 +31,9 @@ export async function joinNodes(
   await pollFirst(presence);
   const startedAt = performance.now();
   // One that joins later waits for this node.
-  const present = new Set(presence.unheardMembers.map(({ id }) => id));
-  const unheard = () => presence.unheardMembers.filter(({ id }) => present.has(id));
-  let awaited: readonly MemberRow[] = [];
+  const present = new Set(presence.unheardNodes.map(({ id }) => id));
+  const unheard = () => presence.unheardNodes.filter(({ id }) => present.has(id));
+  let awaited: readonly NodeRow[] = [];
   while (unheard().length > 0 && performance.now() - startedAt < silenceMs() + SLACK_MS) {
     if (awaited.length === 0 && performance.now() - startedAt >= POLLS * pollMs) {
       awaited = unheard();
@@ -59,7 +59,7 @@ async function pollFirst(presence: NodePresence): Promise<void> {
   }
 }
 
-function waitingFor(nodes: readonly MemberRow[], silenceMs: number): string {
+function waitingFor(nodes: readonly NodeRow[], silenceMs: number): string {
   const names = nodes.map(({ id, renewedAt }) => `${id} (last heard of at ${new Date(renewedAt).toISOString()})`);
   return (
     `Waits for ${names.join(', ')}, which may still accept tokens from memory, for ${seconds(silenceMs)} s at most. ` +

@@ -10,7 +10,7 @@ import { FailedLoginQueries } from '../../database/lists/failed-login-queries.js
 import { RecordPurge } from '../../database/journal/record-purge.js';
 import { SightingQueries } from '../../database/lists/sighting-queries.js';
 import { StatisticQueries } from '../../database/lists/statistic-queries.js';
-import { TypeOrmRecordRepository } from '../../database/journal/typeorm-record-repository.js';
+import { SqlJournalRepository } from '../../database/journal/sql-journal-repository.js';
 import type { Retention } from './retention-options.js';
 import type { ResolvedOptions } from './session-options.js';
 
@@ -42,7 +42,7 @@ export class SessionRecords {
     const { realm, retention } = options;
     // Half of the time of an end: what is under way when the application is closed, and what comes after it, take no more.
     const budgetMs = timing.endBudget / 2;
-    const repository = new TypeOrmRecordRepository(engine, tables, realm, clock, budgetMs);
+    const repository = new SqlJournalRepository(engine, tables, realm, clock, budgetMs);
     // With `max` it would make place for all of them at once, in some 15 ms of each start.
     const written = new LRUCache<string, number>({ maxSize: MAX_WRITTEN, sizeCalculation: () => 1 });
     this.sightings = options.sightings ? new SightingRecorder(repository, written, timing.sightingInterval) : null;

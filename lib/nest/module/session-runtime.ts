@@ -24,9 +24,9 @@ import { type Database, openDatabase } from '../../database/engine/database.js';
 import { OnlineQueries } from '../../database/lists/online-queries.js';
 import { SearchKeyFiller } from '../../database/schema/search-key-filler.js';
 import { SessionQueries } from '../../database/lists/session-queries.js';
-import { TypeOrmDataRepository } from '../../database/transactions/typeorm-data-repository.js';
-import { TypeOrmMembership } from '../../database/cluster/typeorm-membership.js';
-import { TypeOrmSessionRepository } from '../../database/transactions/typeorm-session-repository.js';
+import { SqlDataRepository } from '../../database/transactions/sql-data-repository.js';
+import { SqlNodeRegistry } from '../../database/cluster/sql-node-registry.js';
+import { SqlSessionRepository } from '../../database/transactions/sql-session-repository.js';
 import { describeError } from './describe-error.js';
 import { joinNodes } from './join-nodes.js';
 import { LifecyclePublisher } from './lifecycle-publisher.js';
@@ -122,18 +122,18 @@ export class SessionRuntime {
       warn: (message) => logger.warn(message),
     });
     const { engine, tables, embedded } = database;
-    const membership = new TypeOrmMembership(engine, tables, realm, Math.max(timing.poll, timing.pollFreshness / 2));
-    const coherence = new CacheCoherence(membership, clock, {
+    const nodeRegistry = new SqlNodeRegistry(engine, tables, realm, Math.max(timing.poll, timing.pollFreshness / 2));
+    const coherence = new CacheCoherence(nodeRegistry, clock, {
       nodeId,
       nearCache,
       shared,
       pollFreshnessMs: timing.pollFreshness,
       silenceMs: embedded ? timing.pollFreshness : Math.max(timing.pollFreshness, timing.outageGrace),
       copyAgeMs: timing.copyAge,
-      confirmMs: timing.endBudget * 0.8,
+      acknowledgeMs: timing.endBudget * 0.8,
     });
     const budgets = { verifyMs: timing.verifyBudget, loginMs: timing.loginBudget, endMs: timing.endBudget };
-    const stored = new TypeOrmSessionRepository(engine, tables, realm, clock, budgets);
+    const stored = new SqlSessionRepository(engine, tables, realm, clock, budgets);
     const repository = new CoherentRepository(stored, coherence);
     const records = new SessionRecords(database, options, timing, clock);
     const activity = new ActivityRecorder(repository, records.sightings);
@@ -155,7 +155,7 @@ export class SessionRuntime {
       timing,
       parallelReads: options.connections.verify,
       repository,
-      dataRepository: new TypeOrmDataRepository(engine, tables, realm, clock, timing.endBudget),
+      dataRepository: new SqlDataRepository(engine, tables, realm, clock, timing.endBudget),
       coherence,
       // Only a token of a remembered session is worth an entry.
       verifiedTokens: new LRUCache<string, VerifiedToken>({
@@ -190,7 +190,7 @@ export class SessionRuntime {
       new SessionSweep({
         ...options,
         repository,
-        membership,
+        nodeRegistry,
         presence: coherence.presence,
         records,
         searchKeys: new SearchKeyFiller(engine, tables, realm, timing.endBudget),

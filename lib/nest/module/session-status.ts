@@ -16,7 +16,7 @@ export interface SessionStatusReport {
   /** Age of the last complete look at the change log, in milliseconds; null before the first one. */
   readonly changeLogLagMs: number | null;
   /** Servers that have stopped renewing their row, and may still be there. Ends can have to wait for them. */
-  readonly silentMembers: number;
+  readonly silentNodes: number;
   /** Sessions that this process remembers. */
   readonly nearCacheEntries: number;
 }
@@ -54,12 +54,12 @@ export class SessionStatus {
 
 /** What a module knows of itself at this moment. */
 export function localStatus({ coherence, nearCache, shared }: SessionRuntime): LocalStatus {
-  const { pollAge, silentMembers } = coherence.presence;
+  const { pollAge, silentNodes } = coherence.presence;
   return {
     redis: !shared ? 'off' : shared.state === 'up' && shared.messenger.isConnected ? 'up' : 'down',
     nearCache: nearCache && coherence.caching ? 'on' : 'off',
     changeLogLagMs: Number.isFinite(pollAge) ? pollAge : null,
-    silentMembers,
+    silentNodes,
     nearCacheEntries: nearCache?.size ?? 0,
   };
 }

@@ -4,7 +4,7 @@ import type { ActivityRecorder } from '../../journal/activity-recorder.js';
 import type { Clock } from '../../ports/clock.js';
 import { idleSlack } from '../../services/create-token-service.js';
 import type { LifecycleEvents } from '../../model/lifecycle-event.js';
-import type { Membership } from '../../ports/membership.js';
+import type { NodeRegistry } from '../../ports/node-registry.js';
 import type { SessionRepository } from '../../ports/session-repository.js';
 import type { EndedSession } from '../../model/tombstone.js';
 import type { Timing } from '../../model/timing.js';
@@ -17,7 +17,7 @@ const PURGE_SLACK_MS = 60_000;
 
 export interface SessionSweepParts {
   readonly repository: SessionRepository;
-  readonly membership: Membership;
+  readonly nodeRegistry: NodeRegistry;
   readonly presence: Pick<NodePresence, 'steadyMs'>;
   readonly records: SessionRecords;
   readonly searchKeys: SearchKeyFiller;
@@ -54,11 +54,11 @@ export class SessionSweep {
    * that clock. Those that bear a time of the future are from before.
    */
   private async purgeChanges(): Promise<void> {
-    const { membership, presence, clock, timing } = this.parts;
+    const { nodeRegistry, presence, clock, timing } = this.parts;
     const keepMs = changeWindow(timing.copyAge) + PURGE_SLACK_MS;
     if (presence.steadyMs < keepMs) return;
     const now = clock.now();
-    await membership.purge(now - keepMs, now + PURGE_SLACK_MS);
+    await nodeRegistry.purge(now - keepMs, now + PURGE_SLACK_MS);
   }
 
   private async endAll(endSome: () => Promise<readonly EndedSession[]>): Promise<void> {

@@ -1,5 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { StatisticKind } from '../../../ports/record-repository.js';
+import type { StatisticKind } from '../../../ports/journal-repository.js';
 import { number, text } from './column-types.js';
 
 /** A count of one hour, of all nodes together. */

@@ -96,8 +96,8 @@ export class SessionEntity {
   authenticatedAt!: number;
 
   /** When the user last proved again who they are, in this session. */
-  @Column(nullable(number('confirmed_at')))
-  confirmedAt!: number | null;
+  @Column(nullable(number('reauthenticated_at')))
+  reauthenticatedAt!: number | null;
 
   /** The operator who opened the session as this user. */
   @Column(nullable(text('impersonator', 255)))

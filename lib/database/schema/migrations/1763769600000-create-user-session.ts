@@ -21,7 +21,7 @@ const TABLES: readonly TableShape[] = [
       long('claims'),
       number('created_at'),
       number('authenticated_at'),
-      nullable(number('confirmed_at')),
+      nullable(number('reauthenticated_at')),
       nullable(text('impersonator', 255)),
       number('expires_at'),
       number('usable_until'),

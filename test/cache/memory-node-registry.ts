@@ -1,4 +1,4 @@
-import type { MemberList, MemberRow, MemberState, Membership, PollResult } from 'lib/membership.js';
+import type { NodeList, NodeRow, NodeState, NodeRegistry, PollResult } from 'lib/node-registry.js';
 
 /** What a call of the port consists of, in order; a test can hold each up, or make it fail. */
 export type MembershipStep = 'write' | 'members' | 'changes' | 'list' | 'remove';
@@ -10,25 +10,25 @@ interface LoggedChange {
 }
 
 /** The port of the members and the change log, in memory: one for all nodes of a test, with a clock that the test sets. */
-export class MemoryMembership implements Membership {
+export class MemoryMembership implements NodeRegistry {
   /** Awaited before each step. */
   before: (step: MembershipStep, nodeId: string) => Promise<void> | void = () => undefined;
   /** From when on changes were asked for, one for each poll that asked. */
   readonly asked: number[] = [];
   /** How often the list was read by nodes that wait. */
   lists = 0;
-  private readonly rows = new Map<string, MemberRow>();
+  private readonly rows = new Map<string, NodeRow>();
   private readonly log: LoggedChange[] = [];
 
   /** @param now the clock of the database */
   constructor(readonly now: () => number) {}
 
-  row(id: string): MemberRow | undefined {
+  row(id: string): NodeRow | undefined {
     return this.rows.get(id);
   }
 
   /** The row of a node that is not there otherwise. */
-  put(row: Partial<MemberRow> & { readonly id: string }): void {
+  put(row: Partial<NodeRow> & { readonly id: string }): void {
     const first = { caching: true, messaging: true, silenceMs: null, renewedAt: this.now(), poll: 1, polled: 0 };
     this.rows.set(row.id, { ...first, ...this.rows.get(row.id), ...row });
   }
@@ -38,7 +38,7 @@ export class MemoryMembership implements Membership {
     this.log.push({ sessionId, version, at });
   }
 
-  async poll({ id, ...state }: MemberState, changesSince: number | null): Promise<PollResult> {
+  async poll({ id, ...state }: NodeState, changesSince: number | null): Promise<PollResult> {
     await this.before('write', id);
     const wasRegistered = this.rows.has(id);
     if (state.poll < (this.rows.get(id)?.poll ?? 0)) throw new Error('A later poll has written the row.');
@@ -58,7 +58,7 @@ export class MemoryMembership implements Membership {
     };
   }
 
-  async list(nodeId: string): Promise<MemberList> {
+  async list(nodeId: string): Promise<NodeList> {
     await this.before('list', nodeId);
     this.lists++;
     return this.read(nodeId);
@@ -68,7 +68,7 @@ export class MemoryMembership implements Membership {
     this.rows.delete(nodeId);
   }
 
-  async remove(silent: readonly Pick<MemberRow, 'id' | 'poll'>[]): Promise<void> {
+  async remove(silent: readonly Pick<NodeRow, 'id' | 'poll'>[]): Promise<void> {
     for (const { id, poll } of silent) {
       await this.before('remove', id);
       if (this.rows.get(id)?.poll === poll) this.rows.delete(id);
@@ -80,7 +80,7 @@ export class MemoryMembership implements Membership {
     this.log.splice(0, this.log.length, ...kept);
   }
 
-  private read(nodeId: string): MemberList {
+  private read(nodeId: string): NodeList {
     return { others: [...this.rows.values()].filter(({ id }) => id !== nodeId) };
   }
 }

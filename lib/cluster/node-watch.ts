@@ -1,5 +1,5 @@
 import type { Clock } from '../ports/clock.js';
-import type { MemberRow } from '../ports/membership.js';
+import type { NodeRow } from '../ports/node-registry.js';
 
 interface Sighting {
   readonly poll: number;
@@ -14,7 +14,7 @@ interface Sighting {
  * silence time uses no copy: the poll of that number began before the number was seen here. Only this node's monotonic clock
  * is looked at, so it does not matter how the clocks of the database and of other machines are set.
  */
-export class MemberWatch {
+export class NodeWatch {
   private readonly sightings = new Map<string, Sighting>();
 
   /** @param silenceMs of this node, and of those that do not say */
@@ -24,7 +24,7 @@ export class MemberWatch {
   ) {}
 
   /** To be called when rows have been read. The time at which they were asked for is too early: a row may have been written since. */
-  note(rows: readonly MemberRow[]): void {
+  note(rows: readonly NodeRow[]): void {
     const since = this.clock.monotonic();
     for (const { id, poll, silenceMs } of rows) {
       const seen = this.sightings.get(id);
@@ -35,29 +35,29 @@ export class MemberWatch {
   }
 
   /** Forgets all other nodes. */
-  keep(rows: readonly MemberRow[]): void {
+  keep(rows: readonly NodeRow[]): void {
     const ids = new Set(rows.map(({ id }) => id));
     for (const id of this.sightings.keys()) if (!ids.has(id)) this.sightings.delete(id);
   }
 
   /** Tells if a node has polled since it was first seen. */
-  hasMoved({ id }: MemberRow): boolean {
+  hasMoved({ id }: NodeRow): boolean {
     return this.sightings.get(id)?.hasMoved ?? false;
   }
 
   /** For how long the number of a node has stood still. Milliseconds. */
-  stillFor({ id }: MemberRow): number {
+  stillFor({ id }: NodeRow): number {
     const seen = this.sightings.get(id);
     return seen ? this.clock.monotonic() - seen.since : 0;
   }
 
   /** Milliseconds until a node is silent, should it not be heard of any more; 0 if it is. */
-  untilSilent(row: MemberRow): number {
+  untilSilent(row: NodeRow): number {
     const silenceMs = this.sightings.get(row.id)?.silenceMs ?? this.silenceMs;
     return Math.max(0, silenceMs - this.stillFor(row));
   }
 
-  isSilent(row: MemberRow): boolean {
+  isSilent(row: NodeRow): boolean {
     return this.untilSilent(row) === 0;
   }
 

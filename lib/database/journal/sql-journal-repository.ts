@@ -1,5 +1,5 @@
 import type { Clock } from '../../ports/clock.js';
-import type { DetachedEvent, RecordRepository, Sighting, StatisticAmount } from '../../ports/record-repository.js';
+import type { DetachedEvent, JournalRepository, Sighting, StatisticAmount } from '../../ports/journal-repository.js';
 import { escapeUserId } from '../../model/user-key.js';
 import { insertEvents } from '../transactions/ending-script.js';
 import type { Engine, RunOptions } from '../engine/engine.js';
@@ -8,8 +8,8 @@ import { usableAt } from '../schema/session-rows.js';
 import { type Statement, effect, sql } from '../engine/sql.js';
 import type { Tables } from '../schema/tables.js';
 
-/** The records of one realm in a database that TypeORM connects to. See RecordRepository for the contract. */
-export class TypeOrmRecordRepository implements RecordRepository {
+/** The records of one realm in a database that TypeORM connects to. See JournalRepository for the contract. */
+export class SqlJournalRepository implements JournalRepository {
   private readonly options: RunOptions;
 
   /** @param budgetMs time that each call may take, its wait for the others included */

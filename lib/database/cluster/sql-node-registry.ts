@@ -1,4 +1,4 @@
-import type { MemberList, MemberRow, MemberState, Membership, PollResult } from '../../ports/membership.js';
+import type { NodeList, NodeRow, NodeState, NodeRegistry, PollResult } from '../../ports/node-registry.js';
 import { SessionError } from '../../model/session-error.js';
 import { ChangeLogReader } from './change-log-reader.js';
 import type { Engine, RunOptions } from '../engine/engine.js';
@@ -7,7 +7,7 @@ import { type Row, type Statement, list, sql } from '../engine/sql.js';
 import type { Tables } from '../schema/tables.js';
 
 /** Members and change log in the tables of a realm. */
-export class TypeOrmMembership implements Membership {
+export class SqlNodeRegistry implements NodeRegistry {
   private readonly process = processIdentity();
   private readonly options: RunOptions;
   private readonly changeLog: ChangeLogReader;
@@ -23,7 +23,7 @@ export class TypeOrmMembership implements Membership {
     this.changeLog = new ChangeLogReader(engine, tables, realm, this.options);
   }
 
-  async poll({ id, ...state }: MemberState, changesSince: number | null): Promise<PollResult> {
+  async poll({ id, ...state }: NodeState, changesSince: number | null): Promise<PollResult> {
     const { engine, tables, realm } = this;
     const { now } = engine.dialect;
     const { poll, polled } = state;
@@ -41,7 +41,7 @@ export class TypeOrmMembership implements Membership {
       );
     }
     const askedAt = performance.now();
-    const members = await this.readMembers();
+    const members = await this.readNodes();
     const measuredAt = (askedAt + performance.now()) / 2;
     const own = members.find((row) => row.id === id);
     // Somebody took this node for gone in between; the next poll puts its row back.
@@ -61,15 +61,15 @@ export class TypeOrmMembership implements Membership {
     };
   }
 
-  async list(nodeId: string): Promise<MemberList> {
-    return listOf(await this.readMembers(), nodeId);
+  async list(nodeId: string): Promise<NodeList> {
+    return listOf(await this.readNodes(), nodeId);
   }
 
   async leave(nodeId: string): Promise<void> {
     await this.delete(sql`id = ${nodeId}`);
   }
 
-  async remove(silent: readonly Pick<MemberRow, 'id' | 'poll'>[]): Promise<void> {
+  async remove(silent: readonly Pick<NodeRow, 'id' | 'poll'>[]): Promise<void> {
     for (const { id, poll } of silent) await this.delete(sql`id = ${id} AND COALESCE(poll, 0) = ${poll}`);
   }
 
@@ -80,7 +80,7 @@ export class TypeOrmMembership implements Membership {
     }
   }
 
-  private async readMembers(): Promise<readonly Row[]> {
+  private async readNodes(): Promise<readonly Row[]> {
     const { engine, tables, realm } = this;
     const { rows } = await engine.read(
       sql`SELECT id, process, silence_ms, caching, messaging, renewed_at, poll, polled, ${engine.dialect.now} AS now_ms
@@ -95,11 +95,11 @@ export class TypeOrmMembership implements Membership {
   }
 }
 
-function listOf(members: readonly Row[], nodeId: string): MemberList {
-  return { others: members.filter((row) => row.id !== nodeId).map(toMember) };
+function listOf(members: readonly Row[], nodeId: string): NodeList {
+  return { others: members.filter((row) => row.id !== nodeId).map(toNode) };
 }
 
-function toMember(row: Row): MemberRow {
+function toNode(row: Row): NodeRow {
   return {
     id: String(row.id),
     caching: Number(row.caching) !== 0,

@@ -1,5 +1,5 @@
 /** A node as its row says. Times are milliseconds since the epoch by the clock of the database. */
-export interface MemberRow {
+export interface NodeRow {
   readonly id: string;
   /** Whether it may be answering from a cache. */
   readonly caching: boolean;
@@ -16,15 +16,15 @@ export interface MemberRow {
 }
 
 /** What one node writes of itself. */
-export type MemberState = Omit<MemberRow, 'renewedAt'>;
+export type NodeState = Omit<NodeRow, 'renewedAt'>;
 
 /** The other nodes of the realm that are not known to be gone. */
-export interface MemberList {
-  readonly others: readonly MemberRow[];
+export interface NodeList {
+  readonly others: readonly NodeRow[];
 }
 
 /** What one poll of the shared state found. */
-export interface PollResult extends MemberList {
+export interface PollResult extends NodeList {
   /** What the clock of the database showed when the list was read. */
   readonly databaseTime: number;
   /** Monotonic time of this node at which the database's clock was read, give or take half of a round trip. */
@@ -45,23 +45,23 @@ export interface SessionChange {
 }
 
 /** The nodes that share a database, and the log of changes between them. */
-export interface Membership {
+export interface NodeRegistry {
   /**
    * Renews the row of a node and then reads: whoever has written its row before this read is seen by it. A poll that comes
    * late never undoes what a later one has written; it rejects.
    * @param changesSince changes from this time on are wanted; null for none. If it is earlier than that of the poll before, all
    *   are told, whatever was told before
    */
-  poll(node: MemberState, changesSince: number | null): Promise<PollResult>;
+  poll(node: NodeState, changesSince: number | null): Promise<PollResult>;
 
   /** The other nodes. Whoever has written its row before this read is in the list. */
-  list(nodeId: string): Promise<MemberList>;
+  list(nodeId: string): Promise<NodeList>;
 
   /** Removes the row of a node that uses its cache no more. */
   leave(nodeId: string): Promise<void>;
 
   /** Removes the rows of silent nodes. A row that has been written since it was read stays: its node is there. */
-  remove(silent: readonly Pick<MemberRow, 'id' | 'poll'>[]): Promise<void>;
+  remove(silent: readonly Pick<NodeRow, 'id' | 'poll'>[]): Promise<void>;
 
   /** Forgets changes that bear a time before `before` or after `after`. */
   purge(before: number, after: number): Promise<void>;

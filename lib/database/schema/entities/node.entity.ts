@@ -3,7 +3,7 @@ import { nullable, number, text } from './column-types.js';
 
 /** One running node. It renews its row with every poll; the others remove one that stands still for too long. */
 @Entity('user_session_member')
-export class SessionMemberEntity {
+export class NodeEntity {
   /** 32 random hex digits, new for every start. */
   @PrimaryColumn(text('id', 32))
   id!: string;

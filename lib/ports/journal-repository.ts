@@ -45,7 +45,7 @@ export interface StatisticAmount {
  * Records that operators read later, written beside the requests. Each call is one atomic step for at most some hundred
  * records, and rejects with SESSION_STORE_UNAVAILABLE if it was not carried out in time, or nobody knows whether it was.
  */
-export interface RecordRepository {
+export interface JournalRepository {
   /**
    * Merges sightings with those that are there: the earlier firstAt and the later lastAt. Sessions that this realm does not
    * have are left out. No two may be of the same session and key.

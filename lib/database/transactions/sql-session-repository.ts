@@ -37,7 +37,7 @@ const LIST_LIMIT = 1000;
 const SEVERAL = 'ends';
 
 /** The record of sessions in a database that TypeORM connects to. See SessionRepository for the contract. */
-export class TypeOrmSessionRepository implements SessionRepository {
+export class SqlSessionRepository implements SessionRepository {
   private readonly ends: EndTransactions;
 
   constructor(

@@ -1,14 +1,14 @@
 import type { Clock } from '../ports/clock.js';
-import type { MemberList, MemberRow, Membership } from '../ports/membership.js';
-import { EndPendingError, SessionError } from '../model/session-error.js';
+import type { NodeList, NodeRow, NodeRegistry } from '../ports/node-registry.js';
+import { ChangePendingError, SessionError } from '../model/session-error.js';
 import type { ChangeNotice } from '../ports/verification-cache.js';
 import type { ChangeBus, Receipt } from './change-bus.js';
-import type { MemberWatch } from './member-watch.js';
+import type { NodeWatch } from './node-watch.js';
 
-export interface ConfirmationSettings {
+export interface AcknowledgementSettings {
   readonly nodeId: string;
   /** How long a change waits for other nodes before it is reported as pending. Milliseconds. */
-  readonly confirmMs: number;
+  readonly acknowledgeMs: number;
 }
 
 /** How often the rows of nodes that have not answered are looked at again. */
@@ -19,21 +19,21 @@ const LOOK_MS = 100;
  * row says that it caches no more, or that it has completed a poll which began after the change; or when it has been
  * silent for so long that it uses no copy by itself.
  */
-export class ChangeConfirmation {
-  private listing: Promise<MemberList> | null = null;
-  private nextListing: Promise<MemberList> | null = null;
+export class AcknowledgementCollector {
+  private listing: Promise<NodeList> | null = null;
+  private nextListing: Promise<NodeList> | null = null;
 
   constructor(
-    private readonly membership: Membership,
+    private readonly nodeRegistry: NodeRegistry,
     private readonly clock: Clock,
     private readonly bus: ChangeBus | null,
-    private readonly watch: MemberWatch,
-    private readonly settings: ConfirmationSettings,
+    private readonly watch: NodeWatch,
+    private readonly settings: AcknowledgementSettings,
   ) {}
 
-  /** To be called after the change was committed. @throws EndPendingError */
-  async confirm(notice: ChangeNotice): Promise<void> {
-    const deadline = this.clock.monotonic() + this.settings.confirmMs;
+  /** To be called after the change was committed. @throws ChangePendingError */
+  async acknowledged(notice: ChangeNotice): Promise<void> {
+    const deadline = this.clock.monotonic() + this.settings.acknowledgeMs;
     const receipt = this.bus?.publish(notice);
     try {
       await this.wait(receipt, deadline);
@@ -51,14 +51,14 @@ export class ChangeConfirmation {
       if (missing().length > 0) await this.answersFor(() => missing().length === 0);
       const waitedFor = missing();
       if (waitedFor.length === 0) return;
-      if (this.clock.monotonic() >= deadline) throw new EndPendingError(this.effectiveBy(waitedFor));
+      if (this.clock.monotonic() >= deadline) throw new ChangePendingError(this.effectiveBy(waitedFor));
       list = await this.listInTime(deadline);
     }
   }
 
   /** @param first the number of the poll that each node had begun when it was listed first */
-  private isDone(one: MemberRow, first: ReadonlyMap<string, number>, receipt: Receipt | undefined): boolean {
-    if (!one.caching || receipt?.confirmedBy.has(one.id)) return true;
+  private isDone(one: NodeRow, first: ReadonlyMap<string, number>, receipt: Receipt | undefined): boolean {
+    if (!one.caching || receipt?.acknowledgedBy.has(one.id)) return true;
     return one.polled > (first.get(one.id) ?? -1) || this.watch.isSilent(one);
   }
 
@@ -77,7 +77,7 @@ export class ChangeConfirmation {
   }
 
   /** The members as they are after this call, however many ask. */
-  private async listInTime(deadline: number): Promise<MemberList> {
+  private async listInTime(deadline: number): Promise<NodeList> {
     for (;;) {
       try {
         const list = await this.list();
@@ -92,13 +92,13 @@ export class ChangeConfirmation {
 
   /** Nobody knows who is there, so each may be one that has just written its row. */
   private unknown(cause: unknown): SessionError {
-    const pending = new EndPendingError(this.clock.now() + this.watch.longestSilenceMs);
+    const pending = new ChangePendingError(this.clock.now() + this.watch.longestSilenceMs);
     pending.cause = cause;
     return pending;
   }
 
   /** A list that is read after this call. Callers share one that has not been sent yet. */
-  private list(): Promise<MemberList> {
+  private list(): Promise<NodeList> {
     if (!this.listing) return this.startListing();
     return (this.nextListing ??= this.listing.then(
       () => this.startListing(),
@@ -106,15 +106,15 @@ export class ChangeConfirmation {
     ));
   }
 
-  private startListing(): Promise<MemberList> {
+  private startListing(): Promise<NodeList> {
     this.nextListing = null;
-    const listing = this.membership.list(this.settings.nodeId).finally(() => {
+    const listing = this.nodeRegistry.list(this.settings.nodeId).finally(() => {
       if (this.listing === listing) this.listing = null;
     });
     return (this.listing = listing);
   }
 
-  private effectiveBy(members: readonly MemberRow[]): number {
+  private effectiveBy(members: readonly NodeRow[]): number {
     return this.clock.now() + Math.ceil(Math.max(...members.map((one) => this.watch.untilSilent(one))));
   }
 }

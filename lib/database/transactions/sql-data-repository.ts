@@ -10,7 +10,7 @@ import { type Script, effect, sql } from '../engine/sql.js';
 import type { Tables } from '../schema/tables.js';
 
 /** Key-values in the table of a realm's database. See DataRepository for the contract. */
-export class TypeOrmDataRepository implements DataRepository {
+export class SqlDataRepository implements DataRepository {
   private readonly options: RunOptions;
 
   constructor(
