@@ -1,15 +1,8 @@
 export { SessionModule } from './nest/module/session.module.js';
 export { TokenService } from './services/token-service.js';
 export { AuthGuard } from './nest/http/auth.guard.js';
-export {
-  CheckBan,
-  CurrentSession,
-  CurrentUser,
-  NoActivity,
-  Public,
-  RequireFresh,
-  Sensitive,
-} from './nest/http/decorators.js';
+export { CurrentSession, CurrentUser } from './nest/http/identity.js';
+export { CheckBan, NoActivity, Public, RequireFresh, Sensitive } from './nest/http/route-rules.js';
 export { SessionErrorFilter } from './nest/http/session-error.filter.js';
 export { SessionStatus } from './nest/module/session-status.js';
 export { multiDevice, oneDevicePerType, singleDevice } from './rules/device-policy.js';
@@ -36,10 +29,9 @@ export type { LiveSession, LoginCandidate, SlotDecision } from './model/device-s
 export type { PolicyContext, PolicyOption } from './commands/login-flow.js';
 export type { ImpersonationOptions, KickOptions, LoginOptions } from './commands/login-input.js';
 export type { EndedSessionSummary, LoginResult } from './commands/login-flow.js';
-export type { TokenUse } from './verification/token-use.js';
+export type { Introspection, TokenUse } from './verification/token-use.js';
 export type { RefreshResult } from './commands/token-refresh.js';
-export type { EndExplanation } from './verification/end-explanation.js';
-export type { Introspection } from './verification/introspection.js';
+export type { EndExplanation } from './verification/session-lookup.js';
 export type { IssuedTokens } from './tokens/token-issuer.js';
 export type { FailedLogin } from './journal/failed-logins.js';
 export type { FailedLoginReason } from './model/lifecycle-event.js';
@@ -55,4 +47,4 @@ export type { InvalidReason, Refusal, RenewedToken, Replacement, Verification } 
 export type { SessionErrorCode } from './model/session-error.js';
 export type { UserId } from './model/user-key.js';
 export type { Clock } from './ports/clock.js';
-export type { CurrentSessionUser } from './nest/http/current-session.js';
+export type { CurrentSessionUser } from './nest/http/identity.js';

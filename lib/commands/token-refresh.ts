@@ -6,11 +6,10 @@ import { ChangePendingError, SessionError, TokenRefusedError, UnacknowledgedErro
 import type { SessionLookup } from '../verification/session-lookup.js';
 import type { ChangedSession, SessionRepository } from '../ports/session-repository.js';
 import { type Session, type SessionRecord, toSession } from '../model/session.js';
-import type { TokenCodec } from '../tokens/token-codec.js';
+import { MAX_TOKEN_LENGTH, type TokenCodec } from '../tokens/token-codec.js';
 import type { ParsedToken } from '../model/token-pair.js';
 import type { IssuedTokens, TokenIssuer } from '../tokens/token-issuer.js';
 import { type ChangeAcknowledgement, endsOf } from '../ports/verification-cache.js';
-import { MAX_TOKEN_LENGTH } from '../tokens/token-reader.js';
 
 /** What a refresh gives. */
 export interface RefreshResult extends IssuedTokens {

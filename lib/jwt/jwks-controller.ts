@@ -1,7 +1,7 @@
 import { Controller, Get, Header, type Type, UseInterceptors } from '@nestjs/common';
 import { invalidArgument } from '../model/session-error.js';
 import type { TokenMode } from '../tokens/token-mode.js';
-import { Public } from '../nest/http/decorators.js';
+import { Public } from '../nest/http/route-rules.js';
 import { StrictInput } from '../nest/http/route-input.js';
 import { jwks } from './jwt-mode.js';
 

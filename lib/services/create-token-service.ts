@@ -21,12 +21,11 @@ import type { Timing } from '../model/timing.js';
 import { TokenCodec } from '../tokens/token-codec.js';
 import { TokenIssuer } from '../tokens/token-issuer.js';
 import type { TokenMode } from '../tokens/token-mode.js';
-import { type AuthenticTokenStore, TokenReader } from '../tokens/token-reader.js';
 import { TokenRefresh } from '../commands/token-refresh.js';
 import { TokenRenewal } from '../verification/token-renewal.js';
 import { TokenService } from './token-service.js';
 import type { VerificationStats } from '../verification/verification-stats.js';
-import { type VerifiedTokenStore, VerifiedTokens } from '../verification/verified-tokens.js';
+import { KnownTokens } from '../verification/known-tokens.js';
 import type { ChangeAcknowledgement, VerificationCache } from '../ports/verification-cache.js';
 import { Verifier } from '../verification/verifier.js';
 
@@ -47,8 +46,8 @@ export interface TokenServiceSettings {
   readonly repository: SessionRepository;
   readonly dataRepository: DataRepository;
   readonly coherence: VerificationCache & ChangeAcknowledgement;
-  readonly verifiedTokens: VerifiedTokenStore;
-  readonly authenticTokens: AuthenticTokenStore;
+  /** Most tokens that are known by their hash. */
+  readonly maxKnownTokens: number;
   readonly stats: VerificationStats;
   readonly activity: ActivityRecorder;
   /** Where events go that nobody waits for. */
@@ -71,7 +70,6 @@ export interface CreatedTokenService {
   readonly tokens: TokenService;
   readonly watch: SessionWatch;
   readonly lookup: SessionLookup;
-  readonly verified: VerifiedTokens;
   readonly verifier: Verifier;
 }
 
@@ -90,21 +88,21 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
   const issuer = new TokenIssuer(keys, codec, format, mode, clock);
   const { parallelReads } = settings;
   const lookup = new SessionLookup({ ...shared, parallelReads, budgetMs: timing.verifyBudget });
-  const verified = new VerifiedTokens({
+  const known = new KnownTokens({
     ...shared,
-    store: settings.verifiedTokens,
-    stats: settings.stats,
+    maxEntries: settings.maxKnownTokens,
     maxLength: format.maxLength,
     useIntervalMs: Math.min(MAX_USE_INTERVAL_MS, timing.activityFlush / USES_PER_FLUSH),
   });
   const verifier = new Verifier({
     ...shared,
     lookup,
-    reader: new TokenReader(codec, format, settings.authenticTokens),
+    codec,
+    format,
+    known,
     // Half of the time is left for the verification itself.
     renewal: new TokenRenewal({ ...shared, issuer, budgetMs: timing.verifyBudget / 2 }),
     idle: new IdleTimeout(repository, activity, events, rules, timing.verifyBudget),
-    verified,
     stats: settings.stats,
     budgetMs: timing.verifyBudget,
   });
@@ -141,5 +139,5 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
     data: new DataStores(settings.dataRepository, lookup),
     watch,
   });
-  return { tokens, watch, lookup, verified, verifier };
+  return { tokens, watch, lookup, verifier };
 }

@@ -1,9 +1,8 @@
 import type { BanOptions, BanResult, LiftBanOptions } from '../commands/account-control.js';
 import type { Ban } from '../model/ban.js';
 import type { DataStore } from '../commands/data-store.js';
-import { type EndExplanation, explainEnd } from '../verification/end-explanation.js';
+import type { EndExplanation } from '../verification/session-lookup.js';
 import type { FailedLogin } from '../journal/failed-logins.js';
-import { type Introspection, introspectionOf } from '../verification/introspection.js';
 import type { LoginResult } from '../commands/login-flow.js';
 import { type ImpersonationOptions, type LoginOptions, impersonationOf } from '../commands/login-input.js';
 import { optionalAddress } from '../model/ip-key.js';
@@ -14,12 +13,14 @@ import { sessionIdOf } from '../tokens/token-codec.js';
 import type { RefreshResult } from '../commands/token-refresh.js';
 import type { TokenServiceParts } from './token-service-parts.js';
 import {
+  type Introspection,
   type RefreshUse,
   type TokenUse,
   addressIn,
   checkRefreshUse,
   checkUse,
   countsAsUse,
+  introspectionOf,
 } from '../verification/token-use.js';
 import { type AccountRef, type UserId, accountRef } from '../model/user-key.js';
 import type { Refusal, Verification } from '../model/verification.js';
@@ -88,9 +89,7 @@ export class TokenService extends SessionEnds {
    */
   async verify(token: unknown, use: TokenUse = {}): Promise<Verification> {
     const ip = checkUse(use);
-    const result = await this.parts.verifier.verify(token, use.strict === true);
-    if (result.status === 'VALID') this.notePresented(result.session.id, ip, use.activity !== false);
-    return result;
+    return this.parts.verifier.verify(token, { ip, strict: use.strict === true, activity: use.activity !== false });
   }
 
   /**
@@ -145,7 +144,7 @@ export class TokenService extends SessionEnds {
 
   /** Why a session ended: reason, time, actor and successor, from the record. Null for a live or unknown one. */
   async explainEnd(sessionId: string): Promise<EndExplanation | null> {
-    return explainEnd(this.parts.lookup, sessionIdOf(sessionId, 'sessionId'));
+    return this.parts.lookup.explainEnd(sessionIdOf(sessionId, 'sessionId'));
   }
 
   /**

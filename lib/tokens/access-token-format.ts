@@ -2,7 +2,7 @@ import { type TokenCodec, type TokenSource, hashToken } from './token-codec.js';
 import type { ParsedToken, TokenPair } from '../model/token-pair.js';
 import type { SecretKeys } from './secret-keys.js';
 
-/** What a format may write into an access token beside its source. */
+/** Facts that a format may write into an access token beside its source. */
 export interface AccessTokenFacts {
   readonly userId: string;
   readonly realm: string;
@@ -11,23 +11,23 @@ export interface AccessTokenFacts {
 }
 
 /**
- * How access tokens are written. Whatever the format, a token is looked up by its session id and judged by the record of
- * its session; the same source and facts always give the same text.
+ * Reads and writes access tokens. In any format a token is looked up by its session id and judged by the record of its
+ * session; the same source and facts always give the same text.
  */
 export interface AccessTokenFormat {
-  /** Longest text that `read` is to look at. */
+  /** Longest text that `read` looks at. */
   readonly maxLength: number;
   /** Name of the key that new tokens are signed with, where the format has keys of its own. */
   readonly signingKeyId: string | null;
-  /** Whether the hash covers the whole text, so that one equal to a stored hash needs no further check. */
+  /** The hash covers the whole text: one that equals a stored hash needs no further check. */
   readonly hashCoversText: boolean;
-  /** What a token says of itself, unchecked; null if its form is not that of an access token. No I/O; never throws. */
+  /** Parses a token, unchecked; null if its form is not that of an access token. No I/O; never throws. */
   read(token: string): ParsedToken | null;
-  /** Whether a token that `read` accepted was made here. */
+  /** True for a token that `read` accepted and that was made here. */
   isAuthentic(token: string): boolean | Promise<boolean>;
   /** The hash by which `read` will know the token of this source, 64 hex digits. */
   hashOf(source: TokenSource): string;
-  /** Whether the key of this name can sign here, so that a recorded token can be written again. */
+  /** True if the key of this name can sign here, so that a recorded token can be written again. */
   canSign(signingKeyId: string | null): boolean;
   /** @throws Error if the key that the facts name cannot sign here */
   write(source: TokenSource, facts: AccessTokenFacts): string | Promise<string>;
@@ -39,7 +39,7 @@ export type AccessTokenFormatFactory = (module: {
   readonly realm: string;
 }) => AccessTokenFormat;
 
-/** Access tokens that say nothing to anybody else; see TokenCodec. */
+/** Access tokens that only this library can read; see TokenCodec. */
 export class OpaqueAccessTokens implements AccessTokenFormat {
   readonly maxLength = 512;
   readonly signingKeyId = null;

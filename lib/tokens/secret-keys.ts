@@ -4,7 +4,7 @@ import { invalidOption } from '../model/session-error.js';
 const MIN_SECRET_BYTES = 32;
 const MAX_SECRETS = 4;
 
-/** What a derived key is for. Each purpose has a key of its own, so that no value made for one passes for another. */
+/** Each purpose has a derived key of its own, so that no value made for one passes for another. */
 export type KeyPurpose = 'token-mac' | 'login-ticket' | 'successor';
 
 /**
@@ -47,7 +47,7 @@ export class SecretKeys {
     return this.ids[0]!;
   }
 
-  /** Whether the key of this name is among those accepted here. */
+  /** True if the key of this name is accepted here. */
   has(keyId: string): boolean {
     return this.ids.includes(keyId);
   }
@@ -62,7 +62,7 @@ export class SecretKeys {
     return mac(key, data, bytes);
   }
 
-  /** Whether `tag` is the MAC of `data` under any of the accepted keys. Compared in constant time. */
+  /** Checks the MAC of `data` against all accepted keys, in constant time. */
   verify(purpose: KeyPurpose, data: string | Buffer, tag: Buffer): boolean {
     return this.keys(purpose).some((key) => timingSafeEqual(mac(key, data, tag.length), tag));
   }

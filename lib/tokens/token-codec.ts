@@ -3,10 +3,10 @@ import type { ParsedToken } from '../model/token-pair.js';
 import type { SecretKeys } from './secret-keys.js';
 import { invalidArgument } from '../model/session-error.js';
 
-/** What a token is for; one kind never passes for another. `at` is an access token, `rt` a refresh token. */
+/** `at` is an access token, `rt` a refresh token; one kind never passes for the other. */
 export type TokenKind = 'at' | 'rt';
 
-/** What the text of a token is made from; the same parts always give the same text. */
+/** The parts of a token; the same parts always give the same text. */
 export interface TokenSource {
   readonly sessionId: string;
   readonly generation: number;
@@ -16,6 +16,8 @@ export interface TokenSource {
   readonly secret: Buffer;
 }
 
+/** Above the length of any token of ours; longer text is refused unread (RFC 6750 sets no limit). */
+export const MAX_TOKEN_LENGTH = 12_288;
 export const SECRET_BYTES = 32;
 const ID_BYTES = 16;
 const GENERATION_BYTES = 4;
@@ -63,7 +65,7 @@ export class TokenCodec {
     };
   }
 
-  /** Whether a token that `read` accepted carries the MAC of this application and realm. */
+  /** Checks that a token that `read` accepted carries the MAC of this application and realm. */
   isAuthentic(kind: TokenKind, token: string): boolean {
     const head = this.head(kind);
     const body = Buffer.from(token.slice(head.length), 'base64url');
@@ -71,7 +73,7 @@ export class TokenCodec {
     return this.keys.verify('token-mac', signed, body.subarray(body.length - MAC_BYTES));
   }
 
-  /** Whether tokens that were made with this key are authentic here. */
+  /** True if tokens that were made with this key are authentic here. */
   hasKey(keyId: string): boolean {
     return this.keys.has(keyId);
   }
@@ -93,7 +95,7 @@ export function randomId(): string {
 
 const SESSION_ID = /^[0-9a-f]{32}$/;
 
-/** Whether a value has the form of a session id. */
+/** Checks the form of a session id. */
 export function isSessionId(value: unknown): value is string {
   return typeof value === 'string' && SESSION_ID.test(value);
 }

@@ -62,7 +62,7 @@ export class TokenIssuer {
   }
 
   /**
-   * Whether `writeSuccessor` gives the tokens that are recorded as `pair`. A deploy with other keys, another mode or another
+   * True if `writeSuccessor` gives the tokens that are recorded as `pair`. A deploy with other keys, another mode or another
    * prefix makes other ones, and so does a parent of the other kind; nothing would accept them.
    */
   canMakeSuccessor(subject: TokenSubject, pair: TokenPair, parent: string): boolean {

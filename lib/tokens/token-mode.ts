@@ -7,7 +7,7 @@ import type { GraceFrom, TokenLives } from '../model/token-pair.js';
 /** How tokens live, and what renews them. Made by fixed, sliding, accessAndRefresh or jwt. */
 export interface TokenMode extends TokenLives {
   readonly name: 'fixed' | 'sliding' | 'refresh' | 'jwt';
-  /** What access tokens look like; opaque ones where it is absent. */
+  /** Format of access tokens; default opaque. */
   readonly accessFormat?: AccessTokenFormatFactory;
 }
 
@@ -104,7 +104,7 @@ export function accessAndRefresh(options: RefreshOptions = {}): TokenMode {
   };
 }
 
-/** Whether a value is a mode that one of the functions above made, as far as that can be told. */
+/** Checks that a value is a mode that one of the functions above made, as far as that can be told. */
 export function isTokenMode(value: unknown): value is TokenMode {
   const { name, accessMs, refreshMs, renewWithinMs, graceMs, maxAgeMs } = (value ?? {}) as Partial<TokenMode>;
   const isTime = (ms: unknown) => typeof ms === 'number' && Number.isFinite(ms) && ms > 0;

@@ -1,11 +1,18 @@
 import { BatchedReads } from '../async/batched-reads.js';
 import type { Clock } from '../ports/clock.js';
 import { withDeadline } from '../async/deadline.js';
-import { SessionError } from '../model/session-error.js';
+import { SessionError, defaultMessages } from '../model/session-error.js';
 import type { SessionRepository } from '../ports/session-repository.js';
-import type { SessionRecord } from '../model/session.js';
+import type { SessionEnd, SessionRecord } from '../model/session.js';
 import type { VerificationCache } from '../ports/verification-cache.js';
 import type { Refusal, Replacement, Verdict } from '../model/verification.js';
+
+/** How a session ended, for people. */
+export interface EndExplanation extends SessionEnd {
+  /** The login that took its place, for SESSION_REPLACED. */
+  readonly replacement: Replacement | null;
+  readonly message: string;
+}
 
 export interface SessionLookupParts {
   readonly repository: Pick<SessionRepository, 'findSessions'>;
@@ -31,7 +38,7 @@ export class SessionLookup {
   }
 
   /**
-   * Refuses what is asked of a session that is over whatever is done to it meanwhile. Null for any other one.
+   * Throws for a session that is over, whatever is done to it meanwhile. Null for any other one.
    * @throws SessionError SESSION_NOT_FOUND, SESSION_STORE_UNAVAILABLE
    */
   async refuseOver(sessionId: string): Promise<null> {
@@ -42,7 +49,7 @@ export class SessionLookup {
   }
 
   /**
-   * What the holder of a refused token is told. Never rejects: the reason is known, whatever else is not in time.
+   * Adds to a refusal what its holder may hear of the end. Never rejects: the reason is known, and the rest may be missing.
    * @param withinMs how long it may take
    */
   async explain(
@@ -55,13 +62,21 @@ export class SessionLookup {
     return { reason, endedAt: end.at, ...(winner && { replacedBy: winner }) };
   }
 
-  /** What may be told of the session that took the place of another. @throws SessionError SESSION_STORE_UNAVAILABLE */
+  /** Null for a session that is live or unknown. @throws SessionError SESSION_STORE_UNAVAILABLE */
+  async explainEnd(sessionId: string): Promise<EndExplanation | null> {
+    const end = (await this.find(sessionId))?.end;
+    if (!end) return null;
+    const replacement = end.replacedBy === null ? null : await this.findReplacement(end.replacedBy);
+    return { ...end, replacement, message: defaultMessages[end.reason] };
+  }
+
+  /** Describes the session that took the place of another. @throws SessionError SESSION_STORE_UNAVAILABLE */
   async findReplacement(id: string): Promise<Replacement | null> {
     const winner = this.parts.cache.get(id)?.record ?? (await this.find(id));
     return winner && { deviceType: winner.deviceType, deviceName: winner.deviceName, at: winner.createdAt };
   }
 
-  /** Reads sessions again that are in use and whose copies are soon too old: first what another node has read meanwhile. */
+  /** Refreshes aging copies of sessions in use, first from what another node has read meanwhile. */
   async refreshCopies(): Promise<void> {
     const { cache } = this.parts;
     const ids = cache.takeAging();

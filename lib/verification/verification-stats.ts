@@ -1,21 +1,18 @@
-/**
- * Where the answer to a verification came from: `memory` of this process, what the nodes `shared`, the `database`; `none` of
- * them for what is no token of ours.
- */
+/** Sources of verdicts: `memory` of this process, what the nodes `shared`, the `database`; `none` for no token of ours. */
 export const VERIFICATION_SOURCES = ['memory', 'shared', 'database', 'none'] as const;
 
 export type VerificationSource = (typeof VERIFICATION_SOURCES)[number];
 
 export type VerificationStatus = 'VALID' | 'INVALID' | 'UNKNOWN';
 
-/** Is told of each verification that had to look further than this process's memory. */
+/** Hears of each verification that had to look further than this process's memory. */
 export type VerificationObserver = (source: VerificationSource, status: VerificationStatus, millis: number) => void;
 
-/** Counts verifications. Plain numbers, read by whoever wants to show them: counting must not cost what it measures. */
+/** Counts verifications in plain numbers: counting must not cost what it measures. */
 export class VerificationStats {
-  /** Those that were answered in the same turn, all of them VALID from memory. */
+  /** Answered in the same turn, all of them VALID. */
   fromMemory = 0;
-  /** Null as long as nobody wants to know how long they took. */
+  /** Null if times are not wanted. */
   observer: VerificationObserver | null = null;
   private readonly counts = Object.fromEntries(
     VERIFICATION_SOURCES.map((source) => [source, { VALID: 0, INVALID: 0, UNKNOWN: 0 }]),
@@ -28,7 +25,7 @@ export class VerificationStats {
     return result;
   }
 
-  /** How many there have been since the start. */
+  /** Count since the start. */
   of(source: VerificationSource, status: VerificationStatus): number {
     const extra = source === 'memory' && status === 'VALID' ? this.fromMemory : 0;
     return this.counts[source][status] + extra;

@@ -1,23 +1,28 @@
 import type { ActivityRecorder } from '../journal/activity-recorder.js';
 import type { Clock } from '../ports/clock.js';
 import { withDeadline } from '../async/deadline.js';
+import { clientAddress } from '../model/ip-key.js';
 import type { IdleTimeout } from './idle-timeout.js';
+import type { KnownToken, KnownTokens, Presentation } from './known-tokens.js';
 import { type RotationRules, goodUntil, needsUpkeep } from '../rules/rotation.js';
 import type { SessionLookup } from './session-lookup.js';
 import { type Session, type SessionRecord, toSession } from '../model/session.js';
 import { type ParsedToken, type SupersededPair, type TokenPair, equalHashes } from '../model/token-pair.js';
-import type { TokenReader } from '../tokens/token-reader.js';
+import type { AccessTokenFormat } from '../tokens/access-token-format.js';
+import { MAX_TOKEN_LENGTH, type TokenCodec } from '../tokens/token-codec.js';
 import type { TokenRenewal } from './token-renewal.js';
 import { endOfHolder, isTombstone } from '../model/tombstone.js';
 import type { SharedRecord, VerificationCache } from '../ports/verification-cache.js';
 import type { VerificationSource, VerificationStats } from './verification-stats.js';
 import { type Verdict, type Verification, ended, judge, pairOf } from '../model/verification.js';
-import type { VerifiedTokens } from './verified-tokens.js';
 
 const NOT_KNOWN = { status: 'INVALID', reason: 'TOKEN_INVALID' } as const;
+const MALFORMED = { status: 'INVALID', reason: 'TOKEN_MALFORMED' } as const;
 
 export interface VerifierParts {
-  readonly reader: TokenReader;
+  readonly codec: TokenCodec;
+  readonly format: AccessTokenFormat;
+  readonly known: KnownTokens;
   readonly lookup: SessionLookup;
   readonly cache: VerificationCache;
   readonly renewal: TokenRenewal;
@@ -25,101 +30,89 @@ export interface VerifierParts {
   readonly activity: ActivityRecorder;
   readonly clock: Clock;
   readonly rules: RotationRules;
-  readonly verified: VerifiedTokens;
   readonly stats: VerificationStats;
   /** Longest time until a token is answered. Milliseconds. */
   readonly budgetMs: number;
 }
 
-/** A token that is good, with what it was judged by. */
+/** A good token, and what it was judged by. */
 export interface GoodToken {
   readonly status: 'VALID';
   readonly token: ParsedToken;
   readonly record: SessionRecord;
   readonly pair: TokenPair | SupersededPair;
-  /** Whether it was judged by a copy, and the database not asked. */
+  /** Judged by a copy, without the database. */
   readonly isRemembered: boolean;
 }
 
-/** What looking at a token comes to, before anything is done about it. */
+/** The verdict on a token, before anything is done about it. */
 export type Inspection = GoodToken | Exclude<Verification, { readonly status: 'VALID' }>;
 
+export interface InspectOptions {
+  /** Asks the database in any case. */
+  readonly strict?: boolean;
+  /** Monotonic milliseconds by which there must be an answer. */
+  readonly deadline?: number;
+  readonly known?: KnownToken | null;
+  /** What the nodes remember of the session in common, if they were just asked. */
+  readonly found?: SharedRecord;
+}
+
 /**
- * Answers whether a token is good: from memory where it may, without any I/O where the token cannot be ours, from what the
- * nodes remember in common where that may be trusted, from the database otherwise.
+ * Answers whether a token is good: from memory, without I/O for what cannot be a token of ours, from what the nodes remember in
+ * common, else from the database.
  */
 export class Verifier {
-  /** The application's view of each record, made once and shared by the requests that the record answers. */
+  /** The application's view of each record, shared by all requests that the record answers. */
   private readonly views = new WeakMap<SessionRecord, Session>();
 
   constructor(private readonly parts: VerifierParts) {}
 
   /**
-   * The session of a token that this process knows to be good, in the same turn; null for a token that has to be looked at.
-   * Has no effect on the session.
+   * Verifies a token, and notes its use if it is good. Answers in the same turn if memory knows the token to be good; never
+   * rejects otherwise.
    */
+  verify(text: unknown, use: Presentation): Verification | Promise<Verification> {
+    const known = this.parts.known.find(text);
+    const answer = known && !use.strict ? this.parts.known.inMemory(known) : null;
+    if (!known || !answer) return this.lookUp(text, use, known);
+    this.parts.stats.fromMemory++;
+    if (this.parts.known.isNews(known, use)) this.noteUse(answer.session.id, use);
+    return answer;
+  }
+
+  /** The session of a token that memory knows to be good, else null. Notes no use. */
   fromMemory(text: unknown): Session | null {
-    return this.parts.verified.get(text)?.answer.session ?? null;
+    const known = this.parts.known.find(text);
+    const answer = known && this.parts.known.inMemory(known);
+    if (!answer) return null;
+    this.parts.stats.fromMemory++;
+    return answer.session;
   }
 
-  /**
-   * Never rejects.
-   * @param strict whether the database is to be asked in any case
-   * @param known what is known of the token, where the caller has found it out
-   */
-  async verify(
-    text: unknown,
-    strict = false,
-    known = strict ? null : this.parts.verified.find(text),
-  ): Promise<Verification> {
-    const { cache, clock, rules, renewal, stats, verified, budgetMs } = this.parts;
-    if (known && verified.countsInMemory(known)) return known.answer;
+  /** Judges a token with no effect on its session. Never rejects. */
+  async inspect(text: unknown, options: InspectOptions = {}): Promise<Inspection> {
+    const { clock, codec, format, known: tokens, stats, budgetMs } = this.parts;
     const startedAt = clock.monotonic();
-    const found = known ? await cache.fetch(known.record.id) : undefined;
-    if (known && verified.countsInCommon(known, found)) {
-      return stats.count('shared', known.answer, clock.monotonic() - startedAt);
+    const { strict = false, deadline = startedAt + budgetMs, known = tokens.find(text), found } = options;
+    if (typeof text !== 'string' || text.length === 0 || text.length > format.maxLength) {
+      return stats.count('none', MALFORMED);
     }
-    const deadline = startedAt + budgetMs;
-    const result = await this.inspect(text, strict, deadline, found);
-    if (result.status !== 'VALID') return result;
-    const { token, record, pair, isRemembered } = result;
-    const session = this.view(record);
-    if (!needsUpkeep(record, pair, clock.now(), rules.mode)) {
-      this.remember(text as string, result, session);
-      return { status: 'VALID', session, ...(isRemembered && { remembered: true }) };
-    }
-    const renewing = renewal.afterUse(token, text as string, record);
-    const renewed = await withDeadline(renewing, deadline - clock.monotonic()).catch(() => null);
-    return renewed ? { status: 'VALID', session, renewed } : { status: 'VALID', session };
-  }
-
-  /**
-   * The same without any effect on the session. Never rejects.
-   * @param deadline by when it must have come to something. Monotonic milliseconds
-   * @param found what the nodes remember of the session, where they have just been asked
-   */
-  async inspect(
-    text: unknown,
-    strict = false,
-    deadline = this.parts.clock.monotonic() + this.parts.budgetMs,
-    found?: SharedRecord,
-  ): Promise<Inspection> {
-    const { clock, reader, stats } = this.parts;
-    const startedAt = clock.monotonic();
-    const token = reader.readAccess(text);
-    if (typeof token === 'string') return stats.count('none', { status: 'INVALID', reason: token });
+    const token = format.read(text);
+    if (!token) return stats.count('none', NOT_KNOWN);
     let source: VerificationSource = 'none';
     try {
-      // Where the hash covers the text, what is known by it need not be found authentic first, unless its key was taken away.
-      let known = strict || !reader.hashCoversText ? null : this.fromCache(token);
-      if (known?.status === 'VALID' && !reader.hasKey(known.pair.keyId)) known = null;
-      if (!known) {
-        const isAuthentic = reader.isAuthentic(text as string, token);
-        if (!(typeof isAuthentic === 'boolean' ? isAuthentic : await isAuthentic))
-          return stats.count('none', NOT_KNOWN);
-        if (!strict && !reader.hashCoversText) known = this.fromCache(token);
+      // A stored hash that covers the whole text proves that it was made here, unless its key was taken away since.
+      let copy = strict || !format.hashCoversText ? null : this.fromCache(token);
+      if (copy?.status === 'VALID' && !codec.hasKey(copy.pair.keyId)) copy = null;
+      if (!copy) {
+        if (!known) {
+          if (!(await format.isAuthentic(text))) return stats.count('none', NOT_KNOWN);
+          tokens.note(text, null);
+        }
+        if (!strict && !format.hashCoversText) copy = this.fromCache(token);
       }
-      if (known) return stats.count('memory', known);
+      if (copy) return stats.count('memory', copy);
       const shared = strict ? null : await this.fromShared(token, deadline, found);
       if (shared) return stats.count('shared', shared, clock.monotonic() - startedAt);
       source = 'database';
@@ -135,26 +128,52 @@ export class Verifier {
    * @throws SessionError SESSION_STORE_UNAVAILABLE
    */
   async findHolder(text: unknown): Promise<SessionRecord | null> {
-    const read = await this.parts.reader.readAny(text);
-    if (!read) return null;
-    const { kind, token } = read;
-    const record = await this.parts.lookup.find(token.sessionId);
+    const { codec, format, lookup } = this.parts;
+    if (typeof text !== 'string' || text.length > MAX_TOKEN_LENGTH) return null;
+    const access = text.length <= format.maxLength ? format.read(text) : null;
+    const token = access ?? codec.read('rt', text);
+    if (!token || !(await (access ? format.isAuthentic(text) : codec.isAuthentic('rt', text)))) return null;
+    const record = await lookup.find(token.sessionId);
     const pair = record && pairOf(token, record);
-    const hash = kind === 'access' ? pair?.accessHash : pair?.refreshHash;
+    const hash = access ? pair?.accessHash : pair?.refreshHash;
     return hash && equalHashes(hash, token.hash) ? record : null;
   }
 
-  /** A copy in memory. */
+  private async lookUp(text: unknown, use: Presentation, known: KnownToken | null): Promise<Verification> {
+    const { cache, clock, known: tokens, rules, renewal, stats, budgetMs } = this.parts;
+    const startedAt = clock.monotonic();
+    const { strict } = use;
+    const found = known?.record && !strict ? await cache.fetch(known.record.id) : undefined;
+    const answer = known && found ? tokens.inCommon(known, found) : null;
+    if (known && answer) {
+      if (tokens.isNews(known, use)) this.noteUse(answer.session.id, use);
+      return stats.count('shared', answer, clock.monotonic() - startedAt);
+    }
+    const deadline = startedAt + budgetMs;
+    const result = await this.inspect(text, { strict, deadline, known, found });
+    if (result.status !== 'VALID') return result;
+    const { token, record, pair, isRemembered } = result;
+    const session = this.view(record);
+    this.noteUse(record.id, use);
+    if (!needsUpkeep(record, pair, clock.now(), rules.mode)) {
+      this.remember(text as string, result, session);
+      return { status: 'VALID', session, ...(isRemembered && { remembered: true }) };
+    }
+    const renewing = renewal.afterUse(token, text as string, record);
+    const renewed = await withDeadline(renewing, deadline - clock.monotonic()).catch(() => null);
+    return { status: 'VALID', session, ...(renewed && { renewed }) };
+  }
+
+  private noteUse(sessionId: string, { ip, activity }: Presentation): void {
+    this.parts.activity.record(sessionId, this.parts.clock.now(), clientAddress(ip), activity);
+  }
+
   private fromCache(token: ParsedToken): Inspection | null {
     const remembered = this.parts.cache.get(token.sessionId);
     return remembered && this.byCopy(token, remembered.record);
   }
 
-  private async fromShared(
-    token: ParsedToken,
-    deadline: number,
-    known: SharedRecord | undefined,
-  ): Promise<Inspection | null> {
+  private async fromShared(token: ParsedToken, deadline: number, known?: SharedRecord): Promise<Inspection | null> {
     const found = known === undefined ? await this.parts.cache.fetch(token.sessionId) : known;
     if (!found) return null;
     if (!isTombstone(found)) return this.byCopy(token, found);
@@ -168,7 +187,7 @@ export class Verifier {
    */
   private byCopy(token: ParsedToken, record: SessionRecord): Inspection | null {
     const verdict = this.judge(token, record);
-    if (verdict.status === 'VALID') return goodToken(token, record, verdict.pair, true);
+    if (verdict.status === 'VALID') return { status: 'VALID', token, record, pair: verdict.pair, isRemembered: true };
     return verdict.status === 'INVALID' && verdict.reason === 'SESSION_EXPIRED' ? verdict : null;
   }
 
@@ -187,7 +206,8 @@ export class Verifier {
       if (idle.isOver(record, clock.now())) record = (await idle.end(record.id)) ?? record;
       verdict = this.judge(token, record, null);
     }
-    return verdict.status === 'VALID' ? goodToken(token, record, verdict.pair, false) : verdict;
+    if (verdict.status !== 'VALID') return verdict;
+    return { status: 'VALID', token, record, pair: verdict.pair, isRemembered: false };
   }
 
   private async refuse(verdict: Verdict & { readonly status: 'INVALID' }, deadline: number): Promise<Inspection> {
@@ -200,20 +220,16 @@ export class Verifier {
     return judge(token, record, clock.now(), { ...rules, idleMs }, activity.lastUse(record));
   }
 
-  /** So that the next request with the same token need not be looked at, as long as the record is what is remembered. */
+  /** Lets the next request with the same token be answered from memory, as long as the record is what is remembered. */
   private remember(text: string, { record, pair, isRemembered }: GoodToken, session: Session): void {
-    const { activity, cache, rules, verified } = this.parts;
+    const { activity, cache, known, rules } = this.parts;
     const copy = cache.get(record.id);
     const remembered = copy?.record === record ? copy : null;
-    // What the database has just said is nowhere else the same object.
+    // No cache has the object that the database has just given.
     if (!remembered && !isRemembered) return;
     const answer = { status: 'VALID', session, remembered: true } as const;
-    verified.note(text, {
-      record,
-      remembered,
-      answer,
-      until: goodUntil(record, pair, activity.lastUse(record), rules),
-    });
+    const until = goodUntil(record, pair, activity.lastUse(record), rules);
+    known.note(text, { record, remembered, answer, until });
   }
 
   private view(record: SessionRecord): Session {
@@ -221,15 +237,6 @@ export class Verifier {
     if (!session) this.views.set(record, (session = freezeDeep(toSession(record))));
     return session;
   }
-}
-
-function goodToken(
-  token: ParsedToken,
-  record: SessionRecord,
-  pair: TokenPair | SupersededPair,
-  isRemembered: boolean,
-): GoodToken {
-  return { status: 'VALID', token, record, pair, isRemembered };
 }
 
 /** Requests share what was read, so none may change it for the others. */

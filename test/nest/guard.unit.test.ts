@@ -15,7 +15,7 @@ import {
 import { APP_GUARD, Reflector } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { PassportModule } from '@nestjs/passport';
-import { AuthGuard, CurrentSession, CurrentUser, Public, SessionModule, TokenService } from 'nestjs-latchkey';
+import { AuthGuard, CurrentSession, CurrentUser, Public, SessionModule } from 'nestjs-latchkey';
 import passport, { Strategy } from 'passport';
 import { Verifier } from 'lib/verifier.js';
 import { SessionAuthenticator } from 'lib/session-authenticator.js';
@@ -24,6 +24,7 @@ import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } 
 
 const { good, missing } = answersOf('users');
 const globalGuard = { provide: APP_GUARD, useClass: AuthGuard };
+const passportGuard = () => ({ provide: APP_GUARD, useClass: PassportGuard });
 
 interface FastifyInstance {
   decorateRequest(name: string, value: unknown): unknown;
@@ -32,6 +33,14 @@ interface FastifyInstance {
 /** A guard of an application, beside the one that it extends. */
 @Injectable()
 class StricterGuard extends AuthGuard {}
+
+/** Overrides a hook, so that passport runs. */
+@Injectable()
+class PassportGuard extends AuthGuard {
+  override handleRequest<T>(...args: Parameters<AuthGuard['handleRequest']>): T {
+    return super.handleRequest(...args) as T;
+  }
+}
 
 let handled: string[] = [];
 
@@ -306,7 +315,7 @@ describe.each(adapters)('PassportModule in the application on $name', (kind) => 
     const { send, sendWith, tokens, close } = await startApp(kind, {
       imports: [session(), PassportModule.register(options)],
       controllers: [...controllers, GuardedController],
-      providers: [globalGuard],
+      providers: [passportGuard()],
     });
     const login = await tokens.login('alice');
     for (const path of ['/me', '/routes/closed', '/thrice']) {
@@ -334,7 +343,7 @@ describe.each(adapters)('a strategy on $name that does not do its work', (kind) 
   let strategy: { authenticate: Authenticate };
 
   beforeAll(async () => {
-    server = await startApp(kind, root());
+    server = await startApp(kind, root({ providers: [passportGuard()] }));
     token = (await server.tokens.login('alice')).accessToken;
     const { strategyName } = server.app.get(SessionAuthenticator, { strict: false });
     const { _strategies: registry } = passport as unknown as { _strategies: Record<string, typeof strategy> };
@@ -433,7 +442,7 @@ describe('AuthGuard in other contexts', () => {
   };
 
   it.each(['rpc', 'ws', 'graphql', 'HTTP'])('A31: a context of type "%s" is refused', async (type) => {
-    const verify = jest.spyOn(TokenService.prototype, 'verify');
+    const verify = jest.spyOn(Verifier.prototype, 'verify');
     const payload = { headers: { authorization: `Bearer ${token}` } };
     await expect(guard.canActivate(contextOf(type, payload, payload))).rejects.toThrow(
       /cannot guard a context of type/,

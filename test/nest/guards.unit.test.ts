@@ -19,6 +19,7 @@ import { defaultMessages } from 'lib/session-error.js';
 import { SqliteEngine } from 'lib/sqlite-engine.js';
 import { SessionAuthenticator } from 'lib/session-authenticator.js';
 import { SessionRuntime } from 'lib/session-runtime.js';
+import { Verifier } from 'lib/verifier.js';
 import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
 
 const { good, missing } = answersOf('users');
@@ -589,7 +590,7 @@ describe('AuthGuard under a subclass', () => {
   });
 
   it('keeps messages of one connection apart that are verified at the same time', async () => {
-    const verify = jest.spyOn(TokenService.prototype, 'verify');
+    const verify = jest.spyOn(Verifier.prototype, 'verify');
     const guard = new SocketGuard(server.app.get(SessionAuthenticator, { strict: false }), server.app.get(Reflector));
     const { accessToken } = await tokens.login('bob');
     const client = { handshake: { headers: { authorization: `Bearer ${accessToken}` } } };

@@ -12,14 +12,13 @@ import {
   NoActivity,
   RequireFresh,
   Sensitive,
-  type Session,
   SessionModule,
-  TokenService,
   multiDevice,
   sliding,
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { VerifiedTokens } from 'lib/verified-tokens.js';
+import { ActivityRecorder } from 'lib/activity-recorder.js';
+import { KnownTokens } from 'lib/known-tokens.js';
 import { Verifier } from 'lib/verifier.js';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
@@ -39,8 +38,8 @@ class SeeingGuard extends AuthGuard {
 class RoutesController {
   @Get('me')
   @UseGuards(AuthGuard)
-  me(@CurrentUser() user: object, @CurrentSession() session: Session, @Req() request: { user: object }) {
-    return { user, id: session.id, same: request.user === user };
+  me(@CurrentUser() user: object, @CurrentSession('id') id: string, @Req() request: { user: object }) {
+    return { user, id, same: request.user === user };
   }
 
   @Get('twice')
@@ -51,8 +50,8 @@ class RoutesController {
 
   @Get('seeing')
   @UseGuards(SeeingGuard)
-  seeing() {
-    return {};
+  seeing(@CurrentUser() user: object, @CurrentSession('id') id: string, @Req() request: { user: object }) {
+    return this.me(user, id, request);
   }
 
   @Get('quiet')
@@ -92,7 +91,8 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
   let clock: ManualClock;
   let user = 0;
   const passports = jest.spyOn(passport, 'authenticate');
-  const verifies = jest.spyOn(Verifier.prototype, 'verify');
+  /** What memory does not answer. */
+  const inspections = jest.spyOn(Verifier.prototype, 'inspect');
 
   beforeAll(async () => {
     clock = new ManualClock(Date.now());
@@ -124,35 +124,35 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
     jest.clearAllMocks();
     return login;
   };
-  const calls = () => ({ passport: passports.mock.calls.length, verify: verifies.mock.calls.length });
+  const calls = () => ({ passport: passports.mock.calls.length, inspect: inspections.mock.calls.length });
   const send = async (token: string, path: string, lines: string[] = []) =>
     verdict(await server.sendWith(token, { path, lines }));
 
   it('is answered without passport, with the same user and session as through it', async () => {
     const { accessToken, session } = await knownLogin();
     const fast = await server.sendWith(accessToken);
-    expect(calls()).toEqual({ passport: 0, verify: 0 });
+    expect(calls()).toEqual({ passport: 0, inspect: 0 });
     expect(fast).toMatchObject({
       status: 200,
       json: { user: { userId: session.userId, roles: ['reader'] }, id: session.id, same: true },
     });
-    const slow = await server.send({ lines: [`authorization: bearer ${accessToken}`] });
-    expect(calls()).toEqual({ passport: 1, verify: 1 });
+    const slow = await server.sendWith(accessToken, { path: '/seeing' });
+    expect(calls()).toEqual({ passport: 1, inspect: 0 });
     expect(slow.json).toEqual(fast.json);
   });
 
   it('is looked at once for a request, however many guards ask', async () => {
-    const inMemory = jest.spyOn(VerifiedTokens.prototype, 'find');
+    const inMemory = jest.spyOn(KnownTokens.prototype, 'find');
     const { accessToken } = await knownLogin();
     expect(await send(accessToken, '/twice')).toEqual(answers.good);
     expect(inMemory).toHaveBeenCalledTimes(1);
   });
 
   it('A22, A23: is all that memory knows: nothing else throws, and what is too long is not hashed', () => {
-    const known = server.app.get(SessionRuntime, { strict: false }).verified as unknown as {
-      readonly parts: { readonly store: { get(hash: string): unknown } };
+    const verifier = server.app.get(SessionRuntime, { strict: false }).verifier as unknown as {
+      readonly parts: { readonly known: { readonly tokens: { get(hash: string): unknown } } };
     };
-    const looked = jest.spyOn(known.parts.store, 'get');
+    const looked = jest.spyOn(verifier.parts.known.tokens, 'get');
     for (const value of [undefined, null, 7, {}, ['x'], 'x'.repeat(16_000)]) {
       expect(server.tokens.verifyInMemory(value as never)).toBeNull();
     }
@@ -160,7 +160,7 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
     expect(server.tokens.verifyInMemory('')).toBeNull();
   });
 
-  it('is known in this spelling only: any other text is looked at', async () => {
+  it('is known by its exact text only, wherever that stands in the header: any other is looked at', async () => {
     const { accessToken } = await knownLogin();
     const flipped = accessToken.slice(0, -1) + (accessToken.endsWith('A') ? 'B' : 'A');
     for (const text of [flipped, `${accessToken}=`, `${accessToken}A`, accessToken.toUpperCase()]) {
@@ -169,8 +169,10 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
     for (const text of [` ${accessToken},`, `${accessToken} x`, `"${accessToken}"`]) {
       expect(await send(text, '/me')).toEqual(answers.malformed);
     }
+    expect(calls()).toEqual({ passport: 0, inspect: 4 });
     expect(await send(` ${accessToken}`, '/me')).toEqual(answers.good);
-    expect(calls().passport).toBe(7);
+    expect(verdict(await server.send({ lines: [`authorization: bearer ${accessToken}`] }))).toEqual(answers.good);
+    expect(calls()).toEqual({ passport: 0, inspect: 4 });
   });
 
   it('goes through passport where a subclass wants to see what passport says', async () => {
@@ -183,7 +185,7 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
   it('is looked up in the database on a Sensitive route', async () => {
     const { accessToken } = await knownLogin();
     expect(await send(accessToken, '/sensitive')).toEqual(answers.good);
-    expect(calls()).toEqual({ passport: 1, verify: 1 });
+    expect(calls()).toEqual({ passport: 0, inspect: 1 });
   });
 
   it.each(['logout', 'kick', 'ban', 'revoke'] as const)('A63: is refused from an acknowledged %s on', async (end) => {
@@ -236,7 +238,7 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
       return guard.canActivate(new ExecutionContextHost([request, response], RoutesController, () => undefined));
     };
     expect(await activate()).toBe(true);
-    expect(calls()).toEqual({ passport: 0, verify: 0 });
+    expect(calls()).toEqual({ passport: 0, inspect: 0 });
     const waiting = activate();
     clock.advance(session.expiresAt - clock.now());
     await expect(waiting).rejects.toMatchObject({ status: 401, response: { errorCode: 'SESSION_EXPIRED' } });
@@ -256,7 +258,7 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
   });
 
   it('is looked for once in a request, also while it is not known and when it is refused', async () => {
-    const looked = jest.spyOn(VerifiedTokens.prototype, 'find');
+    const looked = jest.spyOn(KnownTokens.prototype, 'find');
     const { accessToken } = await server.tokens.login('newcomer');
     expect(await send(accessToken, '/me')).toEqual(answers.good);
     await server.tokens.logout(accessToken);
@@ -267,12 +269,12 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
   it('has one use noted of those in quick succession, and the next one after that', async () => {
     const { accessToken, session } = await knownLogin();
     clock.advance(MINUTE);
-    const noted = jest.spyOn(TokenService.prototype, 'recordUse');
+    const noted = jest.spyOn(ActivityRecorder.prototype, 'record');
     const use = async (times: number) => {
       for (let time = 0; time < times; time++) expect(await send(accessToken, '/me')).toEqual(answers.good);
     };
     await use(5);
-    expect(noted.mock.calls).toEqual([[session.id, '127.0.0.1', { activity: true }]]);
+    expect(noted.mock.calls).toEqual([[session.id, clock.now(), '127.0.0.1', true]]);
     clock.advance(MINUTE);
     await use(5);
     expect(noted).toHaveBeenCalledTimes(2);

@@ -6,9 +6,9 @@ import { withDeadline } from '../../async/deadline.js';
 import { SessionError } from '../../model/session-error.js';
 import type { Session } from '../../model/session.js';
 import { TokenService } from '../../services/token-service.js';
-import { AuthenticatedSession, type GuardedRequest, userOf } from '../../nest/http/current-session.js';
-import { identityOf, setIdentity } from '../../nest/http/execution-identity.js';
-import { setHeaders } from '../../nest/http/http-answer.js';
+import { setHeaders } from '../../nest/http/answers.js';
+import { userOf } from '../../nest/http/fast-path/hidden-classes.js';
+import { type GuardedRequest, identityOf, setIdentity } from '../../nest/http/identity.js';
 import { brokenRule } from '../../nest/http/route-rules.js';
 import { SessionAuthenticator } from '../../nest/http/session-authenticator.js';
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
@@ -98,8 +98,7 @@ export class AdminGuard implements CanActivate, OnModuleInit {
     // What the application's guards look at is as old as the request, unless it is put right.
     if (before && JSON.stringify(before.session?.claims) !== JSON.stringify(session.claims)) {
       const request = context.switchToHttp().getRequest<GuardedRequest>();
-      const { strict, by } = before;
-      setIdentity(context, request, new AuthenticatedSession(userOf(session), session, strict, null, by));
+      setIdentity(context, request, before.with({ user: userOf(session), session, renewed: null }));
     }
     return this.judge(context, session);
   }
@@ -121,7 +120,7 @@ export class AdminGuard implements CanActivate, OnModuleInit {
     const rules = { isPublic: false, strict: false, activity: true, banChecks: [], freshMs: this.options.freshMs };
     const broken = brokenRule(session, rules, this.tokens.now());
     if (!broken) return;
-    const { exception, headers } = this.authenticator.answer(broken.code, broken.details);
+    const { exception, headers } = this.authenticator.answers.to(broken.code, broken.details);
     setHeaders(context.switchToHttp().getResponse(), headers);
     throw exception;
   }

@@ -1,6 +1,6 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { setHeaders } from '../../nest/http/http-answer.js';
+import { setHeaders } from '../../nest/http/answers.js';
 
 /** What operators are told is nothing for a cache on the way (RFC 9111 section 5.2.2.5). */
 @Injectable()

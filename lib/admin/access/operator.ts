@@ -1,5 +1,5 @@
 import { type ExecutionContext, createParamDecorator } from '@nestjs/common';
-import type { GuardedRequest } from '../../nest/http/current-session.js';
+import type { GuardedRequest } from '../../nest/http/identity.js';
 import type { AdminRight, Operator } from './admin-options.js';
 
 /** An operator and what was found out about their rights. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Controller, Get, Header, Inject, NotFoundException, Param, Req, Res } from '@nestjs/common';
-import { Public } from '../../nest/http/decorators.js';
-import { setHeaders } from '../../nest/http/http-answer.js';
+import { Public } from '../../nest/http/route-rules.js';
+import { setHeaders } from '../../nest/http/answers.js';
 import { ADMIN_OPTIONS } from '../access/admin.guard.js';
 import type { ResolvedAdminOptions } from '../access/admin-options.js';
 import { consoleAssets } from '../console-assets.js';

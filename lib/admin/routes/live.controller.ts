@@ -5,8 +5,8 @@ import { PeriodicTask } from '../../async/periodic-task.js';
 import { SessionError } from '../../model/session-error.js';
 import { TokenService } from '../../services/token-service.js';
 import { SessionQueries } from '../../database/lists/session-queries.js';
-import { readBearerCredential } from '../../nest/http/bearer-credential.js';
-import { NoActivity } from '../../nest/http/decorators.js';
+import { NoActivity } from '../../nest/http/route-rules.js';
+import { readBearer } from '../../nest/http/session-authenticator.js';
 import { toEventItem } from './admin-items.js';
 import { AdminRoutes } from './admin-route.js';
 import { type LiveChanges, LiveFeed, type LiveNews } from '../live/live-feed.js';
@@ -40,7 +40,7 @@ export class LiveController {
     @Headers('authorization') authorization: string | undefined,
     @Res() response: LiveResponse,
   ): Observable<MessageEvent> {
-    const credential = readBearerCredential(authorization);
+    const { token } = readBearer(authorization);
     const from = this.places.read(lastEventId);
     return new Observable((subscriber) => {
       let current = operator;
@@ -71,8 +71,8 @@ export class LiveController {
       const unwatch = [
         this.feed.watch(tell, () => subscriber.complete(), from),
         // A guard of the application may have taken the token from elsewhere.
-        credential.kind === 'token'
-          ? this.tokens.watchToken(credential.token, ({ reason }) => finish(reason))
+        token !== null
+          ? this.tokens.watchToken(token, ({ reason }) => finish(reason))
           : this.tokens.watchSession(operator.session.id, (end) => finish(end?.reason ?? 'SESSION_EXPIRED')),
         repeatedly(async () => {
           current = await operator.judgeAgain();

@@ -1,24 +1,15 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable, UnauthorizedException } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
-import type { VerifiedToken } from '../../verification/verified-tokens.js';
-import { AuthenticatedSession, type GuardedRequest } from './current-session.js';
-import { setIdentity } from './execution-identity.js';
-import { type HttpAnswer, setHeaders } from './http-answer.js';
-import { runPassport } from './passport-run.js';
+import { type HttpAnswer, setHeaders } from './answers.js';
+import { AuthenticatedSession, type GuardedRequest, setIdentity } from './identity.js';
+import { PassportRun, runPassport } from './passport-hooks.js';
 import { passOnRenewedToken } from './renewed-token-header.js';
-import { type RouteRules, asksForSession, routeRules } from './route-rules.js';
-import { AuthenticationAttempt, SESSION_MODULE, type SessionAuthenticator } from './session-authenticator.js';
+import { RulesOfRoutes, type RouteRules, asksForSession } from './route-rules.js';
+import { SESSION_MODULE, type SessionAuthenticator } from './session-authenticator.js';
 
-/** The rules of a handler's routes: a handler that is inherited has some for each of its controllers. */
-interface RulesOfHandler {
-  readonly controller: object;
-  readonly rules: RouteRules;
-  readonly next: RulesOfHandler | null;
-}
-
-/** What a subclass may override of what passport is asked and says. */
-const HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
+/** Hooks of passport's guard that make passport run if a subclass overrides one. */
+const PASSPORT_HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
 
 /**
  * Lets a request pass whose Authorization header holds a good access token, and answers every other one as RFC 6750 says.
@@ -51,29 +42,40 @@ const HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
  */
 @Injectable()
 export class AuthGuard extends PassportAuthGuard() implements CanActivate {
+  private readonly rules: RulesOfRoutes;
   private hasHooks: boolean | undefined;
-  private readonly rules = new WeakMap<object, RulesOfHandler>();
 
   constructor(
     @Inject(SESSION_MODULE) private readonly authenticator: SessionAuthenticator,
-    private readonly reflector: Reflector,
+    reflector: Reflector,
   ) {
     super({ defaultStrategy: authenticator.strategyName });
+    this.rules = new RulesOfRoutes(reflector);
   }
 
-  /**
-   * Answers without passport for a token that is remembered as good, which is nearly every request: passport costs more than all the
-   * rest. It does everything else, and everything where a subclass has overridden one of its hooks.
-   */
-  override canActivate(context: ExecutionContext): boolean | Promise<boolean> {
-    const rules = this.rulesOf(context);
+  override async canActivate(context: ExecutionContext): Promise<boolean> {
+    const { authenticator } = this;
+    const rules = this.rules.of(context);
     if (rules.isPublic) return true;
-    // Only over HTTP is the request a new object each time: a socket has one for all of its messages.
-    if (context.getType() !== 'http') return this.authenticate(context, rules);
-    const request = this.getRequest(context);
-    if (this.needsPassport) return this.authenticate(context, rules);
-    const before = this.resultOf(context, request, rules);
-    return before ? this.admit(context, request, rules, before) : this.activateInBatch(context, request, rules);
+    const request = this.requestOf(context);
+    const before = this.foundBefore(context, request, rules);
+    let identity: AuthenticatedSession | null = before;
+    if (this.needsPassport) {
+      identity = await this.askHooks(context, new PassportRun({ authenticator, request, rules, identity: before }));
+    } else if (!identity) {
+      // Together with the other requests of this turn. The token is looked at afterwards, so that no verdict is older than that.
+      if (context.getType() === 'http') await authenticator.batch.join();
+      const outcome = authenticator.authenticate(request, rules);
+      const verdict = outcome instanceof AuthenticatedSession ? outcome : await outcome;
+      identity = verdict instanceof AuthenticatedSession ? verdict : this.refuse(context, verdict);
+    }
+    if (identity?.renewed && !before) {
+      passOnRenewedToken(this.getResponse(context), identity.renewed, authenticator.headers);
+    }
+    setIdentity(context, request, identity);
+    const refusal = identity?.session && authenticator.refusalBy(rules, identity.session);
+    if (refusal) this.refuse(context, refusal);
+    return true;
   }
 
   /** The request of an HTTP context. @throws for any other context, which this guard does not know */
@@ -110,50 +112,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     );
   }
 
-  /** Whether a subclass wants to see what passport does, which then does it for every request. Its properties are set after the constructor. */
-  private get needsPassport(): boolean {
-    return (this.hasHooks ??= HOOKS.some((hook) => this[hook] !== AuthGuard.prototype[hook]));
-  }
-
-  /** With the other requests of this turn; the token is looked at when they go on. */
-  private async activateInBatch(
-    context: ExecutionContext,
-    request: GuardedRequest,
-    rules: RouteRules,
-  ): Promise<boolean> {
-    await this.authenticator.batch.join();
-    const known = this.authenticator.find(request, rules);
-    const result = known && this.authenticator.fromMemory(request, rules, known);
-    return result ? this.admit(context, request, rules, result) : this.authenticate(context, rules, known);
-  }
-
-  private async authenticate(
-    context: ExecutionContext,
-    rules: RouteRules,
-    known: VerifiedToken | null = null,
-  ): Promise<true> {
-    const request = this.requestOf(context);
-    // The messages of a socket are kept in order: none overtakes another because its token is remembered.
-    const isMessage = ['ws', 'rpc'].includes(context.getType());
-    const token = this.needsPassport || isMessage ? null : this.authenticator.usualToken(request, rules, known);
-    const verified = token === null ? null : { token, known, result: await this.authenticator.verify(token, known) };
-    const before = this.resultOf(context, request, rules);
-    const result =
-      (verified && this.authenticator.acceptRemembered(request, rules, verified)) ??
-      (await this.judge(context, rules, new AuthenticationAttempt(request, rules, verified, before)));
-    if (result?.renewed && !before) {
-      passOnRenewedToken(this.getResponse(context), result.renewed, this.authenticator.headers);
-    }
-    return this.admit(context, request, rules, result);
-  }
-
-  /** What another guard of this module found out about the same request: another object may hold another credential. */
-  private resultOf(context: ExecutionContext, request: GuardedRequest, rules: RouteRules): AuthenticatedSession | null {
-    const isTheSame = context.getType() === 'http' && request === context.getArgByIndex<unknown>(0);
-    return isTheSame ? this.authenticator.resultOf(request, rules) : null;
-  }
-
-  /** Of a payload that a subclass takes for the request, nothing but its headers counts. */
+  /** Takes nothing but the headers of a payload that a subclass takes for the request. */
   private requestOf(context: ExecutionContext): GuardedRequest {
     const request: unknown = this.getRequest(context);
     if (typeof request !== 'object' || request === null) {
@@ -166,52 +125,44 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     return isArgument ? { headers: (request as GuardedRequest).headers } : request;
   }
 
-  private admit(
+  /**
+   * The identity that another guard of this module has found for the same request, if it was as strict as this route. Only over
+   * HTTP is the request a new object each time, and only if it is the same object does it hold the same credential.
+   */
+  private foundBefore(
     context: ExecutionContext,
     request: GuardedRequest,
     rules: RouteRules,
-    result: AuthenticatedSession | null,
-  ): true {
-    setIdentity(context, request, result);
-    const refusal = result?.session && this.authenticator.refusalBy(rules, result.session);
-    if (refusal) this.refuse(context, refusal);
-    return true;
+  ): AuthenticatedSession | null {
+    if (context.getType() !== 'http' || request !== context.getArgByIndex<unknown>(0)) return null;
+    const known = request.latchkey;
+    if (!AuthenticatedSession.is(known) || known.by !== this.authenticator || !known.session) return null;
+    return known.strict || !rules.strict ? known : null;
+  }
+
+  /** Properties of a subclass are there only after the constructor. */
+  private get needsPassport(): boolean {
+    return (this.hasHooks ??= PASSPORT_HOOKS.some((hook) => this[hook] !== AuthGuard.prototype[hook]));
   }
 
   /** Has passport and the hooks of a subclass judge a request; null where it may pass without a user. */
-  private async judge(
-    context: ExecutionContext,
-    rules: RouteRules,
-    attempt: AuthenticationAttempt,
-  ): Promise<AuthenticatedSession | null> {
-    const refused = () => attempt.refused ?? this.authenticator.answer('TOKEN_MISSING');
-    const returned = await runPassport(this, this.authenticator.strategyName, context, attempt, refused);
-    const { result } = attempt;
+  private async askHooks(context: ExecutionContext, run: PassportRun): Promise<AuthenticatedSession | null> {
+    const returned = await runPassport(this, context, run);
+    const { identity } = run;
     // A strategy that calls pass() makes the passport guard say yes without a user; this one does not. And no hook turns
     // what could not be judged into a verdict.
-    if (!returned || (attempt.refused?.exception.getStatus() ?? 0) >= 500) this.refuse(context, refused());
+    if (!returned || (run.refused?.exception.getStatus() ?? 0) >= 500) this.refuse(context, run.refusal);
     const { user } = returned;
     if (user === undefined || user === false) {
-      if (!result) this.refuse(context, refused());
+      if (!identity) this.refuse(context, run.refusal);
       throw new TypeError(
         `handleRequest of ${this.constructor.name} returned ${String(user)}: return the user, or null for none, or throw.`,
       );
     }
-    if (result && user !== null) return result.withUser(user);
-    if (asksForSession(rules)) this.refuse(context, refused());
-    return user === null ? null : new AuthenticatedSession(user, null, false, null, this.authenticator);
-  }
-
-  private rulesOf(context: ExecutionContext): RouteRules {
-    const handler = context.getHandler();
-    const controller = context.getClass();
-    const latest = this.rules.get(handler) ?? null;
-    for (let known = latest; known; known = known.next) {
-      if (known.controller === controller) return known.rules;
-    }
-    const rules = routeRules(this.reflector, handler, controller);
-    this.rules.set(handler, { controller, rules, next: latest });
-    return rules;
+    if (identity && user !== null) return user === identity.user ? identity : identity.with({ user });
+    if (asksForSession(run.rules)) this.refuse(context, run.refusal);
+    if (user === null) return null;
+    return new AuthenticatedSession({ user, session: null, strict: false, renewed: null, by: this.authenticator });
   }
 
   private refuse(context: ExecutionContext, { exception, headers }: HttpAnswer): never {

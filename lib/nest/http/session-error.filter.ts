@@ -2,7 +2,7 @@ import { type ArgumentsHost, Catch } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { type Observable, throwError } from 'rxjs';
 import { ChangePendingError, SessionError, TokenRefusedError, UnacknowledgedError } from '../../model/session-error.js';
-import { endDetails, setHeaders } from './http-answer.js';
+import { endDetails, setHeaders } from './answers.js';
 import { SessionAuthenticator } from './session-authenticator.js';
 
 /**
@@ -18,8 +18,9 @@ export class SessionErrorFilter extends BaseExceptionFilter {
   override catch(error: SessionError, host: ArgumentsHost): Observable<never> | void {
     const details = detailsOf(error);
     const retryAfterMs = error instanceof UnacknowledgedError ? error.retryAfterMs : null;
-    const { exception, headers } = this.authenticator.answer(error.code, details, this.messageOf(error), retryAfterMs);
-    this.authenticator.reports.answered(error);
+    const { answers } = this.authenticator;
+    const { exception, headers } = answers.to(error.code, details, this.messageOf(error), retryAfterMs);
+    answers.reports.answered(error);
     // A filter that throws leaves the caller of a microservice without an answer.
     if (host.getType() === 'rpc') {
       return throwError(() => ({ status: 'error', message: exception.message, errorCode: error.code, ...details }));
@@ -29,14 +30,14 @@ export class SessionErrorFilter extends BaseExceptionFilter {
     super.catch(exception, host);
   }
 
-  /** What is wrong with an argument is in the message of the error; all other texts the application may replace. */
+  /** The error's message says what is wrong with an argument; the application may replace all other texts. */
   private messageOf(error: SessionError): string | undefined {
     if (error.code === 'ARGUMENT_INVALID') return error.message;
-    return error instanceof TokenRefusedError ? this.authenticator.refreshMessage(error.code) : undefined;
+    return error instanceof TokenRefusedError ? this.authenticator.answers.refreshMessage(error.code) : undefined;
   }
 }
 
-/** What belongs into the body beside code and message. */
+/** Fields of the body beside code and message. */
 function detailsOf(error: SessionError): Record<string, unknown> {
   if (error instanceof ChangePendingError) return { effectiveBy: new Date(error.effectiveBy).toISOString() };
   return error instanceof TokenRefusedError ? endDetails(error.refusal) : {};

@@ -1,6 +1,5 @@
 import type { DataSource } from 'typeorm';
 import { Logger } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { CacheCoherence, changeWindow } from '../../cluster/cache-coherence.js';
 import { CoherentRepository } from '../../cluster/coherent-repository.js';
 import { NearCache } from '../../cluster/near-cache.js';
@@ -18,7 +17,6 @@ import type { SessionWatch } from '../../verification/session-watch.js';
 import { randomId } from '../../tokens/token-codec.js';
 import type { TokenService } from '../../services/token-service.js';
 import { VerificationStats } from '../../verification/verification-stats.js';
-import type { VerifiedToken, VerifiedTokens } from '../../verification/verified-tokens.js';
 import type { Verifier } from '../../verification/verifier.js';
 import { type Database, openDatabase } from '../../database/engine/database.js';
 import { OnlineQueries } from '../../database/lists/online-queries.js';
@@ -34,10 +32,8 @@ import { type ResolvedOptions, type SessionModuleOptions, resolveOptions } from 
 import { SessionRecords } from './session-records.js';
 import { SessionSweep } from './session-sweep.js';
 
-/** Most tokens of which is remembered that they were made here. */
-const MAX_AUTHENTIC = 10_000;
-/** Most tokens that are known by what Redis says, where this process remembers no sessions itself. */
-const MAX_VERIFIED = 10_000;
+/** Tokens that are known by their hash, unless the near cache has room for more sessions. */
+const KNOWN_TOKENS = 10_000;
 /** How often copies in use are read again before they are too old: a part of the age at which they are. */
 const COPY_AGE_PARTS = 60;
 /** Other nodes know of a first use after this long at most, long before they take the login for abandoned. */
@@ -61,7 +57,6 @@ export class SessionRuntime {
     readonly tokens: TokenService,
     private readonly watch: SessionWatch,
     lookup: SessionLookup,
-    readonly verified: VerifiedTokens,
     readonly verifier: Verifier,
     readonly queries: SessionQueries,
     readonly online: OnlineQueries,
@@ -141,8 +136,7 @@ export class SessionRuntime {
     const { hooks } = options;
     if (hooks.onEvent) events.add((event) => hooks.onEvent!(event));
     const stats = new VerificationStats();
-    const authentic = new LRUCache<string, true>({ max: MAX_AUTHENTIC });
-    const { tokens, watch, lookup, verified, verifier } = createTokenService({
+    const { tokens, watch, lookup, verifier } = createTokenService({
       realm,
       keys,
       tokenPrefix: options.tokenPrefix,
@@ -157,11 +151,7 @@ export class SessionRuntime {
       repository,
       dataRepository: new SqlDataRepository(engine, tables, realm, clock, timing.endBudget),
       coherence,
-      // Only a token of a remembered session is worth an entry.
-      verifiedTokens: new LRUCache<string, VerifiedToken>({
-        max: options.nearCache ? options.nearCache.maxEntries : MAX_VERIFIED,
-      }),
-      authenticTokens: { has: (hash) => authentic.has(hash), add: (hash) => void authentic.set(hash, true) },
+      maxKnownTokens: Math.max(KNOWN_TOKENS, options.nearCache ? options.nearCache.maxEntries : 0),
       stats,
       activity,
       eventBatch: records.events,
@@ -182,7 +172,6 @@ export class SessionRuntime {
       tokens,
       watch,
       lookup,
-      verified,
       verifier,
       queries,
       online,

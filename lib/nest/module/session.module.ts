@@ -18,10 +18,10 @@ import { SessionQueries } from '../../database/lists/session-queries.js';
 import { SightingQueries } from '../../database/lists/sighting-queries.js';
 import { StatisticQueries } from '../../database/lists/statistic-queries.js';
 import { findForeignGuards, refuseTwin } from './boot-checks.js';
-import { createBearerStrategy } from '../http/bearer.strategy.js';
 import { findEventEmitter } from './event-emitter.js';
 import { needAsyncOptions, needOptions } from '../module-options.js';
-import { reserveRequestProperties } from '../http/fast-path/request-properties.js';
+import { reserveRequestProperties } from '../http/fast-path/hidden-classes.js';
+import { registerStrategy } from '../http/passport-hooks.js';
 import { SESSION_MODULE, SessionAuthenticator } from '../http/session-authenticator.js';
 import { SessionErrorFilter } from '../http/session-error.filter.js';
 import type { SessionModuleOptions } from './session-options.js';
@@ -70,8 +70,8 @@ const EXAMPLE = '{ secret: process.env.SESSION_SECRET }';
     {
       provide: SessionAuthenticator,
       inject: [SessionRuntime],
-      useFactory: ({ tokens, verifier, verified, options }: SessionRuntime) =>
-        new SessionAuthenticator(`session-${randomId()}`, tokens, verifier, verified, options),
+      useFactory: ({ verifier, clock, options }: SessionRuntime) =>
+        new SessionAuthenticator({ verifier, clock, options, strategyName: `session-${randomId()}` }),
     },
     { provide: SESSION_MODULE, useExisting: SessionAuthenticator },
     {
@@ -118,7 +118,7 @@ export class SessionModule
     private readonly adapterHost: HttpAdapterHost,
   ) {
     super();
-    createBearerStrategy(authenticator);
+    registerStrategy(authenticator);
   }
 
   async onModuleInit(): Promise<void> {

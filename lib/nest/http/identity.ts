@@ -1,12 +1,66 @@
-import type { ExecutionContext } from '@nestjs/common';
-import { AuthenticatedSession, type GuardedRequest } from './current-session.js';
+import { type ExecutionContext, type PipeTransform, type Type, createParamDecorator } from '@nestjs/common';
+import type { Claims, Session } from '../../model/session.js';
+import type { RenewedToken } from '../../model/verification.js';
+
+/** The user of the current request: the claims of the session, and the user's id. */
+export type CurrentSessionUser<C extends Claims = Claims> = Readonly<C & { userId: string }>;
+
+interface IdentityFields {
+  /** The claims and the id of the user, or what handleRequest of a subclass made of them. */
+  readonly user: unknown;
+  /** Null where handleRequest of a subclass returned a user for a request without a good token. */
+  readonly session: Session | null;
+  /** The database was asked for this request. */
+  readonly strict: boolean;
+  /** The successor of the token, if the client should use it from now on. */
+  readonly renewed: RenewedToken | null;
+  /** The module that verified it: several may guard one request. */
+  readonly by: object;
+}
+
+/** The identity that a guard verified. Its private name tells it from any object that arrives from outside. */
+export class AuthenticatedSession implements IdentityFields {
+  readonly #verified = true;
+  readonly user: unknown;
+  readonly session: Session | null;
+  readonly strict: boolean;
+  readonly renewed: RenewedToken | null;
+  readonly by: object;
+
+  constructor({ user, session, strict, renewed, by }: IdentityFields) {
+    this.user = user;
+    this.session = session;
+    this.strict = strict;
+    this.renewed = renewed;
+    this.by = by;
+  }
+
+  static is(value: unknown): value is AuthenticatedSession {
+    return typeof value === 'object' && value !== null && #verified in value && value.#verified;
+  }
+
+  with(changes: Partial<IdentityFields>): AuthenticatedSession {
+    return new AuthenticatedSession({ ...this, ...changes });
+  }
+}
+
+/**
+ * A request of Express or Fastify, with what AuthGuard puts on it. Only an AuthenticatedSession counts as `latchkey`, which has a
+ * plain name for the sake of V8: see fast-path/hidden-classes.ts.
+ */
+export interface GuardedRequest {
+  ip?: unknown;
+  headers?: Readonly<Record<string, unknown>>;
+  user?: unknown;
+  latchkey?: unknown;
+}
 
 /** The identity that guards verified for one handler, where there is no HTTP request to keep it on. */
 interface HandlerIdentity {
   readonly handler: object;
   readonly controller: object;
   identity: AuthenticatedSession | null;
-  /** Whether it was another session before: executions that cannot be told apart have no identity. */
+  /** Set once there were two sessions: executions that cannot be told apart have no identity. */
   mixed: boolean;
 }
 
@@ -88,7 +142,7 @@ function isSame(one: AuthenticatedSession | null, other: AuthenticatedSession | 
 }
 
 /**
- * What tells an execution from others: the info of a GraphQL field, the context or the call of a microservice, the
+ * The object that tells an execution from others: the info of a GraphQL field, the context or the call of a microservice, the
  * acknowledgement or the data of a message, and where that is text or nothing, its connection.
  */
 function lastObject(context: ExecutionContext): object | null {
@@ -108,4 +162,31 @@ function isObject(value: unknown): value is object {
 function isHttpRequest(request: object): boolean {
   const { on, raw } = request as { on?: unknown; raw?: { on?: unknown } | null };
   return [on, raw?.on].some((method) => typeof method === 'function');
+}
+
+/** The type that createParamDecorator has in every version of Nest that is supported. */
+type ParameterOf = (
+  property?: string | PipeTransform | Type<PipeTransform>,
+  ...pipes: (PipeTransform | Type<PipeTransform>)[]
+) => ParameterDecorator;
+
+/**
+ * The user that a guard of this library verified for this request, message or field: the claims given at login and `userId`,
+ * or what handleRequest of a subclass returned. Also one property of it, as in `@CurrentUser('userId')`. Null where no guard
+ * verified one.
+ */
+export const CurrentUser: ParameterOf = createParamDecorator(
+  (property: string | undefined, context: ExecutionContext): unknown => partOf(identityOf(context)?.user, property),
+);
+
+/** The session that belongs to CurrentUser, or one property of it, as in `@CurrentSession('id')`. Null where there is none. */
+export const CurrentSession: ParameterOf = createParamDecorator(
+  (property: string | undefined, context: ExecutionContext): unknown => partOf(identityOf(context)?.session, property),
+);
+
+/** Own properties only: no name reaches a prototype. */
+function partOf(target: unknown, property: string | undefined): unknown {
+  if (target === undefined || target === null) return null;
+  if (property === undefined) return target;
+  return Object.hasOwn(target, property) ? (target as Record<string, unknown>)[property] : undefined;
 }

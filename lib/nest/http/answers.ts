@@ -1,0 +1,174 @@
+import { HttpException, Logger } from '@nestjs/common';
+import {
+  ArgumentError,
+  ChangePendingError,
+  type SessionError,
+  type SessionErrorCode,
+  defaultMessages,
+  refreshMessages,
+} from '../../model/session-error.js';
+import type { Refusal } from '../../model/verification.js';
+import { describeError } from '../module/describe-error.js';
+import type { ResolvedOptions } from '../module/session-options.js';
+
+/** An HTTP error with the headers that belong to it. */
+export interface HttpAnswer {
+  readonly exception: HttpException;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+interface AnswerShape {
+  readonly status: number;
+  /** Error of RFC 6750 section 3.1; null for a challenge without one, undefined for no challenge. */
+  readonly challenge?:
+    | 'invalid_request'
+    | 'invalid_token'
+    | 'insufficient_scope'
+    | 'insufficient_user_authentication'
+    | null;
+}
+
+const SHAPES: Readonly<Partial<Record<SessionErrorCode, AnswerShape>>> = {
+  TOKEN_MISSING: { status: 401, challenge: null },
+  BAD_CREDENTIALS: { status: 401, challenge: null },
+  TOKEN_MALFORMED: { status: 400, challenge: 'invalid_request' },
+  FORBIDDEN: { status: 403, challenge: 'insufficient_scope' },
+  SERVICE_BANNED: { status: 403, challenge: 'insufficient_scope' },
+  // RFC 9470 section 3 names this error for it.
+  FRESH_LOGIN_REQUIRED: { status: 403, challenge: 'insufficient_user_authentication' },
+  TOO_MANY_REFRESHES: { status: 429 },
+  SESSION_LIMIT_REACHED: { status: 409 },
+  SESSION_STORE_UNAVAILABLE: { status: 503 },
+  SESSION_NOT_FOUND: { status: 404 },
+  CHANGE_PENDING: { status: 202 },
+  INSIDE_TRANSACTION: { status: 500 },
+  ARGUMENT_INVALID: { status: 400 },
+  CURSOR_INVALID: { status: 400 },
+  CONFIGURATION_INVALID: { status: 500 },
+};
+
+/** Every other code is a reason for which a token is refused. */
+const REFUSED: AnswerShape = { status: 401, challenge: 'invalid_token' };
+
+const STATUS_TEXT: Readonly<Record<number, string>> = {
+  202: 'Accepted',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  409: 'Conflict',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+};
+
+/** Reasons whose holder is told more than the reason. */
+const TELLS_END = new Set<SessionErrorCode>(['SESSION_REPLACED', 'SESSION_KICKED', 'SESSION_REVOKED']);
+
+/** The HTTP answers of one SessionModule to error codes, in the application's words. */
+export class Answers {
+  readonly reports = new ErrorReport();
+
+  constructor(private readonly options: Pick<ResolvedOptions, 'realm' | 'messages'>) {}
+
+  /**
+   * Makes status, body in Nest's shape, and the headers of RFC 6750 and RFC 9110.
+   * @param retryAfterMs when the client may succeed; null where that is not known
+   */
+  to(
+    code: SessionErrorCode,
+    details: Readonly<Record<string, unknown>> = {},
+    message = this.options.messages[code],
+    retryAfterMs: number | null = null,
+  ): HttpAnswer {
+    const { status, challenge } = SHAPES[code] ?? REFUSED;
+    const body = { statusCode: status, error: STATUS_TEXT[status], message, errorCode: code, ...details };
+    const headers: Record<string, string> = {};
+    if (challenge !== undefined) {
+      headers['WWW-Authenticate'] = `Bearer realm="${quotable(this.options.realm)}"${
+        challenge ? `, error="${challenge}", error_description="${quotable(message)}"` : ''
+      }`;
+    }
+    if (status === 503 || status === 429) headers['Retry-After'] = String(retryAfterSeconds(retryAfterMs));
+    return { exception: new HttpException(body, status, { errorCode: code }), headers };
+  }
+
+  /** The text for a refused refresh token, unless the application has one of its own for the code. */
+  refreshMessage(code: SessionErrorCode): string {
+    const own = this.options.messages[code];
+    return own === defaultMessages[code] ? (refreshMessages[code] ?? own) : own;
+  }
+}
+
+const EVERY_MS = 5000;
+const MAX_KNOWN = 100;
+
+/**
+ * Logs answers whose cause only the server's side can mend. An outage, or a mistake in code that runs for every request, is one
+ * line in some seconds.
+ */
+export class ErrorReport {
+  private readonly logger = new Logger('SessionModule');
+  private readonly reportedAt = new Map<string, number>();
+
+  /** @param error what a call of this library threw, and is about to be the answer to a request */
+  answered(error: SessionError): void {
+    if (error.code === 'SESSION_STORE_UNAVAILABLE') {
+      this.unavailable(error.cause ?? error);
+    } else if (error instanceof ChangePendingError) {
+      const by = new Date(error.effectiveBy).toISOString();
+      this.log(error.code, `An end was answered with 202, since a node has not acknowledged it: effective by ${by}.`);
+    } else if (['CONFIGURATION_INVALID', 'INSIDE_TRANSACTION'].includes(error.code)) {
+      this.log(String(error.stack), `A request was answered with 500: ${placeOf(error)}`);
+    } else if (error instanceof ArgumentError) {
+      const advice = 'If it came from the client, check it before the call';
+      this.log(String(error.stack), `An invalid argument was answered with 400. ${advice}: ${placeOf(error)}`);
+    }
+  }
+
+  /** A request that could not be judged. */
+  unavailable(cause: unknown): void {
+    this.log('SESSION_STORE_UNAVAILABLE', `Requests are answered with 503: ${describeError(cause)}`);
+  }
+
+  private log(key: string, line: string): void {
+    const now = performance.now();
+    if (now - (this.reportedAt.get(key) ?? -Infinity) < EVERY_MS) return;
+    if (this.reportedAt.size >= MAX_KNOWN) this.reportedAt.clear();
+    this.reportedAt.set(key, now);
+    this.logger.warn(line);
+  }
+}
+
+/** The message, and the calls that led to it. */
+function placeOf({ message, stack = '' }: Error): string {
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
+  return [message, ...frames].join('\n');
+}
+
+/** A little random where nothing is known, so that the clients of an outage do not all come back in the same second. */
+function retryAfterSeconds(retryAfterMs: number | null): number {
+  return retryAfterMs === null ? 1 + Math.floor(Math.random() * 3) : Math.max(1, Math.ceil(retryAfterMs / 1000));
+}
+
+/** What the body tells the holder of an ended session's token beside the reason. */
+export function endDetails(result: Refusal): Record<string, unknown> {
+  if (!TELLS_END.has(result.reason) || result.endedAt === undefined) return {};
+  const { endedAt, replacedBy } = result;
+  return {
+    endedAt: new Date(endedAt).toISOString(),
+    ...(replacedBy && { replacedBy: { ...replacedBy, at: new Date(replacedBy.at).toISOString() } }),
+  };
+}
+
+/** Sets headers on a response of Express or Fastify; on anything else none. */
+export function setHeaders(response: unknown, headers: HttpAnswer['headers']): void {
+  const { setHeader, header } = (response ?? {}) as Partial<Record<'setHeader' | 'header', unknown>>;
+  const set = [setHeader, header].find((method) => typeof method === 'function');
+  for (const [name, value] of Object.entries(headers)) set?.call(response, name, value);
+}
+
+/** Text that may stand in a quoted-string of a challenge: the characters of RFC 6750 section 3, others replaced. */
+function quotable(text: string): string {
+  return text.replace(/"/g, "'").replace(/[^\x20-\x5b\x5d-\x7e]+/g, '?');
+}

@@ -1,0 +1,139 @@
+import { type ExecutionContext, HttpException } from '@nestjs/common';
+import { AuthGuard as PassportAuthGuard, type IAuthGuard, PassportStrategy } from '@nestjs/passport';
+import { Strategy } from 'passport-http-bearer';
+import { type HttpAnswer, setHeaders } from './answers.js';
+import { AuthenticatedSession, type GuardedRequest } from './identity.js';
+import type { RouteRules } from './route-rules.js';
+import { type SessionAuthenticator, readBearer } from './session-authenticator.js';
+
+/**
+ * One run of passport, for a subclass of AuthGuard that overrides a hook of passport's guard. Passport takes it for the request,
+ * so that nothing it adds reaches a request or a payload.
+ */
+export class PassportRun {
+  readonly authenticator: SessionAuthenticator;
+  readonly request: GuardedRequest;
+  readonly rules: RouteRules;
+  /** Set by the strategy, unless another guard has found it before. */
+  identity: AuthenticatedSession | null;
+  /** Set by the strategy. */
+  refused: HttpAnswer | null = null;
+
+  constructor({ authenticator, request, rules, identity }: Omit<PassportRun, 'refused' | 'refusal'>) {
+    this.authenticator = authenticator;
+    this.request = request;
+    this.rules = rules;
+    this.identity = identity;
+  }
+
+  /** The answer unless there is a user. */
+  get refusal(): HttpAnswer {
+    return this.refused ?? this.authenticator.answers.to('TOKEN_MISSING');
+  }
+}
+
+/** The request that passport-http-bearer sees: one clean header, and the way back to the run. */
+interface StandIn {
+  readonly headers: { readonly authorization: string };
+  readonly run: PassportRun;
+}
+
+/** Methods that passport puts on the strategy for each request; missing in its types. */
+interface PassportActions {
+  success(user: unknown): void;
+  fail(challenge: unknown, status: number): void;
+  error(error: Error): void;
+}
+
+/** Registers the strategy of one SessionModule with passport, under the module's own name. */
+export function registerStrategy(authenticator: SessionAuthenticator): void {
+  class SessionBearerStrategy extends PassportStrategy(Strategy, authenticator.strategyName) {
+    constructor() {
+      super({ passReqToCallback: true });
+    }
+
+    /**
+     * Reads the header itself: passport-http-bearer also takes tokens from query and body, with no option to stop it, and
+     * throws on a header that is not text. It sees nothing but a token of the right form.
+     */
+    override authenticate(run: unknown): void {
+      const actions = this as unknown as PassportActions;
+      if (!(run instanceof PassportRun)) {
+        const { strategyName } = authenticator;
+        actions.error(new Error(`The strategy ${strategyName} serves AuthGuard of nestjs-latchkey only.`));
+        return;
+      }
+      if (run.identity) {
+        actions.success(run.identity.user);
+        return;
+      }
+      const { token, refusal } = readBearer(run.request.headers?.authorization);
+      if (token !== null) {
+        const standIn: StandIn = { headers: { authorization: `Bearer ${token}` }, run };
+        super.authenticate(standIn as never);
+        return;
+      }
+      run.refused = authenticator.answers.to(refusal);
+      actions.fail(undefined, run.refused.exception.getStatus());
+    }
+
+    async validate({ run }: StandIn): Promise<unknown> {
+      const outcome = await authenticator.authenticate(run.request, run.rules);
+      if (outcome instanceof AuthenticatedSession) {
+        run.identity = outcome;
+        return outcome.user;
+      }
+      run.refused = outcome;
+      // An error for passport, and no refusal: it could not be judged.
+      if (outcome.exception.getStatus() >= 500) throw outcome.exception;
+      return false;
+    }
+  }
+  new SessionBearerStrategy();
+}
+
+const passportGuard = PassportAuthGuard().prototype as IAuthGuard;
+
+/** The guard whose hooks passport's guard calls. */
+type Hooks = Required<Pick<IAuthGuard, 'getAuthenticateOptions' | 'handleRequest'>> & {
+  getResponse(context: ExecutionContext): unknown;
+};
+
+/**
+ * Runs passport's guard with the hooks of ours, and returns what handleRequest made of the user; null where a strategy let the
+ * request pass without a call of it.
+ */
+export async function runPassport(
+  guard: Hooks,
+  context: ExecutionContext,
+  run: PassportRun,
+): Promise<{ readonly user: unknown } | null> {
+  const state: { returned: { readonly user: unknown } | null } = { returned: null };
+  const view = {
+    // Not those of PassportModule, which are injected into every guard of passport and may name another strategy.
+    options: { defaultStrategy: run.authenticator.strategyName },
+    getRequest: () => run,
+    getResponse: () => guard.getResponse(context),
+    getAuthenticateOptions: () => guard.getAuthenticateOptions(context),
+    async handleRequest(error: unknown, _user: unknown, info: unknown, _context: unknown, status: unknown) {
+      // A strategy that was replaced may name any user: only the one that was verified counts.
+      const refusal = error || run.identity ? null : run.refusal.exception;
+      const user = run.identity ? run.identity.user : refusal ? false : undefined;
+      const reason = refusal ?? info;
+      const returned: unknown = await guard.handleRequest(error, user, reason, context, refusal?.getStatus() ?? status);
+      state.returned = { user: returned };
+      return returned;
+    },
+  };
+  try {
+    await passportGuard.canActivate.call(view as never, context);
+  } catch (error) {
+    const { exception, headers } = run.refusal;
+    // The challenge belongs to the status, whatever the rest of the answer says.
+    if (error instanceof HttpException && error.getStatus() === exception.getStatus()) {
+      setHeaders(guard.getResponse(context), headers);
+    }
+    throw error;
+  }
+  return state.returned;
+}
