@@ -1,6 +1,6 @@
 import type { SessionEndNotice } from './end-notice.js';
 import { page } from './page.js';
-import type { TabLocks } from './tab-lock.js';
+import type { TabLocks } from './tabs.js';
 import { type TokenStorage, defaultStorage } from './token-storage.js';
 
 /** Names of headers, as the option `headers` of the server's module has them. */
@@ -9,23 +9,23 @@ export interface ClientHeaders {
   readonly renewedToken?: string;
   /** Default `X-Renewed-Token-Expires-In`. */
   readonly renewedTokenExpiresIn?: string;
-  /** Says with a refresh that it is no use of the session; default `X-No-Activity`, false for none. */
+  /** Marks a refresh as no use of the session; default `X-No-Activity`, false to send no header. */
   readonly noActivity?: string | false;
 }
 
-/** Options of createSessionClient; all of them may be left out. */
+/** Options of createSessionClient; all are optional. */
 export interface SessionClientOptions {
   /** The server, http or https; paths are resolved against it. Default: the page, and so its own origin. */
   readonly baseUrl?: string | URL;
   /** Takes POST `{ refreshToken }` and answers as a login does; of the origin of baseUrl. Default null: there are no refreshes. */
   readonly refreshUrl?: string | URL | null;
-  /** Where the tokens are kept. Default: localStorage, or memory where there is none. */
+  /** Keeps the tokens. Default: localStorage, or memory where there is no localStorage. */
   readonly storage?: TokenStorage;
   /** Told once in every tab of each session that ended, after its tokens were forgotten. */
   readonly onEnd?: (end: SessionEndNotice) => void;
-  /** What sends requests, given a Request. Default: the one of the page. */
+  /** Sends a Request. Default: the page's `fetch`. */
   readonly fetch?: typeof fetch;
-  /** Default: `navigator.locks`; null, or where there are none: see docs/client.md on tabs. */
+  /** Default: `navigator.locks`. Without locks (null): see docs/client.md on tabs. */
   readonly locks?: TabLocks | null;
   readonly headers?: ClientHeaders;
   /** How long a refresh may take, and how long a tab waits for that of another, in milliseconds; default 15,000. */
@@ -35,7 +35,7 @@ export interface SessionClientOptions {
 /** The options with their defaults, checked. */
 export interface ResolvedClientOptions {
   readonly origin: string;
-  /** What paths are resolved against now. */
+  /** Base of relative paths, as it is now. */
   readonly base: () => URL;
   readonly refreshUrl: URL | null;
   readonly storage: TokenStorage;

@@ -1,4 +1,4 @@
-/** Why the session is over, as the server told it. */
+/** The server's reason for the end of a session. */
 export interface SessionEndNotice {
   /** SESSION_REPLACED, SESSION_KICKED and so on; TOKEN_INVALID where the server gave no reason. */
   readonly errorCode: string;
@@ -25,17 +25,17 @@ const ENDS: ReadonlySet<string> = new Set([
   'REFRESH_REUSED',
 ]);
 
-/** Whether a code says that the session is over, whichever of its tokens was sent. */
+/** True for a code of a session that is over, whichever of its tokens was sent. */
 export function isEnd(errorCode: string): boolean {
   return ENDS.has(errorCode);
 }
 
-/** Whether a code says that this access token is over and its session may have another. */
+/** True for a code of an access token that is over, while its session may have another. */
 export function asksForAnotherToken(errorCode: string): boolean {
   return errorCode === 'TOKEN_EXPIRED' || errorCode === 'TOKEN_INVALID';
 }
 
-/** A notice from a value that may be anything; null for what has no errorCode. */
+/** Reads a notice from any value; null if it has no errorCode. */
 export function readNotice(value: unknown): SessionEndNotice | null {
   if (typeof value !== 'object' || value === null) return null;
   const { errorCode, message, endedAt, replacedBy } = value as Partial<Record<string, unknown>>;
@@ -55,4 +55,49 @@ function readReplacement(value: Partial<Record<string, unknown>>): SessionEndNot
 
 function textOrNull(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
+}
+
+/** An error of the server is far shorter, and there at once; what goes on longer is something else. */
+const MAX_BYTES = 65_536;
+const MAX_MS = 3000;
+
+/**
+ * Reads the body of a 401 from a copy, so that the caller still has all of it. Null if it is no error of the library, cannot
+ * be read, or does not end. Never rejects.
+ */
+export async function readError(response: Response): Promise<SessionEndNotice | null> {
+  if (!/[/+]json\b/i.test(response.headers.get('content-type') ?? '')) return null;
+  try {
+    return readNotice(JSON.parse(await readStart(response.clone())));
+  } catch {
+    return null;
+  }
+}
+
+/** Lets go of a body that will not be read. */
+export function discard(body: ReadableStream | null | undefined): void {
+  body?.cancel().catch(() => undefined);
+}
+
+async function readStart(response: Response): Promise<string> {
+  const { body } = response;
+  // React Native and others that stand in for fetch show no streams. They have all of the body before they hand out an answer.
+  if (!body) return response.text();
+  const reader = body.getReader();
+  const stop = () => void reader.cancel().catch(() => undefined);
+  const timer = setTimeout(stop, MAX_MS);
+  const decoder = new TextDecoder();
+  let text = '';
+  let bytes = 0;
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      const chunk = part.value as Uint8Array;
+      text += decoder.decode(chunk, { stream: true });
+      bytes += chunk.byteLength;
+      if (bytes > MAX_BYTES) stop();
+    }
+    return text + decoder.decode();
+  } finally {
+    clearTimeout(timer);
+  }
 }

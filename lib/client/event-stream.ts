@@ -1,5 +1,3 @@
-import { LineReader } from './line-reader.js';
-
 /** One event of `text/event-stream`. */
 export interface StreamEvent {
   /** `message` where the stream names none. */
@@ -14,7 +12,7 @@ const LONGEST_EVENT = 1_048_576;
 
 /** Reads `text/event-stream` (HTML Living Standard, 9.2.6) from pieces of text, however they are cut. */
 export class EventStreamParser {
-  /** What the stream asks to wait before the next attempt, in ms. */
+  /** Pause before the next attempt that the stream asks for, in ms. */
   retryMs: number | undefined;
   private readonly lines = new LineReader();
   private first = true;
@@ -60,5 +58,34 @@ export class EventStreamParser {
     this.data = [];
     this.length = 0;
     return data.length === 0 ? undefined : { event: event || 'message', data: data.join('\n'), id: this.id };
+  }
+}
+
+/**
+ * Cuts a text that arrives in pieces into lines. A line ends with LF, CR LF or CR, as an event stream allows; a CR at the end of a
+ * piece may be half of a CR LF, so it is decided with the next piece.
+ */
+export class LineReader {
+  private rest = '';
+  private skipLineFeed = false;
+
+  /** @returns the lines that this piece completes, without their ends */
+  push(piece: string): string[] {
+    let text = piece;
+    if (this.skipLineFeed && text !== '') {
+      if (text.startsWith('\n')) text = text.slice(1);
+      this.skipLineFeed = false;
+    }
+    if (text.endsWith('\r')) this.skipLineFeed = true;
+    const lines = (this.rest + text).split(/\r\n|\n|\r/);
+    this.rest = lines.pop()!;
+    return lines;
+  }
+
+  /** The text after the last end of line. */
+  end(): string {
+    const rest = this.rest;
+    this.rest = '';
+    return rest;
   }
 }

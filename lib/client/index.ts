@@ -6,5 +6,5 @@ export type { StreamEvent } from './event-stream.js';
 export type { SessionClient } from './session-client.js';
 export type { SessionTokens } from './session-tokens.js';
 export type { WatchOptions, WatchState } from './stream-watch.js';
-export type { TabLocks } from './tab-lock.js';
+export type { TabLocks } from './tabs.js';
 export type { AsyncWebStorage, TokenStorage, WebStorage } from './token-storage.js';

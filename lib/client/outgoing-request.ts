@@ -1,4 +1,4 @@
-import { discard } from './error-body.js';
+import { discard } from './end-notice.js';
 
 /**
  * One call of fetch, which may be sent twice. A body that is a stream or another iterable can be read only once, so such a
@@ -32,12 +32,12 @@ export class OutgoingRequest {
     this.first = new Request(target, init);
   }
 
-  /** Older versions of React Native have none where the caller gives none. */
+  /** Undefined in older versions of React Native if the caller gives no signal. */
   get signal(): AbortSignal | undefined {
     return this.first.signal;
   }
 
-  /** Whether the caller says who they are by another token than the session's. */
+  /** True if the caller authenticates by another token than the session's. */
   get hasCredentials(): boolean {
     return this.first.headers.has('authorization');
   }

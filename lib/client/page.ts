@@ -1,13 +1,13 @@
-/** What is used of a BroadcastChannel. */
+/** The part of BroadcastChannel that the client uses. */
 export interface PageChannel {
   onmessage: ((event: { readonly data: unknown }) => void) | null;
   postMessage(message: unknown): void;
   close(): void;
-  /** Of Node. */
+  /** Node only. */
   unref?(): void;
 }
 
-/** What of a page is used; each of them may be missing, in a worker, an old browser, React Native or Node. */
+/** The globals that the client uses; each may be missing in a worker, an old browser, React Native or Node. */
 interface Page {
   readonly document?: { readonly baseURI: string };
   readonly location?: { readonly href: string };
@@ -23,7 +23,7 @@ interface Page {
 /** The globals of the page, typed here since the types of a browser are not those of a server. */
 export const page = globalThis as unknown as Page;
 
-/** Hands an error of the application's own function to the page's handler for errors, and not to what is being done now. */
+/** Reports an error of the application's own function to the page, and lets the caller go on. */
 export function report(error: unknown): void {
   if (page.reportError) return page.reportError(error);
   queueMicrotask(() => {

@@ -1,6 +1,5 @@
 import { type ResolvedClientOptions, type SessionClientOptions, resolveClientOptions } from './client-options.js';
-import { type SessionEndNotice, asksForAnotherToken, isEnd } from './end-notice.js';
-import { discard, readError } from './error-body.js';
+import { type SessionEndNotice, asksForAnotherToken, discard, isEnd, readError } from './end-notice.js';
 import { OutgoingRequest } from './outgoing-request.js';
 import {
   type HeldTokens,
@@ -11,14 +10,13 @@ import {
   renewTokens,
 } from './session-tokens.js';
 import { StreamWatch, type WatchOptions, requireStreams } from './stream-watch.js';
-import { openTabChannel } from './tab-channel.js';
-import { AnnouncedLocks } from './tab-lock.js';
+import { AnnouncedLocks, openTabChannel } from './tabs.js';
 import { TokenKeeper } from './token-keeper.js';
 import { TokenRefresh } from './token-refresh.js';
 
 /** The session of this browser: keeps its tokens, sends them and renews them. The methods need no `this`. */
 export interface SessionClient {
-  /** The access token; null if nobody is logged in, and while an asynchronous storage is read. */
+  /** The access token; null without a login, and while an asynchronous storage is read. */
   readonly token: string | null;
   /** Resolves when the storage was read; at once, unless it is asynchronous. `fetch` and `watch` wait for it. Never rejects. */
   readonly ready: Promise<void>;
@@ -94,7 +92,7 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
 /** A token that ends so soon may be over when the server reads it. */
 const MARGIN_MS = 5000;
 
-/** What is done with a request, and with each answer. */
+/** Sends requests with the tokens of the session, and follows each answer. */
 class SessionRequests {
   constructor(
     private readonly options: ResolvedClientOptions,
@@ -133,7 +131,7 @@ class SessionRequests {
     return repeated;
   }
 
-  /** What cannot be repeated had better begin with a token that is good. */
+  /** A request that cannot be repeated had better begin with a good token. */
   private async renewBefore(request: OutgoingRequest, tokens: HeldTokens): Promise<HeldTokens> {
     const { expiresAt } = tokens;
     if (expiresAt === null || Date.now() < expiresAt - MARGIN_MS || !this.refresh.isPossible(tokens)) return tokens;
@@ -143,7 +141,7 @@ class SessionRequests {
 
   /** Takes what an answer says of the tokens. Gives the refusal if another token might do better. */
   private async examine(response: Response, sent: HeldTokens): Promise<SessionEndNotice | null> {
-    // A redirect has led elsewhere, where nobody has seen the token.
+    // A redirect has led elsewhere, and the token was not sent there.
     if (response.url && new URL(response.url).origin !== this.options.origin) return null;
     this.takeRenewal(response.headers, sent);
     if (response.status !== 401) return null;

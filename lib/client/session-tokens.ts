@@ -1,6 +1,6 @@
 import { page } from './page.js';
 
-/** What a login answers, as far as the client needs it; more fields are ignored. */
+/** Answer of a login; further fields are ignored. */
 export interface SessionTokens {
   readonly accessToken: string;
   /** Absent where the server renews the access token by itself. */
@@ -46,13 +46,13 @@ export function holdTokens(given: SessionTokens, login = newLogin()): HeldTokens
   return { accessToken, refreshToken, sessionId, login, expiresAt: endOf(expiresIn) };
 }
 
-/** The same session with the tokens that take over; what they do not say stays. */
+/** Replaces the tokens of a session; fields that the answer lacks stay. */
 export function renewTokens(held: HeldTokens, next: SessionTokens): HeldTokens {
   const { accessToken, refreshToken, expiresIn } = next;
   return { ...held, accessToken, refreshToken: refreshToken ?? held.refreshToken, expiresAt: endOf(expiresIn) };
 }
 
-/** Tokens from text that may be anything: another program's, an old version's, a hostile one. Null for what is none. */
+/** Parses tokens from text of any origin: another program's, an old version's, a hostile one. Null if it has none. */
 export function parseTokens(text: string | null): HeldTokens | null {
   if (text === null) return null;
   let value: unknown;
@@ -74,7 +74,7 @@ export function parseTokens(text: string | null): HeldTokens | null {
   };
 }
 
-/** Whether a value can stand in an Authorization header. */
+/** True if a value can stand in an Authorization header. */
 export function isToken(value: unknown): value is string {
   return typeof value === 'string' && /^[\x21-\x7e]{1,16384}$/.test(value);
 }

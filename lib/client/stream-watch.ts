@@ -1,4 +1,4 @@
-import { discard } from './error-body.js';
+import { discard } from './end-notice.js';
 import { EventStreamParser, type StreamEvent } from './event-stream.js';
 import { report } from './page.js';
 import type { TokenKeeper } from './token-keeper.js';
@@ -8,11 +8,11 @@ export type WatchState = 'connecting' | 'live' | 'waiting' | 'stopped';
 
 /** Options of SessionClient.watch. */
 export interface WatchOptions {
-  /** Called with each event of the stream; comments are none. */
+  /** Called with each event of the stream, but not with comments. */
   readonly onEvent: (event: StreamEvent) => void;
   /** Called with each change of the state, the first of which is `connecting`; not for a stop by the caller. */
   readonly onState?: (state: WatchState) => void;
-  /** Sent as `Last-Event-ID` with the first request; default none. Later ones send the last id of the stream. */
+  /** Sent as `Last-Event-ID` with the first request. Later ones send the last id of the stream. */
   readonly lastEventId?: string;
   /** After so many milliseconds without a byte the connection counts as lost; default 45,000. Take at least two heartbeats. */
   readonly silenceMs?: number;
@@ -24,7 +24,7 @@ const LONGEST_PAUSE_MS = 30_000;
 const MIN_PAUSE_MS = 10;
 const LONGEST_SILENCE_MS = 3_600_000;
 const LONGEST_RETRY_AFTER_MS = 600_000;
-/** What another attempt does not change. 401 is not among them: the session may live, and its token be renewed later. */
+/** Statuses that no further attempt changes. Not 401: the session may live, and its token be renewed later. */
 const FINAL: ReadonlySet<number> = new Set([204, 400, 403, 404, 405, 406, 410]);
 
 const NO_STREAMS =
@@ -95,7 +95,7 @@ export class StreamWatch {
     this.stop();
   }
 
-  /** Whether the session is still held that it began with, by this tab or another. */
+  /** True while the session that it began with is held, by this tab or another. */
   private isOwn(): boolean {
     return !this.isOver && this.login !== null && this.keeper.current()?.login === this.login;
   }
@@ -177,7 +177,7 @@ export class StreamWatch {
     }
   }
 
-  /** A fetch that gives no streams gives none the next time. */
+  /** Final: a fetch without streams has none the next time either. */
   private giveUp(): false {
     report(new TypeError(NO_STREAMS));
     this.become('stopped');

@@ -1,7 +1,7 @@
 import type { SessionEndNotice } from './end-notice.js';
 import { report } from './page.js';
 import { type HeldTokens, parseTokens } from './session-tokens.js';
-import type { TabChannel, TabMessage } from './tab-channel.js';
+import type { TabChannel, TabMessage } from './tabs.js';
 import type { TokenStorage } from './token-storage.js';
 
 /**
@@ -10,13 +10,13 @@ import type { TokenStorage } from './token-storage.js';
  */
 export class TokenKeeper {
   private readonly listeners = new Set<() => void>();
-  /** Logins of which nothing more is to be told: their end was told, or the application itself let them go. */
+  /** Logins whose end was told, or that the application itself has cleared. */
   private readonly settled = new Set<string>();
   private text: string | null = null;
   private tokens: HeldTokens | null = null;
   /** The login that was held last, though its tokens may be gone. */
   private lastLogin: string | null = null;
-  /** What the storage did not take, and what it had then. */
+  /** Text that the storage did not take, and the text that it had then. */
   private unsaved: { readonly text: string | null; readonly stored: string | null } | null = null;
   private telling = false;
   private readonly unwatch: () => void;
@@ -45,13 +45,13 @@ export class TokenKeeper {
     return this.tokens;
   }
 
-  /** The newer tokens of the same login; null if there are none. */
+  /** Newer tokens of the same login, or null. */
   newer(than: HeldTokens): HeldTokens | null {
     const held = this.current();
     return held?.login === than.login && held.accessToken !== than.accessToken ? held : null;
   }
 
-  /** Whether exactly these are still the tokens. */
+  /** True if exactly these are still the tokens. */
   isCurrent({ login, accessToken }: HeldTokens): boolean {
     const held = this.current();
     return held?.login === login && held.accessToken === accessToken;
@@ -105,7 +105,7 @@ export class TokenKeeper {
     const { login } = message;
     // It may be a login of a tab with a storage of its own.
     if (login !== this.lastLogin) return;
-    // Where the storage is a copy, as that of a duplicated tab, nobody else has cleared it.
+    // A storage that is a copy, as that of a duplicated tab, was not cleared by the other tab.
     if (held?.login === login) this.write(null);
     if (!this.isSettled(login) && message.type === 'ended') this.tellEnd(message.notice);
   }
@@ -150,7 +150,7 @@ export class TokenKeeper {
     }
   }
 
-  /** Later, so that looking at the tokens calls nobody; and once for several changes. */
+  /** Calls listeners later, so that reading the tokens calls no function, and once for several changes. */
   private tellListeners(): void {
     if (this.telling) return;
     this.telling = true;

@@ -1,8 +1,7 @@
 import type { ResolvedClientOptions } from './client-options.js';
-import { isEnd } from './end-notice.js';
-import { discard, readError } from './error-body.js';
+import { discard, isEnd, readError } from './end-notice.js';
 import { type HeldTokens, type SessionTokens, checkTokens, renewTokens } from './session-tokens.js';
-import { type TabLocks, exclusively } from './tab-lock.js';
+import { type TabLocks, exclusively } from './tabs.js';
 import type { TokenKeeper } from './token-keeper.js';
 
 /** Exchanges the refresh token: once for all requests of this tab, and once for all tabs as far as the locks reach. */
@@ -13,7 +12,7 @@ export class TokenRefresh {
   constructor(
     private readonly options: ResolvedClientOptions,
     private readonly keeper: TokenKeeper,
-    /** Of what the tabs share. */
+    /** Shared by the tabs. */
     private readonly lock: { readonly locks: TabLocks; readonly name: string },
   ) {}
 

@@ -1,8 +1,8 @@
 import { page } from './page.js';
 
 /**
- * Where the tokens are kept: one text. Calls are synchronous and each is atomic. A call that throws is no error of a request:
- * what cannot be read is nothing, and what cannot be written is kept in the memory of this tab.
+ * Keeps the tokens as one text. Calls are synchronous and each is atomic. A call that throws fails no request: text that cannot
+ * be read counts as missing, and text that cannot be written is kept in the memory of this tab.
  */
 export interface TokenStorage {
   /** Null for nothing. */
@@ -11,20 +11,20 @@ export interface TokenStorage {
   write(text: string | null): void;
   /** Name of what the tabs have in common, which their messages and their lock go by; null or absent if they share nothing. */
   readonly shared?: string | null;
-  /** Of a storage that has to be read first: resolves when that was done, and never rejects. Until then `read` gives null. */
+  /** Set if the storage has to be read first: resolves when that is done, never rejects. Until then `read` gives null. */
   readonly ready?: Promise<void>;
   /** Calls the listener when another tab has written, if that can be told; returns how to stop. */
   watch?(listener: () => void): () => void;
 }
 
-/** What is used of localStorage and sessionStorage. */
+/** The part of localStorage and sessionStorage that the client uses. */
 export interface WebStorage {
   getItem(key: string): string | null;
   setItem(key: string, value: string): void;
   removeItem(key: string): void;
 }
 
-/** What is used of AsyncStorage of React Native, and of what is like it. */
+/** The part of React Native's AsyncStorage, and of the like of it, that the client uses. */
 export interface AsyncWebStorage {
   getItem(key: string): Promise<string | null>;
   setItem(key: string, value: string): Promise<unknown>;
@@ -121,7 +121,7 @@ function withinTime(storage: AsyncWebStorage, key: string): Promise<string | nul
   });
 }
 
-/** localStorage, or memory where there is none, the browser forbids it, or it takes nothing. */
+/** Keeps tokens in localStorage, or in memory if that is missing, forbidden or takes nothing. */
 export function defaultStorage(): TokenStorage {
   try {
     const localStorage = page.localStorage as WebStorage;

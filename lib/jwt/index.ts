@@ -1,5 +1,4 @@
-export { jwks, jwt } from './jwt-mode.js';
-export { jwksController } from './jwks-controller.js';
+export { jwks, jwksController, jwt } from './jwt-mode.js';
 export { verifyOffline } from './verify-offline.js';
 export type { JsonWebKeySet, JwtAlgorithm, JwtKey } from './jwt-keys.js';
 export type { JwtOptions } from './jwt-mode.js';

@@ -3,13 +3,12 @@ import { CompactSign, compactVerify } from 'jose';
 import type { AccessTokenFacts, AccessTokenFormat } from '../tokens/access-token-format.js';
 import { type TokenSource, hashToken, isSessionId } from '../tokens/token-codec.js';
 import type { ParsedToken } from '../model/token-pair.js';
-import { type JwsParts, decodeCanonical, readJws } from './jws-text.js';
 import type { JwtKeys } from './jwt-keys.js';
 
 /** RFC 9068 section 2.1. */
 export const TYPE = 'at+jwt';
 
-/** Holds a user id of 1,024 characters, whatever they are. */
+/** Has room for a user id of any 1,024 characters. */
 export const MAX_JWT_LENGTH = 12_288;
 
 const GENERATION_BYTES = 4;
@@ -27,7 +26,7 @@ export interface JwtClaimsSettings {
  */
 export class JwtAccessTokens implements AccessTokenFormat {
   readonly maxLength = MAX_JWT_LENGTH;
-  /** The record knows the jti; that the rest belongs to it is what the signature says. */
+  /** The record knows the jti; the signature binds the rest to it. */
   readonly hashCoversText = false;
 
   constructor(
@@ -99,7 +98,7 @@ export class JwtAccessTokens implements AccessTokenFormat {
   }
 }
 
-/** Generation and a hash of the secret, which itself appears nowhere. */
+/** Joins the generation and a hash of the secret, which itself appears nowhere. */
 function jtiOf({ generation, secret }: TokenSource): string {
   const id = Buffer.alloc(GENERATION_BYTES + ID_BYTES);
   id.writeUInt32BE(generation);
@@ -107,10 +106,44 @@ function jtiOf({ generation, secret }: TokenSource): string {
   return id.toString('base64url');
 }
 
-/** Compared one by one: what a stranger wrote may be nested deeper than the stack of a serializer. */
+/** Compares item by item: a stranger's value may be nested deeper than a serializer's stack. */
 function isSameAudience(value: unknown, audience: JwtClaimsSettings['audience']): boolean {
   if (typeof audience === 'string') return value === audience;
   return (
     Array.isArray(value) && value.length === audience.length && audience.every((name, index) => value[index] === name)
   );
+}
+
+/** Header and payload of a JWS, unchecked. */
+interface JwsParts {
+  readonly header: Readonly<Record<string, unknown>>;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads a JWS in compact form whose header and payload are JSON objects; null for any other text, and for a spelling that
+ * is not the canonical one: base64url has spare bits at its end, and two texts must never be one token. Never throws.
+ */
+export function readJws(text: string): JwsParts | null {
+  const parts = text.split('.', 4);
+  if (parts.length !== 3) return null;
+  const [header, payload, signature] = parts.map(decodeCanonical);
+  if (!header || !payload || !signature) return null;
+  const decoded = { header: parseObject(header), payload: parseObject(payload) };
+  return decoded.header && decoded.payload ? (decoded as JwsParts) : null;
+}
+
+/** Decodes base64url in its one canonical spelling; null for any other. */
+function decodeCanonical(text: string): Buffer | null {
+  const bytes = Buffer.from(text, 'base64url');
+  return text !== '' && bytes.toString('base64url') === text ? bytes : null;
+}
+
+function parseObject(bytes: Buffer): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as never) : null;
+  } catch {
+    return null;
+  }
 }

@@ -70,7 +70,7 @@ export class JwtKeys {
     return this.keys.get(kid)?.verifying ?? null;
   }
 
-  /** The public keys as a JSON Web Key Set (RFC 7517); none where the keys are secrets. */
+  /** The public keys as a JSON Web Key Set (RFC 7517); empty for HS256, whose keys are secrets. */
   publicKeys(): JsonWebKeySet {
     if (this.algorithm === 'HS256') return { keys: [] };
     const keys = [...this.keys].map(([kid, { verifying }]) => ({
@@ -124,7 +124,7 @@ function load(
   const type = create === createPrivateKey ? 'private' : 'public';
   try {
     if (given instanceof KeyObject && given.type === type) return given;
-    // What a public key is asked of may be the private one; the other way round it throws.
+    // A public key may be derived from a private one; the other way round throws.
     if (given instanceof KeyObject || typeof given === 'string') return create(given as string);
     return create({ key: given, format: 'jwk' } as never);
   } catch {

@@ -1,3 +1,6 @@
+import { Controller, Get, Header, type Type, UseInterceptors } from '@nestjs/common';
+import { Public } from '../nest/http/route-rules.js';
+import { StrictInput } from '../nest/http/route-input.js';
 import { type FieldsOf, checkOptions } from '../model/checked-input.js';
 import { invalidArgument, invalidOption } from '../model/session-error.js';
 import { REFRESH_FIELDS, type RefreshOptions, type TokenMode, accessAndRefresh } from '../tokens/token-mode.js';
@@ -17,10 +20,13 @@ export interface JwtOptions extends RefreshOptions {
 
 const KNOWN: FieldsOf<JwtOptions> = { ...REFRESH_FIELDS, algorithm: true, keys: true, issuer: true, audience: true };
 
-/** So that the token of the longest user id is not above MAX_JWT_LENGTH. */
+/** A path without characters that mean something to Express or Fastify. */
+const PATH = /^\/?[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/;
+
+/** Keeps the token of the longest user id below MAX_JWT_LENGTH. */
 const MAX_NAMES_BYTES = 2048;
 
-/** Kept beside the modes and not in them, where keys might be logged with the options. */
+/** Beside the modes and not in them, where keys might be logged with the options. */
 const keysOfMode = new WeakMap<TokenMode, JwtKeys>();
 
 /**
@@ -61,6 +67,32 @@ export function jwks(mode: TokenMode): JsonWebKeySet {
   const keys = keysOfMode.get(mode);
   if (!keys) throw invalidArgument('mode', 'must be made by jwt()');
   return keys.publicKeys();
+}
+
+/**
+ * A controller that serves the public keys of a mode, open to everyone. Put it into the `controllers` of a module:
+ * `controllers: [jwksController(tokens)]`.
+ * @param path default `.well-known/jwks.json`. Two modes in one application need two paths, so that neither's tokens are
+ *   accepted where the other's are meant. A global prefix of the application stands before it, as before every route.
+ * @throws SessionError ARGUMENT_INVALID for what jwt() did not make, or an invalid path
+ */
+export function jwksController(mode: TokenMode, path = '.well-known/jwks.json'): Type<object> {
+  if (typeof path !== 'string' || !PATH.test(path)) throw invalidArgument('path', 'must be a path without parameters');
+  const keySet = jwks(mode);
+
+  @Public()
+  @Controller(path)
+  @UseInterceptors(StrictInput)
+  class JwksController {
+    /** RFC 7517 section 5. Cached briefly, so that clients follow a rotation of keys. */
+    @Get()
+    @Header('Cache-Control', 'public, max-age=300')
+    @Header('Content-Type', 'application/json')
+    keys(): unknown {
+      return keySet;
+    }
+  }
+  return JwksController;
 }
 
 function checkText(value: unknown, name: string): void {

@@ -2,8 +2,7 @@ import { type JWTVerifyGetKey, createLocalJWKSet, createRemoteJWKSet, errors, jw
 import { type FieldsOf, checkFields } from '../model/checked-input.js';
 import { SessionError, invalidArgument } from '../model/session-error.js';
 import { isSessionId } from '../tokens/token-codec.js';
-import { readJws } from './jws-text.js';
-import { MAX_JWT_LENGTH, TYPE } from './jwt-access-tokens.js';
+import { MAX_JWT_LENGTH, TYPE, readJws } from './jwt-access-tokens.js';
 import { type JsonWebKeySet, MIN_SECRET_BYTES } from './jwt-keys.js';
 
 export interface OfflineOptions {
@@ -17,7 +16,7 @@ export interface OfflineOptions {
   readonly clockTolerance?: number;
 }
 
-/** What a token says. Times are milliseconds since the epoch. */
+/** The content of a token. Times are milliseconds since the epoch. */
 export interface OfflineToken {
   readonly userId: string;
   readonly sessionId: string;
@@ -29,7 +28,7 @@ const FIELDS: FieldsOf<OfflineOptions> = { keys: true, issuer: true, audience: t
 
 const FETCH_MS = 2000;
 
-/** Key sets are fetched once in a while and not for every token. */
+/** Key sets by address; each fetches its keys once in a while. */
 const remote = new Map<string, JWTVerifyGetKey>();
 
 /**
@@ -70,7 +69,7 @@ export async function verifyOffline(token: unknown, options: OfflineOptions): Pr
   }
 }
 
-/** What to check with. A secret and a key set never meet: the algorithm follows from the kind and not from the token. */
+/** Picks key and algorithm by the kind of `keys`, never by the token: a secret and a key set never meet. */
 function keyOf(keys: unknown): { readonly key: JWTVerifyGetKey; readonly algorithm: 'EdDSA' | 'HS256' } {
   if (keys instanceof Uint8Array) {
     if (keys.length < MIN_SECRET_BYTES) throw invalidArgument('keys', `must be at least ${MIN_SECRET_BYTES} bytes`);

@@ -1,26 +1,26 @@
 import { VERIFICATION_SOURCES } from '../verification/verification-stats.js';
 import type { SessionRuntime } from '../nest/module/session-runtime.js';
 import { localStatus } from '../nest/module/session-status.js';
-import type { LiveSessionCount } from './live-session-count.js';
 
-/** One SessionModule, as metrics see it. */
+/** The metrics' view of one SessionModule. */
 export interface MetricSource {
   readonly realm: string;
   readonly runtime: SessionRuntime;
-  readonly liveSessions: LiveSessionCount;
+  /** Null if the database did not say. Never rejects. */
+  readonly countLive: () => Promise<number | null>;
 }
 
 /** A value with its labels. The realm is added to them. */
 export type Sample = readonly [value: number, labels?: Readonly<Record<string, string>>];
 
-/** A metric that is read when it is scraped, and costs nothing in between. */
+/** A metric that is computed when it is scraped, and costs nothing in between. */
 export interface MetricDefinition {
   readonly type: 'counter' | 'gauge';
   readonly name: string;
   readonly help: string;
-  /** Beside the realm. Never anything that a client sent, or that names a user or a session. */
+  /** Beside the realm. Never a value from a client, nor the name of a user or a session. */
   readonly labels?: readonly string[];
-  /** How the values of several processes of one host become one (AggregatorRegistry); default sum. */
+  /** Merges the values of several processes of one host (AggregatorRegistry); default sum. */
   readonly aggregator?: 'sum' | 'max' | 'min';
   readonly read: (source: MetricSource) => readonly Sample[] | Promise<readonly Sample[]>;
 }
@@ -84,8 +84,8 @@ export const METRICS: readonly MetricDefinition[] = [
     name: 'session_live_sessions',
     help: 'Live sessions of the realm on all servers, counted at most every ten seconds.',
     aggregator: 'max',
-    read: async ({ liveSessions }) => {
-      const count = await liveSessions.read();
+    read: async ({ countLive }) => {
+      const count = await countLive();
       return count === null ? [] : [[count]];
     },
   },

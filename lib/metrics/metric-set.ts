@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, type Registry, type RegistryContentType } fr
 import { VERIFICATION_SOURCES } from '../verification/verification-stats.js';
 import { METRICS, type MetricDefinition, type MetricSource } from './metric-definitions.js';
 
-/** A registry of either format. */
+/** A registry of Prometheus' or OpenMetrics' format. */
 export type AnyRegistry = Registry<RegistryContentType>;
 
 const VERIFICATION_SECONDS = {
@@ -20,7 +20,7 @@ const END_SECONDS = {
 const OUTCOMES = ['acknowledged', 'pending'] as const;
 const NAMES = [VERIFICATION_SECONDS, END_SECONDS, ...METRICS].map(({ name }) => name);
 
-/** By their histogram: a registry that was cleared has no set any more. */
+/** Sets by their histogram, which a registry loses when it is cleared. */
 const sets = new WeakMap<object, MetricSet>();
 
 /** The metrics in one registry, where a name can be taken only once: all modules share them, and differ by the label realm. */

@@ -1,20 +1,18 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { MessageHandlers, SharedBackend, SharedContext, SharedState } from '../cluster/shared-cache.js';
-import { CircuitBreaker } from './circuit-breaker.js';
-import { RedisCommands } from './redis-commands.js';
+import { CircuitBreaker } from './call-limits.js';
+import { RedisCommands, RedisKeys } from './redis-commands.js';
 import type { RedisConnection } from './redis-connection.js';
-import { RedisKeys } from './redis-keys.js';
 import { RedisMessenger } from './redis-messenger.js';
 import { RedisSessionCache } from './redis-session-cache.js';
-import { adviceFor } from './server-advice.js';
 
 export interface RedisBackendSettings {
   readonly prefix: string;
-  /** Longest time that a command may take. Milliseconds. */
+  /** Time-out of a command. Milliseconds. */
   readonly timeoutMs: number;
 }
 
-/** Failures in a row after which Redis is not asked for a while. */
+/** Failures in a row that open the circuit breaker. */
 const MAX_FAILURES = 3;
 const PAUSE_MS = 500;
 
@@ -76,14 +74,14 @@ export class RedisBackend implements SharedBackend {
 
   private readonly onClose = () => this.report('the connection was closed');
 
-  /** Once, until there is a connection again. */
+  /** Warns once for each time without a connection. */
   private report(problem: string): void {
     if (this.reported) return;
     this.reported = true;
     this.context.warn(`Redis cannot be used, and the database is asked instead: ${problem}.`);
   }
 
-  /** Once, what would be faster with another configuration. A server that does not tell is left alone. */
+  /** Warns once of a configuration that costs speed, if the server answers INFO. */
   private async advise(): Promise<void> {
     if (this.advised) return;
     this.advised = true;
@@ -91,9 +89,30 @@ export class RedisBackend implements SharedBackend {
     for (const advice of adviceFor(info)) this.context.warn(advice);
   }
 
-  /** Whatever is still on its way in a connection that mixes up replies must not be read. */
+  /** Drops a connection that mixes up replies, with every reply still on its way. */
   private reconnect(): void {
     this.context.warn('Redis has answered another question than was asked; the connection is opened anew.');
     if (this.connection.isOwn) this.client.disconnect(true);
   }
+}
+
+/** The oldest version that is tested. */
+const TESTED_VERSION = 7;
+
+/** Warns of settings in a server's INFO that cost speed. They never cost safety: the database has what Redis loses. */
+export function adviceFor(info: string): readonly string[] {
+  const value = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
+  const advice: string[] = [];
+  const version = value('valkey_version') || value('redis_version');
+  if (version !== '' && Number.parseInt(version, 10) < TESTED_VERSION) {
+    advice.push(`Redis is of version ${version}, which is not tested; use ${TESTED_VERSION} or later.`);
+  }
+  const limit = Number(value('maxmemory') || 0);
+  if (limit > 0 && value('maxmemory_policy') === 'noeviction') {
+    advice.push(
+      'Redis has a limit of memory and the policy noeviction: once it is full, sessions are read from the database. ' +
+        'Set maxmemory-policy to allkeys-lru, or raise maxmemory.',
+    );
+  }
+  return advice;
 }

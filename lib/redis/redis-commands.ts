@@ -1,24 +1,48 @@
 import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import type { CircuitBreaker } from './circuit-breaker.js';
+import { CallDeadline, type CircuitBreaker } from './call-limits.js';
 import { putIfNewer } from './put-if-newer.script.js';
-import { CallDeadline } from './within-time.js';
+
+/**
+ * Names of everything that one module has in Redis. No name holds anything that a client sent: session and node ids are
+ * hexadecimal digits of our own making, the realm is checked at boot.
+ */
+export class RedisKeys {
+  private readonly base: string;
+  /** Channel that every node of the module listens to. */
+  readonly notices: string;
+
+  constructor(prefix: string, realm: string) {
+    this.base = `${prefix}:${realm}`;
+    this.notices = `${this.base}:notices`;
+  }
+
+  /** Holds a live copy or a tombstone. */
+  session(sessionId: string): string {
+    return `${this.base}:session:${sessionId}`;
+  }
+
+  /** Channel that one node listens to. */
+  answers(nodeId: string): string {
+    return `${this.base}:answers:${nodeId}`;
+  }
+}
 
 const PUT_IF_NEWER = { text: putIfNewer, sha: createHash('sha1').update(putIfNewer).digest('hex') };
 
-/** INFO is no small reply, and nobody waits for it. */
+/** INFO has a large reply, and no request waits for it. */
 const INFO_MS = 2000;
 
-/** What ioredis writes to; not among its types. */
+/** The socket of ioredis; missing in its types. */
 interface WithStream {
   readonly stream?: { readonly cork?: () => void; readonly uncork?: () => void };
 }
 
-/** The four commands that are ever sent: GET, one script, PUBLISH, and INFO once. Each is answered in time, or fails. */
+/** All commands that are ever sent: GET, one script, PUBLISH, and INFO once. Each is answered in time, or fails. */
 export class RedisCommands {
   private readonly deadline: CallDeadline;
   private readonly infoDeadline = new CallDeadline(INFO_MS);
-  /** Writes what this turn has gathered; null if that is nothing. */
+  /** Writes the gathered commands of this turn; null if there are none. */
   private write: (() => void) | null = null;
   private turns = 0;
 
@@ -30,7 +54,7 @@ export class RedisCommands {
     this.deadline = new CallDeadline(timeoutMs);
   }
 
-  /** Changes when what was sent so far may be on its way: until then, nobody needs to ask the same again. */
+  /** Changes once gathered commands are written. Reads of one key within one turn can share a command. */
   get turn(): number {
     return this.turns;
   }
@@ -52,7 +76,7 @@ export class RedisCommands {
     });
   }
 
-  /** Others wait for it: it is written before the event loop goes on, with what was gathered so far. */
+  /** Written before the event loop goes on, with the commands gathered so far: other nodes wait for it. */
   publish(channel: string, text: string): Promise<unknown> {
     process.nextTick(() => this.write?.());
     return this.run(() => this.client.publish(channel, text));
@@ -62,7 +86,7 @@ export class RedisCommands {
     return this.infoDeadline.within(this.client.info());
   }
 
-  /** Without a connection nothing is sent: a client of the application's might keep it for later. */
+  /** Sends nothing without a connection: an application's client might queue it. */
   private run<T>(send: () => Promise<T>): Promise<T> {
     const { breaker, client } = this;
     if (client.status !== 'ready') return Promise.reject(new Error('There is no connection to Redis.'));
@@ -72,9 +96,9 @@ export class RedisCommands {
   }
 
   /**
-   * What is sent in one turn of the event loop is written in one go, or as soon as there is a notice among it: a write for each of
-   * many small commands costs several times what the commands cost. Autopipelining of ioredis does the same with more work for
-   * each command; where a client has it on, as one of a cluster, that decides.
+   * Writes the commands of one turn of the event loop in one go, or as soon as there is a notice among them: a write for each
+   * small command costs several times what the command costs. Autopipelining of ioredis does the same with more work for each
+   * command; a client that has it on, such as one of a cluster, goes by that.
    */
   private gather(): void {
     if (this.write) return;

@@ -1,7 +1,7 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { invalidOption } from '../model/session-error.js';
 
-/** What a Redis is named by: a URL, a client that the application has, or options of ioredis for a new one. */
+/** A URL, a client of the application, or options of ioredis for a new client. */
 export type RedisSource = string | Redis | Cluster | RedisOptions;
 
 /** A client, and whether it is the library's to close. */
@@ -18,8 +18,8 @@ const MAX_RETRY_MS = 500;
 const DISCONNECT_MS = 200;
 
 /**
- * Settings under which a lost Redis never makes a caller wait: commands fail at once without a connection, and none is sent a
- * second time, which would execute it twice where only the reply was lost.
+ * Settings under which a lost Redis never makes a caller wait: commands fail at once without a connection, and are never
+ * sent a second time, which would execute them twice where only the reply was lost.
  */
 const OWN_OPTIONS = {
   enableOfflineQueue: false,
@@ -116,7 +116,7 @@ function readAuthority(rest: string) {
   return { credentials, nodes, path };
 }
 
-/** Whether every percent sign begins an escape of UTF-8, as in a password. */
+/** True if every percent sign begins an escape of UTF-8, as in a password. */
 function isDecodable(text: string): boolean {
   try {
     return decodeURIComponent(text) !== '';

@@ -1,11 +1,10 @@
 import type { Cluster, Redis } from 'ioredis';
 import { untraced } from '../async/untraced.js';
 import type { MessageHandlers, Messenger } from '../cluster/shared-cache.js';
-import type { RedisCommands } from './redis-commands.js';
+import type { RedisCommands, RedisKeys } from './redis-commands.js';
 import { openSubscriber } from './redis-connection.js';
-import type { RedisKeys } from './redis-keys.js';
 
-/** What a node sends itself, to see whether messages arrive. */
+/** A node sends this to itself, to see whether messages arrive. */
 const HEARTBEAT = 'heartbeat';
 const REOPEN_MS = 250;
 

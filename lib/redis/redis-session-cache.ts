@@ -2,15 +2,14 @@ import { LRUCache } from 'lru-cache';
 import type { Copy } from '../cluster/near-cache.js';
 import type { SharedCache, SharedContext } from '../cluster/shared-cache.js';
 import { type Tombstone, isTombstone } from '../model/tombstone.js';
-import type { RedisCommands } from './redis-commands.js';
-import type { RedisKeys } from './redis-keys.js';
+import type { RedisCommands, RedisKeys } from './redis-commands.js';
 import { readStored, writeCopy, writeTombstone } from './stored-session.js';
 
-/** Most writes under way at once; more are left out, and cost a read of the database later. */
+/** Most writes under way at once; further ones are dropped, and cost a read of the database later. */
 const MAX_WRITES = 500;
-/** Tombstones that are written at once: few enough to be answered in the time of one command. */
+/** Tombstones in one batch: few enough to be answered within the time-out of a command. */
 const MAX_BURIALS = 100;
-/** Most values that are remembered in their parsed form. */
+/** Most values that are kept parsed. */
 const MAX_PARSED = 10_000;
 
 /** A value as it was last read, and what it says. */
@@ -24,7 +23,7 @@ export class RedisSessionCache implements SharedCache {
   /** Reads that were asked for in one turn of the commands, and that turn. */
   private turn = -1;
   private reading = new Map<string, Promise<Copy | Tombstone | null>>();
-  /** Redis is asked each time; that it says the same as before is cheaper to see than to read. */
+  /** Values by session: comparing with the last one is cheaper than parsing again. */
   private readonly parsed = new LRUCache<string, Parsed>({ max: MAX_PARSED });
   private writes = 0;
 

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { putIfNewer } from 'lib/put-if-newer.script.js';
-import { adviceFor } from 'lib/server-advice.js';
+import { adviceFor } from 'lib/redis-backend.js';
 import { localStatus } from 'lib/session-status.js';
 import { until } from '../support/until.js';
 import { Monitor } from './monitor.js';

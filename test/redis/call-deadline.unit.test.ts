@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { CallDeadline, RedisTimeoutError } from 'lib/within-time.js';
+import { CallDeadline, RedisTimeoutError } from 'lib/call-limits.js';
 
 const MS = 150;
 const never = () => new Promise<never>(() => undefined);

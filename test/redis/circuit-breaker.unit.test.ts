@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { CircuitBreaker } from 'lib/circuit-breaker.js';
+import { CircuitBreaker } from 'lib/call-limits.js';
 
 const MAX = 3;
 const PAUSE = 500;

@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { userKey } from 'lib/user-key.js';
-import { RedisKeys } from 'lib/redis-keys.js';
+import { RedisKeys } from 'lib/redis-commands.js';
 import { redis } from '../../lib/redis/index.js';
-import { adviceFor } from 'lib/server-advice.js';
+import { adviceFor } from 'lib/redis-backend.js';
 import { rounds } from '../support/size.js';
 
 const hex = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32);

@@ -1,4 +1,4 @@
-import { LineReader } from '../../../client/line-reader.js';
+import { LineReader } from '../../../client/event-stream.js';
 
 /** Reads `application/x-ndjson` from pieces of text, however they are cut. Empty lines are skipped; others must be JSON. */
 export class JsonLinesParser<Value> {

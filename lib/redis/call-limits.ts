@@ -1,0 +1,106 @@
+/** Redis has not answered in time. The command may still be carried out, or have been. */
+export class RedisTimeoutError extends Error {
+  constructor(ms: number) {
+    super(`Redis did not answer within ${ms} ms.`);
+  }
+}
+
+/** Hears how a call ended. */
+export interface CallOutcome {
+  succeed(): void;
+  fail(): void;
+}
+
+/** Fails each call that has not ended yet, in the order of the calls. */
+type Turn = (((error: Error) => void) | null)[];
+
+const UNHEARD: CallOutcome = { succeed: () => undefined, fail: () => undefined };
+
+/**
+ * Times calls out. Calls of one turn of the event loop share a timer, as there may be thousands a second. A reply that has
+ * arrived and only waits for a busy event loop still counts.
+ */
+export class CallDeadline {
+  private turn: Turn | null = null;
+
+  constructor(private readonly ms: number) {}
+
+  /** The result of a call, or RedisTimeoutError once the time is up. */
+  within<T>(call: Promise<T>, outcome = UNHEARD): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const turn = this.thisTurn();
+      const index = turn.length;
+      // The timer holds the turn for as long as a call may take, but nothing of a call that has ended.
+      const end = () => {
+        const isFirst = turn[index] !== null;
+        turn[index] = null;
+        return isFirst;
+      };
+      const fail = (error: Error) => {
+        if (!end()) return;
+        outcome.fail();
+        reject(error);
+      };
+      turn.push(fail);
+      call.then((value) => {
+        if (!end()) return;
+        outcome.succeed();
+        resolve(value);
+      }, fail);
+    });
+  }
+
+  private thisTurn(): Turn {
+    if (this.turn) return this.turn;
+    const turn: Turn = [];
+    this.turn = turn;
+    setImmediate(() => (this.turn = null));
+    const timer = setTimeout(() => setImmediate(() => this.expire(turn)), this.ms);
+    timer.unref();
+    return turn;
+  }
+
+  private expire(turn: Turn): void {
+    for (const fail of turn) fail?.(new RedisTimeoutError(this.ms));
+  }
+}
+
+/**
+ * Circuit breaker: after some failures in a row it lets no call through for a while, and then one at a time until one
+ * succeeds. Time is monotonic milliseconds.
+ */
+export class CircuitBreaker {
+  private failures = 0;
+  private openUntil = -Infinity;
+  private probing = false;
+
+  constructor(
+    private readonly maxFailures: number,
+    private readonly pauseMs: number,
+    private readonly now: () => number,
+  ) {}
+
+  /** `down`: lets no call through. `probing`: the pause is over; lets one call at a time through. */
+  get state(): 'up' | 'down' | 'probing' {
+    if (this.failures < this.maxFailures) return 'up';
+    return this.now() < this.openUntil || this.probing ? 'down' : 'probing';
+  }
+
+  /** Lets a call through, which must then be reported by `succeed` or `fail`. */
+  admit(): boolean {
+    const { state } = this;
+    if (state === 'probing') this.probing = true;
+    return state !== 'down';
+  }
+
+  succeed(): void {
+    this.failures = 0;
+    this.probing = false;
+  }
+
+  fail(): void {
+    this.failures++;
+    this.probing = false;
+    if (this.failures >= this.maxFailures) this.openUntil = this.now() + this.pauseMs;
+  }
+}
