@@ -8,6 +8,7 @@ import type {
   RememberedRecord,
   VerificationCache,
 } from '../ports/verification-cache.js';
+import { userKey as keyOf } from '../model/user-key.js';
 import { AgingCopies } from './aging-copies.js';
 import { ChangeBus } from './change-bus.js';
 import { AcknowledgementCollector } from './acknowledgement-collector.js';
@@ -237,7 +238,10 @@ export class CacheCoherence implements VerificationCache, ChangeAcknowledgement 
     this.settings.nearCache?.set({ ...copy, ...this.aging.timesOf(copy.readAt) });
   }
 
-  private isHeld({ id, userKey }: SessionRecord, now: number): boolean {
-    return this.held.has(id, now) || this.held.has(userKey, now);
+  /** By itself, by its account, or by that of the operator who opened it: see keysOf. */
+  private isHeld({ id, userKey, realm, impersonator }: SessionRecord, now: number): boolean {
+    if (this.held.isEmpty) return false;
+    if (this.held.has(id, now) || this.held.has(userKey, now)) return true;
+    return impersonator !== null && this.held.has(keyOf(realm, impersonator), now);
   }
 }

@@ -1,4 +1,4 @@
-import type { AccountState, Ban } from '../model/ban.js';
+import type { AccountRecord, AccountState, Ban } from '../model/ban.js';
 import type { SessionChange } from '../ports/node-registry.js';
 import { endsOf } from '../ports/verification-cache.js';
 import type {
@@ -13,7 +13,7 @@ import type {
 import type { EndRequest, SessionDecision } from '../model/session-change.js';
 import type { SessionRecord } from '../model/session.js';
 import type { EndedSession } from '../model/tombstone.js';
-import type { AccountRef } from '../model/user-key.js';
+import { type AccountRef, keysOf } from '../model/user-key.js';
 import type { CacheCoherence } from './cache-coherence.js';
 
 /** What a call did to sessions. */
@@ -37,11 +37,7 @@ export class CoherentRepository implements SessionRepository {
     return this.inner.findSessions(ids);
   }
 
-  readEpoch(account: AccountRef): Promise<number> {
-    return this.inner.readEpoch(account);
-  }
-
-  readAccount(account: AccountRef): Promise<AccountState> {
+  readAccount(account: AccountRef): Promise<AccountRecord> {
     return this.inner.readAccount(account);
   }
 
@@ -98,7 +94,7 @@ export class CoherentRepository implements SessionRepository {
     options: { readonly except: string | null; readonly raiseEpoch: boolean },
   ): Promise<readonly EndedSession[]> {
     return this.holding(
-      account.key,
+      keysOf(account),
       () => this.inner.endAccountSessions(account, end, options),
       (ended) => ({ ended }),
     );
@@ -106,7 +102,7 @@ export class CoherentRepository implements SessionRepository {
 
   ban(account: AccountRef, ban: Omit<Ban, 'at'>, endSessions: boolean): Promise<BanOutcome> {
     return this.holding(
-      account.key,
+      keysOf(account),
       () => this.inner.ban(account, ban, endSessions),
       (outcome) => outcome,
     );

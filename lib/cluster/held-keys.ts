@@ -17,9 +17,12 @@ export class HeldKeys {
   /** @param keepMs how long a key stays held after work whose outcome is not known */
   constructor(private readonly keepMs: number) {}
 
+  get isEmpty(): boolean {
+    return this.allSince === null && this.counts.size === 0 && this.until.size === 0 && this.polls.size === 0;
+  }
+
   has(key: string, now: number): boolean {
     if (this.allSince !== null) return true;
-    if (this.counts.size === 0 && this.until.size === 0 && this.polls.size === 0) return false;
     return this.counts.has(key) || this.polls.has(key) || (this.until.get(key) ?? -Infinity) > now;
   }
 

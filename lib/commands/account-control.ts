@@ -5,7 +5,7 @@ import { invalidArgument } from '../model/session-error.js';
 import type { LifecycleEvents } from '../model/lifecycle-event.js';
 import type { SessionEnding } from './session-ending.js';
 import type { SessionRepository } from '../ports/session-repository.js';
-import { type AccountRef, actorText } from '../model/user-key.js';
+import { type AccountRef, actorText, keysOf } from '../model/user-key.js';
 import type { ChangeAcknowledgement } from '../ports/verification-cache.js';
 
 /** What a ban is to be. */
@@ -79,7 +79,7 @@ export class AccountControl {
     };
     const { ban, ended, changed } = await this.repository.ban(account, draft, endSessions);
     this.events.emit({ type: 'account.banned', userId: account.userId, ban });
-    await this.ending.settle(ended, [account.key]);
+    await this.ending.settle(ended, keysOf(account));
     if (changed.length > 0) await this.acknowledgement.acknowledged({ changes: changed });
     return { ban, ended: ended.filter(({ reason }) => reason === 'ACCOUNT_DISABLED').length };
   }

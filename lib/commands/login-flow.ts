@@ -4,6 +4,7 @@ import { checkPicked, decideSlot } from '../rules/checked-policy.js';
 import { withDeadline } from '../async/deadline.js';
 import type { DevicePolicy } from '../rules/device-policy.js';
 import type { LiveSession } from '../model/device-slot.js';
+import { accountBan } from '../model/ban.js';
 import type { EndReason } from '../model/end-reason.js';
 import type { BeforeLogin } from './before-login.js';
 import type { LifecycleEvents } from '../model/lifecycle-event.js';
@@ -19,7 +20,7 @@ import { randomId } from '../tokens/token-codec.js';
 import type { IssuedTokens, PairSecrets, TokenIssuer } from '../tokens/token-issuer.js';
 import type { TokenMode } from '../tokens/token-mode.js';
 import { lastUse } from '../model/token-pair.js';
-import type { AccountRef } from '../model/user-key.js';
+import { type AccountRef, accountRef, actorText } from '../model/user-key.js';
 import type { ChangeAcknowledgement } from '../ports/verification-cache.js';
 import type { Verifier } from '../verification/verifier.js';
 
@@ -77,6 +78,7 @@ interface PendingLogin {
 
 /** Set where an operator opens the session as the user. */
 export interface Impersonation {
+  /** The operator's user id. */
   readonly by: string;
   readonly reason: string | null;
   /** Life of the session, whatever the mode says. Milliseconds. */
@@ -97,6 +99,9 @@ export class LoginFlow {
     const input = checkLogin(options);
     const authenticatedAt = checkTime(options.authenticatedAt, 'authenticatedAt');
     const ticketEpoch = options.ticket === undefined ? null : readTicket(keys, account, options.ticket);
+    const operator = impersonation && accountRef(account.realm, impersonation.by);
+    const epoch = operator && (await this.epochOfOperator(operator));
+    if (operator && epoch === null) throw new SessionError('FORBIDDEN');
     await this.askBeforeLogin(account, input, impersonation);
     const presented = await verifier.findHolder(options.presentedToken);
     const presentedSessionId = presented?.id ?? null;
@@ -116,6 +121,11 @@ export class LoginFlow {
     if (outcome.kind === 'superseded') throw superseded(outcome.clockSetBackBy);
     if (outcome.kind === 'banned') throw new SessionError('ACCOUNT_DISABLED');
     const { session } = outcome;
+    // What takes an operator's rights commits before it looks for what they have opened; here it is the other way round.
+    if (operator && (await this.epochOfOperator(operator)) !== epoch) {
+      await ending.endOne(session.id, 'SESSION_KICKED', operator.userId);
+      throw new SessionError('FORBIDDEN');
+    }
     const { id: sessionId, userId, deviceType, ip, impersonator, createdAt } = session;
     this.parts.activity.recordLogin(sessionId, createdAt, ip);
     events.emit({ type: 'session.login', sessionId, userId, deviceType, ip, impersonator });
@@ -137,7 +147,7 @@ export class LoginFlow {
     const { beforeLogin, loginBudgetMs } = this.parts;
     if (!beforeLogin) return;
     // A copy: what the hook does to it must not get into the record unchecked.
-    const attempt = structuredClone({ ...input, userId, impersonator: impersonation?.by ?? null });
+    const attempt = structuredClone({ ...input, userId, impersonator: impersonation && actorText(impersonation.by) });
     const late = () => {
       const cause = new Error(`hooks.beforeLogin did not answer within ${loginBudgetMs} ms`);
       return new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
@@ -149,6 +159,12 @@ export class LoginFlow {
       const message = `hooks.beforeLogin returned ${typeof answer}; it must return true, false or nothing, or throw.`;
       throw new SessionError('CONFIGURATION_INVALID', message);
     }
+  }
+
+  /** Null for an operator who is banned. */
+  private async epochOfOperator(operator: AccountRef): Promise<number | null> {
+    const { bans, epoch } = await this.parts.repository.readAccount(operator);
+    return accountBan(bans, this.parts.clock.now()) ? null : epoch;
   }
 
   /** While a node may still accept the old token, the new one is given to nobody: the client logs in again. */
@@ -217,7 +233,7 @@ export class LoginFlow {
       ...input,
       createdAt: now,
       authenticatedAt: Math.min(authenticatedAt ?? now, now),
-      impersonator: impersonation?.by ?? null,
+      impersonator: impersonation && actorText(impersonation.by),
       current,
       usableUntil: lastUse(current),
     };

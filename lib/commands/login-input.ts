@@ -4,7 +4,6 @@ import { type FieldsOf, checkFields, jsonText } from '../model/checked-input.js'
 import { invalidArgument } from '../model/session-error.js';
 import type { Claims } from '../model/session.js';
 import { sessionIdOf } from '../tokens/token-codec.js';
-import { actorText } from '../model/user-key.js';
 
 /** What an application tells about a login. All of it is optional. */
 export interface LoginOptions {
@@ -171,7 +170,7 @@ const KICK_FIELDS: FieldsOf<KickOptions> = { by: true, reason: true };
 export function impersonationOf(options: ImpersonationOptions) {
   checkFields(options, 'options', IMPERSONATION_FIELDS);
   return {
-    by: actorText(actorOf(options.by)),
+    by: actorOf(options.by),
     reason: optionalText(options.reason, 'reason', 255),
     maxAgeMs: impersonationLife(options.for),
   };

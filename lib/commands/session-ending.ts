@@ -3,7 +3,7 @@ import type { LifecycleEvents } from '../model/lifecycle-event.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import type { SessionRecord } from '../model/session.js';
 import type { EndedSession } from '../model/tombstone.js';
-import { type AccountRef, actorText } from '../model/user-key.js';
+import { type AccountRef, actorText, keysOf } from '../model/user-key.js';
 import { type ChangeAcknowledgement, endsOf } from '../ports/verification-cache.js';
 
 /**
@@ -50,7 +50,10 @@ export class SessionEnding {
     return ended.filter((one) => one.reason === reason).length;
   }
 
-  /** @returns how many it ended */
+  /**
+   * Ends the sessions of an account but one, and those that it opened as others.
+   * @returns how many of its own it ended
+   */
   async endAll(
     account: AccountRef,
     reason: EndReason,
@@ -59,8 +62,8 @@ export class SessionEnding {
   ): Promise<number> {
     const { comment = null } = options;
     const ended = await this.repository.endAccountSessions(account, { reason, by: actorText(by), comment }, options);
-    await this.settle(ended, [account.key]);
-    return ended.filter((one) => one.reason === reason).length;
+    await this.settle(ended, keysOf(account));
+    return ended.filter((one) => one.reason === reason && one.userId === account.userId).length;
   }
 
   /**

@@ -32,3 +32,9 @@ export interface AccountState {
   /** Proofs of identity from before this time count no more. Milliseconds since the epoch; 0 for never changed. */
   readonly notBefore: number;
 }
+
+/** What the row of an account says. */
+export interface AccountRecord extends AccountState {
+  /** Grows with every change of credentials. */
+  readonly epoch: number;
+}

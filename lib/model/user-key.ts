@@ -48,6 +48,11 @@ export function accountRef(realm: string, userId: unknown): AccountRef {
   return { key: userKey(realm, canonical), realm, userId: canonical };
 }
 
+/** Held keys of an account: that of its sessions, and that of those that it opened as others, if this is another one. */
+export function keysOf({ key, realm, userId }: AccountRef): readonly string[] {
+  return [...new Set([key, userKey(realm, actorText(userId))])];
+}
+
 /**
  * The user id as a column can hold it: the text between the quotes of a JSON string. Ordinary ids stay as they are; NUL,
  * which PostgreSQL refuses and SQLite cuts at, and lone surrogates, which UTF-8 cannot hold, become escapes.

@@ -1,5 +1,5 @@
 import type { LiveSession, SlotDecision } from '../model/device-slot.js';
-import type { AccountState, Ban } from '../model/ban.js';
+import type { AccountRecord, AccountState, Ban } from '../model/ban.js';
 import type { EndRequest, SessionDecision } from '../model/session-change.js';
 import type { NewSession, SessionRecord } from '../model/session.js';
 import type { EndedSession } from '../model/tombstone.js';
@@ -84,9 +84,6 @@ export interface SessionRepository {
   /** The records of distinct ids, live or ended, in any order; a session that this realm does not have is left out. */
   findSessions(ids: readonly string[]): Promise<readonly SessionRecord[]>;
 
-  /** The epoch of an account; 0 for one that is not known. */
-  readEpoch(account: AccountRef): Promise<number>;
-
   /**
    * Records a login under the lock of its account: ends the account's overdue sessions, asks `decide`, ends the losers
    * with SESSION_REPLACED and inserts the winner. Sessions of impersonators are left out of what `decide` sees.
@@ -117,7 +114,7 @@ export interface SessionRepository {
   endSessions(ids: readonly string[], end: EndRequest): Promise<readonly EndedSession[]>;
 
   /**
-   * Ends every live session of an account, except one. With `raiseEpoch` the epoch grows and notBefore becomes now, so that
+   * Ends every live session of an account, except one, and those that it opened as others. With `raiseEpoch` the epoch grows and notBefore becomes now, so that
    * no login lands afterwards that was proved before; the excepted session counts as proved now. Complete under concurrent logins: each is acknowledged before and ended here,
    * or happens after.
    */
@@ -127,12 +124,13 @@ export interface SessionRepository {
     options: { readonly except: string | null; readonly raiseEpoch: boolean },
   ): Promise<readonly EndedSession[]>;
 
-  /** What an account says of its sessions. One ban from everything stands for bans that cannot be read. */
-  readAccount(account: AccountRef): Promise<AccountState>;
+  /** The account; one that is not known has epoch 0. One ban from everything stands for bans that cannot be read. */
+  readAccount(account: AccountRef): Promise<AccountRecord>;
 
   /**
    * Puts a ban in the place of the one that the account has for the same service, if any. With `endSessions`, ends all its
-   * sessions with ACCOUNT_DISABLED; without, every session of it carries the ban from then on, and `changed` are those.
+   * sessions with ACCOUNT_DISABLED; without, every session of it carries the ban from then on, and `changed` are those. A ban from
+   * everything also ends the sessions that the account opened as others, with SESSION_KICKED.
    */
   ban(account: AccountRef, ban: Omit<Ban, 'at'>, endSessions: boolean): Promise<BanOutcome>;
 

@@ -44,7 +44,8 @@ export class TokenService extends SessionEnds {
    */
   async beginLogin(userId: UserId): Promise<string> {
     const account = this.account(userId);
-    return issueTicket(this.parts.keys, account, await this.parts.repository.readEpoch(account));
+    const { epoch } = await this.parts.repository.readAccount(account);
+    return issueTicket(this.parts.keys, account, epoch);
   }
 
   /**

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Ban } from 'lib/ban.js';
+import type { EndReason } from 'lib/end-reason.js';
 import { list, raw, sql } from 'lib/sql.js';
 import { ManualClock } from 'lib/manual-clock.js';
+import { openedAs } from 'lib/session-locks.js';
+import type { EndedSession } from 'lib/tombstone.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { HOUR, MINUTE, START, TestRepositories, idsOf } from './repositories.js';
 
@@ -369,5 +372,79 @@ describe.each(databaseKinds)('an account on $name', ({ create }) => {
     ]);
     // All of them end with the account.
     expect(await revoke(user)).toHaveLength(3);
+  });
+
+  it.each<[string, EndReason, (operator: string) => Promise<readonly EndedSession[]>]>([
+    ['is banned', 'SESSION_KICKED', async (user) => (await node.sessions.ban(node.account(user), draft(), true)).ended],
+    [
+      'is suspended',
+      'SESSION_KICKED',
+      async (user) => (await node.sessions.ban(node.account(user), draft(), false)).ended,
+    ],
+    ['changes its credentials', 'SESSION_REVOKED', revoke],
+  ])('that %s loses in the same step the sessions that it opened as others', async (_how, reason, take) => {
+    const [operator, user] = [newUser(), newUser()];
+    const own = await node.login(operator);
+    const opened = [
+      await node.login(user, { impersonator: operator }),
+      await other.login(newUser(), { impersonator: operator }),
+    ];
+    const untouched = [
+      await node.login(user),
+      await node.login(user, { impersonator: `${operator} ` }),
+      await node.login(user, { impersonator: operator.toUpperCase() }),
+    ];
+    const elsewhere = node.inRealm('elsewhere');
+    const foreign = await elsewhere.login(user, { impersonator: operator });
+    clock.advance(MINUTE);
+    const ended = (await take(operator)).filter(({ sessionId }) => sessionId !== own.id);
+    expect(idsOf(ended)).toEqual(opened.map(({ id }) => id).sort());
+    for (const { id, userId } of opened) {
+      const { version, tombstone } = ended.find(({ sessionId }) => sessionId === id)!;
+      const { end } = await node.record(id);
+      expect(end).toMatchObject({ reason, at: clock.now(), replacedBy: null });
+      expect(tombstone.end).toEqual(end);
+      expect(await node.loggedVersions(id)).toEqual([version]);
+      const lines = (await node.events(userId)).filter(({ sessionId }) => sessionId === id);
+      expect(lines).toMatchObject([{ type: 'IMPERSONATION' }, { type: 'SESSION_ENDED', reason }]);
+    }
+    for (const { id } of untouched) expect((await node.record(id)).end).toBeNull();
+    expect((await elsewhere.record(foreign.id)).end).toBeNull();
+    // A ban from a service takes no right to be there.
+    await node.sessions.ban(node.account(operator), draft({ service: 'comment' }), false);
+    await node.login(user, { impersonator: operator });
+    expect((await node.sessions.ban(node.account(operator), draft({ service: 'vote' }), false)).ended).toEqual([]);
+  });
+
+  it('ends at once with operators who have opened sessions as each other', async () => {
+    for (let round = 0; round < 5; round++) {
+      const users = Array.from({ length: 4 }, newUser);
+      const pairs = users.flatMap((user) => users.map((impersonator) => ({ user, impersonator })));
+      const opened = await Promise.all(pairs.map(({ user, impersonator }) => node.login(user, { impersonator })));
+      const ids = opened.map(({ id }) => id);
+      await Promise.all([
+        ...users.map((user, index) => (index % 2 ? node : other).sessions.ban(node.account(user), draft(), true)),
+        other.sessions.endSessions(ids, { reason: 'SESSION_KICKED', by: 'root' }),
+      ]);
+      for (const id of ids) expect((await node.record(id)).end).not.toBeNull();
+    }
+  });
+
+  it('finds what it opened as others by an index, whatever the database knows of its tables', async () => {
+    const { engine, tables } = node.database;
+    const { dialect } = engine;
+    const plan = () =>
+      engine.transaction(
+        function* () {
+          const explain = raw(dialect.engine === 'sqlite' ? 'EXPLAIN QUERY PLAN' : 'EXPLAIN');
+          return JSON.stringify((yield sql`${explain} ${openedAs(tables, dialect, node.account('root'))}`).rows);
+        },
+        { lane: 'work', budgetMs: 20_000 },
+      );
+    expect(await plan()).toContain('idx_user_session_find_method');
+    await node.write(
+      dialect.engine === 'mysql' ? sql`ANALYZE TABLE ${tables.session}` : sql`ANALYZE ${tables.session}`,
+    );
+    expect(await plan()).toContain('idx_user_session_find_method');
   });
 });

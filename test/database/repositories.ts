@@ -110,7 +110,7 @@ export class TestRepositories {
           userId,
           userKey: account.key,
           userName: null,
-          loginMethod: null,
+          loginMethod: login.impersonator ? 'impersonation' : null,
           deviceType: null,
           deviceId: null,
           deviceName: null,

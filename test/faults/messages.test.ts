@@ -76,6 +76,23 @@ describe('messages between nodes', () => {
     await witness.close();
   });
 
+  it('G6: what takes the rights of an operator ends on another node at once what they opened as others', async () => {
+    const nodes = await stage.openAll(2, { policy: multiDevice() });
+    const [first, second] = nodes as [FaultNode, FaultNode];
+    const takes: [reason: string, take: (operator: string) => Promise<unknown>][] = [
+      ['SESSION_KICKED', (operator) => first.tokens.ban(operator, { by: 'root' })],
+      ['SESSION_KICKED', (operator) => first.tokens.kickUser(operator, KICK)],
+      ['SESSION_REVOKED', (operator) => first.tokens.revokeSessions(operator)],
+    ];
+    for (const [index, [reason, take]] of takes.entries()) {
+      const opened = await second.tokens.impersonate('alice', { by: `operator ${index}` });
+      await untilRemembered(nodes, opened);
+      await take(`operator ${index}`);
+      expect(await verdictsOf(nodes, opened)).toEqual([reason, reason]);
+      expect(await stage.redisCommand('GET', keyOf(opened))).toMatch(/^T/);
+    }
+  });
+
   it.each([
     ['the database', (node: Awaited<ReturnType<typeof openSplit>>): TcpProxy => node.database],
     ['Redis', (node: Awaited<ReturnType<typeof openSplit>>): TcpProxy => node.commands],

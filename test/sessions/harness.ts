@@ -32,10 +32,10 @@ export function useSessions({ create }: DatabaseKind, options: Partial<SessionMo
     sessions = await startSessions({
       database: harness.database.options,
       clock: harness.clock,
-      hooks: { onEvent: (event) => harness.events.push(event) },
       // Written and swept when a test says so.
       timing: { activityFlush: '5m', sweep: '1h' },
       ...options,
+      hooks: { onEvent: (event) => harness.events.push(event), ...options.hooks },
     });
     harness.tokens = sessions.tokens;
     harness.runtime = sessions.context.get(SessionRuntime, { strict: false });

@@ -1,9 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
-import { type ImpersonationOptions, SessionError, accessAndRefresh, singleDevice } from 'nestjs-latchkey';
+import {
+  type BanResult,
+  type EndReason,
+  type ImpersonationOptions,
+  SessionError,
+  type TokenService,
+  accessAndRefresh,
+  singleDevice,
+} from 'nestjs-latchkey';
 import { OnlineUsersService } from 'nestjs-latchkey/admin';
 import { serviceKinds } from '../support/databases.js';
 import { startSessions } from '../support/sessions.js';
-import { HOUR, MINUTE, useSessions } from './harness.js';
+import { HOUR, MINUTE, eventsOf, useSessions } from './harness.js';
 
 const refusedAs = (code: string) => expect.objectContaining({ code });
 
@@ -61,7 +69,19 @@ describe.each(serviceKinds)('a session on $name', (kind) => {
 });
 
 describe.each(serviceKinds)('an impersonation on $name', (kind) => {
-  const harness = useSessions(kind, { policy: singleDevice(), tokens: accessAndRefresh() });
+  /** What happens once to an operator who has begun to open a session. */
+  const meanwhile = new Map<string, () => Promise<unknown>>();
+  const harness = useSessions(kind, {
+    policy: singleDevice(),
+    tokens: accessAndRefresh(),
+    hooks: {
+      beforeLogin: async ({ impersonator }) => {
+        const happens = meanwhile.get(impersonator!);
+        meanwhile.delete(impersonator!);
+        await happens?.();
+      },
+    },
+  });
 
   it('is marked with the operator, stands beside the sessions of the user, and ends none', async () => {
     const { tokens, clock, database } = harness;
@@ -92,6 +112,46 @@ describe.each(serviceKinds)('an impersonation on $name', (kind) => {
     const { accessToken } = await tokens.impersonate('dave', { by: 'admin' });
     await tokens.login('dave', { presentedToken: accessToken });
     expect(await tokens.verify(accessToken)).toMatchObject({ status: 'INVALID', reason: 'SESSION_LOGGED_OUT' });
+  });
+
+  it.each<[string, EndReason, (tokens: TokenService, operator: string) => Promise<number | BanResult>]>([
+    ['is banned', 'SESSION_KICKED', (tokens, userId) => tokens.ban(userId, { by: 'boss' })],
+    ['is suspended', 'SESSION_KICKED', (tokens, userId) => tokens.ban(userId, { by: 'boss', endSessions: false })],
+    ['is kicked', 'SESSION_KICKED', (tokens, userId) => tokens.kickUser(userId, { by: 'boss' })],
+    ['changes the password', 'SESSION_REVOKED', (tokens, userId) => tokens.revokeSessions(userId)],
+    ['logs out everywhere', 'SESSION_LOGGED_OUT', (tokens, userId) => tokens.logoutAll(userId)],
+  ])('ends when its operator %s', async (how, reason, take) => {
+    const { tokens } = harness;
+    const operator = `operator who ${how}`;
+    const own = await tokens.login(operator);
+    const user = `seen by ${operator}`;
+    const opened = await tokens.impersonate(user, { by: operator });
+    const untouched = [await tokens.login(user), await tokens.impersonate(user, { by: 'admin' })];
+    const outcome = await take(tokens, operator);
+    const ended = typeof outcome === 'number' ? outcome : outcome.ended;
+    // Those of other users are not counted.
+    expect(ended).toBe(how === 'is suspended' ? 0 : 1);
+    expect((await tokens.verify(own.accessToken)).status).toBe('INVALID');
+    expect(await tokens.verify(opened.accessToken)).toMatchObject({ status: 'INVALID', reason });
+    await expect(tokens.refresh(opened.refreshToken)).rejects.toEqual(refusedAs(reason));
+    for (const { accessToken } of untouched) expect((await tokens.verify(accessToken)).status).toBe('VALID');
+    const { id: sessionId } = opened.session;
+    expect(await eventsOf(harness, user)).toContainEqual(
+      expect.objectContaining({ type: 'session.ended', sessionId, userId: user, reason }),
+    );
+  });
+
+  it('is refused to an operator who is banned, and ended if that was while it began', async () => {
+    const { tokens } = harness;
+    const operators = ['banned early', 'banned meanwhile', 'kicked meanwhile'];
+    await tokens.ban('banned early', { by: 'boss' });
+    meanwhile.set('banned meanwhile', () => tokens.ban('banned meanwhile', { by: 'boss' }));
+    meanwhile.set('kicked meanwhile', () => tokens.kickUser('kicked meanwhile', { by: 'boss' }));
+    for (const by of operators) {
+      await expect(tokens.impersonate('erin', { by })).rejects.toEqual(refusedAs('FORBIDDEN'));
+    }
+    expect(await tokens.listSessions('erin')).toEqual([]);
+    expect((await tokens.impersonate('erin', { by: 'kicked meanwhile' })).session.userId).toBe('erin');
   });
 
   it('is short, and no refresh prolongs it', async () => {

@@ -13,12 +13,16 @@ import {
   nextOf,
   nextVersion,
 } from './ending-script.js';
-import { lockDamagedAccount, lockSessions, timeOfStep } from './login-script.js';
+import { lockDamagedAccount, timeOfStep } from './login-script.js';
+import { lockOfAccount, lockSessions } from './session-locks.js';
 import { type Row, type Script, effect, sql } from '../engine/sql.js';
 import { fromList } from '../schema/stored-json.js';
 import type { Tables } from '../schema/tables.js';
 
-/** Bans an account and ends its sessions, or lets every session of it carry the ban. */
+/**
+ * Bans an account and ends its sessions, or lets every session of it carry the ban. A ban from everything ends those that it opened
+ * as others either way: they carry the bans of their own accounts.
+ */
 export function* banScript(
   tables: Tables,
   dialect: Dialect,
@@ -28,18 +32,20 @@ export function* banScript(
   clock: Clock,
 ): Script<BanOutcome> {
   const { bans, notBefore } = yield* lockDamagedAccount(tables, dialect, account.key);
-  const rows = yield* lockSessions(tables, dialect, account.key);
+  const { own, openedAsOthers } = yield* lockOfAccount(tables, dialect, account);
   const now = clock.now();
-  const at = timeOfStep(clock, rows, notBefore);
+  const at = timeOfStep(clock, [...own, ...openedAsOthers], notBefore);
   const ban: Ban = { ...draft, at };
   const kept = bans.filter((other) => other.service !== ban.service && !hasRunOut(other, now));
   const event = { at, actor: ban.by, ...describeAccount(account), detail: ban };
   yield effect(insertEvents(tables, [{ ...event, type: 'BANNED' }]));
-  const carrying = endsSessions ? [] : rows;
+  const carrying = endsSessions ? [] : own;
   const changed = yield* writeBans(tables, dialect, account, carrying, [...kept, ban], now);
-  if (!endsSessions) return { ban, ended: [], changed };
-  const end = { reason: 'ACCOUNT_DISABLED', by: ban.by, comment: ban.reason } as const;
-  const ended = yield* endSessions(tables, dialect, clock, rows, at, (row) => endingOf(row, end, now, at));
+  const rows = ban.service === null ? [...(endsSessions ? own : []), ...openedAsOthers] : [];
+  const ended = yield* endSessions(tables, dialect, clock, rows, at, (row) => {
+    const reason = row.user_key === account.key ? 'ACCOUNT_DISABLED' : 'SESSION_KICKED';
+    return endingOf(row, { reason, by: ban.by, comment: ban.reason }, now, at);
+  });
   return { ban, ended, changed };
 }
 

@@ -4,7 +4,6 @@ import type { EndedSession } from '../../model/tombstone.js';
 import type { AccountRef } from '../../model/user-key.js';
 import type { Dialect } from '../engine/dialect.js';
 import {
-  ENDING_COLUMNS,
   type Ending,
   commentOf,
   describeAccount,
@@ -15,8 +14,8 @@ import {
   nextOf,
   overdueEnding,
 } from './ending-script.js';
-import { lockDamagedAccount, lockSessions, timeOfStep } from './login-script.js';
-import { isOfRealm } from '../schema/session-rows.js';
+import { lockDamagedAccount, timeOfStep } from './login-script.js';
+import { lockOfAccount, lockRows } from './session-locks.js';
 import { type Row, type Script, effect, sql } from '../engine/sql.js';
 import type { Tables } from '../schema/tables.js';
 
@@ -49,7 +48,7 @@ export class EndTransactions {
     return yield* this.end(rows, now, (row) => endingOf(row, end, now));
   }
 
-  /** All sessions of an account but one. With `raiseEpoch`, logins that began before are refused. */
+  /** All sessions of an account but one, and those that it opened as others. With `raiseEpoch`, logins that began before are refused. */
   *all(
     account: AccountRef,
     end: EndRequest,
@@ -57,10 +56,11 @@ export class EndTransactions {
   ): Script<readonly EndedSession[]> {
     const { tables, dialect, clock } = this;
     const { notBefore } = yield* lockDamagedAccount(tables, dialect, account.key);
-    const rows = yield* lockSessions(tables, dialect, account.key);
+    const { own, openedAsOthers } = yield* lockOfAccount(tables, dialect, account);
     const now = clock.now();
-    const at = timeOfStep(clock, rows, notBefore);
-    const [kept, others] = [rows.filter((row) => row.id === except), rows.filter((row) => row.id !== except)];
+    const at = timeOfStep(clock, [...own, ...openedAsOthers], notBefore);
+    const isKept = (row: Row) => row.id === except;
+    const [kept, others] = [own.filter(isKept), own.filter((row) => !isKept(row))];
     if (raiseEpoch) {
       yield effect(
         sql`UPDATE ${tables.account} SET epoch = ${nextOf('epoch')}, not_before = ${at} WHERE user_key = ${account.key}`,
@@ -72,13 +72,13 @@ export class EndTransactions {
       );
       yield logChanges(tables, dialect, [String(kept[0]!.id)], now);
     }
-    const ended = yield* this.end(others, at, (row) => endingOf(row, end, now, at));
+    const ended = yield* this.end([...others, ...openedAsOthers], at, (row) => endingOf(row, end, now, at));
     const event = {
       at,
       actor: end.by,
       reason: end.reason,
       ...describeAccount(account),
-      ended: ended.length,
+      ended: others.length,
       detail: commentOf(end.comment),
     };
     yield effect(insertEvents(tables, [{ ...event, type: 'ACCOUNT_SESSIONS_ENDED' }]));
@@ -108,15 +108,8 @@ export class EndTransactions {
     return endSessions(this.tables, this.dialect, this.clock, rows, now, endingOf);
   }
 
-  /**
-   * Locks rows in the order of their ids, so that two lockers cannot deadlock, and hands on those that have not ended. The database is
-   * not asked for these: PostgreSQL, as long as it has no statistics, takes an index of all that is live for as good a way.
-   */
-  private *lock(ids: readonly string[]): Script<readonly Row[]> {
-    const { rows } =
-      yield sql`SELECT ${ENDING_COLUMNS}, status, last_seen_at FROM ${this.tables.session}${this.dialect.through('PRIMARY')}
-      WHERE id ${this.dialect.isOneOf([...ids].sort())} AND ${isOfRealm(this.realm)} ORDER BY id${this.dialect.forUpdate()}`;
-    return rows.filter((row) => row.status !== 'ended');
+  private lock(ids: readonly string[]): Script<readonly Row[]> {
+    return lockRows(this.tables, this.dialect, this.realm, ids);
   }
 
   private kickWithoutEffect(sessionId: string, { reason, by, comment }: EndRequest, at: number) {

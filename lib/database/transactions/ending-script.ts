@@ -117,8 +117,8 @@ export function toEnded(row: Row, { reason, at, by, replacedBy }: Ending): Ended
   return { sessionId, userId: toUserId(row.user_id) ?? '', reason, version, tombstone };
 }
 
-/** Rows in portions that one statement can take. */
-export function* chunksOf(rows: readonly Row[]): Generator<readonly Row[]> {
+/** Rows, or their ids, in portions that one statement can take. */
+export function* chunksOf<T>(rows: readonly T[]): Generator<readonly T[]> {
   for (let from = 0; from < rows.length; from += CHUNK) yield rows.slice(from, from + CHUNK);
 }
 

@@ -1,12 +1,13 @@
 import type { Clock } from '../../ports/clock.js';
-import { type AccountState, type Ban, accountBan } from '../../model/ban.js';
+import { type AccountRecord, type Ban, accountBan } from '../../model/ban.js';
 import { SessionError } from '../../model/session-error.js';
 import type { LoginOutcome, LoginRequest } from '../../ports/session-repository.js';
 import type { SessionRecord } from '../../model/session.js';
 import { type AccountRef, actorText, escapeUserId } from '../../model/user-key.js';
 import type { Dialect } from '../engine/dialect.js';
-import { ENDING_COLUMNS, describeAccount, endSessions, insertEvents, overdueEnding } from './ending-script.js';
+import { describeAccount, endSessions, insertEvents, overdueEnding } from './ending-script.js';
 import { insertSession, isCountable, isLiveOf, isNotEndedOf, toLiveSession } from '../schema/session-rows.js';
+import { lockSessions } from './session-locks.js';
 import { type Row, type Script, type Statement, effect, raw, sql } from '../engine/sql.js';
 import { fromList, toBans } from '../schema/stored-json.js';
 import type { Tables } from '../schema/tables.js';
@@ -23,23 +24,18 @@ export function ensureAccount(tables: Tables, dialect: Dialect, account: Account
 /** How far a clock that was set back may have been ahead. */
 const FARTHEST_AHEAD_MS = 86_400_000;
 
-/** An account as its row says. */
-export interface AccountRow extends AccountState {
-  readonly epoch: number;
-}
-
 /** Locks the account, for logins and for whatever concerns all of its sessions. */
-export function* lockAccount(tables: Tables, dialect: Dialect, accountKey: string): Script<AccountRow> {
+export function* lockAccount(tables: Tables, dialect: Dialect, accountKey: string): Script<AccountRecord> {
   return toAccount(yield* findAccount(tables, accountKey, dialect.forUpdate()));
 }
 
 /** The same for what must be possible whatever the bans are. */
-export function* lockDamagedAccount(tables: Tables, dialect: Dialect, accountKey: string): Script<AccountRow> {
+export function* lockDamagedAccount(tables: Tables, dialect: Dialect, accountKey: string): Script<AccountRecord> {
   return toDamagedAccount(yield* findAccount(tables, accountKey, dialect.forUpdate()));
 }
 
 /** Reads the account; one that is not known has nothing to say. */
-export function* readAccount(tables: Tables, accountKey: string): Script<AccountRow> {
+export function* readAccount(tables: Tables, accountKey: string): Script<AccountRecord> {
   return toAccount(yield* findAccount(tables, accountKey, raw('')));
 }
 
@@ -50,7 +46,7 @@ function* findAccount(tables: Tables, accountKey: string, lock: Statement): Scri
 }
 
 /** @throws SessionError SESSION_STORE_UNAVAILABLE for a row that this version cannot read: it may hold a ban */
-export function toAccount(row: Row | undefined): AccountRow {
+export function toAccount(row: Row | undefined): AccountRecord {
   const bans = toBans(row?.bans);
   if (!bans) {
     const cause = new Error(
@@ -73,25 +69,8 @@ const UNREADABLE: Ban = {
 };
 
 /** The same with one ban in the place of those that cannot be read. */
-export function toDamagedAccount(row: Row | undefined): AccountRow {
+export function toDamagedAccount(row: Row | undefined): AccountRecord {
   return toAccount(toBans(row?.bans) ? row : { ...row, bans: fromList([UNREADABLE]) });
-}
-
-/**
- * Locks rows of an account, always in the order of their ids, so that two lockers cannot deadlock.
- * @param which isLiveOf or isNotEndedOf
- */
-export function* lockSessions(
-  tables: Tables,
-  dialect: Dialect,
-  accountKey: string,
-  which = isNotEndedOf,
-): Script<readonly Row[]> {
-  const { rows } =
-    yield sql`SELECT ${ENDING_COLUMNS}, ${raw('slot, device_type, device_id, created_at, last_seen_at, presented_at, impersonator')}
-    FROM ${tables.session}${dialect.through('idx_user_session_account')}
-    WHERE ${which(accountKey)} ORDER BY id${dialect.forUpdate()}`;
-  return rows;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Clock } from '../../ports/clock.js';
-import type { AccountState, Ban } from '../../model/ban.js';
+import type { AccountRecord, AccountState, Ban } from '../../model/ban.js';
 import type {
   Activity,
   BanOutcome,
@@ -61,14 +61,6 @@ export class SqlSessionRepository implements SessionRepository {
     return toRecords(rows).filter(({ realm }) => realm === this.realm);
   }
 
-  async readEpoch(account: AccountRef): Promise<number> {
-    const { rows } = await this.engine.read(
-      sql`SELECT epoch FROM ${this.tables.account} WHERE user_key = ${account.key}`,
-      { lane: 'work', budgetMs: this.budgets.loginMs },
-    );
-    return Number(rows[0]?.epoch ?? 0);
-  }
-
   async login(request: LoginRequest): Promise<LoginOutcome> {
     const options = { lane: 'work', budgetMs: this.budgets.loginMs, row: `login:${request.account.key}` } as const;
     const { tables } = this;
@@ -122,7 +114,7 @@ export class SqlSessionRepository implements SessionRepository {
     return this.write(rowOf(account), () => this.ends.all(account, end, options));
   }
 
-  async readAccount(account: AccountRef): Promise<AccountState> {
+  async readAccount(account: AccountRef): Promise<AccountRecord> {
     const { rows } = await this.engine.read(
       sql`SELECT epoch, not_before, bans FROM ${this.tables.account} WHERE user_key = ${account.key}`,
       { lane: 'work', budgetMs: this.budgets.endMs },
