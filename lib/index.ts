@@ -41,7 +41,7 @@ export type { BeforeLogin, LoginAttempt } from './commands/before-login.js';
 export type { DataStore } from './commands/data-store.js';
 export type { LifecycleEvent } from './model/lifecycle-event.js';
 export type { LifecycleListener, PublishedEvent } from './nest/module/lifecycle-publisher.js';
-export type { Claims, Session, SessionEnd, SessionWithEnd } from './model/session.js';
+export type { Claims, UserSession, SessionEnd, SessionWithEnd } from './model/session.js';
 export type { EndReason } from './model/end-reason.js';
 export type { InvalidReason, Refusal, RenewedToken, Replacement, Verification } from './model/verification.js';
 export type { SessionErrorCode } from './model/session-error.js';

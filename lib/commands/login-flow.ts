@@ -14,7 +14,7 @@ import type { SecretKeys } from '../tokens/secret-keys.js';
 import type { SessionEnding } from './session-ending.js';
 import { SessionError, UnacknowledgedError } from '../model/session-error.js';
 import type { LoginOutcome, SessionRepository } from '../ports/session-repository.js';
-import { type NewSession, type Session, toSession } from '../model/session.js';
+import { type NewSession, type UserSession, toSession } from '../model/session.js';
 import type { EndedSession } from '../model/tombstone.js';
 import { randomId } from '../tokens/token-codec.js';
 import type { IssuedTokens, PairSecrets, TokenIssuer } from '../tokens/token-issuer.js';
@@ -26,7 +26,7 @@ import type { Verifier } from '../verification/verifier.js';
 
 /** What a login gives. */
 export interface LoginResult extends IssuedTokens {
-  readonly session: Session;
+  readonly session: UserSession;
   /** The sessions that this login ended. */
   readonly ended: readonly EndedSessionSummary[];
 }
@@ -40,7 +40,7 @@ export interface EndedSessionSummary {
 export interface PolicyContext {
   readonly userId: string;
   readonly deviceType: string | null;
-  readonly claims: Session['claims'];
+  readonly claims: UserSession['claims'];
 }
 
 /** One policy for all logins, or a function that picks one for each. */

@@ -4,7 +4,7 @@ import { SessionError, invalidArgument } from '../model/session-error.js';
 import type { SessionLookup } from '../verification/session-lookup.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import type { EventDraft } from '../model/session-change.js';
-import { type Claims, type Session, type SessionPatch, type SessionRecord, toSession } from '../model/session.js';
+import { type Claims, type UserSession, type SessionPatch, type SessionRecord, toSession } from '../model/session.js';
 import type { ChangeAcknowledgement } from '../ports/verification-cache.js';
 
 /** Changes of live sessions that every node must see. They resolve when all of them do. */
@@ -17,7 +17,7 @@ export class SessionChanges {
   ) {}
 
   /** Notes that the user has proved again who they are. */
-  async reauthenticate(sessionId: string, ip: string | null): Promise<Session> {
+  async reauthenticate(sessionId: string, ip: string | null): Promise<UserSession> {
     const session = await this.change(sessionId, (_record, now) => ({ reauthenticatedAt: now }), {
       type: 'REAUTHENTICATED',
       ip,
@@ -26,7 +26,7 @@ export class SessionChanges {
     return session;
   }
 
-  async updateClaims(sessionId: string, claims: Claims): Promise<Session> {
+  async updateClaims(sessionId: string, claims: Claims): Promise<UserSession> {
     if (claims === undefined) throw invalidArgument('claims', 'must be a plain JSON object');
     const checked = checkClaims(claims);
     return this.change(sessionId, () => ({ claims: checked }));
@@ -36,7 +36,7 @@ export class SessionChanges {
     sessionId: string,
     patchOf: (record: SessionRecord, now: number) => SessionPatch,
     event?: EventDraft,
-  ): Promise<Session> {
+  ): Promise<UserSession> {
     const { record, changed } = await this.repository.changeSession(
       sessionId,
       (current, _account, now) => {

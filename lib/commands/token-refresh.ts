@@ -5,7 +5,7 @@ import { type RefreshVerdict, type RotationRules, decideRefresh, refusalOf } fro
 import { ChangePendingError, SessionError, TokenRefusedError, UnacknowledgedError } from '../model/session-error.js';
 import type { SessionLookup } from '../verification/session-lookup.js';
 import type { ChangedSession, SessionRepository } from '../ports/session-repository.js';
-import { type Session, type SessionRecord, toSession } from '../model/session.js';
+import { type UserSession, type SessionRecord, toSession } from '../model/session.js';
 import { MAX_TOKEN_LENGTH, type TokenCodec } from '../tokens/token-codec.js';
 import type { ParsedToken } from '../model/token-pair.js';
 import type { IssuedTokens, TokenIssuer } from '../tokens/token-issuer.js';
@@ -13,7 +13,7 @@ import { type ChangeAcknowledgement, endsOf } from '../ports/verification-cache.
 
 /** What a refresh gives. */
 export interface RefreshResult extends IssuedTokens {
-  readonly session: Session;
+  readonly session: UserSession;
 }
 
 export interface TokenRefreshParts {

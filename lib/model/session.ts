@@ -6,7 +6,7 @@ import type { SupersededPair, TokenPair } from './token-pair.js';
 export type Claims = Readonly<Record<string, unknown>>;
 
 /** One login on one device, as the application sees it. Times are integer milliseconds since the epoch. */
-export interface Session {
+export interface UserSession {
   /** 32 hex digits. Public: names the session in lists and calls, and is no credential. */
   readonly id: string;
   readonly userId: string;
@@ -50,7 +50,7 @@ export interface SessionEnd {
 }
 
 /** A session with its end, null while it lives. */
-export interface SessionWithEnd extends Session {
+export interface SessionWithEnd extends UserSession {
   readonly end: SessionEnd | null;
 }
 

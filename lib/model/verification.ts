@@ -1,6 +1,6 @@
 import { accountBan } from './ban.js';
 import type { EndReason } from './end-reason.js';
-import type { Session, SessionEnd, SessionRecord } from './session.js';
+import type { UserSession, SessionEnd, SessionRecord } from './session.js';
 import { type ParsedToken, type SupersededPair, type TokenPair, equalHashes, isInGrace } from './token-pair.js';
 
 /** Why a token is refused. */
@@ -41,7 +41,7 @@ export interface Refusal {
  * - UNKNOWN: could not be found out now. Neither accept it nor tell the client that its token is bad.
  */
 export type Verification =
-  | { readonly status: 'VALID'; readonly session: Session; readonly renewed?: RenewedToken; readonly remembered?: true }
+  | { readonly status: 'VALID'; readonly session: UserSession; readonly renewed?: RenewedToken; readonly remembered?: true }
   | ({ readonly status: 'INVALID' } & Refusal)
   | { readonly status: 'UNKNOWN'; readonly cause: unknown };
 

@@ -8,7 +8,7 @@ import { type ImpersonationOptions, type LoginOptions, impersonationOf } from '.
 import { optionalAddress } from '../model/ip-key.js';
 import { issueTicket } from '../tokens/login-ticket.js';
 import { SessionEnds } from './session-ends.js';
-import { type Claims, type Session, type SessionEnd, type SessionWithEnd, toSession } from '../model/session.js';
+import { type Claims, type UserSession, type SessionEnd, type SessionWithEnd, toSession } from '../model/session.js';
 import { sessionIdOf } from '../tokens/token-codec.js';
 import type { RefreshResult } from '../commands/token-refresh.js';
 import type { TokenServiceParts } from './token-service-parts.js';
@@ -98,7 +98,7 @@ export class TokenService extends SessionEnds {
    * that `verify` has to look at: the fast way for a caller that has many requests with the same tokens. It does not count
    * as a use of the session; see `recordUse`.
    */
-  verifyInMemory(token: string): Session | null {
+  verifyInMemory(token: string): UserSession | null {
     return this.parts.verifier.fromMemory(token);
   }
 
@@ -132,7 +132,7 @@ export class TokenService extends SessionEnds {
    * The live sessions of a user, newest first, at most 1,000. Those that operators opened as the user are among them: show users
    * which they are by `impersonator`, whose id is for operators.
    */
-  async listSessions(userId: UserId): Promise<readonly Session[]> {
+  async listSessions(userId: UserId): Promise<readonly UserSession[]> {
     const records = await this.parts.repository.listLiveSessions(this.account(userId));
     return records.map((record) => this.withPendingUse(toSession(record)));
   }
@@ -153,7 +153,7 @@ export class TokenService extends SessionEnds {
    * lets it pass for a while from then on.
    * @throws SessionError SESSION_NOT_FOUND unless the session is live
    */
-  async reauthenticate(sessionId: string, use: Pick<TokenUse, 'ip'> = {}): Promise<Session> {
+  async reauthenticate(sessionId: string, use: Pick<TokenUse, 'ip'> = {}): Promise<UserSession> {
     return this.parts.changes.reauthenticate(sessionIdOf(sessionId, 'sessionId'), addressIn(use));
   }
 
@@ -161,7 +161,7 @@ export class TokenService extends SessionEnds {
    * Replaces the claims of a live session, such as roles that have changed. Every request that starts afterwards sees them.
    * @throws SessionError SESSION_NOT_FOUND unless the session is live
    */
-  async updateClaims(sessionId: string, claims: Claims): Promise<Session> {
+  async updateClaims(sessionId: string, claims: Claims): Promise<UserSession> {
     return this.parts.changes.updateClaims(sessionIdOf(sessionId, 'sessionId'), claims);
   }
 
@@ -221,7 +221,7 @@ export class TokenService extends SessionEnds {
   }
 
   /** A session with uses that this node knows of and has not written yet. */
-  withPendingUse<T extends Session>(session: T): T {
+  withPendingUse<T extends UserSession>(session: T): T {
     const use = this.parts.activity.peek(session.id);
     if (!use) return session;
     const lastSeenAt = this.parts.activity.lastUse(session);

@@ -6,7 +6,7 @@ import type { IdleTimeout } from './idle-timeout.js';
 import type { KnownToken, KnownTokens, Presentation } from './known-tokens.js';
 import { type RotationRules, goodUntil, needsUpkeep } from '../rules/rotation.js';
 import type { SessionLookup } from './session-lookup.js';
-import { type Session, type SessionRecord, toSession } from '../model/session.js';
+import { type UserSession, type SessionRecord, toSession } from '../model/session.js';
 import { type ParsedToken, type SupersededPair, type TokenPair, equalHashes } from '../model/token-pair.js';
 import type { AccessTokenFormat } from '../tokens/access-token-format.js';
 import { MAX_TOKEN_LENGTH, type TokenCodec } from '../tokens/token-codec.js';
@@ -64,7 +64,7 @@ export interface InspectOptions {
  */
 export class Verifier {
   /** The application's view of each record, shared by all requests that the record answers. */
-  private readonly views = new WeakMap<SessionRecord, Session>();
+  private readonly views = new WeakMap<SessionRecord, UserSession>();
 
   constructor(private readonly parts: VerifierParts) {}
 
@@ -82,7 +82,7 @@ export class Verifier {
   }
 
   /** The session of a token that memory knows to be good, else null. Notes no use. */
-  fromMemory(text: unknown): Session | null {
+  fromMemory(text: unknown): UserSession | null {
     const known = this.parts.known.find(text);
     const answer = known && this.parts.known.inMemory(known);
     if (!answer) return null;
@@ -221,7 +221,7 @@ export class Verifier {
   }
 
   /** Lets the next request with the same token be answered from memory, as long as the record is what is remembered. */
-  private remember(text: string, { record, pair, isRemembered }: GoodToken, session: Session): void {
+  private remember(text: string, { record, pair, isRemembered }: GoodToken, session: UserSession): void {
     const { activity, cache, known, rules } = this.parts;
     const copy = cache.get(record.id);
     const remembered = copy?.record === record ? copy : null;
@@ -232,7 +232,7 @@ export class Verifier {
     known.note(text, { record, remembered, answer, until });
   }
 
-  private view(record: SessionRecord): Session {
+  private view(record: SessionRecord): UserSession {
     let session = this.views.get(record);
     if (!session) this.views.set(record, (session = freezeDeep(toSession(record))));
     return session;

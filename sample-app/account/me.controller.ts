@@ -1,5 +1,5 @@
 import { Get, HttpCode, Post } from '@nestjs/common';
-import { CurrentSession, CurrentUser, Public, RequireFresh, Sensitive, type Session } from 'nestjs-latchkey';
+import { CurrentSession, CurrentUser, Public, RequireFresh, Sensitive, type UserSession } from 'nestjs-latchkey';
 import type { SampleUser } from '../auth/sample-user.js';
 import { JsonRoutes } from '../http/input.js';
 
@@ -12,7 +12,7 @@ export class MeController {
   }
 
   @Get('me')
-  me(@CurrentUser() user: SampleUser, @CurrentSession() session: Session) {
+  me(@CurrentUser() user: SampleUser, @CurrentSession() session: UserSession) {
     return {
       userId: user.userId,
       username: user.username,

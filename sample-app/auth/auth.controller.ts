@@ -1,5 +1,5 @@
 import { Headers, HttpCode, Ip, Post } from '@nestjs/common';
-import { CurrentSession, CurrentUser, Public, type Session, TokenService } from 'nestjs-latchkey';
+import { CurrentSession, CurrentUser, Public, type UserSession, TokenService } from 'nestjs-latchkey';
 import { BodyInput, JsonRoutes } from '../http/input.js';
 import { AuthService } from './auth.service.js';
 import { bearerToken } from './bearer-token.js';
@@ -80,7 +80,7 @@ export class AuthController {
   @HttpCode(204)
   async confirmPassword(
     @BodyInput(readConfirmPasswordRequest) password: string,
-    @CurrentSession() session: Session,
+    @CurrentSession() session: UserSession,
     @Ip() ip: string,
   ): Promise<void> {
     await this.auth.confirmPassword(session, password, ip);

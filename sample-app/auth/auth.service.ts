@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type LoginResult, type Session, SessionError, TokenService } from 'nestjs-latchkey';
+import { type LoginResult, type UserSession, SessionError, TokenService } from 'nestjs-latchkey';
 import { UsersService } from '../users/users.service.js';
 import type { ChangePasswordRequest, LoginRequest } from './requests.js';
 
@@ -71,7 +71,7 @@ export class AuthService {
    * Notes that the user of a session is there and knows the password.
    * @throws SessionError BAD_CREDENTIALS, with nothing changed
    */
-  async confirmPassword(session: Session, password: string, ip: string): Promise<void> {
+  async confirmPassword(session: UserSession, password: string, ip: string): Promise<void> {
     if (!(await this.users.authenticate(session.userId, password))) throw new SessionError('BAD_CREDENTIALS');
     await this.tokens.reauthenticate(session.id, { ip });
   }

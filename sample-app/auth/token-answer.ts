@@ -1,4 +1,4 @@
-import type { EndedSessionSummary, IssuedTokens, Session } from 'nestjs-latchkey';
+import type { EndedSessionSummary, IssuedTokens, UserSession } from 'nestjs-latchkey';
 
 /** Tokens as clients get them, whatever they got them by. */
 export interface TokenAnswer {
@@ -17,7 +17,7 @@ export interface TokenAnswer {
 
 /** @param result what the library gave for a login, or for a refresh, which ends nothing */
 export function toTokenAnswer(
-  result: IssuedTokens & { readonly session: Session; readonly ended?: readonly EndedSessionSummary[] },
+  result: IssuedTokens & { readonly session: UserSession; readonly ended?: readonly EndedSessionSummary[] },
 ): TokenAnswer {
   const { accessToken, expiresIn, refreshToken, refreshExpiresIn, session, ended = [] } = result;
   return { tokenType: 'Bearer', accessToken, expiresIn, refreshToken, refreshExpiresIn, sessionId: session.id, ended };

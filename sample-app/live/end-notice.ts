@@ -1,4 +1,4 @@
-import type { Session, TokenService } from 'nestjs-latchkey';
+import type { UserSession, TokenService } from 'nestjs-latchkey';
 
 /** What the holder of a session that has ended is told. As in the body of a 401, and with the time of every end. */
 export interface EndNotice {
@@ -18,7 +18,7 @@ export interface EndNotice {
  * @param session as it was while it lived
  * @param reason where there is no end on record: a session that ran out has none until a sweep comes by, a suspended one never
  */
-export async function endNotice(tokens: TokenService, session: Session, reason: string): Promise<EndNotice> {
+export async function endNotice(tokens: TokenService, session: UserSession, reason: string): Promise<EndNotice> {
   const end = await tokens.explainEnd(session.id);
   if (!end) {
     const now = tokens.now();

@@ -1,5 +1,5 @@
 import { HttpException, Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { type Session, TokenService } from 'nestjs-latchkey';
+import { type UserSession, TokenService } from 'nestjs-latchkey';
 import { EndedHere } from './ended-here.js';
 import { endNotice } from './end-notice.js';
 import { EventStream } from './event-stream.js';
@@ -27,7 +27,7 @@ export class LiveSessions implements OnModuleDestroy {
    * when the token runs out: the client comes again with the next one.
    * @throws HttpException 503 where too many of them are open
    */
-  open(session: Session, token: string): EventStream {
+  open(session: UserSession, token: string): EventStream {
     const own = this.streams.get(session.id) ?? new Set();
     if (own.size >= MAX_PER_SESSION) [...own][0]!.close();
     if (this.count >= MAX_STREAMS) throw new HttpException('Too many streams are open. Try again shortly.', 503);
@@ -57,7 +57,7 @@ export class LiveSessions implements OnModuleDestroy {
   }
 
   /** Where the reason cannot be read, the client hears it with its next request. */
-  private async tellEnd(stream: EventStream, session: Session, reason: string): Promise<void> {
+  private async tellEnd(stream: EventStream, session: UserSession, reason: string): Promise<void> {
     try {
       stream.finish('end', await endNotice(this.tokens, session, reason));
     } catch {

@@ -1,5 +1,5 @@
 import { Get, Header, Headers, StreamableFile } from '@nestjs/common';
-import { CurrentSession, NoActivity, type Session } from 'nestjs-latchkey';
+import { CurrentSession, NoActivity, type UserSession } from 'nestjs-latchkey';
 import { bearerToken } from '../auth/bearer-token.js';
 import { JsonRoutes } from '../http/input.js';
 import { LiveSessions } from './live-sessions.js';
@@ -16,7 +16,7 @@ export class LiveController {
   @Get('live')
   @Header('X-Accel-Buffering', 'no')
   stream(
-    @CurrentSession() session: Session,
+    @CurrentSession() session: UserSession,
     @Headers('authorization') authorization: string | undefined,
   ): StreamableFile {
     // AuthGuard has found a token there.

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { type Session, fixed, multiDevice } from 'nestjs-latchkey';
+import { type UserSession, fixed, multiDevice } from 'nestjs-latchkey';
 import { OnlineUsersService, type Page } from 'nestjs-latchkey/admin';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { DataSource } from 'typeorm';
@@ -90,7 +90,7 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     [7, { q: 'nobody' }],
   ])('is gone through by %d, of %j, in the order of logins', async (limit, criteria) => {
     const { items } = await operators.list({ sort: 'login', limit: 200, ...criteria });
-    const pages: (readonly Session[])[] = [];
+    const pages: (readonly UserSession[])[] = [];
     for await (const page of operators.pages({ limit, ...criteria })) pages.push(page);
     expect(pages.flat()).toEqual(items);
     expect(pages.slice(0, -1).every(({ length }) => length === limit)).toBe(true);

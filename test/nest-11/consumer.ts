@@ -18,7 +18,7 @@ import {
   Public,
   RequireFresh,
   Sensitive,
-  type Session,
+  type UserSession,
   SessionModule,
   TokenService,
   singleDevice,
@@ -56,7 +56,7 @@ export class MeController {
     @CurrentUser() user: { userId: string },
     @CurrentUser('number', ParseIntPipe) number: number,
     @CurrentUser(new ParseIntPipe()) piped: number,
-    @CurrentSession() session: Session,
+    @CurrentSession() session: UserSession,
   ) {
     return { user, number, piped, session, now: this.tokens.now() };
   }

@@ -2,7 +2,7 @@ import type { CanActivate, Type } from '@nestjs/common';
 import { type Duration, parseDuration } from '../../model/duration.js';
 import { type FieldsOf, checkOptions } from '../../model/checked-input.js';
 import { invalidOption } from '../../model/session-error.js';
-import type { Claims, Session } from '../../model/session.js';
+import type { Claims, UserSession } from '../../model/session.js';
 
 /**
  * What an operator may be allowed to do.
@@ -22,7 +22,7 @@ export interface Operator {
   readonly userId: string;
   /** What the application said of them at login. */
   readonly claims: Claims;
-  readonly session: Session;
+  readonly session: UserSession;
 }
 
 /** What the application calls a user. */

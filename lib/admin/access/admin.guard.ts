@@ -4,7 +4,7 @@ import { type Observable, lastValueFrom } from 'rxjs';
 import { accountBan } from '../../model/ban.js';
 import { withDeadline } from '../../async/deadline.js';
 import { SessionError } from '../../model/session-error.js';
-import type { Session } from '../../model/session.js';
+import type { UserSession } from '../../model/session.js';
 import { TokenService } from '../../services/token-service.js';
 import { setHeaders } from '../../nest/http/answers.js';
 import { userOf } from '../../nest/http/fast-path/hidden-classes.js';
@@ -54,7 +54,7 @@ export class AdminGuard implements CanActivate, OnModuleInit {
   }
 
   /** @throws SessionError FORBIDDEN, SESSION_STORE_UNAVAILABLE where the application does not answer; what its guards throw */
-  private judge(context: ExecutionContext, session: Session): Promise<KnownOperator> {
+  private judge(context: ExecutionContext, session: UserSession): Promise<KnownOperator> {
     return withDeadline(this.askApplication(context, session), JUDGED_WITHIN_MS, () => {
       const cause = new Error(
         `guards and authorize of SessionAdminModule did not answer within ${JUDGED_WITHIN_MS} ms`,
@@ -63,7 +63,7 @@ export class AdminGuard implements CanActivate, OnModuleInit {
     });
   }
 
-  private async askApplication(context: ExecutionContext, session: Session): Promise<KnownOperator> {
+  private async askApplication(context: ExecutionContext, session: UserSession): Promise<KnownOperator> {
     for (const guard of this.guards) {
       if (!(await settled(guard.canActivate(context)))) throw new SessionError('FORBIDDEN');
     }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { SessionEvent } from '../../model/session-event.js';
-import { type Session, type SessionRecord, type SessionWithEnd, toSession } from '../../model/session.js';
+import { type UserSession, type SessionRecord, type SessionWithEnd, toSession } from '../../model/session.js';
 import { type FieldsOf, checkFields } from '../../model/checked-input.js';
 import { invalidArgument } from '../../model/session-error.js';
 import { TokenService } from '../../services/token-service.js';
@@ -28,7 +28,7 @@ import { type Page, PagedList, type PageQuery, oneMore } from './cursor.js';
 import { pageLimit } from '../routes/page-limit.js';
 
 /** One page of who is online. */
-export interface OnlinePage extends Page<Session>, Total {}
+export interface OnlinePage extends Page<UserSession>, Total {}
 
 export interface OnlineQuery extends PageQuery, OnlineCriteria {
   /** By last use or by login, latest first, or by user; default lastSeen. */
@@ -127,7 +127,7 @@ export class OnlineUsersService {
    * them: unlike `list`, it counts nothing.
    * @throws SessionError ARGUMENT_INVALID, before the first page
    */
-  pages(query: OnlineCriteria & Pick<PageQuery, 'limit'> = {}): AsyncIterable<readonly Session[]> {
+  pages(query: OnlineCriteria & Pick<PageQuery, 'limit'> = {}): AsyncIterable<readonly UserSession[]> {
     checkFields(query, 'query', { ...CRITERIA, limit: true });
     const { limit, ...criteria } = query;
     return this.read(onlineFilter(this.realm, criteria), pageLimit(limit));
@@ -195,7 +195,7 @@ export class OnlineUsersService {
     );
   }
 
-  private async *read(filter: OnlineFilter, limit: number): AsyncGenerator<readonly Session[]> {
+  private async *read(filter: OnlineFilter, limit: number): AsyncGenerator<readonly UserSession[]> {
     for await (const records of this.online.portions(filter, limit)) {
       yield records.map((record) => this.view(record));
     }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Session, type SessionWithEnd, toSession } from '../../model/session.js';
+import { type UserSession, type SessionWithEnd, toSession } from '../../model/session.js';
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import { type EndFacts, toPastSessionItem } from '../routes/admin-items.js';
 import type { Page } from './cursor.js';
@@ -37,7 +37,7 @@ export class PastSessions {
   private async successorsOf(sessions: readonly SessionWithEnd[]): Promise<EndFacts['successors']> {
     const ids = [...new Set(sessions.flatMap(({ end }) => end?.replacedBy ?? []))];
     if (ids.length === 0) return new Map();
-    const found: Session[] = (await this.runtime.queries.byIds(ids)).map(toSession);
+    const found: UserSession[] = (await this.runtime.queries.byIds(ids)).map(toSession);
     return new Map(found.map((session) => [session.id, session]));
   }
 }

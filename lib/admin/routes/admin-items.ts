@@ -1,6 +1,6 @@
 import type { Ban } from '../../model/ban.js';
 import type { SessionEvent } from '../../model/session-event.js';
-import type { Session, SessionWithEnd } from '../../model/session.js';
+import type { UserSession, SessionWithEnd } from '../../model/session.js';
 import { filterWithoutAddresses } from '../access/audited-filter.js';
 import type { KnownOperator } from '../access/operator.js';
 import type { OnlineUser } from '../../database/lists/online-queries.js';
@@ -13,7 +13,7 @@ export interface View {
 }
 
 /** A session as operators see it. */
-export function toSessionItem(session: Session, { users, operator }: View) {
+export function toSessionItem(session: UserSession, { users, operator }: View) {
   const seesAddresses = operator.rights.has('viewAddresses');
   const user = users.get(session.userId);
   return {
@@ -41,7 +41,7 @@ export type SessionItem = ReturnType<typeof toSessionItem>;
 /** Facts about ends that are kept beside the sessions' rows. */
 export interface EndFacts {
   /** Sessions that took the place of others, by their ids. */
-  readonly successors: ReadonlyMap<string, Session>;
+  readonly successors: ReadonlyMap<string, UserSession>;
   /** The words of the operators, by the ids of the sessions that they ended. */
   readonly comments: ReadonlyMap<string, string>;
 }

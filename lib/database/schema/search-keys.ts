@@ -1,5 +1,5 @@
 import { ipKey } from '../../model/ip-key.js';
-import type { Session } from '../../model/session.js';
+import type { UserSession } from '../../model/session.js';
 
 /** How much of a text can be searched for: bytes of UTF-8. */
 const KEY_BYTES = 64;
@@ -18,7 +18,7 @@ export function searchKeys({
   userName,
   deviceName,
   ip,
-}: Pick<Session, 'userId' | 'userName' | 'deviceName' | 'ip'>) {
+}: Pick<UserSession, 'userId' | 'userName' | 'deviceName' | 'ip'>) {
   return {
     user_search: searchKey(userId),
     name_search: userName === null ? null : searchKey(userName),

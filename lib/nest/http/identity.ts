@@ -1,5 +1,5 @@
 import { type ExecutionContext, type PipeTransform, type Type, createParamDecorator } from '@nestjs/common';
-import type { Claims, Session } from '../../model/session.js';
+import type { Claims, UserSession } from '../../model/session.js';
 import type { RenewedToken } from '../../model/verification.js';
 
 /** The user of the current request: the claims of the session, and the user's id. */
@@ -9,7 +9,7 @@ interface IdentityFields {
   /** The claims and the id of the user, or what handleRequest of a subclass made of them. */
   readonly user: unknown;
   /** Null where handleRequest of a subclass returned a user for a request without a good token. */
-  readonly session: Session | null;
+  readonly session: UserSession | null;
   /** The database was asked for this request. */
   readonly strict: boolean;
   /** The successor of the token, if the client should use it from now on. */
@@ -22,7 +22,7 @@ interface IdentityFields {
 export class AuthenticatedSession implements IdentityFields {
   readonly #verified = true;
   readonly user: unknown;
-  readonly session: Session | null;
+  readonly session: UserSession | null;
   readonly strict: boolean;
   readonly renewed: RenewedToken | null;
   readonly by: object;

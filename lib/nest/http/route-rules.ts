@@ -4,7 +4,7 @@ import { checkService, levelOf } from '../../commands/account-control.js';
 import { serviceBan } from '../../model/ban.js';
 import { type Duration, parseDuration } from '../../model/duration.js';
 import type { SessionErrorCode } from '../../model/session-error.js';
-import type { Session } from '../../model/session.js';
+import type { UserSession } from '../../model/session.js';
 
 /**
  * Opens a route, or all routes of a controller, to requests without a token. What stands nearer to the route counts: on a
@@ -130,7 +130,7 @@ function isPublic(reflector: Reflector, targets: readonly Target[]): boolean {
 }
 
 /** The first rule that a session does not keep, or null. Pure. @param now milliseconds since the epoch */
-export function brokenRule(session: Session, { banChecks, freshMs }: RouteRules, now: number): BrokenRule | null {
+export function brokenRule(session: UserSession, { banChecks, freshMs }: RouteRules, now: number): BrokenRule | null {
   for (const { service, level } of banChecks) {
     const ban = serviceBan(session.bans, service, level, now);
     if (ban) {

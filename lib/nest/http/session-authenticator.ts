@@ -1,5 +1,5 @@
 import type { Clock } from '../../ports/clock.js';
-import type { Session } from '../../model/session.js';
+import type { UserSession } from '../../model/session.js';
 import type { Verification } from '../../model/verification.js';
 import { MAX_TOKEN_LENGTH } from '../../tokens/token-codec.js';
 import type { Presentation } from '../../verification/known-tokens.js';
@@ -79,7 +79,7 @@ export class SessionAuthenticator {
   readonly batch = new RequestBatch();
   private readonly noActivityHeader: string | false;
   /** By session, made once for all requests that memory answers. */
-  private readonly identities = new WeakMap<Session, AuthenticatedSession>();
+  private readonly identities = new WeakMap<UserSession, AuthenticatedSession>();
 
   constructor(private readonly parts: SessionAuthenticatorParts) {
     const { options, strategyName } = parts;
@@ -102,7 +102,7 @@ export class SessionAuthenticator {
   }
 
   /** The answer to a request whose session breaks a rule of the route, or null. */
-  refusalBy(rules: RouteRules, session: Session): HttpAnswer | null {
+  refusalBy(rules: RouteRules, session: UserSession): HttpAnswer | null {
     if (rules.freshMs === null && rules.banChecks.length === 0) return null;
     const broken = brokenRule(session, rules, this.parts.clock.now());
     return broken && this.answers.to(broken.code, broken.details);

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { HttpAdapterHost } from '@nestjs/core';
-import type { Session } from '../../../model/session.js';
+import type { UserSession } from '../../../model/session.js';
 import type { CurrentSessionUser } from '../identity.js';
 
 /*
@@ -27,6 +27,6 @@ export function reserveRequestProperties({ httpAdapter }: HttpAdapterHost): void
 }
 
 /** Makes the user of a session. Users with the same claims are of one hidden class. */
-export function userOf({ claims, userId }: Session): CurrentSessionUser {
+export function userOf({ claims, userId }: UserSession): CurrentSessionUser {
   return Object.freeze(Object.fromEntries([...Object.entries(claims), ['userId', userId]])) as CurrentSessionUser;
 }
