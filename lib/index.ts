@@ -1,4 +1,6 @@
 export { SessionModule } from './nest/module/session.module.js';
+export { OperatorService } from './services/operator-service.js';
+export { SessionService } from './services/session-service.js';
 export { TokenService } from './services/token-service.js';
 export { AuthGuard } from './nest/http/auth.guard.js';
 export { CurrentSession, CurrentUser } from './nest/http/identity.js';
@@ -29,14 +31,15 @@ export type { LiveSession, LoginCandidate, SlotDecision } from './model/device-s
 export type { PolicyContext, PolicyOption } from './commands/login-flow.js';
 export type { ImpersonationOptions, KickOptions, LoginOptions } from './commands/login-input.js';
 export type { EndedSessionSummary, LoginResult } from './commands/login-flow.js';
-export type { Introspection, TokenUse } from './verification/token-use.js';
+export type { Introspection, RefreshUse, TokenUse } from './verification/token-use.js';
+export type { RevokeOptions } from './services/token-service.js';
 export type { RefreshResult } from './commands/token-refresh.js';
 export type { EndExplanation } from './verification/session-lookup.js';
 export type { IssuedTokens } from './tokens/token-issuer.js';
 export type { FailedLogin } from './journal/failed-logins.js';
 export type { FailedLoginReason } from './model/lifecycle-event.js';
 export type { Ban } from './model/ban.js';
-export type { BanOptions, BanResult } from './commands/account-control.js';
+export type { BanOptions, BanResult, LiftBanOptions } from './commands/account-control.js';
 export type { BeforeLogin, LoginAttempt } from './commands/before-login.js';
 export type { DataStore } from './commands/data-store.js';
 export type { LifecycleEvent } from './model/lifecycle-event.js';

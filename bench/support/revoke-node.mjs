@@ -12,7 +12,7 @@ const TURNS = 5;
 
 const { databaseUrl, redisUrl, maxEntries } = settings();
 const counter = countReads();
-const { tokens, close } = await startSessions({
+const { tokens, operators, close } = await startSessions({
   database: { type: 'postgres', url: databaseUrl },
   redis: await redisOption(redisUrl),
   nearCache: { maxEntries },
@@ -50,7 +50,7 @@ serveParent(
     /** @returns {Promise<{ millis: number, status: string }>} how long the end took, and the verdict right after it */
     async end({ id, token }) {
       const began = performance.now();
-      await tokens.kickSession(id, { by: 'bench' });
+      await operators.kick(id, { by: 'bench' });
       const millis = performance.now() - began;
       return { millis, status: (await tokens.verify(token)).status };
     },

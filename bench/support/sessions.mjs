@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { setTimeout } from 'node:timers/promises';
 import { Module } from '@nestjs/common';
 import { ModuleRef, NestFactory } from '@nestjs/core';
-import { SessionModule, TokenService } from 'nestjs-latchkey';
+import { OperatorService, SessionModule, TokenService } from 'nestjs-latchkey';
 import { OnlineUsersService } from 'nestjs-latchkey/admin';
 import { logInAll } from './accounts.mjs';
 
@@ -21,6 +21,7 @@ export async function startSessions(options) {
   const context = await NestFactory.createApplicationContext(root, { logger: ['error'], abortOnError: false });
   return {
     tokens: context.get(TokenService, { strict: false }),
+    operators: context.get(OperatorService, { strict: false }),
     online: context.get(OnlineUsersService),
     newOnlineUsers: () => context.get(ModuleRef).create(OnlineUsersService),
     close: () => context.close(),

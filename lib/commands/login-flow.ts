@@ -89,7 +89,7 @@ export interface Impersonation {
 export class LoginFlow {
   constructor(private readonly parts: LoginFlowParts) {}
 
-  /** See TokenService.login and TokenService.impersonate. */
+  /** See TokenService.login and OperatorService.impersonate. */
   async login(
     account: AccountRef,
     options: LoginOptions,

@@ -1,4 +1,5 @@
 import type { Activity, SessionRepository } from '../ports/session-repository.js';
+import { type SessionRecord, type SessionWithEnd, toSession } from '../model/session.js';
 import type { SightingRecorder } from './sighting-recorder.js';
 
 /** Most sessions whose use is remembered between two flushes; uses of further ones are dropped and counted. */
@@ -63,6 +64,15 @@ export class ActivityRecorder {
   /** The last use that this node or the record knows of. Milliseconds since the epoch. */
   lastUse({ id, lastSeenAt }: { readonly id: string; readonly lastSeenAt: number }): number {
     return Math.max(lastSeenAt, this.peek(id)?.usedAt ?? 0);
+  }
+
+  /** A session for users and operators, with the uses that are not written yet. */
+  view(record: SessionRecord): SessionWithEnd {
+    const session = toSession(record);
+    const use = this.peek(record.id);
+    if (!use) return session;
+    const lastIp = use.at < record.lastSeenAt ? record.lastIp : (use.ip ?? record.lastIp);
+    return { ...session, lastSeenAt: this.lastUse(record), lastIp };
   }
 
   /** Writes what is pending, after any flush that is under way. Never rejects. */

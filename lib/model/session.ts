@@ -24,9 +24,9 @@ export interface UserSession {
   readonly createdAt: number;
   /** When the user proved who they are. */
   readonly authenticatedAt: number;
-  /** When they last proved it again in this session (see TokenService.reauthenticate), or null. */
+  /** When they last proved it again in this session (see SessionService.reauthenticate), or null. */
   readonly reauthenticatedAt: number | null;
-  /** The operator who opened the session as this user (see TokenService.impersonate), or null. */
+  /** The operator who opened the session as this user (see OperatorService.impersonate), or null. */
   readonly impersonator: string | null;
   /** Bans of the account at the time of reading, those that have run out included. */
   readonly bans: readonly Ban[];

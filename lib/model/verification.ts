@@ -41,7 +41,12 @@ export interface Refusal {
  * - UNKNOWN: could not be found out now. Neither accept it nor tell the client that its token is bad.
  */
 export type Verification =
-  | { readonly status: 'VALID'; readonly session: UserSession; readonly renewed?: RenewedToken; readonly remembered?: true }
+  | {
+      readonly status: 'VALID';
+      readonly session: UserSession;
+      readonly renewed?: RenewedToken;
+      readonly remembered?: true;
+    }
   | ({ readonly status: 'INVALID' } & Refusal)
   | { readonly status: 'UNKNOWN'; readonly cause: unknown };
 

@@ -1,5 +1,5 @@
 import { Get, Param, type PipeTransform, Put } from '@nestjs/common';
-import { CurrentSession, CurrentUser, type DataStore, TokenService } from 'nestjs-latchkey';
+import { CurrentSession, CurrentUser, type DataStore, SessionService } from 'nestjs-latchkey';
 import { BodyInput, JsonRoutes, readBody } from '../http/input.js';
 
 /** `{ value }`, which may be any JSON; null removes it. */
@@ -13,11 +13,11 @@ const keyOf: PipeTransform<string> = {
 /** Key-values of the caller: `token-data` of this login, `account-data` of the account, shared by its devices. */
 @JsonRoutes('me')
 export class DataController {
-  constructor(private readonly tokens: TokenService) {}
+  constructor(private readonly sessions: SessionService) {}
 
   @Get('token-data/:key')
   readOfToken(@CurrentSession('id') sessionId: string, @Param('key', keyOf) key: string) {
-    return read(this.tokens.sessionData(sessionId), key);
+    return read(this.sessions.data(sessionId), key);
   }
 
   @Put('token-data/:key')
@@ -26,12 +26,12 @@ export class DataController {
     @Param('key', keyOf) key: string,
     @BodyInput(readValue) value: unknown,
   ) {
-    return write(this.tokens.sessionData(sessionId), key, value);
+    return write(this.sessions.data(sessionId), key, value);
   }
 
   @Get('account-data/:key')
   readOfAccount(@CurrentUser('userId') userId: string, @Param('key', keyOf) key: string) {
-    return read(this.tokens.accountData(userId), key);
+    return read(this.sessions.accountData(userId), key);
   }
 
   @Put('account-data/:key')
@@ -40,7 +40,7 @@ export class DataController {
     @Param('key', keyOf) key: string,
     @BodyInput(readValue) value: unknown,
   ) {
-    return write(this.tokens.accountData(userId), key, value);
+    return write(this.sessions.accountData(userId), key, value);
   }
 }
 

@@ -1,15 +1,15 @@
 import { Delete, Get, HttpCode, Param } from '@nestjs/common';
-import { CurrentSession, CurrentUser, type UserSession, SessionError, TokenService } from 'nestjs-latchkey';
+import { CurrentSession, CurrentUser, SessionError, SessionService, type UserSession } from 'nestjs-latchkey';
 import { JsonRoutes } from '../http/input.js';
 
 /** "My devices". Whose sessions they are is in the token of the request, and never in what else it says. */
 @JsonRoutes('sessions')
 export class SessionsController {
-  constructor(private readonly tokens: TokenService) {}
+  constructor(private readonly sessions: SessionService) {}
 
   @Get()
   async list(@CurrentUser('userId') userId: string, @CurrentSession('id') currentId: string) {
-    const sessions = await this.tokens.listSessions(userId);
+    const sessions = await this.sessions.list(userId);
     return { items: sessions.map((session) => toItem(session, currentId)) };
   }
 
@@ -17,7 +17,7 @@ export class SessionsController {
   @Delete(':id')
   @HttpCode(204)
   async end(@CurrentUser('userId') userId: string, @Param('id') id: string): Promise<void> {
-    if (!(await this.tokens.logoutSession(userId, id))) throw new SessionError('SESSION_NOT_FOUND');
+    if (!(await this.sessions.end(userId, id))) throw new SessionError('SESSION_NOT_FOUND');
   }
 }
 

@@ -1,5 +1,5 @@
 import { Headers, HttpCode, Ip, Post } from '@nestjs/common';
-import { CurrentSession, CurrentUser, Public, type UserSession, TokenService } from 'nestjs-latchkey';
+import { CurrentSession, CurrentUser, Public, SessionService, TokenService, type UserSession } from 'nestjs-latchkey';
 import { BodyInput, JsonRoutes } from '../http/input.js';
 import { AuthService } from './auth.service.js';
 import { bearerToken } from './bearer-token.js';
@@ -19,6 +19,7 @@ export class AuthController {
   constructor(
     private readonly auth: AuthService,
     private readonly tokens: TokenService,
+    private readonly sessions: SessionService,
   ) {}
 
   @Public()
@@ -62,7 +63,7 @@ export class AuthController {
   @Post('logout-others')
   @HttpCode(200)
   async logoutOthers(@CurrentUser('userId') userId: string, @CurrentSession('id') sessionId: string) {
-    return { ended: await this.tokens.logoutOthers(userId, sessionId) };
+    return { ended: await this.sessions.endOthers(userId, sessionId) };
   }
 
   @Post('change-password')

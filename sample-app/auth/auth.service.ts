@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type LoginResult, type UserSession, SessionError, TokenService } from 'nestjs-latchkey';
+import { type LoginResult, SessionError, SessionService, TokenService, type UserSession } from 'nestjs-latchkey';
 import { UsersService } from '../users/users.service.js';
 import type { ChangePasswordRequest, LoginRequest } from './requests.js';
 
@@ -17,6 +17,7 @@ export class AuthService {
   constructor(
     private readonly users: UsersService,
     private readonly tokens: TokenService,
+    private readonly sessions: SessionService,
   ) {}
 
   /**
@@ -73,6 +74,6 @@ export class AuthService {
    */
   async confirmPassword(session: UserSession, password: string, ip: string): Promise<void> {
     if (!(await this.users.authenticate(session.userId, password))) throw new SessionError('BAD_CREDENTIALS');
-    await this.tokens.reauthenticate(session.id, { ip });
+    await this.sessions.reauthenticate(session.id, { ip });
   }
 }

@@ -1,4 +1,4 @@
-import type { UserSession, TokenService } from 'nestjs-latchkey';
+import type { EndExplanation, UserSession } from 'nestjs-latchkey';
 
 /** What the holder of a session that has ended is told. As in the body of a 401, and with the time of every end. */
 export interface EndNotice {
@@ -15,13 +15,13 @@ export interface EndNotice {
 }
 
 /**
+ * @param end null where there is no end on record: a session that ran out has none until a sweep comes by, a suspended one never
  * @param session as it was while it lived
- * @param reason where there is no end on record: a session that ran out has none until a sweep comes by, a suspended one never
+ * @param reason of a session without an end on record
+ * @param now milliseconds since the epoch
  */
-export async function endNotice(tokens: TokenService, session: UserSession, reason: string): Promise<EndNotice> {
-  const end = await tokens.explainEnd(session.id);
+export function endNotice(end: EndExplanation | null, session: UserSession, reason: string, now: number): EndNotice {
   if (!end) {
-    const now = tokens.now();
     return { errorCode: reason, endedAt: isoTime(Math.min(now, session.expiresAt)), replacedBy: null };
   }
   const { replacement } = end;

@@ -3,7 +3,7 @@ import type { LifecycleEvent } from 'nestjs-latchkey';
 type Listener = () => void;
 
 /**
- * Tells at once of sessions that this process has ended. TokenService.watchSession tells of all of them, wherever they were
+ * Tells at once of sessions that this process has ended. SessionService.watch tells of all of them, wherever they were
  * ended, and a little later.
  */
 export class EndedHere {

@@ -1,5 +1,5 @@
 import { HttpException, Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { type UserSession, TokenService } from 'nestjs-latchkey';
+import { SessionService, TokenService, type UserSession } from 'nestjs-latchkey';
 import { EndedHere } from './ended-here.js';
 import { endNotice } from './end-notice.js';
 import { EventStream } from './event-stream.js';
@@ -19,6 +19,7 @@ export class LiveSessions implements OnModuleDestroy {
 
   constructor(
     private readonly tokens: TokenService,
+    private readonly sessions: SessionService,
     private readonly endedHere: EndedHere,
   ) {}
 
@@ -32,7 +33,7 @@ export class LiveSessions implements OnModuleDestroy {
     if (own.size >= MAX_PER_SESSION) [...own][0]!.close();
     if (this.count >= MAX_STREAMS) throw new HttpException('Too many streams are open. Try again shortly.', 503);
     const tell = (reason: string) => void this.tellEnd(stream, session, reason);
-    const stopWatching = this.tokens.watchToken(token, ({ reason }) =>
+    const stopWatching = this.tokens.watch(token, ({ reason }) =>
       reason === 'TOKEN_EXPIRED' ? stream.close() : tell(reason),
     );
     const stopListening = this.endedHere.listen(session.id, () => tell('SESSION_EXPIRED'));
@@ -59,7 +60,8 @@ export class LiveSessions implements OnModuleDestroy {
   /** Where the reason cannot be read, the client hears it with its next request. */
   private async tellEnd(stream: EventStream, session: UserSession, reason: string): Promise<void> {
     try {
-      stream.finish('end', await endNotice(this.tokens, session, reason));
+      const end = await this.sessions.explainEnd(session.id);
+      stream.finish('end', endNotice(end, session, reason, this.tokens.now()));
     } catch {
       stream.close();
     }

@@ -25,7 +25,7 @@ describe('A110: addresses', () => {
       (await server.get(token, `/online-users?groupBy=user&q=${ADDRESS}`)).json.items;
     expect(await users(seeing)).toEqual([expect.objectContaining({ userId: 'bob' })]);
     expect(await users(blind)).toEqual([]);
-    await server.tokens.kickUser('bob', { by: 'root' });
+    await server.operators.kickUser('bob', { by: 'root' });
   });
 
   it('D30: are found by every spelling, in every list', async () => {
@@ -42,7 +42,7 @@ describe('A110: addresses', () => {
         ]);
       }
     }
-    await server.tokens.kickUser('carol', { by: 'root' });
+    await server.operators.kickUser('carol', { by: 'root' });
   });
 
   const details = async (token: string, type: string) =>

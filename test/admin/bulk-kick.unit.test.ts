@@ -2,11 +2,12 @@ import { type Server, type ServerResponse, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type StreamableFile } from '@nestjs/common';
-import { type SessionModuleOptions, TokenService } from 'nestjs-latchkey';
+import type { OperatorService, SessionModuleOptions } from 'nestjs-latchkey';
 import { BulkKick, type KickOrder, type KickProgress } from 'lib/bulk-kick.js';
 import { KickController } from 'lib/kick.controller.js';
 import { OnlineQueries } from 'lib/online-queries.js';
 import { OperatorAudit } from 'lib/operator-audit.js';
+import { SessionRuntime } from 'lib/session-runtime.js';
 import type { SqliteConnection } from 'lib/sqlite-engine.js';
 import { adapters } from '../nest/http-app.js';
 import { type TestDatabase, createSqlite, libsql } from '../support/databases.js';
@@ -49,18 +50,18 @@ describe('a kick of many', () => {
   it('stops at once for an error that will not pass, and says how far it came', async () => {
     await start();
     const get = <T>(type: new (...parts: never[]) => T) => server.app.get<T>(type, { strict: false });
-    const tokens = get(TokenService);
+    const runtime = server.app.get(SessionRuntime, { strict: false });
     let calls = 0;
-    const failing = Object.create(tokens, {
-      kickSessions: {
-        value: async (...call: Parameters<TokenService['kickSessions']>) => {
+    const failing = Object.create(server.operators, {
+      kickMany: {
+        value: async (...call: Parameters<OperatorService['kickMany']>) => {
           if (++calls > 1) throw new TypeError('A mistake of ours');
-          return tokens.kickSessions(...call);
+          return server.operators.kickMany(...call);
         },
       },
-    }) as TokenService;
-    const kick = new KickController(new BulkKick(get(OnlineQueries), failing, get(OperatorAudit)));
-    const { session } = await tokens.login('operator');
+    }) as OperatorService;
+    const kick = new KickController(new BulkKick(get(OnlineQueries), failing, get(OperatorAudit), runtime));
+    const { session } = await server.tokens.login('operator');
     const operator = {
       userId: 'operator',
       claims: {},
@@ -113,11 +114,11 @@ describe('a kick of many', () => {
     client.on('response', (answer) => answer.once('data', () => client.destroy()));
     client.end(JSON.stringify({ filter: { deviceType: 'bulk' } }));
     await isGone;
-    expect(await server.tokens.listSessions('user-0')).toHaveLength(1);
+    expect(await server.sessions.list('user-0')).toHaveLength(1);
     other.exec('DROP TRIGGER gate');
     await until(async () => (await auditOf())[0]!.ended !== null);
     expect((await auditOf())[0]).toMatchObject({ ended: SESSIONS, detail: { state: 'done', done: SESSIONS } });
-    expect(await server.tokens.listSessions('user-0')).toEqual([]);
+    expect(await server.sessions.list('user-0')).toEqual([]);
   });
 
   it('tries again while the database cannot be reached', async () => {
@@ -131,7 +132,7 @@ describe('a kick of many', () => {
     // By the second time, the next step of the work has been refused as well.
     while (refused < 2) {
       if (steps.length === 0) await new Promise(setImmediate);
-      else await server.tokens.kickSession('0'.repeat(32), { by: 'operator' }).catch(() => refused++);
+      else await server.operators.kick('0'.repeat(32), { by: 'operator' }).catch(() => refused++);
     }
     other.exec('ROLLBACK');
     expect(await finished).toEqual({ done: 201, ended: 201, pending: 0 });

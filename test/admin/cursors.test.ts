@@ -46,8 +46,8 @@ beforeAll(async () => {
     server.clock.advance(10);
     await server.tokens.login(userId, { deviceType: 'phone', ip: '192.0.2.1' });
   }
-  const ids = (await server.tokens.listSessions('alice')).slice(0, 2).map(({ id }) => id);
-  await server.tokens.kickSessions(ids, { by: 'root' });
+  const ids = (await server.sessions.list('alice')).slice(0, 2).map(({ id }) => id);
+  await server.operators.kickMany(ids, { by: 'root' });
   await server.app.get(SessionRuntime, { strict: false }).records.flush();
 });
 

@@ -70,7 +70,7 @@ describe.each(adapters)('what is told live, on $name', (kind) => {
     const messageId = await watchOneLogin(token);
     const { session } = await server.tokens.login('meanwhile');
     server.clock.advance(1000);
-    await server.tokens.kickSession(session.id, { by: 'root' });
+    await server.operators.kick(session.id, { by: 'root' });
     const resumed = await watch(token, messageId);
     await resumed.until(/SESSION_ENDED.*meanwhile/);
     server.clock.advance(1000);

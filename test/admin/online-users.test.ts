@@ -20,9 +20,9 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
   const clock = new ManualClock(START);
   let database: TestDatabase;
   let application: DataSource;
-  let sessions: Sessions;
+  let node: Sessions;
   let otherRealm: Sessions;
-  let operators: OnlineUsersService;
+  let online: OnlineUsersService;
   let runtime: SessionRuntime;
 
   beforeAll(async () => {
@@ -35,21 +35,21 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
       tokens: fixed({ ttl: '2h' }),
       timing: { sweep: '1h', activityFlush: '1h' },
     } as const;
-    sessions = await startSessions(options, [OnlineUsersService]);
+    node = await startSessions(options, [OnlineUsersService]);
     otherRealm = await startSessions({ ...options, realm: 'admins' }, [OnlineUsersService]);
-    operators = sessions.context.get(OnlineUsersService, { strict: false });
-    runtime = sessions.context.get(SessionRuntime, { strict: false });
+    online = node.context.get(OnlineUsersService, { strict: false });
+    runtime = node.context.get(SessionRuntime, { strict: false });
     for (let index = 0; index < USERS; index++) {
       // Three logins of each moment, so that times alone do not order them.
       if (index % 3 === 0) clock.advance(1000);
-      const { accessToken } = await sessions.tokens.login(`user-${index}`, {
+      const { accessToken } = await node.tokens.login(`user-${index}`, {
         deviceType: index % 2 ? 'phone' : 'laptop',
         deviceName: DEVICE_NAMES[index] ?? `device ${index}`,
         ip: `192.0.2.${index}`,
       });
       if (index % 5 === 0) {
         clock.advance(1);
-        await sessions.tokens.verify(accessToken, { ip: '198.51.100.1' });
+        await node.tokens.verify(accessToken, { ip: '198.51.100.1' });
       }
     }
     await runtime.activity.flush();
@@ -57,7 +57,7 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
   });
 
   afterAll(async () => {
-    await Promise.all([sessions.close(), otherRealm.close(), application.destroy()]);
+    await Promise.all([node.close(), otherRealm.close(), application.destroy()]);
     await database.drop();
   });
 
@@ -73,8 +73,8 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
   }
 
   it.each(['lastSeen', 'login'] as const)('A109: pages by %s show every session once, latest first', async (sort) => {
-    const whole = await operators.list({ sort, limit: 200 });
-    const paged = await all((cursor) => operators.list({ sort, limit: 7, cursor }));
+    const whole = await online.list({ sort, limit: 200 });
+    const paged = await all((cursor) => online.list({ sort, limit: 7, cursor }));
     expect(paged).toEqual(whole.items);
     expect(new Set(paged.map(({ id }) => id)).size).toBe(USERS);
     const times = paged.map((session) => (sort === 'login' ? session.createdAt : session.lastSeenAt));
@@ -89,21 +89,21 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     [200, { deviceType: 'phone' }],
     [7, { q: 'nobody' }],
   ])('is gone through by %d, of %j, in the order of logins', async (limit, criteria) => {
-    const { items } = await operators.list({ sort: 'login', limit: 200, ...criteria });
+    const { items } = await online.list({ sort: 'login', limit: 200, ...criteria });
     const pages: (readonly UserSession[])[] = [];
-    for await (const page of operators.pages({ limit, ...criteria })) pages.push(page);
+    for await (const page of online.pages({ limit, ...criteria })) pages.push(page);
     expect(pages.flat()).toEqual(items);
     expect(pages.slice(0, -1).every(({ length }) => length === limit)).toBe(true);
   });
 
   it.each(['lastSeen', 'login', 'user'] as const)('by %s pages back as it paged on', async (sort) => {
-    const pages = [await operators.list({ sort, limit: 9 })];
+    const pages = [await online.list({ sort, limit: 9 })];
     while (pages.at(-1)!.nextCursor)
-      pages.push(await operators.list({ sort, limit: 9, cursor: pages.at(-1)!.nextCursor }));
+      pages.push(await online.list({ sort, limit: 9, cursor: pages.at(-1)!.nextCursor }));
     expect(pages.map(({ items }) => items.length)).toEqual([9, 9, 9, 9, 9, 9, 6]);
     expect(pages[0]!.prevCursor).toBeNull();
     for (let index = pages.length - 1; index > 0; index--) {
-      const before = await operators.list({ sort, limit: 9, cursor: pages[index]!.prevCursor });
+      const before = await online.list({ sort, limit: 9, cursor: pages[index]!.prevCursor });
       expect(before.items).toEqual(pages[index - 1]!.items);
       expect(before.nextCursor).toBe(pages[index - 1]!.nextCursor);
       expect(before.prevCursor === null).toBe(index === 1);
@@ -178,7 +178,7 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     [{ q: "' OR 1=1 --" }, 0],
     [{ q: '!' }, 0],
   ])('A94: %j finds %d', async (query, total) => {
-    const page = await operators.list({ ...query, limit: 200 });
+    const page = await online.list({ ...query, limit: 200 });
     expect([page.items.length, page.total]).toEqual([total, total]);
   });
 
@@ -186,8 +186,8 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     const others = otherRealm.context.get(OnlineUsersService, { strict: false });
     expect((await others.list()).total).toBe(1);
     const [session] = (await others.list()).items;
-    expect(await operators.kickSession(session!.id, 'root')).toBe(0);
-    expect(await sessions.tokens.findSession(session!.id)).toBeNull();
+    expect(await node.operators.kick(session!.id, { by: 'root' })).toBe(false);
+    expect(await node.sessions.find(session!.id)).toBeNull();
     expect((await others.list()).total).toBe(1);
   });
 
@@ -214,9 +214,9 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     { userId: {} },
     { userId: null },
   ])('A94, A95, A109: %j is refused', async (query) => {
-    await expect(operators.list(query as never)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+    await expect(online.list(query as never)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
     if ('cursor' in query || 'sort' in query) return;
-    expect(() => operators.pages(query as never)).toThrow(expect.objectContaining({ code: 'ARGUMENT_INVALID' }));
+    expect(() => online.pages(query as never)).toThrow(expect.objectContaining({ code: 'ARGUMENT_INVALID' }));
   });
 
   it.each([
@@ -229,26 +229,26 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     { userId: {} },
     { limit: 0 },
   ])('A95: events with %j are refused', async (query) => {
-    await expect(operators.events(query as never)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+    await expect(online.events(query as never)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
   });
 
   it('pages through events, within times', async () => {
-    const paged = await all((cursor) => operators.events({ limit: 9, cursor, type: 'LOGIN' }));
+    const paged = await all((cursor) => online.events({ limit: 9, cursor, type: 'LOGIN' }));
     expect(paged).toHaveLength(USERS);
     expect(new Set(paged.map(({ id }) => id)).size).toBe(USERS);
     const [from, to] = [paged[40]!.at, paged[10]!.at];
-    const within = await operators.events({ from, to, limit: 200 });
+    const within = await online.events({ from, to, limit: 200 });
     expect(within.items.map(({ id }) => id)).toEqual(
       paged.filter(({ at }) => at >= from && at < to).map(({ id }) => id),
     );
   });
 
   it('by user is in the order of user ids, and grouped by user says what each is online with', async () => {
-    const { items } = await operators.list({ sort: 'user', limit: 200 });
+    const { items } = await online.list({ sort: 'user', limit: 200 });
     const ids = items.map(({ userId }) => userId);
     expect(ids).toEqual([...ids].sort());
-    await sessions.tokens.login('user-1', { deviceType: 'tablet', userName: 'Ursula' });
-    const users = await all((cursor) => operators.listUsers({ limit: 7, cursor }));
+    await node.tokens.login('user-1', { deviceType: 'tablet', userName: 'Ursula' });
+    const users = await all((cursor) => online.listUsers({ limit: 7, cursor }));
     expect(users.map(({ userId }) => userId)).toEqual([...new Set(ids)]);
     expect(users.find(({ userId }) => userId === 'user-1')).toEqual({
       userId: 'user-1',
@@ -258,7 +258,7 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
       deviceTypes: ['phone', 'tablet'],
     });
     // Every filter of the list holds for the groups as well, and what they say is of the sessions that it finds.
-    const tablets = await operators.listUsers({ deviceType: 'tablet', userId: 'user-1' });
+    const tablets = await online.listUsers({ deviceType: 'tablet', userId: 'user-1' });
     expect(tablets.items).toMatchObject([{ userId: 'user-1', sessions: 1, deviceTypes: ['tablet'] }]);
     const filters = [
       { deviceType: 'phone' },
@@ -269,41 +269,41 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
       { q: 'user-1', deviceType: 'tablet' },
     ];
     for (const filter of filters) {
-      const found = await all((cursor) => operators.list({ ...filter, sort: 'user', limit: 50, cursor }));
-      const grouped = await all((cursor) => operators.listUsers({ ...filter, limit: 9, cursor }));
+      const found = await all((cursor) => online.list({ ...filter, sort: 'user', limit: 50, cursor }));
+      const grouped = await all((cursor) => online.listUsers({ ...filter, limit: 9, cursor }));
       expect(grouped.map((user) => user.userId)).toEqual([...new Set(found.map((session) => session.userId))]);
       expect(grouped.reduce((sum, user) => sum + user.sessions, 0)).toBe(found.length);
     }
-    expect((await operators.listUsers({ q: 'URS' })).items.map(({ userId }) => userId)).toEqual(['user-1']);
-    expect((await operators.list({ q: 'ursula' })).total).toBe(1);
-    const kicked = (await operators.list({ q: 'ursula' })).items[0]!.id;
-    expect(await operators.kickSession(kicked, 'root', 'was a test')).toBe(1);
-    const [event] = (await operators.events({ sessionId: kicked, type: 'SESSION_ENDED' })).items;
+    expect((await online.listUsers({ q: 'URS' })).items.map(({ userId }) => userId)).toEqual(['user-1']);
+    expect((await online.list({ q: 'ursula' })).total).toBe(1);
+    const kicked = (await online.list({ q: 'ursula' })).items[0]!.id;
+    expect(await node.operators.kick(kicked, { by: 'root', reason: 'was a test' })).toBe(true);
+    const [event] = (await online.events({ sessionId: kicked, type: 'SESSION_ENDED' })).items;
     expect(event).toMatchObject({ actor: 'root', reason: 'SESSION_KICKED', detail: { reason: 'was a test' } });
   });
 
   it('shows the past of a user page by page, with how each session ended', async () => {
     for (let index = 0; index < 5; index++) {
       clock.advance(1000);
-      const { accessToken } = await sessions.tokens.login('historian');
-      if (index < 4) await sessions.tokens.logout(accessToken);
+      const { accessToken } = await node.tokens.login('historian');
+      if (index < 4) await node.tokens.logout(accessToken);
     }
-    const past = await all((cursor) => operators.userSessions('historian', { ended: true, limit: 3, cursor }));
+    const past = await all((cursor) => online.userSessions('historian', { ended: true, limit: 3, cursor }));
     expect(past.map(({ end }) => end?.reason)).toEqual(Array(4).fill('SESSION_LOGGED_OUT'));
-    const live = await operators.userSessions('historian');
+    const live = await online.userSessions('historian');
     expect(live.items.map(({ end }) => end)).toEqual([null]);
-    expect(await operators.kickUser('historian', 'root')).toBe(1);
-    expect((await operators.userSessions('historian')).items).toEqual([]);
+    expect(await node.operators.kickUser('historian', { by: 'root' })).toBe(1);
+    expect((await online.userSessions('historian')).items).toEqual([]);
   });
 
   it('is right though nobody comes back: overdue sessions are neither listed nor counted, and a sweep ends them', async () => {
-    const before = await operators.list({ limit: 200 });
+    const before = await online.list({ limit: 200 });
     clock.advance(3 * 3_600_000);
-    expect(await operators.list()).toMatchObject({ items: [], total: 0, totalIsEstimate: false });
+    expect(await online.list()).toMatchObject({ items: [], total: 0, totalIsEstimate: false });
     await runtime.sweep();
-    const ended = await sessions.tokens.findSession(before.items[0]!.id);
+    const ended = await node.sessions.find(before.items[0]!.id);
     expect(ended?.end).toMatchObject({ reason: 'TOKEN_EXPIRED', by: 'system' });
-    const events = await all((cursor) => operators.events({ type: 'SESSION_ENDED', limit: 200, cursor }));
+    const events = await all((cursor) => online.events({ type: 'SESSION_ENDED', limit: 200, cursor }));
     expect(events.filter(({ reason }) => reason === 'TOKEN_EXPIRED')).toHaveLength(before.total);
 
     // The change log is kept for as long as a copy may live, twice over, and no longer.
@@ -340,7 +340,7 @@ describe.each(databaseKinds)('activity on $name', ({ create }) => {
     await nodes[0].tokens.logout(logins[0]!.accessToken);
     await runtimes[1]!.activity.flush();
     await runtimes[0]!.activity.flush();
-    const sessions = await Promise.all(logins.map(({ session }) => nodes[0].tokens.findSession(session.id)));
+    const sessions = await Promise.all(logins.map(({ session }) => nodes[0].sessions.find(session.id)));
     for (const session of sessions.slice(1)) {
       expect(session).toMatchObject({ lastSeenAt: START + 2000, lastIp: '192.0.2.2' });
     }
@@ -351,7 +351,7 @@ describe.each(databaseKinds)('activity on $name', ({ create }) => {
     clock.advance(5000);
     await nodes[1].tokens.verify(logins[5]!.accessToken);
     await nodes[1].close();
-    expect(await nodes[0].tokens.findSession(logins[5]!.session.id)).toMatchObject({
+    expect(await nodes[0].sessions.find(logins[5]!.session.id)).toMatchObject({
       lastSeenAt: START + 6000,
       lastIp: '192.0.2.2',
     });

@@ -80,7 +80,7 @@ describe.each(adapters)('A11: rights that were taken away, on $name', (kind) => 
     await stream.until(/event: online/);
     return stream;
   };
-  const demote = (claims: object) => server.tokens.updateClaims(operator.session.id, { rights: ALL, ...claims });
+  const demote = (claims: object) => server.sessions.updateClaims(operator.session.id, { rights: ALL, ...claims });
 
   it.each<readonly [string, () => Promise<unknown>]>([
     ['of an operator who was demoted by claims', () => demote({ rights: ['kick'] })],
@@ -97,8 +97,8 @@ describe.each(adapters)('A11: rights that were taken away, on $name', (kind) => 
   });
 
   it.each<readonly [string, string, () => Promise<unknown>]>([
-    ['was ended', 'SESSION_KICKED', () => server.tokens.kickSession(operator.session.id, { by: 'boss' })],
-    ['is suspended', 'ACCOUNT_DISABLED', () => server.tokens.ban('root', { by: 'boss', endSessions: false })],
+    ['was ended', 'SESSION_KICKED', () => server.operators.kick(operator.session.id, { by: 'boss' })],
+    ['is suspended', 'ACCOUNT_DISABLED', () => server.operators.ban('root', { by: 'boss', endSessions: false })],
   ])('end the live stream of an operator whose session %s, and say why', async (_title, errorCode, take) => {
     const stream = await watch();
     await take();
@@ -160,8 +160,8 @@ describe.each(adapters)('A11: rights that were taken away, on $name', (kind) => 
   it.each<readonly [string, () => unknown]>([
     ['the right', () => taken.add('kick')],
     ['the claims', () => demote({ rights: ['view'] })],
-    ['the session', () => server.tokens.kickSession(operator.session.id, { by: 'boss' })],
-    ['the account', () => server.tokens.ban('root', { by: 'boss', endSessions: false })],
+    ['the session', () => server.operators.kick(operator.session.id, { by: 'boss' })],
+    ['the account', () => server.operators.ban('root', { by: 'boss', endSessions: false })],
   ])('stop a kick of many between two steps: %s', async (_title, take) => {
     for (let index = 0; index < SESSIONS; index++) await server.tokens.login(`user-${index}`, { deviceType: 'bulk' });
     const lines: string[] = [];

@@ -100,7 +100,7 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
         expect(await send(method, path, body, token)).toMatchObject({ status: 403, json: { errorCode: 'FORBIDDEN' } });
       }
     }
-    expect((await server.tokens.listSessions('bob')).length).toBe(1);
+    expect((await server.sessions.list('bob')).length).toBe(1);
     expect((await get('/operator', viewer)).json.rights).toEqual({
       viewAddresses: false,
       kick: false,
@@ -255,7 +255,7 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
       ...Array.from({ length: 25 }, (_, step) => ({ done: 10 * (step + 1), ended: 10 * (step + 1), pending: 0 })),
       { done: 250, ended: 250, pending: 0, finished: true },
     ]);
-    expect((await server.tokens.listSessions(name)).map(({ id }) => id)).toEqual([other.session.id]);
+    expect((await server.sessions.list(name)).map(({ id }) => id)).toEqual([other.session.id]);
     const { items } = (await get('/events?type=BULK_KICK&limit=2')).json;
     const detail = { filter: { userId: name, deviceType: 'bulk' }, reason: 'Too many' };
     expect(items).toEqual([
@@ -410,10 +410,10 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
     await until(/event: online/);
     clock.advance(1000);
     const { session } = await server.tokens.login(newUser());
-    await server.tokens.kickSession(session.id, { by: 'root' });
+    await server.operators.kick(session.id, { by: 'root' });
     await until(new RegExp(`SESSION_ENDED.*${session.id}`));
     expect(text).toMatch(new RegExp(`event: change\\nid: [0-9a-f]{50}\\ndata: .*LOGIN.*${session.id}`));
-    await server.tokens.kickSession(watcher.session.id, { by: 'root' });
+    await server.operators.kick(watcher.session.id, { by: 'root' });
     await until(/event: end\nid: \w+\ndata: \{"errorCode":"SESSION_KICKED"\}/);
     expect((await reader.read()).done).toBe(true);
     aborted.abort();

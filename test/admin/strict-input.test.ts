@@ -166,7 +166,7 @@ describe.each(adapters)('A12: what the routes of operators do not understand, on
         expect(answer.json.errorCode).toBe('ARGUMENT_INVALID');
       }
     }
-    expect(await server.tokens.findSession(sessionId)).toMatchObject({ end: null });
+    expect(await server.sessions.find(sessionId)).toMatchObject({ end: null });
     if (path === '/live') return;
     for (const [source, fields] of [
       ['query', query],
@@ -192,18 +192,18 @@ describe.each(adapters)('A12: what the routes of operators do not understand, on
     { filter: { deviceType: 'phone' }, dryrun: true },
   ])('a kick of many ends nothing for %j', async (order) => {
     await server.tokens.login('bob', { deviceType: 'phone' });
-    const before = await server.tokens.listSessions('bob');
+    const before = await server.sessions.list('bob');
     expect(await ask('POST', '/kick', {}, order)).toMatchObject({
       status: 400,
       json: { errorCode: 'ARGUMENT_INVALID', message: expect.stringMatching(/userI[dD]|filter|all|sessionIDs|dryrun/) },
     });
-    expect(await server.tokens.listSessions('bob')).toEqual(before);
+    expect(await server.sessions.list('bob')).toEqual(before);
   });
 
   it.each(routes.filter(({ method }) => method !== 'GET').map(({ method, path }) => ({ method, path })))(
     'a body that is not sent as JSON: $method $path',
     async ({ method, path }) => {
-      const bans = await server.tokens.listBans('alice');
+      const bans = await server.operators.bans('alice');
       for (const lines of [
         [],
         ['Content-Type: text/plain;charset=UTF-8'],
@@ -217,8 +217,8 @@ describe.each(adapters)('A12: what the routes of operators do not understand, on
         });
         expect([400, 415]).toContain(answer.status);
       }
-      expect(await server.tokens.findSession(sessionId)).toMatchObject({ end: null });
-      expect(await server.tokens.listBans('alice')).toEqual(bans);
+      expect(await server.sessions.find(sessionId)).toMatchObject({ end: null });
+      expect(await server.operators.bans('alice')).toEqual(bans);
     },
   );
 
@@ -227,7 +227,7 @@ describe.each(adapters)('A12: what the routes of operators do not understand, on
       refused('dryRun'),
     );
     expect(await ask('DELETE', '/users/bob/sessions', {}, { reason: 'x' })).toMatchObject(refused('reason'));
-    expect((await server.tokens.listSessions('bob')).length).toBeGreaterThan(0);
+    expect((await server.sessions.list('bob')).length).toBeGreaterThan(0);
   });
 
   it('an error does not repeat a token that came as the name of a field', async () => {

@@ -35,7 +35,7 @@ describe.each(databaseKinds)('F41: a list with rows that show nothing, on $name'
       const isReadable = READABLE.includes(user);
       const live = await login(isReadable ? user : `${user}\\`, 'phone');
       const past = await login('historian', user);
-      await sessions.tokens.kickSession(past, { by: 'root' });
+      await sessions.operators.kick(past, { by: 'root' });
       if (isReadable) continue;
       // Half of a backslash is no user id, and half of an object are no claims.
       await spoil(live, `claims = '{', user_id = SUBSTR(user_id, 1, LENGTH(user_id) - 1)`);

@@ -23,11 +23,11 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
   const open = async (options: Parameters<typeof startSessions>[0] = {}) => {
     // What nodes do that cannot send messages, in every run.
     const alone = { policy: multiDevice(), redis: undefined };
-    const sessions = await startSessions({ database: database.options, ...alone, ...options });
-    opened.push(sessions);
-    return sessions;
+    const node = await startSessions({ database: database.options, ...alone, ...options });
+    opened.push(node);
+    return node;
   };
-  const coherenceOf = (sessions: Sessions) => sessions.context.get(SessionRuntime, { strict: false }).coherence;
+  const coherenceOf = (node: Sessions) => node.context.get(SessionRuntime, { strict: false }).coherence;
   /** Ends a session behind the library's back, which a copy in memory does not notice. */
   const corrupt = (id: string) => application.query(`UPDATE user_session SET access_hash = 'x' WHERE id = '${id}'`);
 
@@ -37,7 +37,7 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
   });
 
   afterEach(async () => {
-    await Promise.all(opened.splice(0).map((sessions) => sessions.close()));
+    await Promise.all(opened.splice(0).map((node) => node.close()));
     await application.destroy();
     await database.drop();
   });
@@ -56,26 +56,26 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
   });
 
   it('is not used where it is switched off', async () => {
-    const sessions = await open({ nearCache: false });
-    await coherenceOf(sessions).poll();
-    await coherenceOf(sessions).poll();
-    expect(coherenceOf(sessions).caching).toBe(false);
-    const { accessToken, session } = await sessions.tokens.login('alice');
-    await sessions.tokens.verify(accessToken);
+    const node = await open({ nearCache: false });
+    await coherenceOf(node).poll();
+    await coherenceOf(node).poll();
+    expect(coherenceOf(node).caching).toBe(false);
+    const { accessToken, session } = await node.tokens.login('alice');
+    await node.tokens.verify(accessToken);
     await corrupt(session.id);
-    expect((await sessions.tokens.verify(accessToken)).status).toBe('INVALID');
+    expect((await node.tokens.verify(accessToken)).status).toBe('INVALID');
   });
 
   it('forgets a session in the same step that ends it', async () => {
-    const sessions = await open();
-    const { tokens } = sessions;
-    await until(() => coherenceOf(sessions).caching);
+    const node = await open();
+    const { tokens, sessions, operators } = node;
+    await until(() => coherenceOf(node).caching);
     const ends: ((login: { token: string; id: string }) => Promise<unknown>)[] = [
       ({ token }) => tokens.logout(token),
-      ({ id }) => tokens.logoutSession('alice', id),
-      ({ id }) => tokens.kickSession(id, { by: 'root' }),
-      () => tokens.logoutAll('alice'),
-      () => tokens.kickUser('alice', { by: 'root' }),
+      ({ id }) => sessions.end('alice', id),
+      ({ id }) => operators.kick(id, { by: 'root' }),
+      () => sessions.endAll('alice'),
+      () => operators.kickUser('alice', { by: 'root' }),
       () => tokens.revokeSessions('alice'),
       ({ token }) => tokens.login('alice', { presentedToken: token }),
     ];
@@ -91,11 +91,11 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
   });
 
   it('G6: a slow reply that was read before an end serves no request that starts after it, and is not kept', async () => {
-    const sessions = await open();
-    const { tokens } = sessions;
-    await until(() => coherenceOf(sessions).caching);
+    const node = await open();
+    const { tokens, operators } = node;
+    await until(() => coherenceOf(node).caching);
     const { accessToken } = await tokens.login('alice');
-    const { engine } = (sessions.context.get(SessionRuntime, { strict: false }) as unknown as WithEngine).database;
+    const { engine } = (node.context.get(SessionRuntime, { strict: false }) as unknown as WithEngine).database;
     const read = engine.read.bind(engine);
     let release!: () => void;
     const held = new Promise<void>((resolve) => (release = resolve));
@@ -113,7 +113,7 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
     });
     const before = tokens.verify(accessToken);
     await arrived;
-    await tokens.kickUser('alice', { by: 'root' });
+    await operators.kickUser('alice', { by: 'root' });
     expect((await tokens.verify(accessToken)).status).toBe('INVALID');
     release();
     await before;
@@ -132,7 +132,7 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
       const second = await open();
       await Promise.all(
         logins.map(async ({ accessToken, session }) => {
-          await second.tokens.kickSession(session.id, { by: 'root' });
+          await second.operators.kick(session.id, { by: 'root' });
           expect((await first.tokens.verify(accessToken)).status).toBe('INVALID');
         }),
       );
@@ -168,11 +168,11 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
     await silent.call('verify', value!.accessToken);
     silent.process.kill('SIGSTOP');
     try {
-      const sessions = await open();
+      const node = await open();
       // It was waited for before the first request could come.
-      expect(coherenceOf(sessions).presence.unheardNodes).toEqual([]);
+      expect(coherenceOf(node).presence.unheardNodes).toEqual([]);
       await until(async () => (await members()).length === 1);
-      await sessions.tokens.kickUser('alice', { by: 'root' });
+      await node.operators.kickUser('alice', { by: 'root' });
     } finally {
       silent.process.kill('SIGCONT');
     }
@@ -182,23 +182,23 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
   });
 
   it('of a node that does not answer is waited for: ends are pending, and a login says when to come again', async () => {
-    const sessions = await open({ timing: { endBudget: '500ms' }, policy: singleDevice() });
-    const { tokens } = sessions;
+    const node = await open({ timing: { endBudget: '500ms' }, policy: singleDevice() });
+    const { tokens, operators } = node;
     const { accessToken, session } = await tokens.login('alice');
     const id = 'f'.repeat(32);
     await application.query(
       `INSERT INTO user_session_member (id, realm, caching, messaging, silence_ms, renewed_at, poll, polled)
         VALUES ('${id}', 'users', 1, 0, 60000, 0, 1, 0)`,
     );
-    await coherenceOf(sessions).poll();
+    await coherenceOf(node).poll();
     const failure = (work: Promise<unknown>) =>
       work.then(
         () => null,
         (error: object) => error,
       );
-    expect(await failure(tokens.kickUser('alice', { by: 'root' }))).toMatchObject({ code: 'CHANGE_PENDING' });
+    expect(await failure(operators.kickUser('alice', { by: 'root' }))).toMatchObject({ code: 'CHANGE_PENDING' });
     // There is nothing left to end, and still it is not acknowledged while the silent node may accept the token.
-    for (const end of [tokens.kickUser('alice', { by: 'root' }), tokens.kickSession(session.id, { by: 'root' })]) {
+    for (const end of [operators.kickUser('alice', { by: 'root' }), operators.kick(session.id, { by: 'root' })]) {
       expect(await failure(end)).toMatchObject({ code: 'CHANGE_PENDING' });
     }
     const { code, retryAfterMs } = (await failure(tokens.login('alice'))) as UnacknowledgedError;
@@ -211,8 +211,8 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
   });
 
   it('removes the row of a silent node, unless it has been written since it was read', async () => {
-    const sessions = await open({ nearCache: false });
-    const { engine, tables } = sessions.context.get(SessionRuntime, { strict: false }).database;
+    const node = await open({ nearCache: false });
+    const { engine, tables } = node.context.get(SessionRuntime, { strict: false }).database;
     const nodeRegistry = new SqlNodeRegistry(engine, tables, 'users', 5000);
     const state = { id: 'f'.repeat(32), caching: true, messaging: true, silenceMs: 60_000, polled: 0 };
     await nodeRegistry.poll({ ...state, poll: 1 }, null);
@@ -245,8 +245,8 @@ describe.each(databaseKinds)('the near cache on $name', ({ create }) => {
     }));
 
   it('of a node that leaves is announced no more', async () => {
-    const sessions = await open();
-    await until(() => coherenceOf(sessions).caching);
+    const node = await open();
+    await until(() => coherenceOf(node).caching);
     expect(await members()).toHaveLength(1);
     await opened.pop()!.close();
     expect(await members()).toEqual([]);

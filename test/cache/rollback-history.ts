@@ -1,4 +1,5 @@
-import type { LoginResult, RefreshResult, TokenService, Verification } from 'nestjs-latchkey';
+import type { LoginResult, RefreshResult, Verification } from 'nestjs-latchkey';
+import type { Services } from '../support/sessions.js';
 import type { ForgetfulRedis, Snapshot } from './forgetful-redis.js';
 import type { Step } from './rollback-steps.js';
 
@@ -13,8 +14,7 @@ interface ModelSession {
 }
 
 /** A node of the history. */
-export interface HistoryNode {
-  readonly tokens: TokenService;
+export interface HistoryNode extends Services {
   /** Reads the change log. */
   readonly poll: () => Promise<void>;
   /** Resolves when it may go by what Redis holds. */
@@ -56,28 +56,29 @@ export class RollbackHistory {
 
   private async take({ what, node: at, session: which, keys, moment }: Step): Promise<void> {
     const { redis, user, isSuspended } = this;
-    const { tokens: node } = this.nodes[at]!;
+    const node = this.nodes[at]!;
+    const { tokens, operators } = node;
     const candidates = this.sessions.filter(({ isLive }) => isLive || which > 6);
     const session = candidates[which % Math.max(1, candidates.length)];
     const some = this.keys().filter((_, index) => keys & (1 << (index % 10)));
     switch (what) {
       case 'login':
-        if (!isSuspended) this.add(await node.login(user, { claims: { n: 0 } }));
+        if (!isSuspended) this.add(await tokens.login(user, { claims: { n: 0 } }));
         return;
       case 'kickUser':
-        await node.kickUser(user, { by: 'root' });
+        await operators.kickUser(user, { by: 'root' });
         this.sessions.forEach((one) => (one.isLive = false));
         return;
       case 'kickUserTwice':
-        return this.endTwice(this.sessions, ({ tokens }) => tokens.kickUser(user, { by: 'root' }));
+        return this.endTwice(this.sessions, (each) => each.operators.kickUser(user, { by: 'root' }));
       case 'kickTwice':
-        return session && this.endTwice([session], ({ tokens }) => tokens.kickSession(session.id, { by: 'root' }));
+        return session && this.endTwice([session], (each) => each.operators.kick(session.id, { by: 'root' }));
       case 'suspend':
-        await node.ban(user, { by: 'root', endSessions: false });
+        await operators.ban(user, { by: 'root', endSessions: false });
         this.isSuspended = true;
         return;
       case 'lift':
-        await node.liftBan(user, { by: 'root' });
+        await operators.liftBan(user, { by: 'root' });
         this.isSuspended = false;
         return;
       case 'drop':
@@ -105,18 +106,18 @@ export class RollbackHistory {
 
   private async change(
     what: 'refresh' | 'reuse' | 'claims' | 'logout' | 'kick' | 'replace',
-    node: TokenService,
+    { tokens, sessions, operators }: Services,
     session: ModelSession,
   ): Promise<void> {
     const current = { access: session.access.at(-1)!, refresh: session.refresh.at(-1)! };
     switch (what) {
       case 'refresh':
         if (!session.isLive || this.isSuspended) return;
-        return this.note(session, await node.refresh(current.refresh));
+        return this.note(session, await tokens.refresh(current.refresh));
       case 'reuse': {
         const older = session.refresh.at(-2);
         if (older === undefined || this.isSuspended) return;
-        const outcome = await node.refresh(older).catch((error: { code?: string }) => error);
+        const outcome = await tokens.refresh(older).catch((error: { code?: string }) => error);
         if ('accessToken' in outcome) this.problems.push('an old refresh token was accepted');
         session.isLive = false;
         return;
@@ -124,19 +125,19 @@ export class RollbackHistory {
       case 'claims':
         if (!session.isLive) return;
         session.claims = { n: ((session.claims as { n: number }).n += 1) };
-        await node.updateClaims(session.id, { ...session.claims });
+        await sessions.updateClaims(session.id, { ...session.claims });
         return;
       case 'replace':
         if (this.isSuspended) return;
-        this.add(await node.login(this.user, { claims: { n: 0 }, presentedToken: current.access }));
+        this.add(await tokens.login(this.user, { claims: { n: 0 }, presentedToken: current.access }));
         session.isLive = false;
         return;
       case 'logout':
-        await node.logout(current.access);
+        await tokens.logout(current.access);
         session.isLive = false;
         return;
       case 'kick':
-        await node.kickSession(session.id, { by: 'root' });
+        await operators.kick(session.id, { by: 'root' });
         session.isLive = false;
     }
   }

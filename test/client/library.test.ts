@@ -7,6 +7,7 @@ import {
   NoActivity,
   SessionModule,
   type SessionModuleOptions,
+  SessionService,
   TokenService,
   accessAndRefresh,
   sliding,
@@ -25,7 +26,10 @@ const asked: string[] = [];
 
 @Controller()
 class AppController {
-  constructor(private readonly tokens: TokenService) {}
+  constructor(
+    private readonly tokens: TokenService,
+    private readonly sessions: SessionService,
+  ) {}
 
   @Post('login')
   async login(@Body() { name, deviceName }: { name: string; deviceName: string }) {
@@ -44,7 +48,7 @@ class AppController {
   @HttpCode(204)
   @UseGuards(AuthGuard)
   async logout(@CurrentSession('id') id: string, @CurrentUser('userId') userId: string) {
-    await this.tokens.logoutSession(userId, id);
+    await this.sessions.end(userId, id);
   }
 
   /** Ends at once, so that it is asked for again and again. */
@@ -161,7 +165,7 @@ describe.each(adapters)('the client and the library on $name', (kind) => {
       await withRefresh();
       const tab = browser.openTab();
       const { sessionId } = await login(tab);
-      await server.tokens.kickSession(sessionId, { by: 'admin' });
+      await server.operators.kick(sessionId, { by: 'admin' });
       clock.advance(11 * MINUTE);
       expect((await me(tab))[0]).toBe(401);
       const endedAt = new Date(START).toISOString();
@@ -232,9 +236,9 @@ describe.each(adapters)('the client and the library on $name', (kind) => {
       await start({});
       const tab = browser.openTab();
       const ends = [
-        ({ sessionId }: { sessionId: string }) => server.tokens.kickSession(sessionId, { by: 'admin' }),
-        () => server.tokens.logoutAll('alice'),
-        () => server.tokens.ban('alice', { by: 'admin' }),
+        ({ sessionId }: { sessionId: string }) => server.operators.kick(sessionId, { by: 'admin' }),
+        () => server.sessions.endAll('alice'),
+        () => server.operators.ban('alice', { by: 'admin' }),
       ];
       for (const end of ends) {
         await end(await login(tab));

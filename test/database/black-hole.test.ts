@@ -19,7 +19,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('a network that swallows what goes
       return [...new Set(answers.map(({ status }) => status))];
     };
     const bans = async () => {
-      const lift = (index: number) => sessions.tokens.liftBan(`user-${index}`, { by: 'root' });
+      const lift = (index: number) => sessions.operators.liftBan(`user-${index}`, { by: 'root' });
       const codes = await Promise.all(
         Array.from({ length: 8 }, (_, index) => lift(index).then(String, ({ code }: { code: string }) => code)),
       );

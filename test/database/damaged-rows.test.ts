@@ -36,24 +36,24 @@ const ACCOUNT = ['epoch = -1', `epoch = ${LARGEST}`, `not_before = ${LARGEST}`, 
 
 describe.each(databaseKinds)('F41: rows on $name that are damaged', ({ create }) => {
   let database: TestDatabase;
-  let sessions: Sessions;
+  let node: Sessions;
   let source: DataSource;
   let users = 0;
 
   beforeAll(async () => {
     database = await create();
-    sessions = await startSessions({ database: database.options, policy: singleDevice() }, [OnlineUsersService]);
+    node = await startSessions({ database: database.options, policy: singleDevice() }, [OnlineUsersService]);
     source = await new DataSource(database.options).initialize();
   });
   afterAll(async () => {
     await source.destroy();
-    await sessions.close();
+    await node.close();
     await database.drop();
   });
 
   const damage = async (assignment: string, table: 'session' | 'account') => {
     const user = `user-${users++}`;
-    const login = await sessions.tokens.login(user);
+    const login = await node.tokens.login(user);
     const [name, key] =
       table === 'session'
         ? ['user_session', `id = '${login.session.id}'`]
@@ -63,19 +63,19 @@ describe.each(databaseKinds)('F41: rows on $name that are damaged', ({ create })
   };
 
   const isWell = async (user: string, damaged: string) => {
-    const { tokens } = sessions;
+    const { tokens, sessions, operators } = node;
     const { accessToken, session } = await tokens.login(user);
     expect((await tokens.verify(accessToken)).status).toBe('VALID');
     expect((await tokens.verify(damaged)).status).not.toBe('VALID');
-    expect((await tokens.listSessions(user)).map(({ id }) => id)).toEqual([session.id]);
-    const operators = sessions.context.get(OnlineUsersService, { strict: false });
-    await operators.list({});
-    await operators.listUsers({});
-    await operators.endedSessions({});
-    await operators.userSessions(user, {});
-    await operators.userSessions(user, { ended: true });
-    await operators.events({});
-    expect(await tokens.kickUser(user, BY)).toBe(1);
+    expect((await sessions.list(user)).map(({ id }) => id)).toEqual([session.id]);
+    const online = node.context.get(OnlineUsersService, { strict: false });
+    await online.list({});
+    await online.listUsers({});
+    await online.endedSessions({});
+    await online.userSessions(user, {});
+    await online.userSessions(user, { ended: true });
+    await online.events({});
+    expect(await operators.kickUser(user, BY)).toBe(1);
     expect((await tokens.verify(accessToken)).status).toBe('INVALID');
   };
 
@@ -90,15 +90,15 @@ describe.each(databaseKinds)('F41: rows on $name that are damaged', ({ create })
 
     it.each(assignments)('%s: the user can be kicked', async (assignment) => {
       const { user, accessToken } = await damage(assignment, table);
-      await sessions.tokens.kickUser(user, BY);
-      expect((await sessions.tokens.verify(accessToken)).status).not.toBe('VALID');
+      await node.operators.kickUser(user, BY);
+      expect((await node.tokens.verify(accessToken)).status).not.toBe('VALID');
       await isWell(user, accessToken);
     });
 
     it.each(assignments)('%s: the session can be kicked', async (assignment) => {
       const { user, session, accessToken } = await damage(assignment, table);
-      await sessions.tokens.kickSession(session.id, BY);
-      expect((await sessions.tokens.verify(accessToken)).status).not.toBe('VALID');
+      await node.operators.kick(session.id, BY);
+      expect((await node.tokens.verify(accessToken)).status).not.toBe('VALID');
       await isWell(user, accessToken);
     });
   });
@@ -107,32 +107,32 @@ describe.each(databaseKinds)('F41: rows on $name that are damaged', ({ create })
     const unreadable = () => damage(`bans = 'no'`, 'account');
 
     it('keep logins out, and do not keep the sessions from being ended', async () => {
-      const { tokens } = sessions;
+      const { tokens, operators } = node;
       const { user, accessToken } = await unreadable();
       await expect(tokens.login(user)).rejects.toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
-      expect(await tokens.kickUser(user, BY)).toBe(1);
+      expect(await operators.kickUser(user, BY)).toBe(1);
       expect((await tokens.verify(accessToken)).status).toBe('INVALID');
     });
 
     it('are shown as one, which can be lifted', async () => {
-      const { tokens } = sessions;
+      const { operators } = node;
       const { user, accessToken } = await unreadable();
       const shown = { service: null, until: null, reason: expect.stringContaining('cannot be read') as unknown };
-      expect(await tokens.listBans(user)).toEqual([expect.objectContaining(shown)]);
-      expect(await tokens.liftBan(user, BY)).toBe(true);
-      expect(await tokens.listBans(user)).toEqual([]);
+      expect(await operators.bans(user)).toEqual([expect.objectContaining(shown)]);
+      expect(await operators.liftBan(user, BY)).toBe(true);
+      expect(await operators.bans(user)).toEqual([]);
       await isWell(user, accessToken);
     });
 
     it('are replaced by a ban from everything, and stay beside one from a service', async () => {
-      const { tokens } = sessions;
+      const { tokens, operators } = node;
       const { user, accessToken } = await unreadable();
-      await tokens.ban(user, { ...BY, service: 'comment' });
-      expect((await tokens.listBans(user)).map(({ service }) => service)).toEqual([null, 'comment']);
+      await operators.ban(user, { ...BY, service: 'comment' });
+      expect((await operators.bans(user)).map(({ service }) => service)).toEqual([null, 'comment']);
       await expect(tokens.login(user)).rejects.toMatchObject({ code: 'ACCOUNT_DISABLED' });
-      await tokens.ban(user, { ...BY, reason: 'spam' });
-      expect(await tokens.listBans(user)).toMatchObject([{ service: 'comment' }, { service: null, reason: 'spam' }]);
-      await tokens.liftBan(user, BY);
+      await operators.ban(user, { ...BY, reason: 'spam' });
+      expect(await operators.bans(user)).toMatchObject([{ service: 'comment' }, { service: null, reason: 'spam' }]);
+      await operators.liftBan(user, BY);
       await isWell(user, accessToken);
     });
   });

@@ -28,9 +28,9 @@ describe.each(servers)('with a $name of its own', ({ start, type }) => {
   let options: DataSourceOptions;
   const opened: Sessions[] = [];
   const open = async (more: Parameters<typeof startSessions>[0] = {}) => {
-    const sessions = await startSessions({ database: options, timing: BUDGETS, ...more });
-    opened.push(sessions);
-    return sessions;
+    const node = await startSessions({ database: options, timing: BUDGETS, ...more });
+    opened.push(node);
+    return node;
   };
   const hang = () => signal(server.pid, 'SIGSTOP');
   const goOn = () => process.kill(server.pid, 'SIGCONT');
@@ -41,13 +41,13 @@ describe.each(servers)('with a $name of its own', ({ start, type }) => {
   });
 
   afterAll(async () => {
-    await Promise.all(opened.map((sessions) => sessions.close()));
+    await Promise.all(opened.map((node) => node.close()));
     await server.stop();
   });
 
   it('A36, G4, G10: hung: every answer is inside its budget, none is a no, and all is well again afterwards', async () => {
-    const sessions = await open({ nearCache: false });
-    const { tokens } = sessions;
+    const node = await open({ nearCache: false });
+    const { tokens, sessions, operators } = node;
     const logins: LoginResult[] = [];
     for (let index = 0; index < 50; index++) logins.push(await insist(() => tokens.login(`user-${index}`)));
     const hundreds = Array.from({ length: 1000 }, (_, index) => logins[index % 50]!.accessToken);
@@ -59,8 +59,8 @@ describe.each(servers)('with a $name of its own', ({ start, type }) => {
       const [answers, login, kick, list] = await Promise.all([
         timed(Promise.all(hundreds.map((token) => tokens.verify(token)))),
         timed(tokens.login('user-1').catch((error: { code: string }) => error.code)),
-        timed(tokens.kickUser('user-2', { by: 'root' }).catch((error: { code: string }) => error.code)),
-        timed(tokens.listSessions('user-3').catch((error: { code: string }) => error.code)),
+        timed(operators.kickUser('user-2', { by: 'root' }).catch((error: { code: string }) => error.code)),
+        timed(sessions.list('user-3').catch((error: { code: string }) => error.code)),
       ]);
       expect(new Set(answers.value.map(({ status }) => status))).toEqual(new Set(['UNKNOWN']));
       expect([login.value, kick.value, list.value]).toEqual(Array(3).fill('SESSION_STORE_UNAVAILABLE'));
@@ -70,7 +70,7 @@ describe.each(servers)('with a $name of its own', ({ start, type }) => {
       for (let burst = 0; burst < 5; burst++) await Promise.all(hundreds.map((token) => tokens.verify(token)));
       expect(process.memoryUsage().heapUsed - heapBefore).toBeLessThan(150e6);
       // Uses that cannot be written are dropped at once, or a shutdown would wait for each batch of them.
-      const { activity } = sessions.context.get(SessionRuntime, { strict: false });
+      const { activity } = node.context.get(SessionRuntime, { strict: false });
       for (let index = 0; index < 5000; index++)
         activity.record(index.toString(16).padStart(32, '0'), Date.now(), null);
       const flush = await timed(activity.flush());
@@ -85,19 +85,19 @@ describe.each(servers)('with a $name of its own', ({ start, type }) => {
       await until(async () => (await tokens.verify(accessToken)).status === 'VALID');
     }
     // The interrupted login and kick happened as a whole or not at all; repeating them is fine.
-    await insist(() => tokens.kickUser('user-2', { by: 'root' }));
+    await insist(() => operators.kickUser('user-2', { by: 'root' }));
     expect((await insist(() => tokens.login('user-1'))).accessToken).toBeDefined();
-    expect(await insist(() => tokens.listSessions('user-1'))).toHaveLength(1);
-    expect(await insist(() => tokens.listSessions('user-2'))).toHaveLength(0);
+    expect(await insist(() => sessions.list('user-1'))).toHaveLength(1);
+    expect(await insist(() => sessions.list('user-2'))).toHaveLength(0);
   });
 
   it('hung: a lone node answers from memory for the outage grace, and then says that it does not know', async () => {
-    const sessions = await open({
+    const node = await open({
       realm: 'graceful',
       timing: { ...BUDGETS, poll: '200ms', pollFreshness: '600ms', outageGrace: '3s' },
     });
-    const { tokens } = sessions;
-    const { coherence } = sessions.context.get(SessionRuntime, { strict: false });
+    const { tokens } = node;
+    const { coherence } = node.context.get(SessionRuntime, { strict: false });
     const { accessToken } = await insist(() => tokens.login('alice'));
     const { accessToken: uncached } = await insist(() => tokens.login('bob'));
     await until(() => coherence.caching);
@@ -120,7 +120,7 @@ describe.each(servers)('with a $name of its own', ({ start, type }) => {
   });
 
   it('held by a lock of somebody else: logins of that account are refused in time, all else goes on', async () => {
-    const { tokens } = await open({ realm: 'locked', nearCache: false });
+    const { tokens, sessions } = await open({ realm: 'locked', nearCache: false });
     const { accessToken } = await insist(() => tokens.login('alice'));
     const other = await new DataSource(options).initialize();
     const key = accountRef('locked', 'alice').key;
@@ -138,12 +138,12 @@ describe.each(servers)('with a $name of its own', ({ start, type }) => {
     await other.destroy();
     // Nobody is left holding a lock, though clients went away while they waited for one.
     await insist(() => tokens.login('alice'));
-    expect(await insist(() => tokens.listSessions('alice'))).toHaveLength(1);
+    expect(await insist(() => sessions.list('alice'))).toHaveLength(1);
   });
 
   it('knows on every connection when to give up on a lock or a statement', async () => {
-    const sessions = await open({ realm: 'limits' });
-    const { dataSource } = engineOf(sessions) as unknown as { dataSource: DataSource };
+    const node = await open({ realm: 'limits' });
+    const { dataSource } = engineOf(node) as unknown as { dataSource: DataSource };
     const setting = type === 'postgres' ? 'lock_timeout' : 'innodb_lock_wait_timeout';
     const ask = type === 'postgres' ? `SHOW ${setting}` : `SELECT @@${setting} AS ${setting}`;
     const pause = type === 'postgres' ? 'SELECT pg_sleep(0.2)' : 'SELECT SLEEP(0.2)';
@@ -176,18 +176,18 @@ describe.each(servers)('with a $name of its own', ({ start, type }) => {
   });
 
   it('A4, A21: a flood of well-formed forged tokens costs no query', async () => {
-    const sessions = await open({ realm: 'forged', nearCache: false });
+    const node = await open({ realm: 'forged', nearCache: false });
     const foreign = await open({ realm: 'other', nearCache: false });
     const { accessToken } = await insist(() => foreign.tokens.login('mallory'));
-    const queries = countQueries(sessions);
+    const queries = countQueries(node);
     for (let index = 0; index < 1000; index++) {
       const forged = accessToken.slice(0, 20) + index.toString(36).padStart(4, 'A') + accessToken.slice(24);
-      expect((await sessions.tokens.verify(forged)).status).toBe('INVALID');
+      expect((await node.tokens.verify(forged)).status).toBe('INVALID');
     }
     expect(queries()).toBe(0);
     // The count counts: a good token costs one.
-    const good = await insist(() => sessions.tokens.login('alice'));
-    await sessions.tokens.verify(good.accessToken);
+    const good = await insist(() => node.tokens.login('alice'));
+    await node.tokens.verify(good.accessToken);
     expect(queries()).toBe(1);
   });
 
@@ -195,7 +195,7 @@ describe.each(servers)('with a $name of its own', ({ start, type }) => {
     // Long enough for a machine that is slow and busy.
     const [verifyMs, loginMs] = [3000, 20_000];
     const timing = { verifyBudget: `${verifyMs}ms`, loginBudget: `${loginMs}ms` } as const;
-    const { tokens } = await open({ realm: 'queue', nearCache: false, timing });
+    const { tokens, sessions } = await open({ realm: 'queue', nearCache: false, timing });
     const logins = [];
     for (let batch = 0; batch < 100; batch++) {
       logins.push(
@@ -207,7 +207,7 @@ describe.each(servers)('with a $name of its own', ({ start, type }) => {
     expect(new Set(answers.map(({ value }) => value.status))).toEqual(new Set(['VALID']));
     expect(Math.max(...answers.map(({ ms }) => ms))).toBeLessThan(verifyMs);
     expect(Math.max(...(await queue).map(({ ms }) => ms))).toBeLessThan(loginMs);
-    expect(await tokens.listSessions('busy')).toHaveLength(1);
+    expect(await sessions.list('busy')).toHaveLength(1);
   });
 });
 
@@ -224,16 +224,16 @@ async function insist<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-function engineOf(sessions: Sessions): { read(...args: unknown[]): unknown } {
-  const runtime = sessions.context.get(SessionRuntime, { strict: false }) as unknown as {
+function engineOf(node: Sessions): { read(...args: unknown[]): unknown } {
+  const runtime = node.context.get(SessionRuntime, { strict: false }) as unknown as {
     database: { engine: { read(...args: unknown[]): unknown } };
   };
   return runtime.database.engine;
 }
 
 /** Counts the reads of sessions from here on. */
-function countQueries(sessions: Sessions): () => number {
-  const spy = jest.spyOn(engineOf(sessions), 'read');
+function countQueries(node: Sessions): () => number {
+  const spy = jest.spyOn(engineOf(node), 'read');
   return () => spy.mock.calls.filter(([, options]) => (options as { lane: string }).lane === 'verify').length;
 }
 

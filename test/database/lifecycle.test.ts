@@ -21,20 +21,20 @@ const DAY = 24 * HOUR;
 describe.each(databaseKinds)('a session on $name', ({ create }) => {
   const clock = new ManualClock(START);
   let database: TestDatabase;
-  let sessions: Sessions;
-  let operators: OnlineUsersService;
+  let node: Sessions;
+  let online: OnlineUsersService;
   let policy: PolicyOption = multiDevice();
   let users = 0;
   const newUser = () => `user-${++users}`;
-  const login = (userId: string, options?: LoginOptions) => sessions.tokens.login(userId, options);
+  const login = (userId: string, options?: LoginOptions) => node.tokens.login(userId, options);
   const reasonOf = async (login: LoginResult) => {
-    const result = await sessions.tokens.verify(login.accessToken);
+    const result = await node.tokens.verify(login.accessToken);
     return result.status === 'INVALID' ? result.reason : result.status;
   };
 
   beforeAll(async () => {
     database = await create();
-    sessions = await startSessions(
+    node = await startSessions(
       {
         database: database.options,
         clock,
@@ -45,11 +45,11 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
       },
       [OnlineUsersService],
     );
-    operators = sessions.context.get(OnlineUsersService, { strict: false });
+    online = node.context.get(OnlineUsersService, { strict: false });
   });
 
   afterAll(async () => {
-    await sessions.close();
+    await node.close();
     await database.drop();
   });
 
@@ -88,9 +88,9 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
       end: null,
     };
     expect(session).toEqual(expected);
-    const verified = await sessions.tokens.verify(accessToken);
+    const verified = await node.tokens.verify(accessToken);
     expect(verified).toEqual({ status: 'VALID', session: expected });
-    expect(await sessions.tokens.findSession(session.id)).toEqual(expected);
+    expect(await node.sessions.find(session.id)).toEqual(expected);
     expect(JSON.stringify(verified)).not.toContain('ash');
   });
 
@@ -101,7 +101,7 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
     clock.advance(MINUTE);
     const laptop = await login(user, { deviceType: 'laptop', deviceName: 'Büro 💻' });
     expect(laptop.ended).toEqual([{ sessionId: phone.session.id, reason: 'SESSION_REPLACED' }]);
-    expect(await sessions.tokens.verify(phone.accessToken)).toEqual({
+    expect(await node.tokens.verify(phone.accessToken)).toEqual({
       status: 'INVALID',
       reason: 'SESSION_REPLACED',
       endedAt: clock.now(),
@@ -122,10 +122,10 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
     const one = await login(user);
     const neighbour = user.trim().toLowerCase();
     await login(neighbour === user ? `${user.slice(0, -1)}z` : neighbour);
-    expect((await sessions.tokens.listSessions(user)).map((session) => [session.id, session.userId])).toEqual([
+    expect((await node.sessions.list(user)).map((session) => [session.id, session.userId])).toEqual([
       [one.session.id, user],
     ]);
-    expect(await sessions.tokens.kickUser(user, { by: user })).toBe(1);
+    expect(await node.operators.kickUser(user, { by: user })).toBe(1);
     expect(await reasonOf(one)).toBe('SESSION_KICKED');
   });
 
@@ -136,7 +136,7 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
     expect(await reasonOf(one)).toBe('VALID');
     clock.advance(1);
     expect(await reasonOf(one)).toBe('TOKEN_EXPIRED');
-    expect(await sessions.tokens.listSessions(user)).toEqual([]);
+    expect(await node.sessions.list(user)).toEqual([]);
   });
 
   it('tells the holder why it ended, the same before and after the sweeper has been there', async () => {
@@ -144,20 +144,20 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
     const one = await login(user);
     clock.advance(3 * HOUR);
     expect(await reasonOf(one)).toBe('TOKEN_EXPIRED');
-    expect(await sessions.tokens.kickUser(user, { by: 'admin' })).toBe(0);
+    expect(await node.operators.kickUser(user, { by: 'admin' })).toBe(0);
     expect(await reasonOf(one)).toBe('TOKEN_EXPIRED');
-    const found = await sessions.tokens.findSession(one.session.id);
+    const found = await node.sessions.find(one.session.id);
     expect(found?.end).toEqual({ reason: 'TOKEN_EXPIRED', at: one.accessExpiresAt, by: 'system', replacedBy: null });
   });
 
   it('A38, A71: tells why for seven days, and nothing after that', async () => {
     const user = newUser();
     const one = await login(user);
-    await sessions.tokens.kickUser(user, { by: 'admin' });
+    await node.operators.kickUser(user, { by: 'admin' });
     clock.advance(7 * DAY - 1);
     expect(await reasonOf(one)).toBe('SESSION_KICKED');
     clock.advance(1);
-    expect(await sessions.tokens.verify(one.accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+    expect(await node.tokens.verify(one.accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
   });
 
   it('A55: of a request that logs in again ends, whoever logs in', async () => {
@@ -177,15 +177,15 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
 
   it('A64, A65: logs out once, and stays logged out, with an expired token as well', async () => {
     const one = await login(newUser());
-    expect(await sessions.tokens.logout(one.accessToken)).toBe(true);
-    expect(await sessions.tokens.logout(one.accessToken)).toBe(false);
+    expect(await node.tokens.logout(one.accessToken)).toBe(true);
+    expect(await node.tokens.logout(one.accessToken)).toBe(false);
     expect(await reasonOf(one)).toBe('SESSION_LOGGED_OUT');
     for (const nonsense of ['', 'x', undefined, null, 5, {}, 'x'.repeat(100_000), `${one.accessToken}x`]) {
-      expect(await sessions.tokens.logout(nonsense)).toBe(false);
+      expect(await node.tokens.logout(nonsense)).toBe(false);
     }
     const expired = await login(newUser());
     clock.advance(2 * HOUR);
-    expect(await sessions.tokens.logout(expired.accessToken)).toBe(false);
+    expect(await node.tokens.logout(expired.accessToken)).toBe(false);
     expect(await reasonOf(expired)).toBe('TOKEN_EXPIRED');
   });
 
@@ -194,21 +194,21 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
     const bystander = await login(newUser());
     const open = () => Promise.all([1, 2, 3].map(() => login(user)));
     const cases: [string, string, (keep: LoginResult, one: LoginResult) => Promise<unknown>, number, number][] = [
-      ['SESSION_LOGGED_OUT', user, (keep) => sessions.tokens.logoutOthers(user, keep.session.id), 2, 2],
-      ['SESSION_LOGGED_OUT', user, () => sessions.tokens.logoutAll(user), 3, 3],
-      ['SESSION_REVOKED', 'user', (keep) => sessions.tokens.revokeSessions(user, { except: keep.session.id }), 2, 2],
-      ['SESSION_KICKED', 'root', () => sessions.tokens.kickUser(user, { by: 'root' }), 3, 3],
+      ['SESSION_LOGGED_OUT', user, (keep) => node.sessions.endOthers(user, keep.session.id), 2, 2],
+      ['SESSION_LOGGED_OUT', user, () => node.sessions.endAll(user), 3, 3],
+      ['SESSION_REVOKED', 'user', (keep) => node.tokens.revokeSessions(user, { except: keep.session.id }), 2, 2],
+      ['SESSION_KICKED', 'root', () => node.operators.kickUser(user, { by: 'root' }), 3, 3],
     ];
     for (const [reason, by, act, result, gone] of cases) {
       const [keep, ...others] = (await open()) as [LoginResult, LoginResult, LoginResult];
       expect(await act(keep, others[0])).toBe(result);
       const ends = await Promise.all(
-        [...others, ...(gone === 3 ? [keep] : [])].map((one) => sessions.tokens.findSession(one.session.id)),
+        [...others, ...(gone === 3 ? [keep] : [])].map((one) => node.sessions.find(one.session.id)),
       );
       for (const found of ends) expect(found?.end).toMatchObject({ reason, by, at: clock.now() });
       expect(await reasonOf(others[1])).toBe(reason);
       expect(await reasonOf(keep)).toBe(gone === 3 ? reason : 'VALID');
-      await sessions.tokens.logoutAll(user);
+      await node.sessions.endAll(user);
     }
     expect(await reasonOf(bystander)).toBe('VALID');
   });
@@ -216,21 +216,21 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
   it('A67, A105: one session ends for its owner or an operator, and nobody else', async () => {
     const [user, thief] = [newUser(), newUser()];
     const [one, two] = [await login(user), await login(user)];
-    expect(await sessions.tokens.logoutSession(thief, one.session.id)).toBe(false);
-    expect(await sessions.tokens.logoutSession(user, 'f'.repeat(32))).toBe(false);
-    expect(await sessions.tokens.logoutSession(user, `${one.session.id}' OR '1'='1`)).toBe(false);
+    expect(await node.sessions.end(thief, one.session.id)).toBe(false);
+    expect(await node.sessions.end(user, 'f'.repeat(32))).toBe(false);
+    expect(await node.sessions.end(user, `${one.session.id}' OR '1'='1`)).toBe(false);
     expect(await reasonOf(one)).toBe('VALID');
-    expect(await sessions.tokens.logoutSession(user, one.session.id)).toBe(true);
+    expect(await node.sessions.end(user, one.session.id)).toBe(true);
     expect(await reasonOf(one)).toBe('SESSION_LOGGED_OUT');
-    expect(await sessions.tokens.kickSession(two.session.id, { by: 'root' })).toBe(true);
-    expect(await sessions.tokens.kickSession(two.session.id, { by: 'root' })).toBe(false);
+    expect(await node.operators.kick(two.session.id, { by: 'root' })).toBe(true);
+    expect(await node.operators.kick(two.session.id, { by: 'root' })).toBe(false);
     expect(await reasonOf(two)).toBe('SESSION_KICKED');
   });
 
   it('A107: has an id that opens nothing', async () => {
     const { session, accessToken } = await login(newUser());
     for (const text of [session.id, `ses_at_${session.id}`, Buffer.from(session.id, 'hex').toString('base64url')]) {
-      expect((await sessions.tokens.verify(text)).status).toBe('INVALID');
+      expect((await node.tokens.verify(text)).status).toBe('INVALID');
     }
     expect(accessToken).not.toContain(session.id);
   });
@@ -246,7 +246,7 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
 
   it('A7, G7: is never opened by verifying', async () => {
     const stolen = await login(newUser());
-    await sessions.tokens.logout(stolen.accessToken);
+    await node.tokens.logout(stolen.accessToken);
     const user = newUser();
     const fresh = await login(user, { presentedToken: stolen.accessToken });
     expect(fresh.accessToken).not.toBe(stolen.accessToken);
@@ -256,18 +256,18 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
   it('G11: does not begin with a password that was checked before a password change or a kick-all', async () => {
     const user = newUser();
     const acts: (() => Promise<unknown>)[] = [
-      () => sessions.tokens.revokeSessions(user),
-      () => sessions.tokens.kickUser(user, { by: 'root' }),
+      () => node.tokens.revokeSessions(user),
+      () => node.operators.kickUser(user, { by: 'root' }),
     ];
     for (const act of acts) {
-      const ticket = await sessions.tokens.beginLogin(user);
+      const ticket = await node.tokens.beginLogin(user);
       await act();
       await expect(login(user, { ticket })).rejects.toMatchObject({ code: 'SESSION_REVOKED' });
-      const again = await sessions.tokens.beginLogin(user);
-      await sessions.tokens.logoutAll(user);
+      const again = await node.tokens.beginLogin(user);
+      await node.sessions.endAll(user);
       expect(await reasonOf(await login(user, { ticket: again }))).toBe('VALID');
     }
-    expect((await operators.events({ userId: user, type: 'LOGIN_REFUSED' })).items).toHaveLength(2);
+    expect((await online.events({ userId: user, type: 'LOGIN_REFUSED' })).items).toHaveLength(2);
   });
 
   it('A73: is refused at a limit, and the refusal ends nothing', async () => {
@@ -288,11 +288,11 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
     policy = multiDevice({ max: 2, overflow: 'evict-least-active' });
     const [one, two] = [await login(user), await login(user)];
     clock.advance(MINUTE);
-    await sessions.tokens.verify(one.accessToken, { ip: '192.0.2.7' });
+    await node.tokens.verify(one.accessToken, { ip: '192.0.2.7' });
     clock.advance(MINUTE);
     const three = await login(user);
     expect(three.ended).toEqual([{ sessionId: two.session.id, reason: 'SESSION_REPLACED' }]);
-    expect((await sessions.tokens.listSessions(user)).map(({ id, lastIp }) => [id, lastIp])).toEqual([
+    expect((await node.sessions.list(user)).map(({ id, lastIp }) => [id, lastIp])).toEqual([
       [three.session.id, null],
       [one.session.id, '192.0.2.7'],
     ]);
@@ -303,10 +303,10 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
     const user = newUser();
     policy = multiDevice({ max: 2, overflow: 'reject' });
     const used = await login(user);
-    await sessions.tokens.verify(used.accessToken);
+    await node.tokens.verify(used.accessToken);
     const lost = await login(user);
     clock.advance(SECOND);
-    await sessions.tokens.verify(used.accessToken);
+    await node.tokens.verify(used.accessToken);
     clock.advance(2 * MINUTE);
     expect((await login(user)).ended).toEqual([{ sessionId: lost.session.id, reason: 'SESSION_REPLACED' }]);
     expect(await reasonOf(used)).toBe('VALID');
@@ -325,10 +325,10 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
   it('A111, A115, G8: leaves a trail of who did what, when and from where', async () => {
     const user = newUser();
     const one = await login(user, { ip: '198.51.100.9', deviceType: 'web', deviceName: 'Kiosk' });
-    await sessions.tokens.kickSession(one.session.id, { by: 'operator:eve' });
-    await sessions.tokens.kickSession(one.session.id, { by: 'operator:eve' });
-    await sessions.tokens.kickUser(user, { by: 'operator:mallory' });
-    const trail = (await operators.events({ userId: user })).items.map((event) => [
+    await node.operators.kick(one.session.id, { by: 'operator:eve' });
+    await node.operators.kick(one.session.id, { by: 'operator:eve' });
+    await node.operators.kickUser(user, { by: 'operator:mallory' });
+    const trail = (await online.events({ userId: user })).items.map((event) => [
       event.type,
       event.actor,
       event.reason,
@@ -342,7 +342,7 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
       ['SESSION_ENDED', 'operator:eve', 'SESSION_KICKED', '198.51.100.9', one.session.id, null],
       ['LOGIN', user, null, '198.51.100.9', one.session.id, null],
     ]);
-    const bySession = await operators.events({ sessionId: one.session.id, type: 'KICK_WITHOUT_EFFECT' });
+    const bySession = await online.events({ sessionId: one.session.id, type: 'KICK_WITHOUT_EFFECT' });
     expect(bySession.items).toMatchObject([{ actor: 'operator:eve', ended: 0 }]);
   });
 
@@ -351,12 +351,12 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
   it('A95, A96: bad arguments are refused before anything is done', async () => {
     const user = newUser();
     const { session } = await login(user);
-    const { tokens } = sessions;
+    const { tokens, sessions, operators } = node;
     const calls: ((value: never) => Promise<unknown>)[] = [
-      (value) => tokens.kickSession(value, { by: 'x' }),
-      (value) => tokens.kickUser(user, value),
-      (value) => tokens.logoutOthers(user, value),
-      (value) => tokens.findSession(value),
+      (value) => operators.kick(value, { by: 'x' }),
+      (value) => operators.kickUser(user, value),
+      (value) => sessions.endOthers(user, value),
+      (value) => sessions.find(value),
     ];
     const actors = hostile.filter((value) => value !== '\0');
     for (const value of hostile) {
@@ -365,19 +365,19 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
       }
     }
     for (const value of actors as never[]) {
-      await expect(tokens.kickSession(session.id, { by: value })).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
-      await expect(tokens.kickUser(user, { by: value })).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+      await expect(operators.kick(session.id, { by: value })).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+      await expect(operators.kickUser(user, { by: value })).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
       await expect(operators.kickUser(user, value)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
     }
     const noUser = hostile.filter((value) => typeof value !== 'string' || value === '' || value.length > 1024);
     const byUser: ((value: never) => Promise<unknown>)[] = [
       (value) => tokens.login(value),
       (value) => tokens.beginLogin(value),
-      (value) => tokens.logoutAll(value),
-      (value) => tokens.logoutSession(value, session.id),
+      (value) => sessions.endAll(value),
+      (value) => sessions.end(value, session.id),
       (value) => tokens.revokeSessions(value),
-      (value) => tokens.listSessions(value),
-      (value) => operators.userSessions(value),
+      (value) => sessions.list(value),
+      (value) => online.userSessions(value),
     ];
     for (const value of noUser) {
       for (const call of byUser) {
@@ -385,7 +385,7 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
       }
     }
     await expect(tokens.revokeSessions(user, { except: 'x' })).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
-    expect(await tokens.listSessions(user)).toHaveLength(1);
+    expect(await sessions.list(user)).toHaveLength(1);
   });
 
   it.each([
@@ -396,17 +396,17 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
     ['x'.repeat(500), null],
     ['\u0000\ud800', null],
   ])('A95: no call is refused for the sake of an address: %j', async (ip, read) => {
-    const { tokens } = sessions;
+    const { tokens, sessions, operators } = node;
     const user = newUser();
     const { session, accessToken } = await login(user, { ip });
     expect(session.ip).toBe(read);
     clock.advance(MINUTE);
     expect((await tokens.verify(accessToken, { ip })).status).toBe('VALID');
-    expect((await tokens.findSession(session.id))!.lastIp).toBe(read);
+    expect((await sessions.find(session.id))!.lastIp).toBe(read);
     tokens.recordUse(session.id, ip);
     tokens.recordFailedLogin(user, { ip });
-    await tokens.reauthenticate(session.id, { ip });
-    expect((await tokens.impersonate(user, { by: 'root', ip })).session.ip).toBe(read);
+    await sessions.reauthenticate(session.id, { ip });
+    expect((await operators.impersonate(user, { by: 'root', ip })).session.ip).toBe(read);
     await expect(tokens.refresh('x', { ip })).rejects.toMatchObject({ code: 'TOKEN_INVALID' });
   });
 
@@ -437,14 +437,14 @@ describe.each(databaseKinds)('a session on $name', ({ create }) => {
     for (const value of values as unknown[]) {
       await expect(login(user, { [field]: value })).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
     }
-    expect(await sessions.tokens.listSessions(user)).toEqual([]);
+    expect(await node.sessions.list(user)).toEqual([]);
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
   it('A114: text that tries to forge log lines is refused or cleaned', async () => {
     const user = newUser();
     const { session } = await login(user, { userAgent: `a\r\nb\u2028c${'😀'.repeat(600)}` });
-    const found = await sessions.tokens.findSession(session.id);
+    const found = await node.sessions.find(session.id);
     expect(found?.userAgent).toMatch(/^a {2}b c/);
     expect(found!.userAgent!.length).toBeLessThanOrEqual(512);
     expect(found?.userAgent).toBe(session.userAgent);

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource, type QueryRunner } from 'typeorm';
-import { type LoginResult, type TokenService, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
+import { type LoginResult, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { accountRef } from 'lib/user-key.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
-import { type Sessions, startSessions } from '../support/sessions.js';
+import { type Services, type Sessions, startSessions } from '../support/sessions.js';
 
 const BY = { by: 'root' };
 /** Many times the connections that there are. */
@@ -15,7 +15,7 @@ const address = () => ({ ip: `192.0.2.${addresses++ % 256}` });
 
 interface Command {
   readonly locks: 'session' | 'account';
-  readonly run: (tokens: TokenService, login: LoginResult) => Promise<unknown>;
+  readonly run: (services: Services, login: LoginResult) => Promise<unknown>;
   /** The answer for a session that was kicked, where that is certain without its row. */
   readonly onceKicked?: unknown;
 }
@@ -24,37 +24,43 @@ interface Command {
 const COMMANDS: Record<string, Command> = {
   refresh: {
     locks: 'session',
-    run: (tokens, login) => tokens.refresh(login.refreshToken, address()),
+    run: ({ tokens }, login) => tokens.refresh(login.refreshToken, address()),
     onceKicked: 'SESSION_KICKED',
   },
-  confirm: {
+  reauthenticate: {
     locks: 'session',
-    run: (tokens, { session }) => tokens.reauthenticate(session.id),
+    run: ({ sessions }, { session }) => sessions.reauthenticate(session.id),
     onceKicked: 'SESSION_NOT_FOUND',
   },
   updateClaims: {
     locks: 'session',
-    run: (tokens, { session }) => tokens.updateClaims(session.id, { a: 1 }),
+    run: ({ sessions }, { session }) => sessions.updateClaims(session.id, { a: 1 }),
     onceKicked: 'SESSION_NOT_FOUND',
   },
-  'sessionData.set': {
+  'data.set': {
     locks: 'session',
-    run: (tokens, { session }) => tokens.sessionData(session.id).set('a', 1),
+    run: ({ sessions }, { session }) => sessions.data(session.id).set('a', 1),
     onceKicked: 'SESSION_NOT_FOUND',
   },
-  'sessionData.clear': {
+  'data.clear': {
     locks: 'session',
-    run: (tokens, { session }) => tokens.sessionData(session.id).clear(),
+    run: ({ sessions }, { session }) => sessions.data(session.id).clear(),
     onceKicked: 'SESSION_NOT_FOUND',
   },
-  logout: { locks: 'session', run: (tokens, { accessToken }) => tokens.logout(accessToken), onceKicked: false },
-  kickSession: { locks: 'session', run: (tokens, { session }) => tokens.kickSession(session.id, BY) },
-  kickSessions: { locks: 'session', run: (tokens, { session }) => tokens.kickSessions([session.id], BY) },
-  login: { locks: 'account', run: (tokens, { session }) => tokens.login(session.userId) },
-  'accountData.set': { locks: 'account', run: (tokens, { session }) => tokens.accountData(session.userId).set('a', 1) },
-  kickUser: { locks: 'account', run: (tokens, { session }) => tokens.kickUser(session.userId, BY) },
-  ban: { locks: 'account', run: (tokens, { session }) => tokens.ban(session.userId, { ...BY, endSessions: false }) },
-  liftBan: { locks: 'account', run: (tokens, { session }) => tokens.liftBan(session.userId, BY) },
+  logout: { locks: 'session', run: ({ tokens }, { accessToken }) => tokens.logout(accessToken), onceKicked: false },
+  kick: { locks: 'session', run: ({ operators }, { session }) => operators.kick(session.id, BY) },
+  kickMany: { locks: 'session', run: ({ operators }, { session }) => operators.kickMany([session.id], BY) },
+  login: { locks: 'account', run: ({ tokens }, { session }) => tokens.login(session.userId) },
+  'accountData.set': {
+    locks: 'account',
+    run: ({ sessions }, { session }) => sessions.accountData(session.userId).set('a', 1),
+  },
+  kickUser: { locks: 'account', run: ({ operators }, { session }) => operators.kickUser(session.userId, BY) },
+  ban: {
+    locks: 'account',
+    run: ({ operators }, { session }) => operators.ban(session.userId, { ...BY, endSessions: false }),
+  },
+  liftBan: { locks: 'account', run: ({ operators }, { session }) => operators.liftBan(session.userId, BY) },
 };
 
 const HOPELESS = Object.entries(COMMANDS).filter(([, { onceKicked }]) => onceKicked !== undefined);
@@ -69,19 +75,20 @@ const OPTIONS = {
 
 describe.each(kindsOf('postgres', 'mariadb'))('a row on $name that many wait for', ({ create }) => {
   let database: TestDatabase;
-  let sessions: Sessions;
-  let tokens: TokenService;
+  let node: Sessions;
+  let tokens: Sessions['tokens'];
+  let operators: Sessions['operators'];
   let holder: DataSource;
   let users = 0;
 
   beforeAll(async () => {
     database = await create();
-    sessions = await startSessions({ database: database.options, ...OPTIONS });
-    ({ tokens } = sessions);
+    node = await startSessions({ database: database.options, ...OPTIONS });
+    ({ tokens, operators } = node);
     holder = await new DataSource(database.options).initialize();
   });
   afterAll(async () => {
-    await sessions.close();
+    await node.close();
     await holder.destroy();
     await database.drop();
   });
@@ -106,15 +113,15 @@ describe.each(kindsOf('postgres', 'mariadb'))('a row on $name that many wait for
   const goesOn = async () => {
     const { session, accessToken } = await tokens.login(`other-${users++}`);
     expect((await tokens.verify(accessToken)).status).toBe('VALID');
-    expect(await tokens.kickSession(session.id, BY)).toBe(true);
-    expect(await tokens.kickUser(session.userId, BY)).toBe(0);
+    expect(await operators.kick(session.id, BY)).toBe(true);
+    expect(await operators.kickUser(session.userId, BY)).toBe(0);
   };
 
   it.each(Object.entries(COMMANDS))(`takes no connection from others: ${AT_ONCE} at once of %s`, async (_, command) => {
     const login = await tokens.login(`user-${users++}`);
     let many: Promise<unknown> | undefined;
     await whileLocked(command.locks, login, async () => {
-      many = Promise.allSettled(Array.from({ length: AT_ONCE }, () => command.run(tokens, login)));
+      many = Promise.allSettled(Array.from({ length: AT_ONCE }, () => command.run(node, login)));
       await goesOn();
     });
     await many;
@@ -125,12 +132,12 @@ describe.each(kindsOf('postgres', 'mariadb'))('a row on $name that many wait for
     `is not even waited for by ${AT_ONCE} at once of %s of a session that has ended`,
     async (_, command) => {
       const login = await tokens.login(`user-${users++}`);
-      await tokens.kickSession(login.session.id, BY);
+      await operators.kick(login.session.id, BY);
       await whileLocked('session', login, async () => {
-        const many = Array.from({ length: AT_ONCE }, () => answerOf(command.run(tokens, login)));
+        const many = Array.from({ length: AT_ONCE }, () => answerOf(command.run(node, login)));
         await goesOn();
         expect(new Set(await Promise.all(many))).toEqual(new Set([command.onceKicked]));
-        expect(await answerOf(command.run(tokens, login))).toBe(command.onceKicked);
+        expect(await answerOf(command.run(node, login))).toBe(command.onceKicked);
       });
     },
   );
@@ -155,7 +162,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('a row on $name that many wait for
         ({ code }: { code: string }) => code,
       ),
     );
-    expect(await tokens.kickSession(login.session.id, BY)).toBe(true);
+    expect(await operators.kick(login.session.id, BY)).toBe(true);
     const before = granted.length;
     const outcomes = await Promise.all(many);
     // One that had its turn before may be answered after; what it gives is refused.
@@ -169,17 +176,17 @@ describe('a SQLite file that another process writes to', () => {
   it.each(HOPELESS)('is not waited for by %s of a session that has ended', async (_, command) => {
     const [kind] = kindsOf('sqlite');
     const database = await kind!.create();
-    const sessions = await startSessions({ database: database.options, ...OPTIONS });
-    const { tokens } = sessions;
+    const node = await startSessions({ database: database.options, ...OPTIONS });
+    const { tokens, operators } = node;
     const login = await tokens.login('user');
-    await tokens.kickSession(login.session.id, BY);
+    await operators.kick(login.session.id, BY);
     const holder = await new DataSource(database.options).initialize();
     await holder.query('BEGIN IMMEDIATE');
-    const many = Array.from({ length: AT_ONCE }, () => answerOf(command.run(tokens, login)));
+    const many = Array.from({ length: AT_ONCE }, () => answerOf(command.run(node, login)));
     expect(new Set(await Promise.all(many))).toEqual(new Set([command.onceKicked]));
     await holder.query('ROLLBACK');
     await holder.destroy();
-    await sessions.close();
+    await node.close();
     await database.drop();
   });
 });

@@ -50,7 +50,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
       expect(verified.filter(isRefused)).toHaveLength(PARALLEL - 1);
       // Every loser heard of one winner, and every end was reported by one login.
       expect(logins.flatMap(({ value }) => value!.ended).length).toBe(round < USERS ? PARALLEL - 1 : PARALLEL);
-      const listed = await nodes[round % 4]!.call<UserSession[]>('listSessions', user);
+      const listed = await nodes[round % 4]!.call<UserSession[]>('list', user);
       expect(listed.value).toHaveLength(1);
     }
   });
@@ -65,7 +65,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
       )) as LoginOutcome[];
       expect(logins.filter(({ error }) => error)).toEqual([]);
       expect(countValid(await verifyAll(nodes, logins))).toBe(3);
-      expect((await nodes[round % 4]!.call<UserSession[]>('listSessions', user)).value).toHaveLength(3);
+      expect((await nodes[round % 4]!.call<UserSession[]>('list', user)).value).toHaveLength(3);
     }
   });
 
@@ -97,7 +97,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
       expect((await verifyAll(nodes, before)).every(isRefused)).toBe(true);
       // A login beside the kick came before it and is dead, or after it and lives; the list agrees with the tokens.
       const alive = countValid(await verifyAll(nodes, racing as LoginOutcome[]));
-      expect((await nodes[0]!.call<UserSession[]>('listSessions', user)).value).toHaveLength(alive);
+      expect((await nodes[0]!.call<UserSession[]>('list', user)).value).toHaveLength(alive);
     }
   });
 
@@ -141,7 +141,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('four processes on one $name', ({ 
     expect(kicks.every(({ error }) => !error)).toBe(true);
     const verified = await verifyAll(others, acknowledged);
     for (const [index, user] of users.entries()) {
-      const { value: live } = await others[index % 3]!.call<UserSession[]>('listSessions', user);
+      const { value: live } = await others[index % 3]!.call<UserSession[]>('list', user);
       const result = verified[index]!.value!;
       // A racing login may have come after the kick, or have replaced the one before; nobody has its token.
       if (index < 5) {

@@ -20,7 +20,7 @@ describe.each(databaseKinds)('the tables on $name', ({ create }) => {
   });
 
   afterEach(async () => {
-    await Promise.all(opened.splice(0).map((sessions) => sessions.close()));
+    await Promise.all(opened.splice(0).map((node) => node.close()));
     await application.destroy();
     await database.drop();
   });
@@ -65,7 +65,7 @@ describe.each(databaseKinds)('the tables on $name', ({ create }) => {
     opened.push(await startSessions({ database: application }));
     const { session } = await opened[0]!.tokens.login('alice');
     await application.runMigrations();
-    expect(await opened[0]!.tokens.findSession(session.id)).toEqual(session);
+    expect(await opened[0]!.sessions.find(session.id)).toEqual(session);
   });
 
   it('are missed at boot with a message that says what to do', async () => {
@@ -78,15 +78,15 @@ describe.each(databaseKinds)('the tables on $name', ({ create }) => {
   it('are made once when several modules start at the same time', async () => {
     opened.push(...(await Promise.all([1, 2, 3, 4].map(() => startSessions({ database: database.options })))));
     await Promise.all(opened.map(({ tokens }) => tokens.login('alice')));
-    expect(await opened[0]!.tokens.listSessions('alice')).toHaveLength(1);
+    expect(await opened[0]!.sessions.list('alice')).toHaveLength(1);
   });
 
   it('G9, A11: hold no token', async () => {
-    const sessions = await startSessions({ database: application });
-    opened.push(sessions);
+    const node = await startSessions({ database: application });
+    opened.push(node);
     const minted: string[] = [];
-    for (const user of ['alice', 'alice', 'bob']) minted.push((await sessions.tokens.login(user)).accessToken);
-    await sessions.tokens.logout(minted[2]);
+    for (const user of ['alice', 'alice', 'bob']) minted.push((await node.tokens.login(user)).accessToken);
+    await node.tokens.logout(minted[2]);
     const dump: string[] = [];
     for (const entity of sessionEntities) {
       dump.push(JSON.stringify(await application.query(`SELECT * FROM ${application.getMetadata(entity).tableName}`)));
@@ -100,9 +100,9 @@ describe.each(databaseKinds)('the tables on $name', ({ create }) => {
   });
 
   it('A15: a record that no version of the library wrote is no session, and no error', async () => {
-    const sessions = await startSessions({ database: application, nearCache: false });
-    opened.push(sessions);
-    const { accessToken } = await sessions.tokens.login('alice');
+    const node = await startSessions({ database: application, nearCache: false });
+    opened.push(node);
+    const { accessToken } = await node.tokens.login('alice');
     const [good] = (await application.query('SELECT access_hash FROM user_session')) as { access_hash: string }[];
     const repository = application.getRepository(SessionEntity);
     const table = repository.metadata.tableName;
@@ -117,23 +117,23 @@ describe.each(databaseKinds)('the tables on $name', ({ create }) => {
       "bans = '{'",
     ]) {
       await application.query(`UPDATE ${table} SET ${damage}`);
-      expect(await sessions.tokens.verify(accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
-      expect(await sessions.tokens.listSessions('alice')).toEqual([]);
+      expect(await node.tokens.verify(accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+      expect(await node.sessions.list('alice')).toEqual([]);
       await application.query(
         `UPDATE ${table} SET claims = '{}', user_id = 'alice', access_hash = '${good!.access_hash}', status = 'live', end_reason = NULL, ended_at = NULL, superseded = NULL, bans = NULL`,
       );
     }
-    expect((await sessions.tokens.verify(accessToken)).status).toBe('VALID');
+    expect((await node.tokens.verify(accessToken)).status).toBe('VALID');
     await application.query(`UPDATE ${table} SET access_hash = 'é'`);
-    expect(await sessions.tokens.verify(accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
-    expect(await sessions.tokens.logout(accessToken)).toBe(false);
+    expect(await node.tokens.verify(accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+    expect(await node.tokens.logout(accessToken)).toBe(false);
   });
 
   it('A13: a reply to another question is no answer', async () => {
-    const sessions = await startSessions({ database: application, nearCache: false });
-    opened.push(sessions);
-    const [alice, bob] = [await sessions.tokens.login('alice'), await sessions.tokens.login('bob')];
-    const runtime = sessions.context.get(SessionRuntime, { strict: false }) as unknown as {
+    const node = await startSessions({ database: application, nearCache: false });
+    opened.push(node);
+    const [alice, bob] = [await node.tokens.login('alice'), await node.tokens.login('bob')];
+    const runtime = node.context.get(SessionRuntime, { strict: false }) as unknown as {
       database: { engine: { read(...args: unknown[]): Promise<unknown> } };
     };
     const { engine } = runtime.database;
@@ -147,19 +147,19 @@ describe.each(databaseKinds)('the tables on $name', ({ create }) => {
         return replies[1 - mine];
       });
     });
-    const first = sessions.tokens.verify(alice.accessToken);
+    const first = node.tokens.verify(alice.accessToken);
     await Promise.resolve();
-    const second = sessions.tokens.verify(bob.accessToken);
+    const second = node.tokens.verify(bob.accessToken);
     expect([(await first).status, (await second).status]).toEqual(['UNKNOWN', 'UNKNOWN']);
     jest.restoreAllMocks();
-    expect((await sessions.tokens.verify(alice.accessToken)).status).toBe('VALID');
+    expect((await node.tokens.verify(alice.accessToken)).status).toBe('VALID');
   });
 
   it('rolled back to an older generation make a token unknown, not stolen', async () => {
-    const sessions = await startSessions({ database: application, nearCache: false });
-    opened.push(sessions);
-    const { accessToken } = await sessions.tokens.login('alice');
+    const node = await startSessions({ database: application, nearCache: false });
+    opened.push(node);
+    const { accessToken } = await node.tokens.login('alice');
     await application.query(`UPDATE ${application.getMetadata(SessionEntity).tableName} SET generation = 0`);
-    expect(await sessions.tokens.verify(accessToken)).toMatchObject({ status: 'UNKNOWN' });
+    expect(await node.tokens.verify(accessToken)).toMatchObject({ status: 'UNKNOWN' });
   });
 });

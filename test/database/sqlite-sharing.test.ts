@@ -4,11 +4,11 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
-import { type TokenService, singleDevice } from 'nestjs-latchkey';
+import { singleDevice } from 'nestjs-latchkey';
 import { DataSource, type EntityManager } from 'typeorm';
 import { type TestDatabase, createSqlite } from '../support/databases.js';
 import { type LoginOutcome, type VerifyOutcome, startNodes } from '../support/nodes.js';
-import { type Sessions, startSessions } from '../support/sessions.js';
+import { type Services, type Sessions, startSessions } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 // In memory where there is such a place: the event loop is to be measured, not the disk.
@@ -40,17 +40,17 @@ async function measureMachine<T>(work: () => Promise<T>): Promise<number> {
 describe('an application that shares its SQLite file with the library', () => {
   let database: TestDatabase;
   let application: DataSource;
-  let sessions: Sessions;
+  let node: Sessions;
 
   beforeEach(async () => {
     database = await createSqlite(place);
     application = await new DataSource(database.options).initialize();
     await application.query('CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL)');
-    sessions = await startSessions({ database: application, policy: singleDevice(), timing: { loginBudget: '30s' } });
+    node = await startSessions({ database: application, policy: singleDevice(), timing: { loginBudget: '30s' } });
   });
 
   afterEach(async () => {
-    await sessions.close();
+    await node.close();
     await application.destroy();
     await database.drop();
   });
@@ -84,19 +84,19 @@ describe('an application that shares its SQLite file with the library', () => {
     const running = applicationWork();
     const logins: { user: string; token: string }[] = [];
     const login = async (user: string) => {
-      const { accessToken } = await sessions.tokens.login(user);
+      const { accessToken } = await node.tokens.login(user);
       logins.push({ user, token: accessToken });
     };
     let queueMs = NaN;
     const load = async () => {
       for (let round = 0; round < 40 || (kept.length < 60 && round < 4000); round++) {
         await Promise.all(Array.from({ length: 5 }, (_, index) => login(`user-${(round * 5 + index) % 50}`)));
-        await Promise.all(logins.slice(-5).map(({ token }) => sessions.tokens.verify(token)));
+        await Promise.all(logins.slice(-5).map(({ token }) => node.tokens.verify(token)));
       }
       // A queue of logins for one account, and of lookups, at once.
       const began = performance.now();
       await Promise.all(Array.from({ length: 200 }, () => login('user-0')));
-      await Promise.all(logins.slice(-400).map(({ token }) => sessions.tokens.verify(token)));
+      await Promise.all(logins.slice(-400).map(({ token }) => node.tokens.verify(token)));
       queueMs = performance.now() - began;
     };
     // A busy machine stops any thread for a while; what this one waited beyond that is its own doing. Chance may still
@@ -122,9 +122,7 @@ describe('an application that shares its SQLite file with the library', () => {
       const statuses: string[] = [];
       // Some at a time: on a slow machine there may be more than can be answered within one budget.
       for (let from = 0; from < own.length; from += 100) {
-        const answers = await Promise.all(
-          own.slice(from, from + 100).map(({ token }) => sessions.tokens.verify(token)),
-        );
+        const answers = await Promise.all(own.slice(from, from + 100).map(({ token }) => node.tokens.verify(token)));
         statuses.push(...answers.map(({ status }) => status));
       }
       expect(statuses).toEqual([...own.slice(1).map(() => 'INVALID'), 'VALID']);
@@ -134,7 +132,7 @@ describe('an application that shares its SQLite file with the library', () => {
 
   it('keeps what the library committed while its own transaction was open and then rolled back', async () => {
     const [{ accessToken }] = await Promise.all([
-      sessions.tokens.login('alice'),
+      node.tokens.login('alice'),
       application
         .transaction(async (manager) => {
           await manager.query("INSERT INTO note (text) VALUES ('never')");
@@ -143,15 +141,15 @@ describe('an application that shares its SQLite file with the library', () => {
         })
         .catch(() => undefined),
     ]);
-    expect((await sessions.tokens.verify(accessToken)).status).toBe('VALID');
+    expect((await node.tokens.verify(accessToken)).status).toBe('VALID');
     expect(await application.query('SELECT * FROM note')).toEqual([]);
   });
 
   it('delays a login while it holds the file, and refuses it when it holds it for too long', async () => {
-    await sessions.close();
-    sessions = await startSessions({ database: application, timing: { loginBudget: '300ms' } });
+    await node.close();
+    node = await startSessions({ database: application, timing: { loginBudget: '300ms' } });
     const request = new AsyncResource('another request');
-    const login = () => request.runInAsyncScope(() => sessions.tokens.login('alice'));
+    const login = () => request.runInAsyncScope(() => node.tokens.login('alice'));
     const runner = application.createQueryRunner();
     await runner.startTransaction();
     await runner.query("INSERT INTO note (text) VALUES ('held')");
@@ -163,7 +161,7 @@ describe('an application that shares its SQLite file with the library', () => {
     await breathe();
     await runner.commitTransaction();
     const { accessToken } = await waiting;
-    expect((await sessions.tokens.verify(accessToken)).status).toBe('VALID');
+    expect((await node.tokens.verify(accessToken)).status).toBe('VALID');
     expect(await application.query('SELECT text FROM note')).toEqual([{ text: 'held' }]);
   });
 
@@ -177,33 +175,33 @@ describe('an application that shares its SQLite file with the library', () => {
       expect(await application.query('SELECT text FROM note')).toEqual([{ text: 'kept' }]);
     };
 
-    it.each<[name: string, call: (tokens: TokenService, sessionId: string) => Promise<unknown>]>([
-      ['login', (tokens) => tokens.login('bob')],
-      ['revokeSessions', (tokens) => tokens.revokeSessions('alice', { by: 'alice' })],
-      ['kickSession', (tokens, id) => tokens.kickSession(id, { by: 'root' })],
-      ['kickUser', (tokens) => tokens.kickUser('alice', { by: 'root' })],
-      ['banUser', (tokens) => tokens.ban('alice', { by: 'root' })],
-      ['session data', (tokens, id) => tokens.sessionData(id).set('draft', 1)],
-      ['account data', (tokens) => tokens.accountData('alice').set('draft', 1)],
+    it.each<[name: string, call: (services: Services, sessionId: string) => Promise<unknown>]>([
+      ['login', ({ tokens }) => tokens.login('bob')],
+      ['revokeSessions', ({ tokens }) => tokens.revokeSessions('alice', { by: 'alice' })],
+      ['kick', ({ operators }, id) => operators.kick(id, { by: 'root' })],
+      ['kickUser', ({ operators }) => operators.kickUser('alice', { by: 'root' })],
+      ['ban', ({ operators }) => operators.ban('alice', { by: 'root' })],
+      ['session data', ({ sessions }, id) => sessions.data(id).set('draft', 1)],
+      ['account data', ({ sessions }) => sessions.accountData('alice').set('draft', 1)],
     ])('is refused %s at once, and its transaction goes on', async (_name, call) => {
-      const { session } = await sessions.tokens.login('alice');
+      const { session } = await node.tokens.login('alice');
       await begin(async () => {
-        await expect(call(sessions.tokens, session.id)).rejects.toMatchObject(refused);
+        await expect(call(node, session.id)).rejects.toMatchObject(refused);
       });
-      await call(sessions.tokens, session.id);
+      await call(node, session.id);
     });
 
     it('is refused one in a savepoint, after others, and with a query runner of its own', async () => {
       await application.transaction(async () => undefined);
       await begin(async (manager) => {
         await manager.transaction(async () => undefined);
-        await expect(sessions.tokens.login('alice')).rejects.toMatchObject(refused);
+        await expect(node.tokens.login('alice')).rejects.toMatchObject(refused);
       });
       const runner = application.createQueryRunner();
       await runner.startTransaction();
-      await expect(sessions.tokens.login('alice')).rejects.toMatchObject(refused);
+      await expect(node.tokens.login('alice')).rejects.toMatchObject(refused);
       await runner.rollbackTransaction();
-      await sessions.tokens.login('alice');
+      await node.tokens.login('alice');
     });
 
     it('is refused one soon where a helper has begun it, which awaited before', async () => {
@@ -221,41 +219,41 @@ describe('an application that shares its SQLite file with the library', () => {
         await unit.begin();
         for (let query = 0; query < queries; query++) await application.query('SELECT 1');
         const startedAt = performance.now();
-        await expect(sessions.tokens.login('alice')).rejects.toMatchObject(refused);
+        await expect(node.tokens.login('alice')).rejects.toMatchObject(refused);
         // The budget of a login is 30 s here.
         expect(performance.now() - startedAt).toBeLessThan(10_000);
         await unit.runner.rollbackTransaction();
-        await sessions.tokens.login('alice');
+        await node.tokens.login('alice');
       }
     });
 
     it('is refused one that no context tells when its time is up, and the log can say why', async () => {
-      await sessions.close();
-      sessions = await startSessions({ database: application, timing: { loginBudget: '300ms' } });
+      await node.close();
+      node = await startSessions({ database: application, timing: { loginBudget: '300ms' } });
       const runner = application.createQueryRunner();
       await runner.query('BEGIN IMMEDIATE');
-      await expect(sessions.tokens.login('alice')).rejects.toMatchObject({
+      await expect(node.tokens.login('alice')).rejects.toMatchObject({
         code: 'SESSION_STORE_UNAVAILABLE',
         cause: { message: expect.stringContaining('behind its COMMIT') as unknown },
       });
       await runner.query('ROLLBACK');
-      await sessions.tokens.login('alice');
+      await node.tokens.login('alice');
     });
 
     it('reads as before, and another request waits, also one that has had a transaction itself', async () => {
-      const { accessToken } = await sessions.tokens.login('alice');
+      const { accessToken } = await node.tokens.login('alice');
       let open!: () => void;
       const opened = new Promise<void>((resolve) => (open = resolve));
       const other = (async () => {
         await application.transaction(async () => undefined);
         await opened;
-        return sessions.tokens.login('bob');
+        return node.tokens.login('bob');
       })();
       let isDone = false;
       await until(() => application.createQueryRunner().isTransactionActive === false);
       await begin(async () => {
         open();
-        expect((await sessions.tokens.verify(accessToken)).status).toBe('VALID');
+        expect((await node.tokens.verify(accessToken)).status).toBe('VALID');
         void other.then(() => (isDone = true));
         for (let turn = 0; turn < 20; turn++) await breathe();
         expect(isDone).toBe(false);
@@ -267,7 +265,7 @@ describe('an application that shares its SQLite file with the library', () => {
       const transaction = begin(async () => {
         for (let turn = 0; turn < 20; turn++) await breathe();
       });
-      const [login] = await Promise.all([sessions.tokens.login('alice'), transaction]);
+      const [login] = await Promise.all([node.tokens.login('alice'), transaction]);
       expect(login.session.userId).toBe('alice');
     });
   });
@@ -288,7 +286,7 @@ describe('an application that shares its SQLite file with the library', () => {
           logins.map(({ value }) => ['verify', value!.accessToken]),
         )) as VerifyOutcome[];
         expect(verified.filter(({ value }) => value?.status === 'VALID')).toHaveLength(1);
-        expect(await sessions.tokens.listSessions(user)).toHaveLength(1);
+        expect(await node.sessions.list(user)).toHaveLength(1);
       }
     } finally {
       await Promise.all(nodes.map((node) => node.close()));

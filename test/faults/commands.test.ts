@@ -66,7 +66,7 @@ describe('what Redis is asked', () => {
       for (const { tokens } of nodes) expect(await tokens.verify(login.accessToken)).toMatchObject({ status: 'VALID' });
     }
     await liveThrough(nodes, witness);
-    for (const id of HOSTILE_IDS) expect(await nodes[1]!.tokens.kickUser(id, { by: 'root' })).toBe(1);
+    for (const id of HOSTILE_IDS) expect(await nodes[1]!.operators.kickUser(id, { by: 'root' })).toBe(1);
     await witness.close();
     expect(steady.names).toEqual(['evalsha', 'get', 'publish']);
 

@@ -77,7 +77,7 @@ describe('a node that is killed', () => {
     await killDuring(() => doomed.node.call('kickUser', 'alice', KICK), isEnded, login);
     const found = await timed(until(async () => (await verdictOf(second, login)) === 'SESSION_KICKED'));
     expect(found.ms).toBeLessThan(FRESHNESS_MS + SLACK_MS);
-    expect(await first.tokens.kickUser('alice', KICK)).toBe(0);
+    expect(await first.operators.kickUser('alice', KICK)).toBe(0);
     expect(await verdictsOf(survivors, login)).toEqual(['SESSION_KICKED', 'SESSION_KICKED']);
   });
 
@@ -85,10 +85,10 @@ describe('a node that is killed', () => {
     const login = await remembered('alice');
     doomed.redis.hold();
     const isEnded = async () => (await liveSessionsOf('alice')).length === 0;
-    await killDuring(() => doomed.node.call('kickSession', login.session.id, KICK), isEnded, login);
+    await killDuring(() => doomed.node.call('kick', login.session.id, KICK), isEnded, login);
     const witness = stage.witness(survivors);
     witness.watch(login);
-    expect(await witness.ending([login], () => first.tokens.kickSession(login.session.id, KICK))).toBe(false);
+    expect(await witness.ending([login], () => first.operators.kick(login.session.id, KICK))).toBe(false);
     expect(await verdictsOf(survivors, login)).toEqual(['SESSION_KICKED', 'SESSION_KICKED']);
     await witness.close({ mayBeUnknown: true });
   });

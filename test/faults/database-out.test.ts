@@ -62,9 +62,9 @@ describe('a database that is out, with Redis there', () => {
       const startedAt = performance.now();
       const tasks = await Promise.all([
         refused(near.tokens.login('new')),
-        refused(far.tokens.kickUser('target', KICK)),
+        refused(far.operators.kickUser('target', KICK)),
         refused(near.tokens.refresh(target.refreshToken)),
-        refused(far.tokens.listSessions('live')),
+        refused(far.sessions.list('live')),
       ]);
       expect(tasks.map(({ value }) => value)).toEqual(tasks.map(() => 'SESSION_STORE_UNAVAILABLE'));
       for (const { ms } of tasks) expect(ms).toBeLessThan(END_BUDGET_MS + SLACK_MS);
@@ -78,7 +78,7 @@ describe('a database that is out, with Redis there', () => {
       for (const node of nodes) await until(async () => (await verdictOf(node, live)) === 'VALID');
       expect(await verdictsOf(nodes, left)).toEqual(['SESSION_LOGGED_OUT', 'SESSION_LOGGED_OUT']);
       await untilWell(nodes);
-      expect(await witness.ending([target], () => far.tokens.kickUser('target', KICK))).toBe(1);
+      expect(await witness.ending([target], () => far.operators.kickUser('target', KICK))).toBe(1);
       expect(await verdictsOf(nodes, target)).toEqual(['SESSION_KICKED', 'SESSION_KICKED']);
       await witness.close({ mayBeUnknown: true });
     },
@@ -106,7 +106,7 @@ describe('a database that is out, with Redis there', () => {
     witness.watch(login);
     await untilRemembered([near], login);
     near.database.hold();
-    const kick = await timed(witness.ending([login], () => far.tokens.kickUser('alice', KICK)));
+    const kick = await timed(witness.ending([login], () => far.operators.kickUser('alice', KICK)));
     expect(kick.ms).toBeLessThan(GRACE_MS);
     await until(async () => (await stored(login)).startsWith('T'));
     expect(await verdictsOf([near, far], login)).toEqual(['SESSION_KICKED', 'SESSION_KICKED']);
@@ -123,7 +123,7 @@ describe('a database that is out, with Redis there', () => {
     await untilRemembered([near], other);
     near.database.hold();
     near.redis.hold();
-    await witness.ending([login], () => far.tokens.kickUser('alice', KICK));
+    await witness.ending([login], () => far.operators.kickUser('alice', KICK));
     expect(await verdictsOf([near, far], login)).toEqual(['UNKNOWN', 'SESSION_KICKED']);
     expect(await verdictsOf([near, far], other)).toEqual(['UNKNOWN', 'VALID']);
     near.database.release();

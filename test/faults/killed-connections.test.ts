@@ -86,7 +86,7 @@ describe.each([
         const calls = Array.from({ length: PARALLEL }, (_, index) => ['login', `user ${index}`] as ['login', string]);
         const [logins] = await Promise.all([
           node.run(calls),
-          witness.ending([kicked], () => insist(() => node.call('kickSession', kicked.session.id, { by: 'root' }))),
+          witness.ending([kicked], () => insist(() => node.call('kick', kicked.session.id, { by: 'root' }))),
           KILLS[kind](query),
           ...redis.ports.map(killClients),
         ]);

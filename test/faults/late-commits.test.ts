@@ -36,7 +36,7 @@ describe('a network that delivers late what a server has sent to the database', 
       // For the database, as if it had been held for so long.
       const then = Date.now() - HELD_MS;
       clock.mockImplementation(() => then);
-      const kick = near.tokens.kickSession(first.session.id, { by: 'root' });
+      const kick = near.operators.kick(first.session.id, { by: 'root' });
       await expect(kick).rejects.toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
       clock.mockRestore();
       near.database.release();
@@ -45,7 +45,7 @@ describe('a network that delivers late what a server has sent to the database', 
       return far.tokens.login('alice');
     });
     witness.watch(second);
-    await witness.ending([second], () => near.tokens.kickSession(second.session.id, { by: 'root' }));
+    await witness.ending([second], () => near.operators.kick(second.session.id, { by: 'root' }));
     // As long as the network of one was silent, it could not ask about the session that it might have ended.
     await witness.close({ mayBeUnknown: true });
     expect(second.ended).toEqual([{ sessionId: first.session.id, reason: 'SESSION_REPLACED' }]);
@@ -82,12 +82,12 @@ describe.each(kindsOf('postgres', 'mariadb'))(
         // Each begins when the one before it has got a statement further: they stand still at different ones.
         database.delay(100);
         const calls = firsts.map(({ session, refreshToken }, index): Call =>
-          index % 3 === 2 ? ['refresh', refreshToken] : ['kickSession', session.id, { by: 'root' }],
+          index % 3 === 2 ? ['refresh', refreshToken] : ['kick', session.id, { by: 'root' }],
         );
         const doing: Promise<unknown>[] = [];
         for (const call of calls) {
           doing.push(sleeper.call(...call));
-          await sleeper.call('findSession', firsts[0]!.session.id);
+          await sleeper.call('find', firsts[0]!.session.id);
         }
         await until(async () => (await openTransactions()) > 0);
         sleeper.process.kill('SIGSTOP');

@@ -61,7 +61,7 @@ describe('messages between nodes', () => {
 
     second.messages.hold();
     expect(isWell(second)).toBe(true);
-    const kick = await timed(witness.ending([one!], () => first.tokens.kickSession(one!.session.id, KICK)));
+    const kick = await timed(witness.ending([one!], () => first.operators.kick(one!.session.id, KICK)));
     expect(await verdictsOf(nodes, one!)).toEqual(['SESSION_KICKED', 'SESSION_KICKED']);
     expect(kick.ms).toBeLessThan(END_BUDGET_MS / 2);
     await until(() => localStatus(second.runtime).redis === 'down');
@@ -80,12 +80,12 @@ describe('messages between nodes', () => {
     const nodes = await stage.openAll(2, { policy: multiDevice() });
     const [first, second] = nodes as [FaultNode, FaultNode];
     const takes: [reason: string, take: (operator: string) => Promise<unknown>][] = [
-      ['SESSION_KICKED', (operator) => first.tokens.ban(operator, { by: 'root' })],
-      ['SESSION_KICKED', (operator) => first.tokens.kickUser(operator, KICK)],
+      ['SESSION_KICKED', (operator) => first.operators.ban(operator, { by: 'root' })],
+      ['SESSION_KICKED', (operator) => first.operators.kickUser(operator, KICK)],
       ['SESSION_REVOKED', (operator) => first.tokens.revokeSessions(operator)],
     ];
     for (const [index, [reason, take]] of takes.entries()) {
-      const opened = await second.tokens.impersonate('alice', { by: `operator ${index}` });
+      const opened = await second.operators.impersonate('alice', { by: `operator ${index}` });
       await untilRemembered(nodes, opened);
       await take(`operator ${index}`);
       expect(await verdictsOf(nodes, opened)).toEqual([reason, reason]);
@@ -109,7 +109,7 @@ describe('messages between nodes', () => {
     const asked = verdictOf(second, login);
     await until(() => way.waiting > 0);
     // It hears the message all the same, and confirms it.
-    await first.tokens.kickSession(login.session.id, KICK);
+    await first.operators.kick(login.session.id, KICK);
     expect(way.waiting).toBeGreaterThan(0);
     way.release();
     expect(await verdictsOf([first, second], login)).toEqual(['SESSION_KICKED', 'SESSION_KICKED']);

@@ -18,7 +18,7 @@ describe('clients that come back again and again with one token', () => {
     const witness = stage.witness(nodes);
     const [ended, live, other] = await Promise.all(['ended', 'live', 'other'].map((user) => near.tokens.login(user)));
     witness.watch(ended!, live!, other!);
-    await witness.ending([ended!], () => near.tokens.kickSession(ended!.session.id, KICK));
+    await witness.ending([ended!], () => near.operators.kick(ended!.session.id, KICK));
     const refresh = ({ tokens }: FaultNode, { refreshToken }: LoginResult) =>
       tokens.refresh(refreshToken).then(
         (pair) => pair.accessToken,
@@ -31,8 +31,8 @@ describe('clients that come back again and again with one token', () => {
     );
     const opened = await Promise.all([0, 1, 2, 3].map((user) => nodes[user % 2]!.tokens.login(`user-${user}`)));
     witness.watch(...opened);
-    await witness.ending([other!], () => far.tokens.kickSession(other!.session.id, KICK));
-    await witness.ending([opened[0]!], () => far.tokens.kickUser('user-0', KICK));
+    await witness.ending([other!], () => far.operators.kick(other!.session.id, KICK));
+    await witness.ending([opened[0]!], () => far.operators.kickUser('user-0', KICK));
     const [refused, renewed] = await floods;
     expect(new Set(refused)).toEqual(new Set(['SESSION_KICKED']));
     // The same pair for all.

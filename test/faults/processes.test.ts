@@ -115,7 +115,9 @@ describe('several processes', () => {
     // No message wakes it up to what has happened, nor does it notice that there is none.
     sleeper.redis.hold();
     sleeper.node.process.kill('SIGSTOP');
-    const kick = await timed(first.tokens.kickUser('alice', KICK)).finally(() => sleeper.node.process.kill('SIGCONT'));
+    const kick = await timed(first.operators.kickUser('alice', KICK)).finally(() =>
+      sleeper.node.process.kill('SIGCONT'),
+    );
     // As long as it might be answering from memory, and no longer.
     expect(kick.ms).toBeGreaterThan(2000);
     expect(kick.ms).toBeLessThan(END_BUDGET_MS);

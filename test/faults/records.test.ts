@@ -48,7 +48,7 @@ describe('what is found in Redis', () => {
       await loginOn(node, 'bob'),
       await loginOn(node, 'carol'),
     ];
-    await node.tokens.kickUser('carol', KICK);
+    await node.operators.kickUser('carol', KICK);
     await until(async () => (await stored(carol)).startsWith('T'));
     for (const other of [bob, carol]) {
       const connections = node.redis.accepted;
@@ -200,7 +200,7 @@ describe('what is found in Redis', () => {
       );
     const login = await node.tokens.login('alice');
     let isAcknowledged = false;
-    const end = node.tokens.kickUser('alice', KICK).then(() => (isAcknowledged = true));
+    const end = node.operators.kickUser('alice', KICK).then(() => (isAcknowledged = true));
     await until(async () => (await verdictOf(node, login)) === 'SESSION_KICKED');
     // It reads the rows of the others again and again, and is content with none of them.
     const { coherence } = node.runtime;

@@ -41,7 +41,7 @@ describe('a Redis with a replica', () => {
     const near = await stage.openAll(2, { policy: multiDevice() });
     const far = await stage.openAll(1, { policy: multiDevice(), nearCache: false });
     const nodes = [...near, ...far];
-    const [{ tokens }] = near as [FaultNode];
+    const [{ tokens, operators }] = near as [FaultNode];
     const witness = stage.witness(nodes);
     const kicked = await tokens.login('kicked');
     const live = await tokens.login('live');
@@ -52,7 +52,7 @@ describe('a Redis with a replica', () => {
     }
 
     link.hold();
-    await witness.ending([kicked], () => tokens.kickUser('kicked', KICK));
+    await witness.ending([kicked], () => operators.kickUser('kicked', KICK));
     const late = await tokens.login('late');
     witness.watch(late);
     await until(async () => (await kindOn(stage.redisPort, kicked)) === 'T');
@@ -85,7 +85,7 @@ describe('a Redis with a replica', () => {
     for (const login of remembered) await untilRemembered(nodes, login);
 
     const [one, other] = remembered as [(typeof remembered)[0], (typeof remembered)[0]];
-    const there = await timed(witness.ending([one], () => second.tokens.kickSession(one.session.id, KICK)));
+    const there = await timed(witness.ending([one], () => second.operators.kick(one.session.id, KICK)));
     expect(await verdictsOf(nodes, one)).toEqual(['SESSION_KICKED', 'SESSION_KICKED']);
     const here = await timed(witness.ending([other], () => first.tokens.logout(other.accessToken)));
     expect(await verdictsOf(nodes, other)).toEqual(['SESSION_LOGGED_OUT', 'SESSION_LOGGED_OUT']);

@@ -61,7 +61,7 @@ describe('a Redis that forgets, or remembers what was long ago', () => {
     const near = await stage.openAll(2, options);
     const far = await stage.openAll(1, { ...options, nearCache: false });
     const nodes = [...near, ...far];
-    const [{ tokens }] = near as [FaultNode];
+    const [{ tokens, operators }] = near as [FaultNode];
     const witness = stage.witness(nodes);
     const [live, kicked, left, old] = await Promise.all(
       ['live', 'kicked', 'left', 'old'].map((name) => tokens.login(name)),
@@ -74,7 +74,7 @@ describe('a Redis that forgets, or remembers what was long ago', () => {
     }
     await stage.redisCommand('SAVE');
 
-    await witness.ending([kicked!], () => tokens.kickUser('kicked', KICK));
+    await witness.ending([kicked!], () => operators.kickUser('kicked', KICK));
     await witness.ending([left!], () => far[0]!.tokens.logout(left!.accessToken));
     const successor = await witness.ending([old!], () => tokens.refresh(old!.refreshToken));
     witness.watch({ ...old!, ...successor });
@@ -113,7 +113,7 @@ describe('a Redis that forgets, or remembers what was long ago', () => {
     await untilKind(login, 'L');
     const copy = String(await stored(login));
     const readAt = Number(copy.split(':')[2]);
-    await first.tokens.kickUser('alice', KICK);
+    await first.operators.kickUser('alice', KICK);
     const inspector = await new DataSource(stage.database.options).initialize();
     await inspector.query('DELETE FROM user_session_change');
     await inspector.destroy();

@@ -33,7 +33,7 @@ describe('F36: a node that is shut down', () => {
     const witness = stage.witness([staying]);
     witness.watch(...logins);
     const kicks = logins.map(async (login) => {
-      const kick = () => leaving.tokens.kickSession(login.session.id, KICK);
+      const kick = () => leaving.operators.kick(login.session.id, KICK);
       return { login, code: await witness.ending([login], kick).then(() => null, codeOf) };
     });
     await Promise.race(kicks);
@@ -45,7 +45,7 @@ describe('F36: a node that is shut down', () => {
     const others = outcomes.filter(({ code }) => code !== null);
     expect(others.filter(({ code }) => !['CHANGE_PENDING', 'SESSION_STORE_UNAVAILABLE'].includes(code!))).toEqual([]);
     for (const { login } of others) {
-      await witness.ending([login], () => staying.tokens.kickSession(login.session.id, KICK));
+      await witness.ending([login], () => staying.operators.kick(login.session.id, KICK));
       expect(await verdictsOf([staying], login)).toEqual(['SESSION_KICKED']);
     }
     await until(() => leaving.redis.open === 0 && leaving.database.open === 0);
@@ -66,7 +66,7 @@ describe('F36: a node that is shut down', () => {
     // What it cannot write, nor sign off, takes a budget each.
     expect(end.ms).toBeLessThan(2 * BUDGET_MS + SLACK_MS);
     // Nobody waits for it longer than for a node that is silent.
-    await staying.tokens.kickSession(logins[0]!.session.id, KICK);
+    await staying.operators.kick(logins[0]!.session.id, KICK);
     expect(await verdictsOf([staying], logins[0]!)).toEqual(['SESSION_KICKED']);
   });
 

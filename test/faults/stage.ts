@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { type LoginResult, type SessionModuleOptions, type TokenService, accessAndRefresh } from 'nestjs-latchkey';
+import { type LoginResult, type SessionModuleOptions, accessAndRefresh } from 'nestjs-latchkey';
 import { type RedisSource, redis } from 'nestjs-latchkey/redis';
 import type { DataSourceOptions } from 'typeorm';
 import { SessionRuntime } from 'lib/session-runtime.js';
@@ -8,7 +8,7 @@ import { localStatus } from 'lib/session-status.js';
 import { type DatabaseKind, type TestDatabase, kindsOf } from '../support/databases.js';
 import { type NodeOptions, TestNode } from '../support/nodes.js';
 import { type RedisServer, redisCommand, startRedis } from '../support/redis.js';
-import { startSessions } from '../support/sessions.js';
+import { type Services, startSessions } from '../support/sessions.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { BUDGETS } from './budgets.js';
@@ -18,8 +18,7 @@ import { Witness } from './witness.js';
 export const TIMING = { ...BUDGETS, poll: '200ms', outageGrace: '3s', activityFlush: '1h' } as const;
 
 /** A SessionModule of this process, with networks of its own to Redis and to the database. */
-export interface FaultNode {
-  readonly tokens: TokenService;
+export interface FaultNode extends Services {
   readonly runtime: SessionRuntime;
   readonly redis: TcpProxy;
   readonly database: TcpProxy;
@@ -101,7 +100,7 @@ export class Stage {
   async open(options: FaultNodeOptions = {}): Promise<FaultNode> {
     const { source = urlOf, prefix, redisTimeout, ...rest } = options;
     const [redisProxy, databaseProxy] = await Promise.all([this.proxy(this.redisPort), this.databaseProxy()]);
-    const sessions = await startSessions({
+    const opened = await startSessions({
       database: this.optionsThrough(databaseProxy),
       redis: redis(typeof source === 'function' ? source(redisProxy.port) : source, {
         ...(prefix && { prefix }),
@@ -111,11 +110,10 @@ export class Stage {
       timing: TIMING,
       ...rest,
     });
-    const { context, tokens } = sessions;
-    const runtime = context.get(SessionRuntime, { strict: false });
+    const runtime = opened.context.get(SessionRuntime, { strict: false });
     let closed: Promise<void> | undefined;
-    const close = () => (closed ??= sessions.close());
-    const node = { tokens, runtime, redis: redisProxy, database: databaseProxy, close };
+    const close = () => (closed ??= opened.close());
+    const node = { ...opened, runtime, redis: redisProxy, database: databaseProxy, close };
     this.atEnd(() => this.mend(node).close());
     return node;
   }

@@ -13,7 +13,7 @@ let stories = 0;
  */
 export async function liveThrough(nodes: readonly FaultNode[], witness: Witness): Promise<readonly LoginResult[]> {
   const story = ++stories;
-  const any = (index: number) => nodes[index % nodes.length]!.tokens;
+  const any = (index: number) => nodes[index % nodes.length]!;
   const inTime = async <T>(work: Promise<T>): Promise<T> => {
     const { value, ms } = await timed(work);
     expect(ms).toBeLessThan(END_BUDGET_MS + SLACK_MS);
@@ -23,7 +23,7 @@ export async function liveThrough(nodes: readonly FaultNode[], witness: Witness)
     expect(await verdictsOf(nodes, login)).toEqual(nodes.map(() => verdict));
   const logins = await Promise.all(
     ['replaced', 'left', 'kicked', 'revoked', 'kept'].map((name, index) =>
-      inTime(any(index).login(`${name}-${story}`)),
+      inTime(any(index).tokens.login(`${name}-${story}`)),
     ),
   );
   witness.watch(...logins);
@@ -36,25 +36,25 @@ export async function liveThrough(nodes: readonly FaultNode[], witness: Witness)
   ];
   for (const login of logins) await everywhere(login, 'VALID');
 
-  const winner = await witness.ending([replaced], () => inTime(any(1).login(`replaced-${story}`)));
+  const winner = await witness.ending([replaced], () => inTime(any(1).tokens.login(`replaced-${story}`)));
   witness.watch(winner);
   await everywhere(replaced, 'SESSION_REPLACED');
   await everywhere(winner, 'VALID');
-  expect(await witness.ending([left], () => inTime(any(0).logout(left.accessToken)))).toBe(true);
+  expect(await witness.ending([left], () => inTime(any(0).tokens.logout(left.accessToken)))).toBe(true);
   await everywhere(left, 'SESSION_LOGGED_OUT');
-  expect(await witness.ending([kicked], () => inTime(any(1).kickSession(kicked.session.id, { by: 'root' })))).toBe(
+  expect(await witness.ending([kicked], () => inTime(any(1).operators.kick(kicked.session.id, { by: 'root' })))).toBe(
     true,
   );
   await everywhere(kicked, 'SESSION_KICKED');
-  expect(await witness.ending([revoked], () => inTime(any(0).revokeSessions(`revoked-${story}`)))).toBe(1);
+  expect(await witness.ending([revoked], () => inTime(any(0).tokens.revokeSessions(`revoked-${story}`)))).toBe(1);
   await everywhere(revoked, 'SESSION_REVOKED');
 
-  await inTime(any(1).updateClaims(kept.session.id, { story }));
+  await inTime(any(1).sessions.updateClaims(kept.session.id, { story }));
   for (const { tokens } of nodes) {
     expect(await tokens.verify(kept.accessToken)).toMatchObject({ status: 'VALID', session: { claims: { story } } });
   }
-  const refreshed = await inTime(any(0).refresh(kept.refreshToken));
-  expect((await inTime(any(1).refresh(kept.refreshToken))).accessToken).toBe(refreshed.accessToken);
+  const refreshed = await inTime(any(0).tokens.refresh(kept.refreshToken));
+  expect((await inTime(any(1).tokens.refresh(kept.refreshToken))).accessToken).toBe(refreshed.accessToken);
   const renewed = { ...kept, ...refreshed };
   witness.watch(renewed);
   await everywhere(renewed, 'VALID');

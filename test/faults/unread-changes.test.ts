@@ -56,7 +56,7 @@ describe('a change log that one node cannot read, while it goes on writing its r
     const other = await open(database.options);
     await other.tokens.login('alice');
     await until(async () => {
-      const ended = await other.tokens.kickUser('alice', KICK).catch(() => null);
+      const ended = await other.operators.kickUser('alice', KICK).catch(() => null);
       return ended !== null;
     });
     const before = await row();

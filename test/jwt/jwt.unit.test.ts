@@ -273,24 +273,24 @@ describe('sessions with JWTs', () => {
   const clock = new ManualClock(START);
   const mode = jwt({ ...one, access: '30m', grace: '30s' });
   let database: TestDatabase;
-  let sessions: Sessions;
+  let node: Sessions;
   let tokens: TokenService;
 
   beforeAll(async () => {
     database = await createSqlite();
-    sessions = await startSessions({ database: database.options, tokens: mode, policy: singleDevice(), clock });
-    ({ tokens } = sessions);
+    node = await startSessions({ database: database.options, tokens: mode, policy: singleDevice(), clock });
+    ({ tokens } = node);
   });
 
   afterAll(async () => {
-    await sessions.close();
+    await node.close();
     await database.drop();
   });
 
   it('end at once, whatever the JWT says', async () => {
     const { accessToken, refreshToken, session } = await tokens.login('kicked');
     expect(await tokens.verify(accessToken)).toMatchObject({ status: 'VALID', session: { id: session.id } });
-    await tokens.kickSession(session.id, { by: 'admin' });
+    await node.operators.kick(session.id, { by: 'admin' });
     expect(await tokens.verify(accessToken)).toMatchObject({ status: 'INVALID', reason: 'SESSION_KICKED' });
     await expect(tokens.refresh(refreshToken)).rejects.toMatchObject({ code: 'SESSION_KICKED' });
   });
@@ -339,7 +339,7 @@ describe('sessions with JWTs', () => {
       .setProtectedHeader(header as { alg: string })
       .sign(K1.privateKey);
     expect(await tokens.verify(forged)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
-    expect((await tokens.findSession(session.id))?.end).toBeNull();
+    expect((await node.sessions.find(session.id))?.end).toBeNull();
   });
 });
 

@@ -18,9 +18,11 @@ import {
   Public,
   RequireFresh,
   Sensitive,
-  type UserSession,
+  OperatorService,
   SessionModule,
+  SessionService,
   TokenService,
+  type UserSession,
   singleDevice,
 } from 'nestjs-latchkey';
 import { OnlineUsersService, SessionAdminModule } from 'nestjs-latchkey/admin';
@@ -44,7 +46,11 @@ class ActiveGuard extends AuthGuard {
 
 @Controller()
 export class MeController {
-  constructor(private readonly tokens: TokenService) {}
+  constructor(
+    private readonly tokens: TokenService,
+    private readonly sessions: SessionService,
+    private readonly operators: OperatorService,
+  ) {}
 
   @Get('me')
   @UseGuards(ActiveGuard)
@@ -59,6 +65,11 @@ export class MeController {
     @CurrentSession() session: UserSession,
   ) {
     return { user, number, piped, session, now: this.tokens.now() };
+  }
+
+  @Get('sessions')
+  async list(@CurrentUser('userId') userId: string) {
+    return { sessions: await this.sessions.list(userId), bans: await this.operators.bans(userId) };
   }
 
   @Public()

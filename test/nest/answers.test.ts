@@ -29,6 +29,7 @@ import {
   type SessionErrorCode,
   SessionModule,
   type SessionModuleOptions,
+  SessionService,
   TokenService,
   fixed,
   multiDevice,
@@ -41,7 +42,7 @@ import { SessionAuthenticator } from 'lib/session-authenticator.js';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { TokenMint } from '../support/mint.js';
-import { SECRET } from '../support/sessions.js';
+import { SECRET, type Services } from '../support/sessions.js';
 import { until } from '../support/until.js';
 import { type HttpApp, type RawAnswer, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
 
@@ -53,7 +54,10 @@ let thrown: () => unknown;
 
 @Controller()
 class SessionsController {
-  constructor(private readonly tokens: TokenService) {}
+  constructor(
+    private readonly tokens: TokenService,
+    private readonly sessions: SessionService,
+  ) {}
 
   @Get('me')
   @UseGuards(AuthGuard)
@@ -69,7 +73,7 @@ class SessionsController {
   @Delete('sessions/:id')
   @UseGuards(AuthGuard)
   async end(@CurrentUser('userId') userId: string, @Param('id') id: string) {
-    if (!(await this.tokens.logoutSession(userId, id))) throw new SessionError('SESSION_NOT_FOUND');
+    if (!(await this.sessions.end(userId, id))) throw new SessionError('SESSION_NOT_FOUND');
     return { ended: id };
   }
 
@@ -125,19 +129,19 @@ describe.each(adapters)('the reason for a refusal on $name', (kind) => {
 
   const ends: readonly [
     SessionErrorCode,
-    (tokens: TokenService, token: string, id: string) => Promise<unknown>,
+    (services: Services, token: string, id: string) => Promise<unknown>,
     object,
   ][] = [
-    ['SESSION_LOGGED_OUT', (tokens, token) => tokens.logout(token), {}],
+    ['SESSION_LOGGED_OUT', ({ tokens }, token) => tokens.logout(token), {}],
     [
       'SESSION_KICKED',
-      (tokens, _token, id) => tokens.kickSession(id, { by: 'admin' }),
+      ({ operators }, _token, id) => operators.kick(id, { by: 'admin' }),
       { endedAt: expect.any(String) },
     ],
-    ['SESSION_REVOKED', (tokens) => tokens.revokeSessions('alice'), { endedAt: expect.any(String) }],
+    ['SESSION_REVOKED', ({ tokens }) => tokens.revokeSessions('alice'), { endedAt: expect.any(String) }],
     [
       'SESSION_REPLACED',
-      (tokens) => tokens.login('alice', { deviceType: 'Phone', deviceName: '电话 "1"' }),
+      ({ tokens }) => tokens.login('alice', { deviceType: 'Phone', deviceName: '电话 "1"' }),
       {
         endedAt: expect.any(String),
         replacedBy: { deviceType: 'phone', deviceName: '电话 "1"', at: expect.any(String) },
@@ -149,7 +153,7 @@ describe.each(adapters)('the reason for a refusal on $name', (kind) => {
     const { tokens, sendWith } = server;
     const { accessToken, session } = await tokens.login('alice');
     const endedAt = clock.now();
-    await end(tokens, accessToken, session.id);
+    await end(server, accessToken, session.id);
 
     const told = await sendWith(accessToken);
     expect(verdict(told)).toEqual({ status: 401, errorCode: code, challenge: challengeFor(code) });
@@ -606,12 +610,12 @@ describe.each(adapters)('what is written and answered on $name', (kind) => {
     const server = await startApp(kind, root(), {
       logger: new ConsoleLogger({ logLevels: ['fatal', 'error', 'warn', 'log', 'debug', 'verbose'] }),
     });
-    const { tokens, app } = server;
+    const { tokens, operators, app } = server;
     const minted: string[] = [];
     const answers: RawAnswer[] = [];
     for (const end of [
       (token: string) => tokens.logout(token),
-      () => tokens.kickUser('alice', { by: 'admin' }),
+      () => operators.kickUser('alice', { by: 'admin' }),
       () => tokens.revokeSessions('alice'),
       () => tokens.login('alice').then(({ accessToken }) => minted.push(accessToken)),
     ]) {

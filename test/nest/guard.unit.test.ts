@@ -462,12 +462,12 @@ describe('AuthGuard in other contexts', () => {
   });
 
   it('A31, A72: a connection that stays open is verified for every message', async () => {
-    const { app, tokens } = server;
+    const { app, tokens, operators } = server;
     const socketGuard = new SocketGuard(app.get(SessionAuthenticator, { strict: false }), app.get(Reflector));
     const { accessToken, session: opened } = await tokens.login('bob');
     const client = { handshake: { headers: { authorization: `Bearer ${accessToken}` } } };
     await expect(socketGuard.canActivate(contextOf('ws', client, 'first'))).resolves.toBe(true);
-    await tokens.kickSession(opened.id, { by: 'admin' });
+    await operators.kick(opened.id, { by: 'admin' });
     await expect(socketGuard.canActivate(contextOf('ws', client, 'second'))).rejects.toMatchObject({ status: 401 });
   });
 });
@@ -547,11 +547,11 @@ describe.each(adapters)('the user of a request on $name', (kind) => {
 
   it('A116: keeps no address that is none, whatever a proxy passes on', async () => {
     const behindProxy = await startApp(kind, root(), { trustProxy: true });
-    const { tokens, sendWith, close } = behindProxy;
+    const { tokens, sessions, sendWith, close } = behindProxy;
     const { accessToken } = await tokens.login('alice');
     const addressAfter = async (forwarded: string) => {
       await sendWith(accessToken, { lines: [`X-Forwarded-For: ${forwarded}`] });
-      return (await tokens.listSessions('alice'))[0]!.lastIp;
+      return (await sessions.list('alice'))[0]!.lastIp;
     };
     expect(await addressAfter('203.0.113.7')).toBe('203.0.113.7');
     expect(await addressAfter('203.0.113.9:51234')).toBe('203.0.113.9');
@@ -589,7 +589,7 @@ describe('claims', () => {
   ])('A97: the key %s is refused at login', async (_title, text) => {
     const claims = JSON.parse(text) as Record<string, unknown>;
     await expect(server.tokens.login('alice', { claims })).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
-    expect(await server.tokens.listSessions('alice')).toEqual([]);
+    expect(await server.sessions.list('alice')).toEqual([]);
     expect(Object.prototype).not.toHaveProperty('admin');
   });
 

@@ -218,19 +218,17 @@ afterEach(() => {
 describe.each(adapters)('the rules of a route on $name', (kind) => {
   let clock: ManualClock;
   let server: HttpApp;
-  let tokens: TokenService;
   let users = 0;
 
   const start = async (options: Partial<SessionModuleOptions> = {}) => {
     clock = new ManualClock(START);
     server = await startApp(kind, root({ clock, policy: multiDevice(), ...options }));
-    ({ tokens } = server);
   };
 
   /** A user of one test. */
   const logIn = async (options?: Parameters<TokenService['login']>[1]) => {
     const userId = `user-${++users}`;
-    const { accessToken, session } = await tokens.login(userId, options);
+    const { accessToken, session } = await server.tokens.login(userId, options);
     const answer = (path: string, lines?: string[]) => server.sendWith(accessToken, { path, lines });
     return { userId, id: session.id, answer, verdict: async (path: string) => verdict(await answer(path)) };
   };
@@ -289,7 +287,7 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
     it('lets the session pass after confirm, for as long', async () => {
       const [user, other] = [await logIn(), await logIn()];
       clock.advance(11 * MINUTE);
-      await tokens.reauthenticate(user.id);
+      await server.sessions.reauthenticate(user.id);
       expect(await user.verdict('/fresh')).toEqual(good);
       expect(await other.verdict('/fresh')).toEqual(stale);
       clock.advance(10 * MINUTE);
@@ -299,12 +297,12 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
     });
 
     it('never lets an impersonator pass', async () => {
-      const { accessToken, session } = await tokens.impersonate('victim', { by: 'admin' });
+      const { accessToken, session } = await server.operators.impersonate('victim', { by: 'admin' });
       const answer = () => server.sendWith(accessToken, { path: '/fresh' });
       expect(verdict(await server.sendWith(accessToken, { path: '/plain' }))).toEqual(good);
       expect(verdict(await answer())).toEqual(stale);
       expect((await answer()).json).toMatchObject({ maxAge: 600, impersonated: true });
-      await tokens.reauthenticate(session.id);
+      await server.sessions.reauthenticate(session.id);
       expect(verdict(await answer())).toEqual(stale);
     });
 
@@ -330,21 +328,21 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
     it('refuses from its level on', async () => {
       const user = await logIn();
       expect(await user.verdict('/comment')).toEqual(good);
-      await tokens.ban(user.userId, { service: 'comment', by: 'admin' });
+      await server.operators.ban(user.userId, { service: 'comment', by: 'admin' });
       expect(await user.verdict('/comment')).toEqual(banned);
       expect(await user.verdict('/comment-2')).toEqual(good);
       expect(await user.verdict('/plain')).toEqual(good);
-      await tokens.ban(user.userId, { service: 'comment', level: 2, by: 'admin' });
+      await server.operators.ban(user.userId, { service: 'comment', level: 2, by: 'admin' });
       expect(await user.verdict('/comment-2')).toEqual(banned);
       expect(await user.verdict('/both')).toEqual(good);
-      await tokens.liftBan(user.userId, { service: 'comment', by: 'admin' });
+      await server.operators.liftBan(user.userId, { service: 'comment', by: 'admin' });
       expect(await user.verdict('/comment')).toEqual(good);
     });
 
     it('tells service, level, end and reason', async () => {
       const user = await logIn();
       const until = clock.now() + MINUTE;
-      await tokens.ban(user.userId, { service: 'comment', level: 4, until, reason: 'spam', by: 'admin' });
+      await server.operators.ban(user.userId, { service: 'comment', level: 4, until, reason: 'spam', by: 'admin' });
       expect((await user.answer('/comment')).json).toEqual({
         statusCode: 403,
         error: 'Forbidden',
@@ -355,7 +353,7 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
         until: new Date(until).toISOString(),
         reason: 'spam',
       });
-      await tokens.ban(user.userId, { service: 'comment', by: 'admin' });
+      await server.operators.ban(user.userId, { service: 'comment', by: 'admin' });
       const { json } = await user.answer('/comment');
       expect(json).toMatchObject({ level: 1, until: null });
       expect(json).not.toHaveProperty('reason');
@@ -364,7 +362,7 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
 
     it('lets pass when the ban is over', async () => {
       const user = await logIn();
-      await tokens.ban(user.userId, { service: 'comment', until: clock.now() + MINUTE, by: 'admin' });
+      await server.operators.ban(user.userId, { service: 'comment', until: clock.now() + MINUTE, by: 'admin' });
       clock.advance(MINUTE - 1);
       expect(await user.verdict('/comment')).toEqual(banned);
       clock.advance(1);
@@ -373,33 +371,33 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
 
     it('checks every one of several', async () => {
       const user = await logIn();
-      await tokens.ban(user.userId, { service: 'upload', by: 'admin' });
+      await server.operators.ban(user.userId, { service: 'upload', by: 'admin' });
       expect(await user.verdict('/both')).toEqual(banned);
-      await tokens.liftBan(user.userId, { service: 'upload', by: 'admin' });
+      await server.operators.liftBan(user.userId, { service: 'upload', by: 'admin' });
       expect(await user.verdict('/both')).toEqual(good);
-      await tokens.ban(user.userId, { service: 'comment', level: 3, by: 'admin' });
+      await server.operators.ban(user.userId, { service: 'comment', level: 3, by: 'admin' });
       expect(await user.verdict('/both')).toEqual(banned);
     });
 
     it('on a route takes the place of that on the controller for the same service, and joins it for others', async () => {
       const user = await logIn();
-      await tokens.ban(user.userId, { service: 'shop', level: 2, by: 'admin' });
+      await server.operators.ban(user.userId, { service: 'shop', level: 2, by: 'admin' });
       expect(await user.verdict('/strict/inherits')).toEqual(banned);
       expect(await user.verdict('/strict/milder')).toEqual(good);
       expect(await user.verdict('/strict/another')).toEqual(banned);
-      await tokens.liftBan(user.userId, { service: 'shop', by: 'admin' });
-      await tokens.ban(user.userId, { service: 'upload', by: 'admin' });
+      await server.operators.liftBan(user.userId, { service: 'shop', by: 'admin' });
+      await server.operators.ban(user.userId, { service: 'upload', by: 'admin' });
       expect(await user.verdict('/strict/inherits')).toEqual(good);
       expect(await user.verdict('/strict/another')).toEqual(banned);
     });
 
     it('is inherited with a controller', async () => {
       const user = await logIn();
-      await tokens.ban(user.userId, { service: 'shop', level: 2, by: 'admin' });
+      await server.operators.ban(user.userId, { service: 'shop', level: 2, by: 'admin' });
       expect(await user.verdict('/derived/inherits')).toEqual(banned);
       expect(await user.verdict('/derived-more/inherits')).toEqual(banned);
-      await tokens.liftBan(user.userId, { service: 'shop', by: 'admin' });
-      await tokens.ban(user.userId, { service: 'upload', by: 'admin' });
+      await server.operators.liftBan(user.userId, { service: 'shop', by: 'admin' });
+      await server.operators.ban(user.userId, { service: 'upload', by: 'admin' });
       expect(await user.verdict('/derived-more/inherits')).toEqual(banned);
       // The decorator of a subclass says nothing of the class above it, nor of its sisters.
       expect(await user.verdict('/strict/inherits')).toEqual(good);
@@ -408,12 +406,12 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
 
     it('is told before the age of the proof', async () => {
       const user = await logIn();
-      await tokens.ban(user.userId, { service: 'comment', by: 'admin' });
+      await server.operators.ban(user.userId, { service: 'comment', by: 'admin' });
       clock.advance(11 * MINUTE);
       expect(await user.verdict('/everything')).toEqual(banned);
-      await tokens.liftBan(user.userId, { service: 'comment', by: 'admin' });
+      await server.operators.liftBan(user.userId, { service: 'comment', by: 'admin' });
       expect(await user.verdict('/everything')).toEqual(stale);
-      await tokens.reauthenticate(user.id);
+      await server.sessions.reauthenticate(user.id);
       expect(await user.verdict('/everything')).toEqual(good);
     });
   });
@@ -445,7 +443,7 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
       const user = await logIn();
       await user.answer('/plain');
       const guard = new AuthGuard(server.app.get(SessionAuthenticator, { strict: false }), server.app.get(Reflector));
-      const { accessToken } = await tokens.login(user.userId);
+      const { accessToken } = await server.tokens.login(user.userId);
       await server.sendWith(accessToken, { path: '/plain' });
       const request = { headers: { authorization: `Bearer ${accessToken}` } };
       const pass = (handler: keyof PlainController) =>
@@ -470,7 +468,7 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
       const user = await logIn();
       clock.advance(MINUTE);
       expect((await user.answer(path, lines)).status).toBe(200);
-      const [session] = await tokens.listSessions(user.userId);
+      const [session] = await server.sessions.list(user.userId);
       return session!.lastSeenAt === clock.now();
     };
 

@@ -4,8 +4,8 @@ import { type INestApplication, type LoggerService, Module, type ModuleMetadata 
 import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { type SessionModuleOptions, TokenService } from 'nestjs-latchkey';
-import { SECRET, patient } from '../support/sessions.js';
+import type { SessionModuleOptions } from 'nestjs-latchkey';
+import { SECRET, type Services, patient, servicesOf } from '../support/sessions.js';
 import { sqliteOptions } from '../support/databases.js';
 
 /** How a server joins repeated header lines and matches paths; the defaults of both frameworks if not given. */
@@ -66,10 +66,9 @@ export function sessionOptions(options: Partial<SessionModuleOptions> = {}): Ses
 }
 
 /** A running application. */
-export interface HttpApp {
+export interface HttpApp extends Services {
   readonly app: INestApplication;
   readonly port: number;
-  readonly tokens: TokenService;
   /** Sends a request and reads its answer. */
   readonly send: (request?: RawRequest) => Promise<RawAnswer>;
   /** The same with a token in the right place. */
@@ -98,7 +97,7 @@ export async function startApp(kind: AdapterKind, root: ModuleMetadata, options:
   return {
     app,
     port,
-    tokens: app.get(TokenService, { strict: false }),
+    ...servicesOf(app),
     send,
     sendWith: (token, { lines = [], ...rest } = {}) =>
       send({ ...rest, lines: [`Authorization: Bearer ${token}`, ...lines] }),

@@ -149,7 +149,7 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
   });
 
   it('A22, A23: is all that memory knows: nothing else throws, and what is too long is not hashed', () => {
-    const verifier = server.app.get(SessionRuntime, { strict: false }).verifier as unknown as {
+    const verifier = server.app.get(SessionRuntime, { strict: false }).services.verifier as unknown as {
       readonly parts: { readonly known: { readonly tokens: { get(hash: string): unknown } } };
     };
     const looked = jest.spyOn(verifier.parts.known.tokens, 'get');
@@ -191,15 +191,15 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
   it.each(['logout', 'kick', 'ban', 'revoke'] as const)('A63: is refused from an acknowledged %s on', async (end) => {
     const { accessToken, session } = await knownLogin();
     if (end === 'logout') await server.tokens.logout(accessToken);
-    if (end === 'kick') await server.tokens.kickSession(session.id, { by: 'admin' });
-    if (end === 'ban') await server.tokens.ban(session.userId, { by: 'admin' });
+    if (end === 'kick') await server.operators.kick(session.id, { by: 'admin' });
+    if (end === 'ban') await server.operators.ban(session.userId, { by: 'admin' });
     if (end === 'revoke') await server.tokens.revokeSessions(session.userId);
     expect(await send(accessToken, '/me')).toMatchObject({ status: 401 });
   });
 
   it('A70: has new claims in the next request', async () => {
     const { accessToken, session } = await knownLogin();
-    await server.tokens.updateClaims(session.id, { roles: ['writer'] });
+    await server.sessions.updateClaims(session.id, { roles: ['writer'] });
     for (let round = 0; round < 3; round++) {
       expect((await server.sendWith(accessToken)).json.user).toEqual({ userId: session.userId, roles: ['writer'] });
     }
@@ -210,7 +210,7 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
     expect(await send(accessToken, '/fresh')).toEqual(answers.good);
     clock.advance(11 * MINUTE);
     expect(await send(accessToken, '/fresh')).toMatchObject({ status: 403, errorCode: 'FRESH_LOGIN_REQUIRED' });
-    await server.tokens.ban(session.userId, { service: 'comment', by: 'admin' });
+    await server.operators.ban(session.userId, { service: 'comment', by: 'admin' });
     for (let round = 0; round < 3; round++) {
       expect(await send(accessToken, '/comments')).toMatchObject({ status: 403, errorCode: 'SERVICE_BANNED' });
     }
@@ -246,7 +246,7 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
 
   it('counts as a use of its session, with the address, unless it should not', async () => {
     const { accessToken, session } = await knownLogin();
-    const seen = async () => (await server.tokens.findSession(session.id))!;
+    const seen = async () => (await server.sessions.find(session.id))!;
     const before = (await seen()).lastSeenAt;
     clock.advance(MINUTE);
     await send(accessToken, '/quiet');
@@ -288,7 +288,7 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
     ['/sensitive', ['X-No-Activity: 1']],
   ])('leaves a trace where somebody else has it: %s, %j', async (path, lines) => {
     const { accessToken, session } = await knownLogin();
-    const lastIp = async () => (await server.tokens.findSession(session.id))!.lastIp;
+    const lastIp = async () => (await server.sessions.find(session.id))!.lastIp;
     clock.advance(MINUTE);
     await send(accessToken, '/me');
     expect(await lastIp()).toBe('127.0.0.1');
@@ -300,7 +300,7 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
     expect(await lastIp()).toBe('127.0.0.1');
     clock.advance(500);
     await send(accessToken, '/me', ['X-Forwarded-For: 203.0.113.66', 'X-No-Activity: 1']);
-    expect(await server.tokens.findSession(session.id)).toMatchObject({ lastSeenAt, lastIp: '203.0.113.66' });
+    expect(await server.sessions.find(session.id)).toMatchObject({ lastSeenAt, lastIp: '203.0.113.66' });
   });
 
   it('has a use noted though a request that is none was just before it', async () => {
@@ -309,6 +309,6 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
     await send(accessToken, '/quiet');
     clock.advance(10);
     await send(accessToken, '/me');
-    expect((await server.tokens.findSession(session.id))!.lastSeenAt).toBe(clock.now());
+    expect((await server.sessions.find(session.id))!.lastSeenAt).toBe(clock.now());
   });
 });

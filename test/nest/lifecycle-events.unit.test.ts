@@ -41,7 +41,7 @@ const start = async (
     sessionOptions({ clock, policy: multiDevice(), hooks: { onEvent: listInto(events) }, ...options }),
   );
   server = await startApp(adapters[0]!, { imports: [session, ...imports], ...metadata }, { logger });
-  return server.tokens;
+  return server;
 };
 
 /** What a listener of an earlier test hears late is not of this one. */
@@ -61,19 +61,19 @@ const keepErrors = (lines: string[]): LoggerService => ({
 
 describe('the onEvent hook', () => {
   it('is told of logins, step-ups, bans and each end, in order and with the realm', async () => {
-    const tokens = await start({ realm: 'staff' });
+    const { tokens, sessions, operators } = await start({ realm: 'staff' });
     const about = { realm: 'staff', userId: 'alice' };
     const first = await tokens.login('alice', { deviceType: 'phone', ip: '203.0.113.7' });
     const second = await tokens.login('alice');
-    const shadow = await tokens.impersonate('alice', { by: 'admin' });
-    await tokens.reauthenticate(first.session.id);
+    const shadow = await operators.impersonate('alice', { by: 'admin' });
+    await sessions.reauthenticate(first.session.id);
     await tokens.logout(first.accessToken);
-    await tokens.kickSession(second.session.id, { by: 'admin' });
+    await operators.kick(second.session.id, { by: 'admin' });
     const third = await tokens.login('alice');
-    await tokens.logoutSession('alice', shadow.session.id);
-    await tokens.ban('alice', { service: 'comment', by: 'admin' });
-    await tokens.liftBan('alice', { service: 'comment', by: 'admin' });
-    await tokens.ban('alice', { reason: 'spam', by: 'admin' });
+    await sessions.end('alice', shadow.session.id);
+    await operators.ban('alice', { service: 'comment', by: 'admin' });
+    await operators.liftBan('alice', { service: 'comment', by: 'admin' });
+    await operators.ban('alice', { reason: 'spam', by: 'admin' });
     await told();
     const login = { type: 'session.login', ...about, deviceType: null, ip: null, impersonator: null };
     const ended = (session: { id: string }, reason: string) => ({
@@ -99,7 +99,7 @@ describe('the onEvent hook', () => {
   });
 
   it('is told of refreshes and reuse', async () => {
-    const tokens = await start({ tokens: accessAndRefresh({ grace: '30s' }) });
+    const { tokens } = await start({ tokens: accessAndRefresh({ grace: '30s' }) });
     const { refreshToken, session } = await tokens.login('alice');
     const next = await tokens.refresh(refreshToken, { ip: '203.0.113.1' });
     await tokens.verify(next.accessToken);
@@ -118,7 +118,7 @@ describe('the onEvent hook', () => {
   });
 
   it('is told of renewals once, of ends by time and of ends by idleness', async () => {
-    const tokens = await start({
+    const { tokens, operators } = await start({
       tokens: sliding({ ttl: '4h', renewWithin: '5m' }),
       idleTimeout: '90m',
       timing: { activityFlush: '30m', sweep: '1h' },
@@ -130,7 +130,7 @@ describe('the onEvent hook', () => {
       const verified = await Promise.all([tokens.verify(accessToken), tokens.verify(accessToken)]);
       expect(verified).toMatchObject([{ status: 'VALID' }, { status: 'VALID' }]);
     }
-    const shadow = await tokens.impersonate('bob', { by: 'admin', for: '30m' });
+    const shadow = await operators.impersonate('bob', { by: 'admin', for: '30m' });
     clock.advance(151 * MINUTE);
     await runtime.sweep();
     await told();
@@ -148,10 +148,10 @@ describe('the onEvent hook', () => {
 
   it('is told after it was recorded', async () => {
     const found: unknown[] = [];
-    const tokens = await start({
+    const { tokens } = await start({
       hooks: {
         onEvent: async (event) => {
-          if ('sessionId' in event) found.push((await server.tokens.findSession(event.sessionId))?.end?.reason ?? null);
+          if ('sessionId' in event) found.push((await server.sessions.find(event.sessionId))?.end?.reason ?? null);
         },
       },
     });
@@ -179,7 +179,7 @@ describe('the onEvent hook', () => {
     ],
   ])('that %s undoes nothing and is logged', async (_title, onEvent) => {
     const lines: string[] = [];
-    const tokens = await start({ hooks: { onEvent } }, { logger: keepErrors(lines) });
+    const { tokens } = await start({ hooks: { onEvent } }, { logger: keepErrors(lines) });
     const { accessToken } = await tokens.login('alice');
     expect((await tokens.verify(accessToken)).status).toBe('VALID');
     expect(await tokens.logout(accessToken)).toBe(true);
@@ -192,7 +192,7 @@ describe('the onEvent hook', () => {
   });
 
   it('that never ends delays nobody', async () => {
-    const tokens = await start({ hooks: { onEvent: () => new Promise(() => undefined) } });
+    const { tokens } = await start({ hooks: { onEvent: () => new Promise(() => undefined) } });
     const { accessToken } = await tokens.login('alice');
     await told();
     expect(await tokens.logout(accessToken)).toBe(true);
@@ -200,7 +200,7 @@ describe('the onEvent hook', () => {
 
   it('runs in a turn of its own', async () => {
     let running = false;
-    const tokens = await start({ hooks: { onEvent: () => (running = true) } });
+    const { tokens } = await start({ hooks: { onEvent: () => (running = true) } });
     await tokens.login('alice');
     // Whatever the hook does at once, the caller has its answer before.
     expect(running).toBe(false);
@@ -222,7 +222,7 @@ it('hooks may be an object of a class', async () => {
     }
   }
   const hooks = new Hooks();
-  const tokens = await start({ hooks });
+  const { tokens } = await start({ hooks });
   await tokens.login('alice');
   await told();
   expect(hooks.seen).toEqual(['alice', 'session.login']);
@@ -246,7 +246,7 @@ describe('@nestjs/event-emitter', () => {
   }
 
   it('gets every event under its type where the application has it', async () => {
-    const tokens = await start({}, { imports: [EventEmitterModule.forRoot()], providers: [Listeners] });
+    const { tokens } = await start({}, { imports: [EventEmitterModule.forRoot()], providers: [Listeners] });
     const { accessToken, session } = await tokens.login('alice');
     await tokens.logout(accessToken);
     await told();
@@ -259,7 +259,7 @@ describe('@nestjs/event-emitter', () => {
 
   it('may be used with wildcards', async () => {
     const heard: unknown[] = [];
-    const tokens = await start({}, { imports: [EventEmitterModule.forRoot({ wildcard: true })] });
+    const { tokens } = await start({}, { imports: [EventEmitterModule.forRoot({ wildcard: true })] });
     server.app.get(EventEmitter2).on('session.*', (event: PublishedEvent) => heard.push(event.type));
     await tokens.logout((await tokens.login('alice')).accessToken);
     await told();
@@ -274,7 +274,8 @@ describe('@nestjs/event-emitter', () => {
         providers: [Listeners],
       },
     );
-    for (const { tokens } of server.app.get(SessionRuntime, { strict: false, each: true })) await tokens.login('1');
+    for (const { services } of server.app.get(SessionRuntime, { strict: false, each: true }))
+      await services.tokens.login('1');
     await told();
     expect(server.app.get(Listeners).logins.map(({ realm, userId }) => [realm, userId])).toEqual([
       ['users', '1'],
@@ -297,7 +298,7 @@ describe('@nestjs/event-emitter', () => {
     const note = (reason: unknown) => unhandled.push(reason);
     process.on('unhandledRejection', note);
     const imports = [EventEmitterModule.forRoot()];
-    const tokens = await start({}, { imports, logger: keepErrors(lines) });
+    const { tokens } = await start({}, { imports, logger: keepErrors(lines) });
     server.app.get(EventEmitter2).on('session.login', listener);
     const { accessToken } = await tokens.login('alice');
     expect((await tokens.verify(accessToken)).status).toBe('VALID');
@@ -310,7 +311,7 @@ describe('@nestjs/event-emitter', () => {
   });
 
   it('and the hook share an event that neither can change', async () => {
-    const tokens = await start({}, { imports: [EventEmitterModule.forRoot()], providers: [Listeners] });
+    const { tokens } = await start({}, { imports: [EventEmitterModule.forRoot()], providers: [Listeners] });
     await tokens.login('alice');
     await told();
     expect(events[0]).toBe(server.app.get(Listeners).logins[0]);
@@ -324,7 +325,7 @@ describe('the beforeLogin hook', () => {
 
   it('sees what is about to be recorded', async () => {
     const seen: LoginAttempt[] = [];
-    const tokens = await withHook((login) => void seen.push(login));
+    const { tokens, operators } = await withHook((login) => void seen.push(login));
     await tokens.login('alice', {
       userName: 'Alice',
       loginMethod: 'Passkey',
@@ -335,7 +336,7 @@ describe('the beforeLogin hook', () => {
       userAgent: 'agent',
       claims: { roles: ['user'] },
     });
-    await tokens.impersonate('alice', { by: 'admin' });
+    await operators.impersonate('alice', { by: 'admin' });
     const none = { deviceType: null, deviceId: null, deviceName: null, ip: null, userAgent: null, claims: {} };
     expect(seen).toEqual([
       {
@@ -359,7 +360,7 @@ describe('the beforeLogin hook', () => {
     ['true', () => true],
     ['a promise of nothing', () => Promise.resolve()],
   ])('lets pass with %s', async (_title, answer) => {
-    const tokens = await withHook(answer);
+    const { tokens } = await withHook(answer);
     await expect(tokens.login('alice')).resolves.toMatchObject({ session: { userId: 'alice' } });
   });
 
@@ -378,32 +379,32 @@ describe('the beforeLogin hook', () => {
     ],
   ])('refuses with %s, and nothing happens', async (_title, answer, expected) => {
     let open = true;
-    const tokens = await withHook(() => (open ? undefined : answer()));
+    const { tokens, sessions, operators } = await withHook(() => (open ? undefined : answer()));
     const { session } = await tokens.login('alice', { deviceId: 'd1' });
     open = false;
     await expect(tokens.login('alice', { deviceId: 'd1' })).rejects.toMatchObject(expected);
-    await expect(tokens.impersonate('alice', { by: 'admin' })).rejects.toMatchObject(expected);
-    expect((await tokens.listSessions('alice')).map(({ id }) => id)).toEqual([session.id]);
+    await expect(operators.impersonate('alice', { by: 'admin' })).rejects.toMatchObject(expected);
+    expect((await sessions.list('alice')).map(({ id }) => id)).toEqual([session.id]);
     await told();
     expect(events).toMatchObject([{ type: 'session.login' }]);
   });
 
   it('that never answers is a 503 within the budget of a login', async () => {
-    const tokens = await withHook(() => new Promise(() => undefined), { loginBudget: '50ms' });
+    const { tokens, sessions } = await withHook(() => new Promise(() => undefined), { loginBudget: '50ms' });
     await expect(tokens.login('alice')).rejects.toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
-    expect(await tokens.listSessions('alice')).toEqual([]);
+    expect(await sessions.list('alice')).toEqual([]);
   });
 
   it('is not asked about a login that is nonsense anyway', async () => {
     let asked = 0;
-    const tokens = await withHook(() => void asked++);
+    const { tokens } = await withHook(() => void asked++);
     await expect(tokens.login('alice', { deviceType: 'a b' })).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
     await expect(tokens.login('')).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
     expect(asked).toBe(0);
   });
 
   it('cannot change what is recorded', async () => {
-    const tokens = await withHook((login) => {
+    const { tokens } = await withHook((login) => {
       try {
         Object.assign(login, { userId: 'root', deviceType: 'tv' });
         Object.assign(login.claims, { roles: ['admin'], big: 'x'.repeat(10_000) });

@@ -2,7 +2,14 @@ import { type Observable, lastValueFrom } from 'rxjs';
 import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Body, Controller, Get, type LoggerService, Post } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
-import { ChangePendingError, SessionError, SessionErrorFilter, SessionModule, TokenService } from 'nestjs-latchkey';
+import {
+  ChangePendingError,
+  OperatorService,
+  SessionError,
+  SessionErrorFilter,
+  SessionModule,
+  TokenService,
+} from 'nestjs-latchkey';
 import { SessionAdminModule } from 'nestjs-latchkey/admin';
 import { invalidOption } from 'lib/session-error.js';
 import { SessionAuthenticator } from 'lib/session-authenticator.js';
@@ -17,7 +24,10 @@ let thrown: Error;
 
 @Controller()
 class MistakenController {
-  constructor(private readonly tokens: TokenService) {}
+  constructor(
+    private readonly tokens: TokenService,
+    private readonly operators: OperatorService,
+  ) {}
 
   @Post('login')
   logIn(@Body() { name }: { name?: string }) {
@@ -26,7 +36,7 @@ class MistakenController {
 
   @Post('kick')
   async kick() {
-    await this.tokens.kickUser('alice', {} as never);
+    await this.operators.kickUser('alice', {} as never);
   }
 
   @Get('throw')

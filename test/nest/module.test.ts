@@ -57,11 +57,12 @@ afterEach(() => {
 it('exports these values, and no others', () => {
   expect(Object.keys(main).sort()).toEqual([
     'AuthGuard',
+    'ChangePendingError',
     'CheckBan',
     'CurrentSession',
     'CurrentUser',
-    'ChangePendingError',
     'NoActivity',
+    'OperatorService',
     'Public',
     'RequireFresh',
     'Sensitive',
@@ -72,6 +73,7 @@ it('exports these values, and no others', () => {
     'SessionErrorFilter',
     'SessionEventEntity',
     'SessionModule',
+    'SessionService',
     'SessionSightingEntity',
     'SessionStatisticEntity',
     'SessionStatus',

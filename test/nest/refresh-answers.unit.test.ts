@@ -157,7 +157,7 @@ describe.each(adapters)('the answer to a refresh on $name', (kind) => {
   });
 
   it('marks the requests of an impersonator', async () => {
-    const { accessToken } = await server.tokens.impersonate('alice', { by: 'admin' });
+    const { accessToken } = await server.operators.impersonate('alice', { by: 'admin' });
     expect((await server.sendWith(accessToken)).json).toEqual({ impersonator: 'admin' });
     const own = await server.tokens.login('alice');
     expect((await server.sendWith(own.accessToken)).json).toEqual({ impersonator: null });

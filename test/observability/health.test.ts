@@ -33,8 +33,8 @@ describe('the status of a server', () => {
   });
 
   it('asks the database once for all who ask at the same time, and again for who asks later', async () => {
-    const { tokens, status } = await faults.open();
-    const asked = jest.spyOn(tokens, 'findSession');
+    const { sessions, status } = await faults.open();
+    const asked = jest.spyOn(sessions, 'find');
     await Promise.all(Array.from({ length: 20 }, () => status.read()));
     expect(asked).toHaveBeenCalledTimes(1);
     await status.read();

@@ -15,14 +15,14 @@ beforeEach(async () => {
 afterEach(() => sessions.close());
 
 it('says nothing of anybody', async () => {
-  const { tokens } = sessions;
+  const { tokens, operators } = sessions;
   const { accessToken, session } = await tokens.login('alice-cooper', {
     ip: '192.0.2.77',
     deviceName: 'phone-of-alice',
   });
   await tokens.verify(accessToken, { ip: '192.0.2.77' });
   await tokens.verify(FORGED);
-  await tokens.kickSession(session.id, { by: 'operator-root' });
+  await operators.kick(session.id, { by: 'operator-root' });
   const text = await registry.metrics();
   for (const secret of [accessToken, session.id, FORGED, 'alice', '192.0.2.77', 'phone', 'root']) {
     expect(text).not.toContain(secret);

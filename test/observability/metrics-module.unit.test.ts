@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import type { SessionModuleOptions, TokenService } from 'nestjs-latchkey';
+import type { SessionModuleOptions } from 'nestjs-latchkey';
 import { sessionMetrics } from 'nestjs-latchkey/metrics';
 import { type OpenMetricsContentType, Registry, register } from 'prom-client';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { sqliteOptions } from '../support/databases.js';
-import { type Sessions, startSessions } from '../support/sessions.js';
+import { type Services, type Sessions, startSessions } from '../support/sessions.js';
 import { valueOf, verifications } from './metric-values.js';
 
 describe('the metrics of a module', () => {
@@ -63,10 +63,10 @@ describe('the metrics of a module', () => {
     const registry = new Registry();
     const users = await open({}, sessionMetrics({ registry }));
     const staff = await open({ realm: 'staff' }, sessionMetrics({ registry }));
-    const verify = async (sessions: { tokens: TokenService }, times: number) => {
-      const { accessToken, session } = await sessions.tokens.login('alice');
-      for (let use = 0; use < times; use++) await sessions.tokens.verify(accessToken, { strict: true });
-      await sessions.tokens.kickSession(session.id, { by: 'root' });
+    const verify = async ({ tokens, operators }: Services, times: number) => {
+      const { accessToken, session } = await tokens.login('alice');
+      for (let use = 0; use < times; use++) await tokens.verify(accessToken, { strict: true });
+      await operators.kick(session.id, { by: 'root' });
     };
     await verify(users, 1);
     await verify(staff, 2);

@@ -30,7 +30,7 @@ describe('metrics, with a Redis and a database that can fail', () => {
 
   it('counts where answers come from, and times those that had to ask', async () => {
     const other = await faults.open();
-    const { tokens } = await open();
+    const { tokens, operators } = await open();
     await until(() => other.runtime.coherence.caching);
     const { accessToken: own, session } = await tokens.login('alice');
     for (let use = 0; use < 3; use++) await tokens.verify(own);
@@ -45,7 +45,7 @@ describe('metrics, with a Redis and a database that can fail', () => {
     });
     await tokens.verify(FORGED);
     expect(await verifications(registry, 'none', 'INVALID')).toBe(1);
-    await tokens.kickSession(session.id, { by: 'root' });
+    await operators.kick(session.id, { by: 'root' });
     await tokens.verify(own, { strict: true });
     expect(await verifications(registry, 'database', 'INVALID')).toBe(1);
 
@@ -87,12 +87,12 @@ describe('metrics, with a Redis and a database that can fail', () => {
 
   it('times ends until they are confirmed, and tells which were not', async () => {
     const other = await faults.open();
-    const { tokens } = await open({ timing: { ...TIMING, pollFreshness: '1s', endBudget: '500ms' } });
+    const { tokens, operators } = await open({ timing: { ...TIMING, pollFreshness: '1s', endBudget: '500ms' } });
     await until(() => other.runtime.coherence.caching);
     const ends = (outcome: string) => valueOf(registry, 'session_end_seconds_count', { outcome });
     const { session } = await tokens.login('alice');
     expect(await ends('acknowledged')).toBeUndefined();
-    await tokens.kickSession(session.id, { by: 'root' });
+    await operators.kick(session.id, { by: 'root' });
     expect(await ends('acknowledged')).toBe(1);
     expect(await valueOf(registry, 'session_end_seconds_sum', { outcome: 'acknowledged' })).toBeLessThan(0.4);
 
@@ -104,7 +104,7 @@ describe('metrics, with a Redis and a database that can fail', () => {
         FROM user_session_member AS known LIMIT 1`,
     );
     await application.destroy();
-    await expect(tokens.kickSession(next.id, { by: 'root' })).rejects.toThrow(ChangePendingError);
+    await expect(operators.kick(next.id, { by: 'root' })).rejects.toThrow(ChangePendingError);
     expect(await ends('pending')).toBe(1);
     expect(await valueOf(registry, 'session_end_seconds_sum', { outcome: 'pending' })).toBeGreaterThan(0.3);
     // It does not renew its row, and after a while it is gone.
@@ -126,7 +126,7 @@ describe('metrics, with a Redis and a database that can fail', () => {
     }
     expect(counted).toHaveBeenCalledTimes(1);
     runtime.activity.record('0'.repeat(32), Date.now(), '192.0.2.1');
-    runtime.tokens.recordFailedLogin('alice');
+    runtime.services.tokens.recordFailedLogin('alice');
     await Promise.all([runtime.activity.flush(), runtime.records.flush()]);
     expect(await valueOf(registry, 'session_activity_dropped_total')).toBe(1);
     const { sightings, events, statistics } = runtime.records;

@@ -1,11 +1,11 @@
 import type { DynamicModule } from '@nestjs/common';
-import { type SessionModuleOptions, SessionStatus, type TokenService, multiDevice } from 'nestjs-latchkey';
+import { type SessionModuleOptions, SessionStatus, multiDevice } from 'nestjs-latchkey';
 import { redis } from 'nestjs-latchkey/redis';
 import type { DataSourceOptions } from 'typeorm';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { type RedisServer, redisPrefix, startRedis } from '../support/redis.js';
-import { startSessions } from '../support/sessions.js';
+import { type Services, startSessions } from '../support/sessions.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 /** Short enough to see an outage from its beginning to its end, long enough for a busy machine. */
@@ -19,8 +19,7 @@ export const TIMING = {
 } as const;
 
 /** A SessionModule of this process. */
-export interface FaultyNode {
-  readonly tokens: TokenService;
+export interface FaultyNode extends Services {
   readonly status: SessionStatus;
   readonly runtime: SessionRuntime;
   close(): Promise<void>;
@@ -69,13 +68,11 @@ export class Faults {
     options: Partial<SessionModuleOptions> = {},
     providers: DynamicModule['providers'] = [],
   ): Promise<FaultyNode> {
-    const sessions = await startSessions(this.options(options), providers);
-    const { context, tokens } = sessions;
+    const { context, ...services } = await startSessions(this.options(options), providers);
     const node = {
-      tokens,
+      ...services,
       status: context.get(SessionStatus, { strict: false }),
       runtime: context.get(SessionRuntime, { strict: false }),
-      close: () => sessions.close(),
     };
     this.nodes.push(node);
     return node;

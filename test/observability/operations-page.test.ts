@@ -60,7 +60,7 @@ it.each([
     return String(found.find((value) => value !== null) ?? '');
   };
   await until(async () => (await held()).startsWith('L:'));
-  await sessions.tokens.kickSession(session.id, { by: 'root' });
+  await sessions.operators.kick(session.id, { by: 'root' });
   await until(async () => (await held()).startsWith('T:'));
   await sessions.close();
   const refused = (await Promise.all(ports.map((port) => redisCommand(port, 'ACL', 'LOG')))).flat();

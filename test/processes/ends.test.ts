@@ -25,11 +25,11 @@ interface Login {
 /** Each takes its login, and the number of the end. */
 const KINDS: readonly ((login: Login, n: number) => Call)[] = [
   ({ token }) => ['logout', token],
-  ({ id }) => ['kickSession', id, { by: 'root' }],
+  ({ id }) => ['kick', id, { by: 'root' }],
   ({ user }) => ['kickUser', user, { by: 'root' }],
   ({ user }) => ['login', user, {}],
   ({ user }) => ['revokeSessions', user],
-  ({ user, id }) => ['logoutSession', user, id],
+  ({ user, id }) => ['end', user, id],
 ];
 
 describe('four processes on one PostgreSQL and one Redis, each with a memory of its own', () => {

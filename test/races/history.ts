@@ -1,4 +1,5 @@
-import type { EndReason, LoginResult, TokenService } from 'nestjs-latchkey';
+import type { EndReason, LoginResult } from 'nestjs-latchkey';
+import type { Services } from '../support/sessions.js';
 
 /** What ends sessions in a history. */
 export const ENDS = ['logout', 'logoutByRefresh', 'kick', 'kickUser', 'revoke', 'replace', 'ban'] as const;
@@ -26,12 +27,12 @@ export class History {
 
   /** @param nodes the services that calls are spread over */
   constructor(
-    private readonly nodes: readonly TokenService[],
+    private readonly nodes: readonly Services[],
     private readonly userId: string,
   ) {}
 
   async login(): Promise<void> {
-    const result = await this.node(0).login(this.userId);
+    const result = await this.node(0).tokens.login(this.userId);
     this.issued.push({
       session: result,
       access: new Set([result.accessToken]),
@@ -55,33 +56,33 @@ export class History {
     return this.problems;
   }
 
-  private async use(use: Use, node: TokenService): Promise<void> {
+  private async use(use: Use, node: Services): Promise<void> {
     const issued = this.issued[0]!;
     const { accessToken, refreshToken, session } = issued.session;
     try {
-      if (use === 'verify') await node.verify(accessToken);
-      if (use === 'write') await node.sessionData(session.id).set('cart', ['apples']);
-      if (use === 'confirm') await node.reauthenticate(session.id);
+      if (use === 'verify') await node.tokens.verify(accessToken);
+      if (use === 'write') await node.sessions.data(session.id).set('cart', ['apples']);
+      if (use === 'confirm') await node.sessions.reauthenticate(session.id);
       if (use === 'refresh' || use === 'refreshTwice') {
-        const next = await node.refresh(refreshToken);
+        const next = await node.tokens.refresh(refreshToken);
         this.note(issued, next);
-        if (use === 'refreshTwice') this.note(issued, await node.refresh(next.refreshToken));
+        if (use === 'refreshTwice') this.note(issued, await node.tokens.refresh(next.refreshToken));
       }
     } catch (error) {
       this.expectRefusal(error);
     }
   }
 
-  private async end(end: End, node: TokenService): Promise<void> {
+  private async end(end: End, node: Services): Promise<void> {
     const targets = end === 'logout' || end === 'logoutByRefresh' || end === 'kick' ? [this.issued[0]!] : this.issued;
     const before = [...targets];
     const { accessToken, refreshToken, session } = this.issued[0]!.session;
-    if (end === 'logout') await node.logout(accessToken);
-    if (end === 'logoutByRefresh') await node.logout(refreshToken);
-    if (end === 'kick') await node.kickSession(session.id, { by: 'admin' });
-    if (end === 'kickUser') await node.kickUser(this.userId, { by: 'admin' });
-    if (end === 'revoke') await node.revokeSessions(this.userId);
-    if (end === 'ban') await node.ban(this.userId, { by: 'admin', until: node.now() + 1 });
+    if (end === 'logout') await node.tokens.logout(accessToken);
+    if (end === 'logoutByRefresh') await node.tokens.logout(refreshToken);
+    if (end === 'kick') await node.operators.kick(session.id, { by: 'admin' });
+    if (end === 'kickUser') await node.operators.kickUser(this.userId, { by: 'admin' });
+    if (end === 'revoke') await node.tokens.revokeSessions(this.userId);
+    if (end === 'ban') await node.operators.ban(this.userId, { by: 'admin', until: node.tokens.now() + 1 });
     if (end === 'replace') await this.replace(node);
     for (const issued of before) {
       this.ended.add(issued);
@@ -90,10 +91,10 @@ export class History {
   }
 
   /** A login under the single-device policy. It may be refused where a ban is in force; then it ended nothing. */
-  private async replace(node: TokenService): Promise<void> {
+  private async replace(node: Services): Promise<void> {
     for (;;) {
       try {
-        const result = await node.login(this.userId);
+        const result = await node.tokens.login(this.userId);
         this.issued.push({
           session: result,
           access: new Set([result.accessToken]),
@@ -111,21 +112,21 @@ export class History {
     issued.refresh.add(next.refreshToken!);
   }
 
-  private async checkDead(issued: Issued, node: TokenService, when: string): Promise<void> {
+  private async checkDead(issued: Issued, node: Services, when: string): Promise<void> {
     for (const token of issued.access) {
-      const { status } = await node.verify(token);
+      const { status } = await node.tokens.verify(token);
       if (status !== 'INVALID') this.problems.push(`an access token is ${status} ${when}`);
     }
     for (const token of issued.refresh) {
-      const answer = await node.refresh(token).then(
+      const answer = await node.tokens.refresh(token).then(
         () => 'accepted',
         (error: { refusal?: unknown; code?: string }) => (error.refusal ? 'refused' : `failed with ${error.code}`),
       );
       if (answer !== 'refused') this.problems.push(`a refresh token is ${answer} ${when}`);
     }
     const { id } = issued.session.session;
-    if (Object.keys(await node.sessionData(id).entries()).length > 0) this.problems.push(`data is left ${when}`);
-    if ((await node.findSession(id))?.end === null) this.problems.push(`the record says live ${when}`);
+    if (Object.keys(await node.sessions.data(id).entries()).length > 0) this.problems.push(`data is left ${when}`);
+    if ((await node.sessions.find(id))?.end === null) this.problems.push(`the record says live ${when}`);
   }
 
   private expectRefusal(error: unknown): void {
@@ -134,7 +135,7 @@ export class History {
     if (code === undefined || !refusals.some((refusal) => code.startsWith(refusal))) throw error;
   }
 
-  private node(index: number): TokenService {
+  private node(index: number): Services {
     return this.nodes[index % this.nodes.length]!;
   }
 }

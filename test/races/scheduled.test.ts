@@ -68,7 +68,7 @@ describe('any order of refresh, use, write and end', () => {
         fc.array(fc.constantFrom(...USES), { minLength: 1, maxLength: 4 }),
         fc.array(fc.constantFrom(...ENDS), { minLength: 1, maxLength: 2 }),
         async (order, uses, ends) => {
-          const history = new History([sessions.tokens], `user ${user++}`);
+          const history = new History([sessions], `user ${user++}`);
           await history.login();
           scheduler = order;
           try {

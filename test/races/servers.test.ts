@@ -25,9 +25,8 @@ describe.each(kindsOf('postgres', 'mariadb'))(
     });
 
     it.each(ENDS)(`G6, G7: no token is accepted after an acknowledged %s`, async (end) => {
-      const services = nodes.map(({ tokens }) => tokens);
       for (let round = 0; round < ROUNDS / ENDS.length; round++) {
-        const histories = Array.from({ length: 4 }, (_, index) => new History(services, `${end} ${round} ${index}`));
+        const histories = Array.from({ length: 4 }, (_, index) => new History(nodes, `${end} ${round} ${index}`));
         await Promise.all(histories.map((history) => history.login()));
         await Promise.all(histories.map((history) => history.race([...USES, 'refresh'], [end])));
         for (const history of histories) expect(await history.violations()).toEqual([]);

@@ -38,9 +38,9 @@ describe.each(databaseKinds)('retention on $name', (kind) => {
   });
 
   it('is for ever, unless the application says otherwise', async () => {
-    const { tokens, runtime, clock } = harness;
+    const { tokens, operators, runtime, clock } = harness;
     const { session } = await tokens.login('old', { ip: '192.0.2.1' });
-    await tokens.kickSession(session.id, { by: 'root' });
+    await operators.kick(session.id, { by: 'root' });
     tokens.recordFailedLogin('old');
     await runtime.records.flush();
     clock.advance(10_000 * DAY);
@@ -51,11 +51,11 @@ describe.each(databaseKinds)('retention on $name', (kind) => {
   });
 
   it('removes ended sessions with what belongs to them, in portions, by several servers at once; their tokens are unknown then', async () => {
-    const { tokens, runtime, clock } = harness;
+    const { tokens, sessions, runtime, clock } = harness;
     const logins = [];
     for (let index = 0; index < 3; index++) logins.push(await tokens.login('ending', { ip: '192.0.2.2' }));
     const [ended, later, live] = logins as [(typeof logins)[0], (typeof logins)[0], (typeof logins)[0]];
-    for (const { session } of logins) await tokens.sessionData(session.id).set('note', 1);
+    for (const { session } of logins) await sessions.data(session.id).set('note', 1);
     await tokens.login('ending', { presentedToken: ended.accessToken, deviceId: 'x' });
     // More than a portion: copies of the row of one that has ended.
     const columns = (await application.query('SELECT * FROM user_session WHERE id = ' + `'${ended.session.id}'`)) as [
@@ -86,7 +86,7 @@ describe.each(databaseKinds)('retention on $name', (kind) => {
     expect(await count('_sighting', `session_id = '${live.session.id}'`)).toBe(1);
     expect(await tokens.verify(ended.accessToken)).toMatchObject({ status: 'INVALID', reason: 'TOKEN_INVALID' });
     await expect(tokens.refresh(ended.refreshToken)).rejects.toMatchObject({ code: 'TOKEN_INVALID' });
-    expect(await tokens.explainEnd(ended.session.id)).toBeNull();
+    expect(await sessions.explainEnd(ended.session.id)).toBeNull();
     expect((await tokens.refresh(live.refreshToken)).session.id).toBe(live.session.id);
     // Its end is of a moment ago, and its holder is told.
     await expect(tokens.refresh(later.refreshToken)).rejects.toMatchObject({ code: 'SESSION_LOGGED_OUT' });

@@ -19,12 +19,12 @@ describe.each(databaseKinds)('statistics on $name', (kind) => {
   afterAll(() => node.close());
 
   it('add up over servers that write at the same time', async () => {
-    const { tokens, runtime, clock } = harness;
+    const { runtime, clock } = harness;
     for (let round = 0; round < 5; round++) {
-      for (const [index, some] of [tokens, node.tokens].entries()) {
-        const { session } = await some.login(`user-${round}-${index}`, { deviceType: index ? 'phone' : 'laptop' });
-        if (round < 3) await some.kickSession(session.id, { by: 'root' });
-        some.recordFailedLogin('nobody');
+      for (const [index, { tokens, operators }] of [harness, node].entries()) {
+        const { session } = await tokens.login(`user-${round}-${index}`, { deviceType: index ? 'phone' : 'laptop' });
+        if (round < 3) await operators.kick(session.id, { by: 'root' });
+        tokens.recordFailedLogin('nobody');
       }
       await Promise.all([runtime.records.flush(), other.records.flush()]);
     }
@@ -42,7 +42,7 @@ describe.each(databaseKinds)('statistics on $name', (kind) => {
   });
 
   it('keep the highest number of live sessions of an hour', async () => {
-    const { runtime, tokens, clock } = harness;
+    const { runtime, tokens, sessions, clock } = harness;
     const { statistics } = runtime.records;
     clock.advance(HOUR);
     for (const expected of [4, 6, 6]) {
@@ -50,7 +50,7 @@ describe.each(databaseKinds)('statistics on $name', (kind) => {
       await statistics.flush();
       expect((await series('24h')).at(-1)!.online).toBe(expected);
       if (expected === 4) for (const user of ['x', 'y']) await tokens.login(user);
-      else for (const user of ['x', 'y']) await tokens.logoutAll(user);
+      else for (const user of ['x', 'y']) await sessions.endAll(user);
       clock.advance(5 * MINUTE);
     }
   });

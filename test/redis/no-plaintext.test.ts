@@ -1,21 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateKeyPairSync } from 'node:crypto';
 import { Redis } from 'ioredis';
-import {
-  type RefreshResult,
-  type TokenMode,
-  type TokenService,
-  accessAndRefresh,
-  singleDevice,
-  sliding,
-} from 'nestjs-latchkey';
+import { type RefreshResult, type TokenMode, accessAndRefresh, singleDevice, sliding } from 'nestjs-latchkey';
 import { jwt } from 'nestjs-latchkey/jwt';
 import { redis } from 'nestjs-latchkey/redis';
 import { hashToken } from 'lib/token-codec.js';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, createSqlite } from '../support/databases.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
-import { type Sessions, startSessions } from '../support/sessions.js';
+import { type Services, type Sessions, startSessions } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 const { privateKey } = generateKeyPairSync('ed25519');
@@ -63,37 +56,36 @@ describe.each(Object.keys(modes))('what Redis gets to see in %s mode', (mode) =>
   });
 
   /** Everything that a session goes through, on two nodes. */
-  const live = async ([one, other]: readonly TokenService[], user: string) => {
+  const live = async ([one, other]: readonly Services[], user: string) => {
     const note = <T extends { accessToken: string; refreshToken?: string }>(tokens: T) => {
       minted.push(tokens.accessToken, ...(tokens.refreshToken ? [tokens.refreshToken] : []));
       return tokens;
     };
-    let tokens: RefreshResult = note(await one!.login(user, { deviceType: 'phone', ip: '192.0.2.1' }));
-    for (const node of [other, one, other]) await node!.verify(tokens.accessToken);
+    let tokens: RefreshResult = note(await one!.tokens.login(user, { deviceType: 'phone', ip: '192.0.2.1' }));
+    for (const node of [other, one, other]) await node!.tokens.verify(tokens.accessToken);
     const first = tokens;
-    if (tokens.refreshToken) tokens = note(await other!.refresh(tokens.refreshToken));
-    for (const node of [one, other]) await node!.verify(tokens.accessToken);
-    await one!.verify(`${tokens.accessToken}x`);
-    await other!.updateClaims((await one!.listSessions(user))[0]!.id, { role: 'admin' });
-    await one!.verify(tokens.accessToken);
-    const next = note(await other!.login(user, { presentedToken: tokens.accessToken }));
+    if (tokens.refreshToken) tokens = note(await other!.tokens.refresh(tokens.refreshToken));
+    for (const node of [one, other]) await node!.tokens.verify(tokens.accessToken);
+    await one!.tokens.verify(`${tokens.accessToken}x`);
+    await other!.sessions.updateClaims((await one!.sessions.list(user))[0]!.id, { role: 'admin' });
+    await one!.tokens.verify(tokens.accessToken);
+    const next = note(await other!.tokens.login(user, { presentedToken: tokens.accessToken }));
     for (const { accessToken } of [first, tokens, next])
-      for (const node of [one, other]) await node!.verify(accessToken);
-    await one!.kickUser(user, { by: 'admin' });
-    await other!.verify(next.accessToken);
-    await one!.logout(next.accessToken);
-    if (next.refreshToken) await one!.refresh(next.refreshToken).catch(() => undefined);
-    const last = note(await other!.login(user));
+      for (const node of [one, other]) await node!.tokens.verify(accessToken);
+    await one!.operators.kickUser(user, { by: 'admin' });
+    await other!.tokens.verify(next.accessToken);
+    await one!.tokens.logout(next.accessToken);
+    if (next.refreshToken) await one!.tokens.refresh(next.refreshToken).catch(() => undefined);
+    const last = note(await other!.tokens.login(user));
     // As soon as all have heard of what ended just now, the next one is remembered.
     await until(async () => {
-      await one!.verify(last.accessToken);
+      await one!.tokens.verify(last.accessToken);
       return (await client.get(`latchkey:users:session:${last.session.id}`)) !== null;
     });
   };
 
   it('G9, A11: no token, neither in what is kept nor on the way', async () => {
-    const services = nodes.map(({ tokens }) => tokens);
-    for (const user of ['alice', 'bob']) await live(services, user);
+    for (const user of ['alice', 'bob']) await live(nodes, user);
     const keys = await client.keys('*');
     const values = await client.mget(keys);
     const seen = [...keys, ...values, ...commands.flat()].join('\n');

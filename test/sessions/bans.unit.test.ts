@@ -10,62 +10,62 @@ describe.each(serviceKinds)('a ban on $name', (kind) => {
   const harness = useSessions(kind, { policy: multiDevice(), tokens: accessAndRefresh() });
 
   it('A68: from everything ends all sessions, with reason and actor, and refuses logins and refreshes', async () => {
-    const { tokens, clock } = harness;
+    const { tokens, sessions, operators, clock } = harness;
     const [one, two] = [await tokens.login('mallory'), await tokens.login('mallory')];
-    const { ban, ended } = await tokens.ban('mallory', { by: 'admin', reason: 'spam' });
+    const { ban, ended } = await operators.ban('mallory', { by: 'admin', reason: 'spam' });
     expect(ban).toEqual({ service: null, level: 1, reason: 'spam', until: null, at: clock.now(), by: 'admin' });
     expect(ended).toBe(2);
     for (const { accessToken, refreshToken, session } of [one, two]) {
       expect(await tokens.verify(accessToken)).toMatchObject(disabled);
       await expect(tokens.refresh(refreshToken)).rejects.toEqual(refusedAs('ACCOUNT_DISABLED'));
-      expect((await tokens.findSession(session.id))?.end).toMatchObject({ reason: 'ACCOUNT_DISABLED', by: 'admin' });
+      expect((await sessions.find(session.id))?.end).toMatchObject({ reason: 'ACCOUNT_DISABLED', by: 'admin' });
     }
     await expect(tokens.login('mallory')).rejects.toEqual(refusedAs('ACCOUNT_DISABLED'));
-    await expect(tokens.impersonate('mallory', { by: 'admin' })).rejects.toEqual(refusedAs('ACCOUNT_DISABLED'));
+    await expect(operators.impersonate('mallory', { by: 'admin' })).rejects.toEqual(refusedAs('ACCOUNT_DISABLED'));
     expect((await eventsOf(harness, 'mallory')).map(({ type }) => type).slice(2)).toEqual([
       'account.banned',
       'session.ended',
       'session.ended',
     ]);
 
-    expect(await tokens.liftBan('mallory', { by: 'admin' })).toBe(true);
-    expect(await tokens.liftBan('mallory', { by: 'admin' })).toBe(false);
+    expect(await operators.liftBan('mallory', { by: 'admin' })).toBe(true);
+    expect(await operators.liftBan('mallory', { by: 'admin' })).toBe(false);
     expect((await tokens.verify((await tokens.login('mallory')).accessToken)).status).toBe('VALID');
   });
 
   it('ends by itself', async () => {
-    const { tokens, clock } = harness;
-    await tokens.ban('timed', { by: 'admin', until: new Date(clock.now() + HOUR) });
+    const { tokens, operators, clock } = harness;
+    await operators.ban('timed', { by: 'admin', until: new Date(clock.now() + HOUR) });
     clock.advance(HOUR - 1);
     await expect(tokens.login('timed')).rejects.toEqual(refusedAs('ACCOUNT_DISABLED'));
-    expect(await tokens.listBans('timed')).toHaveLength(1);
+    expect(await operators.bans('timed')).toHaveLength(1);
     clock.advance(1);
-    expect(await tokens.listBans('timed')).toEqual([]);
+    expect(await operators.bans('timed')).toEqual([]);
     await tokens.login('timed');
   });
 
   it('may suspend sessions instead of ending them', async () => {
-    const { tokens, clock } = harness;
+    const { tokens, sessions, operators, clock } = harness;
     const { accessToken, refreshToken, session } = await tokens.login('suspended');
     expect((await tokens.verify(accessToken)).status).toBe('VALID');
     const ban = { by: 'admin', until: clock.now() + MINUTE, endSessions: false };
-    expect((await tokens.ban('suspended', ban)).ended).toBe(0);
+    expect((await operators.ban('suspended', ban)).ended).toBe(0);
     expect(await tokens.verify(accessToken)).toEqual(disabled);
     await expect(tokens.refresh(refreshToken)).rejects.toEqual(refusedAs('ACCOUNT_DISABLED'));
     clock.advance(MINUTE);
     expect((await tokens.verify(accessToken)).status).toBe('VALID');
-    await tokens.ban('suspended', { by: 'admin', endSessions: false });
+    await operators.ban('suspended', { by: 'admin', endSessions: false });
     expect(await tokens.verify(accessToken)).toEqual(disabled);
-    await tokens.liftBan('suspended', { by: 'admin' });
+    await operators.liftBan('suspended', { by: 'admin' });
     expect((await tokens.verify(accessToken)).status).toBe('VALID');
-    expect((await tokens.findSession(session.id))?.end).toBeNull();
+    expect((await sessions.find(session.id))?.end).toBeNull();
   });
 
   it('from a service is told to every session, and ends none', async () => {
-    const { tokens, clock } = harness;
+    const { tokens, operators, clock } = harness;
     const { accessToken } = await tokens.login('troll');
-    await tokens.ban('troll', { service: 'comment', level: 2, by: 'admin', until: clock.now() + HOUR });
-    await tokens.ban('troll', { service: 'upload', by: 'admin' });
+    await operators.ban('troll', { service: 'comment', level: 2, by: 'admin', until: clock.now() + HOUR });
+    await operators.ban('troll', { service: 'upload', by: 'admin' });
     const later = await tokens.login('troll');
     for (const token of [accessToken, later.accessToken]) {
       expect(await tokens.verify(token)).toMatchObject({
@@ -78,27 +78,27 @@ describe.each(serviceKinds)('a ban on $name', (kind) => {
         },
       });
     }
-    await tokens.ban('troll', { service: 'upload', level: 5, by: 'admin' });
-    expect((await tokens.listBans('troll')).map(({ service, level }) => [service, level])).toEqual([
+    await operators.ban('troll', { service: 'upload', level: 5, by: 'admin' });
+    expect((await operators.bans('troll')).map(({ service, level }) => [service, level])).toEqual([
       ['comment', 2],
       ['upload', 5],
     ]);
     clock.advance(HOUR);
-    expect((await tokens.listBans('troll')).map(({ service }) => service)).toEqual(['upload']);
-    expect(await tokens.liftBan('troll', { service: 'comment', by: 'admin' })).toBe(false);
-    expect(await tokens.liftBan('troll', { service: 'upload', by: 'admin' })).toBe(true);
+    expect((await operators.bans('troll')).map(({ service }) => service)).toEqual(['upload']);
+    expect(await operators.liftBan('troll', { service: 'comment', by: 'admin' })).toBe(false);
+    expect(await operators.liftBan('troll', { service: 'upload', by: 'admin' })).toBe(true);
   });
 
   it('is complete under concurrent logins', async () => {
-    const { tokens } = harness;
+    const { tokens, sessions, operators } = harness;
     for (let round = 0; round < 10; round++) {
       const user = `racer-${round}`;
       const logins = Array.from({ length: 8 }, () => tokens.login(user).catch(() => null));
-      await tokens.ban(user, { by: 'admin' });
+      await operators.ban(user, { by: 'admin' });
       const granted = (await Promise.all(logins)).filter((login) => login !== null);
       const verdicts = await Promise.all(granted.map(({ accessToken }) => tokens.verify(accessToken)));
       expect(verdicts.filter(({ status }) => status === 'VALID')).toEqual([]);
-      expect(await tokens.listSessions(user)).toEqual([]);
+      expect(await sessions.list(user)).toEqual([]);
     }
   });
 
@@ -122,7 +122,9 @@ describe.each(serviceKinds)('a ban on $name', (kind) => {
     ['options', null],
   ])('refuses a wrong %s and does nothing: %j', async (name, options) => {
     const refused = { code: 'ARGUMENT_INVALID', message: expect.stringContaining(name) };
-    await expect(harness.tokens.ban('good', options as BanOptions)).rejects.toEqual(expect.objectContaining(refused));
-    expect(await harness.tokens.listBans('good')).toEqual([]);
+    await expect(harness.operators.ban('good', options as BanOptions)).rejects.toEqual(
+      expect.objectContaining(refused),
+    );
+    expect(await harness.operators.bans('good')).toEqual([]);
   });
 });

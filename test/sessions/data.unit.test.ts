@@ -13,7 +13,7 @@ describe.each(serviceKinds)('data on $name', (kind) => {
   const login = async (user: string) => (await harness.tokens.login(user)).session.id;
 
   it('of a session is whatever JSON can hold, under any name', async () => {
-    const data = harness.tokens.sessionData(await login('alice'));
+    const data = harness.sessions.data(await login('alice'));
     const values = {
       text: '爱\u2028🙂',
       'a b': [1, null, { x: 'y' }],
@@ -35,29 +35,29 @@ describe.each(serviceKinds)('data on $name', (kind) => {
   });
 
   it('of an account is shared by its sessions, and outlives them', async () => {
-    const { tokens } = harness;
-    await tokens.accountData('nobody yet').set('theme', 'dark');
+    const { operators, sessions } = harness;
+    await sessions.accountData('nobody yet').set('theme', 'dark');
     const id = await login('shared');
-    await tokens.accountData('shared').set('theme', 'dark');
-    await tokens.kickSession(id, { by: 'admin' });
-    expect(await tokens.accountData('shared').get('theme')).toBe('dark');
-    expect(await tokens.accountData('Shared').get('theme')).toBeUndefined();
+    await sessions.accountData('shared').set('theme', 'dark');
+    await operators.kick(id, { by: 'admin' });
+    expect(await sessions.accountData('shared').get('theme')).toBe('dark');
+    expect(await sessions.accountData('Shared').get('theme')).toBeUndefined();
   });
 
   it('of 50 parallel writers of different names loses nothing', async () => {
-    const { tokens } = harness;
+    const { sessions } = harness;
     const id = await login('writers');
     const names = Array.from({ length: 50 }, (_, index) => `name-${index}`);
-    for (const data of [tokens.sessionData(id), tokens.accountData('writers')]) {
+    for (const data of [sessions.data(id), sessions.accountData('writers')]) {
       await Promise.all(names.map((name, index) => data.set(name, index)));
       expect({ ...(await data.entries()) }).toEqual(Object.fromEntries(names.map((name, index) => [name, index])));
     }
   });
 
   it('is gone with its session, and a write after the end is refused and revives nothing', async () => {
-    const { tokens } = harness;
+    const { tokens, sessions } = harness;
     const { accessToken, session } = await tokens.login('ended');
-    const data = tokens.sessionData(session.id);
+    const data = sessions.data(session.id);
     await data.set('cart', ['apples']);
     await tokens.logout(accessToken);
     for (const write of [data.set('cart', []), data.delete('cart'), data.clear()])
@@ -68,55 +68,55 @@ describe.each(serviceKinds)('data on $name', (kind) => {
   });
 
   it('leaves no row where writes race the end', async () => {
-    const { tokens } = harness;
+    const { operators, sessions } = harness;
     for (let round = 0; round < 15; round++) {
       const id = await login(`race-${round}`);
-      const data = tokens.sessionData(id);
+      const data = sessions.data(id);
       const writes = Array.from({ length: 8 }, (_, index) =>
         data.set(`name-${index}`, index).catch((error: unknown) => error),
       );
-      await tokens.kickSession(id, { by: 'admin' });
+      await operators.kick(id, { by: 'admin' });
       for (const outcome of await Promise.all(writes)) if (outcome !== undefined) expect(outcome).toEqual(notFound);
       expect({ ...(await data.entries()) }).toEqual({});
     }
   });
 
   it('is refused once the session has run out, though nobody has ended it yet', async () => {
-    const { tokens, clock } = harness;
-    const data = tokens.sessionData(await login('overdue'));
+    const { sessions, clock } = harness;
+    const data = sessions.data(await login('overdue'));
     await data.set('a', 1);
     clock.advance(3 * 3_600_000);
     await expect(data.set('b', 2)).rejects.toEqual(notFound);
   });
 
   it('of a replaced login is removed, or kept for whoever knows the id of its session', async () => {
-    const { tokens } = harness;
+    const { sessions } = harness;
     const cleared = await login('replaced');
-    await tokens.sessionData(cleared).set('draft', 'text');
+    await sessions.data(cleared).set('draft', 'text');
     await login('replaced');
-    expect(await tokens.sessionData(cleared).get('draft')).toBeUndefined();
+    expect(await sessions.data(cleared).get('draft')).toBeUndefined();
 
     const { database, clock } = harness;
     const keeper = await startSessions({ database: database.options, clock, onReplace: 'keep', realm: 'keeper' });
     const old = await keeper.tokens.login('replaced');
-    await keeper.tokens.sessionData(old.session.id).set('draft', 'text');
+    await keeper.sessions.data(old.session.id).set('draft', 'text');
     await keeper.tokens.login('replaced');
-    expect(await keeper.tokens.sessionData(old.session.id).get('draft')).toBe('text');
-    await expect(keeper.tokens.sessionData(old.session.id).set('draft', 'x')).rejects.toEqual(notFound);
+    expect(await keeper.sessions.data(old.session.id).get('draft')).toBe('text');
+    await expect(keeper.sessions.data(old.session.id).set('draft', 'x')).rejects.toEqual(notFound);
     // Another realm has no such session, whatever its id.
-    expect(await tokens.sessionData(old.session.id).get('draft')).toBeUndefined();
-    expect({ ...(await tokens.sessionData(old.session.id).entries()) }).toEqual({});
+    expect(await sessions.data(old.session.id).get('draft')).toBeUndefined();
+    expect({ ...(await sessions.data(old.session.id).entries()) }).toEqual({});
     // Only a replacement leaves something behind.
     const kicked = await keeper.tokens.login('kicked');
-    await keeper.tokens.sessionData(kicked.session.id).set('draft', 'text');
-    await keeper.tokens.kickUser('kicked', { by: 'admin' });
-    expect(await keeper.tokens.sessionData(kicked.session.id).get('draft')).toBeUndefined();
+    await keeper.sessions.data(kicked.session.id).set('draft', 'text');
+    await keeper.operators.kickUser('kicked', { by: 'admin' });
+    expect(await keeper.sessions.data(kicked.session.id).get('draft')).toBeUndefined();
     await keeper.close();
   });
 
   it('has its limits, and says so', async () => {
-    const { tokens } = harness;
-    const data = tokens.sessionData(await login('limits'));
+    const { sessions } = harness;
+    const data = sessions.data(await login('limits'));
     await data.set('x'.repeat(128), 'x'.repeat(16_382));
     for (const name of ['', 'x'.repeat(129), 'a\u0000b', 'a\nb', '\ud800', 7, null, {}]) {
       await expect(data.set(name as string, 1)).rejects.toEqual(invalid('name'));
@@ -142,7 +142,7 @@ describe.each(serviceKinds)('data on $name', (kind) => {
   });
 
   it('needs an owner that can be one', () => {
-    expect(() => harness.tokens.sessionData('1')).toThrow(invalid('sessionId'));
-    expect(() => harness.tokens.accountData('')).toThrow(invalid('userId'));
+    expect(() => harness.sessions.data('1')).toThrow(invalid('sessionId'));
+    expect(() => harness.sessions.accountData('')).toThrow(invalid('userId'));
   });
 });

@@ -15,7 +15,7 @@ import { type JwtOptions, jwt } from 'nestjs-latchkey/jwt';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, serviceKinds } from '../support/databases.js';
-import { startSessions } from '../support/sessions.js';
+import { type Services, startSessions } from '../support/sessions.js';
 import { HOUR, MINUTE } from './harness.js';
 
 type Options = Partial<SessionModuleOptions>;
@@ -124,14 +124,14 @@ describe.each(serviceKinds)('a deploy with another configuration on $name', ({ c
   afterAll(() => database.drop());
 
   /** One deploy: boots with the options, does what it is asked, and leaves. */
-  async function deploy<T>(options: Options, work: (tokens: TokenService, runtime: SessionRuntime) => Promise<T>) {
+  async function deploy<T>(options: Options, work: (services: Services, runtime: SessionRuntime) => Promise<T>) {
     const timing = { activityFlush: '5m', sweep: '1h' } as const;
     const given = { database: database.options, clock, policy: multiDevice(), timing, ...options };
-    const sessions = await startSessions(given);
+    const node = await startSessions(given);
     try {
-      return await work(sessions.tokens, sessions.context.get(SessionRuntime, { strict: false }));
+      return await work(node, node.context.get(SessionRuntime, { strict: false }));
     } finally {
-      await sessions.close();
+      await node.close();
     }
   }
 
@@ -168,14 +168,14 @@ describe.each(serviceKinds)('a deploy with another configuration on $name', ({ c
 
   it.each(CHANGES)('%s', async (_name, before, after, expected) => {
     const name = `user-${user++}`;
-    const held = await deploy(before, async (tokens) => {
+    const held = await deploy(before, async ({ tokens }) => {
       const [used, lost, ended] = [await tokens.login(name), await tokens.login(name), await tokens.login(name)];
       await tokens.logout(ended.accessToken);
       clock.advance(2 * MINUTE);
       const successor = await successorOf(tokens, lost);
       return { used, lost, ended, successor };
     });
-    await deploy(after, async (tokens) => {
+    await deploy(after, async ({ tokens, sessions, operators }) => {
       const { used, lost, ended, successor } = held;
       const late = successor && (await access(tokens, lost.accessToken));
       expect({
@@ -192,12 +192,10 @@ describe.each(serviceKinds)('a deploy with another configuration on $name', ({ c
         const refused = expected.refresh === GONE ? GONE : 'SESSION_LOGGED_OUT';
         expect(await refresh(tokens, ended.refreshToken)).toBe(refused);
       }
-      expect((await tokens.listSessions(name)).map(({ id }) => id).sort()).toEqual(
-        [used.session.id, lost.session.id].sort(),
-      );
+      expect((await sessions.list(name)).map(({ id }) => id).sort()).toEqual([used.session.id, lost.session.id].sort());
       const login = await tokens.login(name);
       expect(await access(tokens, login.accessToken)).toBe('good');
-      expect(await tokens.kickUser(name, { by: 'root' })).toBe(3);
+      expect(await operators.kickUser(name, { by: 'root' })).toBe(3);
     });
   });
 
@@ -206,25 +204,25 @@ describe.each(serviceKinds)('a deploy with another configuration on $name', ({ c
     ['refresh', MODES.refresh, 'good', GONE],
   ])('that took back a key leaves the tokens before it: %s', async (_name, mode, late, retry) => {
     const secrets = (...secret: string[]) => ({ ...mode, secret });
-    const login = await deploy(secrets(K1), (tokens) => tokens.login('rollback'));
+    const login = await deploy(secrets(K1), ({ tokens }) => tokens.login('rollback'));
     clock.advance(2 * MINUTE);
-    const successor = await deploy(secrets(K2, K1), (tokens) => successorOf(tokens, login));
-    await deploy(secrets(K1), async (tokens) => {
+    const successor = await deploy(secrets(K2, K1), ({ tokens }) => successorOf(tokens, login));
+    await deploy(secrets(K1), async ({ tokens }) => {
       expect(await access(tokens, login.accessToken)).toBe(late);
       expect(await refresh(tokens, login.refreshToken)).toBe(retry);
       expect(await access(tokens, successor!.accessToken)).toBe(GONE);
     });
-    await deploy(secrets(K2, K1), async (tokens) => {
+    await deploy(secrets(K2, K1), async ({ tokens }) => {
       expect(await access(tokens, successor!.accessToken)).not.toBe(GONE);
     });
   });
 
   it('ends a session with its last token, though it had one that would have lived longer', async () => {
-    const { refreshToken } = await deploy(MODES.refresh, (tokens) => tokens.login('changer'));
+    const { refreshToken } = await deploy(MODES.refresh, ({ tokens }) => tokens.login('changer'));
     const limited = { ...MODES.sliding, policy: multiDevice({ max: 1, overflow: 'reject' }) };
-    await deploy(limited, async (tokens) => {
+    await deploy(limited, async ({ tokens, sessions }) => {
       const { accessToken } = await tokens.refresh(refreshToken);
-      expect(await tokens.listSessions('changer')).toHaveLength(1);
+      expect(await sessions.list('changer')).toHaveLength(1);
       expect(await access(tokens, accessToken)).toBe('good');
       // A client may keep the refresh token, since it got no other. That is no theft, and ends nothing.
       clock.advance(MINUTE);
@@ -233,7 +231,7 @@ describe.each(serviceKinds)('a deploy with another configuration on $name', ({ c
       expect(renewed).toMatchObject({ status: 'VALID' });
       clock.advance(2 * HOUR);
       expect(await access(tokens, accessToken)).toBe('TOKEN_EXPIRED');
-      expect(await tokens.listSessions('changer')).toEqual([]);
+      expect(await sessions.list('changer')).toEqual([]);
       await tokens.login('changer');
     });
   });
@@ -249,18 +247,18 @@ describe.each(serviceKinds)('a deploy with another configuration on $name', ({ c
     'with another policy leaves all as they are until the next login: %s',
     async (_name, before, after, live, ended) => {
       const name = `user-${user++}`;
-      const held = await deploy({ ...MODES.refresh, policy: before }, async (tokens) => {
+      const held = await deploy({ ...MODES.refresh, policy: before }, async ({ tokens }) => {
         const logins: LoginResult[] = [];
         for (let time = 0; time < live; time++) logins.push(await tokens.login(name, { deviceType: 'phone' }));
         for (const { accessToken } of logins) await tokens.verify(accessToken);
         return logins;
       });
-      await deploy({ ...MODES.refresh, policy: after }, async (tokens) => {
+      await deploy({ ...MODES.refresh, policy: after }, async ({ tokens, sessions }) => {
         for (const { accessToken } of held) expect(await access(tokens, accessToken)).toBe('good');
-        expect(await tokens.listSessions(name)).toHaveLength(live);
+        expect(await sessions.list(name)).toHaveLength(live);
         const login = await tokens.login(name, { deviceType: 'phone' }).catch(() => null);
         expect(login?.ended.length ?? null).toBe(ended);
-        const left = (await tokens.listSessions(name)).map(({ id }) => id);
+        const left = (await sessions.list(name)).map(({ id }) => id);
         for (const { accessToken, session } of held) {
           expect(await access(tokens, accessToken)).toBe(left.includes(session.id) ? 'good' : 'SESSION_REPLACED');
         }
@@ -270,25 +268,25 @@ describe.each(serviceKinds)('a deploy with another configuration on $name', ({ c
 
   it('with an idle timeout ends what was not used for so long, for good; without one, nothing more', async () => {
     const tokens = accessAndRefresh({ access: '2h' });
-    const [asked, quiet, used] = await deploy({ tokens }, async (before) => {
+    const [asked, quiet, used] = await deploy({ tokens }, async ({ tokens: before }) => {
       const logins = [await before.login('a'), await before.login('a'), await before.login('a')] as const;
       clock.advance(HOUR);
       await before.verify(logins[2].accessToken);
       return logins;
     });
-    await deploy({ tokens, idleTimeout: '20m' }, async (after) => {
+    await deploy({ tokens, idleTimeout: '20m' }, async ({ tokens: after }) => {
       expect(await access(after, used.accessToken)).toBe('good');
       expect(await access(after, asked.accessToken)).toBe('SESSION_IDLE');
     });
-    await deploy({ tokens }, async (after) => {
+    await deploy({ tokens }, async ({ tokens: after }) => {
       const fates = [asked, quiet, used].map(({ accessToken }) => access(after, accessToken));
       expect(await Promise.all(fates)).toEqual(['SESSION_IDLE', 'good', 'good']);
       expect(await refresh(after, asked.refreshToken)).toBe('SESSION_IDLE');
     });
-    await deploy({ tokens, idleTimeout: '20m' }, async (after, runtime) => {
+    await deploy({ tokens, idleTimeout: '20m' }, async ({ sessions }, runtime) => {
       clock.advance(HOUR - MINUTE);
       await runtime.sweep();
-      expect(await after.listSessions('a')).toEqual([]);
+      expect(await sessions.list('a')).toEqual([]);
     });
   });
 });

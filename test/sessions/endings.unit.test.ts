@@ -93,12 +93,12 @@ describe.each(serviceKinds)('the end of a session on $name', (kind) => {
   });
 
   it('A67: kick one, others, all, and the user; each tells why in one call', async () => {
-    const { tokens, clock } = harness;
+    const { tokens, sessions, operators, clock } = harness;
     const logins = [];
     for (let i = 0; i < 4; i++) logins.push(await tokens.login('many', { deviceName: `device ${i}` }));
     const [a, b, c, d] = logins as [(typeof logins)[0], (typeof logins)[0], (typeof logins)[0], (typeof logins)[0]];
-    await tokens.kickSession(a.session.id, { by: 'admin' });
-    expect(await tokens.explainEnd(a.session.id)).toEqual({
+    await operators.kick(a.session.id, { by: 'admin' });
+    expect(await sessions.explainEnd(a.session.id)).toEqual({
       reason: 'SESSION_KICKED',
       at: clock.now(),
       by: 'admin',
@@ -106,14 +106,14 @@ describe.each(serviceKinds)('the end of a session on $name', (kind) => {
       replacement: null,
       message: expect.stringContaining('administrator'),
     });
-    expect(await tokens.explainEnd(b.session.id)).toBeNull();
-    expect(await tokens.logoutOthers('many', b.session.id)).toBe(2);
+    expect(await sessions.explainEnd(b.session.id)).toBeNull();
+    expect(await sessions.endOthers('many', b.session.id)).toBe(2);
     expect(await tokens.verify(c.accessToken)).toEqual(invalid('SESSION_LOGGED_OUT'));
-    expect(await tokens.kickUser('many', { by: 'admin' })).toBe(1);
+    expect(await operators.kickUser('many', { by: 'admin' })).toBe(1);
     expect(await tokens.verify(b.accessToken)).toEqual(invalid('SESSION_KICKED'));
-    expect(await tokens.explainEnd(d.session.id)).toMatchObject({ reason: 'SESSION_LOGGED_OUT', by: 'many' });
-    expect(await tokens.explainEnd('f'.repeat(32))).toBeNull();
-    await expect(tokens.explainEnd('1')).rejects.toEqual(refusedAs('ARGUMENT_INVALID'));
+    expect(await sessions.explainEnd(d.session.id)).toMatchObject({ reason: 'SESSION_LOGGED_OUT', by: 'many' });
+    expect(await sessions.explainEnd('f'.repeat(32))).toBeNull();
+    await expect(sessions.explainEnd('1')).rejects.toEqual(refusedAs('ARGUMENT_INVALID'));
   });
 
   it('A71: of a replaced session names the device that took its place, for a bounded time', async () => {
@@ -124,7 +124,7 @@ describe.each(serviceKinds)('the end of a session on $name', (kind) => {
     await single.tokens.login('one', { deviceType: 'laptop', deviceName: 'work' });
     const replacedBy = { deviceType: 'laptop', deviceName: 'work', at: clock.now() };
     expect(await single.tokens.verify(phone.accessToken)).toMatchObject({ reason: 'SESSION_REPLACED', replacedBy });
-    expect(await single.tokens.explainEnd(phone.session.id)).toMatchObject({ replacement: replacedBy });
+    expect(await single.sessions.explainEnd(phone.session.id)).toMatchObject({ replacement: replacedBy });
     clock.advance(7 * 24 * HOUR);
     expect(await single.tokens.verify(phone.accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
     await single.close();
@@ -132,7 +132,7 @@ describe.each(serviceKinds)('the end of a session on $name', (kind) => {
   });
 
   it('A89: introspection says nothing of a token that is not good, and does nothing', async () => {
-    const { tokens, clock } = harness;
+    const { tokens, operators, sessions, clock } = harness;
     const { accessToken, refreshToken, session, accessExpiresAt } = await tokens.login('looked at');
     expect(await tokens.introspect(accessToken)).toEqual({
       active: true,
@@ -144,31 +144,31 @@ describe.each(serviceKinds)('the end of a session on $name', (kind) => {
     });
     clock.advance(MINUTE);
     await tokens.introspect(accessToken);
-    expect((await tokens.listSessions('looked at'))[0]?.lastSeenAt).toBe(session.createdAt);
-    await tokens.kickUser('looked at', { by: 'admin' });
+    expect((await sessions.list('looked at'))[0]?.lastSeenAt).toBe(session.createdAt);
+    await operators.kickUser('looked at', { by: 'admin' });
     for (const token of [accessToken, refreshToken, `${accessToken}x`, '', null, 7]) {
       expect(await tokens.introspect(token)).toEqual({ active: false });
     }
   });
 
   it('A72: is told to channels that outlive a request', async () => {
-    const { tokens } = harness;
+    const { tokens, operators, sessions } = harness;
     const [watched, left] = [await tokens.login('watched'), await tokens.login('watched')];
     const heard: unknown[] = [];
-    tokens.watchSession(watched.session.id, () => {
+    sessions.watch(watched.session.id, () => {
       throw new Error('a listener of the application');
     });
-    tokens.watchSession(watched.session.id, (end) => heard.push(end?.reason));
-    tokens.watchSession(left.session.id, () => heard.push('left'))();
-    tokens.watchSession('f'.repeat(32), (end) => heard.push(end));
-    await tokens.kickUser('watched', { by: 'admin' });
+    sessions.watch(watched.session.id, (end) => heard.push(end?.reason));
+    sessions.watch(left.session.id, () => heard.push('left'))();
+    sessions.watch('f'.repeat(32), (end) => heard.push(end));
+    await operators.kickUser('watched', { by: 'admin' });
     await until(() => heard.length >= 2);
     expect(heard.sort()).toEqual(['SESSION_KICKED', null].sort());
-    expect(() => tokens.watchSession(watched.session.id, null as never)).toThrow(refusedAs('ARGUMENT_INVALID'));
+    expect(() => sessions.watch(watched.session.id, null as never)).toThrow(refusedAs('ARGUMENT_INVALID'));
   });
 
   it('A11: is told to those who watch a token, as is everything else that makes it bad', async () => {
-    const { tokens, clock } = harness;
+    const { tokens, sessions, operators, clock } = harness;
     const heard: Record<string, unknown> = {};
     const [kicked, suspended, renewed, left, old] = await Promise.all(
       ['kicked', 'suspended', 'renewed', 'left', 'old'].map((userId) => tokens.login(userId)),
@@ -179,12 +179,12 @@ describe.each(serviceKinds)('the end of a session on $name', (kind) => {
       renewed: renewed!,
       old: old!,
     })) {
-      tokens.watchToken(accessToken, ({ reason }) => (heard[name] = reason));
+      tokens.watch(accessToken, ({ reason }) => (heard[name] = reason));
     }
-    tokens.watchToken(left!.accessToken, () => (heard.left = true))();
-    tokens.watchToken('no token', ({ reason }) => (heard.none = reason));
-    await tokens.kickUser('kicked', { by: 'admin' });
-    await tokens.ban('suspended', { by: 'admin', endSessions: false });
+    tokens.watch(left!.accessToken, () => (heard.left = true))();
+    tokens.watch('no token', ({ reason }) => (heard.none = reason));
+    await operators.kickUser('kicked', { by: 'admin' });
+    await operators.ban('suspended', { by: 'admin', endSessions: false });
     const { accessToken, session } = await tokens.refresh(renewed!.refreshToken);
     await tokens.verify(accessToken);
     await until(() => 'kicked' in heard && 'suspended' in heard && 'none' in heard);
@@ -192,14 +192,14 @@ describe.each(serviceKinds)('the end of a session on $name', (kind) => {
     // The grace of the token that was renewed, and then the life of the others.
     clock.advance(60_000);
     await until(() => 'renewed' in heard);
-    expect(await tokens.findSession(session.id)).toMatchObject({ end: null });
+    expect(await sessions.find(session.id)).toMatchObject({ end: null });
     expect('old' in heard).toBe(false);
     clock.advance(HOUR);
     await until(() => 'old' in heard);
     expect(heard).toMatchObject({ renewed: 'TOKEN_EXPIRED', old: 'TOKEN_EXPIRED' });
     expect('left' in heard).toBe(false);
-    expect(() => tokens.watchToken(5 as never, () => undefined)).toThrow(refusedAs('ARGUMENT_INVALID'));
-    expect(() => tokens.watchToken(accessToken, null as never)).toThrow(refusedAs('ARGUMENT_INVALID'));
+    expect(() => tokens.watch(5 as never, () => undefined)).toThrow(refusedAs('ARGUMENT_INVALID'));
+    expect(() => tokens.watch(accessToken, null as never)).toThrow(refusedAs('ARGUMENT_INVALID'));
   });
 
   it('A115: is told to listeners once, after it was recorded, with its reason', async () => {

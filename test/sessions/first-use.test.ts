@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { type LoginResult, type TokenService, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
+import { type LoginResult, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { ABANDONED_AFTER_MS } from 'lib/device-policy.js';
 import { SqlSessionRepository } from 'lib/sql-session-repository.js';
 import { databaseKinds } from '../support/databases.js';
-import { type Sessions, startSessions } from '../support/sessions.js';
+import { type Services, type Sessions, startSessions } from '../support/sessions.js';
 import { MINUTE, SECOND, useSessions } from './harness.js';
 
 const options = {
@@ -13,14 +13,15 @@ const options = {
 } as const;
 
 /** Every way in which a token comes to be seen. */
-const WAYS: Readonly<Record<string, (tokens: TokenService, login: LoginResult) => unknown>> = {
-  'a use': (tokens, { accessToken }) => tokens.verify(accessToken),
-  'a request that does not count': (tokens, { accessToken }) => tokens.verify(accessToken, { activity: false }),
-  'the same, strict': (tokens, { accessToken }) => tokens.verify(accessToken, { activity: false, strict: true }),
-  'a use that the application notes': (tokens, { session }) => tokens.recordUse(session.id, null, { activity: false }),
-  'another service': (tokens, { accessToken }) => tokens.introspect(accessToken),
-  'an open stream or socket': (tokens, { session }) => tokens.watchSession(session.id, () => undefined)(),
-  'a refresh': (tokens, { refreshToken }) => tokens.refresh(refreshToken),
+const WAYS: Readonly<Record<string, (services: Services, login: LoginResult) => unknown>> = {
+  'a use': ({ tokens }, { accessToken }) => tokens.verify(accessToken),
+  'a request that does not count': ({ tokens }, { accessToken }) => tokens.verify(accessToken, { activity: false }),
+  'the same, strict': ({ tokens }, { accessToken }) => tokens.verify(accessToken, { activity: false, strict: true }),
+  'a use that the application notes': ({ tokens }, { session }) =>
+    tokens.recordUse(session.id, null, { activity: false }),
+  'another service': ({ tokens }, { accessToken }) => tokens.introspect(accessToken),
+  'an open stream or socket': ({ sessions }, { session }) => sessions.watch(session.id, () => undefined)(),
+  'a refresh': ({ tokens }, { refreshToken }) => tokens.refresh(refreshToken),
 };
 
 describe.each(databaseKinds)('a login under a limit on $name', (kind) => {
@@ -38,15 +39,15 @@ describe.each(databaseKinds)('a login under a limit on $name', (kind) => {
   it.each(Object.keys(WAYS))(
     'is not abandoned after %s, on this node and on others once it is written',
     async (way) => {
-      const { tokens, clock } = harness;
+      const { tokens, sessions, clock } = harness;
       const login = await tokens.login(way);
-      await WAYS[way]!(tokens, login);
+      await WAYS[way]!(harness, login);
       clock.advance(ABANDONED_AFTER_MS);
       await expect(tokens.login(way)).rejects.toMatchObject(full);
       // Sooner than the uses themselves, where these are written less often.
       await harness.runtime.activity.flushFirst();
       await expect(other.tokens.login(way)).rejects.toMatchObject(full);
-      expect((await tokens.listSessions(way)).map(({ id }) => id)).toEqual([login.session.id]);
+      expect((await sessions.list(way)).map(({ id }) => id)).toEqual([login.session.id]);
     },
   );
 
@@ -72,7 +73,7 @@ describe.each(databaseKinds)('a login under a limit on $name', (kind) => {
     clock.advance(ABANDONED_AFTER_MS);
     await flush();
     await expect(other.tokens.login('unlucky')).rejects.toMatchObject(full);
-    expect(await other.tokens.findSession(session.id)).toMatchObject({
+    expect(await other.sessions.find(session.id)).toMatchObject({
       lastSeenAt: session.createdAt,
       lastIp: '192.0.2.2',
     });
@@ -97,7 +98,7 @@ describe.each(databaseKinds)('a login under a limit on $name', (kind) => {
   it('shows operators where its token comes from, whatever the request says, and is idle all the same', async () => {
     const { tokens, clock, runtime } = harness;
     const { accessToken, session } = await tokens.login('stolen', { ip: '192.0.2.1' });
-    const seen = () => Promise.all([tokens, other.tokens].map((node) => node.findSession(session.id)));
+    const seen = () => Promise.all([harness, other].map(({ sessions }) => sessions.find(session.id)));
     const addresses = async () => {
       await runtime.records.flush();
       const all = { from: null, backwards: false, limit: 9 };

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll } from '@jest/globals';
-import type { LifecycleEvent, SessionModuleOptions, TokenService } from 'nestjs-latchkey';
+import type { LifecycleEvent, SessionModuleOptions } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import type { DatabaseKind, TestDatabase } from '../support/databases.js';
-import { type Sessions, startSessions } from '../support/sessions.js';
+import { type Services, type Sessions, startSessions } from '../support/sessions.js';
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
@@ -11,9 +11,8 @@ export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
 /** A module on a database of its own, with a clock that stands still, for the tests of one describe block. */
-export interface Harness {
+export interface Harness extends Services {
   readonly clock: ManualClock;
-  readonly tokens: TokenService;
   readonly runtime: SessionRuntime;
   /** What listeners were told, in order. */
   readonly events: LifecycleEvent[];
@@ -25,11 +24,11 @@ export function useSessions({ create }: DatabaseKind, options: Partial<SessionMo
   const harness = { events: [] as LifecycleEvent[], clock: new ManualClock(Date.UTC(2026, 0, 15, 12)) } as {
     -readonly [Key in keyof Harness]: Harness[Key];
   };
-  let sessions: Sessions;
+  let node: Sessions;
 
   beforeAll(async () => {
     harness.database = await create();
-    sessions = await startSessions({
+    node = await startSessions({
       database: harness.database.options,
       clock: harness.clock,
       // Written and swept when a test says so.
@@ -37,12 +36,13 @@ export function useSessions({ create }: DatabaseKind, options: Partial<SessionMo
       ...options,
       hooks: { onEvent: (event) => harness.events.push(event), ...options.hooks },
     });
-    harness.tokens = sessions.tokens;
-    harness.runtime = sessions.context.get(SessionRuntime, { strict: false });
+    const { tokens, sessions, operators } = node;
+    Object.assign(harness, { tokens, sessions, operators });
+    harness.runtime = node.context.get(SessionRuntime, { strict: false });
   });
 
   afterAll(async () => {
-    await sessions.close();
+    await node.close();
     await harness.database.drop();
   });
   return harness;

@@ -16,11 +16,11 @@ describe.each(serviceKinds)('A58: an idle timeout on $name', (kind) => {
   const statusOf = async (token: string) => (await harness.tokens.verify(token)).status;
 
   it('ends a session that was not used, once no use can be waiting to be written any more', async () => {
-    const { tokens, clock } = harness;
+    const { tokens, sessions, clock } = harness;
     const { accessToken, session } = await tokens.login('idler');
     clock.advance(IDLE + SLACK);
     expect(await tokens.verify(accessToken)).toMatchObject(idle);
-    expect((await tokens.findSession(session.id))?.end).toEqual({
+    expect((await sessions.find(session.id))?.end).toEqual({
       reason: 'SESSION_IDLE',
       at: session.createdAt + IDLE,
       by: 'system',
@@ -52,7 +52,7 @@ describe.each(serviceKinds)('A58: an idle timeout on $name', (kind) => {
   });
 
   it('is nothing that a late use could undo (A62)', async () => {
-    const { tokens, clock, runtime } = harness;
+    const { tokens, sessions, clock, runtime } = harness;
     const { accessToken, session } = await tokens.login('late');
     const before = clock.now();
     clock.advance(IDLE + SLACK);
@@ -60,7 +60,7 @@ describe.each(serviceKinds)('A58: an idle timeout on $name', (kind) => {
     runtime.activity.record(session.id, before + 25 * MINUTE, null);
     await runtime.activity.flush();
     expect(await tokens.verify(accessToken)).toMatchObject(idle);
-    expect((await tokens.findSession(session.id))?.lastSeenAt).toBe(before);
+    expect((await sessions.find(session.id))?.lastSeenAt).toBe(before);
   });
 
   it('counts the uses that another node has written', async () => {
@@ -96,21 +96,21 @@ describe.each(serviceKinds)('A58: an idle timeout on $name', (kind) => {
   });
 
   it('is kept by the sweeper, so that lists are right though nobody comes back', async () => {
-    const { tokens, clock, runtime } = harness;
+    const { tokens, sessions, clock, runtime } = harness;
     const [gone, used] = [await tokens.login('swept'), await tokens.login('swept')];
     clock.advance(IDLE);
     await tokens.verify(used.accessToken);
     clock.advance(SLACK);
     await runtime.sweep();
-    expect((await tokens.listSessions('swept')).map(({ id }) => id)).toEqual([used.session.id]);
-    expect((await tokens.findSession(gone.session.id))?.end).toMatchObject({
+    expect((await sessions.list('swept')).map(({ id }) => id)).toEqual([used.session.id]);
+    expect((await sessions.find(gone.session.id))?.end).toMatchObject({
       reason: 'SESSION_IDLE',
       at: gone.session.createdAt + IDLE,
     });
   });
 
   it('never outlives the absolute end (A62)', async () => {
-    const { tokens, clock, runtime } = harness;
+    const { tokens, sessions, clock, runtime } = harness;
     const { accessToken, session } = await tokens.login('forever');
     for (let at = 0; at < 12 * 60; at += 20) {
       clock.advance(20 * MINUTE);
@@ -118,7 +118,7 @@ describe.each(serviceKinds)('A58: an idle timeout on $name', (kind) => {
     }
     await runtime.activity.flush();
     expect(await tokens.verify(accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_EXPIRED' });
-    expect((await tokens.findSession(session.id))?.expiresAt).toBe(session.expiresAt);
+    expect((await sessions.find(session.id))?.expiresAt).toBe(session.expiresAt);
   });
 });
 
@@ -127,9 +127,9 @@ describe('the idle timeout of a session with a refresh token', () => {
   const harness = useSessions(serviceKinds[0]!, { tokens: tokensMode, idleTimeout: '30m' });
 
   it('is moved by a refresh, unless that is said to be no use, for each call of those that take one turn', async () => {
-    const { tokens, clock } = harness;
+    const { tokens, sessions, clock } = harness;
     const refresh = (token: string | undefined, activity: boolean) => tokens.refresh(token, { activity });
-    const lastUse = async () => (await tokens.findSession(session.id))!.lastSeenAt - session.createdAt;
+    const lastUse = async () => (await sessions.find(session.id))!.lastSeenAt - session.createdAt;
     const { refreshToken, session } = await tokens.login('refresher');
     clock.advance(MINUTE);
     const next = await refresh(refreshToken, false);

@@ -3,22 +3,14 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { NestFactory } from '@nestjs/core';
-import {
-  SessionModule,
-  type TokenMode,
-  TokenService,
-  accessAndRefresh,
-  fixed,
-  singleDevice,
-  sliding,
-} from 'nestjs-latchkey';
+import { SessionModule, type TokenMode, accessAndRefresh, fixed, singleDevice, sliding } from 'nestjs-latchkey';
 import { jwt } from 'nestjs-latchkey/jwt';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { DataSource } from 'typeorm';
 import { TokenCodec } from 'lib/token-codec.js';
 import { JwtAccessTokens } from 'lib/jwt-access-tokens.js';
 import { serviceKinds } from '../support/databases.js';
-import { SECRET, startSessions } from '../support/sessions.js';
+import { SECRET, type Services, servicesOf, startSessions } from '../support/sessions.js';
 import { HOUR, MINUTE } from './harness.js';
 
 const { privateKey } = generateKeyPairSync('ed25519');
@@ -30,32 +22,32 @@ const modes: Readonly<Record<string, TokenMode>> = {
 };
 
 /** Everything that can happen to a session, with errors among it. */
-async function live(tokens: TokenService, clock: ManualClock): Promise<void> {
+async function live({ tokens, sessions, operators }: Services, clock: ManualClock): Promise<void> {
   const attempt = (work: Promise<unknown>) => work.catch((error: unknown) => error);
   const ticket = await tokens.beginLogin('alice');
   const first = await tokens.login('alice', { ticket, deviceType: 'phone', userAgent: 'test', ip: '192.0.2.1' });
   await tokens.verify(first.accessToken, { ip: '192.0.2.1' });
-  await attempt(tokens.sessionData(first.session.id).set('cart', [1]));
+  await attempt(sessions.data(first.session.id).set('cart', [1]));
   clock.advance(2 * HOUR - 4 * MINUTE);
   const used = await tokens.verify(first.accessToken);
   if (used.status === 'VALID' && used.renewed) await tokens.verify(used.renewed.accessToken);
   const next = (await attempt(tokens.refresh(first.refreshToken))) as { accessToken?: string; refreshToken?: string };
   await attempt(tokens.refresh(first.refreshToken));
   await tokens.verify(next.accessToken);
-  await attempt(tokens.reauthenticate(first.session.id));
+  await attempt(sessions.reauthenticate(first.session.id));
   clock.advance(HOUR);
   await attempt(tokens.refresh(first.refreshToken));
   await tokens.verify(next.accessToken);
   const second = await tokens.login('alice', { presentedToken: first.accessToken });
-  await tokens.impersonate('alice', { by: 'admin', reason: 'a look' });
-  await tokens.ban('alice', { by: 'admin', service: 'comment' });
+  await operators.impersonate('alice', { by: 'admin', reason: 'a look' });
+  await operators.ban('alice', { by: 'admin', service: 'comment' });
   await tokens.login('alice', { presentedToken: second.refreshToken ?? second.accessToken });
   await tokens.logout(second.accessToken);
   await tokens.verify(`${second.accessToken}x`);
   await attempt(tokens.login('alice', { ticket: second.accessToken }));
-  await attempt(tokens.logoutSession('alice', second.accessToken));
-  await attempt(tokens.reauthenticate(second.accessToken));
-  await tokens.kickUser('alice', { by: 'admin' });
+  await attempt(sessions.end('alice', second.accessToken));
+  await attempt(sessions.reauthenticate(second.accessToken));
+  await operators.kickUser('alice', { by: 'admin' });
 }
 
 describe.each(serviceKinds)('G9: with every kind of token on $name', (kind) => {
@@ -90,7 +82,7 @@ describe.each(serviceKinds)('G9: with every kind of token on $name', (kind) => {
       const logger = ['verbose', 'debug', 'log', 'warn', 'error', 'fatal'] as const;
       const context = await NestFactory.createApplicationContext(root, { logger: [...logger], abortOnError: false });
       await context.init();
-      await live(context.get(TokenService), clock);
+      await live(servicesOf(context), clock);
       await context.close();
     }
     const dump = await dumpOf(database);
@@ -116,10 +108,10 @@ describe.each(serviceKinds)('G9: with every kind of token on $name', (kind) => {
   it('every test looks for tokens in its database at its end, and would find one', async () => {
     for (const tokens of [modes.refresh!, modes.jwt!]) {
       const database = await kind.create();
-      const sessions = await startSessions({ database: database.options, tokens });
-      const { accessToken, session } = await sessions.tokens.login('careless');
-      await sessions.tokens.sessionData(session.id).set('token', accessToken);
-      await sessions.close();
+      const node = await startSessions({ database: database.options, tokens });
+      const { accessToken, session } = await node.tokens.login('careless');
+      await node.sessions.data(session.id).set('token', accessToken);
+      await node.close();
       await expect(database.drop()).rejects.toThrow('The database holds a token');
     }
   });

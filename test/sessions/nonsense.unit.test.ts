@@ -35,9 +35,9 @@ describe.each(serviceKinds)('functions of the application that return nonsense, 
     hooks: { beforeLogin: () => answer as boolean },
   });
   const refused = async () => {
-    const before = await harness.tokens.listSessions('alice');
+    const before = await harness.sessions.list('alice');
     const error = (await harness.tokens.login('alice').then(String, (reason: unknown) => reason)) as Error;
-    expect(await harness.tokens.listSessions('alice')).toEqual(before);
+    expect(await harness.sessions.list('alice')).toEqual(before);
     return error;
   };
 

@@ -4,13 +4,12 @@ import {
   type EndReason,
   type ImpersonationOptions,
   SessionError,
-  type TokenService,
   accessAndRefresh,
   singleDevice,
 } from 'nestjs-latchkey';
 import { OnlineUsersService } from 'nestjs-latchkey/admin';
 import { serviceKinds } from '../support/databases.js';
-import { startSessions } from '../support/sessions.js';
+import { type Services, startSessions } from '../support/sessions.js';
 import { HOUR, MINUTE, eventsOf, useSessions } from './harness.js';
 
 const refusedAs = (code: string) => expect.objectContaining({ code });
@@ -19,19 +18,19 @@ describe.each(serviceKinds)('a session on $name', (kind) => {
   const harness = useSessions(kind, { policy: singleDevice(), tokens: accessAndRefresh() });
 
   it('A108: is marked as confirmed, and the mark dies with it', async () => {
-    const { tokens, clock } = harness;
+    const { tokens, sessions, clock } = harness;
     const { accessToken, session } = await tokens.login('alice');
     expect(session.reauthenticatedAt).toBeNull();
     await tokens.verify(accessToken);
     clock.advance(MINUTE);
-    expect((await tokens.reauthenticate(session.id, { ip: '192.0.2.1' })).reauthenticatedAt).toBe(clock.now());
+    expect((await sessions.reauthenticate(session.id, { ip: '192.0.2.1' })).reauthenticatedAt).toBe(clock.now());
     // The next request sees it, though this node remembered the session.
     expect(await tokens.verify(accessToken)).toMatchObject({ session: { reauthenticatedAt: clock.now() } });
     const next = await tokens.login('alice');
     expect(next.session.reauthenticatedAt).toBeNull();
-    await expect(tokens.reauthenticate(session.id)).rejects.toEqual(refusedAs('SESSION_NOT_FOUND'));
-    await expect(tokens.reauthenticate('f'.repeat(32))).rejects.toEqual(refusedAs('SESSION_NOT_FOUND'));
-    await expect(tokens.reauthenticate('alice')).rejects.toEqual(refusedAs('ARGUMENT_INVALID'));
+    await expect(sessions.reauthenticate(session.id)).rejects.toEqual(refusedAs('SESSION_NOT_FOUND'));
+    await expect(sessions.reauthenticate('f'.repeat(32))).rejects.toEqual(refusedAs('SESSION_NOT_FOUND'));
+    await expect(sessions.reauthenticate('alice')).rejects.toEqual(refusedAs('ARGUMENT_INVALID'));
   });
 
   it('A56: is another one after a login that proves the user again', async () => {
@@ -44,27 +43,27 @@ describe.each(serviceKinds)('a session on $name', (kind) => {
   });
 
   it('A57: is not there before the login is complete: a ticket opens nothing', async () => {
-    const { tokens } = harness;
+    const { tokens, sessions } = harness;
     const ticket = await tokens.beginLogin('pending');
     for (const token of [ticket, `ses_at_${ticket}`, `ses_at_${ticket.padEnd(96, 'A')}`]) {
       expect((await tokens.verify(token)).status).toBe('INVALID');
     }
-    expect(await tokens.listSessions('pending')).toEqual([]);
+    expect(await sessions.list('pending')).toEqual([]);
   });
 
   it('A70: shows new claims to the next request', async () => {
-    const { tokens } = harness;
+    const { tokens, operators, sessions } = harness;
     const { accessToken, refreshToken, session } = await tokens.login('bob', { claims: { roles: ['user'] } });
     await tokens.verify(accessToken);
-    await tokens.updateClaims(session.id, { roles: ['admin'] });
+    await sessions.updateClaims(session.id, { roles: ['admin'] });
     expect(await tokens.verify(accessToken)).toMatchObject({ session: { claims: { roles: ['admin'] } } });
     expect((await tokens.refresh(refreshToken)).session.claims).toEqual({ roles: ['admin'] });
     for (const claims of [undefined, null, [], 'x', { f: () => 1 }, { big: 'x'.repeat(4096) }]) {
-      await expect(tokens.updateClaims(session.id, claims as never)).rejects.toEqual(refusedAs('ARGUMENT_INVALID'));
+      await expect(sessions.updateClaims(session.id, claims as never)).rejects.toEqual(refusedAs('ARGUMENT_INVALID'));
     }
-    expect((await tokens.findSession(session.id))?.claims).toEqual({ roles: ['admin'] });
-    await tokens.kickSession(session.id, { by: 'admin' });
-    await expect(tokens.updateClaims(session.id, {})).rejects.toEqual(refusedAs('SESSION_NOT_FOUND'));
+    expect((await sessions.find(session.id))?.claims).toEqual({ roles: ['admin'] });
+    await operators.kick(session.id, { by: 'admin' });
+    await expect(sessions.updateClaims(session.id, {})).rejects.toEqual(refusedAs('SESSION_NOT_FOUND'));
   });
 });
 
@@ -84,9 +83,9 @@ describe.each(serviceKinds)('an impersonation on $name', (kind) => {
   });
 
   it('is marked with the operator, stands beside the sessions of the user, and ends none', async () => {
-    const { tokens, clock, database } = harness;
+    const { tokens, operators, clock, database } = harness;
     const own = await tokens.login('alice');
-    const other = await tokens.impersonate('alice', { by: 'admin', reason: 'ticket 7', claims: { roles: [] } });
+    const other = await operators.impersonate('alice', { by: 'admin', reason: 'ticket 7', claims: { roles: [] } });
     expect(other.ended).toEqual([]);
     expect(other.session).toMatchObject({ userId: 'alice', impersonator: 'admin', claims: { roles: [] } });
     expect(await tokens.verify(other.accessToken)).toMatchObject({ session: { impersonator: 'admin' } });
@@ -97,37 +96,41 @@ describe.each(serviceKinds)('an impersonation on $name', (kind) => {
     expect((await tokens.verify(other.accessToken)).status).toBe('VALID');
 
     const auditor = await startSessions({ database: database.options, clock }, [OnlineUsersService]);
-    const operators = auditor.context.get(OnlineUsersService, { strict: false });
-    const { items } = await operators.events({ sessionId: other.session.id });
+    const online = auditor.context.get(OnlineUsersService, { strict: false });
+    const { items } = await online.events({ sessionId: other.session.id });
     expect(items).toEqual([
       expect.objectContaining({ type: 'IMPERSONATION', actor: 'admin', detail: { reason: 'ticket 7' } }),
     ]);
     await auditor.close();
-    expect(await tokens.kickUser('alice', { by: 'boss' })).toBe(2);
+    expect(await operators.kickUser('alice', { by: 'boss' })).toBe(2);
     expect((await tokens.verify(other.accessToken)).status).toBe('INVALID');
   });
 
   it('A55: ends when a login is made in it', async () => {
-    const { tokens } = harness;
-    const { accessToken } = await tokens.impersonate('dave', { by: 'admin' });
+    const { tokens, operators } = harness;
+    const { accessToken } = await operators.impersonate('dave', { by: 'admin' });
     await tokens.login('dave', { presentedToken: accessToken });
     expect(await tokens.verify(accessToken)).toMatchObject({ status: 'INVALID', reason: 'SESSION_LOGGED_OUT' });
   });
 
-  it.each<[string, EndReason, (tokens: TokenService, operator: string) => Promise<number | BanResult>]>([
-    ['is banned', 'SESSION_KICKED', (tokens, userId) => tokens.ban(userId, { by: 'boss' })],
-    ['is suspended', 'SESSION_KICKED', (tokens, userId) => tokens.ban(userId, { by: 'boss', endSessions: false })],
-    ['is kicked', 'SESSION_KICKED', (tokens, userId) => tokens.kickUser(userId, { by: 'boss' })],
-    ['changes the password', 'SESSION_REVOKED', (tokens, userId) => tokens.revokeSessions(userId)],
-    ['logs out everywhere', 'SESSION_LOGGED_OUT', (tokens, userId) => tokens.logoutAll(userId)],
+  it.each<[string, EndReason, (services: Services, operator: string) => Promise<number | BanResult>]>([
+    ['is banned', 'SESSION_KICKED', ({ operators }, userId) => operators.ban(userId, { by: 'boss' })],
+    [
+      'is suspended',
+      'SESSION_KICKED',
+      ({ operators }, userId) => operators.ban(userId, { by: 'boss', endSessions: false }),
+    ],
+    ['is kicked', 'SESSION_KICKED', ({ operators }, userId) => operators.kickUser(userId, { by: 'boss' })],
+    ['changes the password', 'SESSION_REVOKED', ({ tokens }, userId) => tokens.revokeSessions(userId)],
+    ['logs out everywhere', 'SESSION_LOGGED_OUT', ({ sessions }, userId) => sessions.endAll(userId)],
   ])('ends when its operator %s', async (how, reason, take) => {
-    const { tokens } = harness;
+    const { tokens, operators } = harness;
     const operator = `operator who ${how}`;
     const own = await tokens.login(operator);
     const user = `seen by ${operator}`;
-    const opened = await tokens.impersonate(user, { by: operator });
-    const untouched = [await tokens.login(user), await tokens.impersonate(user, { by: 'admin' })];
-    const outcome = await take(tokens, operator);
+    const opened = await operators.impersonate(user, { by: operator });
+    const untouched = [await tokens.login(user), await operators.impersonate(user, { by: 'admin' })];
+    const outcome = await take(harness, operator);
     const ended = typeof outcome === 'number' ? outcome : outcome.ended;
     // Those of other users are not counted.
     expect(ended).toBe(how === 'is suspended' ? 0 : 1);
@@ -142,21 +145,20 @@ describe.each(serviceKinds)('an impersonation on $name', (kind) => {
   });
 
   it('is refused to an operator who is banned, and ended if that was while it began', async () => {
-    const { tokens } = harness;
-    const operators = ['banned early', 'banned meanwhile', 'kicked meanwhile'];
-    await tokens.ban('banned early', { by: 'boss' });
-    meanwhile.set('banned meanwhile', () => tokens.ban('banned meanwhile', { by: 'boss' }));
-    meanwhile.set('kicked meanwhile', () => tokens.kickUser('kicked meanwhile', { by: 'boss' }));
-    for (const by of operators) {
-      await expect(tokens.impersonate('erin', { by })).rejects.toEqual(refusedAs('FORBIDDEN'));
+    const { sessions, operators } = harness;
+    await operators.ban('banned early', { by: 'boss' });
+    meanwhile.set('banned meanwhile', () => operators.ban('banned meanwhile', { by: 'boss' }));
+    meanwhile.set('kicked meanwhile', () => operators.kickUser('kicked meanwhile', { by: 'boss' }));
+    for (const by of ['banned early', 'banned meanwhile', 'kicked meanwhile']) {
+      await expect(operators.impersonate('erin', { by })).rejects.toEqual(refusedAs('FORBIDDEN'));
     }
-    expect(await tokens.listSessions('erin')).toEqual([]);
-    expect((await tokens.impersonate('erin', { by: 'kicked meanwhile' })).session.userId).toBe('erin');
+    expect(await sessions.list('erin')).toEqual([]);
+    expect((await operators.impersonate('erin', { by: 'kicked meanwhile' })).session.userId).toBe('erin');
   });
 
   it('is short, and no refresh prolongs it', async () => {
-    const { tokens, clock } = harness;
-    const { refreshToken, session } = await tokens.impersonate('bob', { by: 'admin', for: '2h' });
+    const { tokens, operators, clock } = harness;
+    const { refreshToken, session } = await operators.impersonate('bob', { by: 'admin', for: '2h' });
     const start = clock.now();
     expect(session.expiresAt).toBe(start + 2 * HOUR);
     let next = { refreshToken: refreshToken! };
@@ -169,7 +171,7 @@ describe.each(serviceKinds)('an impersonation on $name', (kind) => {
     }
     clock.advance(30 * MINUTE);
     await expect(tokens.refresh(next.refreshToken)).rejects.toEqual(refusedAs('SESSION_EXPIRED'));
-    expect((await tokens.impersonate('bob', { by: 'admin' })).session.expiresAt).toBe(clock.now() + 30 * MINUTE);
+    expect((await operators.impersonate('bob', { by: 'admin' })).session.expiresAt).toBe(clock.now() + 30 * MINUTE);
   });
 
   it.each<[string, unknown]>([
@@ -181,10 +183,10 @@ describe.each(serviceKinds)('an impersonation on $name', (kind) => {
     ['reason', { by: 'admin', reason: 'x'.repeat(256) }],
     ['deviceType', { by: 'admin', deviceType: 'a b' }],
   ])('refuses a wrong %s', async (name, options) => {
-    const impersonation = harness.tokens.impersonate('carol', options as ImpersonationOptions);
+    const impersonation = harness.operators.impersonate('carol', options as ImpersonationOptions);
     const refused = { code: 'ARGUMENT_INVALID', message: expect.stringContaining(name) };
     await expect(impersonation).rejects.toEqual(expect.objectContaining(refused));
-    expect(await harness.tokens.listSessions('carol')).toEqual([]);
+    expect(await harness.sessions.list('carol')).toEqual([]);
   });
 });
 
@@ -227,7 +229,7 @@ describe('the beforeLogin hook', () => {
     ['hangs', 'SESSION_STORE_UNAVAILABLE'],
   ])('refuses by %s, with nothing done', async (user, code) => {
     await expect(harness.tokens.login(user)).rejects.toEqual(refusedAs(code));
-    await expect(harness.tokens.impersonate(user, { by: 'admin' })).rejects.toEqual(refusedAs(code));
-    expect(await harness.tokens.listSessions(user)).toEqual([]);
+    await expect(harness.operators.impersonate(user, { by: 'admin' })).rejects.toEqual(refusedAs(code));
+    expect(await harness.sessions.list(user)).toEqual([]);
   });
 });

@@ -5,7 +5,9 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { createRequire } from 'node:module';
 import {
+  OperatorService,
   SessionModule,
+  SessionService,
   TokenService,
   accessAndRefresh,
   multiDevice,
@@ -44,14 +46,16 @@ async function start({ options, policy, tokens: mode, clockAt, clockOffsetMs, ht
     : await NestFactory.createApplicationContext(session, settings);
   if (http) await context.listen(0, '127.0.0.1');
   else await context.init();
-  node = { context, clock, tokens: context.get(TokenService, { strict: false }) };
+  const services = [TokenService, SessionService, OperatorService].map((type) => context.get(type, { strict: false }));
+  node = { context, clock, services };
   return { port: http ? context.getHttpServer().address().port : null };
 }
 
 /** Runs one call and turns its outcome into plain data. */
 async function settle(method, args) {
   try {
-    return { value: await node.tokens[method](...args) };
+    const service = node.services.find((one) => method in one);
+    return { value: await service[method](...args) };
   } catch (error) {
     return { error: { code: error.code ?? error.name, message: error.message, cause: String(error.cause) } };
   }

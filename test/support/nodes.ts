@@ -3,11 +3,11 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { DataSourceOptions } from 'typeorm';
-import type { LoginResult, TokenService, Verification } from 'nestjs-latchkey';
-import { SECRET, patient } from './sessions.js';
+import type { LoginResult, Verification } from 'nestjs-latchkey';
+import { SECRET, type Services, patient } from './sessions.js';
 
-/** A call of a TokenService method in another process. */
-export type Call = [method: keyof TokenService, ...args: unknown[]];
+/** A call in another process: a method of one of the services, with its arguments. */
+export type Call = [method: { [Name in keyof Services]: keyof Services[Name] }[keyof Services], ...args: unknown[]];
 
 /** What came of it: one of the two is there. */
 export interface Outcome<T = unknown> {

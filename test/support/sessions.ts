@@ -1,7 +1,13 @@
 import { type DynamicModule, type INestApplicationContext, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import 'reflect-metadata';
-import { SessionModule, type SessionModuleOptions, TokenService } from 'nestjs-latchkey';
+import {
+  OperatorService,
+  SessionModule,
+  type SessionModuleOptions,
+  SessionService,
+  TokenService,
+} from 'nestjs-latchkey';
 
 export const SECRET = 'a secret of the tests, of thirty-two bytes and more';
 
@@ -13,10 +19,24 @@ export function patient<T extends object>(timing?: T): typeof PATIENT & T {
   return { ...PATIENT, ...timing } as typeof PATIENT & T;
 }
 
-/** A SessionModule without an HTTP server, closed by `close`. */
-export interface Sessions {
-  readonly context: INestApplicationContext;
+/** What an application calls. */
+export interface Services {
   readonly tokens: TokenService;
+  readonly sessions: SessionService;
+  readonly operators: OperatorService;
+}
+
+export function servicesOf(context: INestApplicationContext): Services {
+  return {
+    tokens: context.get(TokenService, { strict: false }),
+    sessions: context.get(SessionService, { strict: false }),
+    operators: context.get(OperatorService, { strict: false }),
+  };
+}
+
+/** A SessionModule without an HTTP server, closed by `close`. */
+export interface Sessions extends Services {
+  readonly context: INestApplicationContext;
   close(): Promise<void>;
 }
 
@@ -31,5 +51,5 @@ export async function startSessions(
   const session = SessionModule.forRoot({ secret: SECRET, ...options, timing: patient(options.timing) });
   const root: DynamicModule = { module: Root, imports: [session], providers };
   const context = await NestFactory.createApplicationContext(root, { logger: ['error'], abortOnError: false });
-  return { context, tokens: context.get(TokenService, { strict: false }), close: () => context.close() };
+  return { context, ...servicesOf(context), close: () => context.close() };
 }

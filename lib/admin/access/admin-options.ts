@@ -41,7 +41,7 @@ export interface ConsoleOptions {
   readonly refresh?: string;
   /** POST, which ends the operator's session. */
   readonly logout?: string;
-  /** POST `{ password }`, which calls TokenService.reauthenticate; needed for `requireFresh`. */
+  /** POST `{ password }`, which calls SessionService.reauthenticate; needed for `requireFresh`. */
   readonly confirm?: string;
   /** Heading and title of the page; default `Sessions`. */
   readonly title?: string;

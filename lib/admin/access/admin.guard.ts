@@ -5,7 +5,7 @@ import { accountBan } from '../../model/ban.js';
 import { withDeadline } from '../../async/deadline.js';
 import { SessionError } from '../../model/session-error.js';
 import type { UserSession } from '../../model/session.js';
-import { TokenService } from '../../services/token-service.js';
+import { SessionService } from '../../services/session-service.js';
 import { setHeaders } from '../../nest/http/answers.js';
 import { userOf } from '../../nest/http/fast-path/hidden-classes.js';
 import { type GuardedRequest, identityOf, setIdentity } from '../../nest/http/identity.js';
@@ -36,7 +36,7 @@ export class AdminGuard implements CanActivate, OnModuleInit {
     private readonly reflector: Reflector,
     private readonly modules: ModuleRef,
     private readonly authenticator: SessionAuthenticator,
-    private readonly tokens: TokenService,
+    private readonly sessions: SessionService,
     private readonly runtime: SessionRuntime,
   ) {}
 
@@ -88,10 +88,10 @@ export class AdminGuard implements CanActivate, OnModuleInit {
 
   /** By the record of the session, whatever has become of the token: what was begun with it may take longer. */
   private async judgeAgain(context: ExecutionContext, sessionId: string): Promise<KnownOperator> {
-    const session = await this.tokens.findSession(sessionId);
+    const session = await this.sessions.find(sessionId);
     if (!session) throw new SessionError('TOKEN_INVALID');
     if (session.end) throw new SessionError(session.end.reason);
-    const now = this.tokens.now();
+    const now = this.runtime.clock.now();
     if (now >= session.expiresAt) throw new SessionError('SESSION_EXPIRED');
     if (accountBan(session.bans, now)) throw new SessionError('ACCOUNT_DISABLED');
     const before = identityOf(context);
@@ -118,7 +118,7 @@ export class AdminGuard implements CanActivate, OnModuleInit {
 
   private checkFresh(context: ExecutionContext, { session }: Operator): void {
     const rules = { isPublic: false, strict: false, activity: true, banChecks: [], freshMs: this.options.freshMs };
-    const broken = brokenRule(session, rules, this.tokens.now());
+    const broken = brokenRule(session, rules, this.runtime.clock.now());
     if (!broken) return;
     const { exception, headers } = this.authenticator.answers.to(broken.code, broken.details);
     setHeaders(context.switchToHttp().getResponse(), headers);

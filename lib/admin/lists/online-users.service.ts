@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { SessionEvent } from '../../model/session-event.js';
-import { type UserSession, type SessionRecord, type SessionWithEnd, toSession } from '../../model/session.js';
+import type { SessionRecord, SessionWithEnd, UserSession } from '../../model/session.js';
 import { type FieldsOf, checkFields } from '../../model/checked-input.js';
 import { invalidArgument } from '../../model/session-error.js';
-import { TokenService } from '../../services/token-service.js';
 import { type AccountRef, type UserId, accountRef } from '../../model/user-key.js';
 import {
   ONLINE_ORDERS,
@@ -25,6 +24,7 @@ import {
 } from '../routes/admin-filters.js';
 import { ApproximateCount, type Total } from './approximate-count.js';
 import { type Page, PagedList, type PageQuery, oneMore } from './cursor.js';
+import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import { pageLimit } from '../routes/page-limit.js';
 
 /** One page of who is online. */
@@ -82,9 +82,9 @@ const EVENTS_FIELDS: FieldsOf<EventsQuery> = {
 };
 
 /**
- * What operators need: who is online, on which device, since when; what happened; and to end any of it. Add it to the
- * `providers` of a module that imports SessionModule. It checks no rights: guard the routes that use it, or use
- * SessionAdminModule, which does.
+ * Lists what operators ask for: who is online, on which device, since when; past sessions; the audit trail. OperatorService ends
+ * sessions. Add it to the `providers` of a module that imports SessionModule. It checks no rights: guard the routes that use it,
+ * or use SessionAdminModule, which does.
  *
  * Rejects with SessionError ARGUMENT_INVALID for an argument that it does not understand, and with CURSOR_INVALID for a cursor that is
  * not whole or of another list, order or filter, before any query.
@@ -96,7 +96,7 @@ export class OnlineUsersService {
   constructor(
     private readonly online: OnlineQueries,
     private readonly queries: SessionQueries,
-    private readonly tokens: TokenService,
+    private readonly runtime: SessionRuntime,
   ) {
     this.counts = new ApproximateCount(this.online);
   }
@@ -172,16 +172,6 @@ export class OnlineUsersService {
     return this.sessions(query, list, (portion) => this.queries.ended(filter, portion));
   }
 
-  /** Ends one session, as the operator `by`. @param reason for the audit trail @returns how many it ended: 0 or 1 */
-  async kickSession(sessionId: string, by: string, reason?: string): Promise<number> {
-    return Number(await this.tokens.kickSession(sessionId, { by, reason }));
-  }
-
-  /** Ends every session of a user, as the operator `by`. @param reason for the audit trail @returns how many it ended */
-  async kickUser(userId: UserId, by: string, reason?: string): Promise<number> {
-    return this.tokens.kickUser(userId, { by, reason });
-  }
-
   /** The audit trail, latest first. */
   async events(query: EventsQuery = {}): Promise<Page<SessionEvent>> {
     checkFields(query, 'query', EVENTS_FIELDS);
@@ -212,7 +202,7 @@ export class OnlineUsersService {
   }
 
   private view(record: SessionRecord): SessionWithEnd {
-    return this.tokens.withPendingUse(toSession(record));
+    return this.runtime.activity.view(record);
   }
 
   private get realm(): string {

@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { Subject } from 'rxjs';
 import { PeriodicTask } from '../../async/periodic-task.js';
 import { SESSION_EVENT_TYPES, type SessionEvent, type SessionEventType } from '../../model/session-event.js';
-import { TokenService } from '../../services/token-service.js';
+import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import { timeOfEvent } from '../../database/transactions/event-id.js';
 import { SessionQueries } from '../../database/lists/session-queries.js';
 import { describeError } from '../../nest/module/describe-error.js';
@@ -54,7 +54,7 @@ export class LiveFeed implements OnModuleDestroy {
   constructor(
     private readonly queries: SessionQueries,
     private readonly summaries: OnlineSummaries,
-    private readonly tokens: TokenService,
+    private readonly runtime: SessionRuntime,
     private readonly users: UserDirectory,
   ) {
     const report = (failure: { readonly error: unknown } | null) =>
@@ -91,7 +91,7 @@ export class LiveFeed implements OnModuleDestroy {
 
   private start(lastEventId: string | null): void {
     this.told = new Map();
-    const now = this.tokens.now();
+    const now = this.runtime.clock.now();
     // What happened before somebody watched is in the lists. Of what a watcher has missed, some may not be committed yet.
     const missedFrom = lastEventId === null ? now : Math.max(timeOfEvent(lastEventId), now - LOOK_BACK_MS);
     this.since = Math.min(now, missedFrom);
@@ -118,7 +118,7 @@ export class LiveFeed implements OnModuleDestroy {
   }
 
   private async look(): Promise<void> {
-    const from = Math.max(this.since, this.tokens.now() - LOOK_BACK_MS);
+    const from = Math.max(this.since, this.runtime.clock.now() - LOOK_BACK_MS);
     const portion = { from: null, backwards: false, limit: MAX_CHANGES + this.told.size + 1 };
     const events = await this.queries.events({ types: TYPES, from }, portion);
     const unknown = events.filter(({ id }) => !this.told.has(id));

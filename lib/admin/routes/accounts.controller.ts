@@ -1,5 +1,6 @@
 import { Delete, Get, Headers, HttpCode, Inject, Ip, Param, Post } from '@nestjs/common';
 import { SessionError, invalidArgument } from '../../model/session-error.js';
+import { OperatorService } from '../../services/operator-service.js';
 import { TokenService } from '../../services/token-service.js';
 import { canonicalUserId } from '../../model/user-key.js';
 import { toBanItem } from './admin-items.js';
@@ -19,6 +20,7 @@ export class AccountsController {
   constructor(
     @Inject(ADMIN_OPTIONS) private readonly options: ResolvedAdminOptions,
     private readonly online: OnlineUsersService,
+    private readonly operators: OperatorService,
     private readonly tokens: TokenService,
     private readonly users: UserDirectory,
     private readonly past: PastSessions,
@@ -29,7 +31,7 @@ export class AccountsController {
     const id = canonicalUserId(userId);
     const [users, bans, { total }] = await Promise.all([
       this.users.describe([id]),
-      this.tokens.listBans(id),
+      this.operators.bans(id),
       this.online.count({ userId: id }),
     ]);
     const { username = null, avatarUrl = null } = users.get(id) ?? {};
@@ -52,13 +54,13 @@ export class AccountsController {
     @QueryFields(readReason) reason: string | undefined,
     @CurrentOperator() operator: KnownOperator,
   ) {
-    return { ended: await this.online.kickUser(userId, operator.userId, reason) };
+    return { ended: await this.operators.kickUser(userId, { by: operator.userId, reason }) };
   }
 
   /** Those that are in force. */
   @Get('bans')
   async bans(@Param('userId') userId: string) {
-    return { items: (await this.tokens.listBans(userId)).map(toBanItem) };
+    return { items: (await this.operators.bans(userId)).map(toBanItem) };
   }
 
   /** Without `service`, it ends all sessions of the user and refuses logins. */
@@ -73,7 +75,7 @@ export class AccountsController {
     if (ban.until !== undefined && ban.until <= this.tokens.now()) {
       throw invalidArgument('until', 'must be in the future');
     }
-    const { ended } = await this.tokens.ban(await this.users.known(userId), { ...ban, by: operator.userId });
+    const { ended } = await this.operators.ban(await this.users.known(userId), { ...ban, by: operator.userId });
     return { ended };
   }
 
@@ -85,7 +87,7 @@ export class AccountsController {
     @QueryFields(readService) service: string | undefined,
     @CurrentOperator() operator: KnownOperator,
   ) {
-    return { lifted: await this.tokens.liftBan(userId, { service, by: operator.userId }) };
+    return { lifted: await this.operators.liftBan(userId, { service, by: operator.userId }) };
   }
 
   /** A session as the user, for support: it stands beside those of the user, and says who it really is. */
@@ -107,7 +109,7 @@ export class AccountsController {
       throw new SessionError('CONFIGURATION_INVALID', problem);
     }
     const login = { ...wish, by: operator.userId, ip, userAgent, claims: allowed.claims };
-    const { accessToken, expiresIn, refreshToken, refreshExpiresIn, session, ended } = await this.tokens.impersonate(
+    const { accessToken, expiresIn, refreshToken, refreshExpiresIn, session, ended } = await this.operators.impersonate(
       id,
       login,
     );

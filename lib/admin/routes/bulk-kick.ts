@@ -3,7 +3,8 @@ import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { kickOf } from '../../commands/login-input.js';
 import { ChangePendingError, SessionError, invalidArgument } from '../../model/session-error.js';
 import { isSessionId } from '../../tokens/token-codec.js';
-import { TokenService } from '../../services/token-service.js';
+import { OperatorService } from '../../services/operator-service.js';
+import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import type { OnlineFilter } from '../../database/lists/online-filter.js';
 import { OnlineQueries } from '../../database/lists/online-queries.js';
 import { OperatorAudit } from '../../database/transactions/operator-audit.js';
@@ -64,8 +65,9 @@ export class BulkKick implements OnModuleDestroy {
 
   constructor(
     private readonly online: OnlineQueries,
-    private readonly tokens: TokenService,
+    private readonly operators: OperatorService,
     private readonly audit: OperatorAudit,
+    private readonly runtime: SessionRuntime,
   ) {}
 
   async onModuleDestroy(): Promise<void> {
@@ -164,7 +166,7 @@ export class BulkKick implements OnModuleDestroy {
     }
     const filter = this.filterOf(selection);
     // Logins from now on are not meant.
-    const begun = this.tokens.now() + 1;
+    const begun = this.runtime.clock.now() + 1;
     const until = { ...filter, created: { ...filter.created, to: Math.min(filter.created?.to ?? begun, begun) } };
     let from: readonly [number, string] | null = null;
     for (;;) {
@@ -186,7 +188,7 @@ export class BulkKick implements OnModuleDestroy {
     for (let attempt = 1; ; attempt++) {
       try {
         await check?.();
-        return { ended: await this.tokens.kickSessions(ids, kick), pending: 0 };
+        return { ended: await this.operators.kickMany(ids, kick), pending: 0 };
       } catch (error) {
         if (error instanceof ChangePendingError) return { ended: ids.length, pending: ids.length };
         if (attempt === ATTEMPTS || !mayPass(error)) throw error;

@@ -3,6 +3,7 @@ import { Observable } from 'rxjs';
 import { END_REASONS } from '../../model/end-reason.js';
 import { PeriodicTask } from '../../async/periodic-task.js';
 import { SessionError } from '../../model/session-error.js';
+import { SessionService } from '../../services/session-service.js';
 import { TokenService } from '../../services/token-service.js';
 import { SessionQueries } from '../../database/lists/session-queries.js';
 import { NoActivity } from '../../nest/http/route-rules.js';
@@ -27,6 +28,7 @@ export class LiveController {
   constructor(
     private readonly feed: LiveFeed,
     private readonly tokens: TokenService,
+    private readonly sessions: SessionService,
     queries: SessionQueries,
   ) {
     this.places = new LivePlaces(queries.realm);
@@ -72,8 +74,8 @@ export class LiveController {
         this.feed.watch(tell, () => subscriber.complete(), from),
         // A guard of the application may have taken the token from elsewhere.
         token !== null
-          ? this.tokens.watchToken(token, ({ reason }) => finish(reason))
-          : this.tokens.watchSession(operator.session.id, (end) => finish(end?.reason ?? 'SESSION_EXPIRED')),
+          ? this.tokens.watch(token, ({ reason }) => finish(reason))
+          : this.sessions.watch(operator.session.id, (end) => finish(end?.reason ?? 'SESSION_EXPIRED')),
         repeatedly(async () => {
           current = await operator.judgeAgain();
         }, finish),

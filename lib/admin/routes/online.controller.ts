@@ -1,4 +1,5 @@
 import { Delete, Get, Param } from '@nestjs/common';
+import { OperatorService } from '../../services/operator-service.js';
 import { toOnlineUserItem, toSessionItem } from './admin-items.js';
 import { NeedsRight } from '../access/admin.guard.js';
 import { readEndedSessionsQuery, readOnlineQuery, readReason } from './admin-requests.js';
@@ -15,6 +16,7 @@ import { UserDirectory } from '../lists/user-directory.js';
 export class OnlineController {
   constructor(
     private readonly online: OnlineUsersService,
+    private readonly operators: OperatorService,
     private readonly users: UserDirectory,
     private readonly past: PastSessions,
   ) {}
@@ -67,6 +69,6 @@ export class OnlineController {
     @QueryFields(readReason) reason: string | undefined,
     @CurrentOperator() operator: KnownOperator,
   ) {
-    return { ended: await this.online.kickSession(id, operator.userId, reason) };
+    return { ended: Number(await this.operators.kick(id, { by: operator.userId, reason })) };
   }
 }

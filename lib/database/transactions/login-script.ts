@@ -50,7 +50,7 @@ export function toAccount(row: Row | undefined): AccountRecord {
   const bans = toBans(row?.bans);
   if (!bans) {
     const cause = new Error(
-      `the bans of the account ${String(row?.user_id)} cannot be read: lift the ban that listBans shows, or ban it anew`,
+      `the bans of the account ${String(row?.user_id)} cannot be read: lift the ban that OperatorService.bans shows, or ban it anew`,
     );
     throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
   }

@@ -23,7 +23,7 @@ export const NoActivity = Reflector.createDecorator<true, true>({ transform: () 
 
 /**
  * Refuses sessions whose user has not proved who they are for longer than this, with 403 FRESH_LOGIN_REQUIRED: by login, or
- * by TokenService.reauthenticate. Sessions of impersonators are always refused. On a route it takes the place of its controller's.
+ * by SessionService.reauthenticate. Sessions of impersonators are always refused. On a route it takes the place of its controller's.
  * @throws SessionError CONFIGURATION_INVALID for what is no duration
  */
 export const RequireFresh = Reflector.createDecorator<Duration, number>({
@@ -40,7 +40,7 @@ export interface BanCheck {
 export const BanChecks = Reflector.createDecorator<readonly BanCheck[]>();
 
 /**
- * Refuses users who are banned from a service at this level or above, with 403 SERVICE_BANNED (see TokenService.ban). Several
+ * Refuses users who are banned from a service at this level or above, with 403 SERVICE_BANNED (see OperatorService.ban). Several
  * may stand on one route. On a route it takes the place of its controller's for the same service.
  * @param level default 1
  * @throws SessionError ARGUMENT_INVALID for a service or a level that no ban can have

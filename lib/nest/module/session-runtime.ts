@@ -6,18 +6,14 @@ import { NearCache } from '../../cluster/near-cache.js';
 import type { SharedBackend } from '../../cluster/shared-cache.js';
 import { ActivityRecorder } from '../../journal/activity-recorder.js';
 import { type Clock, SynchronizedClock } from '../../ports/clock.js';
-import { createTokenService } from '../../services/create-token-service.js';
+import { type Services, createServices } from '../../services/create-services.js';
 import { ABANDONED_AFTER_MS } from '../../rules/device-policy.js';
 import { PeriodicTask } from '../../async/periodic-task.js';
 import { SecretKeys } from '../../tokens/secret-keys.js';
 import { invalidOption } from '../../model/session-error.js';
-import type { SessionLookup } from '../../verification/session-lookup.js';
 import { type Timing, resolveTiming } from '../../model/timing.js';
-import type { SessionWatch } from '../../verification/session-watch.js';
 import { randomId } from '../../tokens/token-codec.js';
-import type { TokenService } from '../../services/token-service.js';
 import { VerificationStats } from '../../verification/verification-stats.js';
-import type { Verifier } from '../../verification/verifier.js';
 import { type Database, openDatabase } from '../../database/engine/database.js';
 import { OnlineQueries } from '../../database/lists/online-queries.js';
 import { SearchKeyFiller } from '../../database/schema/search-key-filler.js';
@@ -54,10 +50,7 @@ export class SessionRuntime {
     readonly coherence: CacheCoherence,
     readonly activity: ActivityRecorder,
     readonly events: LifecyclePublisher,
-    readonly tokens: TokenService,
-    private readonly watch: SessionWatch,
-    lookup: SessionLookup,
-    readonly verifier: Verifier,
+    readonly services: Services,
     readonly queries: SessionQueries,
     readonly online: OnlineQueries,
     readonly records: SessionRecords,
@@ -76,7 +69,11 @@ export class SessionRuntime {
       ...records.tasks(timing, report),
       new PeriodicTask(() => this.sweep(), timing.sweep, report('Ending overdue sessions')),
       new PeriodicTask(async () => database.engine.tidy?.(), timing.sweep, report('Keeping the database tidy')),
-      new PeriodicTask(() => lookup.refreshCopies(), timing.copyAge / COPY_AGE_PARTS, report('Reading copies again')),
+      new PeriodicTask(
+        () => services.lookup.refreshCopies(),
+        timing.copyAge / COPY_AGE_PARTS,
+        report('Reading copies again'),
+      ),
     ];
   }
 
@@ -136,7 +133,7 @@ export class SessionRuntime {
     const { hooks } = options;
     if (hooks.onEvent) events.add((event) => hooks.onEvent!(event));
     const stats = new VerificationStats();
-    const { tokens, watch, lookup, verifier } = createTokenService({
+    const services = createServices({
       realm,
       keys,
       tokenPrefix: options.tokenPrefix,
@@ -169,10 +166,7 @@ export class SessionRuntime {
       coherence,
       activity,
       events,
-      tokens,
-      watch,
-      lookup,
-      verifier,
+      services,
       queries,
       online,
       records,
@@ -200,12 +194,12 @@ export class SessionRuntime {
     coherence.start();
     await joinNodes(coherence.presence, { pollMs: timing.poll, silenceMs: () => coherence.silenceMs, logger });
     for (const task of this.tasks) task.start();
-    this.watch.start();
+    this.services.watch.start();
   }
 
   /** Ends the background work, writes what is pending and closes the connections. */
   async stop(): Promise<void> {
-    await Promise.all([this.watch.stop(), ...this.tasks.map((task) => task.stop())]);
+    await Promise.all([this.services.watch.stop(), ...this.tasks.map((task) => task.stop())]);
     await Promise.all([this.activity.flush(), this.records.flush()]);
     await this.coherence.stop().catch((error: unknown) => this.logger.warn(`Leaving failed: ${describeError(error)}`));
     await this.database.engine.close();

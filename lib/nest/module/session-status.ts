@@ -27,7 +27,7 @@ export type LocalStatus = Omit<SessionStatusReport, 'database' | 'canVerify'>;
 /** A session that cannot be: reading it is the cheapest question that shows whether sessions can be read. */
 const NO_SESSION = '0'.repeat(32);
 
-/** Tells how the sessions of a SessionModule are doing on this server, for health checks. Injected like TokenService. */
+/** Tells how the sessions of a SessionModule are doing on this server, for health checks. Provided by SessionModule. */
 export class SessionStatus {
   private asking: Promise<boolean> | null = null;
 
@@ -45,7 +45,7 @@ export class SessionStatus {
   }
 
   private ask(): Promise<boolean> {
-    return this.runtime.tokens.findSession(NO_SESSION).then(
+    return this.runtime.services.sessions.find(NO_SESSION).then(
       () => true,
       () => false,
     );

@@ -2,7 +2,7 @@ import { changeWindow } from '../../cluster/cache-coherence.js';
 import type { NodePresence } from '../../cluster/node-presence.js';
 import type { ActivityRecorder } from '../../journal/activity-recorder.js';
 import type { Clock } from '../../ports/clock.js';
-import { idleSlack } from '../../services/create-token-service.js';
+import { idleSlack } from '../../services/create-services.js';
 import type { LifecycleEvents } from '../../model/lifecycle-event.js';
 import type { NodeRegistry } from '../../ports/node-registry.js';
 import type { SessionRepository } from '../../ports/session-repository.js';

@@ -10,6 +10,8 @@ import { APP_FILTER, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import passport from 'passport';
 import { DataSource } from 'typeorm';
 import { randomId } from '../../tokens/token-codec.js';
+import { OperatorService } from '../../services/operator-service.js';
+import { SessionService } from '../../services/session-service.js';
 import { TokenService } from '../../services/token-service.js';
 import { untraced } from '../../async/untraced.js';
 import { OnlineQueries } from '../../database/lists/online-queries.js';
@@ -38,7 +40,7 @@ const EXAMPLE = '{ secret: process.env.SESSION_SECRET }';
 
 /**
  * Gives an application logins that it can see, limit and end: `SessionModule.forRoot({ secret, policy })`. Provides
- * TokenService, and what AuthGuard and OnlineUsersService need. With `isGlobal: true` every module of the application can
+ * TokenService, SessionService and OperatorService, and what AuthGuard and OnlineUsersService need. With `isGlobal: true` every module of the application can
  * use it. Several of them, with different realms, may live in one process; none knows of the others.
  */
 @Module({
@@ -49,7 +51,21 @@ const EXAMPLE = '{ secret: process.env.SESSION_SECRET }';
       useFactory: (options: SessionModuleOptions, source?: DataSource) =>
         untraced(() => SessionRuntime.create(options, source)),
     },
-    { provide: TokenService, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.tokens },
+    {
+      provide: TokenService,
+      inject: [SessionRuntime],
+      useFactory: ({ services }: SessionRuntime) => services.tokens,
+    },
+    {
+      provide: SessionService,
+      inject: [SessionRuntime],
+      useFactory: ({ services }: SessionRuntime) => services.sessions,
+    },
+    {
+      provide: OperatorService,
+      inject: [SessionRuntime],
+      useFactory: ({ services }: SessionRuntime) => services.operators,
+    },
     { provide: SessionQueries, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.queries },
     { provide: OnlineQueries, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.online },
     {
@@ -70,7 +86,7 @@ const EXAMPLE = '{ secret: process.env.SESSION_SECRET }';
     {
       provide: SessionAuthenticator,
       inject: [SessionRuntime],
-      useFactory: ({ verifier, clock, options }: SessionRuntime) =>
+      useFactory: ({ services: { verifier }, clock, options }: SessionRuntime) =>
         new SessionAuthenticator({ verifier, clock, options, strategyName: `session-${randomId()}` }),
     },
     { provide: SESSION_MODULE, useExisting: SessionAuthenticator },
@@ -84,6 +100,8 @@ const EXAMPLE = '{ secret: process.env.SESSION_SECRET }';
   // The runtime is for the library's own parts: it is not among what the package exports.
   exports: [
     TokenService,
+    SessionService,
+    OperatorService,
     SessionQueries,
     OnlineQueries,
     SightingQueries,

@@ -23,14 +23,16 @@ import { TokenIssuer } from '../tokens/token-issuer.js';
 import type { TokenMode } from '../tokens/token-mode.js';
 import { TokenRefresh } from '../commands/token-refresh.js';
 import { TokenRenewal } from '../verification/token-renewal.js';
+import { OperatorService } from './operator-service.js';
+import { SessionService } from './session-service.js';
 import { TokenService } from './token-service.js';
 import type { VerificationStats } from '../verification/verification-stats.js';
 import { KnownTokens } from '../verification/known-tokens.js';
 import type { ChangeAcknowledgement, VerificationCache } from '../ports/verification-cache.js';
 import { Verifier } from '../verification/verifier.js';
 
-/** What a TokenService works on and how it is to behave. */
-export interface TokenServiceSettings {
+/** What the services work on and how they are to behave. */
+export interface ServiceSettings {
   readonly realm: string;
   readonly keys: SecretKeys;
   readonly tokenPrefix: string;
@@ -65,16 +67,18 @@ export function idleSlack(timing: Timing): number {
   return 2 * timing.activityFlush;
 }
 
-/** What belongs to a TokenService beside it: `watch` is to be started and stopped with the application. */
-export interface CreatedTokenService {
+/** The services and what belongs to them: `watch` is to be started and stopped with the application. */
+export interface Services {
   readonly tokens: TokenService;
+  readonly sessions: SessionService;
+  readonly operators: OperatorService;
   readonly watch: SessionWatch;
   readonly lookup: SessionLookup;
   readonly verifier: Verifier;
 }
 
 /** Puts the services together from what is inside. */
-export function createTokenService(settings: TokenServiceSettings): CreatedTokenService {
+export function createServices(settings: ServiceSettings): Services {
   const { realm, keys, mode, timing, repository, coherence, activity, events, clock } = settings;
   const rules: RotationRules = {
     mode,
@@ -113,7 +117,7 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
     clock,
     timing.pollFreshness,
   );
-  const tokens = new TokenService({
+  const inside = {
     ...shared,
     realm,
     keys,
@@ -138,6 +142,13 @@ export function createTokenService(settings: TokenServiceSettings): CreatedToken
     accounts: new AccountControl(repository, ending, coherence, events),
     data: new DataStores(settings.dataRepository, lookup),
     watch,
-  });
-  return { tokens, watch, lookup, verifier };
+  };
+  return {
+    tokens: new TokenService(inside),
+    sessions: new SessionService(inside),
+    operators: new OperatorService(inside),
+    watch,
+    lookup,
+    verifier,
+  };
 }

@@ -1,0 +1,84 @@
+import type { AccountControl, BanOptions, BanResult, LiftBanOptions } from '../commands/account-control.js';
+import type { Ban } from '../model/ban.js';
+import type { Clock } from '../ports/clock.js';
+import {
+  type ImpersonationOptions,
+  type KickOptions,
+  impersonationOf,
+  kickOf,
+  sessionIdsOf,
+} from '../commands/login-input.js';
+import type { LoginFlow, LoginResult } from '../commands/login-flow.js';
+import type { SessionEnding } from '../commands/session-ending.js';
+import { sessionIdOf } from '../tokens/token-codec.js';
+import { type AccountRef, type UserId, accountRef } from '../model/user-key.js';
+
+/**
+ * Acts on sessions and accounts as an operator, who is named in `by`. It checks no rights: guard the routes that call it. Every
+ * call is recorded in the audit trail. Provided by SessionModule. Errors as in TokenService.
+ */
+export class OperatorService {
+  constructor(
+    private readonly inside: {
+      readonly realm: string;
+      readonly ending: SessionEnding;
+      readonly accounts: AccountControl;
+      readonly loginFlow: LoginFlow;
+      readonly clock: Clock;
+    },
+  ) {}
+
+  /** Ends one session, with SESSION_KICKED. @returns whether this call ended it; false for an unknown or ended one */
+  async kick(sessionId: string, options: KickOptions): Promise<boolean> {
+    const { by, comment } = kickOf(options);
+    return this.inside.ending.endOne(sessionIdOf(sessionId, 'sessionId'), 'SESSION_KICKED', by, { comment });
+  }
+
+  /** Ends 1 to 500 sessions, with SESSION_KICKED and one wait for all nodes. @returns how many it ended */
+  async kickMany(sessionIds: readonly string[], options: KickOptions): Promise<number> {
+    const { by, comment } = kickOf(options);
+    return this.inside.ending.endSome(sessionIdsOf(sessionIds, 'sessionIds'), 'SESSION_KICKED', by, comment);
+  }
+
+  /**
+   * Ends every session of a user, with SESSION_KICKED, and refuses logins that began before (see TokenService.beginLogin).
+   * @returns how many it ended
+   */
+  async kickUser(userId: UserId, options: KickOptions): Promise<number> {
+    const { by, comment } = kickOf(options);
+    const all = { except: null, raiseEpoch: true, comment };
+    return this.inside.ending.endAll(this.account(userId), 'SESSION_KICKED', by, all);
+  }
+
+  /** Bans a user from everything, or from one service. Replaces the user's ban from the same. */
+  async ban(userId: UserId, options: BanOptions): Promise<BanResult> {
+    return this.inside.accounts.ban(this.account(userId), options);
+  }
+
+  /** Lifts the ban from everything, or from one service. @returns whether there was such a ban */
+  async liftBan(userId: UserId, options: LiftBanOptions): Promise<boolean> {
+    return this.inside.accounts.liftBan(this.account(userId), options);
+  }
+
+  /** The bans of a user that are in force. */
+  async bans(userId: UserId): Promise<readonly Ban[]> {
+    return this.inside.accounts.listBans(this.account(userId), this.inside.clock.now());
+  }
+
+  /**
+   * Opens a session as a user. It is marked with the operator in lists, in `@CurrentSession()` and in the audit trail; it ends no
+   * session of the user, and nothing prolongs it.
+   * @throws SessionError as TokenService.login does
+   */
+  async impersonate(userId: UserId, options: ImpersonationOptions): Promise<LoginResult> {
+    const account = this.account(userId);
+    const impersonation = impersonationOf(options);
+    const { userName, deviceType, deviceName, ip, userAgent, claims } = options;
+    const login = { userName, loginMethod: 'impersonation', deviceType, deviceName, ip, userAgent, claims };
+    return this.inside.loginFlow.login(account, login, impersonation);
+  }
+
+  private account(userId: UserId): AccountRef {
+    return accountRef(this.inside.realm, userId);
+  }
+}

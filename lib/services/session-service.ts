@@ -1,0 +1,122 @@
+import type { ActivityRecorder } from '../journal/activity-recorder.js';
+import type { Claims, SessionEnd, SessionWithEnd, UserSession } from '../model/session.js';
+import type { Clock } from '../ports/clock.js';
+import type { DataStore, DataStores } from '../commands/data-store.js';
+import type { SessionChanges } from '../commands/session-changes.js';
+import type { SessionEnding } from '../commands/session-ending.js';
+import type { EndExplanation, SessionLookup } from '../verification/session-lookup.js';
+import type { SessionRepository } from '../ports/session-repository.js';
+import type { SessionWatch } from '../verification/session-watch.js';
+import { isSessionId, sessionIdOf } from '../tokens/token-codec.js';
+import { type TokenUse, addressIn } from '../verification/token-use.js';
+import { type AccountRef, type UserId, accountRef } from '../model/user-key.js';
+
+/**
+ * Reads, changes and ends sessions on behalf of their user: "my devices", step-up, new roles, data of a session. Provided by
+ * SessionModule. Errors as in TokenService.
+ */
+export class SessionService {
+  constructor(
+    private readonly inside: {
+      readonly realm: string;
+      readonly repository: Pick<SessionRepository, 'listLiveSessions' | 'findSessions'>;
+      readonly lookup: SessionLookup;
+      readonly watch: SessionWatch;
+      readonly ending: SessionEnding;
+      readonly changes: SessionChanges;
+      readonly data: DataStores;
+      readonly activity: ActivityRecorder;
+      readonly clock: Clock;
+    },
+  ) {}
+
+  /**
+   * The live sessions of a user, newest first, at most 1,000. Sessions that operators opened as the user are included: mark them
+   * for users by `impersonator`, and keep its value to operators.
+   */
+  async list(userId: UserId): Promise<readonly UserSession[]> {
+    const records = await this.inside.repository.listLiveSessions(this.account(userId));
+    return records.map((record) => this.inside.activity.view(record));
+  }
+
+  /** One session of this realm, live or ended, or null. */
+  async find(sessionId: string): Promise<SessionWithEnd | null> {
+    const [record] = await this.inside.repository.findSessions([sessionIdOf(sessionId, 'sessionId')]);
+    return record ? this.inside.activity.view(record) : null;
+  }
+
+  /** Explains why a session ended: reason, time, actor and successor. Null for a live or unknown one. */
+  async explainEnd(sessionId: string): Promise<EndExplanation | null> {
+    return this.inside.lookup.explainEnd(sessionIdOf(sessionId, 'sessionId'));
+  }
+
+  /**
+   * Ends one session of a user, with SESSION_LOGGED_OUT.
+   * @returns whether this call ended it; false, with nothing done, for an ended or unknown session and for another user's
+   */
+  async end(userId: UserId, sessionId: string): Promise<boolean> {
+    const account = this.account(userId);
+    if (!isSessionId(sessionId)) return false;
+    return this.inside.ending.endOne(sessionId, 'SESSION_LOGGED_OUT', account.userId, { account });
+  }
+
+  /** Ends every session of a user but one, with SESSION_LOGGED_OUT. @returns how many it ended */
+  async endOthers(userId: UserId, keepSessionId: string): Promise<number> {
+    return this.endAllBut(userId, sessionIdOf(keepSessionId, 'keepSessionId'));
+  }
+
+  /** Ends every session of a user, with SESSION_LOGGED_OUT. @returns how many it ended */
+  async endAll(userId: UserId): Promise<number> {
+    return this.endAllBut(userId, null);
+  }
+
+  /**
+   * Replaces the claims of a live session, such as roles that have changed. Every request that starts afterwards sees them.
+   * @param claims plain JSON object, at most 4,096 bytes
+   * @throws SessionError SESSION_NOT_FOUND unless the session is live
+   */
+  async updateClaims(sessionId: string, claims: Claims): Promise<UserSession> {
+    return this.inside.changes.updateClaims(sessionIdOf(sessionId, 'sessionId'), claims);
+  }
+
+  /**
+   * Records that the user has proved again who they are, in this session (step-up). Check the password first. `@RequireFresh`
+   * counts from then on.
+   * @throws SessionError SESSION_NOT_FOUND unless the session is live
+   */
+  async reauthenticate(sessionId: string, use: Pick<TokenUse, 'ip'> = {}): Promise<UserSession> {
+    return this.inside.changes.reauthenticate(sessionIdOf(sessionId, 'sessionId'), addressIn(use));
+  }
+
+  /**
+   * Calls the listener once, within `timing.pollFreshness`, when a session has ended; with null if it expired by itself. For
+   * channels that outlive a request, such as sockets and server-sent events. The session does not count as an abandoned login.
+   * @returns a function that stops watching
+   */
+  watch(sessionId: string, listener: (end: SessionEnd | null) => void): () => void {
+    const { activity, clock, watch } = this.inside;
+    const stop = watch.watch(sessionIdOf(sessionId, 'sessionId'), listener);
+    // Whoever opened the channel has received the token.
+    activity.record(sessionId, clock.now(), null, false);
+    return stop;
+  }
+
+  /** Key-values of one login. Writable while the session is live; removed with it, unless `onReplace` keeps them. */
+  data(sessionId: string): DataStore {
+    return this.inside.data.session(sessionIdOf(sessionId, 'sessionId'));
+  }
+
+  /** Key-values of a user, shared by all devices. They outlive sessions. */
+  accountData(userId: UserId): DataStore {
+    return this.inside.data.account(this.account(userId));
+  }
+
+  private endAllBut(userId: UserId, except: string | null): Promise<number> {
+    const account = this.account(userId);
+    return this.inside.ending.endAll(account, 'SESSION_LOGGED_OUT', account.userId, { except, raiseEpoch: false });
+  }
+
+  private account(userId: UserId): AccountRef {
+    return accountRef(this.inside.realm, userId);
+  }
+}
