@@ -23,7 +23,7 @@ export type { HeaderOptions, SessionHooks, SessionModuleOptions } from './nest/m
 export type { RetentionOptions } from './nest/module/retention-options.js';
 export type { SessionStatusReport } from './nest/module/session-status.js';
 export type { TimingOptions } from './model/timing.js';
-export type { Duration } from './model/duration.js';
+export type { Duration } from './model/timing.js';
 export type { GraceFrom } from './model/token-pair.js';
 export type { RefreshOptions, TokenMode } from './tokens/token-mode.js';
 export type { DevicePolicy, Overflow } from './rules/device-policy.js';
@@ -45,7 +45,7 @@ export type { DataStore } from './commands/data-store.js';
 export type { LifecycleEvent } from './model/lifecycle-event.js';
 export type { LifecycleListener, PublishedEvent } from './nest/module/lifecycle-publisher.js';
 export type { Claims, UserSession, SessionEnd, SessionWithEnd } from './model/session.js';
-export type { EndReason } from './model/end-reason.js';
+export type { EndReason } from './model/session.js';
 export type { InvalidReason, Refusal, RenewedToken, Replacement, Verification } from './model/verification.js';
 export type { SessionErrorCode } from './model/session-error.js';
 export type { UserId } from './model/user-key.js';

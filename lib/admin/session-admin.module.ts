@@ -1,29 +1,45 @@
-import { type DynamicModule, Module } from '@nestjs/common';
+import { type DynamicModule, Module, ConfigurableModuleBuilder } from '@nestjs/common';
 import { OperatorAudit } from '../database/transactions/operator-audit.js';
 import { needAsyncOptions, needOptions } from '../nest/module-options.js';
 import { SessionRuntime } from '../nest/module/session-runtime.js';
 import { AccountsController } from './routes/accounts.controller.js';
 import { ADMIN_OPTIONS, AdminGuard } from './access/admin.guard.js';
-import { type SessionAdminOptions, resolveAdminOptions } from './access/admin-options.js';
+import {
+  type SessionAdminOptions,
+  resolveAdminOptions,
+  type SessionAdminExtras,
+  checkPath,
+} from './access/admin-options.js';
 import { BulkKick } from './routes/bulk-kick.js';
 import { ConsoleController } from './routes/console.controller.js';
-import { EventsController } from './routes/events.controller.js';
+import { EventsController, ReportsController } from './routes/reports.controller.js';
 import { ExportController } from './routes/export.controller.js';
-import { KickController } from './routes/kick.controller.js';
-import { ReportsController } from './routes/reports.controller.js';
+import { KickController, OnlineController } from './routes/online.controller.js';
 import { LiveController } from './routes/live.controller.js';
 import { LiveFeed } from './live/live-feed.js';
-import { OnlineController } from './routes/online.controller.js';
 import { OnlineSummaries } from './lists/online-summary.js';
 import { OnlineUsersService } from './lists/online-users.service.js';
 import { PastSessions } from './lists/past-sessions.js';
-import {
-  type ASYNC_OPTIONS_TYPE,
-  ConfigurableModuleClass,
-  MODULE_OPTIONS_TOKEN,
-  type OPTIONS_TYPE,
-} from './session-admin.module-definition.js';
 import { UserDirectory } from './lists/user-directory.js';
+import { RouterModule } from '@nestjs/core';
+
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<SessionAdminOptions>({
+    moduleName: 'SessionAdmin',
+  })
+    .setClassMethodName('forRoot')
+    .setExtras<SessionAdminExtras & Pick<DynamicModule, 'imports'>>(
+      { path: 'admin', imports: [] },
+      (definition, { path, imports = [] }) => ({
+        ...definition,
+        imports: [
+          ...(definition.imports ?? []),
+          ...imports,
+          RouterModule.register([{ path: checkPath(path), module: definition.module }]),
+        ],
+      }),
+    )
+    .build();
 
 const EXAMPLE = "{ authorize: ({ claims }) => claims.role === 'admin' }";
 

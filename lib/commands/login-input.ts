@@ -1,4 +1,4 @@
-import { type Duration, parseDuration } from '../model/duration.js';
+import { type Duration, parseDuration } from '../model/timing.js';
 import { optionalAddress } from '../model/ip-key.js';
 import { type FieldsOf, checkFields, jsonText } from '../model/checked-input.js';
 import { invalidArgument } from '../model/session-error.js';

@@ -1,7 +1,6 @@
-import type { EndReason } from '../model/end-reason.js';
+import type { EndReason, SessionRecord } from '../model/session.js';
 import type { LifecycleEvents } from '../model/lifecycle-event.js';
 import type { SessionRepository } from '../ports/session-repository.js';
-import type { SessionRecord } from '../model/session.js';
 import type { EndedSession } from '../model/tombstone.js';
 import { type AccountRef, actorText, keysOf } from '../model/user-key.js';
 import { type ChangeAcknowledgement, endsOf } from '../ports/verification-cache.js';

@@ -1,6 +1,6 @@
 import { ipKey } from '../model/ip-key.js';
 import type { JournalRepository, Sighting } from '../ports/journal-repository.js';
-import { writeInChunks } from '../async/write-in-chunks.js';
+import { writeInChunks } from '../async/batches.js';
 
 /** Most pairs of a session and an address that are remembered between two flushes; further ones are dropped and counted. */
 const MAX_PENDING = 100_000;

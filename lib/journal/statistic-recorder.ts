@@ -1,7 +1,7 @@
 import type { Clock } from '../ports/clock.js';
 import type { LifecycleEvent, LifecycleEvents } from '../model/lifecycle-event.js';
 import type { JournalRepository, StatisticAmount, StatisticKind } from '../ports/journal-repository.js';
-import { writeInChunks } from '../async/write-in-chunks.js';
+import { writeInChunks } from '../async/batches.js';
 
 const HOUR_MS = 3_600_000;
 /** How often live sessions are counted. */

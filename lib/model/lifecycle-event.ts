@@ -1,5 +1,5 @@
 import type { Ban } from './ban.js';
-import type { EndReason } from './end-reason.js';
+import type { EndReason } from './session.js';
 
 /**
  * What happened to sessions, told after it was recorded, on the node that did it. None holds a token.

@@ -1,6 +1,5 @@
-import type { EndReason } from './end-reason.js';
+import type { EndReason, SessionPatch } from './session.js';
 import type { SessionEventType } from './session-event.js';
-import type { SessionPatch } from './session.js';
 
 /** A line for the audit trail about the session that is changed. */
 export interface EventDraft {

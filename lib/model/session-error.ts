@@ -1,4 +1,4 @@
-import type { EndReason } from './end-reason.js';
+import type { EndReason } from './session.js';
 import type { Refusal } from './verification.js';
 
 /** Everything that can go wrong, as a code that programs can rely on. */

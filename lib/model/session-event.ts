@@ -1,4 +1,4 @@
-import type { EndReason } from './end-reason.js';
+import type { EndReason } from './session.js';
 
 /**
  * What the audit trail tells of.

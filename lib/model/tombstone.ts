@@ -1,5 +1,4 @@
-import type { EndReason } from './end-reason.js';
-import type { SessionEnd, SessionRecord } from './session.js';
+import type { EndReason, SessionEnd, SessionRecord } from './session.js';
 import { type ParsedToken, equalHashes } from './token-pair.js';
 
 /**

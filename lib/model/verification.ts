@@ -1,6 +1,5 @@
 import { accountBan } from './ban.js';
-import type { EndReason } from './end-reason.js';
-import type { UserSession, SessionEnd, SessionRecord } from './session.js';
+import type { EndReason, UserSession, SessionEnd, SessionRecord } from './session.js';
 import { type ParsedToken, type SupersededPair, type TokenPair, equalHashes, isInGrace } from './token-pair.js';
 
 /** Why a token is refused. */

@@ -1,5 +1,5 @@
 import type { SharedBackendFactory } from '../cluster/shared-cache.js';
-import { type Duration, parseDuration } from '../model/duration.js';
+import { type Duration, parseDuration } from '../model/timing.js';
 import { checkOptions } from '../model/checked-input.js';
 import { invalidOption } from '../model/session-error.js';
 import { RedisBackend } from './redis-backend.js';

@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { untraced } from '../async/untraced.js';
+import { untraced } from '../async/periodic-task.js';
 import type { MessageHandlers, Messenger } from '../cluster/shared-cache.js';
 import type { RedisCommands, RedisKeys } from './redis-commands.js';
 import { openSubscriber } from './redis-connection.js';

@@ -1,6 +1,5 @@
 import type { Copy } from '../cluster/near-cache.js';
-import { END_REASONS } from '../model/end-reason.js';
-import type { SessionEnd, SessionRecord } from '../model/session.js';
+import { END_REASONS, type SessionEnd, type SessionRecord } from '../model/session.js';
 import type { SupersededPair, TokenPair } from '../model/token-pair.js';
 import type { Tombstone } from '../model/tombstone.js';
 import type { Ban } from '../model/ban.js';

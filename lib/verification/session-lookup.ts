@@ -1,4 +1,4 @@
-import { BatchedReads } from '../async/batched-reads.js';
+import { BatchedReads } from '../async/batches.js';
 import type { Clock } from '../ports/clock.js';
 import { withDeadline } from '../async/deadline.js';
 import { SessionError, defaultMessages } from '../model/session-error.js';

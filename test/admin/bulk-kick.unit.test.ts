@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type StreamableFile } from '@nestjs/common';
 import type { OperatorService, SessionModuleOptions } from 'nestjs-latchkey';
 import { BulkKick, type KickOrder, type KickProgress } from 'lib/bulk-kick.js';
-import { KickController } from 'lib/kick.controller.js';
+import { KickController } from 'lib/online.controller.js';
 import { OnlineQueries } from 'lib/online-queries.js';
 import { OperatorAudit } from 'lib/operator-audit.js';
 import { SessionRuntime } from 'lib/session-runtime.js';

@@ -5,7 +5,7 @@ import { en } from 'lib/en.js';
 import { fill, placeholders } from 'lib/format.js';
 import { chooseLanguage, nameOf, translator } from 'lib/language.js';
 import { zh } from 'lib/zh.js';
-import { END_REASONS } from 'lib/end-reason.js';
+import { END_REASONS } from 'lib/model/session.js';
 
 const keys = Object.keys(en) as (keyof typeof en)[];
 

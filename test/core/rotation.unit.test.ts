@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Duration } from 'lib/duration.js';
+import type { Duration } from 'lib/timing.js';
 import { accessAndRefresh, fixed, isTokenMode, sliding } from 'lib/token-mode.js';
 import { MAX_SUPERSEDED } from 'lib/token-pair.js';
 import { Chain, START } from './chain.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Ban } from 'lib/ban.js';
-import type { EndReason } from 'lib/end-reason.js';
+import type { EndReason } from 'lib/model/session.js';
 import { list, raw, sql } from 'lib/sql.js';
 import { ManualClock } from 'lib/manual-clock.js';
 import { openedAs } from 'lib/session-locks.js';

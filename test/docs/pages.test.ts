@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { END_REASONS } from 'lib/end-reason.js';
+import { END_REASONS } from 'lib/model/session.js';
 import { defaultMessages } from 'lib/session-error.js';
 import { HeaderOptions, SessionModuleOptions } from 'lib/session-options.js';
 import { compileExamples, pages, readPage, root } from './examples.js';

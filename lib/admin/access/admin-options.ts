@@ -1,5 +1,5 @@
 import type { CanActivate, Type } from '@nestjs/common';
-import { type Duration, parseDuration } from '../../model/duration.js';
+import { type Duration, parseDuration } from '../../model/timing.js';
 import { type FieldsOf, checkOptions } from '../../model/checked-input.js';
 import { invalidOption } from '../../model/session-error.js';
 import type { Claims, UserSession } from '../../model/session.js';

@@ -1,4 +1,11 @@
-import { type CanActivate, type ExecutionContext, Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import {
+  type CanActivate,
+  type ExecutionContext,
+  Inject,
+  Injectable,
+  type OnModuleInit,
+  createParamDecorator,
+} from '@nestjs/common';
 import { ModuleRef, Reflector } from '@nestjs/core';
 import { type Observable, lastValueFrom } from 'rxjs';
 import { accountBan } from '../../model/ban.js';
@@ -13,7 +20,6 @@ import { brokenRule } from '../../nest/http/route-rules.js';
 import { SessionAuthenticator } from '../../nest/http/session-authenticator.js';
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import { ADMIN_RIGHTS, type AdminRight, type Operator, type ResolvedAdminOptions } from './admin-options.js';
-import { JUDGE_EVERY_MS, type KnownOperator, noteOperator } from './operator.js';
 
 export const ADMIN_OPTIONS = Symbol('options of SessionAdminModule');
 
@@ -129,3 +135,36 @@ export class AdminGuard implements CanActivate, OnModuleInit {
 function settled(result: boolean | Promise<boolean> | Observable<boolean>): Promise<boolean> {
   return typeof result === 'object' && 'subscribe' in result ? lastValueFrom(result) : Promise.resolve(result);
 }
+
+/** An operator and what was found out about their rights. */
+export interface KnownOperator extends Operator {
+  readonly rights: ReadonlySet<AdminRight>;
+  /**
+   * Judges the request again, for what goes on after it: session, account, and rights as they are now.
+   * @throws SessionError with the reason for which the request would be refused now; what guards of the application throw
+   */
+  readonly judgeAgain: () => Promise<KnownOperator>;
+  /**
+   * Throws unless the operator may still do what was begun. It judges once in two seconds at most, so that it may be called
+   * before every small step.
+   * @throws SessionError FORBIDDEN, or as judgeAgain does
+   */
+  readonly stillAllowed: () => Promise<void>;
+}
+
+/** How often what goes on after its request is judged again. */
+export const JUDGE_EVERY_MS = 2000;
+
+/** By request: nothing of it is put on the request itself. */
+const operators = new WeakMap<object, KnownOperator>();
+
+export function noteOperator(request: GuardedRequest, operator: KnownOperator): void {
+  operators.set(request, operator);
+}
+
+/** The operator of a request that AdminGuard has let pass. */
+export const CurrentOperator = createParamDecorator((_: unknown, context: ExecutionContext): KnownOperator => {
+  const operator = operators.get(context.switchToHttp().getRequest<object>());
+  if (!operator) throw new Error('CurrentOperator is for routes behind AdminGuard.');
+  return operator;
+});

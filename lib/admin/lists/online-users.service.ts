@@ -25,7 +25,7 @@ import {
 import { ApproximateCount, type Total } from './approximate-count.js';
 import { type Page, PagedList, type PageQuery, oneMore } from './cursor.js';
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
-import { pageLimit } from '../routes/page-limit.js';
+import { pageLimit } from '../routes/request-input.js';
 
 /** One page of who is online. */
 export interface OnlinePage extends Page<UserSession>, Total {}

@@ -3,7 +3,7 @@ import { type UserSession, type SessionWithEnd, toSession } from '../../model/se
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import { type EndFacts, toPastSessionItem } from '../routes/admin-items.js';
 import type { Page } from './cursor.js';
-import type { KnownOperator } from '../access/operator.js';
+import type { KnownOperator } from '../access/admin.guard.js';
 import { UserDirectory } from './user-directory.js';
 
 /** Sessions, live or past, as operators see them: with names, with the session that took the place of each, and the words of whoever ended it. */

@@ -8,6 +8,8 @@ import { SessionQueries } from '../../database/lists/session-queries.js';
 import { describeError } from '../../nest/module/describe-error.js';
 import { type KnownSummary, OnlineSummaries } from '../lists/online-summary.js';
 import { type ShownUser, UserDirectory } from '../lists/user-directory.js';
+import { SessionError } from '../../model/session-error.js';
+import { checksum } from '../lists/cursor.js';
 
 /** What happened, and the names of the users whom it happened to. */
 export interface LiveChanges {
@@ -145,5 +147,72 @@ export class LiveFeed implements OnModuleDestroy {
     if (text === this.shown) return;
     this.shown = text;
     this.news.next({ kind: 'online', summary });
+  }
+}
+
+/** The id of messages sent before the first change. */
+const NOWHERE = '0';
+
+/**
+ * The ids of the messages of a live stream: the id of the last change, and a checksum by which an id that is cut, of another
+ * realm, or of anything else is told from one that was given out here.
+ */
+export class LivePlaces {
+  private readonly scope: string;
+
+  constructor(realm: string) {
+    this.scope = JSON.stringify([realm, 'live']);
+  }
+
+  /** @param eventId of the last change; null for none */
+  write(eventId: string | null): string {
+    return eventId === null ? NOWHERE : eventId + checksum(this.scope, eventId, 'hex');
+  }
+
+  /** The id of the last change that a client was told. @throws SessionError CURSOR_INVALID */
+  read(lastEventId: string | undefined): string | null {
+    if (lastEventId === undefined || lastEventId === '' || lastEventId === NOWHERE) return null;
+    const eventId = /^[0-9a-f]{32}/.exec(lastEventId)?.[0] ?? null;
+    if (eventId === null || this.write(eventId) !== lastEventId) throw new SessionError('CURSOR_INVALID');
+    return eventId;
+  }
+}
+
+/** The response of the HTTP adapter: that of Node.js, or what has it. */
+export interface LiveResponse {
+  readonly raw?: LiveResponse;
+  readonly writableNeedDrain?: boolean;
+  destroy?(): unknown;
+}
+
+/** Beats that a reader may leave unread, some 15 s each. */
+const MAX_UNREAD_BEATS = 2;
+
+/**
+ * Who reads a stream, or does not: nothing is kept for one whose connection is full. It is told afterwards that it has missed something,
+ * and is cut off if it never reads.
+ */
+export class LiveReader {
+  private readonly response: LiveResponse;
+  private hasMissed = false;
+  private unreadBeats = 0;
+
+  constructor(response: LiveResponse) {
+    this.response = response.raw ?? response;
+  }
+
+  /** @returns whether this kind of news can be sent; where it can again, `onMissed` is called first */
+  takes(kind: string, onMissed: () => void): boolean {
+    if (this.response.writableNeedDrain === true) {
+      this.hasMissed = true;
+      if (kind === 'beat' && ++this.unreadBeats >= MAX_UNREAD_BEATS) this.response.destroy?.();
+      return false;
+    }
+    this.unreadBeats = 0;
+    if (this.hasMissed) {
+      this.hasMissed = false;
+      onMissed();
+    }
+    return true;
   }
 }

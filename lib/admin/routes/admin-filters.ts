@@ -1,4 +1,4 @@
-import { END_REASONS, type EndReason } from '../../model/end-reason.js';
+import { END_REASONS, type EndReason } from '../../model/session.js';
 import { type IpRange, clientAddress, ipRange } from '../../model/ip-key.js';
 import { optionalText } from '../../commands/login-input.js';
 import { invalidArgument } from '../../model/session-error.js';

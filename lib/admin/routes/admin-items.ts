@@ -1,8 +1,8 @@
 import type { Ban } from '../../model/ban.js';
 import type { SessionEvent } from '../../model/session-event.js';
 import type { UserSession, SessionWithEnd } from '../../model/session.js';
-import { filterWithoutAddresses } from '../access/audited-filter.js';
-import type { KnownOperator } from '../access/operator.js';
+import { filterWithoutAddresses } from '../access/filter-rights.js';
+import type { KnownOperator } from '../access/admin.guard.js';
 import type { OnlineUser } from '../../database/lists/online-queries.js';
 import type { ShownUser } from '../lists/user-directory.js';
 

@@ -1,5 +1,5 @@
-import type { Duration } from '../../model/duration.js';
-import { END_REASONS } from '../../model/end-reason.js';
+import type { Duration } from '../../model/timing.js';
+import { END_REASONS } from '../../model/session.js';
 import { invalidArgument } from '../../model/session-error.js';
 import { SESSION_EVENT_TYPES } from '../../model/session-event.js';
 import { sessionIdOf } from '../../tokens/token-codec.js';

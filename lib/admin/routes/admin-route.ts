@@ -1,8 +1,18 @@
-import { Controller, UseGuards, UseInterceptors, applyDecorators } from '@nestjs/common';
+import {
+  Controller,
+  UseGuards,
+  UseInterceptors,
+  applyDecorators,
+  type CallHandler,
+  type ExecutionContext,
+  Injectable,
+  type NestInterceptor,
+} from '@nestjs/common';
 import { AuthGuard } from '../../nest/http/auth.guard.js';
 import { AdminGuard } from '../access/admin.guard.js';
 import { StrictInput } from '../../nest/http/route-input.js';
-import { NoStoreInterceptor } from '../access/no-store.interceptor.js';
+import type { Observable } from 'rxjs';
+import { setHeaders } from '../../nest/http/answers.js';
 
 /** A controller of JSON routes: a good token, then the rights of an operator, no field that is not known, and no copy of any answer. */
 export function AdminRoutes(path = ''): ClassDecorator {
@@ -11,4 +21,13 @@ export function AdminRoutes(path = ''): ClassDecorator {
     UseGuards(AuthGuard, AdminGuard),
     UseInterceptors(NoStoreInterceptor, StrictInput),
   );
+}
+
+/** What operators are told is nothing for a cache on the way (RFC 9111 section 5.2.2.5). */
+@Injectable()
+export class NoStoreInterceptor implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    setHeaders(context.switchToHttp().getResponse(), { 'Cache-Control': 'no-store' });
+    return next.handle();
+  }
 }

@@ -10,7 +10,7 @@ import { OnlineQueries } from '../../database/lists/online-queries.js';
 import { OperatorAudit } from '../../database/transactions/operator-audit.js';
 import { describeError } from '../../nest/module/describe-error.js';
 import { type OnlineCriteria, onlineFilter } from './admin-filters.js';
-import { auditedFilter } from '../access/audited-filter.js';
+import { auditedFilter } from '../access/filter-rights.js';
 
 /** Which sessions: of these ids, or all that are live and keep a filter when the work begins. */
 export type KickSelection = { readonly sessionIds: readonly string[] } | { readonly filter: OnlineCriteria };

@@ -3,18 +3,15 @@ import { Get, Logger, StreamableFile } from '@nestjs/common';
 import { OperatorAudit } from '../../database/transactions/operator-audit.js';
 import { describeError } from '../../nest/module/describe-error.js';
 import { type EventItem, type SessionItem, toEventItem, toSessionItem } from './admin-items.js';
-import { NeedsRight } from '../access/admin.guard.js';
+import { NeedsRight, CurrentOperator, type KnownOperator } from '../access/admin.guard.js';
 import { readEventsExport, readOnlineExport } from './admin-requests.js';
 import { AdminRoutes } from './admin-route.js';
-import { auditedFilter } from '../access/audited-filter.js';
+import { auditedFilter, forbidAddresses, withinRights } from '../access/filter-rights.js';
 import type { Page } from '../lists/cursor.js';
 import { EXPORT_TYPES, type ExportFormat, exportText } from '../lists/list-export.js';
-import { MAX_PAGE } from './page-limit.js';
+import { MAX_PAGE, QueryFields } from './request-input.js';
 import { OnlineUsersService } from '../lists/online-users.service.js';
-import { CurrentOperator, type KnownOperator } from '../access/operator.js';
-import { QueryFields } from './request-input.js';
 import { UserDirectory } from '../lists/user-directory.js';
-import { forbidAddresses, withinRights } from '../access/within-rights.js';
 
 const SESSION_COLUMNS = [
   'sessionId',

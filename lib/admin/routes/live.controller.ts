@@ -1,6 +1,6 @@
 import { Headers, type MessageEvent, Res, Sse } from '@nestjs/common';
 import { Observable } from 'rxjs';
-import { END_REASONS } from '../../model/end-reason.js';
+import { END_REASONS } from '../../model/session.js';
 import { PeriodicTask } from '../../async/periodic-task.js';
 import { SessionError } from '../../model/session-error.js';
 import { SessionService } from '../../services/session-service.js';
@@ -10,10 +10,15 @@ import { NoActivity } from '../../nest/http/route-rules.js';
 import { readBearer } from '../../nest/http/session-authenticator.js';
 import { toEventItem } from './admin-items.js';
 import { AdminRoutes } from './admin-route.js';
-import { type LiveChanges, LiveFeed, type LiveNews } from '../live/live-feed.js';
-import { LivePlaces } from '../live/live-place.js';
-import { LiveReader, type LiveResponse } from '../live/live-reader.js';
-import { CurrentOperator, JUDGE_EVERY_MS, type KnownOperator } from '../access/operator.js';
+import {
+  type LiveChanges,
+  LiveFeed,
+  type LiveNews,
+  LivePlaces,
+  LiveReader,
+  type LiveResponse,
+} from '../live/live-feed.js';
+import { CurrentOperator, JUDGE_EVERY_MS, type KnownOperator } from '../access/admin.guard.js';
 
 /** Reasons that no new token cures. */
 const ENDS: ReadonlySet<string> = new Set(END_REASONS.filter((reason) => reason !== 'TOKEN_EXPIRED'));

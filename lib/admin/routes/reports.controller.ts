@@ -6,15 +6,16 @@ import { SIGHTING_ORDER, type SightingItem, SightingQueries } from '../../databa
 import { StatisticQueries } from '../../database/lists/statistic-queries.js';
 import { NoActivity } from '../../nest/http/route-rules.js';
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
-import { toIso } from './admin-items.js';
-import { readFailedLoginsQuery, readSightingsQuery, readStatsRange } from './admin-requests.js';
+import { toIso, toEventItem } from './admin-items.js';
+import { readFailedLoginsQuery, readSightingsQuery, readStatsRange, readEventsQuery } from './admin-requests.js';
 import { AdminRoutes } from './admin-route.js';
 import { PagedList, oneMore } from '../lists/cursor.js';
 import { OnlineSummaries } from '../lists/online-summary.js';
-import { CurrentOperator, type KnownOperator } from '../access/operator.js';
+import { CurrentOperator, type KnownOperator } from '../access/admin.guard.js';
 import { QueryFields } from './request-input.js';
 import { UserDirectory } from '../lists/user-directory.js';
-import { forbidAddresses } from '../access/within-rights.js';
+import { forbidAddresses } from '../access/filter-rights.js';
+import { type EventsQuery, OnlineUsersService } from '../lists/online-users.service.js';
 
 type SightingsQuery = ReturnType<typeof readSightingsQuery>;
 
@@ -92,5 +93,22 @@ export class ReportsController {
     if (range) return this.sightings.byAddress(range, times, portion);
     if (sessionId !== undefined) return this.sightings.bySession(sessionId, portion);
     return this.sightings.byUser(accountRef(this.runtime.options.realm, userId), portion);
+  }
+}
+
+/** The audit trail. */
+@AdminRoutes('events')
+export class EventsController {
+  constructor(
+    private readonly online: OnlineUsersService,
+    private readonly users: UserDirectory,
+  ) {}
+
+  @Get()
+  async list(@QueryFields(readEventsQuery) wanted: EventsQuery, @CurrentOperator() operator: KnownOperator) {
+    forbidAddresses(operator, wanted.ip);
+    const { items, ...page } = await this.online.events(wanted);
+    const users = await this.users.describe(items.flatMap(({ userId }) => userId ?? []));
+    return { items: items.map((item) => toEventItem(item, { users, operator })), ...page };
   }
 }

@@ -1,6 +1,5 @@
-import type { EndReason } from '../../model/end-reason.js';
+import type { EndReason, SessionRecord } from '../../model/session.js';
 import type { SessionEvent, SessionEventType } from '../../model/session-event.js';
-import type { SessionRecord } from '../../model/session.js';
 import type { AccountRef } from '../../model/user-key.js';
 import { lowestEventId } from '../transactions/event-id.js';
 import { Keyset, type Listed, type Portion, every } from './keyset.js';

@@ -1,4 +1,4 @@
-import type { EndReason } from '../../model/end-reason.js';
+import type { EndReason } from '../../model/session.js';
 import type { StatisticKind } from '../../ports/journal-repository.js';
 import { RealmQueries } from './realm-queries.js';
 import { type Row, raw, sql } from '../engine/sql.js';

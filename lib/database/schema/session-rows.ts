@@ -1,6 +1,11 @@
 import type { LiveSession } from '../../model/device-slot.js';
-import { END_REASONS, type EndReason } from '../../model/end-reason.js';
-import type { Claims, SessionPatch, SessionRecord } from '../../model/session.js';
+import {
+  END_REASONS,
+  type EndReason,
+  type Claims,
+  type SessionPatch,
+  type SessionRecord,
+} from '../../model/session.js';
 import type { TokenPair } from '../../model/token-pair.js';
 import { escapeUserId, unescapeUserId } from '../../model/user-key.js';
 import { type Row, type SqlValue, type Statement, join, list, raw, sql, unindexed } from '../engine/sql.js';

@@ -1,5 +1,5 @@
 import type { SessionEventType } from '../../model/session-event.js';
-import type { EndReason } from '../../model/end-reason.js';
+import type { EndReason } from '../../model/session.js';
 import type { EndRequest } from '../../model/session-change.js';
 import type { EndedSession } from '../../model/tombstone.js';
 import { type AccountRef, escapeUserId } from '../../model/user-key.js';

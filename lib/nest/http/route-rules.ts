@@ -2,7 +2,7 @@ import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { checkService, levelOf } from '../../commands/account-control.js';
 import { serviceBan } from '../../model/ban.js';
-import { type Duration, parseDuration } from '../../model/duration.js';
+import { type Duration, parseDuration } from '../../model/timing.js';
 import type { SessionErrorCode } from '../../model/session-error.js';
 import type { UserSession } from '../../model/session.js';
 

@@ -1,8 +1,7 @@
 import { changeWindow } from '../../cluster/cache-coherence.js';
-import { type Duration, parseDuration } from '../../model/duration.js';
+import { type Duration, parseDuration, type Timing } from '../../model/timing.js';
 import { checkOptions } from '../../model/checked-input.js';
 import { invalidOption } from '../../model/session-error.js';
-import type { Timing } from '../../model/timing.js';
 
 /**
  * For how long records of the past are kept; false for ever, which is the default of all: whether a record may still be needed

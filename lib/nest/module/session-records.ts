@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../ports/clock.js';
-import { EventBatch } from '../../journal/event-batch.js';
+import { EventBatch } from '../../journal/failed-logins.js';
 import { PeriodicTask } from '../../async/periodic-task.js';
 import { SightingRecorder } from '../../journal/sighting-recorder.js';
 import { StatisticRecorder } from '../../journal/statistic-recorder.js';

@@ -13,7 +13,7 @@ import { randomId } from '../../tokens/token-codec.js';
 import { OperatorService } from '../../services/operator-service.js';
 import { SessionService } from '../../services/session-service.js';
 import { TokenService } from '../../services/token-service.js';
-import { untraced } from '../../async/untraced.js';
+import { untraced } from '../../async/periodic-task.js';
 import { OnlineQueries } from '../../database/lists/online-queries.js';
 import { FailedLoginQueries } from '../../database/lists/failed-login-queries.js';
 import { SessionQueries } from '../../database/lists/session-queries.js';

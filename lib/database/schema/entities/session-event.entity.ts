@@ -1,5 +1,5 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
-import type { EndReason } from '../../../model/end-reason.js';
+import type { EndReason } from '../../../model/session.js';
 import type { SessionEventType } from '../../../model/session-event.js';
 import { json, nullable, number, text, userId } from './column-types.js';
 

@@ -1,7 +1,6 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import type { Ban } from '../../../model/ban.js';
-import type { EndReason } from '../../../model/end-reason.js';
-import type { Claims } from '../../../model/session.js';
+import type { EndReason, Claims } from '../../../model/session.js';
 import type { SupersededPair } from '../../../model/token-pair.js';
 import { json, nullable, number, text, userId } from './column-types.js';
 

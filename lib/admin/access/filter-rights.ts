@@ -1,5 +1,7 @@
 import type { EventCriteria, OnlineCriteria } from '../routes/admin-filters.js';
 import type { OnlineQuery } from '../lists/online-users.service.js';
+import { SessionError } from '../../model/session-error.js';
+import type { KnownOperator } from './admin.guard.js';
 
 /** Criteria that say nothing of an address. Others do: `ip`, and `q`, which may be the beginning of one. */
 const WITHOUT_ADDRESSES: ReadonlySet<string> = new Set<keyof OnlineCriteria | keyof EventCriteria>([
@@ -37,4 +39,19 @@ export function filterWithoutAddresses(filter: object): Readonly<Record<string, 
   return Object.fromEntries(
     Object.entries(filter).map(([name, value]) => [name, WITHOUT_ADDRESSES.has(name) ? (value as unknown) : null]),
   );
+}
+
+/**
+ * What an operator asks for, as far as they may: whoever may not see addresses must not find sessions by them either.
+ * @throws SessionError FORBIDDEN for a filter by address
+ */
+export function withinRights<T extends OnlineCriteria>(operator: KnownOperator, criteria: T): T {
+  if (operator.rights.has('viewAddresses')) return criteria;
+  forbidAddresses(operator, criteria.ip);
+  return { ...criteria, addresses: false };
+}
+
+/** @throws SessionError FORBIDDEN where an operator who may see no addresses asks by one */
+export function forbidAddresses({ rights }: KnownOperator, ip: unknown): void {
+  if (ip !== undefined && !rights.has('viewAddresses')) throw new SessionError('FORBIDDEN');
 }
