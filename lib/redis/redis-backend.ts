@@ -35,8 +35,9 @@ export class RedisBackend implements SharedBackend {
     const keys = new RedisKeys(settings.prefix, context.realm);
     this.client = client;
     this.commands = new RedisCommands(client, this.breaker, settings.timeoutMs);
-    this.cache = new RedisSessionCache(this.commands, keys, context, () => this.reconnect());
-    this.messenger = new RedisMessenger(client, this.commands, keys, context.nodeId, context.heartbeatMs);
+    const parts = { ...context, client, commands: this.commands, keys };
+    this.cache = new RedisSessionCache({ ...parts, onMixUp: () => this.reconnect() });
+    this.messenger = new RedisMessenger(parts);
   }
 
   get state(): SharedState {

@@ -8,6 +8,15 @@ import { openSubscriber } from './redis-connection.js';
 const HEARTBEAT = 'heartbeat';
 const REOPEN_MS = 250;
 
+export interface RedisMessengerParts {
+  readonly client: Redis | Cluster;
+  readonly commands: RedisCommands;
+  readonly keys: RedisKeys;
+  readonly nodeId: string;
+  /** Time within which it must be noticed that messages do not arrive. */
+  readonly heartbeatMs: number;
+}
+
 /**
  * Messages by PUBLISH and SUBSCRIBE. A connection that is only half open looks like any other, so this sends itself a message
  * every so often: when it does not arrive, the connection is closed and opened anew.
@@ -20,14 +29,7 @@ export class RedisMessenger implements Messenger {
   private timer: NodeJS.Timeout | undefined;
   private reopening: NodeJS.Timeout | undefined;
 
-  /** @param heartbeatMs how soon it must be noticed that messages do not arrive */
-  constructor(
-    private readonly client: Redis | Cluster,
-    private readonly commands: RedisCommands,
-    private readonly keys: RedisKeys,
-    private readonly nodeId: string,
-    private readonly heartbeatMs: number,
-  ) {}
+  constructor(private readonly parts: RedisMessengerParts) {}
 
   get isConnected(): boolean {
     return this.connected;
@@ -36,7 +38,7 @@ export class RedisMessenger implements Messenger {
   start(handlers: MessageHandlers): void {
     this.handlers = handlers;
     this.open();
-    this.timer = setInterval(() => untraced(() => this.beat()), this.heartbeatMs / 2);
+    this.timer = setInterval(() => untraced(() => this.beat()), this.parts.heartbeatMs / 2);
     this.timer.unref();
   }
 
@@ -50,24 +52,24 @@ export class RedisMessenger implements Messenger {
   }
 
   async send(text: string): Promise<void> {
-    await this.commands.publish(this.keys.notices, text).catch(() => undefined);
+    await this.parts.commands.publish(this.parts.keys.notices, text).catch(() => undefined);
   }
 
   async answer(nodeId: string, text: string): Promise<void> {
-    await this.commands.publish(this.keys.answers(nodeId), text).catch(() => undefined);
+    await this.parts.commands.publish(this.parts.keys.answers(nodeId), text).catch(() => undefined);
   }
 
   private open(): void {
     if (!this.handlers) return;
-    const subscriber = openSubscriber(this.client);
+    const subscriber = openSubscriber(this.parts.client);
     this.subscriber = subscriber;
     if (!subscriber) return this.reopenLater();
-    const own = this.keys.answers(this.nodeId);
+    const own = this.parts.keys.answers(this.parts.nodeId);
     // Reported by what follows from it: the connection is closed.
     subscriber.on('error', () => undefined);
     subscriber.on('message', (channel: string, text: string) => untraced(() => this.receive(channel === own, text)));
     subscriber.on('ready', () => {
-      subscriber.subscribe(this.keys.notices, own).then(
+      subscriber.subscribe(this.parts.keys.notices, own).then(
         () => this.setConnected(subscriber, true),
         () => subscriber.disconnect(true),
       );
@@ -100,10 +102,10 @@ export class RedisMessenger implements Messenger {
   }
 
   private beat(): void {
-    if (this.connected && performance.now() - this.heardAt > this.heartbeatMs) {
+    if (this.connected && performance.now() - this.heardAt > this.parts.heartbeatMs) {
       this.setConnected(this.subscriber!, false);
       this.subscriber!.disconnect(true);
     }
-    void this.answer(this.nodeId, HEARTBEAT);
+    void this.answer(this.parts.nodeId, HEARTBEAT);
   }
 }

@@ -18,6 +18,13 @@ interface Parsed {
   readonly found: Copy | Tombstone | null;
 }
 
+export interface RedisSessionCacheParts extends Pick<SharedContext, 'copyAgeMs' | 'tombstoneMs' | 'now'> {
+  readonly commands: RedisCommands;
+  readonly keys: RedisKeys;
+  /** Called when the connection has handed out the reply to another question. */
+  readonly onMixUp: () => void;
+}
+
 /** Copies and tombstones in Redis, one key for each session. */
 export class RedisSessionCache implements SharedCache {
   /** Reads that were asked for in one turn of the commands, and that turn. */
@@ -27,16 +34,10 @@ export class RedisSessionCache implements SharedCache {
   private readonly parsed = new LRUCache<string, Parsed>({ max: MAX_PARSED });
   private writes = 0;
 
-  /** @param onMixUp the connection has handed out the reply to another question */
-  constructor(
-    private readonly commands: RedisCommands,
-    private readonly keys: RedisKeys,
-    private readonly context: Pick<SharedContext, 'copyAgeMs' | 'tombstoneMs' | 'now'>,
-    private readonly onMixUp: () => void,
-  ) {}
+  constructor(private readonly parts: RedisSessionCacheParts) {}
 
   read(sessionId: string): Promise<Copy | Tombstone | null> {
-    const { turn } = this.commands;
+    const { turn } = this.parts.commands;
     if (turn !== this.turn) {
       this.turn = turn;
       // Not clear(): a table that was cleared is linked to the next one, and keeps it from an early collection.
@@ -44,7 +45,7 @@ export class RedisSessionCache implements SharedCache {
     }
     let reading = this.reading.get(sessionId);
     if (!reading) {
-      reading = this.commands.get(this.keys.session(sessionId)).then(
+      reading = this.parts.commands.get(this.parts.keys.session(sessionId)).then(
         (value) => (value === null ? null : this.parse(sessionId, value)),
         (error: unknown) => {
           // It may never have been part of a turn.
@@ -58,7 +59,7 @@ export class RedisSessionCache implements SharedCache {
   }
 
   keep(copy: Copy): void {
-    const { copyAgeMs, now } = this.context;
+    const { copyAgeMs, now } = this.parts;
     const usableMs = Math.min(copy.readAt + copyAgeMs, copy.record.usableUntil) - now();
     if (usableMs <= 0) return;
     void this.write(copy.record.id, writeCopy(copy), usableMs);
@@ -68,7 +69,7 @@ export class RedisSessionCache implements SharedCache {
     for (let from = 0; from < tombstones.length; from += MAX_BURIALS) {
       const some = tombstones.slice(from, from + MAX_BURIALS);
       await Promise.all(
-        some.map((one) => this.write(one.sessionId, writeTombstone(one), this.context.tombstoneMs, Infinity)),
+        some.map((one) => this.write(one.sessionId, writeTombstone(one), this.parts.tombstoneMs, Infinity)),
       );
     }
   }
@@ -78,7 +79,7 @@ export class RedisSessionCache implements SharedCache {
     if (known?.value === value) return known.found;
     const found = readStored(value);
     if (found && sessionId !== (isTombstone(found) ? found.sessionId : found.record.id)) {
-      this.onMixUp();
+      this.parts.onMixUp();
       throw new Error('Redis answered another question.');
     }
     this.parsed.set(sessionId, { value, found });
@@ -89,7 +90,7 @@ export class RedisSessionCache implements SharedCache {
     if (this.writes >= most) return;
     this.writes++;
     try {
-      await this.commands.putIfNewer(this.keys.session(sessionId), value, ttlMs);
+      await this.parts.commands.putIfNewer(this.parts.keys.session(sessionId), value, ttlMs);
     } catch {
       // It costs a read of the database, and nothing else.
     } finally {

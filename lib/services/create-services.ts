@@ -88,7 +88,7 @@ export function createServices(settings: ServiceSettings): Services {
   const shared = { repository, activity, events, clock, rules, cache: coherence, acknowledgement: coherence };
   const codec = new TokenCodec(keys, settings.tokenPrefix);
   const format = mode.accessFormat?.({ keys, realm }) ?? new OpaqueAccessTokens(codec);
-  const issuer = new TokenIssuer(keys, codec, format, mode, clock);
+  const issuer = new TokenIssuer({ keys, codec, format, mode, clock });
   const { parallelReads } = settings;
   const lookup = new SessionLookup({ ...shared, parallelReads, budgetMs: timing.verifyBudget });
   const known = new KnownTokens({

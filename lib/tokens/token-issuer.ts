@@ -28,6 +28,14 @@ export interface PairSecrets {
   readonly refresh: Buffer;
 }
 
+export interface TokenIssuerParts {
+  readonly keys: SecretKeys;
+  readonly codec: TokenCodec;
+  readonly format: AccessTokenFormat;
+  readonly mode: TokenMode;
+  readonly clock: Clock;
+}
+
 /** The part of a record that its tokens are made from. */
 export type TokenSubject = Pick<SessionRecord, 'id' | 'userId' | 'realm' | 'nonce' | 'expiresAt'>;
 
@@ -39,13 +47,7 @@ const ACCESS_SHORTENING = 0.05;
  * every retry, tab and node that presents the same parent gets the identical text, though only hashes are stored.
  */
 export class TokenIssuer {
-  constructor(
-    private readonly keys: SecretKeys,
-    private readonly codec: TokenCodec,
-    private readonly format: AccessTokenFormat,
-    private readonly mode: TokenMode,
-    private readonly clock: Clock,
-  ) {}
+  constructor(private readonly parts: TokenIssuerParts) {}
 
   randomSecrets(): PairSecrets {
     return { access: randomBytes(SECRET_BYTES), refresh: randomBytes(SECRET_BYTES) };
@@ -56,7 +58,7 @@ export class TokenIssuer {
     const derive = (kind: string) => {
       const parts = [kind, subject.id, String(generation), parent, subject.nonce];
       const input = parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join('');
-      return this.keys.sign('successor', input, SECRET_BYTES, keyId);
+      return this.parts.keys.sign('successor', input, SECRET_BYTES, keyId);
     };
     return { access: derive('at'), refresh: derive('rt') };
   }
@@ -67,27 +69,27 @@ export class TokenIssuer {
    */
   canMakeSuccessor(subject: TokenSubject, pair: TokenPair, parent: string): boolean {
     const { generation, keyId } = pair;
-    if (!this.keys.has(keyId) || !this.format.canSign(pair.signingKeyId)) return false;
+    if (!this.parts.keys.has(keyId) || !this.parts.format.canSign(pair.signingKeyId)) return false;
     const { access, refresh } = this.successorSecrets(subject, generation, keyId, parent);
     const source = (secret: Buffer): TokenSource => ({ sessionId: subject.id, generation, keyId, secret });
     return (
-      equalHashes(this.format.hashOf(source(access)), pair.accessHash) &&
+      equalHashes(this.parts.format.hashOf(source(access)), pair.accessHash) &&
       (pair.refreshHash === null || equalHashes(this.refreshHashOf(source(refresh)), pair.refreshHash))
     );
   }
 
   /** Lives and hashes of a generation that begins now, as they are to be stored. */
   open(subject: TokenSubject, generation: number, secrets: PairSecrets, now: number): TokenPair {
-    const { accessMs, refreshMs } = this.mode;
-    const keyId = this.keys.currentKeyId;
+    const { accessMs, refreshMs } = this.parts.mode;
+    const keyId = this.parts.keys.currentKeyId;
     const life = refreshMs === null ? accessMs : Math.round(accessMs * (1 - Math.random() * ACCESS_SHORTENING));
     const source = (secret: Buffer): TokenSource => ({ sessionId: subject.id, generation, keyId, secret });
     return {
       generation,
       keyId,
-      signingKeyId: this.format.signingKeyId,
+      signingKeyId: this.parts.format.signingKeyId,
       issuedAt: now,
-      accessHash: this.format.hashOf(source(secrets.access)),
+      accessHash: this.parts.format.hashOf(source(secrets.access)),
       accessExpiresAt: Math.min(now + life, subject.expiresAt),
       refreshHash: refreshMs === null ? null : this.refreshHashOf(source(secrets.refresh)),
       refreshExpiresAt: refreshMs === null ? null : Math.min(now + refreshMs, subject.expiresAt),
@@ -97,7 +99,7 @@ export class TokenIssuer {
   /** The generation that follows the token `parent`, if it begins now. */
   openSuccessor(record: SessionRecord, parent: string, now: number): TokenPair {
     const generation = record.current.generation + 1;
-    const secrets = this.successorSecrets(record, generation, this.keys.currentKeyId, parent);
+    const secrets = this.successorSecrets(record, generation, this.parts.keys.currentKeyId, parent);
     return this.open(record, generation, secrets, now);
   }
 
@@ -106,14 +108,14 @@ export class TokenIssuer {
     const { generation, keyId, accessExpiresAt, refreshExpiresAt } = pair;
     const source = (secret: Buffer): TokenSource => ({ sessionId: subject.id, generation, keyId, secret });
     const { userId, realm } = subject;
-    const accessToken = await this.format.write(source(secrets.access), { userId, realm, pair });
-    const now = this.clock.now();
+    const accessToken = await this.parts.format.write(source(secrets.access), { userId, realm, pair });
+    const now = this.parts.clock.now();
     return {
       accessToken,
       accessExpiresAt,
       expiresIn: secondsUntil(accessExpiresAt, now),
       ...(refreshExpiresAt !== null && {
-        refreshToken: this.codec.write('rt', source(secrets.refresh)),
+        refreshToken: this.parts.codec.write('rt', source(secrets.refresh)),
         refreshExpiresAt,
         refreshExpiresIn: secondsUntil(refreshExpiresAt, now),
       }),
@@ -126,7 +128,7 @@ export class TokenIssuer {
   }
 
   private refreshHashOf(source: TokenSource): string {
-    return hashToken(this.codec.write('rt', source));
+    return hashToken(this.parts.codec.write('rt', source));
   }
 }
 

@@ -75,7 +75,7 @@ export class Chain {
   /** What a node makes tokens with; a node may be given other secrets. */
   get issuer(): TokenIssuer {
     const { keys, codec } = this.mint;
-    return new TokenIssuer(keys, codec, new OpaqueAccessTokens(codec), this.mode, this.clock);
+    return new TokenIssuer({ keys, codec, format: new OpaqueAccessTokens(codec), mode: this.mode, clock: this.clock });
   }
 
   /** Goes on with another list of secrets, as after a deploy. */
