@@ -15,7 +15,7 @@ export interface BanOptions {
   /** How severe it is, 1 to 1,000,000; default 1. */
   readonly level?: number;
   /** At most 255 characters; the user may be told. */
-  readonly reason?: string;
+  readonly comment?: string | null;
   /** When it ends by itself, as a Date or in milliseconds since the epoch; default never. */
   readonly until?: Date | number;
   /** Who bans, 1 to 1,024 characters. */
@@ -46,7 +46,7 @@ const MAX_LEVEL = 1_000_000;
 const BAN_FIELDS: FieldsOf<BanOptions> = {
   service: true,
   level: true,
-  reason: true,
+  comment: true,
   until: true,
   by: true,
   endSessions: true,
@@ -73,7 +73,7 @@ export class AccountControl {
     const draft = {
       service,
       level: levelOf(options.level),
-      reason: optionalText(options.reason, 'reason', 255),
+      comment: optionalText(options.comment, 'comment', 255),
       until: untilOf(options.until),
       by: actorText(actorOf(options.by)),
     };

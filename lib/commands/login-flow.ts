@@ -79,7 +79,7 @@ interface PendingLogin {
 export interface Impersonation {
   /** The operator's user id. */
   readonly by: string;
-  readonly reason: string | null;
+  readonly comment: string | null;
   /** Life of the session, whatever the mode says. Milliseconds. */
   readonly maxAgeMs: number;
 }
@@ -190,9 +190,9 @@ export class LoginFlow {
         live.map((one) => this.withPendingUse(one)),
       );
     const open = (now: number) => this.open(login, { id, nonce, secrets }, now);
-    const impersonationReason = impersonation?.reason ?? null;
+    const impersonationComment = impersonation?.comment ?? null;
     const settings = { keepReplacedData, settleMs: acknowledgement.settleMs };
-    const request = { account, open, ticketEpoch, authenticatedAt, impersonationReason, decide, ...settings };
+    const request = { account, open, ticketEpoch, authenticatedAt, impersonationComment, decide, ...settings };
     const outcome = await withDeadline(repository.login(request), loginBudgetMs);
     if (outcome.kind !== 'granted') return { tokens: null, outcome };
     const { session } = outcome;

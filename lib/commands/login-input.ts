@@ -38,8 +38,8 @@ export interface ImpersonationOptions extends Pick<
 > {
   /** Who it is, 1 to 1,024 characters. */
   readonly by: string;
-  /** Why, at most 255 characters; kept in the audit trail. */
-  readonly reason?: string;
+  /** At most 255 characters; kept in the audit trail. */
+  readonly comment?: string | null;
   /** Life of the session, which nothing prolongs; default `30m`, at most `12h`. */
   readonly for?: Duration;
 }
@@ -78,7 +78,7 @@ const IMPERSONATION_FIELDS: FieldsOf<ImpersonationOptions> = {
   userAgent: true,
   claims: true,
   by: true,
-  reason: true,
+  comment: true,
   for: true,
 };
 
@@ -160,18 +160,18 @@ export function actorOf(value: unknown): string {
 export interface KickOptions {
   /** Who it is, 1 to 1,024 characters. */
   readonly by: string;
-  /** Why, at most 255 characters; kept in the audit trail. */
-  readonly reason?: string | null;
+  /** At most 255 characters; kept in the audit trail. */
+  readonly comment?: string | null;
 }
 
-const KICK_FIELDS: FieldsOf<KickOptions> = { by: true, reason: true };
+const KICK_FIELDS: FieldsOf<KickOptions> = { by: true, comment: true };
 
-/** Who opens a session as a user, why, and for how many milliseconds. @throws SessionError ARGUMENT_INVALID */
+/** Who opens a session as a user, with which comment, and for how many milliseconds. @throws SessionError ARGUMENT_INVALID */
 export function impersonationOf(options: ImpersonationOptions) {
   checkFields(options, 'options', IMPERSONATION_FIELDS);
   return {
     by: actorOf(options.by),
-    reason: optionalText(options.reason, 'reason', 255),
+    comment: optionalText(options.comment, 'comment', 255),
     maxAgeMs: impersonationLife(options.for),
   };
 }
@@ -179,7 +179,7 @@ export function impersonationOf(options: ImpersonationOptions) {
 /** @throws SessionError ARGUMENT_INVALID */
 export function kickOf(options: KickOptions): { readonly by: string; readonly comment: string | null } {
   checkFields(options, 'options', KICK_FIELDS);
-  return { by: actorOf(options.by), comment: optionalText(options.reason, 'reason', 255) };
+  return { by: actorOf(options.by), comment: optionalText(options.comment, 'comment', 255) };
 }
 
 const MAX_IDS = 500;

@@ -4,7 +4,8 @@ export interface Ban {
   readonly service: string | null;
   /** How severe it is, 1 or more; `@CheckBan('comment', 2)` refuses from level 2 on. */
   readonly level: number;
-  readonly reason: string | null;
+  /** What the operator said of it; null for nothing. The user may be told. */
+  readonly comment: string | null;
   /** When it ends by itself; null for never. */
   readonly until: number | null;
   readonly at: number;

@@ -15,7 +15,7 @@ export interface LoginRequest {
   /** When the user proved who they are, as the application says; null if it did not. */
   readonly authenticatedAt: number | null;
   /** Why an operator opens the session as the user, for the audit trail; null for any other login. */
-  readonly impersonationReason: string | null;
+  readonly impersonationComment: string | null;
   /** Whether the data of sessions that this login ends stays readable. */
   readonly keepReplacedData: boolean;
   /** Time after which every node has heard of an end. Milliseconds; see `unsettled`. */

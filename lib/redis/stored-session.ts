@@ -33,7 +33,7 @@ const SUPERSEDED: Readonly<Record<keyof SupersededPair, Check>> = { ...PAIR, gra
 const BAN: Readonly<Record<keyof Ban, Check>> = {
   service: isTextOrNull,
   level: isCount,
-  reason: isTextOrNull,
+  comment: isTextOrNull,
   until: isCountOrNull,
   at: isCount,
   by: isText,

@@ -70,7 +70,7 @@ describe('a kick of many', () => {
       ...UNCHANGED,
     };
     const answer = (await kick.kick(
-      { selection: { filter: { deviceType: 'bulk' } }, reason: undefined, dryRun: false },
+      { selection: { filter: { deviceType: 'bulk' } }, comment: undefined, dryRun: false },
       operator,
     )) as StreamableFile;
     expect(linesOf(await text(answer.getStream()))).toEqual([
@@ -82,13 +82,13 @@ describe('a kick of many', () => {
     expect((await auditOf())[0]).toMatchObject({ ended: 10, detail: { state: 'stopped', done: 10 } });
   });
 
-  it('is refused with a reason that no session can end with, before anything is written', async () => {
+  it('is refused with a comment that no end can have, before anything is written', async () => {
     await start();
     const token = await server.operator('view', 'kick');
     const order = { filter: { deviceType: 'bulk' }, reason: 'Two\nlines' };
     expect(await server.post(token, '/kick', order)).toMatchObject({
       status: 400,
-      json: { errorCode: 'ARGUMENT_INVALID' },
+      json: { errorCode: 'ARGUMENT_INVALID', message: expect.stringMatching(/^reason must/) },
     });
     expect(await auditOf()).toEqual([]);
   });

@@ -277,9 +277,9 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     expect((await online.listUsers({ q: 'URS' })).items.map(({ userId }) => userId)).toEqual(['user-1']);
     expect((await online.list({ q: 'ursula' })).total).toBe(1);
     const kicked = (await online.list({ q: 'ursula' })).items[0]!.id;
-    expect(await node.operators.kick(kicked, { by: 'root', reason: 'was a test' })).toBe(true);
+    expect(await node.operators.kick(kicked, { by: 'root', comment: 'was a test' })).toBe(true);
     const [event] = (await online.events({ sessionId: kicked, type: 'SESSION_ENDED' })).items;
-    expect(event).toMatchObject({ actor: 'root', reason: 'SESSION_KICKED', detail: { reason: 'was a test' } });
+    expect(event).toMatchObject({ actor: 'root', reason: 'SESSION_KICKED', detail: { comment: 'was a test' } });
   });
 
   it('shows the past of a user page by page, with how each session ended', async () => {

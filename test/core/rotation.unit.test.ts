@@ -273,7 +273,7 @@ describe('a refresh token', () => {
 
   it('is refused while the account is banned, and ends the session once credentials have changed', async () => {
     const chain = await Chain.open(mode);
-    const ban = { service: null, level: 1, reason: null, until: START + HOUR, at: START, by: 'admin' };
+    const ban = { service: null, level: 1, comment: null, until: START + HOUR, at: START, by: 'admin' };
     chain.account = { bans: [ban], notBefore: 0 };
     expect(await chain.refresh(chain.first.refreshToken!)).toMatchObject(refused('ACCOUNT_DISABLED'));
     chain.clock.advance(HOUR);

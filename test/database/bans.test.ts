@@ -19,7 +19,7 @@ describe.each(databaseKinds)('an account on $name', ({ create }) => {
   const draft = (ban: Partial<Ban> = {}): Omit<Ban, 'at'> => ({
     service: null,
     level: 1,
-    reason: null,
+    comment: null,
     until: null,
     by: 'root',
     ...ban,
@@ -51,8 +51,8 @@ describe.each(databaseKinds)('an account on $name', ({ create }) => {
     const stranger = await node.login(newUser());
     clock.advance(2 * MINUTE);
     const at = clock.now();
-    const { ban, ended, changed } = await node.sessions.ban(node.account(user), draft({ reason: '垃圾 📱' }), true);
-    expect(ban).toEqual({ ...draft({ reason: '垃圾 📱' }), at });
+    const { ban, ended, changed } = await node.sessions.ban(node.account(user), draft({ comment: '垃圾 📱' }), true);
+    expect(ban).toEqual({ ...draft({ comment: '垃圾 📱' }), at });
     expect(changed).toEqual([]);
     expect(idsOf(ended)).toEqual([...live, overdue].map(({ id }) => id).sort());
     for (const { id } of live) {
@@ -135,7 +135,7 @@ describe.each(databaseKinds)('an account on $name', ({ create }) => {
     const account = node.account(user);
     await node.sessions.ban(account, draft({ service: 'comment', level: 1, until: clock.now() + HOUR }), false);
     await node.sessions.ban(account, draft({ service: 'upload', until: clock.now() + MINUTE }), false);
-    const { ban } = await node.sessions.ban(account, draft({ service: 'comment', level: 5, reason: 'worse' }), false);
+    const { ban } = await node.sessions.ban(account, draft({ service: 'comment', level: 5, comment: 'worse' }), false);
     expect(servicesOf(await bansOf(user))).toEqual(['comment', 'upload']);
     expect((await bansOf(user)).find(({ service }) => service === 'comment')).toEqual(ban);
     clock.advance(MINUTE);
@@ -367,7 +367,7 @@ describe.each(databaseKinds)('an account on $name', ({ create }) => {
     expect(row!.slot).toBe(`as:${second.id}`);
     const opened = (await node.events(user)).filter(({ type }) => type === 'IMPERSONATION');
     expect(opened).toMatchObject([
-      { actor: 'support', sessionId: operator.id, userId: user, detail: { reason: 'support' } },
+      { actor: 'support', sessionId: operator.id, userId: user, detail: { comment: 'support' } },
       { actor: 'support', sessionId: second.id },
     ]);
     // All of them end with the account.

@@ -95,7 +95,7 @@ describe.each(databaseKinds)('the change of a session on $name', ({ create }) =>
   it('is told of the account as its row says', async () => {
     const { id } = await node.login('noted');
     const account = node.account('noted');
-    const ban = { service: 'comment', level: 2, reason: null, until: null, by: 'root' };
+    const ban = { service: 'comment', level: 2, comment: null, until: null, by: 'root' };
     await node.sessions.ban(account, ban, false);
     await node.sessions.endAccountSessions(
       account,
@@ -222,7 +222,7 @@ describe.each(databaseKinds)('the change of a session on $name', ({ create }) =>
     const good = await node.record(id);
     const { session } = node.database.tables;
     const pair = { ...good.current, graceUntil: null };
-    const ban = { service: null, level: 1, reason: null, until: null, at: START, by: 'root' };
+    const ban = { service: null, level: 1, comment: null, until: null, at: START, by: 'root' };
     const bad = [
       ['superseded', ['{', '{}', '7', '""', '[null]', '[7]', '[{}]']],
       [

@@ -117,7 +117,7 @@ describe.each(databaseKinds)('F41: rows on $name that are damaged', ({ create })
     it('are shown as one, which can be lifted', async () => {
       const { operators } = node;
       const { user, accessToken } = await unreadable();
-      const shown = { service: null, until: null, reason: expect.stringContaining('cannot be read') as unknown };
+      const shown = { service: null, until: null, comment: expect.stringContaining('cannot be read') as unknown };
       expect(await operators.bans(user)).toEqual([expect.objectContaining(shown)]);
       expect(await operators.liftBan(user, BY)).toBe(true);
       expect(await operators.bans(user)).toEqual([]);
@@ -130,8 +130,8 @@ describe.each(databaseKinds)('F41: rows on $name that are damaged', ({ create })
       await operators.ban(user, { ...BY, service: 'comment' });
       expect((await operators.bans(user)).map(({ service }) => service)).toEqual([null, 'comment']);
       await expect(tokens.login(user)).rejects.toMatchObject({ code: 'ACCOUNT_DISABLED' });
-      await operators.ban(user, { ...BY, reason: 'spam' });
-      expect(await operators.bans(user)).toMatchObject([{ service: 'comment' }, { service: null, reason: 'spam' }]);
+      await operators.ban(user, { ...BY, comment: 'spam' });
+      expect(await operators.bans(user)).toMatchObject([{ service: 'comment' }, { service: null, comment: 'spam' }]);
       await operators.liftBan(user, BY);
       await isWell(user, accessToken);
     });

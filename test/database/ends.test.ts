@@ -76,7 +76,7 @@ describe.each(databaseKinds)('live sessions on $name', ({ create }) => {
         ...{ user_key: userKey, user_id: userId, reason: 'SESSION_KICKED', actor: 'root' },
         ...{ device_type: 'phone', device_name: `${userId}'s "phone"` },
       });
-      expect(JSON.parse(String(row.detail))).toEqual({ reason: 'a "test", 100 %' });
+      expect(JSON.parse(String(row.detail))).toEqual({ comment: 'a "test", 100 %' });
     }
     expect(rows.every(({ id }) => /^[0-9a-f]{32}$/.test(String(id)) && timeOfEvent(String(id)) === clock.now())).toBe(
       true,

@@ -7,7 +7,7 @@ import { until } from '../support/until.js';
 import { HOUR, MINUTE, TestRepositories } from './repositories.js';
 
 const KICK = { reason: 'SESSION_KICKED', by: 'root' } as const;
-const BAN = { service: null, level: 1, reason: null, until: null, by: 'root' };
+const BAN = { service: null, level: 1, comment: null, until: null, by: 'root' };
 
 /** The clock of the host, read wrong by as much as the network, or a paused process, holds a statement up. */
 class HeldClock extends ManualClock {

@@ -128,7 +128,7 @@ export class TestRepositories {
       },
       ticketEpoch: login.ticketEpoch ?? null,
       authenticatedAt: login.authenticatedAt ?? null,
-      impersonationReason: login.impersonator ? 'support' : null,
+      impersonationComment: login.impersonator ? 'support' : null,
       settleMs: login.settleMs ?? 0,
       keepReplacedData: login.keepReplacedData ?? false,
       decide: (live) => ({

@@ -342,7 +342,7 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
     it('tells service, level, end and reason', async () => {
       const user = await logIn();
       const until = clock.now() + MINUTE;
-      await server.operators.ban(user.userId, { service: 'comment', level: 4, until, reason: 'spam', by: 'admin' });
+      await server.operators.ban(user.userId, { service: 'comment', level: 4, until, comment: 'spam', by: 'admin' });
       expect((await user.answer('/comment')).json).toEqual({
         statusCode: 403,
         error: 'Forbidden',

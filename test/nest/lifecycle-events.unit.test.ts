@@ -73,7 +73,7 @@ describe('the onEvent hook', () => {
     await sessions.end('alice', shadow.session.id);
     await operators.ban('alice', { service: 'comment', by: 'admin' });
     await operators.liftBan('alice', { service: 'comment', by: 'admin' });
-    await operators.ban('alice', { reason: 'spam', by: 'admin' });
+    await operators.ban('alice', { comment: 'spam', by: 'admin' });
     await told();
     const login = { type: 'session.login', ...about, deviceType: null, ip: null, impersonator: null };
     const ended = (session: { id: string }, reason: string) => ({
@@ -93,7 +93,7 @@ describe('the onEvent hook', () => {
       ended(shadow.session, 'SESSION_LOGGED_OUT'),
       { type: 'account.banned', ...about, ban: expect.objectContaining({ service: 'comment' }) },
       { type: 'account.ban-lifted', ...about, ban: expect.objectContaining({ service: 'comment' }) },
-      { type: 'account.banned', ...about, ban: expect.objectContaining({ service: null, reason: 'spam' }) },
+      { type: 'account.banned', ...about, ban: expect.objectContaining({ service: null, comment: 'spam' }) },
       ended(third.session, 'ACCOUNT_DISABLED'),
     ]);
   });

@@ -30,7 +30,7 @@ const superseded = fc.tuple(pair, timeOrNull).map(([one, graceUntil]) => ({ ...o
 const ban = fc.record({
   service: textOrNull,
   level: fc.nat(),
-  reason: textOrNull,
+  comment: textOrNull,
   until: timeOrNull,
   at: time,
   by: text,
@@ -70,7 +70,7 @@ const end = fc.record({ reason: fc.constantFrom(...END_REASONS), at: time, by: t
 const FULL = recordOf({
   claims: { roles: ['admin'] },
   superseded: [{ ...recordOf().current, graceUntil: null }],
-  bans: [{ service: 'comment', level: 1, reason: null, until: null, at: 1, by: 'root' }],
+  bans: [{ service: 'comment', level: 1, comment: null, until: null, at: 1, by: 'root' }],
 });
 const LIVE = writeCopy({ record: FULL, readAt: 5 });
 const TOMB = writeTombstone(

@@ -12,8 +12,8 @@ describe.each(serviceKinds)('a ban on $name', (kind) => {
   it('A68: from everything ends all sessions, with reason and actor, and refuses logins and refreshes', async () => {
     const { tokens, sessions, operators, clock } = harness;
     const [one, two] = [await tokens.login('mallory'), await tokens.login('mallory')];
-    const { ban, ended } = await operators.ban('mallory', { by: 'admin', reason: 'spam' });
-    expect(ban).toEqual({ service: null, level: 1, reason: 'spam', until: null, at: clock.now(), by: 'admin' });
+    const { ban, ended } = await operators.ban('mallory', { by: 'admin', comment: 'spam' });
+    expect(ban).toEqual({ service: null, level: 1, comment: 'spam', until: null, at: clock.now(), by: 'admin' });
     expect(ended).toBe(2);
     for (const { accessToken, refreshToken, session } of [one, two]) {
       expect(await tokens.verify(accessToken)).toMatchObject(disabled);
@@ -115,7 +115,7 @@ describe.each(serviceKinds)('a ban on $name', (kind) => {
     ['until', { by: 'a', until: 'tomorrow' }],
     ['until', { by: 'a', until: new Date(NaN) }],
     ['until', { by: 'a', until: -1 }],
-    ['reason', { by: 'a', reason: 'x'.repeat(256) }],
+    ['comment', { by: 'a', comment: 'x'.repeat(256) }],
     ['reason', { by: 'a', reason: {} }],
     ['endSessions', { by: 'a', endSessions: 'yes' }],
     ['endSessions', { by: 'a', service: 'comment', endSessions: true }],

@@ -39,7 +39,7 @@ async function live({ tokens, sessions, operators }: Services, clock: ManualCloc
   await attempt(tokens.refresh(first.refreshToken));
   await tokens.verify(next.accessToken);
   const second = await tokens.login('alice', { presentedToken: first.accessToken });
-  await operators.impersonate('alice', { by: 'admin', reason: 'a look' });
+  await operators.impersonate('alice', { by: 'admin', comment: 'a look' });
   await operators.ban('alice', { by: 'admin', service: 'comment' });
   await tokens.login('alice', { presentedToken: second.refreshToken ?? second.accessToken });
   await tokens.logout(second.accessToken);

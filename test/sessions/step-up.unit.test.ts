@@ -85,7 +85,7 @@ describe.each(serviceKinds)('an impersonation on $name', (kind) => {
   it('is marked with the operator, stands beside the sessions of the user, and ends none', async () => {
     const { tokens, operators, clock, database } = harness;
     const own = await tokens.login('alice');
-    const other = await operators.impersonate('alice', { by: 'admin', reason: 'ticket 7', claims: { roles: [] } });
+    const other = await operators.impersonate('alice', { by: 'admin', comment: 'ticket 7', claims: { roles: [] } });
     expect(other.ended).toEqual([]);
     expect(other.session).toMatchObject({ userId: 'alice', impersonator: 'admin', claims: { roles: [] } });
     expect(await tokens.verify(other.accessToken)).toMatchObject({ session: { impersonator: 'admin' } });
@@ -99,7 +99,7 @@ describe.each(serviceKinds)('an impersonation on $name', (kind) => {
     const online = auditor.context.get(OnlineUsersService, { strict: false });
     const { items } = await online.events({ sessionId: other.session.id });
     expect(items).toEqual([
-      expect.objectContaining({ type: 'IMPERSONATION', actor: 'admin', detail: { reason: 'ticket 7' } }),
+      expect.objectContaining({ type: 'IMPERSONATION', actor: 'admin', detail: { comment: 'ticket 7' } }),
     ]);
     await auditor.close();
     expect(await operators.kickUser('alice', { by: 'boss' })).toBe(2);
@@ -180,7 +180,7 @@ describe.each(serviceKinds)('an impersonation on $name', (kind) => {
     ['by', { by: 'x'.repeat(1025) }],
     ['for', { by: 'admin', for: '13h' }],
     ['for', { by: 'admin', for: 30 }],
-    ['reason', { by: 'admin', reason: 'x'.repeat(256) }],
+    ['comment', { by: 'admin', comment: 'x'.repeat(256) }],
     ['deviceType', { by: 'admin', deviceType: 'a b' }],
   ])('refuses a wrong %s', async (name, options) => {
     const impersonation = harness.operators.impersonate('carol', options as ImpersonationOptions);

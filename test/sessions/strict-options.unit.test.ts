@@ -85,7 +85,7 @@ const SERVICES: Readonly<Record<string, Row | null>> = {
   impersonate: {
     call: (options) => node.operators.impersonate('bob', options),
     base: BY,
-    fields: { ...WHO, by: NO_ACTOR, reason: NO_TEXT, for: ['13h', ...NO_DURATION] },
+    fields: { ...WHO, by: NO_ACTOR, comment: NO_TEXT, for: ['13h', ...NO_DURATION] },
   },
   recordFailedLogin: {
     call: (options) => node.tokens.recordFailedLogin('bob', options),
@@ -108,7 +108,7 @@ const SERVICES: Readonly<Record<string, Row | null>> = {
     fields: {
       service: ['', 'a b', 1, {}],
       level: ['1', 0, 1.5, null],
-      reason: NO_TEXT,
+      comment: NO_TEXT,
       until: ['2999-01-01', NaN, -1, new Date('2026-13-01'), {}],
       by: NO_ACTOR,
       endSessions: NO_FLAG,
@@ -126,17 +126,17 @@ const SERVICES: Readonly<Record<string, Row | null>> = {
   kick: {
     call: (options) => node.operators.kick(sessionId, options),
     base: BY,
-    fields: { by: NO_ACTOR, reason: NO_TEXT },
+    fields: { by: NO_ACTOR, comment: NO_TEXT },
   },
   kickMany: {
     call: (options) => node.operators.kickMany([sessionId], options),
     base: BY,
-    fields: { by: NO_ACTOR, reason: NO_TEXT },
+    fields: { by: NO_ACTOR, comment: NO_TEXT },
   },
   kickUser: {
     call: (options) => node.operators.kickUser('alice', options),
     base: BY,
-    fields: { by: NO_ACTOR, reason: NO_TEXT },
+    fields: { by: NO_ACTOR, comment: NO_TEXT },
   },
   accountData: null,
   bans: null,

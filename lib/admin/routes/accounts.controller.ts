@@ -6,7 +6,7 @@ import { canonicalUserId } from '../../model/user-key.js';
 import { toBanItem } from './admin-items.js';
 import { ADMIN_OPTIONS, NeedsRight, CurrentOperator, type KnownOperator } from '../access/admin.guard.js';
 import type { ResolvedAdminOptions } from '../access/admin-options.js';
-import { readBan, readImpersonation, readReason, readService, readUserSessionsQuery } from './admin-requests.js';
+import { readBan, readImpersonation, readComment, readService, readUserSessionsQuery } from './admin-requests.js';
 import { AdminRoutes } from './admin-route.js';
 import { OnlineUsersService, type UserSessionsQuery } from '../lists/online-users.service.js';
 import { PastSessions } from '../lists/past-sessions.js';
@@ -50,10 +50,10 @@ export class AccountsController {
   @NeedsRight('kick')
   async kick(
     @Param('userId') userId: string,
-    @QueryFields(readReason) reason: string | undefined,
+    @QueryFields(readComment) comment: string | undefined,
     @CurrentOperator() operator: KnownOperator,
   ) {
-    return { ended: await this.operators.kickUser(userId, { by: operator.userId, reason }) };
+    return { ended: await this.operators.kickUser(userId, { by: operator.userId, comment }) };
   }
 
   /** Those that are in force. */

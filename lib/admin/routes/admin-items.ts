@@ -80,11 +80,17 @@ export function toOnlineUserItem({ userName, lastSeenAt, ...user }: OnlineUser, 
   };
 }
 
+/** HTTP calls an operator's comment `reason`. */
+function withReason<T extends { readonly comment?: unknown }>({ comment, ...rest }: T) {
+  return { ...rest, reason: comment };
+}
+
 export function toEventItem({ at, ip, detail, ...event }: SessionEvent, { users, operator }: View) {
   const seesAddresses = operator.rights.has('viewAddresses');
+  const shown = detail && 'comment' in detail ? withReason(detail) : detail;
   return {
     ...event,
-    detail: seesAddresses ? detail : withoutAddresses(detail),
+    detail: seesAddresses ? shown : withoutAddresses(shown),
     at: toIso(at),
     username: event.userId === null ? null : (users.get(event.userId)?.username ?? null),
     ip: seesAddresses ? ip : null,
@@ -105,7 +111,7 @@ function withoutAddresses(detail: SessionEvent['detail']): SessionEvent['detail'
 export type EventItem = ReturnType<typeof toEventItem>;
 
 export function toBanItem(ban: Ban) {
-  return { ...ban, at: toIso(ban.at), until: ban.until === null ? null : toIso(ban.until) };
+  return { ...withReason(ban), at: toIso(ban.at), until: ban.until === null ? null : toIso(ban.until) };
 }
 
 const LATEST_DATE = 8.64e15;

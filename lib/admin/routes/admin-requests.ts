@@ -1,3 +1,4 @@
+import { optionalText } from '../../commands/login-input.js';
 import type { Duration } from '../../model/timing.js';
 import { END_REASONS } from '../../model/session.js';
 import { invalidArgument } from '../../model/session-error.js';
@@ -112,12 +113,12 @@ export function readStatsRange(input: RequestInput) {
 /** The body of a bulk kick. */
 export interface KickRequest {
   readonly selection: KickSelection;
-  readonly reason: string | undefined;
+  readonly comment: string | undefined;
   readonly dryRun: boolean;
 }
 
 export function readKick(input: RequestInput): KickRequest {
-  return { selection: readSelection(input), reason: readReason(input), dryRun: input.flag('dryRun') };
+  return { selection: readSelection(input), comment: readComment(input), dryRun: input.flag('dryRun') };
 }
 
 function readSelection(input: RequestInput): KickSelection {
@@ -140,23 +141,23 @@ function readSelection(input: RequestInput): KickSelection {
 export function readBan(input: RequestInput) {
   return {
     until: input.time('until'),
-    reason: readReason(input),
+    comment: readComment(input),
     service: readService(input),
     level: input.integer('level'),
   };
 }
 
 export function readImpersonation(input: RequestInput) {
-  return { reason: readReason(input), for: input.text('for', 16) as Duration | undefined };
+  return { comment: readComment(input), for: input.text('for', 16) as Duration | undefined };
 }
 
 export function readService(input: RequestInput): string | undefined {
   return input.text('service', MAX_SERVICE);
 }
 
-/** Why an operator does something. */
-export function readReason(input: RequestInput): string | undefined {
-  return input.textOrEmpty('reason', 255);
+/** An operator's comment, which requests call `reason`. */
+export function readComment(input: RequestInput): string | undefined {
+  return optionalText(input.textOrEmpty('reason', 255), 'reason', 255) ?? undefined;
 }
 
 function readSessionId(input: RequestInput): string | undefined {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
-import { kickOf } from '../../commands/login-input.js';
+import type { KickOptions } from '../../commands/login-input.js';
 import { ChangePendingError, SessionError, invalidArgument } from '../../model/session-error.js';
 import { isSessionId } from '../../tokens/token-codec.js';
 import { OperatorService } from '../../services/operator-service.js';
@@ -19,8 +19,8 @@ export interface KickOrder {
   readonly selection: KickSelection;
   /** Who gave it. */
   readonly by: string;
-  /** Why, for the audit trail. */
-  readonly reason?: string;
+  /** For the audit trail. */
+  readonly comment?: string;
   /** A session that is left alone: that of the operator. */
   readonly except: string;
   /** Called before each step. What it throws stops the work. */
@@ -96,8 +96,7 @@ export class BulkKick implements OnModuleDestroy {
   }
 
   /**
-   * Begins an order, and goes on with it whoever listens. Rejects for a reason that no session can end with, and if it cannot
-   * even be written down who gave it.
+   * Begins an order, and goes on with it whoever listens. Rejects if it cannot be recorded who gave it.
    * @param onProgress called after each step
    * @returns `finished` resolves with what came of it, or rejects with what stopped it; what is done by then stays done
    */
@@ -105,10 +104,8 @@ export class BulkKick implements OnModuleDestroy {
     order: KickOrder,
     onProgress: (progress: KickProgress) => void,
   ): Promise<{ readonly finished: Promise<KickProgress> }> {
-    const { selection, by, reason } = order;
-    // Refused now rather than by the first step, when it is written down that the work has begun.
-    kickOf({ by, reason });
-    const detail = { ...targetOf(selection), ...(reason !== undefined && { reason }) };
+    const { selection, by, comment } = order;
+    const detail = { ...targetOf(selection), ...(comment !== undefined && { comment }) };
     const batches = this.batches(order);
     await this.audit.record({ type: 'BULK_KICK', by, detail: { ...detail, state: 'begun' } });
     const work = this.run(order, batches, onProgress).finally(() => this.running.delete(work));
@@ -123,7 +120,7 @@ export class BulkKick implements OnModuleDestroy {
     batches: AsyncIterable<readonly string[]>,
     onProgress: (progress: KickProgress) => void,
   ): Promise<KickProgress> {
-    const { selection, by, reason, check } = order;
+    const { selection, by, comment, check } = order;
     let progress = NOTHING_DONE;
     let failure: { readonly cause: unknown } | null = null;
     try {
@@ -132,7 +129,7 @@ export class BulkKick implements OnModuleDestroy {
         await pause(Math.min(REST_FACTOR * took, MOST_REST_MS));
         const began = performance.now();
         if (this.isStopping) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The server is being stopped.');
-        const { ended, pending } = await this.end(ids, { by, reason }, check);
+        const { ended, pending } = await this.end(ids, { by, comment }, check);
         progress = {
           done: progress.done + ids.length,
           ended: progress.ended + ended,
@@ -144,7 +141,7 @@ export class BulkKick implements OnModuleDestroy {
     } catch (error) {
       failure = { cause: error };
     }
-    const detail = { ...targetOf(selection), ...(reason !== undefined && { reason }), ...progress };
+    const detail = { ...targetOf(selection), ...(comment !== undefined && { comment }), ...progress };
     const state = failure === null ? 'done' : 'stopped';
     await this.audit
       .record({ type: 'BULK_KICK', by, ended: progress.ended, detail: { ...detail, state } })
@@ -180,11 +177,7 @@ export class BulkKick implements OnModuleDestroy {
   }
 
   /** Repeated while the database cannot be reached: an end is idempotent, though what a lost reply ended is not counted then. */
-  private async end(
-    ids: readonly string[],
-    kick: { readonly by: string; readonly reason?: string },
-    check: KickOrder['check'],
-  ) {
+  private async end(ids: readonly string[], kick: KickOptions, check: KickOrder['check']) {
     for (let attempt = 1; ; attempt++) {
       try {
         await check?.();

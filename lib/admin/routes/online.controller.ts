@@ -2,7 +2,7 @@ import { Delete, Get, Param, HttpCode, Post, StreamableFile } from '@nestjs/comm
 import { OperatorService } from '../../services/operator-service.js';
 import { toOnlineUserItem, toSessionItem } from './admin-items.js';
 import { NeedsRight, CurrentOperator, type KnownOperator } from '../access/admin.guard.js';
-import { readEndedSessionsQuery, readOnlineQuery, readReason, type KickRequest, readKick } from './admin-requests.js';
+import { readEndedSessionsQuery, readOnlineQuery, readComment, type KickRequest, readKick } from './admin-requests.js';
 import { AdminRoutes } from './admin-route.js';
 import { type EndedSessionsQuery, OnlineUsersService } from '../lists/online-users.service.js';
 import { QueryFields, BodyFields } from './request-input.js';
@@ -68,10 +68,10 @@ export class OnlineController {
   @NeedsRight('kick')
   async kick(
     @Param('id') id: string,
-    @QueryFields(readReason) reason: string | undefined,
+    @QueryFields(readComment) comment: string | undefined,
     @CurrentOperator() operator: KnownOperator,
   ) {
-    return { ended: Number(await this.operators.kick(id, { by: operator.userId, reason })) };
+    return { ended: Number(await this.operators.kick(id, { by: operator.userId, comment })) };
   }
 }
 
@@ -109,9 +109,9 @@ export class KickController {
 }
 
 /** @throws SessionError FORBIDDEN for what the operator may not search by */
-function orderOf({ selection, reason }: Omit<KickRequest, 'dryRun'>, operator: KnownOperator): KickOrder {
+function orderOf({ selection, comment }: Omit<KickRequest, 'dryRun'>, operator: KnownOperator): KickOrder {
   const within = 'filter' in selection ? { filter: withinRights(operator, selection.filter) } : selection;
-  return { selection: within, by: operator.userId, reason, except: operator.session.id, check: operator.stillAllowed };
+  return { selection: within, by: operator.userId, comment, except: operator.session.id, check: operator.stillAllowed };
 }
 
 function messageOf(error: unknown): string {

@@ -72,8 +72,8 @@ export class SessionQueries extends RealmQueries {
     );
     return new Map(
       rows.flatMap(({ session_id, detail }) => {
-        const { reason } = (parseStored(detail) ?? {}) as { readonly reason?: unknown };
-        return typeof reason === 'string' ? [[String(session_id), reason] as const] : [];
+        const { comment } = (parseStored(detail) ?? {}) as { readonly comment?: unknown };
+        return typeof comment === 'string' ? [[String(session_id), comment] as const] : [];
       }),
     );
   }

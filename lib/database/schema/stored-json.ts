@@ -49,7 +49,7 @@ function isBan(value: unknown): value is Ban {
     [ban.level, ban.at].every(Number.isSafeInteger) &&
     isText(ban.by) &&
     isNullOr(isText, ban.service) &&
-    isNullOr(isText, ban.reason) &&
+    isNullOr(isText, ban.comment) &&
     isNullOr(Number.isSafeInteger, ban.until)
   );
 }

@@ -44,7 +44,7 @@ export function* banScript(
   const rows = ban.service === null ? [...(endsSessions ? own : []), ...openedAsOthers] : [];
   const ended = yield* endSessions(tables, dialect, clock, rows, at, (row) => {
     const reason = row.user_key === account.key ? 'ACCOUNT_DISABLED' : 'SESSION_KICKED';
-    return endingOf(row, { reason, by: ban.by, comment: ban.reason }, now, at);
+    return endingOf(row, { reason, by: ban.by, comment: ban.comment }, now, at);
   });
   return { ban, ended, changed };
 }

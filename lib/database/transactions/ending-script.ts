@@ -100,8 +100,8 @@ export function endOf({ reason, by, at, replacedBy }: Ending): Statement {
 }
 
 /** The words of an operator, as the detail of an event. */
-export function commentOf(comment: string | null | undefined): { readonly reason: string } | null {
-  return comment ? { reason: comment } : null;
+export function commentOf(comment: string | null | undefined): { readonly comment: string } | null {
+  return comment ? { comment } : null;
 }
 
 /** @param row as it was before */

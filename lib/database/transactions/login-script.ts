@@ -62,7 +62,7 @@ export function toAccount(row: Row | undefined): AccountRecord {
 const UNREADABLE: Ban = {
   service: null,
   level: 1,
-  reason: 'The bans of this account cannot be read. Lift this one, or ban anew.',
+  comment: 'The bans of this account cannot be read. Lift this one, or ban anew.',
   until: null,
   at: 0,
   by: 'system',
@@ -148,7 +148,7 @@ export function* loginScript(
   if (session.impersonator !== null) {
     yield effect(insertSession(tables.session, session, `as:${session.id}`));
     yield effect(
-      insertEvents(tables, [{ ...event, type: 'IMPERSONATION', detail: { reason: request.impersonationReason } }]),
+      insertEvents(tables, [{ ...event, type: 'IMPERSONATION', detail: { comment: request.impersonationComment } }]),
     );
     return { kind: 'granted', session, ended: overdue, unsettled: false };
   }

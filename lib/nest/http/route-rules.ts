@@ -135,7 +135,7 @@ export function brokenRule(session: UserSession, { banChecks, freshMs }: RouteRu
     const ban = serviceBan(session.bans, service, level, now);
     if (ban) {
       const until = ban.until === null ? null : new Date(ban.until).toISOString();
-      const reason = ban.reason === null ? {} : { reason: ban.reason };
+      const reason = ban.comment === null ? {} : { reason: ban.comment };
       return { code: 'SERVICE_BANNED', details: { service, level: ban.level, until, ...reason } };
     }
   }
