@@ -5,8 +5,11 @@ import { invalidArgument } from '../model/session-error.js';
 import type { Claims } from '../model/session.js';
 import { sessionIdOf } from '../tokens/token-codec.js';
 
-/** What an application tells about a login. All of it is optional. */
-export interface LoginOptions {
+/** At most 4,096 bytes as JSON. May be left out unless SessionClaims has a member that may not. */
+type LoginClaims = Record<never, never> extends Claims ? { readonly claims?: Claims } : { readonly claims: Claims };
+
+/** Describes a login. All fields but typed claims are optional. */
+export interface LoginOptions extends LoginClaims {
   /** What the user is called, at most 128 characters: operators see it and search by it. */
   readonly userName?: string | null;
   /** How the user proved who they are, such as `password` or `passkey`: letters, digits, `_` and `-`, at most 32; kept in lower case. */
@@ -21,8 +24,6 @@ export interface LoginOptions {
   readonly ip?: string | null;
   /** User-Agent header; control characters are removed and 512 characters kept. */
   readonly userAgent?: string | null;
-  /** Plain JSON object that every request of the session is handed; at most 4,096 bytes as JSON. */
-  readonly claims?: Claims;
   /** When the user proved who they are, in milliseconds since the epoch; default and latest: now. */
   readonly authenticatedAt?: number;
   /** What beginLogin returned before the password was checked. */
@@ -43,6 +44,10 @@ export interface ImpersonationOptions extends Pick<
   /** Life of the session, which nothing prolongs; default `30m`, at most `12h`. */
   readonly for?: Duration;
 }
+
+/** Options may be left out, unless they must have claims. */
+export type LoginArguments =
+  Record<never, never> extends LoginOptions ? [options?: LoginOptions] : [options: LoginOptions];
 
 /** A login's options after the check: nothing is undefined, and every text fits its column. */
 export interface CheckedLogin {

@@ -1,8 +1,20 @@
 import type { Ban } from './ban.js';
 import type { SupersededPair, TokenPair } from './token-pair.js';
 
-/** Plain JSON data about the user, given at login and handed to every request of the session. */
-export type Claims = Readonly<Record<string, unknown>>;
+/**
+ * The claims of an application. Declare them by declaration merging, and `login`, `updateClaims`, `CurrentSessionUser`, sessions,
+ * policies and hooks are typed by them: `declare module 'nestjs-latchkey' { interface SessionClaims { roles: string[] } }`.
+ */
+// oxlint-disable-next-line typescript/no-empty-object-type -- its members are the application's
+export interface SessionClaims {}
+
+/**
+ * Plain JSON data about the user, given at login and handed to every request of the session: any, unless SessionClaims has
+ * members.
+ */
+export type Claims = [keyof SessionClaims] extends [never]
+  ? Readonly<Record<string, unknown>>
+  : Readonly<SessionClaims>;
 
 /** One login on one device, as the application sees it. Times are integer milliseconds since the epoch. */
 export interface UserSession {

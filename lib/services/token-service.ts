@@ -1,5 +1,5 @@
 import type { ActivityRecorder } from '../journal/activity-recorder.js';
-import { type LoginOptions, actorOf } from '../commands/login-input.js';
+import { type LoginArguments, actorOf } from '../commands/login-input.js';
 import type { Clock } from '../ports/clock.js';
 import type { FailedLogin, FailedLogins } from '../journal/failed-logins.js';
 import { type FieldsOf, checkFields } from '../model/checked-input.js';
@@ -80,7 +80,7 @@ export class TokenService {
    *   older than a change of credentials; ACCOUNT_DISABLED for a banned account; FORBIDDEN, or its own error, if the hook
    *   beforeLogin refuses
    */
-  async login(userId: UserId, options: LoginOptions = {}): Promise<LoginResult> {
+  async login(userId: UserId, ...[options = {}]: LoginArguments): Promise<LoginResult> {
     return this.inside.loginFlow.login(this.account(userId), options);
   }
 

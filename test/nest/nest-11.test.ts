@@ -43,6 +43,15 @@ describe('an application on Nest 11', () => {
     expect(await node(compiler, ...text.split(' ').filter(Boolean))).toBe('');
   });
 
+  it.each(['mts', 'cts'])('has the claims that it declares everywhere, in a module %s, and no others', async (kind) => {
+    const file = `typed-claims.${kind}`;
+    if (kind === 'cts') copyFileSync(path.join(application, 'typed-claims.mts'), path.join(application, file));
+    const text = `${options} ${decorators} --module nodenext --moduleResolution nodenext ${file}`;
+    const said = await node(newest!, ...text.split(' '));
+    if (kind === 'cts') rmSync(path.join(application, file));
+    expect(said).toBe('');
+  });
+
   it('is told which module was forgotten', async () => {
     const script = `
       require('reflect-metadata');

@@ -3,7 +3,7 @@ import type { Claims, UserSession } from '../../model/session.js';
 import type { RenewedToken } from '../../model/verification.js';
 
 /** The user of the current request: the claims of the session, and the user's id. */
-export type CurrentSessionUser<C extends Claims = Claims> = Readonly<C & { userId: string }>;
+export type CurrentSessionUser<C extends object = Claims> = Readonly<C & { userId: string }>;
 
 interface IdentityFields {
   /** The claims and the id of the user, or what handleRequest of a subclass made of them. */
@@ -165,8 +165,8 @@ function isHttpRequest(request: object): boolean {
 }
 
 /** The type that createParamDecorator has in every version of Nest that is supported. */
-type ParameterOf = (
-  property?: string | PipeTransform | Type<PipeTransform>,
+type ParameterOf<Property extends string> = (
+  property?: Property | PipeTransform | Type<PipeTransform>,
   ...pipes: (PipeTransform | Type<PipeTransform>)[]
 ) => ParameterDecorator;
 
@@ -175,12 +175,13 @@ type ParameterOf = (
  * or what handleRequest of a subclass returned. Also one property of it, as in `@CurrentUser('userId')`. Null where no guard
  * verified one.
  */
-export const CurrentUser: ParameterOf = createParamDecorator(
-  (property: string | undefined, context: ExecutionContext): unknown => partOf(identityOf(context)?.user, property),
-);
+export const CurrentUser: ParameterOf<keyof CurrentSessionUser | (string & Record<never, never>)> =
+  createParamDecorator((property: string | undefined, context: ExecutionContext): unknown =>
+    partOf(identityOf(context)?.user, property),
+  );
 
 /** The session that belongs to CurrentUser, or one property of it, as in `@CurrentSession('id')`. Null where there is none. */
-export const CurrentSession: ParameterOf = createParamDecorator(
+export const CurrentSession: ParameterOf<keyof UserSession> = createParamDecorator(
   (property: string | undefined, context: ExecutionContext): unknown => partOf(identityOf(context)?.session, property),
 );
 
