@@ -20,6 +20,7 @@ export { SessionSightingEntity } from './database/schema/entities/session-sighti
 export { SessionStatisticEntity } from './database/schema/entities/session-statistic.entity.js';
 
 export type { HeaderOptions, SessionHooks, SessionModuleOptions } from './nest/module/session-options.js';
+export type { SessionModuleAsyncOptions, SessionOptionsFactory } from './nest/module/session.module-definition.js';
 export type { RetentionOptions } from './nest/module/retention-options.js';
 export type { SessionStatusReport } from './nest/module/session-status.js';
 export type { TimingOptions } from './model/timing.js';

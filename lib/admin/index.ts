@@ -12,6 +12,7 @@ export type { Page, PageQuery } from './lists/cursor.js';
 export type { OnlineSort, OnlineUser } from '../database/lists/online-queries.js';
 export type { SessionEvent, SessionEventType } from '../model/session-event.js';
 export { SessionAdminModule } from './session-admin.module.js';
+export type { SessionAdminAsyncOptions, SessionAdminOptionsFactory } from './session-admin.module.js';
 export type {
   AdminRight,
   ConsoleOptions,

@@ -23,11 +23,17 @@ import { PastSessions } from './lists/past-sessions.js';
 import { UserDirectory } from './lists/user-directory.js';
 import { RouterModule } from '@nestjs/core';
 
+/** Makes the options of SessionAdminModule: a class for `forRootAsync({ useClass })`, or a provider for `useExisting`. */
+export interface SessionAdminOptionsFactory {
+  createSessionAdminOptions(): SessionAdminOptions | Promise<SessionAdminOptions>;
+}
+
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<SessionAdminOptions>({
     moduleName: 'SessionAdmin',
   })
     .setClassMethodName('forRoot')
+    .setFactoryMethodName('createSessionAdminOptions')
     .setExtras<SessionAdminExtras & Pick<DynamicModule, 'imports'>>(
       { path: 'admin', imports: [] },
       (definition, { path, imports = [] }) => ({
@@ -40,6 +46,9 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
       }),
     )
     .build();
+
+/** Options of `SessionAdminModule.forRootAsync`: `useFactory` with `inject`, `useClass` or `useExisting`, `imports`, `path`. */
+export type SessionAdminAsyncOptions = typeof ASYNC_OPTIONS_TYPE;
 
 const EXAMPLE = "{ authorize: ({ claims }) => claims.role === 'admin' }";
 
@@ -89,7 +98,7 @@ export class SessionAdminModule extends ConfigurableModuleClass {
     return super.forRoot(options);
   }
 
-  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+  static override forRootAsync(options: SessionAdminAsyncOptions): DynamicModule {
     needAsyncOptions(options, 'SessionAdminModule.forRootAsync', EXAMPLE);
     return super.forRootAsync(options);
   }

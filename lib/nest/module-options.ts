@@ -16,7 +16,7 @@ export function needAsyncOptions(given: unknown, call: string, example: string):
   );
 }
 
-/** The same for what the factory of `forRootAsync` returned. */
+/** The same for what `forRootAsync` was given by its factory or class. */
 export function needReturned(given: unknown, module: string, example: string): asserts given is object {
   if (typeof given === 'object' && given !== null) return;
   const message = `${module} got no options: the factory of forRootAsync() must return ${example}.`;

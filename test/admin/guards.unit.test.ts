@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type CanActivate, type ExecutionContext, Injectable, Module, UnauthorizedException } from '@nestjs/common';
 import { SessionModule } from 'nestjs-latchkey';
-import { SessionAdminModule } from 'nestjs-latchkey/admin';
+import { SessionAdminModule, type SessionAdminOptions, type SessionAdminOptionsFactory } from 'nestjs-latchkey/admin';
 import { type Observable, of } from 'rxjs';
 import { type HttpApp, adapters, sessionOptions, startApp } from '../nest/http-app.js';
 
@@ -101,4 +101,26 @@ describe('the guards of the application and authorize', () => {
     expect(await ask('alice', 'day')).toBe(403);
     await server.close();
   });
+});
+
+it('the module takes its options from a class as well', async () => {
+  @Injectable()
+  class AdminConfig implements SessionAdminOptionsFactory {
+    constructor(private readonly networks: Networks) {}
+
+    createSessionAdminOptions(): SessionAdminOptions {
+      return { authorize: ({ userId }) => this.networks.inside.includes(userId) };
+    }
+  }
+  const admin = SessionAdminModule.forRootAsync({ path: 'desk', imports: [NetworksModule], useClass: AdminConfig });
+  const session = SessionModule.forRoot({ isGlobal: true, ...sessionOptions() });
+  const server = await startApp(adapters[0]!, { imports: [session, admin] });
+  for (const [user, status] of [
+    ['intranet', 200],
+    ['internet', 403],
+  ] as const) {
+    const { accessToken } = await server.tokens.login(user);
+    expect((await server.sendWith(accessToken, { path: '/desk/operator' })).status).toBe(status);
+  }
+  await server.close();
 });

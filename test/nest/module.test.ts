@@ -1,13 +1,18 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import * as common from '@nestjs/common';
 import { Controller, Get, Injectable, Module, type ModuleMetadata, UseGuards } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import * as passportModule from '@nestjs/passport';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import * as main from 'nestjs-latchkey';
 import {
   AuthGuard,
   CurrentUser,
   SessionModule,
+  type SessionModuleAsyncOptions,
   type SessionModuleOptions,
+  type SessionOptionsFactory,
   TokenService,
   fixed,
   multiDevice,
@@ -15,6 +20,7 @@ import {
 import * as admin from 'nestjs-latchkey/admin';
 import * as testing from 'nestjs-latchkey/testing';
 import passport from 'passport';
+import * as typeorm from 'typeorm';
 import { DataSource } from 'typeorm';
 import { SqliteEngine } from 'lib/sqlite-engine.js';
 import { type TestDatabase, kindsOf, sqliteOptions } from '../support/databases.js';
@@ -90,6 +96,18 @@ it('exports these values, and no others', () => {
   ]);
   expect(Object.keys(admin).sort()).toEqual(['OnlineUsersService', 'SessionAdminModule']);
   expect(Object.keys(testing).sort()).toEqual(['ManualClock']);
+});
+
+it('exports no name, types included, that Nest or TypeORM exports, but for AuthGuard', () => {
+  const entries = ['../../lib/index.ts', '../../lib/admin/index.ts'].map((path) => new URL(path, import.meta.url));
+  const ours = entries.flatMap((entry) =>
+    [...readFileSync(entry, 'utf8').matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, names]) =>
+      names!.match(/\w+/g)!,
+    ),
+  );
+  expect(ours).toContain('UserSession');
+  const theirs = new Set([common, passportModule, typeorm].flatMap((module) => Object.keys(module)));
+  expect(ours.filter((name) => theirs.has(name))).toEqual(['AuthGuard']);
 });
 
 describe('a configuration error', () => {
@@ -219,8 +237,8 @@ describe.each(adapters)('SessionModule on $name', (kind) => {
   class ConfigModule {}
 
   @Injectable()
-  class OptionsFactory {
-    create(): SessionModuleOptions {
+  class OptionsFactory implements SessionOptionsFactory {
+    createSessionOptions(): SessionModuleOptions {
       return sessionOptions({ realm: 'by-class' });
     }
   }
@@ -237,8 +255,14 @@ describe.each(adapters)('SessionModule on $name', (kind) => {
     await server.close();
   });
 
-  it('takes its options from a class', async () => {
-    const session = SessionModule.forRootAsync({ useClass: OptionsFactory });
+  @Module({ providers: [OptionsFactory], exports: [OptionsFactory] })
+  class FactoryModule {}
+
+  it.each<[string, SessionModuleAsyncOptions]>([
+    ['a class', { useClass: OptionsFactory }],
+    ['a provider that there is', { useExisting: OptionsFactory, imports: [FactoryModule] }],
+  ])('takes its options from %s', async (_from, options) => {
+    const session = SessionModule.forRootAsync(options);
     const server = await startApp(kind, { imports: [session], controllers: [MeController] });
     expect(verdict(await server.send())).toEqual(answersOf('by-class').missing);
     await server.close();

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
@@ -50,6 +50,12 @@ describe('an application on Nest 11', () => {
     const said = await node(newest!, ...text.split(' '));
     if (kind === 'cts') rmSync(path.join(application, file));
     expect(said).toBe('');
+  });
+
+  it('declares them as docs/calls.md says', () => {
+    const page = readFileSync(path.join(root, 'docs/calls.md'), 'utf8');
+    const [, example] = /```typescript\n([\s\S]*?)```/.exec(page)!;
+    expect(readFileSync(path.join(application, 'typed-claims.mts'), 'utf8')).toContain(example);
   });
 
   it('is told which module was forgotten', async () => {

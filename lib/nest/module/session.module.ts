@@ -30,10 +30,10 @@ import type { SessionModuleOptions } from './session-options.js';
 import { SessionRuntime } from './session-runtime.js';
 import { SessionStatus } from './session-status.js';
 import {
-  type ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
   MODULE_OPTIONS_TOKEN,
   type OPTIONS_TYPE,
+  type SessionModuleAsyncOptions,
 } from './session.module-definition.js';
 
 const EXAMPLE = '{ secret: process.env.SESSION_SECRET }';
@@ -122,7 +122,7 @@ export class SessionModule
     return super.forRoot(options);
   }
 
-  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+  static override forRootAsync(options: SessionModuleAsyncOptions): DynamicModule {
     needAsyncOptions(options, 'SessionModule.forRootAsync', EXAMPLE);
     return super.forRootAsync(options);
   }
