@@ -64,6 +64,13 @@ describe('what is known of tokens', () => {
     }
   });
 
+  it('is no verdict on a token that was only found to have been made here', () => {
+    const token = newToken();
+    known.note(token, null);
+    const found = known.find(token)!;
+    expect([found.answer, known.inMemory(found), known.inCommon(found, null)]).toEqual([null, null, null]);
+  });
+
   it('are not kept as text', async () => {
     const script = fileURLToPath(new URL('what-is-kept.mjs', import.meta.url));
     const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', script]);
