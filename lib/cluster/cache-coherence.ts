@@ -4,8 +4,8 @@ import type { SessionRecord } from '../model/session.js';
 import { type EndedSession, type Tombstone, isTombstone, tombstoneOf } from '../model/tombstone.js';
 import type {
   ChangeNotice,
-  ChangeAcknowledgement,
   RememberedRecord,
+  SharedCopies,
   VerificationCache,
 } from '../ports/verification-cache.js';
 import { userKey as keyOf } from '../model/user-key.js';
@@ -52,7 +52,7 @@ export function changeWindow(copyAgeMs: number): number {
  * copy is used only while this node knows of every change but those of the last moments, only if it is young enough for all
  * later changes to be known, and only if its version is none of those that a change has made old.
  */
-export class CacheCoherence implements VerificationCache, ChangeAcknowledgement {
+export class CacheCoherence implements VerificationCache, SharedCopies {
   readonly presence: NodePresence;
   /** Null as long as nobody wants to know. */
   observer: AcknowledgementObserver | null = null;
@@ -183,30 +183,22 @@ export class CacheCoherence implements VerificationCache, ChangeAcknowledgement 
     return !copy || this.clock.monotonic() >= copy.agesAt;
   }
 
-  /**
-   * Uses no copy of a session, or of the sessions of an account, until released.
-   * @param key the id of the session or the key of the account
-   * @returns call it with whether the outcome of the change is known
-   */
   hold(key: string): (isKnown: boolean) => void {
     this.held.hold(key);
     return (isKnown) => this.held.release(key, isKnown, this.clock.monotonic());
   }
 
-  /** Forgets copies that are older than these versions, here and in what the nodes share. Nobody else is told. */
-  forget(changes: readonly SessionChange[], ended: readonly EndedSession[] = []): void {
-    for (const change of changes) this.apply(change);
+  forget(notice: ChangeNotice, ended: readonly EndedSession[] = []): void {
+    this.hear(notice);
     if (ended.length > 0) void this.settings.shared?.cache.bury(ended.map(({ tombstone }) => tombstone));
   }
 
   announce(notice: ChangeNotice): void {
-    this.hear(notice);
     this.bus?.announce(notice);
   }
 
   async acknowledged(notice: ChangeNotice): Promise<void> {
     const startedAt = this.clock.monotonic();
-    this.hear(notice);
     let isAcknowledged = false;
     try {
       if (!this.presence.isAlone) await this.acknowledgement.acknowledged(notice);

@@ -1,12 +1,10 @@
+import type { Changes } from '../changes/commit.js';
 import type { Ban } from '../model/ban.js';
 import { type FieldsOf, checkFields } from '../model/checked-input.js';
 import { actorOf, optionalText } from './login-input.js';
 import { invalidArgument } from '../model/session-error.js';
-import type { LifecycleEvents } from '../model/lifecycle-event.js';
-import type { SessionEnding } from './session-ending.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import { type AccountRef, actorText, keysOf } from '../model/user-key.js';
-import type { ChangeAcknowledgement } from '../ports/verification-cache.js';
 
 /** What a ban is to be. */
 export interface BanOptions {
@@ -57,9 +55,7 @@ const LIFT_FIELDS: FieldsOf<LiftBanOptions> = { service: true, by: true };
 export class AccountControl {
   constructor(
     private readonly repository: SessionRepository,
-    private readonly ending: SessionEnding,
-    private readonly acknowledgement: ChangeAcknowledgement,
-    private readonly events: LifecycleEvents,
+    private readonly changes: Changes,
   ) {}
 
   async ban(account: AccountRef, options: BanOptions): Promise<BanResult> {
@@ -77,10 +73,17 @@ export class AccountControl {
       until: untilOf(options.until),
       by: actorText(actorOf(options.by)),
     };
-    const { ban, ended, changed } = await this.repository.ban(account, draft, endSessions);
-    this.events.emit({ type: 'account.banned', userId: account.userId, ban });
-    await this.ending.settle(ended, keysOf(account));
-    if (changed.length > 0) await this.acknowledgement.acknowledged({ changes: changed });
+    const keys = keysOf(account);
+    const { ban, ended } = await this.changes.commit({
+      holding: keys,
+      transaction: () => this.repository.ban(account, draft, endSessions),
+      outcomeOf: (outcome) => ({
+        ...outcome,
+        keys,
+        events: [{ type: 'account.banned', userId: account.userId, ban: outcome.ban }],
+        reach: 'acknowledged',
+      }),
+    });
     return { ban, ended: ended.filter(({ reason }) => reason === 'ACCOUNT_DISABLED').length };
   }
 
@@ -88,11 +91,20 @@ export class AccountControl {
   async liftBan(account: AccountRef, options: LiftBanOptions): Promise<boolean> {
     checkFields(options, 'options', LIFT_FIELDS);
     const service = serviceOf(options.service);
-    const outcome = await this.repository.liftBan(account, service, actorText(actorOf(options.by)));
-    if (!outcome) return false;
-    this.events.emit({ type: 'account.ban-lifted', userId: account.userId, ban: outcome.ban });
-    await this.acknowledgement.acknowledged({ changes: outcome.changed, keys: [account.key] });
-    return true;
+    const by = actorText(actorOf(options.by));
+    const lifted = await this.changes.commit({
+      holding: [account.key],
+      transaction: () => this.repository.liftBan(account, service, by),
+      outcomeOf: (outcome) => ({
+        ...(outcome && {
+          changed: outcome.changed,
+          keys: [account.key],
+          events: [{ type: 'account.ban-lifted', userId: account.userId, ban: outcome.ban }],
+        }),
+        reach: 'acknowledged',
+      }),
+    });
+    return lifted !== null;
   }
 
   /** The bans of an account that are in force. */

@@ -1,3 +1,4 @@
+import { type Changes, changesOf } from '../changes/commit.js';
 import { checkClaims } from './login-input.js';
 import type { LifecycleEvents } from '../model/lifecycle-event.js';
 import { SessionError, invalidArgument } from '../model/session-error.js';
@@ -5,13 +6,12 @@ import type { SessionLookup } from '../verification/session-lookup.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import type { EventDraft } from '../model/session-change.js';
 import { type Claims, type UserSession, type SessionPatch, type SessionRecord, toSession } from '../model/session.js';
-import type { ChangeAcknowledgement } from '../ports/verification-cache.js';
 
 /** Changes of live sessions that every node must see. They resolve when all of them do. */
 export class SessionChanges {
   constructor(
     private readonly repository: Pick<SessionRepository, 'changeSession'>,
-    private readonly acknowledgement: ChangeAcknowledgement,
+    private readonly changes: Changes,
     private readonly events: LifecycleEvents,
     private readonly lookup: Pick<SessionLookup, 'refuseOver'>,
   ) {}
@@ -37,16 +37,20 @@ export class SessionChanges {
     patchOf: (record: SessionRecord, now: number) => SessionPatch,
     event?: EventDraft,
   ): Promise<UserSession> {
-    const { record, changed } = await this.repository.changeSession(
-      sessionId,
-      (current, _account, now) => {
-        if (!current || current.end || now >= current.usableUntil) return { result: null };
-        return { result: null, patch: patchOf(current, now), events: event ? [event] : [] };
-      },
-      { beforeWaiting: () => this.lookup.refuseOver(sessionId) },
-    );
+    const { record, changed } = await this.changes.commit({
+      holding: [sessionId],
+      transaction: () =>
+        this.repository.changeSession(
+          sessionId,
+          (current, _account, now) => {
+            if (!current || current.end || now >= current.usableUntil) return { result: null };
+            return { result: null, patch: patchOf(current, now), events: event ? [event] : [] };
+          },
+          { beforeWaiting: () => this.lookup.refuseOver(sessionId) },
+        ),
+      outcomeOf: (step) => ({ ...changesOf(step), reach: 'acknowledged' }),
+    });
     if (!record || !changed) throw new SessionError('SESSION_NOT_FOUND');
-    await this.acknowledgement.acknowledged({ changes: [{ sessionId, version: record.version }] });
     return toSession(record);
   }
 }

@@ -1,15 +1,14 @@
 import type { ActivityRecorder } from '../journal/activity-recorder.js';
+import { type Changes, type Outcome, changesOf } from '../changes/commit.js';
 import type { Clock } from '../ports/clock.js';
-import type { LifecycleEvents } from '../model/lifecycle-event.js';
 import { type RefreshVerdict, type RotationRules, decideRefresh, refusalOf } from '../rules/rotation.js';
-import { ChangePendingError, SessionError, TokenRefusedError, UnacknowledgedError } from '../model/session-error.js';
+import { SessionError, TokenRefusedError } from '../model/session-error.js';
 import type { SessionLookup } from '../verification/session-lookup.js';
 import type { ChangedSession, SessionRepository } from '../ports/session-repository.js';
 import { type UserSession, type SessionRecord, toSession } from '../model/session.js';
 import { MAX_TOKEN_LENGTH, type TokenCodec } from '../tokens/token-codec.js';
 import type { ParsedToken } from '../model/token-pair.js';
 import type { IssuedTokens, TokenIssuer } from '../tokens/token-issuer.js';
-import { type ChangeAcknowledgement, endsOf } from '../ports/verification-cache.js';
 
 /** What a refresh gives. */
 export interface RefreshResult extends IssuedTokens {
@@ -21,9 +20,8 @@ export interface TokenRefreshParts {
   readonly issuer: TokenIssuer;
   readonly repository: Pick<SessionRepository, 'changeSession'>;
   readonly lookup: SessionLookup;
-  readonly acknowledgement: ChangeAcknowledgement;
+  readonly changes: Changes;
   readonly activity: ActivityRecorder;
-  readonly events: LifecycleEvents;
   readonly clock: Clock;
   readonly rules: RotationRules;
 }
@@ -70,23 +68,44 @@ export class TokenRefresh {
     ip: string | null,
     begins: () => void = () => undefined,
   ): Promise<RefreshResult> {
-    const { issuer, repository, rules } = this.parts;
-    const step = await repository.changeSession<RefreshVerdict>(
-      token.sessionId,
-      (record, account, now) => {
-        begins();
-        return decideRefresh(token, ip, record && this.withPendingUse(record), account, now, rules, (subject, at) =>
-          issuer.openSuccessor(subject, text, at),
-        );
-      },
-      { beforeWaiting: () => this.refuse(token) },
-    );
-    const { pair, rotated } = await this.granted(step, token, ip);
-    const record = step.record!;
-    if (rotated) await this.publish(record);
-    else if (!issuer.canMakeSuccessor(record, pair, text)) throw new TokenRefusedError({ reason: 'TOKEN_INVALID' });
-    const tokens = await issuer.writeSuccessor(record, pair, text);
-    return { ...tokens, session: toSession(record) };
+    const { changes, issuer, lookup, repository, rules } = this.parts;
+    const { result, record } = await changes.commit({
+      holding: [token.sessionId],
+      transaction: () =>
+        repository.changeSession<RefreshVerdict>(
+          token.sessionId,
+          (current, account, now) => {
+            begins();
+            return decideRefresh(token, ip, current && this.withPendingUse(current), account, now, rules, (subject, at) =>
+              issuer.openSuccessor(subject, text, at),
+            );
+          },
+          { beforeWaiting: () => this.refuse(token) },
+        ),
+      outcomeOf: (step) => this.outcomeOf(step, ip),
+    });
+    if (result.kind === 'unknown') {
+      throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause: result.cause });
+    }
+    if (result.kind === 'too-many') throw new SessionError('TOO_MANY_REFRESHES');
+    if (result.kind === 'refused') throw new TokenRefusedError(await lookup.explain(result.verdict));
+    if (!result.rotated && !issuer.canMakeSuccessor(record!, result.pair, text)) {
+      throw new TokenRefusedError({ reason: 'TOKEN_INVALID' });
+    }
+    const tokens = await issuer.writeSuccessor(record!, result.pair, text);
+    return { ...tokens, session: toSession(record!) };
+  }
+
+  private outcomeOf(step: ChangedSession<RefreshVerdict>, ip: string | null): Outcome {
+    const { record, changed, ended } = step;
+    if (!record || !changed) return { reach: 'applied' };
+    const { id: sessionId, userId, renewedFrom } = record;
+    if (!ended) {
+      const reach = this.parts.changes.reachOfRotation(this.parts.rules.mode.graceMs, 'required');
+      return { ...changesOf(step), events: [{ type: 'session.refreshed', sessionId, userId }], reach };
+    }
+    const reused = { type: 'session.refresh-reused', sessionId, userId, ip, renewedFrom } as const;
+    return { ended: [ended], events: ended.reason === 'REFRESH_REUSED' ? [reused] : [], reach: 'attempted' };
   }
 
   /** Refuses from a read what is refused for good: it takes no connection from logins, however often the token comes back. */
@@ -95,44 +114,6 @@ export class TokenRefresh {
     const record = await lookup.find(token.sessionId);
     const result = refusalOf(token, record, clock.now(), rules);
     return result && { result, record, changed: false, ended: null };
-  }
-
-  private async granted(step: ChangedSession<RefreshVerdict>, token: ParsedToken, ip: string | null) {
-    const { result, record, ended } = step;
-    if (result.kind === 'granted') return result;
-    if (result.kind === 'unknown') {
-      throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause: result.cause });
-    }
-    if (result.kind === 'too-many') throw new SessionError('TOO_MANY_REFRESHES');
-    if (record && ended) {
-      const { events, acknowledgement } = this.parts;
-      const about = { sessionId: token.sessionId, userId: record.userId };
-      if (ended.reason === 'REFRESH_REUSED') {
-        events.emit({ type: 'session.refresh-reused', ...about, ip, renewedFrom: record.renewedFrom });
-      }
-      events.emit({ type: 'session.ended', ...about, reason: ended.reason });
-      // The refusal stands, whether or not every node has heard of the end by now.
-      await acknowledgement.acknowledged({ changes: endsOf([ended]) }).catch((error: unknown) => {
-        if (!(error instanceof ChangePendingError)) throw error;
-      });
-    }
-    throw new TokenRefusedError(await this.parts.lookup.explain(result.verdict));
-  }
-
-  /**
-   * Where grace is over before every node has heard of the rotation by itself, the old tokens must be known everywhere as what
-   * they are before the new ones are given out.
-   */
-  private async publish({ id, userId, version }: SessionRecord): Promise<void> {
-    const { acknowledgement, events, rules } = this.parts;
-    events.emit({ type: 'session.refreshed', sessionId: id, userId });
-    const notice = { changes: [{ sessionId: id, version }] };
-    if (rules.mode.graceMs > acknowledgement.silenceMs) return acknowledgement.announce(notice);
-    try {
-      await acknowledgement.acknowledged(notice);
-    } catch (cause) {
-      throw new UnacknowledgedError(cause, this.parts.clock.now());
-    }
   }
 
   /** With the uses that the record does not have: those not written yet, and those that may have been lost. */

@@ -55,16 +55,25 @@ export interface ChangeNotice {
   readonly keys?: readonly string[];
 }
 
-/** Makes a change true on every node. */
-export interface ChangeAcknowledgement {
+/** What this node and the others remember, as a change of sessions has to deal with it. */
+export interface SharedCopies {
   /**
-   * Resolves when no node goes by what was before the change: this one has forgotten it at once, and the others have
-   * acknowledged it or cannot be using a cache.
+   * Uses no copy of a session, or of the sessions of an account, until released.
+   * @param key the id of the session or the key of the account
+   * @returns call it with whether the outcome of the change is known
+   */
+  hold(key: string): (isKnown: boolean) => void;
+
+  /** Forgets what a change made old, on this node and in what the nodes have in common. No other node is told. */
+  forget(notice: ChangeNotice, ended?: readonly EndedSession[]): void;
+
+  /**
+   * Resolves when no other node goes by what was before the change: each has acknowledged it or cannot be using a cache.
    * @throws ChangePendingError if that cannot be acknowledged in time; the change is recorded and takes effect by its time
    */
   acknowledged(notice: ChangeNotice): Promise<void>;
 
-  /** Tells every node of a change and waits for none. Where that fails they find it in the change log. */
+  /** Tells every other node of a change and waits for none. Where that fails they find it in the change log. */
   announce(notice: ChangeNotice): void;
 
   /** Longest time until every node that can still be using a cache has heard of a change by itself. Milliseconds. */
@@ -72,9 +81,4 @@ export interface ChangeAcknowledgement {
 
   /** The same, counted from the time that a change bears, which its commit may come long after. Milliseconds. */
   readonly settleMs: number;
-}
-
-/** What the nodes must hear of sessions that ended. */
-export function endsOf(ended: readonly EndedSession[]): readonly SessionChange[] {
-  return ended.map(({ sessionId, version }) => ({ sessionId, version }));
 }

@@ -2,13 +2,14 @@ import { OpaqueAccessTokens } from '../tokens/access-token-format.js';
 import { AccountControl } from '../commands/account-control.js';
 import type { ActivityRecorder } from '../journal/activity-recorder.js';
 import type { BeforeLogin } from '../commands/before-login.js';
+import type { Changes } from '../changes/commit.js';
 import type { Clock } from '../ports/clock.js';
 import type { DataRepository } from '../ports/data-repository.js';
 import { DataStores } from '../commands/data-store.js';
 import { type EventBatch, FailedLogins } from '../journal/failed-logins.js';
 import { IdleTimeout } from '../verification/idle-timeout.js';
 import type { LifecycleEvents } from '../model/lifecycle-event.js';
-import { LoginFlow, type PolicyOption } from '../commands/login-flow.js';
+import { LoginFlow, type PolicyOption } from '../commands/login.js';
 import type { RotationRules } from '../rules/rotation.js';
 import type { SecretKeys } from '../tokens/secret-keys.js';
 import { SessionChanges } from '../commands/session-changes.js';
@@ -27,7 +28,7 @@ import { SessionService } from './session-service.js';
 import { TokenService } from './token-service.js';
 import type { VerificationStats } from '../verification/verification-stats.js';
 import { KnownTokens } from '../verification/known-tokens.js';
-import type { ChangeAcknowledgement, VerificationCache } from '../ports/verification-cache.js';
+import type { VerificationCache } from '../ports/verification-cache.js';
 import { Verifier } from '../verification/verifier.js';
 
 /** What the services work on and how they are to behave. */
@@ -46,7 +47,8 @@ export interface ServiceSettings {
   readonly parallelReads: number;
   readonly repository: SessionRepository;
   readonly dataRepository: DataRepository;
-  readonly coherence: VerificationCache & ChangeAcknowledgement;
+  readonly cache: VerificationCache;
+  readonly changes: Changes;
   /** Most tokens that are known by their hash. */
   readonly maxKnownTokens: number;
   readonly stats: VerificationStats;
@@ -78,14 +80,14 @@ export interface Services {
 
 /** Puts the services together from what is inside. */
 export function createServices(settings: ServiceSettings): Services {
-  const { realm, keys, mode, timing, repository, coherence, activity, events, clock } = settings;
+  const { realm, keys, mode, timing, repository, cache, changes, activity, events, clock } = settings;
   const rules: RotationRules = {
     mode,
     endReasonTtlMs: timing.endReasonTtl,
     idleMs: settings.idleMs,
     idleSlackMs: idleSlack(timing),
   };
-  const shared = { repository, activity, events, clock, rules, cache: coherence, acknowledgement: coherence };
+  const shared = { repository, activity, events, clock, rules, cache, changes };
   const codec = new TokenCodec(keys, settings.tokenPrefix);
   const format = mode.accessFormat?.({ keys, realm }) ?? new OpaqueAccessTokens(codec);
   const issuer = new TokenIssuer({ keys, codec, format, mode, clock });
@@ -105,11 +107,11 @@ export function createServices(settings: ServiceSettings): Services {
     known,
     // Half of the time is left for the verification itself.
     renewal: new TokenRenewal({ ...shared, issuer, budgetMs: timing.verifyBudget / 2 }),
-    idle: new IdleTimeout(repository, activity, events, rules, timing.verifyBudget),
+    idle: new IdleTimeout(repository, activity, changes, rules, timing.verifyBudget),
     stats: settings.stats,
     budgetMs: timing.verifyBudget,
   });
-  const ending = new SessionEnding(repository, coherence, events);
+  const ending = new SessionEnding(repository, changes);
   const watch = new SessionWatch(
     (sessionId) => lookup.find(sessionId),
     (token) => verifier.inspect(token),
@@ -137,8 +139,8 @@ export function createServices(settings: ServiceSettings): Services {
     failedLogins: new FailedLogins(realm, settings.eventBatch, events, clock),
     tokenRefresh: new TokenRefresh({ ...shared, codec, issuer, lookup }),
     ending,
-    changes: new SessionChanges(repository, coherence, events, lookup),
-    accounts: new AccountControl(repository, ending, coherence, events),
+    changes: new SessionChanges(repository, changes, events, lookup),
+    accounts: new AccountControl(repository, changes),
     data: new DataStores(settings.dataRepository, lookup),
     watch,
   };

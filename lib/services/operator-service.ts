@@ -8,7 +8,7 @@ import {
   kickOf,
   sessionIdsOf,
 } from '../commands/login-input.js';
-import type { LoginFlow, LoginResult } from '../commands/login-flow.js';
+import type { LoginFlow, LoginResult } from '../commands/login.js';
 import type { SessionEnding } from '../commands/session-ending.js';
 import { sessionIdOf } from '../tokens/token-codec.js';
 import { type AccountRef, type UserId, accountRef } from '../model/user-key.js';

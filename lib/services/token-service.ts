@@ -4,7 +4,7 @@ import type { Clock } from '../ports/clock.js';
 import type { FailedLogin, FailedLogins } from '../journal/failed-logins.js';
 import { type FieldsOf, checkFields } from '../model/checked-input.js';
 import { issueTicket } from '../tokens/login-ticket.js';
-import type { LoginFlow, LoginResult } from '../commands/login-flow.js';
+import type { LoginFlow, LoginResult } from '../commands/login.js';
 import { optionalAddress } from '../model/ip-key.js';
 import type { RefreshResult, TokenRefresh } from '../commands/token-refresh.js';
 import type { Refusal, Verification } from '../model/verification.js';

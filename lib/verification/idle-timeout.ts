@@ -1,5 +1,5 @@
 import type { ActivityRecorder } from '../journal/activity-recorder.js';
-import type { LifecycleEvents } from '../model/lifecycle-event.js';
+import { type Changes, changesOf } from '../changes/commit.js';
 import type { RotationRules } from '../rules/rotation.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import type { SessionRecord } from '../model/session.js';
@@ -12,7 +12,7 @@ export class IdleTimeout {
   constructor(
     private readonly repository: Pick<SessionRepository, 'changeSession'>,
     private readonly activity: ActivityRecorder,
-    private readonly events: LifecycleEvents,
+    private readonly changes: Changes,
     private readonly rules: RotationRules,
     private readonly budgetMs: number,
   ) {}
@@ -26,19 +26,21 @@ export class IdleTimeout {
 
   /** Ends a session if it is idle by what the record says by now, and returns the record as it is then. */
   async end(id: string): Promise<SessionRecord | null> {
-    const { record, ended } = await this.repository.changeSession(
-      id,
-      (current, _account, now) => {
-        if (!current || current.end || !this.isOver(current, now)) return { result: null };
-        const at = current.lastSeenAt + this.rules.idleMs!;
-        return { result: null, end: { reason: 'SESSION_IDLE', by: 'system', at } };
-      },
-      { budgetMs: this.budgetMs },
-    );
-    if (ended) {
-      const { sessionId, userId, reason } = ended;
-      this.events.emit({ type: 'session.ended', sessionId, userId, reason });
-    }
+    const { record } = await this.changes.commit({
+      holding: [id],
+      transaction: () =>
+        this.repository.changeSession(
+          id,
+          (current, _account, now) => {
+            if (!current || current.end || !this.isOver(current, now)) return { result: null };
+            const at = current.lastSeenAt + this.rules.idleMs!;
+            return { result: null, end: { reason: 'SESSION_IDLE', by: 'system', at } };
+          },
+          { budgetMs: this.budgetMs },
+        ),
+      // Every node asks the database about an idle session, whatever it remembers.
+      outcomeOf: (step) => ({ ...changesOf(step), reach: 'applied' }),
+    });
     return record;
   }
 }

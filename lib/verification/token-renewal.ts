@@ -1,19 +1,17 @@
+import { type Changes, changesOf } from '../changes/commit.js';
 import type { Clock } from '../ports/clock.js';
 import { withDeadline } from '../async/deadline.js';
-import type { LifecycleEvents } from '../model/lifecycle-event.js';
 import { type RotationRules, decideUse } from '../rules/rotation.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import type { SessionRecord } from '../model/session.js';
 import { type ParsedToken, isInGrace } from '../model/token-pair.js';
 import type { TokenIssuer } from '../tokens/token-issuer.js';
-import type { ChangeAcknowledgement } from '../ports/verification-cache.js';
 import { type RenewedToken, pairOf } from '../model/verification.js';
 
 export interface TokenRenewalParts {
   readonly repository: Pick<SessionRepository, 'changeSession'>;
   readonly issuer: TokenIssuer;
-  readonly events: LifecycleEvents;
-  readonly acknowledgement: ChangeAcknowledgement;
+  readonly changes: Changes;
   readonly clock: Clock;
   readonly rules: RotationRules;
   /** Longest time that a request waits for it. Milliseconds. */
@@ -72,27 +70,25 @@ export class TokenRenewal {
   }
 
   private async change(token: ParsedToken, text: string): Promise<SessionRecord | null> {
-    const { repository, issuer, events, rules, budgetMs } = this.parts;
-    const {
-      result: renewed,
-      record,
-      changed,
-    } = await repository.changeSession(
-      token.sessionId,
-      (current, _account, now) =>
-        decideUse(token, current, now, rules, (subject, at) => issuer.openSuccessor(subject, text, at)),
-      { budgetMs },
-    );
-    if (record && renewed) events.emit({ type: 'session.renewed', sessionId: record.id, userId: record.userId });
-    if (record && changed) await this.publish(record);
+    const { changes, repository, issuer, rules, budgetMs } = this.parts;
+    const { record } = await changes.commit({
+      holding: [token.sessionId],
+      transaction: () =>
+        repository.changeSession(
+          token.sessionId,
+          (current, _account, now) =>
+            decideUse(token, current, now, rules, (subject, at) => issuer.openSuccessor(subject, text, at)),
+          { budgetMs },
+        ),
+      outcomeOf: (step) => ({
+        ...changesOf(step),
+        events:
+          step.record && step.result
+            ? [{ type: 'session.renewed', sessionId: step.record.id, userId: step.record.userId }]
+            : [],
+        reach: changes.reachOfRotation(rules.mode.graceMs, 'acknowledged'),
+      }),
+    });
     return record;
-  }
-
-  /** A grace that is over before every node has heard of it by itself begins when they have confirmed it. */
-  private async publish({ id, version }: SessionRecord): Promise<void> {
-    const { acknowledgement, rules } = this.parts;
-    const notice = { changes: [{ sessionId: id, version }] };
-    if (rules.mode.graceMs > acknowledgement.silenceMs) acknowledgement.announce(notice);
-    else await acknowledgement.acknowledged(notice);
   }
 }

@@ -24,7 +24,7 @@ describe('a copy of a session', () => {
 
   it('is used no more from a change on, and kept nowhere if it comes late', async () => {
     h.coherence.put(h.record, START);
-    h.coherence.forget([{ sessionId: h.record.id, version: 4 }]);
+    h.coherence.forget({ changes: [{ sessionId: h.record.id, version: 4 }] });
     expect(h.near()).toBeNull();
     expect(await h.shared()).toBeNull();
     h.coherence.put(h.record, START);
@@ -38,7 +38,7 @@ describe('a copy of a session', () => {
 
   it.each([
     ['a message', async () => h.receive([], [{ sessionId: h.record.id, version: 4 }])],
-    ['a change of this node', async () => h.coherence.announce({ changes: [{ sessionId: h.record.id, version: 4 }] })],
+    ['a change of this node', async () => h.coherence.forget({ changes: [{ sessionId: h.record.id, version: 4 }] })],
     [
       'the change log',
       async () => {
@@ -64,7 +64,7 @@ describe('a copy of a session', () => {
   });
 
   it('is too old before the change that it misses is forgotten', async () => {
-    h.coherence.forget([{ sessionId: h.record.id, version: 4 }]);
+    h.coherence.forget({ changes: [{ sessionId: h.record.id, version: 4 }] });
     const step = 1500;
     for (let passed = 0; passed <= 3 * COPY_AGE; passed += step) {
       // The youngest copy that can have been read before the change.
@@ -72,7 +72,7 @@ describe('a copy of a session', () => {
       expect(await h.shared()).toBeNull();
       await h.time.pass(step);
       await h.coherence.poll();
-      h.coherence.forget([{ sessionId: `another ${passed}`, version: 1 }]);
+      h.coherence.forget({ changes: [{ sessionId: `another ${passed}`, version: 1 }] });
     }
   });
 
@@ -100,7 +100,7 @@ describe('a copy of a session', () => {
     const other = recordOf();
     const tombstone = tombstoneOf(endedRecord(other))!;
     const end = { sessionId: other.id, userId: 'alice', reason: 'SESSION_KICKED', version: 2, tombstone } as const;
-    h.coherence.forget([], [end]);
+    h.coherence.forget({}, [end]);
     expect(await h.shared(other)).toBe('tombstone');
   });
 
@@ -129,6 +129,7 @@ describe('a copy of a session', () => {
     h.nodeRegistry.put({ id: 'other' });
     await h.coherence.poll();
     const notice = { changes: [{ sessionId: h.record.id, version: 4 }], keys: [h.record.userKey] };
+    h.coherence.forget(notice);
     const pending = h.coherence.acknowledged(notice);
     expect(await h.time.outcome(pending)).toBe('waiting');
     expect([h.near(), h.observed]).toEqual([null, []]);

@@ -53,7 +53,7 @@ describe('a copy of a session, while something is under way,', () => {
 
   it('in hand counts as long as it would be given again, and never again after that', async () => {
     const ways: ((id: string) => Promise<unknown>)[] = [
-      async (id) => h.coherence.forget([{ sessionId: id, version: 4 }]),
+      async (id) => h.coherence.forget({ changes: [{ sessionId: id, version: 4 }] }),
       async (id) => h.receive([], [{ sessionId: id, version: 4 }]),
       async (id) => (h.nodeRegistry.commit(id, 4), h.coherence.poll()),
       // So long without a poll, and then with a gap.
@@ -81,7 +81,7 @@ describe('a copy of a session, while something is under way,', () => {
     h.restore(3, START);
     const reading = h.shared();
     await h.time.settle();
-    h.coherence.forget([{ sessionId: h.record.id, version: 4 }]);
+    h.coherence.forget({ changes: [{ sessionId: h.record.id, version: 4 }] });
     release();
     expect(await reading).toBeNull();
     h.restore(4, START);

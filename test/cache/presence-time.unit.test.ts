@@ -201,13 +201,14 @@ describe('which changes are forgotten', () => {
     nodeRegistry.commit('old', 1, START - KEEP - 1);
     nodeRegistry.commit('recent', 1, START - KEEP);
     nodeRegistry.commit('future', 1, START + MINUTE + 1);
-    const nothing = { purge: async () => undefined, fillSome: async () => 0, endOverdueSessions: async () => [] };
+    const nothing = { purge: async () => undefined, fillSome: async () => 0 };
     await new SessionSweep({
       nodeRegistry,
       presence: { steadyMs },
       clock,
       timing: resolveTiming(),
       idleMs: null,
+      changes: { commit: async () => [] },
       repository: nothing,
       records: nothing,
       searchKeys: nothing,

@@ -4,7 +4,7 @@ import type { BeforeLogin } from '../../commands/before-login.js';
 import type { Clock } from '../../ports/clock.js';
 import { type DevicePolicy, singleDevice } from '../../rules/device-policy.js';
 import { type Duration, parseDuration, type TimingOptions, resolveTiming } from '../../model/timing.js';
-import type { PolicyOption } from '../../commands/login-flow.js';
+import type { PolicyOption } from '../../commands/login.js';
 import { type SessionErrorCode, defaultMessages, invalidOption } from '../../model/session-error.js';
 import { checkOptions } from '../../model/checked-input.js';
 import { type TokenMode, isTokenMode, sliding } from '../../tokens/token-mode.js';

@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
 import { Logger } from '@nestjs/common';
+import { Changes } from '../../changes/commit.js';
 import { CacheCoherence, changeWindow } from '../../cluster/cache-coherence.js';
-import { CoherentRepository } from '../../cluster/coherent-repository.js';
 import { NearCache } from '../../cluster/near-cache.js';
 import type { SharedBackend } from '../../cluster/shared-cache.js';
 import { ActivityRecorder } from '../../journal/activity-recorder.js';
@@ -125,13 +125,13 @@ export class SessionRuntime {
       acknowledgeMs: timing.endBudget * 0.8,
     });
     const budgets = { verifyMs: timing.verifyBudget, loginMs: timing.loginBudget, endMs: timing.endBudget };
-    const stored = new SqlSessionRepository(engine, tables, realm, clock, budgets);
-    const repository = new CoherentRepository(stored, coherence);
+    const repository = new SqlSessionRepository(engine, tables, realm, clock, budgets);
     const records = new SessionRecords(database, options, timing, clock);
     const activity = new ActivityRecorder(repository, records.sightings);
     const events = new LifecyclePublisher(realm, records.statistics);
     const { hooks } = options;
     if (hooks.onEvent) events.add((event) => hooks.onEvent!(event));
+    const changes = new Changes(coherence, events, clock);
     const stats = new VerificationStats();
     const services = createServices({
       realm,
@@ -147,7 +147,8 @@ export class SessionRuntime {
       parallelReads: options.connections.verify,
       repository,
       dataRepository: new SqlDataRepository(engine, tables, realm, clock, timing.endBudget),
-      coherence,
+      cache: coherence,
+      changes,
       maxKnownTokens: Math.max(KNOWN_TOKENS, options.nearCache ? options.nearCache.maxEntries : 0),
       stats,
       activity,
@@ -178,7 +179,7 @@ export class SessionRuntime {
         records,
         searchKeys: new SearchKeyFiller(engine, tables, realm, timing.endBudget),
         activity,
-        events,
+        changes,
         clock,
         timing,
       }),

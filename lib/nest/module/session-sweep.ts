@@ -1,9 +1,9 @@
+import type { Changes } from '../../changes/commit.js';
 import { changeWindow } from '../../cluster/cache-coherence.js';
 import type { NodePresence } from '../../cluster/node-presence.js';
 import type { ActivityRecorder } from '../../journal/activity-recorder.js';
 import type { Clock } from '../../ports/clock.js';
 import { idleSlack } from '../../services/create-services.js';
-import type { LifecycleEvents } from '../../model/lifecycle-event.js';
 import type { NodeRegistry } from '../../ports/node-registry.js';
 import type { SessionRepository } from '../../ports/session-repository.js';
 import type { EndedSession } from '../../model/tombstone.js';
@@ -22,7 +22,7 @@ export interface SessionSweepParts {
   readonly records: SessionRecords;
   readonly searchKeys: SearchKeyFiller;
   readonly activity: ActivityRecorder;
-  readonly events: LifecycleEvents;
+  readonly changes: Changes;
   readonly clock: Clock;
   readonly timing: Timing;
   /** Milliseconds; null for no idle timeout. */
@@ -63,10 +63,12 @@ export class SessionSweep {
 
   private async endAll(endSome: () => Promise<readonly EndedSession[]>): Promise<void> {
     for (;;) {
-      const ended = await endSome();
-      for (const { sessionId, userId, reason } of ended) {
-        this.parts.events.emit({ type: 'session.ended', sessionId, userId, reason });
-      }
+      const ended = await this.parts.changes.commit({
+        holding: [],
+        transaction: endSome,
+        // Every node refuses by the clock what is overdue, and asks the database about what is idle, whatever it remembers.
+        outcomeOf: (ends) => ({ ended: ends, reach: 'applied' }),
+      });
       if (ended.length < BATCH) return;
     }
   }

@@ -1,26 +1,25 @@
 import type { ActivityRecorder } from '../journal/activity-recorder.js';
+import type { Changes } from '../changes/commit.js';
 import type { Clock } from '../ports/clock.js';
 import { checkPicked, decideSlot } from '../rules/checked-policy.js';
 import { withDeadline } from '../async/deadline.js';
 import type { DevicePolicy } from '../rules/device-policy.js';
 import type { LiveSession } from '../model/device-slot.js';
 import { accountBan } from '../model/ban.js';
-import { type EndReason, type NewSession, type UserSession, toSession } from '../model/session.js';
 import type { BeforeLogin } from './before-login.js';
 import type { LifecycleEvents } from '../model/lifecycle-event.js';
 import { type CheckedLogin, type LoginOptions, checkLogin, checkTime } from './login-input.js';
 import { readTicket } from '../tokens/login-ticket.js';
 import type { SecretKeys } from '../tokens/secret-keys.js';
 import type { SessionEnding } from './session-ending.js';
-import { SessionError, UnacknowledgedError } from '../model/session-error.js';
-import type { LoginOutcome, SessionRepository } from '../ports/session-repository.js';
-import type { EndedSession } from '../model/tombstone.js';
+import { SessionError } from '../model/session-error.js';
+import type { LoginOutcome, LoginRequest, SessionRepository } from '../ports/session-repository.js';
+import { type EndReason, type NewSession, type SessionRecord, type UserSession, toSession } from '../model/session.js';
 import { randomId } from '../tokens/token-codec.js';
 import type { IssuedTokens, PairSecrets, TokenIssuer } from '../tokens/token-issuer.js';
 import type { TokenMode } from '../tokens/token-mode.js';
 import { lastUse } from '../model/token-pair.js';
 import { type AccountRef, accountRef, actorText } from '../model/user-key.js';
-import type { ChangeAcknowledgement } from '../ports/verification-cache.js';
 import type { Verifier } from '../verification/verifier.js';
 
 /** What a login gives. */
@@ -50,6 +49,7 @@ export interface LoginFlowParts {
   readonly issuer: TokenIssuer;
   readonly verifier: Verifier;
   readonly ending: SessionEnding;
+  readonly changes: Changes;
   readonly events: LifecycleEvents;
   /** The application's veto; null if it has none. */
   readonly beforeLogin: BeforeLogin | null;
@@ -62,16 +62,16 @@ export interface LoginFlowParts {
   readonly loginBudgetMs: number;
   /** Whether the data of replaced sessions stays readable. */
   readonly keepReplacedData: boolean;
-  readonly acknowledgement: Pick<ChangeAcknowledgement, 'settleMs'>;
 }
 
 /** A login that has been checked and is to be recorded. */
 interface PendingLogin {
   readonly account: AccountRef;
   readonly input: CheckedLogin;
-  readonly authenticatedAt: number | undefined;
+  readonly authenticatedAt: number | null;
   readonly ticketEpoch: number | null;
-  readonly presentedSessionId: string | null;
+  /** The session that the request came with. */
+  readonly presented: SessionRecord | null;
   readonly impersonation: Impersonation | null;
 }
 
@@ -94,47 +94,38 @@ export class LoginFlow {
     options: LoginOptions,
     impersonation: Impersonation | null = null,
   ): Promise<LoginResult> {
-    const { ending, events, keys, verifier } = this.parts;
+    const { activity, ending, events, issuer, keys, verifier } = this.parts;
     const input = checkLogin(options);
-    const authenticatedAt = checkTime(options.authenticatedAt, 'authenticatedAt');
+    const authenticatedAt = checkTime(options.authenticatedAt, 'authenticatedAt') ?? null;
     const ticketEpoch = options.ticket === undefined ? null : readTicket(keys, account, options.ticket);
     const operator = impersonation && accountRef(account.realm, impersonation.by);
     const epoch = operator && (await this.epochOfOperator(operator));
     if (operator && epoch === null) throw new SessionError('FORBIDDEN');
     await this.askBeforeLogin(account, input, impersonation);
     const presented = await verifier.findHolder(options.presentedToken);
-    const presentedSessionId = presented?.id ?? null;
-    const { tokens, outcome } = await this.record({
-      account,
-      input,
-      authenticatedAt,
-      ticketEpoch,
-      presentedSessionId,
-      impersonation,
-    });
-    const isUnsettled = outcome.kind === 'granted' && outcome.unsettled;
-    if (outcome.ended.length > 0 || presented || isUnsettled) {
-      await this.settleReplaced(outcome.ended, presented ? [account.key, presented.id] : [account.key]);
-    }
+    const secrets = issuer.randomSecrets();
+    const login = { account, input, authenticatedAt, ticketEpoch, presented, impersonation };
+    const outcome = await this.record(login, secrets);
     if (outcome.kind === 'limit-reached') throw new SessionError('SESSION_LIMIT_REACHED');
     if (outcome.kind === 'superseded') throw superseded(outcome.clockSetBackBy);
     if (outcome.kind === 'banned') throw new SessionError('ACCOUNT_DISABLED');
-    const { session } = outcome;
+    const { session, ended } = outcome;
     // What takes an operator's rights commits before it looks for what they have opened; here it is the other way round.
     if (operator && (await this.epochOfOperator(operator)) !== epoch) {
       await ending.endOne(session.id, 'SESSION_KICKED', operator.userId);
       throw new SessionError('FORBIDDEN');
     }
+    const tokens = await issuer.write(session, session.current, secrets);
     const { id: sessionId, userId, deviceType, ip, impersonator, createdAt } = session;
-    this.parts.activity.recordLogin(sessionId, createdAt, ip);
+    activity.recordLogin(sessionId, createdAt, ip);
     events.emit({ type: 'session.login', sessionId, userId, deviceType, ip, impersonator });
     // Sessions of other users, and of impersonators, are not the policy's to end.
     const isPolicys = presented?.userKey === account.key && presented.impersonator === null;
     if (presented && !presented.end && !isPolicys) await ending.logOut(presented);
     return {
-      ...tokens!,
+      ...tokens,
       session: toSession(session),
-      ended: outcome.ended.map((one) => ({ sessionId: one.sessionId, reason: one.reason })),
+      ended: ended.map((one) => ({ sessionId: one.sessionId, reason: one.reason })),
     };
   }
 
@@ -166,37 +157,42 @@ export class LoginFlow {
     return accountBan(bans, this.parts.clock.now()) ? null : epoch;
   }
 
-  /** While a node may still accept the old token, the new one is given to nobody: the client logs in again. */
-  private async settleReplaced(ended: readonly EndedSession[], keys: readonly string[]): Promise<void> {
-    try {
-      await this.parts.ending.settle(ended, keys);
-    } catch (cause) {
-      throw new UnacknowledgedError(cause, this.parts.clock.now());
-    }
-  }
-
-  /** @returns what was recorded, and the tokens of the session if there is one now */
-  private async record(login: PendingLogin): Promise<{ tokens: IssuedTokens | null; outcome: LoginOutcome }> {
+  /**
+   * One transaction under the lock of the account, in which the policy decides. While a node may still accept a token that it
+   * replaces, the new one is given to nobody: the client logs in again.
+   */
+  private record(login: PendingLogin, secrets: PairSecrets): Promise<LoginOutcome> {
+    const { changes, keepReplacedData, loginBudgetMs, repository } = this.parts;
+    const { account, input, presented, impersonation, authenticatedAt, ticketEpoch } = login;
     const policy = this.pickPolicy(login);
-    const { acknowledgement, issuer, keepReplacedData, loginBudgetMs, repository } = this.parts;
-    const { account, input, authenticatedAt = null, impersonation, presentedSessionId, ticketEpoch } = login;
     const id = randomId();
     const nonce = randomId();
-    const secrets = issuer.randomSecrets();
-    const decide = (live: readonly LiveSession[], now: number) =>
-      decideSlot(
-        policy,
-        { sessionId: id, deviceType: input.deviceType, deviceId: input.deviceId, presentedSessionId, now },
-        live.map((one) => this.withPendingUse(one)),
-      );
-    const open = (now: number) => this.open(login, { id, nonce, secrets }, now);
-    const impersonationComment = impersonation?.comment ?? null;
-    const settings = { keepReplacedData, settleMs: acknowledgement.settleMs };
-    const request = { account, open, ticketEpoch, authenticatedAt, impersonationComment, decide, ...settings };
-    const outcome = await withDeadline(repository.login(request), loginBudgetMs);
-    if (outcome.kind !== 'granted') return { tokens: null, outcome };
-    const { session } = outcome;
-    return { tokens: await issuer.write(session, session.current, secrets), outcome };
+    const { deviceType, deviceId } = input;
+    const request: LoginRequest = {
+      account,
+      ticketEpoch,
+      authenticatedAt,
+      impersonationComment: impersonation?.comment ?? null,
+      keepReplacedData,
+      settleMs: changes.settleMs,
+      open: (now) => this.open(login, { id, nonce, secrets }, now),
+      decide: (live, now) =>
+        decideSlot(
+          policy,
+          { sessionId: id, deviceType, deviceId, presentedSessionId: presented?.id ?? null, now },
+          live.map((one) => this.withPendingUse(one)),
+        ),
+    };
+    return changes.commit({
+      holding: [account.key],
+      transaction: () => withDeadline(repository.login(request), loginBudgetMs),
+      outcomeOf: (outcome) => {
+        const isUnsettled = outcome.kind === 'granted' && outcome.unsettled;
+        const mayBeAccepted = outcome.ended.length > 0 || presented !== null || isUnsettled;
+        const keys = mayBeAccepted ? [account.key, ...(presented ? [presented.id] : [])] : [];
+        return { ended: outcome.ended, keys, reach: 'required' };
+      },
+    });
   }
 
   /** With what this node has not written yet. */
