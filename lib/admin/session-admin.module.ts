@@ -1,5 +1,5 @@
 import { type DynamicModule, Module, ConfigurableModuleBuilder } from '@nestjs/common';
-import { OperatorAudit } from '../database/transactions/operator-audit.js';
+import { OperatorAudit } from '../database/transactions/audit.js';
 import { needAsyncOptions, needOptions } from '../nest/module-options.js';
 import { SessionRuntime } from '../nest/module/session-runtime.js';
 import { AccountsController } from './routes/accounts.controller.js';

@@ -1,9 +1,8 @@
 import type { ActivityRecorder } from '../journal/activity-recorder.js';
 import type { Changes } from '../changes/commit.js';
 import type { Clock } from '../ports/clock.js';
-import { checkPicked, decideSlot } from '../rules/checked-policy.js';
 import { withDeadline } from '../async/deadline.js';
-import type { DevicePolicy } from '../rules/device-policy.js';
+import { type DevicePolicy, checkPicked, decideSlot } from '../rules/device-policy.js';
 import type { LiveSession } from '../model/device-slot.js';
 import { accountBan } from '../model/ban.js';
 import type { BeforeLogin } from './before-login.js';

@@ -76,8 +76,14 @@ export class TokenRefresh {
           token.sessionId,
           (current, account, now) => {
             begins();
-            return decideRefresh(token, ip, current && this.withPendingUse(current), account, now, rules, (subject, at) =>
-              issuer.openSuccessor(subject, text, at),
+            return decideRefresh(
+              token,
+              ip,
+              current && this.withPendingUse(current),
+              account,
+              now,
+              rules,
+              (subject, at) => issuer.openSuccessor(subject, text, at),
             );
           },
           { beforeWaiting: () => this.refuse(token) },

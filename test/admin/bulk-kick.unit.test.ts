@@ -6,7 +6,7 @@ import type { OperatorService, SessionModuleOptions } from 'nestjs-latchkey';
 import { BulkKick, type KickOrder, type KickProgress } from 'lib/bulk-kick.js';
 import { KickController } from 'lib/online.controller.js';
 import { OnlineQueries } from 'lib/online-queries.js';
-import { OperatorAudit } from 'lib/operator-audit.js';
+import { OperatorAudit } from 'lib/audit.js';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import type { SqliteConnection } from 'lib/sqlite-engine.js';
 import { adapters } from '../nest/http-app.js';

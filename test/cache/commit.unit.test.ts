@@ -54,7 +54,11 @@ describe('a change of sessions', () => {
     ['transaction', { transaction: () => Promise.reject(new Error('lost')) }],
     ['outcome', { outcomeOf: (): Outcome => { throw new Error('lost'); } }], // prettier-ignore
   ])('keeps its keys held where the %s is not known', async (_what, part) => {
-    const change = { holding: [h.record.id], transaction: async () => 1, outcomeOf: () => ({ reach: 'applied' }) as const };
+    const change = {
+      holding: [h.record.id],
+      transaction: async () => 1,
+      outcomeOf: () => ({ reach: 'applied' }) as const,
+    };
     await expect(changes.commit({ ...change, ...part })).rejects.toThrow('lost');
     for (let passed = 0; passed < 15_000; passed += 1500) {
       expect(h.near()).toBeNull();

@@ -3,7 +3,7 @@ import type { Ban } from 'lib/ban.js';
 import type { EndReason } from 'lib/model/session.js';
 import { list, raw, sql } from 'lib/sql.js';
 import { ManualClock } from 'lib/manual-clock.js';
-import { openedAs } from 'lib/session-locks.js';
+import { openedAs } from 'lib/locks.js';
 import type { EndedSession } from 'lib/tombstone.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { HOUR, MINUTE, START, TestRepositories, idsOf } from './repositories.js';
@@ -437,7 +437,9 @@ describe.each(databaseKinds)('an account on $name', ({ create }) => {
       engine.transaction(
         function* () {
           const explain = raw(dialect.engine === 'sqlite' ? 'EXPLAIN QUERY PLAN' : 'EXPLAIN');
-          return JSON.stringify((yield sql`${explain} ${openedAs(tables, dialect, node.account('root'))}`).rows);
+          return JSON.stringify(
+            (yield sql`${explain} ${openedAs({ tables, dialect, realm: 'users', clock }, node.account('root'))}`).rows,
+          );
         },
         { lane: 'work', budgetMs: 20_000 },
       );

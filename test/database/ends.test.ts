@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { timeOfEvent } from 'lib/event-id.js';
+import { timeOfEvent } from 'lib/audit.js';
 import { type Row, sql } from 'lib/sql.js';
 import { ManualClock } from 'lib/manual-clock.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';

@@ -1,6 +1,6 @@
 import { ipKey } from '../../dist/esm/model/ip-key.js';
 import { userKey } from '../../dist/esm/model/user-key.js';
-import { eventId } from '../../dist/esm/database/transactions/event-id.js';
+import { eventId } from '../../dist/esm/database/transactions/audit.js';
 import { searchKeys } from '../../dist/esm/database/schema/search-keys.js';
 import { randomHex, sometimes } from './chance.mjs';
 import { addressOf } from './people.mjs';

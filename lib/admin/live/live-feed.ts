@@ -3,7 +3,7 @@ import { Subject } from 'rxjs';
 import { PeriodicTask } from '../../async/periodic-task.js';
 import { SESSION_EVENT_TYPES, type SessionEvent, type SessionEventType } from '../../model/session-event.js';
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
-import { timeOfEvent } from '../../database/transactions/event-id.js';
+import { timeOfEvent } from '../../database/transactions/audit.js';
 import { SessionQueries } from '../../database/lists/session-queries.js';
 import { describeError } from '../../nest/module/describe-error.js';
 import { type KnownSummary, OnlineSummaries } from '../lists/online-summary.js';

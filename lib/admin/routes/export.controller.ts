@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { Get, Logger, StreamableFile } from '@nestjs/common';
-import { OperatorAudit } from '../../database/transactions/operator-audit.js';
+import { OperatorAudit } from '../../database/transactions/audit.js';
 import { describeError } from '../../nest/module/describe-error.js';
 import { type EventItem, type SessionItem, toEventItem, toSessionItem } from './admin-items.js';
 import { NeedsRight, CurrentOperator, type KnownOperator } from '../access/admin.guard.js';

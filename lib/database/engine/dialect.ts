@@ -8,7 +8,7 @@ import { type Statement, join, list, raw, sql } from './sql.js';
 
 /**
  * All that differs between the engines, and why. The statements themselves are written once, in SQL that all three read; but for
- * ending-at-once.ts, which one of them can.
+ * endAtOnce, which one of them can.
  */
 export interface Dialect {
   readonly engine: 'sqlite' | 'postgres' | 'mysql';

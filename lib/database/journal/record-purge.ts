@@ -1,6 +1,6 @@
-import { sessionOwner } from '../transactions/ending-script.js';
+import { sessionOwner } from '../transactions/end-transaction.js';
 import type { Engine, RunOptions } from '../engine/engine.js';
-import { lowestEventId } from '../transactions/event-id.js';
+import { lowestEventId } from '../transactions/audit.js';
 import { type Script, type Statement, effect, list, sql } from '../engine/sql.js';
 import type { Tables } from '../schema/tables.js';
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../../ports/clock.js';
 import type { DetachedEvent, JournalRepository, Sighting, StatisticAmount } from '../../ports/journal-repository.js';
 import { escapeUserId } from '../../model/user-key.js';
-import { insertEvents } from '../transactions/ending-script.js';
+import { insertEvents } from '../transactions/audit.js';
 import type { Engine, RunOptions } from '../engine/engine.js';
 import { addAmounts, mergeSightings } from './record-statements.js';
 import { usableAt } from '../schema/session-rows.js';

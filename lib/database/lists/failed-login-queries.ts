@@ -1,4 +1,4 @@
-import { lowestEventId } from '../transactions/event-id.js';
+import { lowestEventId } from '../transactions/audit.js';
 import { RealmQueries } from './realm-queries.js';
 import { toUserId } from '../schema/session-rows.js';
 import { type Row, type Statement, list, raw, sql } from '../engine/sql.js';

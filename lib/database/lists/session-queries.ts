@@ -1,7 +1,7 @@
 import type { EndReason, SessionRecord } from '../../model/session.js';
 import type { SessionEvent, SessionEventType } from '../../model/session-event.js';
 import type { AccountRef } from '../../model/user-key.js';
-import { lowestEventId } from '../transactions/event-id.js';
+import { lowestEventId } from '../transactions/audit.js';
 import { Keyset, type Listed, type Portion, every } from './keyset.js';
 import type { TimeRange } from './online-filter.js';
 import { RealmQueries } from './realm-queries.js';

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../../ports/clock.js';
 import type { BeforeWaiting, DataEntry, DataOwner, DataRepository } from '../../ports/data-repository.js';
 import { SessionError } from '../../model/session-error.js';
-import { sessionOwner } from './ending-script.js';
+import { sessionOwner } from './end-transaction.js';
 import { type Engine, type RowOptions, type RunOptions, lockOrLook } from '../engine/engine.js';
-import { ensureAccount } from './login-script.js';
+import { ensureAccount } from './locks.js';
 import { isOfRealm } from '../schema/session-rows.js';
 import { type Script, effect, sql } from '../engine/sql.js';
 import type { Tables } from '../schema/tables.js';
@@ -96,8 +96,9 @@ export class SqlDataRepository implements DataRepository {
 
   private async prepare(owner: DataOwner): Promise<void> {
     if (owner.kind === 'session') return;
-    const { engine, tables, clock } = this;
-    await engine.write(ensureAccount(tables, engine.dialect, owner.account, clock.now()), this.turnOf(owner));
+    const { engine, tables, realm, clock } = this;
+    const account = ensureAccount({ tables, dialect: engine.dialect, realm, clock }, owner.account);
+    await engine.write(account, this.turnOf(owner));
   }
 
   /** With a session's other changes. */

@@ -14,16 +14,15 @@ import { SessionError } from '../../model/session-error.js';
 import type { SessionRecord } from '../../model/session.js';
 import type { EndedSession } from '../../model/tombstone.js';
 import type { AccountRef } from '../../model/user-key.js';
-import { banScript, liftBanScript } from './account-script.js';
-import { changeScript } from './change-script.js';
-import { EndTransactions } from './end-transactions.js';
-import { endAtOnce } from './ending-at-once.js';
-import { sessionOwner } from './ending-script.js';
 import { type Engine, lockOrLook } from '../engine/engine.js';
-import { ensureAccount, loginScript, toDamagedAccount } from './login-script.js';
-import { SESSION_COLUMNS, isLiveOf, toRecords } from '../schema/session-rows.js';
 import { type Script, list, raw, sql } from '../engine/sql.js';
+import { SESSION_COLUMNS, isLiveOf, toRecords } from '../schema/session-rows.js';
 import type { Tables } from '../schema/tables.js';
+import { banScript, liftBanScript } from './ban-transaction.js';
+import { changeScript } from './change-transaction.js';
+import { endAll, endAtOnce, endIdle, endOne, endOverdue, endSome, sessionOwner } from './end-transaction.js';
+import { type Scope, ensureAccount, toDamagedAccount } from './locks.js';
+import { loginScript } from './login-transaction.js';
 
 /** How long operations may take, in milliseconds. */
 export interface RepositoryBudgets {
@@ -38,7 +37,7 @@ const SEVERAL = 'ends';
 
 /** The record of sessions in a database that TypeORM connects to. See SessionRepository for the contract. */
 export class SqlSessionRepository implements SessionRepository {
-  private readonly ends: EndTransactions;
+  private readonly scope: Scope;
 
   constructor(
     private readonly engine: Engine,
@@ -47,7 +46,7 @@ export class SqlSessionRepository implements SessionRepository {
     private readonly clock: Clock,
     private readonly budgets: RepositoryBudgets,
   ) {
-    this.ends = new EndTransactions(tables, engine.dialect, realm, clock);
+    this.scope = { tables, dialect: engine.dialect, realm, clock };
   }
 
   async findSessions(ids: readonly string[]): Promise<readonly SessionRecord[]> {
@@ -63,14 +62,11 @@ export class SqlSessionRepository implements SessionRepository {
 
   async login(request: LoginRequest): Promise<LoginOutcome> {
     const options = { lane: 'work', budgetMs: this.budgets.loginMs, row: `login:${request.account.key}` } as const;
-    const { tables } = this;
-    const { dialect } = this.engine;
-    const account = ensureAccount(tables, dialect, request.account, this.clock.now());
-    await this.engine.write(account, { ...options, isPlannedOnce: true });
+    await this.engine.write(ensureAccount(this.scope, request.account), { ...options, isPlannedOnce: true });
     // On SQLite a slot that is taken stays taken, so there is no second time.
-    let isAgain = dialect.engine === 'sqlite';
+    let isAgain = this.engine.dialect.engine === 'sqlite';
     return this.engine.transaction(() => {
-      const script = loginScript(tables, dialect, this.clock, request, isAgain);
+      const script = loginScript(this.scope, request, isAgain);
       isAgain = true;
       return script;
     }, options);
@@ -81,28 +77,24 @@ export class SqlSessionRepository implements SessionRepository {
     decide: (record: SessionRecord | null, account: AccountState, now: number) => SessionDecision<T>,
     { beforeWaiting = () => Promise.resolve(null), budgetMs = this.budgets.endMs }: ChangeOptions<T> = {},
   ): Promise<ChangedSession<T>> {
-    const { engine, tables, realm, clock } = this;
-    const script = (waits: boolean) => changeScript(tables, engine.dialect, realm, id, clock, decide, waits);
-    return lockOrLook(engine, script, beforeWaiting, { lane: 'work', budgetMs, row: sessionOwner(id) });
+    const script = (waits: boolean) => changeScript(this.scope, id, decide, waits);
+    return lockOrLook(this.engine, script, beforeWaiting, { lane: 'work', budgetMs, row: sessionOwner(id) });
   }
 
   async endSession(id: string, end: EndRequest, account?: AccountRef): Promise<EndedSession | null> {
     const deadline = performance.now() + this.budgets.endMs;
     const row = `end:${id}`;
-    const { tables, realm, clock } = this;
-    const { dialect } = this.engine;
-    const { inTransaction } = dialect;
+    const { inTransaction } = this.engine.dialect;
     if (inTransaction) {
-      const target = { id, realm, account };
-      const outcome = await this.write(row, () => endAtOnce(tables, dialect, inTransaction, target, end, clock));
+      const outcome = await this.write(row, () => endAtOnce(this.scope, inTransaction, id, end, account));
       const ended = outcome();
       if (ended) return ended;
     }
-    return this.write(row, () => this.ends.one(id, end, account), deadline - performance.now());
+    return this.write(row, () => endOne(this.scope, id, end, account), deadline - performance.now());
   }
 
   endSessions(ids: readonly string[], end: EndRequest): Promise<readonly EndedSession[]> {
-    return this.write(SEVERAL, () => this.ends.some(ids, end));
+    return this.write(SEVERAL, () => endSome(this.scope, ids, end));
   }
 
   async endAccountSessions(
@@ -111,7 +103,7 @@ export class SqlSessionRepository implements SessionRepository {
     options: { readonly except: string | null; readonly raiseEpoch: boolean },
   ): Promise<readonly EndedSession[]> {
     await this.ensureAccount(account);
-    return this.write(rowOf(account), () => this.ends.all(account, end, options));
+    return this.write(rowOf(account), () => endAll(this.scope, account, end, options));
   }
 
   async readAccount(account: AccountRef): Promise<AccountRecord> {
@@ -124,13 +116,11 @@ export class SqlSessionRepository implements SessionRepository {
 
   async ban(account: AccountRef, ban: Omit<Ban, 'at'>, endsSessions: boolean): Promise<BanOutcome> {
     await this.ensureAccount(account);
-    const { dialect } = this.engine;
-    return this.write(rowOf(account), () => banScript(this.tables, dialect, account, ban, endsSessions, this.clock));
+    return this.write(rowOf(account), () => banScript(this.scope, account, ban, endsSessions));
   }
 
   liftBan(account: AccountRef, service: string | null, by: string): Promise<BanOutcome | null> {
-    const { dialect } = this.engine;
-    return this.write(rowOf(account), () => liftBanScript(this.tables, dialect, account, service, by, this.clock));
+    return this.write(rowOf(account), () => liftBanScript(this.scope, account, service, by));
   }
 
   async listLiveSessions(account: AccountRef): Promise<readonly SessionRecord[]> {
@@ -150,12 +140,12 @@ export class SqlSessionRepository implements SessionRepository {
 
   endOverdueSessions(limit: number): Promise<readonly EndedSession[]> {
     const now = this.clock.now();
-    return this.endUpTo('usable_until', now, limit, (ids) => this.ends.overdue(ids, now));
+    return this.endUpTo('usable_until', now, limit, (ids) => endOverdue(this.scope, ids, now));
   }
 
   endIdleSessions(idleMs: number, slackMs: number, limit: number): Promise<readonly EndedSession[]> {
     const before = this.clock.now() - idleMs - slackMs;
-    return this.endUpTo('last_seen_at', before, limit, (ids) => this.ends.idle(ids, idleMs, before));
+    return this.endUpTo('last_seen_at', before, limit, (ids) => endIdle(this.scope, ids, idleMs, before));
   }
 
   /** Ids first and then by key: a statement that walks the index of such rows while it changes them blocks logins. */
@@ -175,7 +165,7 @@ export class SqlSessionRepository implements SessionRepository {
   }
 
   private async ensureAccount(account: AccountRef): Promise<void> {
-    await this.engine.write(ensureAccount(this.tables, this.engine.dialect, account, this.clock.now()), {
+    await this.engine.write(ensureAccount(this.scope, account), {
       lane: 'work',
       budgetMs: this.budgets.endMs,
       isPlannedOnce: true,

@@ -1,48 +1,35 @@
 import type { Ban } from '../../model/ban.js';
-import type { Clock } from '../../ports/clock.js';
-import type { BanOutcome } from '../../ports/session-repository.js';
 import type { AccountRef } from '../../model/user-key.js';
-import type { Dialect } from '../engine/dialect.js';
-import {
-  chunksOf,
-  describeAccount,
-  endSessions,
-  endingOf,
-  insertEvents,
-  logChanges,
-  nextOf,
-  nextVersion,
-} from './ending-script.js';
-import { lockDamagedAccount, timeOfStep } from './login-script.js';
-import { lockOfAccount, lockSessions } from './session-locks.js';
+import type { BanOutcome } from '../../ports/session-repository.js';
 import { type Row, type Script, effect, sql } from '../engine/sql.js';
 import { fromList } from '../schema/stored-json.js';
-import type { Tables } from '../schema/tables.js';
+import { describeAccount, insertEvents } from './audit.js';
+import { logChanges, nextOf, nextVersion } from './change-log.js';
+import { endSessions, endingOf } from './end-transaction.js';
+import { type Scope, chunksOf, lockDamagedAccount, lockOfAccount, lockSessions, timeOfStep } from './locks.js';
 
 /**
  * Bans an account and ends its sessions, or lets every session of it carry the ban. A ban from everything ends those that it opened
  * as others either way: they carry the bans of their own accounts.
  */
 export function* banScript(
-  tables: Tables,
-  dialect: Dialect,
+  scope: Scope,
   account: AccountRef,
   draft: Omit<Ban, 'at'>,
   endsSessions: boolean,
-  clock: Clock,
 ): Script<BanOutcome> {
-  const { bans, notBefore } = yield* lockDamagedAccount(tables, dialect, account.key);
-  const { own, openedAsOthers } = yield* lockOfAccount(tables, dialect, account);
-  const now = clock.now();
-  const at = timeOfStep(clock, [...own, ...openedAsOthers], notBefore);
+  const { bans, notBefore } = yield* lockDamagedAccount(scope, account.key);
+  const { own, openedAsOthers } = yield* lockOfAccount(scope, account);
+  const now = scope.clock.now();
+  const at = timeOfStep(scope, [...own, ...openedAsOthers], notBefore);
   const ban: Ban = { ...draft, at };
   const kept = bans.filter((other) => other.service !== ban.service && !hasRunOut(other, now));
   const event = { at, actor: ban.by, ...describeAccount(account), detail: ban };
-  yield effect(insertEvents(tables, [{ ...event, type: 'BANNED' }]));
+  yield effect(insertEvents(scope.tables, [{ ...event, type: 'BANNED' }]));
   const carrying = endsSessions ? [] : own;
-  const changed = yield* writeBans(tables, dialect, account, carrying, [...kept, ban], now);
+  const changed = yield* writeBans(scope, account, carrying, [...kept, ban], now);
   const rows = ban.service === null ? [...(endsSessions ? own : []), ...openedAsOthers] : [];
-  const ended = yield* endSessions(tables, dialect, clock, rows, at, (row) => {
+  const ended = yield* endSessions(scope, rows, at, (row) => {
     const reason = row.user_key === account.key ? 'ACCOUNT_DISABLED' : 'SESSION_KICKED';
     return endingOf(row, { reason, by: ban.by, comment: ban.comment }, now, at);
   });
@@ -51,34 +38,32 @@ export function* banScript(
 
 /** Removes a ban from an account and its sessions; null if there is none. */
 export function* liftBanScript(
-  tables: Tables,
-  dialect: Dialect,
+  scope: Scope,
   account: AccountRef,
   service: string | null,
   by: string,
-  clock: Clock,
 ): Script<BanOutcome | null> {
-  const { bans } = yield* lockDamagedAccount(tables, dialect, account.key);
-  const now = clock.now();
+  const { bans } = yield* lockDamagedAccount(scope, account.key);
+  const now = scope.clock.now();
   const ban = bans.find((one) => one.service === service && !hasRunOut(one, now));
   if (!ban) return null;
   const kept = bans.filter((other) => other !== ban && !hasRunOut(other, now));
-  const rows = yield* lockSessions(tables, dialect, account.key);
+  const rows = yield* lockSessions(scope, account.key);
   yield effect(
-    insertEvents(tables, [{ at: now, actor: by, ...describeAccount(account), detail: ban, type: 'BAN_LIFTED' }]),
+    insertEvents(scope.tables, [{ at: now, actor: by, ...describeAccount(account), detail: ban, type: 'BAN_LIFTED' }]),
   );
-  return { ban, ended: [], changed: yield* writeBans(tables, dialect, account, rows, kept, now) };
+  return { ban, ended: [], changed: yield* writeBans(scope, account, rows, kept, now) };
 }
 
 /** The sessions carry a copy, so that one read by key is enough to judge a token. */
 function* writeBans(
-  tables: Tables,
-  dialect: Dialect,
+  scope: Scope,
   account: AccountRef,
   rows: readonly Row[],
   bans: readonly Ban[],
   at: number,
 ): Script<BanOutcome['changed']> {
+  const { tables, dialect } = scope;
   const text = fromList(bans);
   yield effect(sql`UPDATE ${tables.account} SET bans = ${text} WHERE user_key = ${account.key}`);
   for (const chunk of chunksOf(rows)) {

@@ -1,14 +1,15 @@
-import type { ChangedSession } from '../../ports/session-repository.js';
-import type { EventDraft, SessionDecision } from '../../model/session-change.js';
 import type { AccountState } from '../../model/ban.js';
+import type { EventDraft, SessionDecision } from '../../model/session-change.js';
 import type { SessionRecord } from '../../model/session.js';
 import { actorText } from '../../model/user-key.js';
-import type { Dialect } from '../engine/dialect.js';
-import { describe, endSessions, insertEvents, logChanges } from './ending-script.js';
-import { readAccount } from './login-script.js';
-import { SESSION_COLUMNS, isOfRealm, toRecord, updateSession } from '../schema/session-rows.js';
+import type { ChangedSession } from '../../ports/session-repository.js';
 import { type Row, type Script, type Statement, effect, sql } from '../engine/sql.js';
+import { SESSION_COLUMNS, isOfRealm, toRecord, updateSession } from '../schema/session-rows.js';
 import type { Tables } from '../schema/tables.js';
+import { describe, insertEvents } from './audit.js';
+import { logChanges } from './change-log.js';
+import { endSessions } from './end-transaction.js';
+import { type Scope, readAccount } from './locks.js';
 
 const NO_ACCOUNT: AccountState = { bans: [], notBefore: 0 };
 
@@ -17,21 +18,19 @@ const NO_ACCOUNT: AccountState = { bans: [], notBefore: 0 };
  * not there.
  */
 export function* changeScript<T>(
-  tables: Tables,
-  dialect: Dialect,
-  realm: string,
+  scope: Scope,
   id: string,
-  clock: { now(): number },
   decide: (record: SessionRecord | null, account: AccountState, now: number) => SessionDecision<T>,
   waits: boolean,
 ): Script<ChangedSession<T> | null> {
+  const { tables, dialect, realm, clock } = scope;
   const { rows } =
     yield sql`SELECT ${SESSION_COLUMNS} FROM ${tables.session} WHERE id = ${id} AND ${isOfRealm(realm)}${dialect.forUpdate(waits)}`;
   const row = rows[0];
   if (!row && !waits) return null;
   const record = row ? toRecord(row) : null;
   // Not locked: who bans an account locks its sessions next, and waits for this one.
-  const account = record ? yield* readAccount(tables, record.userKey) : NO_ACCOUNT;
+  const account = record ? yield* readAccount(scope, record.userKey) : NO_ACCOUNT;
   // Read after the lock, for which this may have waited.
   const now = clock.now();
   const { result, patch, end, events = [] } = decide(record, account, now);
@@ -39,12 +38,7 @@ export function* changeScript<T>(
   if (events.length > 0) yield effect(insertEventsOf(tables, row, record, events, now));
   if (end) {
     const { reason, by, at = now } = end;
-    const [ended] = yield* endSessions(tables, dialect, clock, [row], now, () => ({
-      reason,
-      by,
-      at,
-      replacedBy: null,
-    }));
+    const [ended] = yield* endSessions(scope, [row], now, () => ({ reason, by, at, replacedBy: null }));
     const after = { ...record, version: ended!.version, end: { reason, by, at, replacedBy: null } };
     return { result, record: after, changed: true, ended: ended! };
   }

@@ -1,0 +1,228 @@
+import type { EndRequest } from '../../model/session-change.js';
+import type { EndedSession } from '../../model/tombstone.js';
+import type { AccountRef } from '../../model/user-key.js';
+import type { TransactionConditions } from '../engine/dialect.js';
+import { type Row, type Script, type Statement, effect, raw, sql, unindexed } from '../engine/sql.js';
+import { isOfRealm, toUserId, usableAt } from '../schema/session-rows.js';
+import { toSuperseded } from '../schema/stored-json.js';
+import { commentOf, describeAccount, insertEndEvents, insertEvents } from './audit.js';
+import { logChanges, logChangesOf, nextOf, nextVersion } from './change-log.js';
+import { type Scope, chunksOf, lockDamagedAccount, lockOfAccount, lockRows, timeOfStep } from './locks.js';
+
+/** How a session ends. */
+export interface Ending extends EndRequest {
+  readonly at: number;
+  readonly replacedBy: string | null;
+  /** Whether the data of the session stays readable; default false. */
+  readonly keepData?: boolean;
+}
+
+/** The owner of a session's data, as its column names it. */
+export function sessionOwner(sessionId: string): string {
+  return `s:${sessionId}`;
+}
+
+/**
+ * Ends sessions whose rows the transaction has locked and found live: the rows, the change log and the audit trail, in
+ * one step. `endingOf` says how each ends; rows of one ending share statements. What is written down of a session is
+ * copied by the database: of many sessions at once, it would be most of the work to send it there and back.
+ * @param now with which the audit trail is dated
+ */
+export function* endSessions(
+  { tables, dialect, clock }: Scope,
+  rows: readonly Row[],
+  now: number,
+  endingOf: (row: Row) => Ending,
+): Script<EndedSession[]> {
+  // Rows may be dated later than the clock says; see timeOfStep.
+  const at = clock.now();
+  const ended: EndedSession[] = [];
+  for (const chunk of chunksOf(rows)) {
+    const ends = chunk.map((row) => ({ row, id: String(row.id), ending: endingOf(row) }));
+    for (const alike of groupBy(ends, ({ ending }) => JSON.stringify(ending))) {
+      yield effect(
+        sql`UPDATE ${tables.session} SET ${endOf(alike[0]!.ending)} WHERE id ${dialect.isOneOf(idsOf(alike))}`,
+      );
+    }
+    const dataless = ends.filter(({ ending }) => !ending.keepData).map(({ id }) => sessionOwner(id));
+    if (dataless.length > 0) yield effect(sql`DELETE FROM ${tables.data} WHERE owner ${dialect.isOneOf(dataless)}`);
+    yield logChanges(tables, dialect, idsOf(ends), at);
+    for (const alike of groupBy(ends, ({ ending }) => ending.comment ?? null)) {
+      const from = sql`${tables.session} WHERE id ${dialect.isOneOf(idsOf(alike))}`;
+      yield effect(insertEndEvents(tables, dialect, from, now, alike[0]!.ending.comment));
+    }
+    for (const { row, ending } of ends) ended.push(toEnded(row, ending));
+  }
+  return ended;
+}
+
+/**
+ * Ends one session that is live and not overdue without looking at it first, so that all of it goes to the server at once. Of
+ * any other session it changes nothing. The row and the audit trail are one statement. The data of the session is another one:
+ * it sees what those have written who had the row before. With it goes the change log, which comes last in every transaction.
+ * @param conditions of the dialect
+ * @returns to be called when it is committed: the end, or null if it has changed nothing
+ */
+export function* endAtOnce(
+  { tables, dialect, realm, clock }: Scope,
+  { isOpen, isWriterOf }: TransactionConditions,
+  id: string,
+  end: EndRequest,
+  account?: AccountRef,
+): Script<() => EndedSession | null> {
+  const now = clock.now();
+  const ending = { ...end, at: now, replacedBy: null };
+  const ofAccount = account ? sql` AND ${unindexed(sql`user_key = ${account.key}`)}` : raw('');
+  const change = effect(
+    sql`WITH own AS (UPDATE ${tables.session} SET ${endOf(ending)}
+        WHERE id = ${id} AND ${isOfRealm(realm)} AND ${unindexed(usableAt(now))} AND ${isOpen}${ofAccount} RETURNING *),
+      told AS (${insertEndEvents(tables, dialect, raw('own'), now, end.comment)})
+      SELECT id, user_id, version - 1 AS version, generation, access_hash, superseded FROM own`,
+    { isGuarded: true },
+  );
+  yield change;
+  yield effect(
+    sql`WITH ended AS (SELECT id, version, realm FROM ${tables.session} WHERE id = ${id} AND ${isWriterOf}),
+      wiped AS (DELETE FROM ${tables.data} WHERE owner = ${sessionOwner(id)} AND EXISTS (SELECT 1 FROM ended))
+      ${logChangesOf(tables, dialect, raw('ended'), now)}`,
+    { isGuarded: true },
+  );
+  return () => {
+    const row = change.result?.rows[0];
+    return row ? toEnded(row, ending) : null;
+  };
+}
+
+/** Ends one session, of this account if one is given. A kick that ends nothing is noted as well. */
+export function* endOne(scope: Scope, id: string, end: EndRequest, account?: AccountRef): Script<EndedSession | null> {
+  const { tables, realm, clock } = scope;
+  const [row] = yield* lockRows(scope, [id]);
+  const now = clock.now();
+  if (row && (!account || row.user_key === account.key)) {
+    const [ended] = yield* endSessions(scope, [row], now, () => endingOf(row, end, now));
+    return ended ?? null;
+  }
+  const { reason, by, comment } = end;
+  if (reason === 'SESSION_KICKED') {
+    const about = { realm, userKey: null, userId: null, sessionId: id, ended: 0, detail: commentOf(comment) };
+    yield effect(insertEvents(tables, [{ type: 'KICK_WITHOUT_EFFECT', at: now, actor: by, reason, ...about }]));
+  }
+  return null;
+}
+
+/** Ends those of these sessions that are live. */
+export function* endSome(scope: Scope, ids: readonly string[], end: EndRequest): Script<readonly EndedSession[]> {
+  const rows = yield* lockRows(scope, ids);
+  const now = scope.clock.now();
+  return yield* endSessions(scope, rows, now, (row) => endingOf(row, end, now));
+}
+
+/**
+ * Ends all sessions of an account but one, and those that it opened as others. With `raiseEpoch`, logins that began before are
+ * refused.
+ */
+export function* endAll(
+  scope: Scope,
+  account: AccountRef,
+  end: EndRequest,
+  { except, raiseEpoch }: { readonly except: string | null; readonly raiseEpoch: boolean },
+): Script<readonly EndedSession[]> {
+  const { tables, dialect, clock } = scope;
+  const { notBefore } = yield* lockDamagedAccount(scope, account.key);
+  const { own, openedAsOthers } = yield* lockOfAccount(scope, account);
+  const now = clock.now();
+  const at = timeOfStep(scope, [...own, ...openedAsOthers], notBefore);
+  const others = own.filter((row) => row.id !== except);
+  if (raiseEpoch) {
+    yield effect(
+      sql`UPDATE ${tables.account} SET epoch = ${nextOf('epoch')}, not_before = ${at} WHERE user_key = ${account.key}`,
+    );
+    if (others.length < own.length) {
+      yield effect(
+        sql`UPDATE ${tables.session} SET authenticated_at = ${at}, version = version + 1 WHERE id = ${except}`,
+      );
+      yield logChanges(tables, dialect, [except!], now);
+    }
+  }
+  const ended = yield* endSessions(scope, [...others, ...openedAsOthers], at, (row) => endingOf(row, end, now, at));
+  const { reason, by, comment } = end;
+  const event = {
+    at,
+    actor: by,
+    reason,
+    ...describeAccount(account),
+    ended: others.length,
+    detail: commentOf(comment),
+  };
+  yield effect(insertEvents(tables, [{ ...event, type: 'ACCOUNT_SESSIONS_ENDED' }]));
+  return ended;
+}
+
+/** Ends those of these sessions that are overdue. */
+export function* endOverdue(scope: Scope, ids: readonly string[], now: number): Script<readonly EndedSession[]> {
+  const rows = yield* lockRows(scope, ids);
+  const overdue = rows.filter((row) => Number(row.usable_until) <= now);
+  return yield* endSessions(scope, overdue, now, overdueEnding);
+}
+
+/** Ends those of these sessions that were not used since a time. */
+export function* endIdle(
+  scope: Scope,
+  ids: readonly string[],
+  idleMs: number,
+  before: number,
+): Script<readonly EndedSession[]> {
+  const rows = yield* lockRows(scope, ids);
+  const idle = rows.filter((row) => Number(row.last_seen_at) <= before);
+  return yield* endSessions(scope, idle, scope.clock.now(), (row) => {
+    const at = Number(row.last_seen_at) + idleMs;
+    if (Number(row.usable_until) < at) return overdueEnding(row);
+    return { reason: 'SESSION_IDLE', by: 'system', at, replacedBy: null };
+  });
+}
+
+/** What an ending makes of a row, as the assignments of an UPDATE. */
+function endOf({ reason, by, at, replacedBy }: Ending): Statement {
+  return sql`status = 'ended', slot = NULL, end_reason = ${reason}, ended_at = ${at}, ended_by = ${by},
+    replaced_by = ${replacedBy}, version = ${nextOf('version')}`;
+}
+
+/** @param row as it was before */
+function toEnded(row: Row, { reason, at, by, replacedBy }: Ending): EndedSession {
+  const sessionId = String(row.id);
+  const version = nextVersion(Number(row.version));
+  const current = { generation: Number(row.generation), accessHash: String(row.access_hash) };
+  const superseded = (toSuperseded(row.superseded) ?? []).map(({ generation, accessHash }) => ({
+    generation,
+    accessHash,
+  }));
+  const tombstone = { sessionId, version, end: { reason, at, by, replacedBy }, tokens: [...superseded, current] };
+  return { sessionId, userId: toUserId(row.user_id) ?? '', reason, version, tombstone };
+}
+
+/** A session that was overdue already ended by itself, whoever ends it now. */
+export function endingOf(row: Row, end: EndRequest, now: number, at = now): Ending {
+  return Number(row.usable_until) <= now ? overdueEnding(row) : { ...end, at, replacedBy: null };
+}
+
+/** How an overdue session ended: by its own clock, at the moment from which it could not be used any more. */
+export function overdueEnding(row: Row): Ending {
+  const usableUntil = Number(row.usable_until);
+  const reason = usableUntil < Number(row.expires_at) ? 'TOKEN_EXPIRED' : 'SESSION_EXPIRED';
+  return { reason, by: 'system', at: usableUntil, replacedBy: null };
+}
+
+function idsOf(ends: readonly { readonly id: string }[]): readonly string[] {
+  return ends.map(({ id }) => id);
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string | null): Iterable<readonly T[]> {
+  const groups = new Map<string | null, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
+  }
+  return groups.values();
+}

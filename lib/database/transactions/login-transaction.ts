@@ -1,0 +1,103 @@
+import { accountBan } from '../../model/ban.js';
+import type { SessionRecord } from '../../model/session.js';
+import { actorText } from '../../model/user-key.js';
+import type { LoginOutcome, LoginRequest } from '../../ports/session-repository.js';
+import { type Row, type Script, effect, sql } from '../engine/sql.js';
+import { insertSession, isLiveOf, isNotEndedOf, toLiveSession } from '../schema/session-rows.js';
+import type { Tables } from '../schema/tables.js';
+import { describeAccount, insertEvents } from './audit.js';
+import { endSessions, overdueEnding } from './end-transaction.js';
+import { FARTHEST_AHEAD_MS, type Scope, lockAccount, lockSessions, timeOfStep } from './locks.js';
+
+/**
+ * The second step of a login: everything that is decided, under the lock of the account.
+ * @param isAgain whether it has failed before, perhaps for a slot that a row holds which is neither live nor ended
+ */
+export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boolean): Script<LoginOutcome> {
+  const { tables, clock } = scope;
+  const { account, authenticatedAt, ticketEpoch, decide } = request;
+  const { epoch, notBefore, bans } = yield* lockAccount(scope, account.key);
+  const rows = yield* lockSessions(scope, account.key, isAgain ? isNotEndedOf : isLiveOf);
+  const now = clock.now();
+  const at = timeOfStep(scope, rows, notBefore);
+  const opened = request.open(at);
+  const session: SessionRecord = {
+    ...opened,
+    version: 1,
+    superseded: [],
+    renewedFrom: null,
+    reauthenticatedAt: null,
+    // A ticket lets in what bears an earlier time after the clock was set back; its refreshes compare the times.
+    authenticatedAt: Math.max(opened.authenticatedAt, Math.min(notBefore, at)),
+    bans,
+    lastSeenAt: opened.createdAt,
+    lastIp: null,
+    end: null,
+  };
+  const isOverdue = (row: Row) => Number(row.usable_until) <= now;
+  const overdue = yield* endSessions(scope, rows.filter(isOverdue), at, overdueEnding);
+  const live = rows.filter((row) => !isOverdue(row));
+  const event = {
+    at,
+    actor: session.impersonator ?? actorText(account.userId),
+    ...describeAccount(account),
+    sessionId: session.id,
+    ip: session.ip,
+    deviceType: session.deviceType,
+    deviceName: session.deviceName,
+  };
+  const ban = accountBan(bans, now);
+  if (ban) {
+    yield effect(
+      insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null, reason: 'ACCOUNT_DISABLED' }]),
+    );
+    return { kind: 'banned', ban, ended: overdue };
+  }
+  const isSetBack = notBefore > now;
+  // Where the clock was set back, only the number of a ticket says what came first.
+  const isLate = authenticatedAt !== null && authenticatedAt <= notBefore && !(isSetBack && ticketEpoch === epoch);
+  if (isLate || (ticketEpoch !== null && ticketEpoch !== epoch)) {
+    yield effect(
+      insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null, reason: 'SESSION_REVOKED' }]),
+    );
+    return { kind: 'superseded', ended: overdue, clockSetBackBy: isLate && isSetBack ? notBefore - now : 0 };
+  }
+  if (notBefore > now + FARTHEST_AHEAD_MS) {
+    yield effect(sql`UPDATE ${tables.account} SET not_before = ${at} WHERE user_key = ${account.key}`);
+  }
+  if (session.impersonator !== null) {
+    yield effect(insertSession(tables.session, session, `as:${session.id}`));
+    yield effect(
+      insertEvents(tables, [{ ...event, type: 'IMPERSONATION', detail: { comment: request.impersonationComment } }]),
+    );
+    return { kind: 'granted', session, ended: overdue, unsettled: false };
+  }
+  const own = live.filter((row) => row.impersonator === null);
+  const decision = decide(own.map(toLiveSession), at);
+  if (decision.kind === 'refuse') {
+    yield effect(insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null }]));
+    return { kind: 'limit-reached', limit: decision.limit, ended: overdue };
+  }
+  const losers = own.filter((row) => decision.end.includes(String(row.id)));
+  const replaced = yield* endSessions(scope, losers, at, () => ({
+    reason: 'SESSION_REPLACED',
+    by: event.actor,
+    at,
+    replacedBy: session.id,
+    keepData: request.keepReplacedData,
+  }));
+  const unsettled = yield* hasEndedSince(tables, account.key, now - request.settleMs);
+  yield effect(insertSession(tables.session, session, decision.slot));
+  yield effect(insertEvents(tables, [{ ...event, type: 'LOGIN' }]));
+  return { kind: 'granted', session, ended: [...overdue, ...replaced], unsettled };
+}
+
+/**
+ * Whether a session of the account ended after a time. Another node may be about to tell of it, or may have crashed before
+ * it could, and the slot that came free is given away now.
+ */
+function* hasEndedSince(tables: Tables, accountKey: string, time: number): Script<boolean> {
+  const { rows } = yield sql`SELECT 1 AS found FROM ${tables.session}
+    WHERE user_key = ${accountKey} AND ended_at > ${time} LIMIT 1`;
+  return rows.length > 0;
+}
