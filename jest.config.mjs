@@ -33,7 +33,6 @@ export default {
       },
     ],
   },
-  testSequencer: '<rootDir>/test/support/longest-first.mjs',
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   // So that one that hangs is told of; how fast the machine is, no test says by this.
