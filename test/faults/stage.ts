@@ -1,4 +1,5 @@
 import { expect } from '@jest/globals';
+import type { DynamicModule, INestApplicationContext } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { type LoginResult, type SessionModuleOptions, accessAndRefresh } from 'nestjs-latchkey';
 import { type RedisSource, redis } from 'nestjs-latchkey/redis';
@@ -20,6 +21,7 @@ export const TIMING = { ...BUDGETS, poll: '200ms', outageGrace: '3s', activityFl
 /** A SessionModule of this process, with networks of its own to Redis and to the database. */
 export interface FaultNode extends Services {
   readonly runtime: SessionRuntime;
+  readonly context: INestApplicationContext;
   readonly redis: TcpProxy;
   readonly database: TcpProxy;
   close(): Promise<void>;
@@ -31,8 +33,9 @@ export interface ProcessNode extends Pick<FaultNode, 'redis' | 'database'> {
 }
 
 export interface FaultNodeOptions extends Omit<Partial<SessionModuleOptions>, 'redis' | 'database'> {
-  /** Its Redis, default that of the stage; a function is given the port of the node's proxy to that. */
-  readonly source?: RedisSource | ((port: number) => RedisSource);
+  /** Its Redis, default that of the stage, null for none; a function is given the port of the node's proxy to that. */
+  readonly source?: RedisSource | ((port: number) => RedisSource) | null;
+  readonly providers?: DynamicModule['providers'];
   readonly prefix?: string;
   /** Longest time that a command of Redis may take. */
   readonly redisTimeout?: '150ms' | '900ms' | '1900ms';
@@ -98,18 +101,15 @@ export class Stage {
   }
 
   async open(options: FaultNodeOptions = {}): Promise<FaultNode> {
-    const { source = urlOf, prefix, redisTimeout, ...rest } = options;
+    const { source = urlOf, prefix, redisTimeout, providers, ...rest } = options;
     const [redisProxy, databaseProxy] = await Promise.all([this.proxy(this.redisPort), this.databaseProxy()]);
-    const opened = await startSessions({
-      database: this.optionsThrough(databaseProxy),
-      redis: redis(typeof source === 'function' ? source(redisProxy.port) : source, {
-        ...(prefix && { prefix }),
-        ...(redisTimeout && { timeout: redisTimeout }),
-      }),
-      tokens: accessAndRefresh(),
-      timing: TIMING,
-      ...rest,
-    });
+    const use = { ...(prefix && { prefix }), ...(redisTimeout && { timeout: redisTimeout }) };
+    const from = typeof source === 'function' ? source(redisProxy.port) : source;
+    const common = { tokens: accessAndRefresh(), timing: TIMING, ...rest };
+    const opened = await startSessions(
+      { database: this.optionsThrough(databaseProxy), redis: from === null ? undefined : redis(from, use), ...common },
+      providers,
+    );
     const runtime = opened.context.get(SessionRuntime, { strict: false });
     let closed: Promise<void> | undefined;
     const close = () => (closed ??= opened.close());

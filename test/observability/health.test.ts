@@ -1,116 +1,110 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { redisCommand } from '../support/redis.js';
+import { SessionStatus, multiDevice } from 'nestjs-latchkey';
+import { type FaultNode, Stage, type FaultNodeOptions } from '../faults/stage.js';
 import { until } from '../support/until.js';
-import { type FaultyNode, Faults, TIMING } from './node-with-faults.js';
+import { TIMING } from './timing.js';
 
 /** Within the budget of a verification, give or take what a busy machine adds. */
 const IN_TIME_MS = 1000;
 
-let faults: Faults;
+let stage: Stage;
 beforeEach(async () => {
-  faults = await Faults.start();
+  stage = await Stage.start();
 });
-afterEach(() => faults.close());
+afterEach(() => stage.close());
 
-const becomes = (node: FaultyNode, expected: object) =>
+const open = (options: FaultNodeOptions = {}) => stage.open({ policy: multiDevice(), timing: TIMING, ...options });
+const statusOf = ({ context }: FaultNode) => context.get(SessionStatus, { strict: false });
+const becomes = (node: FaultNode, expected: object) =>
   until(async () => {
-    const report = (await node.status.read()) as unknown as Record<string, unknown>;
+    const report = (await statusOf(node).read()) as unknown as Record<string, unknown>;
     return Object.entries(expected).every(([name, value]) => report[name] === value);
   });
 
 const GOOD = { database: 'up', redis: 'up', nearCache: 'on', canVerify: true, silentNodes: 0 };
 
 describe('the status of a server', () => {
-  it('is good, and tells what is remembered', async () => {
-    const node = await faults.open();
+  it('is good, tells what is remembered, and asks the database once for all who ask at the same time', async () => {
+    const node = await stage.open({ policy: multiDevice() });
     await becomes(node, { ...GOOD, nearCacheEntries: 0 });
     const { accessToken } = await node.tokens.login('alice');
     await node.tokens.verify(accessToken);
-    const { changeLogLagMs, ...rest } = await node.status.read();
+    const { changeLogLagMs, ...rest } = await statusOf(node).read();
     expect(rest).toEqual({ ...GOOD, nearCacheEntries: 1 });
     expect(changeLogLagMs).toBeGreaterThanOrEqual(0);
     expect(changeLogLagMs).toBeLessThan(1000);
-  });
 
-  it('asks the database once for all who ask at the same time, and again for who asks later', async () => {
-    const { sessions, status } = await faults.open();
-    const asked = jest.spyOn(sessions, 'find');
-    await Promise.all(Array.from({ length: 20 }, () => status.read()));
+    const asked = jest.spyOn(node.sessions, 'find');
+    await Promise.all(Array.from({ length: 20 }, () => statusOf(node).read()));
     expect(asked).toHaveBeenCalledTimes(1);
-    await status.read();
+    await statusOf(node).read();
     expect(asked).toHaveBeenCalledTimes(2);
   });
 
-  it('follows a Redis that is killed and comes back, on every server', async () => {
-    const nodes = [await faults.open(), await faults.open()];
-    for (const node of nodes) await becomes(node, GOOD);
-    await faults.killRedis();
+  it('follows a Redis that is killed and comes back, hangs, or whose messages do not arrive', async () => {
+    const nodes = [await open(), await open()];
+    const [node] = nodes as [FaultNode];
+    for (const one of nodes) await becomes(one, GOOD);
+    await stage.server.kill();
     // Without messages, two servers must not remember.
-    for (const node of nodes) await becomes(node, { ...GOOD, redis: 'down', nearCache: 'off' });
-    await faults.restartRedis();
-    for (const node of nodes) await becomes(node, GOOD);
-  });
+    for (const one of nodes) await becomes(one, { ...GOOD, redis: 'down', nearCache: 'off' });
+    await stage.restart();
+    for (const one of nodes) await becomes(one, GOOD);
 
-  it('takes a Redis that hangs for one that is down, and is answered at once', async () => {
-    const node = await faults.open();
-    await becomes(node, GOOD);
-    faults.redisProxy.hold();
-    await becomes(node, { ...GOOD, redis: 'down' });
+    node.redis.hold();
+    await becomes(node, { database: 'up', redis: 'down' });
     const startedAt = performance.now();
-    await node.status.read();
+    await statusOf(node).read();
     expect(performance.now() - startedAt).toBeLessThan(IN_TIME_MS);
-    faults.redisProxy.release();
-    await becomes(node, GOOD);
-  });
+    node.redis.release();
+    for (const one of nodes) await becomes(one, GOOD);
 
-  it('takes a Redis for down whose messages do not arrive', async () => {
-    const node = await faults.open();
-    await becomes(node, GOOD);
-    faults.redisProxy.refuse(true);
-    await redisCommand(faults.redisPort, 'CLIENT', 'KILL', 'TYPE', 'pubsub');
+    node.redis.refuse(true);
+    await stage.redisCommand('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await becomes(node, { redis: 'down' });
     expect(node.runtime.shared!.state).toBe('up');
-    faults.redisProxy.refuse(false);
+    node.redis.refuse(false);
     await becomes(node, GOOD);
   });
 
   it('follows a database that hangs: it verifies from memory for the outage grace, then not at all', async () => {
-    const node = await faults.open();
+    const node = await open();
     await becomes(node, GOOD);
     const { accessToken } = await node.tokens.login('alice');
     await node.tokens.verify(accessToken);
-    faults.databaseProxy.hold();
+    node.database.hold();
     const startedAt = performance.now();
-    expect(await node.status.read()).toMatchObject({ database: 'down' });
+    expect(await statusOf(node).read()).toMatchObject({ database: 'down' });
     expect(performance.now() - startedAt).toBeLessThan(IN_TIME_MS);
     await becomes(node, { database: 'down', nearCache: 'on', canVerify: true });
     expect(await node.tokens.verify(accessToken)).toMatchObject({ status: 'VALID' });
     await becomes(node, { database: 'down', nearCache: 'off', canVerify: false });
     expect(await node.tokens.verify(accessToken)).toMatchObject({ status: 'UNKNOWN' });
-    const { changeLogLagMs } = await node.status.read();
+    const { changeLogLagMs } = await statusOf(node).read();
     expect(changeLogLagMs).toBeGreaterThan(2000);
-    faults.databaseProxy.cut();
-    faults.databaseProxy.release();
+    node.database.cut();
+    node.database.release();
     await becomes(node, GOOD);
   });
 
   it('knows what it has not got', async () => {
-    const node = await faults.open({ redis: undefined, nearCache: false });
-    expect(await node.status.read()).toMatchObject({ database: 'up', redis: 'off', nearCache: 'off', canVerify: true });
-    faults.databaseProxy.refuse(true);
-    faults.databaseProxy.cut();
+    const node = await open({ source: null, nearCache: false });
+    const without = { database: 'up', redis: 'off', nearCache: 'off', canVerify: true };
+    expect(await statusOf(node).read()).toMatchObject(without);
+    node.database.refuse(true);
+    node.database.cut();
     await becomes(node, { database: 'down', canVerify: false });
-    faults.databaseProxy.refuse(false);
+    node.database.refuse(false);
     await becomes(node, { database: 'up', canVerify: true });
   });
 
   it('counts on Redis where the process itself remembers nothing', async () => {
     // So long that nothing but the state of Redis can make a difference.
-    const node = await faults.open({ nearCache: false, timing: { ...TIMING, outageGrace: '2m' } });
+    const node = await open({ nearCache: false, timing: { ...TIMING, outageGrace: '2m' } });
     await becomes(node, { ...GOOD, nearCache: 'off' });
-    faults.databaseProxy.hold();
+    node.database.hold();
     await becomes(node, { database: 'down', nearCache: 'off', canVerify: true });
-    await faults.killRedis();
+    await stage.server.kill();
     await becomes(node, { database: 'down', redis: 'down', canVerify: false });
   });
 });

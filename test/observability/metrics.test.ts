@@ -1,27 +1,30 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { ChangePendingError, type SessionModuleOptions } from 'nestjs-latchkey';
+import { ChangePendingError, multiDevice } from 'nestjs-latchkey';
 import { sessionMetrics } from 'nestjs-latchkey/metrics';
 import { Registry } from 'prom-client';
 import { DataSource } from 'typeorm';
+import { type FaultNodeOptions, Stage } from '../faults/stage.js';
 import { until } from '../support/until.js';
 import { valueOf, verifications } from './metric-values.js';
-import { Faults, TIMING } from './node-with-faults.js';
+import { TIMING } from './timing.js';
 
 /** Longer than a scrape may take, give or take what a busy machine adds. */
 const IN_TIME_MS = 1800;
 const FORGED = `ses_at_${'A'.repeat(96)}`;
 
 describe('metrics, with a Redis and a database that can fail', () => {
-  let faults: Faults;
+  let stage: Stage;
   let registry: Registry;
   beforeEach(async () => {
-    faults = await Faults.start();
+    stage = await Stage.start();
     registry = new Registry();
   });
-  afterEach(() => faults.close());
+  afterEach(() => stage.close());
 
-  const open = async (options: Partial<SessionModuleOptions> = {}) => {
-    const node = await faults.open(options, [sessionMetrics({ registry })]);
+  const openOther = (options: FaultNodeOptions = {}) =>
+    stage.open({ policy: multiDevice(), timing: TIMING, ...options });
+  const open = async (options: FaultNodeOptions = {}) => {
+    const node = await openOther({ ...options, providers: [sessionMetrics({ registry })] });
     await until(() => node.runtime.coherence.caching && node.runtime.shared?.messenger.isConnected !== false);
     return node;
   };
@@ -29,8 +32,8 @@ describe('metrics, with a Redis and a database that can fail', () => {
     until(async () => (await valueOf(registry, name, labels)) === value);
 
   it('counts where answers come from, and times those that had to ask', async () => {
-    const other = await faults.open();
-    const { tokens, operators } = await open();
+    const other = await openOther();
+    const { tokens, operators, database } = await open();
     await until(() => other.runtime.coherence.caching);
     const { accessToken: own, session } = await tokens.login('alice');
     for (let use = 0; use < 3; use++) await tokens.verify(own);
@@ -49,7 +52,7 @@ describe('metrics, with a Redis and a database that can fail', () => {
     await tokens.verify(own, { strict: true });
     expect(await verifications(registry, 'database', 'INVALID')).toBe(1);
 
-    faults.databaseProxy.hold();
+    database.hold();
     await tokens.verify(foreign, { strict: true });
     expect(await verifications(registry, 'database', 'UNKNOWN')).toBe(1);
     const timed = (source: string) => valueOf(registry, 'session_verification_seconds_count', { source });
@@ -74,19 +77,19 @@ describe('metrics, with a Redis and a database that can fail', () => {
     expect(await valueOf(registry, 'session_redis_state', { state: 'off' })).toBe(0);
     expect(await valueOf(registry, 'session_near_cache_on')).toBe(1);
 
-    await faults.open();
-    await faults.killRedis();
+    await openOther();
+    await stage.server.kill();
     await isNow('session_redis_state', 1, { state: 'down' });
     expect(await valueOf(registry, 'session_redis_state', { state: 'up' })).toBe(0);
     await isNow('session_near_cache_on', 0);
     expect(await valueOf(registry, 'session_near_cache_entries')).toBe(0);
-    await faults.restartRedis();
+    await stage.restart();
     await isNow('session_redis_state', 1, { state: 'up' });
     await isNow('session_near_cache_on', 1);
   });
 
   it('times ends until they are confirmed, and tells which were not', async () => {
-    const other = await faults.open();
+    const other = await openOther();
     const { tokens, operators } = await open({ timing: { ...TIMING, pollFreshness: '1s', endBudget: '500ms' } });
     await until(() => other.runtime.coherence.caching);
     const ends = (outcome: string) => valueOf(registry, 'session_end_seconds_count', { outcome });
@@ -97,7 +100,7 @@ describe('metrics, with a Redis and a database that can fail', () => {
     expect(await valueOf(registry, 'session_end_seconds_sum', { outcome: 'acknowledged' })).toBeLessThan(0.4);
 
     const { session: next } = await tokens.login('alice');
-    const application = await new DataSource(faults.directOptions).initialize();
+    const application = await new DataSource(stage.database.options).initialize();
     // A server that announced its cache and was never heard of again.
     await application.query(
       `INSERT INTO user_session_member SELECT (jsonb_populate_record(known, '{"id":"${'ab'.repeat(16)}","process":null}')).*
@@ -113,10 +116,10 @@ describe('metrics, with a Redis and a database that can fail', () => {
   });
 
   it('follows a database that hangs, and holds up no scrape', async () => {
-    const { tokens, runtime } = await open();
+    const { tokens, runtime, database } = await open();
     await tokens.login('alice');
     expect(runtime.coherence.presence.pollAge).toBeLessThan(1000);
-    faults.databaseProxy.hold();
+    database.hold();
     await until(() => runtime.coherence.presence.pollAge > 2000);
     const counted = jest.spyOn(runtime.online, 'count').mockReturnValue(new Promise(() => undefined));
     for (let scrape = 0; scrape < 2; scrape++) {
@@ -135,8 +138,8 @@ describe('metrics, with a Redis and a database that can fail', () => {
     for (const [index, kind] of ['sighting', 'event', 'statistic'].entries()) {
       expect(await valueOf(registry, 'session_records_dropped_total', { kind })).toBe(dropped[index]);
     }
-    faults.databaseProxy.cut();
-    faults.databaseProxy.release();
+    database.cut();
+    database.release();
     await until(async () => (await valueOf(registry, 'session_change_log_lag_seconds'))! < 1);
   });
 });
