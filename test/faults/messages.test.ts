@@ -64,6 +64,10 @@ describe('messages between nodes', () => {
     const kick = await timed(witness.ending([one!], () => first.operators.kick(one!.session.id, KICK)));
     expect(await verdictsOf(nodes, one!)).toEqual(['SESSION_KICKED', 'SESSION_KICKED']);
     expect(kick.ms).toBeLessThan(END_BUDGET_MS / 2);
+    // Nor does it hold up its own.
+    const own = await second.tokens.login('own');
+    expect((await timed(second.tokens.logout(own.accessToken))).ms).toBeLessThan(END_BUDGET_MS / 2);
+    expect(await verdictsOf(nodes, own)).toEqual(['SESSION_LOGGED_OUT', 'SESSION_LOGGED_OUT']);
     await until(() => localStatus(second.runtime).redis === 'down');
     expect(second.runtime.coherence.caching).toBe(false);
     // The database answers for it; the others need not wait for it any more.

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { type RequestOptions, request } from 'node:http';
 import { DataSource } from 'typeorm';
 import type { LoginResult, RefreshResult, Verification } from 'nestjs-latchkey';
-import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { type TestDatabase, processKinds } from '../support/databases.js';
 import { type LossyProxy, startLossyProxy } from '../support/lossy-proxy.js';
 import { type Call, type NodeOptions, type Outcome, TestNode, spread, startNodes } from '../support/nodes.js';
 
@@ -45,7 +45,7 @@ const useToken = (port: number, token: string) =>
 const refreshAt = (port: number, refreshToken: string) =>
   exchange(port, { method: 'POST', path: '/refresh' }, { refreshToken });
 
-describe.each(kindsOf('postgres', 'mariadb'))('the life of a token on four processes and $name', ({ create }) => {
+describe.each(processKinds)('the life of a token on four processes and $name', ({ create }) => {
   let database: TestDatabase;
   let inspector: DataSource;
   let nodes: TestNode[] = [];

@@ -41,6 +41,9 @@ export const databaseKinds: readonly DatabaseKind[] = [
 /** The engines that services are tested on, which do not depend on SQL: SQLite, and all in the soak. */
 export const serviceKinds = isSoak ? databaseKinds : databaseKinds.slice(0, 1);
 
+/** The servers that tests of several processes run on: PostgreSQL, and MariaDB too in the soak. */
+export const processKinds = isSoak ? databaseKinds.slice(1) : databaseKinds.slice(1, 2);
+
 /** The kinds with these names. */
 export function kindsOf(...names: DatabaseKind['name'][]): readonly DatabaseKind[] {
   return databaseKinds.filter(({ name }) => names.includes(name));

@@ -5,14 +5,14 @@ export const isSoak = process.env.TEST_SIZE === 'soak';
 const ROUNDS = {
   properties: [200, 3000],
   mintedTokens: [20_000, 100_000],
-  endsUnderLoad: [200, 1000],
-  scheduledHistories: [600, 10_000],
-  parallelHistories: [14, 100],
+  endsUnderLoad: [120, 1000],
+  scheduledHistories: [300, 10_000],
+  parallelHistories: [7, 100],
   parallelLogins: [8, 100],
   parallelLimits: [4, 20],
-  killedConnections: [30, 250],
-  lossesOfRedis: [60, 500],
-  failoversOfRedis: [4, 15],
+  killedConnections: [12, 250],
+  lossesOfRedis: [40, 500],
+  failoversOfRedis: [3, 15],
 } as const;
 
 /** @returns the rounds of this run */
