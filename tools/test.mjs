@@ -30,7 +30,10 @@ const FULL = { TEST_SIZE: 'soak' };
 const sized = () =>
   readdirSync('test', { recursive: true })
     .map((name) => join('test', name))
-    .filter((path) => path.endsWith('.test.ts') && readFileSync(path, 'utf8').match(/support\/size\.js|serviceKinds|processKinds/));
+    .filter(
+      (path) =>
+        path.endsWith('.test.ts') && readFileSync(path, 'utf8').match(/support\/size\.js|serviceKinds|processKinds/),
+    );
 
 async function build() {
   await npm('build');

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { type LoginResult, multiDevice } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
 import { EditingProxy } from '../support/editing-proxy.js';
@@ -42,6 +43,7 @@ describe('what is found in Redis', () => {
     });
 
   it("F33, A13: the record of another session under a session's key: nobody is taken for somebody else", async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn');
     const [node] = (await stage.openAll(1, FAR)) as [FaultNode];
     const [alice, bob, carol] = [
       await loginOn(node, 'alice'),
@@ -59,6 +61,8 @@ describe('what is found in Redis', () => {
       await untilWell([node]);
       await expectOwn(node, bob);
     }
+    expect(warn.mock.calls.filter(([text]) => String(text).includes('another question'))).toHaveLength(2);
+    warn.mockRestore();
   });
 
   it('F33, A13: a connection that hands out each reply to the next question: no wrong answer, and it is dropped', async () => {

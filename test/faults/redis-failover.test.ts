@@ -1,7 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Cluster, Redis } from 'ioredis';
 import { multiDevice } from 'nestjs-latchkey';
-import { redis } from 'nestjs-latchkey/redis';
 import { type RedisServer, redisCommand, startRedis, startRedisSentinel } from '../support/redis.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
@@ -113,23 +111,6 @@ describe('a Redis with a replica', () => {
     expect(await verdictsOf(nodes, login!)).toEqual(['SESSION_LOGGED_OUT', 'SESSION_LOGGED_OUT']);
     await liveThrough(nodes, witness);
     await witness.close();
-  });
-});
-
-describe('F29: reading from replicas', () => {
-  const lazily = { lazyConnect: true };
-  it.each([
-    ['scaleReads', () => new Cluster([{ port: 1 }], { ...lazily, scaleReads: 'slave' })],
-    [
-      'scaleReads as a function',
-      () => new Cluster([{ port: 1 }], { ...lazily, scaleReads: (nodes: Redis[]) => nodes }),
-    ],
-    ['role', () => new Redis({ ...lazily, sentinels: [{ port: 1 }], name: 'main', role: 'slave' })],
-    ['readOnly', () => new Redis({ ...lazily, readOnly: true })],
-    ['role in options', () => ({ sentinels: [{ port: 1 }], name: 'main', role: 'slave' as const })],
-    ['readOnly in options', () => ({ readOnly: true })],
-  ])('%s is refused at boot', (_name, source) => {
-    expect(() => redis(source())).toThrow(expect.objectContaining({ code: 'CONFIGURATION_INVALID' }));
   });
 });
 

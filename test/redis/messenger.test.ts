@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Redis, type RedisOptions } from 'ioredis';
+import { Redis } from 'ioredis';
 import type { Socket } from 'node:net';
 import { randomId } from 'lib/token-codec.js';
 import { type RedisServer, redisCommand, redisPrefix, startRedis } from '../support/redis.js';
@@ -108,23 +108,6 @@ describe('messages through Redis', () => {
     await until(() => node.backend.messenger.isConnected);
     await node.backend.messenger.send('again');
     await until(() => node.messages.includes('again'));
-  });
-
-  it('M26: also where only the way of the messages is half open, and commands go through', async () => {
-    const client = new Redis(server.url);
-    // Its duplicates go another way.
-    client.duplicate = ((options: RedisOptions) =>
-      new Redis({ ...options, host: '127.0.0.1', port: proxy.port })) as typeof client.duplicate;
-    try {
-      const node = await backends.start(client, { prefix }, { heartbeatMs: HEARTBEAT });
-      proxy.holdReplies();
-      await until(() => !node.backend.messenger.isConnected);
-      expect(node.backend.state).toBe('up');
-      proxy.release();
-      await until(() => node.backend.messenger.isConnected);
-    } finally {
-      client.disconnect();
-    }
   });
 
   it("that cannot be sent are nobody's failure", async () => {

@@ -111,16 +111,18 @@ describe('what is no URL', () => {
   it.each([
     ['options of a replica', () => ({ host: '127.0.0.1', role: 'slave' as const })],
     ['options that read only', () => ({ host: '127.0.0.1', readOnly: true })],
+    [
+      'options of a replica behind sentinels',
+      () => ({ sentinels: [{ port: 1 }], name: 'main', role: 'slave' as const }),
+    ],
     ['a client of a replica', () => new Redis({ lazyConnect: true, role: 'slave' })],
     ['a client that reads only', () => new Redis({ lazyConnect: true, readOnly: true })],
     ['a cluster that reads from replicas', () => new Cluster([], { lazyConnect: true, scaleReads: 'slave' })],
     ['a cluster that reads from all', () => new Cluster([], { lazyConnect: true, scaleReads: 'all' })],
     ['a cluster that picks a node', () => new Cluster([], { lazyConnect: true, scaleReads: () => [] as never })],
-  ])('A29: is refused where it is %s', (_what, make) => {
-    expect(refusalOf(make())).toMatchObject({
-      code: 'CONFIGURATION_INVALID',
-      message: expect.stringContaining('masters'),
-    });
+  ])('A29, F29: is refused where it is %s', (_what, make) => {
+    const refusal = { code: 'CONFIGURATION_INVALID', message: expect.stringContaining('masters') };
+    expect(() => redis(make())).toThrow(expect.objectContaining(refusal));
   });
 
   it.each([

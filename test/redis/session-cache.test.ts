@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import type { Copy } from 'lib/near-cache.js';
 import type { SharedBackend, SharedCache } from 'lib/shared-cache.js';
@@ -41,8 +41,6 @@ describe('sessions in Redis', () => {
   });
   afterEach(async () => {
     proxy.release();
-    await client.config('SET', 'maxmemory', '0');
-    jest.restoreAllMocks();
     await backends.stop();
   });
   afterAll(async () => {
@@ -119,50 +117,6 @@ describe('sessions in Redis', () => {
     expect(scripts.every(([, , count, key]) => count === '1' && key!.startsWith(`${prefix}:users:session:`))).toBe(
       true,
     );
-  });
-
-  it("A13: are nobody else's where a connection mixes up replies: an error, and a new connection", async () => {
-    const other = recordOf();
-    cache.keep(fresh());
-    cache.keep(copyOf(other, Date.now()));
-    await cache.read(record.id);
-    const swapped = new Redis(server.url);
-    const get = swapped.get.bind(swapped) as (key: string) => Promise<string | null>;
-    jest.spyOn(swapped, 'get').mockImplementation((key) => get(key === keyOf(record) ? keyOf(other) : keyOf(record)));
-    try {
-      const { backend: broken, warnings } = await backends.start(swapped, { prefix });
-      for (const { id } of [record, other]) await expect(broken.cache.read(id)).rejects.toThrow('another question');
-      expect(warnings.filter((text) => text.includes('another question'))).toHaveLength(2);
-      await client.del(keyOf(record), keyOf(other));
-      await cache.bury([buried(record), buried(other)]);
-      for (const { id } of [record, other]) await expect(broken.cache.read(id)).rejects.toThrow('another question');
-    } finally {
-      swapped.disconnect();
-    }
-  });
-
-  it.each(['garbage', '', 'L:1:1:[1', 'L:1:1:[2,[],[],[],[]]', 'T:1:0:[1]'])(
-    'A15: are nothing where %j was left of them',
-    async (value) => {
-      await client.set(keyOf(record), value, 'PX', 60_000);
-      expect(await cache.read(record.id)).toBeNull();
-      cache.keep(fresh());
-      const found = await cache.read(recordOf().id).then(() => cache.read(record.id));
-      // What calls itself a tombstone is left where it is: the database is asked, until it runs out.
-      if (value.startsWith('T')) expect(found).toBeNull();
-      else expect(found).toMatchObject({ record: { id: record.id } });
-    },
-  );
-
-  it('are not there where Redis is full: neither the copy nor the one before the end', async () => {
-    cache.keep(fresh());
-    await until(async () => (await stored()) !== null);
-    await client.config('SET', 'maxmemory', '1');
-    const other = recordOf();
-    cache.keep(copyOf(other, Date.now()));
-    await cache.bury([buried()]);
-    expect([await stored(), await stored(other)]).toEqual([null, null]);
-    expect([await cache.read(record.id), backend.state]).toEqual([null, 'up']);
   });
 
   it('are written within bounds, and buried whatever else is written', async () => {

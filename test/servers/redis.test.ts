@@ -117,25 +117,16 @@ describe('the proxy', () => {
     expect(performance.now() - began).toBeGreaterThanOrEqual(99);
   });
 
-  it('holds requests and releases them', async () => {
-    proxy.hold();
-    const command = send('SET', key, 'held');
-    await until(() => proxy.waiting > 0);
-    expect(await stored()).toBeNull();
-    expect(command.settled).toBe(false);
-    proxy.release();
-    expect(await command.reply).toBe('OK');
-    expect(await stored()).toBe('held');
-  });
-
-  it('holds replies and releases them', async () => {
-    proxy.holdReplies();
+  it.each([
+    ['requests', () => proxy.hold(), null],
+    ['replies', () => proxy.holdReplies(), 'done'],
+  ])('holds %s and releases them', async (_what, hold, meanwhile) => {
+    hold();
     const command = send('SET', key, 'done');
     await until(() => proxy.waiting > 0);
-    expect(await stored()).toBe('done');
-    expect(command.settled).toBe(false);
+    expect([await stored(), command.settled]).toEqual([meanwhile, false]);
     proxy.release();
-    expect(await command.reply).toBe('OK');
+    expect([await command.reply, await stored()]).toEqual(['OK', 'done']);
   });
 
   it('keeps the end of a connection to itself while it holds', async () => {
@@ -156,25 +147,18 @@ describe('the proxy', () => {
     }
   });
 
-  it('loses replies until it cuts, and the server has done its work', async () => {
-    proxy.swallowReplies();
+  it.each([
+    ['replies until it cuts, and the server has done its work', () => proxy.swallowReplies(), 'done'],
+    ['what is held when it cuts', () => proxy.hold(), null],
+  ])('loses %s', async (_what, lose, meanwhile) => {
+    lose();
     const command = send('SET', key, 'done');
-    await until(() => proxy.swallowed > 0);
-    expect(await stored()).toBe('done');
-    expect(command.settled).toBe(false);
-    proxy.cut();
-    await expect(command.reply).rejects.toThrow('ECONNRESET');
-    expect(await send('PING').reply).toBe('PONG');
-  });
-
-  it('loses what is held when it cuts', async () => {
-    proxy.hold();
-    const command = send('SET', key, 'lost');
-    await until(() => proxy.waiting > 0);
+    await until(() => proxy.swallowed + proxy.waiting > 0);
+    expect([await stored(), command.settled]).toEqual([meanwhile, false]);
     proxy.cut();
     await expect(command.reply).rejects.toThrow('ECONNRESET');
     proxy.release();
-    expect(await send('GET', key).reply).toBeNull();
+    expect([await send('GET', key).reply, await stored()]).toEqual([meanwhile, meanwhile]);
   });
 
   it('refuses new connections', async () => {
