@@ -5,7 +5,6 @@ const { name } = read('./package.json');
 const { paths } = read('./tsconfig.json').compilerOptions;
 
 export default {
-  testEnvironment: '<rootDir>/test/support/environment.mjs',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {

@@ -42,7 +42,7 @@ function begin(setting: Setting, { world, nodes }: State, n: number, caching: nu
   const node = nodes[n]!;
   const isGap = node.pollAge > scenario.silence && rules.wholeWindowAfterGap;
   node.runningPoll = 0;
-  node.pollIsWhole = Number(node.isActive ? isGap : rules.wholeWindowFirst);
+  node.pollIsWhole = (node.isActive ? isGap : rules.wholeWindowFirst) ? 1 : 0;
   node.pollCaching = caching;
   if (node.held) node.held = 2;
   if (!scenario.isCoarse) return;
@@ -81,7 +81,7 @@ function complete(setting: Setting, node: Node): void {
   hear(setting, node, node.pollSaw);
   node.pollAge = pollAgesFromStart ? node.runningPoll : 0;
   node.lastStamp = node.pollStamp;
-  node.isActive = Number(node.pollCaching || !announcedFirst);
+  node.isActive = node.pollCaching || !announcedFirst ? 1 : 0;
   if (node.held === 2 || !keysReleasedByLaterPoll) node.held = 0;
   node.runningPoll = NONE;
 }

@@ -1,6 +1,13 @@
 import { afterEach, expect, it } from '@jest/globals';
 import { createHash, generateKeyPairSync } from 'node:crypto';
-import { type RefreshResult, type TokenMode, accessAndRefresh, singleDevice, sliding } from 'nestjs-latchkey';
+import {
+  type LoginResult,
+  type RefreshResult,
+  type TokenMode,
+  accessAndRefresh,
+  singleDevice,
+  sliding,
+} from 'nestjs-latchkey';
 import { jwt } from 'nestjs-latchkey/jwt';
 import { redis } from 'nestjs-latchkey/redis';
 import { putIfNewer } from 'lib/put-if-newer.script.js';
@@ -8,7 +15,7 @@ import { SessionRuntime } from 'lib/session-runtime.js';
 import { hashToken } from 'lib/token-codec.js';
 import { createSqlite } from '../support/databases.js';
 import { redisCommand, startRedis } from '../support/redis.js';
-import { startSessions } from '../support/sessions.js';
+import { type Sessions, startSessions } from '../support/sessions.js';
 import { until } from '../support/until.js';
 import { Monitor } from './monitor.js';
 
@@ -58,34 +65,31 @@ it.each(MODES)(
       const { coherence } = context.get(SessionRuntime, { strict: false });
       await until(() => coherence.caching);
     }
-    const [one, other] = nodes.map(({ tokens }) => tokens) as [
-      (typeof nodes)[0]['tokens'],
-      (typeof nodes)[0]['tokens'],
-    ];
+    const [one, other] = nodes as [Sessions, Sessions];
     const minted: string[] = [];
-    const note = <T extends RefreshResult | Awaited<ReturnType<typeof one.login>>>(tokens: T) => {
+    const note = <T extends RefreshResult | LoginResult>(tokens: T) => {
       minted.push(tokens.accessToken, ...(tokens.refreshToken ? [tokens.refreshToken] : []));
       return tokens;
     };
     const stored = (key: string) => redisCommand(server.port, 'GET', key);
     /** Everything that a session goes through, on both nodes. */
     const live = async (user: string) => {
-      const first = note(await one.login(user, { deviceType: 'phone', ip: '192.0.2.1' }));
-      for (const node of [other, one, other]) await node.verify(first.accessToken);
-      const tokens = first.refreshToken ? note(await other.refresh(first.refreshToken)) : first;
-      for (const node of [one, other]) await node.verify(tokens.accessToken);
-      await one.verify(`${tokens.accessToken}x`);
-      await other.updateClaims(first.session.id, { role: 'admin' });
-      const next = note(await other.login(user, { presentedToken: tokens.accessToken }));
+      const first = note(await one.tokens.login(user, { deviceType: 'phone', ip: '192.0.2.1' }));
+      for (const node of [other, one, other]) await node.tokens.verify(first.accessToken);
+      const tokens = first.refreshToken ? note(await other.tokens.refresh(first.refreshToken)) : first;
+      for (const node of [one, other]) await node.tokens.verify(tokens.accessToken);
+      await one.tokens.verify(`${tokens.accessToken}x`);
+      await other.sessions.updateClaims(first.session.id, { role: 'admin' });
+      const next = note(await other.tokens.login(user, { presentedToken: tokens.accessToken }));
       for (const { accessToken } of [first, tokens, next])
-        for (const node of [one, other]) await node.verify(accessToken);
-      expect(await one.kickUser(user, { by: 'admin' })).toBe(1);
-      await other.verify(next.accessToken);
-      if (next.refreshToken) await one.refresh(next.refreshToken).catch(() => undefined);
-      const last = note(await other.login(user));
+        for (const node of [one, other]) await node.tokens.verify(accessToken);
+      expect(await one.operators.kickUser(user, { by: 'admin' })).toBe(1);
+      await other.tokens.verify(next.accessToken);
+      if (next.refreshToken) await one.tokens.refresh(next.refreshToken).catch(() => undefined);
+      const last = note(await other.tokens.login(user));
       // As soon as all have heard of what ended just now, the next one is remembered.
       await until(async () => {
-        await one.verify(last.accessToken);
+        await one.tokens.verify(last.accessToken);
         return (await stored(`latchkey:users:session:${last.session.id}`)) !== null;
       });
     };
