@@ -1,20 +1,20 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { LoginResult } from 'nestjs-latchkey';
 import { localStatus } from 'lib/session-status.js';
 import { type RedisCluster, redisCommand, startRedis, startRedisCluster } from '../support/redis.js';
 import { until } from '../support/until.js';
-import { type FaultNode, Stage, keyOf, untilRemembered, untilWell, verdictOf } from './stage.js';
+import { type FaultNode, keyOf, untilRemembered, untilWell, useStage, verdictOf } from './stage.js';
 import { liveThrough } from './story.js';
 import type { Witness } from './witness.js';
 
 describe('a Redis Cluster', () => {
-  let stage: Stage;
+  const stage = useStage({ isShared: true });
   let cluster: RedisCluster;
   let nodes: FaultNode[];
   let far: FaultNode;
   let witness: Witness;
   beforeAll(async () => {
-    [stage, cluster] = await Promise.all([Stage.start(), startRedisCluster({ masters: 3 })]);
+    cluster = await startRedisCluster({ masters: 3 });
     stage.atEnd(() => cluster.stop());
     nodes = await stage.openAll(2, { source: cluster.url });
     [far] = (await stage.openAll(1, { source: cluster.url, nearCache: false })) as [FaultNode];
@@ -24,7 +24,6 @@ describe('a Redis Cluster', () => {
     witness = stage.witness([...nodes, far]);
   });
   afterEach(() => witness.close());
-  afterAll(() => stage.close());
 
   const idOf = (port: number) => redisCommand(port, 'CLUSTER', 'MYID') as Promise<string>;
   const slotOf = (login: LoginResult) =>

@@ -1,9 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { readFileSync } from 'node:fs';
 import { localStatus } from 'lib/session-status.js';
 import { until } from '../support/until.js';
-import { Stage, untilRemembered, untilShared, untilWell, whileRepeating } from './stage.js';
+import { untilRemembered, untilShared, untilWell, whileRepeating, useStage } from './stage.js';
 import { liveThrough } from './story.js';
 
 /** The rule of docs/operations.md. */
@@ -12,11 +12,7 @@ const [DOCUMENTED] = /^ACL SETUSER .*$/m.exec(
 )!;
 
 describe('what Redis is asked', () => {
-  let stage: Stage;
-  beforeEach(async () => {
-    stage = await Stage.start();
-  });
-  afterEach(() => stage.close());
+  const stage = useStage();
 
   it('A120: all of it works for a user who may do what is documented, with keys and channels of the prefix only', async () => {
     await stage.redisCommand(...DOCUMENTED.split(' '));

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { type RequestOptions, request } from 'node:http';
 import { DataSource } from 'typeorm';
 import type { LoginResult, RefreshResult } from 'nestjs-latchkey';
@@ -8,28 +8,27 @@ import { SLACK_MS } from './budgets.js';
 import {
   type FaultNode,
   type ProcessNode,
-  Stage,
   keyOf,
   timed,
   untilRemembered,
   untilWell,
   verdictOf,
   verdictsOf,
+  KICK,
+  useStage,
 } from './stage.js';
 
-const KICK = { by: 'root' };
 /** Longest time until a node knows of a change by itself. */
 const FRESHNESS_MS = 2000;
 
 describe('a node that is killed', () => {
-  let stage: Stage;
+  const stage = useStage();
   let inspector: DataSource;
   let first: FaultNode;
   let second: FaultNode;
   let survivors: readonly FaultNode[];
   let doomed: ProcessNode;
   beforeEach(async () => {
-    stage = await Stage.start();
     inspector = await new DataSource(stage.database.options).initialize();
     stage.atEnd(() => inspector.destroy());
     survivors = await stage.openAll(2);
@@ -37,7 +36,6 @@ describe('a node that is killed', () => {
     doomed = await stage.openProcess({ http: true });
     await untilWell(survivors);
   });
-  afterEach(() => stage.close());
 
   const liveSessionsOf = async (user: string) =>
     (await inspector.query(

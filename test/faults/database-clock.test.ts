@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { accessAndRefresh, singleDevice } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
@@ -7,10 +7,9 @@ import type { LoginOutcome } from '../support/nodes.js';
 import { startSessions } from '../support/sessions.js';
 import { until } from '../support/until.js';
 import { END_BUDGET_MS, SLACK_MS } from './budgets.js';
-import { type FaultNode, Stage, timed, untilRemembered, untilWell, verdictOf, verdictsOf } from './stage.js';
+import { type FaultNode, timed, untilRemembered, untilWell, verdictOf, verdictsOf, KICK, useStage } from './stage.js';
 import { liveThrough } from './story.js';
 
-const KICK = { by: 'root' };
 /** What a database that is set forward by an hour leaves good. */
 const OPTIONS = { tokens: accessAndRefresh({ access: '1d', grace: '6h' }) } as const;
 const STEPS = [
@@ -19,16 +18,14 @@ const STEPS = [
 ] as const;
 
 describe('F39: the clock of the database is set', () => {
-  let stage: Stage;
+  const stage = useStage();
   let clock: DatabaseClock;
   let inspector: DataSource;
   beforeEach(async () => {
-    stage = await Stage.start();
     clock = await DatabaseClock.of(stage.database);
     inspector = await new DataSource(stage.database.options).initialize();
     stage.atEnd(() => Promise.all([clock.close(), inspector.destroy()]));
   });
-  afterEach(() => stage.close());
 
   const members = async () =>
     (await inspector.query<{ id: string }[]>('SELECT id FROM user_session_member')).map(({ id }) => id);

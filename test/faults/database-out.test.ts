@@ -1,10 +1,19 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { type LoginResult, multiDevice } from 'nestjs-latchkey';
 import { until } from '../support/until.js';
 import { END_BUDGET_MS, SLACK_MS } from './budgets.js';
-import { type FaultNode, Stage, keyOf, timed, untilRemembered, untilWell, verdictOf, verdictsOf } from './stage.js';
+import {
+  type FaultNode,
+  keyOf,
+  timed,
+  untilRemembered,
+  untilWell,
+  verdictOf,
+  verdictsOf,
+  KICK,
+  useStage,
+} from './stage.js';
 
-const KICK = { by: 'root' };
 const GRACE_MS = 3000;
 
 const OUTAGES = [
@@ -24,16 +33,14 @@ const OUTAGES = [
 ] as const;
 
 describe('a database that is out, with Redis there', () => {
-  let stage: Stage;
+  const stage = useStage();
   let near: FaultNode;
   let far: FaultNode;
   beforeEach(async () => {
-    stage = await Stage.start();
     [near] = (await stage.openAll(1, { policy: multiDevice() })) as [FaultNode];
     [far] = (await stage.openAll(1, { policy: multiDevice(), nearCache: false })) as [FaultNode];
     await untilWell([near, far]);
   });
-  afterEach(() => stage.close());
 
   const stored = async (login: LoginResult) => String(await stage.redisCommand('GET', keyOf(login)));
   const refused = (work: Promise<unknown>) =>

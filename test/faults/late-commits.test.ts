@@ -1,20 +1,16 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { type RefreshResult, singleDevice } from 'nestjs-latchkey';
 import { raw } from 'lib/sql.js';
 import { kindsOf } from '../support/databases.js';
 import type { Call, VerifyOutcome } from '../support/nodes.js';
 import { until } from '../support/until.js';
-import { type FaultNode, Stage, TIMING, untilRemembered, untilWell } from './stage.js';
+import { type FaultNode, TIMING, untilRemembered, untilWell, useStage } from './stage.js';
 
 /** Longer than the change log is read back, and than a login looks for ends that it might not have heard of. */
 const HELD_MS = 44_000;
 
 describe('a network that delivers late what a server has sent to the database', () => {
-  let stage: Stage;
-  beforeEach(async () => {
-    stage = await Stage.start();
-  });
-  afterEach(() => stage.close());
+  const stage = useStage();
 
   const isQuiet = async ({ runtime }: FaultNode) => {
     const busy = raw(`SELECT 1 FROM pg_stat_activity
@@ -55,11 +51,7 @@ describe('a network that delivers late what a server has sent to the database', 
 describe.each(kindsOf('postgres', 'mariadb'))(
   'a process that stands still between two statements, on $name',
   (kind) => {
-    let stage: Stage;
-    beforeEach(async () => {
-      stage = await Stage.start({}, kind);
-    });
-    afterEach(() => stage.close());
+    const stage = useStage({ kind });
 
     it('F32: has done nothing for good that the others do not know of, and nothing when it goes on', async () => {
       const nodes = (await stage.openAll(2, { policy: singleDevice() })) as [FaultNode, FaultNode];

@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type LoginResult, multiDevice } from 'nestjs-latchkey';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { until } from '../support/until.js';
 import { SLACK_MS } from './budgets.js';
-import { type FaultNode, Stage, TIMING, isWell, timed, untilWell } from './stage.js';
+import { type FaultNode, TIMING, isWell, timed, untilWell, useStage } from './stage.js';
 
 const REQUESTS = 1000;
 const SESSIONS = 200;
@@ -36,12 +36,11 @@ function countReads({ runtime }: FaultNode): () => number {
 }
 
 describe('a thousand requests at once', () => {
-  let stage: Stage;
+  const stage = useStage({ isShared: true });
   let near: FaultNode;
   let far: FaultNode;
   const logins: LoginResult[] = [];
   beforeAll(async () => {
-    stage = await Stage.start();
     [near] = (await stage.openAll(1, OPTIONS)) as [FaultNode];
     [far] = (await stage.openAll(1, { ...OPTIONS, nearCache: false })) as [FaultNode];
     // A few at a time: how many logins a busy machine can do within the budget of one is not the question here.
@@ -50,7 +49,6 @@ describe('a thousand requests at once', () => {
       logins.push(...(await Promise.all([0, 1, 2, 3].map((index) => near.tokens.login(`user-${from + index}`)))));
     }
   });
-  afterAll(() => stage.close());
 
   /** @returns what they came to, and how long the slowest took */
   const burst = async ({ tokens }: FaultNode) => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { multiDevice } from 'nestjs-latchkey';
 import { localStatus } from 'lib/session-status.js';
@@ -17,17 +17,13 @@ import {
   verdictOf,
   verdictsOf,
   whileRepeating,
+  KICK,
+  useStage,
 } from './stage.js';
 import { liveThrough } from './story.js';
 
-const KICK = { by: 'root' };
-
 describe('messages between nodes', () => {
-  let stage: Stage;
-  beforeEach(async () => {
-    stage = await Stage.start();
-  });
-  afterEach(() => stage.close());
+  const stage = useStage();
 
   /** A node whose messages arrive by another way than the replies to its commands. */
   const openSplit = async (options: Parameters<Stage['open']>[0] = {}) => {

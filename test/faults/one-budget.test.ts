@@ -1,18 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { accessAndRefresh, singleDevice, sliding } from 'nestjs-latchkey';
 import { until } from '../support/until.js';
 import { VERIFY_BUDGET_MS } from './budgets.js';
-import { type FaultNode, Stage, timed, untilWell, verdictOf } from './stage.js';
+import { type FaultNode, timed, untilWell, verdictOf, useStage } from './stage.js';
 
 /** Far less than a second budget would take. */
 const SLACK_MS = 300;
 
 describe('G10: one budget for all that a verification asks', () => {
-  let stage: Stage;
-  beforeAll(async () => {
-    stage = await Stage.start();
-  });
-  afterAll(() => stage.close());
+  const stage = useStage({ isShared: true });
 
   const open = async (tokens = accessAndRefresh()) => {
     const [node] = await stage.openAll(1, { policy: singleDevice(), nearCache: false, redisTimeout: '900ms', tokens });

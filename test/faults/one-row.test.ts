@@ -1,16 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { type LoginResult, multiDevice } from 'nestjs-latchkey';
-import { type FaultNode, Stage } from './stage.js';
+import { type FaultNode, KICK, useStage } from './stage.js';
 
 const AT_ONCE = 300;
-const KICK = { by: 'root' };
 
 describe('clients that come back again and again with one token', () => {
-  let stage: Stage;
-  beforeEach(async () => {
-    stage = await Stage.start();
-  });
-  afterEach(() => stage.close());
+  const stage = useStage();
 
   it('F38: refreshes of an ended and of a live session leave logins and kicks of others alone', async () => {
     const nodes = (await stage.openAll(2, { policy: multiDevice() })) as [FaultNode, FaultNode];

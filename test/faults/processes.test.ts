@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import type { LoginResult, RefreshResult } from 'nestjs-latchkey';
 import { type Call, type LoginOutcome, type VerifyOutcome, spread } from '../support/nodes.js';
 import { until } from '../support/until.js';
@@ -6,24 +6,20 @@ import { END_BUDGET_MS } from './budgets.js';
 import {
   type FaultNode,
   type ProcessNode,
-  Stage,
   keyOf,
   timed,
   untilRemembered,
   untilWell,
   verdictsOf,
+  KICK,
+  useStage,
 } from './stage.js';
 import { liveThrough } from './story.js';
 
-const KICK = { by: 'root' };
 const HOUR_MS = 3_600_000;
 
 describe('several processes', () => {
-  let stage: Stage;
-  beforeEach(async () => {
-    stage = await Stage.start();
-  });
-  afterEach(() => stage.close());
+  const stage = useStage();
 
   /** What each process makes of a token. */
   const verdictsIn = async (nodes: readonly ProcessNode[], { accessToken }: Pick<LoginResult, 'accessToken'>) => {

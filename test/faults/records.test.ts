@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { type LoginResult, multiDevice } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
@@ -7,7 +7,6 @@ import { EditingProxy } from '../support/editing-proxy.js';
 import { until } from '../support/until.js';
 import {
   type FaultNode,
-  Stage,
   isWell,
   keyOf,
   untilRemembered,
@@ -15,19 +14,16 @@ import {
   verdictOf,
   verdictsOf,
   whileRepeating,
+  KICK,
+  useStage,
 } from './stage.js';
 import { liveThrough } from './story.js';
 
-const KICK = { by: 'root' };
 /** Every verification asks Redis. */
 const FAR = { policy: multiDevice(), nearCache: false } as const;
 
 describe('what is found in Redis', () => {
-  let stage: Stage;
-  beforeEach(async () => {
-    stage = await Stage.start();
-  });
-  afterEach(() => stage.close());
+  const stage = useStage();
 
   const stored = async (login: LoginResult) => String(await stage.redisCommand('GET', keyOf(login)));
   const loginOn = async (node: FaultNode, name: string) => {

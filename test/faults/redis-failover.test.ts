@@ -1,28 +1,32 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { multiDevice } from 'nestjs-latchkey';
 import { type RedisServer, redisCommand, startRedis, startRedisSentinel } from '../support/redis.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { END_BUDGET_MS } from './budgets.js';
-import { type FaultNode, Stage, isWell, keyOf, timed, untilRemembered, untilWell, verdictsOf } from './stage.js';
+import {
+  type FaultNode,
+  isWell,
+  keyOf,
+  timed,
+  untilRemembered,
+  untilWell,
+  verdictsOf,
+  KICK,
+  useStage,
+} from './stage.js';
 import { liveThrough } from './story.js';
 
-const KICK = { by: 'root' };
-
 describe('a Redis with a replica', () => {
-  let stage: Stage;
+  const stage = useStage({ redis: () => ({ args: ['--repl-diskless-sync-delay', '0'] }) });
   let replica: RedisServer;
   /** From the replica to the master. */
   let link: TcpProxy;
   beforeEach(async () => {
-    stage = await Stage.start({ args: ['--repl-diskless-sync-delay', '0'] });
     link = await stage.proxy(stage.redisPort);
     replica = await startRedis({ args: ['--replicaof', '127.0.0.1', `${link.port}`] });
+    stage.atEnd(() => replica.stop());
     await until(async () => /master_link_status:up/.test(String(await redisCommand(replica.port, 'INFO'))));
-  });
-  afterEach(async () => {
-    await stage.close();
-    await replica.stop();
   });
 
   const promote = () => redisCommand(replica.port, 'REPLICAOF', 'NO', 'ONE');
@@ -114,9 +118,11 @@ describe('a Redis with a replica', () => {
   });
 });
 
-it('F10: sentinels replace a master that was killed: the database answers meanwhile, then the new one is used', async () => {
-  const [stage, sentinel] = await Promise.all([Stage.start(), startRedisSentinel()]);
-  try {
+describe('sentinels', () => {
+  const stage = useStage();
+  it('F10: replace a master that was killed: the database answers meanwhile, then the new one is used', async () => {
+    const sentinel = await startRedisSentinel();
+    stage.atEnd(() => sentinel.stop());
     const nodes = await stage.openAll(2, { source: sentinel.url });
     const witness = stage.witness(nodes);
     const before = await liveThrough(nodes, witness);
@@ -131,8 +137,5 @@ it('F10: sentinels replace a master that was killed: the database answers meanwh
     await untilRemembered(nodes, login!);
     expect(await redisCommand(sentinel.replica.port, 'EXISTS', keyOf(login!))).toBe(1);
     await witness.close();
-  } finally {
-    await stage.close();
-    await sentinel.stop();
-  }
+  });
 });

@@ -8,29 +8,24 @@ import { until } from '../support/until.js';
 import { BUDGETS } from './budgets.js';
 import {
   type FaultNode,
-  Stage,
   keyOf,
   untilRemembered,
   untilWell,
   verdictOf,
   verdictsOf,
   whileRepeating,
+  KICK,
+  useStage,
 } from './stage.js';
 import { liveThrough } from './story.js';
 
-const KICK = { by: 'root' };
-
 describe('a Redis that forgets, or remembers what was long ago', () => {
   let dir: string;
-  let stage: Stage;
-  beforeEach(async () => {
+  beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'session-test-'));
-    stage = await Stage.start({ dir });
   });
-  afterEach(async () => {
-    await stage.close();
-    rmSync(dir, { recursive: true });
-  });
+  const stage = useStage({ redis: () => ({ dir }) });
+  afterEach(() => rmSync(dir, { recursive: true }));
 
   const stored = (login: Parameters<typeof keyOf>[0]) => stage.redisCommand('GET', keyOf(login));
   const kindOf = async (login: Parameters<typeof keyOf>[0]) => String(await stored(login))[0];

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, it } from '@jest/globals';
+import { beforeAll, describe, it } from '@jest/globals';
 import { localStatus } from 'lib/session-status.js';
 import { until } from '../support/until.js';
-import { type FaultNode, Stage, untilRemembered, untilShared, untilWell } from './stage.js';
+import { type FaultNode, Stage, untilRemembered, untilShared, untilWell, useStage } from './stage.js';
 import { liveThrough } from './story.js';
 
 interface Outage {
@@ -42,13 +42,11 @@ describe.each([
     optionsOf: (stage: Stage) => ({ source: (port: number) => stage.client(port) }),
   },
 ])('$way: a Redis that is', ({ outages, optionsOf }) => {
-  let stage: Stage;
+  const stage = useStage({ isShared: true });
   let nodes: FaultNode[];
   beforeAll(async () => {
-    stage = await Stage.start();
     nodes = await stage.openAll(2, optionsOf(stage));
   });
-  afterAll(() => stage.close());
 
   it.each(outages)('$name: the database answers, ends are true at once, and then it is used again', async (outage) => {
     const witness = stage.witness(nodes);

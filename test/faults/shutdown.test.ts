@@ -1,21 +1,16 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { type LoginResult, multiDevice } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
 import { type Answer, type SampleApp, SampleApps } from '../sample-app/sample-app.js';
 import { until } from '../support/until.js';
 import { SLACK_MS } from './budgets.js';
-import { type FaultNode, Stage, TIMING, timed, untilRemembered, verdictsOf } from './stage.js';
+import { type FaultNode, TIMING, timed, untilRemembered, verdictsOf, KICK, useStage } from './stage.js';
 
-const KICK = { by: 'root' };
 const BUDGET_MS = 2000;
 const OPTIONS = { policy: multiDevice(), timing: { ...TIMING, endBudget: '2s' } } as const;
 
 describe('F36: a node that is shut down', () => {
-  let stage: Stage;
-  beforeEach(async () => {
-    stage = await Stage.start();
-  });
-  afterEach(() => stage.close());
+  const stage = useStage();
 
   /** Two nodes that remember sessions; the first is about to end. */
   const open = async () => {

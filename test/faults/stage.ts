@@ -1,4 +1,4 @@
-import { expect } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
 import type { DynamicModule, INestApplicationContext } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { type LoginResult, type SessionModuleOptions, accessAndRefresh } from 'nestjs-latchkey';
@@ -17,6 +17,9 @@ import { Witness } from './witness.js';
 
 /** The budgets are the default ones. The outage grace is short enough to see its end. */
 export const TIMING = { ...BUDGETS, poll: '200ms', outageGrace: '3s', activityFlush: '1h' } as const;
+
+/** Who ends a session, where it does not matter. */
+export const KICK = { by: 'root' };
 
 /** A SessionModule of this process, with networks of its own to Redis and to the database. */
 export interface FaultNode extends Services {
@@ -43,20 +46,16 @@ export interface FaultNodeOptions extends Omit<Partial<SessionModuleOptions>, 'r
 
 /** A database, PostgreSQL unless a test asks for another, and a Redis of one test, and the nodes that use them. */
 export class Stage {
+  database!: TestDatabase;
+  /** The Redis that nodes use unless they are told otherwise. */
+  server!: RedisServer;
   private readonly closing: (() => unknown)[] = [];
 
-  private constructor(
-    readonly database: TestDatabase,
-    /** The Redis that nodes use unless they are told otherwise. */
-    public server: RedisServer,
-  ) {}
-
-  static async start(
+  async begin(
     settings: Parameters<typeof startRedis>[0] = {},
     kind: DatabaseKind = kindsOf('postgres')[0]!,
-  ): Promise<Stage> {
-    const [database, server] = await Promise.all([kind.create(), startRedis(settings)]);
-    return new Stage(database, server);
+  ): Promise<void> {
+    [this.database, this.server] = await Promise.all([kind.create(), startRedis(settings)]);
   }
 
   get redisPort(): number {
@@ -160,7 +159,7 @@ export class Stage {
 
   /** Ends in the opposite order of the beginning. */
   async close(): Promise<void> {
-    for (const close of this.closing.reverse()) await close();
+    for (const close of this.closing.splice(0).reverse()) await close();
     await this.server.stop();
     await this.database.drop();
   }
@@ -173,6 +172,20 @@ export class Stage {
     }
     return node;
   }
+}
+
+interface StageOptions {
+  readonly kind?: DatabaseKind;
+  readonly redis?: () => Parameters<typeof startRedis>[0];
+  readonly isShared?: boolean;
+}
+
+/** Registers hooks that begin a stage before each test, or before all of them, and close it at the end. */
+export function useStage({ kind, redis: settings = () => ({}), isShared = false }: StageOptions = {}): Stage {
+  const stage = new Stage();
+  (isShared ? beforeAll : beforeEach)(() => stage.begin(settings(), kind));
+  (isShared ? afterAll : afterEach)(() => stage.close());
+  return stage;
 }
 
 function urlOf(port: number): string {

@@ -1,17 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { SessionStatus, multiDevice } from 'nestjs-latchkey';
-import { type FaultNode, Stage, type FaultNodeOptions } from '../faults/stage.js';
+import { type FaultNode, type FaultNodeOptions, useStage } from '../faults/stage.js';
 import { until } from '../support/until.js';
 import { TIMING } from './timing.js';
 
 /** Within the budget of a verification, give or take what a busy machine adds. */
 const IN_TIME_MS = 1000;
 
-let stage: Stage;
-beforeEach(async () => {
-  stage = await Stage.start();
-});
-afterEach(() => stage.close());
+const stage = useStage();
 
 const open = (options: FaultNodeOptions = {}) => stage.open({ policy: multiDevice(), timing: TIMING, ...options });
 const statusOf = ({ context }: FaultNode) => context.get(SessionStatus, { strict: false });

@@ -1,9 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ChangePendingError, multiDevice } from 'nestjs-latchkey';
 import { sessionMetrics } from 'nestjs-latchkey/metrics';
 import { Registry } from 'prom-client';
 import { DataSource } from 'typeorm';
-import { type FaultNodeOptions, Stage } from '../faults/stage.js';
+import { type FaultNodeOptions, useStage } from '../faults/stage.js';
 import { until } from '../support/until.js';
 import { valueOf, verifications } from './metric-values.js';
 import { TIMING } from './timing.js';
@@ -13,13 +13,11 @@ const IN_TIME_MS = 1800;
 const FORGED = `ses_at_${'A'.repeat(96)}`;
 
 describe('metrics, with a Redis and a database that can fail', () => {
-  let stage: Stage;
+  const stage = useStage();
   let registry: Registry;
   beforeEach(async () => {
-    stage = await Stage.start();
     registry = new Registry();
   });
-  afterEach(() => stage.close());
 
   const openOther = (options: FaultNodeOptions = {}) =>
     stage.open({ policy: multiDevice(), timing: TIMING, ...options });

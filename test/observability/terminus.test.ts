@@ -1,10 +1,10 @@
-import { afterEach, it } from '@jest/globals';
+import { it } from '@jest/globals';
 import { Controller, Get } from '@nestjs/common';
 import { HealthCheck, HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { SessionModule } from 'nestjs-latchkey';
 import { redis } from 'nestjs-latchkey/redis';
 import { SessionHealthIndicator } from 'nestjs-latchkey/terminus';
-import { Stage } from '../faults/stage.js';
+import { useStage } from '../faults/stage.js';
 import { adapters, startApp } from '../nest/http-app.js';
 import { SECRET } from '../support/sessions.js';
 import { until } from '../support/until.js';
@@ -24,11 +24,9 @@ class HealthController {
   }
 }
 
-let stage: Stage;
-afterEach(() => stage.close());
+const stage = useStage();
 
 it('the health indicator of terminus is up while tokens can be verified, be it from memory, and down when they cannot', async () => {
-  stage = await Stage.start();
   const database = await stage.databaseProxy();
   const session = SessionModule.forRoot({
     secret: SECRET,

@@ -1,5 +1,5 @@
-import { afterEach, expect, it } from '@jest/globals';
-import { Stage, TIMING } from '../faults/stage.js';
+import { expect, it } from '@jest/globals';
+import { TIMING, useStage } from '../faults/stage.js';
 import { type Call, type LoginOutcome, TestNode, type VerifyOutcome, spread } from '../support/nodes.js';
 import { rounds } from '../support/size.js';
 import { until } from '../support/until.js';
@@ -38,11 +38,9 @@ async function logIn(nodes: readonly TestNode[], users: readonly string[]): Prom
   return logins;
 }
 
-let stage: Stage;
-afterEach(() => stage.close());
+const stage = useStage();
 
 it(`G6: ${ENDS} ends under load on four processes: not one accepts a token once its end was acknowledged`, async () => {
-  stage = await Stage.start();
   const timing = { ...TIMING, verifyBudget: '5s', loginBudget: '20s' };
   const nodes = (await Promise.all([1, 2, 3, 4].map(() => stage.openProcess({ timing })))).map(({ node }) => node);
   const logins = await logIn(
