@@ -4,6 +4,7 @@ import { accessAndRefresh, singleDevice } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
 import { DatabaseClock } from '../support/database-clock.js';
 import type { LoginOutcome } from '../support/nodes.js';
+import { sized } from '../support/size.js';
 import { startSessions } from '../support/sessions.js';
 import { until } from '../support/until.js';
 import { END_BUDGET_MS, SLACK_MS } from './budgets.js';
@@ -36,24 +37,27 @@ describe('F39: the clock of the database is set', () => {
     await process.kill();
   };
 
-  it.each(STEPS)('%s, beside the row of a node that died: ends and logins are done in time', async (_how, hours) => {
-    const nodes = await stage.openAll(2, OPTIONS);
-    const { node: doomed } = await stage.openProcess();
-    await until(async () => (await members()).length === 3);
-    const witness = stage.witness(nodes);
-    for (const login of await liveThrough(nodes, witness)) await untilRemembered(nodes, login);
-    await killUnseen(doomed);
-    await clock.set(hours);
-    await liveThrough(nodes, witness);
-    await until(async () => (await members()).length === 2);
-    await untilWell(nodes);
-    for (const login of await liveThrough(nodes, witness)) await untilRemembered(nodes, login);
-    await clock.set(0);
-    await liveThrough(nodes, witness);
-    await witness.close();
-  });
+  it.each(sized(STEPS))(
+    '%s, beside the row of a node that died: ends and logins are done in time',
+    async (_how, hours) => {
+      const nodes = await stage.openAll(2, OPTIONS);
+      const { node: doomed } = await stage.openProcess();
+      await until(async () => (await members()).length === 3);
+      const witness = stage.witness(nodes);
+      for (const login of await liveThrough(nodes, witness)) await untilRemembered(nodes, login);
+      await killUnseen(doomed);
+      await clock.set(hours);
+      await liveThrough(nodes, witness);
+      await until(async () => (await members()).length === 2);
+      await untilWell(nodes);
+      for (const login of await liveThrough(nodes, witness)) await untilRemembered(nodes, login);
+      await clock.set(0);
+      await liveThrough(nodes, witness);
+      await witness.close();
+    },
+  );
 
-  it.each(STEPS)(
+  it.each(sized([...STEPS].reverse()))(
     '%s, while a node is cut off: it is waited for as long as it answers from memory',
     async (_how, hours) => {
       const nodes = (await stage.openAll(2, OPTIONS)) as [FaultNode, FaultNode];
@@ -78,7 +82,7 @@ describe('F39: the clock of the database is set', () => {
     },
   );
 
-  it.each(STEPS)(
+  it.each(sized(STEPS))(
     '%s, and a server that was killed starts again: it takes over before it is asked',
     async (_how, hours) => {
       const { node: doomed } = await stage.openProcess({ redis: null, timing: {} });

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type LoginResult, multiDevice } from 'nestjs-latchkey';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { sized } from '../support/size.js';
 import { until } from '../support/until.js';
 import { SLACK_MS } from './budgets.js';
 import { type FaultNode, TIMING, isWell, timed, untilWell, useStage } from './stage.js';
@@ -71,19 +72,20 @@ describe('a thousand requests at once', () => {
     return count() - before === REQUESTS;
   };
 
-  it.each([
+  const outages: readonly [string, () => Promise<unknown>, () => Promise<unknown>][] = [
     ['F1: killed', () => stage.server.kill(), () => stage.restart()],
-    [
-      'F5: stopped',
-      async () => process.kill(stage.server.pid, 'SIGSTOP'),
-      async () => process.kill(stage.server.pid, 'SIGCONT'),
-    ],
     [
       'F6: behind a black hole',
       async () => [near, far].forEach(({ redis }) => redis.hold()),
       async () => [near, far].forEach(({ redis }) => redis.release()),
     ],
-  ])(
+    [
+      'F5: stopped',
+      async () => process.kill(stage.server.pid, 'SIGSTOP'),
+      async () => process.kill(stage.server.pid, 'SIGCONT'),
+    ],
+  ];
+  it.each(sized(outages, 2))(
     'G10, %s: each is answered in its budget, memory stays flat, and it is as fast as before soon after',
     async (_name, begin, end) => {
       await untilWell([near, far]);

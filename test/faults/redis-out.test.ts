@@ -1,5 +1,6 @@
 import { beforeAll, describe, it } from '@jest/globals';
 import { localStatus } from 'lib/session-status.js';
+import { sized } from '../support/size.js';
 import { until } from '../support/until.js';
 import { type FaultNode, Stage, untilRemembered, untilShared, untilWell, useStage } from './stage.js';
 import { liveThrough } from './story.js';
@@ -38,7 +39,7 @@ describe.each([
   {
     // With all defaults of ioredis: it queues, repeats, and never gives up.
     way: 'by a client of the application',
-    outages: OUTAGES.filter(({ name }) => /F1|F6/.test(name)),
+    outages: sized(OUTAGES.filter(({ name }) => /F1|F6/.test(name))),
     optionsOf: (stage: Stage) => ({ source: (port: number) => stage.client(port) }),
   },
 ])('$way: a Redis that is', ({ outages, optionsOf }) => {

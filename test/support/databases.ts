@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { createMigrated, onServer } from './migrated-database.js';
 import { serverUrl } from './servers.js';
-import { isSoak } from './size.js';
+import { sized } from './size.js';
 
 /** The driver of embedded databases, compatible with better-sqlite3. */
 export const libsql: unknown = createRequire(import.meta.url)('libsql');
@@ -39,10 +39,10 @@ export const databaseKinds: readonly DatabaseKind[] = [
 ];
 
 /** The engines that services are tested on, which do not depend on SQL: SQLite, and all in the soak. */
-export const serviceKinds = isSoak ? databaseKinds : databaseKinds.slice(0, 1);
+export const serviceKinds = sized(databaseKinds, 1);
 
 /** The servers that tests of several processes run on: PostgreSQL, and MariaDB too in the soak. */
-export const processKinds = isSoak ? databaseKinds.slice(1) : databaseKinds.slice(1, 2);
+export const processKinds = sized(databaseKinds.slice(1));
 
 /** The kinds with these names. */
 export function kindsOf(...names: DatabaseKind['name'][]): readonly DatabaseKind[] {

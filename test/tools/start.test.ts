@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { isSoak } from '../support/size.js';
+import { sized } from '../support/size.js';
 import { until } from '../support/until.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -149,14 +149,11 @@ describe('the first start on a fresh clone', () => {
     { npm_config_engine_strict: 'true' },
     { npm_config_dry_run: 'true', npm_config_global: 'true' },
   ];
-  // Each by itself in the soak alone.
-  it.each(isSoak ? settings : [Object.assign({}, ...settings) as NodeJS.ProcessEnv])(
-    'installs all that it needs with %j',
-    async (variables) => {
-      const start = new Start(clone(), variables);
-      expect(await start.listening()).toBe(`listening ${variables.NODE_ENV}`);
-    },
-  );
+  const all: NodeJS.ProcessEnv = Object.assign({}, ...settings);
+  it.each(sized([all, ...settings]))('installs all that it needs with %j', async (variables) => {
+    const start = new Start(clone(), variables);
+    expect(await start.listening()).toBe(`listening ${variables.NODE_ENV}`);
+  });
 
   it('installs and builds once, and again what npm took away', async () => {
     const root = clone();
@@ -177,7 +174,7 @@ describe('the first start on a fresh clone', () => {
     ['install', 'SIGINT'],
     ['build', 'SIGKILL'],
   ] as const;
-  it.each(isSoak ? ends : ends.slice(0, 2))(
+  it.each(sized(ends, 2))(
     'that ends during the %s by %s takes all along, and the next one starts',
     async (held, signal) => {
       const root = clone();
