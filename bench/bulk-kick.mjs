@@ -101,7 +101,7 @@ export async function bulkKick({ quick, databases }) {
 /** Filters that so many sessions match each, none of them the same. @returns {Promise<Iterator<object>>} */
 async function portionsOf(source, size) {
   const rows = await source.query(
-    `SELECT created_at FROM user_session WHERE status = 'live' AND login_method = '${METHOD_OF_PORTIONS}' ORDER BY created_at`,
+    `SELECT created_at FROM latchkey_session WHERE status = 'live' AND login_method = '${METHOD_OF_PORTIONS}' ORDER BY created_at`,
   );
   const times = rows.map((row) => Number(row.created_at));
   return (function* () {
@@ -197,11 +197,11 @@ async function whatIsMissing({
     const [{ count }] = await source.query(`SELECT COUNT(*) AS count FROM ${table} WHERE ${where}`);
     return Number(count);
   };
-  const left = await counted('user_session', `status = 'live' AND login_method = '${METHOD}'`);
+  const left = await counted('latchkey_session', `status = 'live' AND login_method = '${METHOD}'`);
   if (left > 0) failures.push(`${left} sessions are live that match.`);
-  const audited = await counted('user_session_event', `type = 'SESSION_ENDED' AND reason = 'SESSION_KICKED'`);
+  const audited = await counted('latchkey_event', `type = 'SESSION_ENDED' AND reason = 'SESSION_KICKED'`);
   if (audited !== expected.all) failures.push(`${audited} ends are in the audit trail.`);
-  const orders = await counted('user_session_event', `type = 'BULK_KICK'`);
+  const orders = await counted('latchkey_event', `type = 'BULK_KICK'`);
   if (orders !== 2 * expected.orders)
     failures.push(`The audit trail tells ${orders} times of a kick that begins or ends.`);
   return [...new Set(failures)];

@@ -11,13 +11,10 @@ export { multiDevice, oneDevicePerType, singleDevice } from './rules/device-poli
 export { accessAndRefresh, fixed, sliding } from './tokens/token-mode.js';
 export { ChangePendingError, SessionError, TokenRefusedError } from './model/session-error.js';
 export { sessionEntities } from './database/schema/tables.js';
-export { sessionMigrations } from './database/schema/migrations/index.js';
-export { SessionEntity } from './database/schema/entities/session.entity.js';
-export { SessionAccountEntity } from './database/schema/entities/session-account.entity.js';
-export { SessionDataEntity } from './database/schema/entities/session-data.entity.js';
-export { SessionEventEntity } from './database/schema/entities/session-event.entity.js';
-export { SessionSightingEntity } from './database/schema/entities/session-sighting.entity.js';
-export { SessionStatisticEntity } from './database/schema/entities/session-statistic.entity.js';
+export { sessionMigrations } from './database/schema/migrate.js';
+export { LatchkeySession } from './database/schema/entities/session.entity.js';
+export { LatchkeyAccount, LatchkeyData } from './database/schema/entities/account.entities.js';
+export { LatchkeyEvent, LatchkeySighting, LatchkeyStatistic } from './database/schema/entities/journal.entities.js';
 
 export type { HeaderOptions, SessionHooks, SessionModuleOptions } from './nest/module/session-options.js';
 export type { SessionModuleAsyncOptions, SessionOptionsFactory } from './nest/module/session.module-definition.js';

@@ -20,7 +20,7 @@ export function countReads() {
     },
   };
   pg.Client.prototype.query = function (config, ...rest) {
-    if ((config?.text ?? config)?.includes?.('"user_session"')) counter.statements++;
+    if ((config?.text ?? config)?.includes?.('"latchkey_session"')) counter.statements++;
     return query.call(this, config, ...rest);
   };
   Redis.prototype.sendCommand = function (command, ...rest) {

@@ -9,7 +9,7 @@ export function countingSqlite() {
   class CountingDatabase extends libsql {
     prepare(text) {
       const statement = super.prepare(text);
-      if (!text.includes('"user_session"')) return statement;
+      if (!text.includes('"latchkey_session"')) return statement;
       for (const name of ['all', 'get', 'run']) {
         const call = statement[name];
         statement[name] = (...values) => {

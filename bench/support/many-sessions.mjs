@@ -20,17 +20,17 @@ export const HEAVY_USER = 'person-1';
  */
 export async function fillWithSessions(source, counts) {
   const sql = sqlOf(source);
-  await withoutIndexes(source, ['user_session'], async () => {
+  await withoutIndexes(source, ['latchkey_session'], async () => {
     for (const [status, count] of Object.entries(counts)) {
       if (count === 0) continue;
       const columns = status === 'live' ? liveColumns(sql, count) : endedColumns(sql, count, Math.max(1, counts.live));
       await source.query(
-        `INSERT INTO user_session (${Object.keys(columns).join(', ')})
+        `INSERT INTO latchkey_session (${Object.keys(columns).join(', ')})
          SELECT ${Object.values(columns).join(', ')} FROM ${sql.numbers(count)}`,
       );
     }
   });
-  await sql.analyze('user_session');
+  await sql.analyze('latchkey_session');
 }
 
 /**
@@ -46,34 +46,34 @@ export async function fillWithRecords(source, { failedLogins }) {
     'id, realm, at, type, user_key, user_id, session_id, reason, actor, ip, device_type, device_name';
   const eventId = (at, of) => `CONCAT(${sql.hex(at, 12)}, SUBSTR(${sql.md5(of)}, 1, 20))`;
   await source.query(
-    `INSERT INTO user_session_account (user_key, realm, user_id, epoch, not_before, created_at)
-     SELECT user_key, 'users', MIN(user_id), 0, 0, MIN(created_at) FROM user_session WHERE user_id LIKE 'person-%' GROUP BY user_key`,
+    `INSERT INTO latchkey_account (user_key, realm, user_id, epoch, not_before, created_at)
+     SELECT user_key, 'users', MIN(user_id), 0, 0, MIN(created_at) FROM latchkey_session WHERE user_id LIKE 'person-%' GROUP BY user_key`,
   );
-  await withoutIndexes(source, ['user_session_event', 'user_session_sighting'], async () => {
+  await withoutIndexes(source, ['latchkey_event', 'latchkey_sighting'], async () => {
     await source.query(
-      `INSERT INTO user_session_event (${eventColumns})
+      `INSERT INTO latchkey_event (${eventColumns})
        SELECT ${eventId('created_at', "CONCAT('login', id)")}, realm, created_at, 'LOGIN', user_key, user_id, id, NULL, user_id, ip,
-         device_type, device_name FROM user_session`,
+         device_type, device_name FROM latchkey_session`,
     );
     await source.query(
-      `INSERT INTO user_session_event (${eventColumns})
+      `INSERT INTO latchkey_event (${eventColumns})
        SELECT ${eventId('ended_at', "CONCAT('end', id)")}, realm, ended_at, 'SESSION_ENDED', user_key, user_id, id, end_reason,
-         ended_by, ip, device_type, device_name FROM user_session WHERE end_reason = 'SESSION_KICKED'`,
+         ended_by, ip, device_type, device_name FROM latchkey_session WHERE end_reason = 'SESSION_KICKED'`,
     );
     const at = `${Date.now()} - i * ${Math.max(1, Math.floor(SPAN_MS / failedLogins))}`;
     const user = `CONCAT('person-', MOD(i * 7919, 5000))`;
     await source.query(
-      `INSERT INTO user_session_event (${eventColumns}, detail)
+      `INSERT INTO latchkey_event (${eventColumns}, detail)
        SELECT ${eventId(at, "CONCAT('failed', i)")}, 'users', ${at}, 'LOGIN_FAILED', ${sql.userKey(user)}, ${user}, NULL, NULL,
          ${user}, CONCAT('203.0.113.', MOD(i, 250)), 'phone', NULL, '{"reason":"wrong password"}' FROM ${sql.numbers(failedLogins)}`,
     );
     await source.query(
-      `INSERT INTO user_session_sighting (session_id, ip_key, ip, realm, user_key, first_at, last_at)
-       SELECT id, ip_key, ip, realm, user_key, created_at, last_seen_at FROM user_session
+      `INSERT INTO latchkey_sighting (session_id, ip_key, ip, realm, user_key, first_at, last_at)
+       SELECT id, ip_key, ip, realm, user_key, created_at, last_seen_at FROM latchkey_session
        WHERE status = 'live' AND ip_key IS NOT NULL`,
     );
   });
-  for (const table of ['user_session_account', 'user_session_event', 'user_session_sighting']) await sql.analyze(table);
+  for (const table of ['latchkey_account', 'latchkey_event', 'latchkey_sighting']) await sql.analyze(table);
 }
 
 function liveColumns(sql, count) {

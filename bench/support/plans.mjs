@@ -1,4 +1,4 @@
-const LARGE = ['user_session', 'user_session_event', 'user_session_sighting'];
+const LARGE = ['latchkey_session', 'latchkey_event', 'latchkey_sighting'];
 
 /**
  * Which large tables the statements read from end to end, as the planner of the server means to.
@@ -11,7 +11,7 @@ export async function plansOf(source, statements) {
   const isPostgres = source.options.type === 'postgres';
   const scans = [];
   for (const { text, parameters } of statements) {
-    if (!/^\s*SELECT\b/i.test(text) || !/user_session/.test(text)) continue;
+    if (!/^\s*SELECT\b/i.test(text) || !/latchkey_session/.test(text)) continue;
     const [row] = await source.query(`EXPLAIN ${isPostgres ? '(FORMAT JSON)' : 'FORMAT=JSON'} ${text}`, parameters);
     const plan = isPostgres ? row['QUERY PLAN'] : JSON.parse(row.EXPLAIN);
     const found = nodesOf(plan).filter(isPostgres ? isSequentialScan : isTableScan);

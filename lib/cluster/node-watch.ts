@@ -17,7 +17,7 @@ interface Sighting {
 export class NodeWatch {
   private readonly sightings = new Map<string, Sighting>();
 
-  /** @param silenceMs of this node, and of those that do not say */
+  /** @param silenceMs of this node */
   constructor(
     private readonly clock: Pick<Clock, 'monotonic'>,
     private readonly silenceMs: number,
@@ -30,7 +30,7 @@ export class NodeWatch {
       const seen = this.sightings.get(id);
       // Answers may overtake each other; numbers only grow.
       if (seen && poll <= seen.poll) continue;
-      this.sightings.set(id, { poll, silenceMs: silenceMs ?? this.silenceMs, since, hasMoved: seen !== undefined });
+      this.sightings.set(id, { poll, silenceMs, since, hasMoved: seen !== undefined });
     }
   }
 

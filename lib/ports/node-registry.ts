@@ -5,8 +5,8 @@ export interface NodeRow {
   readonly caching: boolean;
   /** Whether messages of other nodes can reach it at all. */
   readonly messaging: boolean;
-  /** Time for which it may go by copies after the last poll that it completed. Milliseconds; null: not known. */
-  readonly silenceMs: number | null;
+  /** Time for which it may go by copies after the last poll that it completed. Milliseconds. */
+  readonly silenceMs: number;
   /** When it last wrote its row. For people: clocks can be set, so no rule compares it with another time. */
   readonly renewedAt: number;
   /** Number of the poll that wrote the row, one more each time. */

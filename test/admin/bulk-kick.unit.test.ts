@@ -96,7 +96,7 @@ describe('a kick of many', () => {
   it.each(adapters)('goes on to its end when the client is gone, on $name', async (kind) => {
     await start({}, kind);
     // The last one cannot be ended until the client is gone.
-    other.exec(`CREATE TRIGGER gate BEFORE UPDATE OF status ON user_session WHEN OLD.user_id = 'user-0'
+    other.exec(`CREATE TRIGGER gate BEFORE UPDATE OF status ON latchkey_session WHEN OLD.user_id = 'user-0'
       BEGIN SELECT RAISE(ABORT, 'The gate is closed.'); END`);
     const token = await server.operator('view', 'kick');
     const isGone = new Promise<void>((resolve) =>

@@ -201,7 +201,7 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     { limit: '10' },
     { cursor: 5 },
     { cursor: {} },
-    { sort: 'last_seen_at; DROP TABLE user_session' },
+    { sort: 'last_seen_at; DROP TABLE latchkey_session' },
     { sort: ['login'] },
     { q: 5 },
     { q: ['a'] },
@@ -307,7 +307,7 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     expect(events.filter(({ reason }) => reason === 'TOKEN_EXPIRED')).toHaveLength(before.total);
 
     // The change log is kept for as long as a copy may live, twice over, and no longer.
-    const changes = async () => Number((await application.query('SELECT COUNT(*) AS n FROM user_session_change'))[0].n);
+    const changes = async () => Number((await application.query('SELECT COUNT(*) AS n FROM latchkey_change'))[0].n);
     expect(await changes()).toBeGreaterThanOrEqual(before.total);
     clock.advance(11 * 60_000);
     await runtime.sweep();

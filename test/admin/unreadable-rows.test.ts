@@ -30,7 +30,7 @@ describe.each(databaseKinds)('F41: a list with rows that show nothing, on $name'
       return session.id;
     };
     const spoil = (id: string, assignments: string) =>
-      source.query(`UPDATE user_session SET ${assignments} WHERE id = '${id}'`);
+      source.query(`UPDATE latchkey_session SET ${assignments} WHERE id = '${id}'`);
     for (const user of USERS) {
       const isReadable = READABLE.includes(user);
       const live = await login(isReadable ? user : `${user}\\`, 'phone');

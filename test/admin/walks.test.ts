@@ -29,7 +29,7 @@ describe('a page far down a list on MariaDB', () => {
     online = sessions.context.get(OnlineUsersService, { strict: false });
     for (let index = 0; index < SESSIONS; index++) await sessions.tokens.login(`user-${index}`);
     client = await new DataSource(database.options).initialize();
-    await client.query('ANALYZE TABLE user_session');
+    await client.query('ANALYZE TABLE latchkey_session');
   });
 
   afterAll(async () => {
@@ -41,12 +41,20 @@ describe('a page far down a list on MariaDB', () => {
   it.each([
     [
       'by last use',
-      'idx_user_session_by_use',
+      'idx_latchkey_session_by_use',
       (cursor?: string) => online.list({ sort: 'lastSeen', limit: 20, cursor }),
     ],
-    ['by login', 'idx_user_session_by_login', (cursor?: string) => online.list({ sort: 'login', limit: 20, cursor })],
-    ['by user', 'idx_user_session_find_user', (cursor?: string) => online.list({ sort: 'user', limit: 20, cursor })],
-    ['of users', 'idx_user_session_find_user', (cursor?: string) => online.listUsers({ limit: 20, cursor })],
+    [
+      'by login',
+      'idx_latchkey_session_by_login',
+      (cursor?: string) => online.list({ sort: 'login', limit: 20, cursor }),
+    ],
+    [
+      'by user',
+      'idx_latchkey_session_find_user',
+      (cursor?: string) => online.list({ sort: 'user', limit: 20, cursor }),
+    ],
+    ['of users', 'idx_latchkey_session_find_user', (cursor?: string) => online.listUsers({ limit: 20, cursor })],
   ])('%s is read from its place on, in the order of %s', async (_name, index, list) => {
     let cursor: string | undefined;
     for (let page = 0; page < 5; page++) cursor = (await list(cursor)).nextCursor!;
@@ -86,8 +94,8 @@ describe('a page on PostgreSQL of what many sessions are found by', () => {
   });
 
   it.each<[OnlineSort, string, OnlineFilter[]]>([
-    ['lastSeen', 'idx_user_session_by_use', [{ prefix: 'user-a' }, { deviceType: 'tablet' }]],
-    ['login', 'idx_user_session_by_login', [{ prefix: 'user-a' }, { deviceType: 'tablet' }]],
+    ['lastSeen', 'idx_latchkey_session_by_use', [{ prefix: 'user-a' }, { deviceType: 'tablet' }]],
+    ['login', 'idx_latchkey_session_by_login', [{ prefix: 'user-a' }, { deviceType: 'tablet' }]],
   ])('by %s is read in the order of %s, however few the planner takes them for', async (sort, index, filters) => {
     for (const filter of filters) {
       const portion = { from: null, backwards: false, limit: 5 };

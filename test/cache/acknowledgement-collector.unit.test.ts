@@ -24,7 +24,7 @@ describe('a change is confirmed', () => {
 
   beforeEach(() => {
     time = new VirtualTime();
-    nodeRegistry = new MemoryMembership(() => time.clock.now());
+    nodeRegistry = new MemoryMembership(() => time.clock.now(), SILENCE);
     sent = [];
     const messenger = {
       isConnected: true,

@@ -14,7 +14,7 @@ interface WithEngine {
   readonly database: { readonly engine: { read(...args: unknown[]): Promise<unknown> } };
 }
 
-const MEMBERS = 'SELECT id, caching FROM user_session_member';
+const MEMBERS = 'SELECT id, caching FROM latchkey_node';
 
 describe.each(serviceKinds)('the near cache on $name', ({ create }) => {
   let database: TestDatabase;
@@ -29,7 +29,7 @@ describe.each(serviceKinds)('the near cache on $name', ({ create }) => {
   };
   const coherenceOf = (node: Sessions) => node.context.get(SessionRuntime, { strict: false }).coherence;
   /** Ends a session behind the library's back, which a copy in memory does not notice. */
-  const corrupt = (id: string) => application.query(`UPDATE user_session SET access_hash = 'x' WHERE id = '${id}'`);
+  const corrupt = (id: string) => application.query(`UPDATE latchkey_session SET access_hash = 'x' WHERE id = '${id}'`);
 
   beforeEach(async () => {
     database = await create();
@@ -187,7 +187,7 @@ describe.each(serviceKinds)('the near cache on $name', ({ create }) => {
     const { accessToken, session } = await tokens.login('alice');
     const id = 'f'.repeat(32);
     await application.query(
-      `INSERT INTO user_session_member (id, realm, caching, messaging, silence_ms, renewed_at, poll, polled)
+      `INSERT INTO latchkey_node (id, realm, caching, messaging, silence_ms, renewed_at, poll, polled)
         VALUES ('${id}', 'users', 1, 0, 60000, 0, 1, 0)`,
     );
     // The first may have been under way before that.
@@ -207,7 +207,7 @@ describe.each(serviceKinds)('the near cache on $name', ({ create }) => {
     expect(code).toBe('SESSION_STORE_UNAVAILABLE');
     expect(retryAfterMs).toBeGreaterThan(30_000);
     expect(retryAfterMs).toBeLessThanOrEqual(60_000);
-    await application.query(`UPDATE user_session_member SET caching = 0 WHERE id = '${id}'`);
+    await application.query(`UPDATE latchkey_node SET caching = 0 WHERE id = '${id}'`);
     await tokens.logout(accessToken);
     expect((await tokens.login('alice')).ended).toHaveLength(1);
   });
@@ -218,8 +218,8 @@ describe.each(serviceKinds)('the near cache on $name', ({ create }) => {
     const { accessToken, session } = await first.tokens.login('alice');
     await first.tokens.verify(accessToken);
     // What remains of a node that joined, ended the session and was killed between two polls of this one.
-    const change = `INSERT INTO user_session_change (session_id, version, realm, at) VALUES ('${session.id}', 2, 'users', ${Date.now()})`;
-    const end = `UPDATE user_session SET status = 'ended', slot = NULL, end_reason = 'SESSION_KICKED', ended_at = ${Date.now()},
+    const change = `INSERT INTO latchkey_change (session_id, version, realm, at) VALUES ('${session.id}', 2, 'users', ${Date.now()})`;
+    const end = `UPDATE latchkey_session SET status = 'ended', slot = NULL, end_reason = 'SESSION_KICKED', ended_at = ${Date.now()},
       ended_by = 'root', version = 2 WHERE id = '${session.id}'`;
     await application.query(end);
     await application.query(change);

@@ -20,8 +20,11 @@ export class MemoryMembership implements NodeRegistry {
   private readonly rows = new Map<string, NodeRow>();
   private readonly log: LoggedChange[] = [];
 
-  /** @param now the clock of the database */
-  constructor(readonly now: () => number) {}
+  /** @param now the clock of the database @param silenceMs of rows that are put here without one */
+  constructor(
+    readonly now: () => number,
+    private readonly silenceMs = 10_000,
+  ) {}
 
   row(id: string): NodeRow | undefined {
     return this.rows.get(id);
@@ -29,7 +32,8 @@ export class MemoryMembership implements NodeRegistry {
 
   /** The row of a node that is not there otherwise. */
   put(row: Partial<NodeRow> & { readonly id: string }): void {
-    const first = { caching: true, messaging: true, silenceMs: null, renewedAt: this.now(), poll: 1, polled: 0 };
+    const { silenceMs } = this;
+    const first = { caching: true, messaging: true, silenceMs, renewedAt: this.now(), poll: 1, polled: 0 };
     this.rows.set(row.id, { ...first, ...this.rows.get(row.id), ...row });
   }
 

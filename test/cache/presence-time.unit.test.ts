@@ -201,7 +201,7 @@ describe('which changes are forgotten', () => {
     nodeRegistry.commit('old', 1, START - KEEP - 1);
     nodeRegistry.commit('recent', 1, START - KEEP);
     nodeRegistry.commit('future', 1, START + MINUTE + 1);
-    const nothing = { purge: async () => undefined, fillSome: async () => 0 };
+    const nothing = { purge: async () => undefined };
     await new SessionSweep({
       nodeRegistry,
       presence: { steadyMs },
@@ -211,7 +211,6 @@ describe('which changes are forgotten', () => {
       changes: { commit: async () => [] },
       repository: nothing,
       records: nothing,
-      searchKeys: nothing,
     } as unknown as SessionSweepParts).run();
     const state = { id: 'me', caching: true, messaging: true, silenceMs: D, poll: 1, polled: 0 };
     const { changes } = await nodeRegistry.poll(state, 0);

@@ -443,10 +443,10 @@ describe.each(databaseKinds)('an account on $name', ({ create }) => {
         },
         { lane: 'work', budgetMs: 20_000 },
       );
-    expect(await plan()).toContain('idx_user_session_find_method');
+    expect(await plan()).toContain('idx_latchkey_session_find_method');
     await node.write(
       dialect.engine === 'mysql' ? sql`ANALYZE TABLE ${tables.session}` : sql`ANALYZE ${tables.session}`,
     );
-    expect(await plan()).toContain('idx_user_session_find_method');
+    expect(await plan()).toContain('idx_latchkey_session_find_method');
   });
 });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource, type DataSourceOptions, type QueryRunner } from 'typeorm';
 import { type BootLimits, openDatabase } from 'lib/database.js';
 import { dialectOf } from 'lib/dialect.js';
-import { MIGRATIONS_TABLE, migrate } from 'lib/migrate.js';
+import { migrate } from 'lib/migrate.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { EditingProxy } from '../support/editing-proxy.js';
 import { onServer } from '../support/migrated-database.js';
@@ -44,8 +44,8 @@ describe.each(kindsOf('postgres', 'mariadb'))('the boot on $name', ({ name, crea
     name === 'postgres'
       ? ['pg_try_advisory_lock(7305221901)', 'pg_advisory_unlock(7305221901)']
       : [
-          `GET_LOCK(CONCAT('${MIGRATIONS_TABLE}.', DATABASE()), 0)`,
-          `RELEASE_LOCK(CONCAT('${MIGRATIONS_TABLE}.', DATABASE()))`,
+          `GET_LOCK(CONCAT('latchkey_migration.', DATABASE()), 0)`,
+          `RELEASE_LOCK(CONCAT('latchkey_migration.', DATABASE()))`,
         ];
   const ask = async (source: DataSource, what: string) =>
     Number(((await source.query(`SELECT ${what} AS answer`)) as { answer: unknown }[])[0]!.answer);
@@ -96,11 +96,11 @@ describe.each(kindsOf('postgres', 'mariadb'))('the boot on $name', ({ name, crea
 
   it('ends with an error where a table cannot be changed, and leaves no lock behind', async () => {
     const other = await connect();
-    await other.query(`DELETE FROM ${MIGRATIONS_TABLE}`);
+    await other.query('DELETE FROM latchkey_migration');
     await other.query(
       name === 'postgres'
-        ? 'BEGIN; LOCK TABLE user_session_migrations, user_session IN ACCESS EXCLUSIVE MODE'
-        : `LOCK TABLES ${MIGRATIONS_TABLE} WRITE`,
+        ? 'BEGIN; LOCK TABLE latchkey_migration, latchkey_session IN ACCESS EXCLUSIVE MODE'
+        : 'LOCK TABLES latchkey_migration WRITE',
     );
     await expect(open({ limits: { ...SHORT, migrationsMs: 60_000 } })).rejects.toThrow(/lock|timeout/i);
     expect(await ask(other, tryLock)).toBe(1);

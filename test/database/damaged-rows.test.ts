@@ -56,8 +56,8 @@ describe.each(databaseKinds)('F41: rows on $name that are damaged', ({ create })
     const login = await node.tokens.login(user);
     const [name, key] =
       table === 'session'
-        ? ['user_session', `id = '${login.session.id}'`]
-        : ['user_session_account', `user_key = '${accountRef('users', user).key}'`];
+        ? ['latchkey_session', `id = '${login.session.id}'`]
+        : ['latchkey_account', `user_key = '${accountRef('users', user).key}'`];
     await source.query(`UPDATE ${name} SET ${assignment} WHERE ${key}`);
     return { user, ...login };
   };

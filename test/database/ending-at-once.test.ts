@@ -66,14 +66,14 @@ describe('the end of one session on PostgreSQL', () => {
     const client = await new DataSource(database.options).initialize();
     const runner = client.createQueryRunner();
     await runner.startTransaction();
-    await runner.query('SELECT 1 FROM user_session WHERE id = $1 FOR UPDATE', [id]);
+    await runner.query('SELECT 1 FROM latchkey_session WHERE id = $1 FOR UPDATE', [id]);
     const ending = node.sessions.endSession(id, KICK);
     const waiters = raw(
       `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
     );
     await until(async () => (await other.rows(waiters)).length > 0);
     await runner.query(
-      `INSERT INTO user_session_data (owner, name_hash, name, value, updated_at) VALUES ($1, 'hash', 'draft', '1', 0)`,
+      `INSERT INTO latchkey_data (owner, name_hash, name, value, updated_at) VALUES ($1, 'hash', 'draft', '1', 0)`,
       [`s:${id}`],
     );
     await runner.commitTransaction();
@@ -88,11 +88,11 @@ describe('the end of one session on PostgreSQL', () => {
     const before = await traces(id, 'alice');
     const client = await new DataSource(database.options).initialize();
     await client.query(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$`);
-    await client.query('CREATE TRIGGER fails BEFORE DELETE ON user_session_data FOR EACH ROW EXECUTE FUNCTION fail()');
+    await client.query('CREATE TRIGGER fails BEFORE DELETE ON latchkey_data FOR EACH ROW EXECUTE FUNCTION fail()');
     await expect(node.sessions.endSession(id, KICK)).rejects.toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
     expect(await other.record(id)).toMatchObject({ end: null, version: 1 });
     expect(await traces(id, 'alice')).toEqual(before);
-    await client.query('DROP TRIGGER fails ON user_session_data');
+    await client.query('DROP TRIGGER fails ON latchkey_data');
     expect(await node.sessions.endSession(id, KICK)).toMatchObject({ version: 2 });
     await client.destroy();
   });

@@ -126,7 +126,7 @@ describe.each(servers)('with a $name of its own', ({ start, type }) => {
     const key = accountRef('locked', 'alice').key;
     const runner = other.createQueryRunner();
     await runner.startTransaction();
-    await runner.query(`SELECT epoch FROM user_session_account WHERE user_key = '${key}' FOR UPDATE`);
+    await runner.query(`SELECT epoch FROM latchkey_account WHERE user_key = '${key}' FOR UPDATE`);
     const logins = await Promise.all(
       Array.from({ length: 20 }, () => timed(tokens.login('alice').catch((error: { code: string }) => error.code))),
     );

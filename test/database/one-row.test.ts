@@ -98,8 +98,8 @@ describe.each(kindsOf('postgres', 'mariadb'))('a row on $name that many wait for
     const runner: QueryRunner = holder.createQueryRunner();
     const row =
       locks === 'session'
-        ? `SELECT id FROM user_session WHERE id = '${session.id}'`
-        : `SELECT user_key FROM user_session_account WHERE user_key = '${accountRef('users', session.userId).key}'`;
+        ? `SELECT id FROM latchkey_session WHERE id = '${session.id}'`
+        : `SELECT user_key FROM latchkey_account WHERE user_key = '${accountRef('users', session.userId).key}'`;
     await runner.startTransaction();
     await runner.query(`${row} FOR UPDATE`);
     try {

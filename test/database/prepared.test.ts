@@ -5,7 +5,7 @@ import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { until } from '../support/until.js';
 import { START, TestRepositories } from './repositories.js';
 
-const TABLES = ['user_session', 'user_session_account', 'user_session_data'];
+const TABLES = ['latchkey_session', 'latchkey_account', 'latchkey_data'];
 const KICK = { reason: 'SESSION_KICKED', by: 'root' } as const;
 
 /** A connection has told all that it has counted when it is gone. */
@@ -43,9 +43,9 @@ describe('statements that PostgreSQL keeps for a connection', () => {
     await logInAndKick(3);
     const texts = (await kept()).map(({ statement }) => statement.replaceAll(/\s+/g, ' '));
     for (const begin of [
-      'INSERT INTO "user_session" (',
+      'INSERT INTO "latchkey_session" (',
       'SELECT user_id, epoch',
-      'WITH own AS (UPDATE "user_session" SET status',
+      'WITH own AS (UPDATE "latchkey_session" SET status',
     ]) {
       expect(texts.filter((text) => text.startsWith(begin))).toHaveLength(1);
     }
@@ -65,9 +65,9 @@ describe('statements that PostgreSQL keeps for a connection', () => {
     for (const count of [2, 3, 7]) for (let time = 0; time < 3; time++) await endSome(count);
     const texts = (await kept()).map(({ statement }) => statement);
     for (const begin of [
-      'UPDATE "user_session" SET status',
-      'DELETE FROM "user_session_data"',
-      'INSERT INTO "user_session_change"',
+      'UPDATE "latchkey_session" SET status',
+      'DELETE FROM "latchkey_data"',
+      'INSERT INTO "latchkey_change"',
     ]) {
       expect(known.filter((text) => text.startsWith(begin))).toHaveLength(1);
       expect(texts.filter((text) => text.startsWith(begin))).toHaveLength(2);
@@ -115,7 +115,7 @@ describe('statements that PostgreSQL keeps for a connection', () => {
 
   it('may return another type after a migration than before', async () => {
     await logInAndKick(3);
-    await node.write(raw('ALTER TABLE user_session_account ALTER COLUMN bans TYPE varchar(4000)'));
+    await node.write(raw('ALTER TABLE latchkey_account ALTER COLUMN bans TYPE varchar(4000)'));
     await logInAndKick(4);
   });
 
@@ -146,7 +146,7 @@ describe('a table on PostgreSQL of which there are no statistics', () => {
   beforeEach(async () => {
     database = await kindsOf('postgres')[0]!.create();
     client = await new DataSource(database.options).initialize();
-    await client.query('ALTER TABLE user_session SET (autovacuum_enabled = off)');
+    await client.query('ALTER TABLE latchkey_session SET (autovacuum_enabled = off)');
   });
   afterEach(async () => {
     await client.destroy();
@@ -164,8 +164,8 @@ describe('a table on PostgreSQL of which there are no statistics', () => {
     }
     await isAlone(client);
     const rows = await client.query<{ name: string; read: string }[]>(
-      `SELECT indexrelname AS name, idx_tup_read AS read FROM pg_stat_user_indexes WHERE relname = 'user_session'
-       UNION ALL SELECT 'the table', seq_tup_read FROM pg_stat_user_tables WHERE relname = 'user_session'`,
+      `SELECT indexrelname AS name, idx_tup_read AS read FROM pg_stat_user_indexes WHERE relname = 'latchkey_session'
+       UNION ALL SELECT 'the table', seq_tup_read FROM pg_stat_user_tables WHERE relname = 'latchkey_session'`,
     );
     return rows.filter((row) => Number(row.read) > 0).map(({ name }) => name);
   };
@@ -177,13 +177,15 @@ describe('a table on PostgreSQL of which there are no statistics', () => {
         for (const login of [{}, { replaces: true }]) ids.push((await node.login(`user-${index}`, login)).id);
       }
     });
-    expect(afterLogins.filter((name) => !/^(PK_|idx_user_session_(slot|account|ended)$)/.test(name))).toEqual([]);
+    expect(
+      afterLogins.filter((name) => !/^(latchkey_session_pkey|idx_latchkey_session_(slot|account|ended))$/.test(name)),
+    ).toEqual([]);
     const afterLists = await pathsOf(async (node) => {
       for (let index = 0; index < 50; index++) {
         expect(await node.sessions.listLiveSessions(node.account(`user-${index}`))).toHaveLength(1);
       }
     });
-    expect(afterLists.filter((name) => !/^idx_user_session_(slot|account|ended)$/.test(name))).toEqual([]);
+    expect(afterLists.filter((name) => !/^idx_latchkey_session_(slot|account|ended)$/.test(name))).toEqual([]);
     const live = ids.filter((_id, index) => index % 2 === 1);
     const afterChanges = await pathsOf(async (node) => {
       for (const id of live.slice(0, 20)) {
@@ -195,6 +197,6 @@ describe('a table on PostgreSQL of which there are no statistics', () => {
       }
       expect(await node.sessions.endSessions(live.slice(20, 40), KICK)).toHaveLength(20);
     });
-    expect(afterChanges).toEqual([expect.stringMatching(/^PK_/)]);
+    expect(afterChanges).toEqual(['latchkey_session_pkey']);
   });
 });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { SessionEntity, sessionEntities, sessionMigrations } from 'nestjs-latchkey';
+import { LatchkeySession, sessionEntities, sessionMigrations } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
@@ -25,18 +25,43 @@ describe.each(databaseKinds)('the tables on $name', ({ create }) => {
     await database.drop();
   });
 
-  it('are just what the entities say, so that synchronize is never needed and changes nothing', async () => {
+  it('are just what the entities say, and synchronize leaves them alone', async () => {
     await application.runMigrations();
-    const { upQueries } = await application.driver.createSchemaBuilder().log();
-    expect(upQueries.map(({ query }) => query)).toEqual([]);
+    const changes = async () => {
+      const { upQueries } = await application.driver.createSchemaBuilder().log();
+      return upQueries.map(({ query }) => query);
+    };
+    expect(await changes()).toEqual([]);
+    for (const metadata of application.entityMetadatas) metadata.synchronize = true;
+    // Entities name no indexes.
+    const indexes = (await changes()).filter((query) => query.startsWith('DROP INDEX'));
+    expect(indexes.length).toBeGreaterThan(20);
+    expect(await changes()).toEqual(indexes);
+  });
+
+  it('can be removed by the migration that made them, and made again', async () => {
+    const runner = application.createQueryRunner();
+    const areThere = async () => {
+      const tables = application.entityMetadatas.map(({ tablePath }) => runner.hasTable(tablePath));
+      return [...new Set(await Promise.all(tables))];
+    };
+    for (let round = 0; round < 2; round++) {
+      expect(await areThere()).toEqual([false]);
+      await application.runMigrations();
+      expect(await areThere()).toEqual([true]);
+      await application.undoLastMigration();
+    }
+    await application.runMigrations();
+    await new sessionMigrations[0]().up(runner);
+    await runner.release();
   });
 
   it('have indexes to search by of which every engine uses all columns', async () => {
     await application.runMigrations();
     const runner = application.createQueryRunner();
-    const table = await runner.getTable(application.getMetadata(SessionEntity).tablePath);
+    const table = await runner.getTable(application.getMetadata(LatchkeySession).tablePath);
     await runner.release();
-    const found = table!.indices.filter(({ name }) => name!.startsWith('idx_user_session_find_'));
+    const found = table!.indices.filter(({ name }) => name!.startsWith('idx_latchkey_session_find_'));
     expect(found).toHaveLength(7);
     for (const { columnNames, where } of found) {
       // A column that an index says itself is the same in all of its rows would be skipped, and all behind it not be searched by.
@@ -50,7 +75,7 @@ describe.each(databaseKinds)('the tables on $name', ({ create }) => {
     opened.push(await startSessions({ database: application }));
     opened.push(await startSessions({ database: application, runMigrations: false }));
     const { session } = await opened[0]!.tokens.login('alice', { claims: { n: 1 }, deviceName: 'x' });
-    const found = await application.getRepository(SessionEntity).findOneByOrFail({ id: session.id });
+    const found = await application.getRepository(LatchkeySession).findOneByOrFail({ id: session.id });
     expect(found).toMatchObject({
       userId: 'alice',
       claims: { n: 1 },
@@ -103,8 +128,8 @@ describe.each(databaseKinds)('the tables on $name', ({ create }) => {
     const node = await startSessions({ database: application, nearCache: false });
     opened.push(node);
     const { accessToken } = await node.tokens.login('alice');
-    const [good] = (await application.query('SELECT access_hash FROM user_session')) as { access_hash: string }[];
-    const repository = application.getRepository(SessionEntity);
+    const [good] = (await application.query('SELECT access_hash FROM latchkey_session')) as { access_hash: string }[];
+    const repository = application.getRepository(LatchkeySession);
     const table = repository.metadata.tableName;
     for (const damage of [
       'claims = \'{"a":\'',
@@ -159,7 +184,7 @@ describe.each(databaseKinds)('the tables on $name', ({ create }) => {
     const node = await startSessions({ database: application, nearCache: false });
     opened.push(node);
     const { accessToken } = await node.tokens.login('alice');
-    await application.query(`UPDATE ${application.getMetadata(SessionEntity).tableName} SET generation = 0`);
+    await application.query(`UPDATE ${application.getMetadata(LatchkeySession).tableName} SET generation = 0`);
     expect(await node.tokens.verify(accessToken)).toMatchObject({ status: 'UNKNOWN' });
   });
 });

@@ -57,7 +57,7 @@ describe.each(databaseKinds)('the version of TypeORM in this process on $name', 
       ...database.options,
       entities: [...sessionEntities],
       migrations: [...sessionMigrations],
-      migrationsTableName: 'user_session_migrations',
+      migrationsTableName: 'latchkey_migration',
     }).initialize();
     closing.push(() => application.destroy());
     const isVersion03 = !('dataSource' in application.createQueryRunner());

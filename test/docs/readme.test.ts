@@ -70,7 +70,7 @@ describe('the quick start of the README', () => {
     expect(await (await me(second.accessToken)).json()).toEqual({ userId: 'alice', name: 'alice' });
     await stop();
     const file = await new DataSource(sqliteOptions(join(directory, 'app.sqlite'))).initialize();
-    expect(await file.query('SELECT id FROM user_session_member')).toEqual([]);
+    expect(await file.query('SELECT id FROM latchkey_node')).toEqual([]);
     await file.destroy();
   });
 });

@@ -39,7 +39,7 @@ describe('a node that is killed', () => {
 
   const liveSessionsOf = async (user: string) =>
     (await inspector.query(
-      `SELECT id, generation FROM user_session WHERE user_id = '${user}' AND status <> 'ended'`,
+      `SELECT id, generation FROM latchkey_session WHERE user_id = '${user}' AND status <> 'ended'`,
     )) as { id: string; generation: number }[];
 
   /** A session that both survivors have in their memory. */

@@ -29,11 +29,11 @@ describe('F39: the clock of the database is set', () => {
   });
 
   const members = async () =>
-    (await inspector.query<{ id: string }[]>('SELECT id FROM user_session_member')).map(({ id }) => id);
+    (await inspector.query<{ id: string }[]>('SELECT id FROM latchkey_node')).map(({ id }) => id);
 
   /** A node that nobody can know to be gone, as in a container of its own. */
   const killUnseen = async (process: { kill(): Promise<void> }) => {
-    await inspector.query('UPDATE user_session_member SET process = NULL');
+    await inspector.query('UPDATE latchkey_node SET process = NULL');
     await process.kill();
   };
 
@@ -87,9 +87,7 @@ describe('F39: the clock of the database is set', () => {
     async (_how, hours) => {
       const { node: doomed } = await stage.openProcess({ redis: null, timing: {} });
       const before = ((await doomed.call('login', 'alice', {})) as LoginOutcome).value!;
-      await until(
-        async () => (await inspector.query('SELECT id FROM user_session_member WHERE caching = 1')).length === 1,
-      );
+      await until(async () => (await inspector.query('SELECT id FROM latchkey_node WHERE caching = 1')).length === 1);
       const [id] = await members();
       await killUnseen(doomed);
       await clock.set(hours);

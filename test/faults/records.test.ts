@@ -191,12 +191,12 @@ describe('what is found in Redis', () => {
     const now = `FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)`;
     const id = 'f'.repeat(32);
     await inspector.query(
-      `INSERT INTO user_session_member (id, realm, caching, messaging, poll, polled, renewed_at)
-        VALUES ('${id}', 'users', 1, 1, 1, 0, ${now})`,
+      `INSERT INTO latchkey_node (id, realm, caching, messaging, silence_ms, poll, polled, renewed_at)
+        VALUES ('${id}', 'users', 1, 1, 60000, 1, 0, ${now})`,
     );
     const poll = () =>
       inspector.query(
-        `UPDATE user_session_member SET polled = poll, poll = poll + 1, renewed_at = ${now} WHERE id = '${id}'`,
+        `UPDATE latchkey_node SET polled = poll, poll = poll + 1, renewed_at = ${now} WHERE id = '${id}'`,
       );
     const login = await node.tokens.login('alice');
     let isAcknowledged = false;

@@ -110,7 +110,7 @@ describe('a Redis that forgets, or remembers what was long ago', () => {
     const readAt = Number(copy.split(':')[2]);
     await first.operators.kickUser('alice', KICK);
     const inspector = await new DataSource(stage.database.options).initialize();
-    await inspector.query('DELETE FROM user_session_change');
+    await inspector.query('DELETE FROM latchkey_change');
     await inspector.destroy();
     await untilKind(login, 'T');
     await stage.redisCommand('SET', keyOf(login), copy);

@@ -45,7 +45,7 @@ describe('F36: a node that is shut down', () => {
     }
     await until(() => leaving.redis.open === 0 && leaving.database.open === 0);
     const inspector = await new DataSource(stage.database.options).initialize();
-    expect(await inspector.query('SELECT id FROM user_session_member')).toHaveLength(1);
+    expect(await inspector.query('SELECT id FROM latchkey_node')).toHaveLength(1);
     await inspector.destroy();
     await witness.close();
   });

@@ -42,7 +42,7 @@ describe('a change log that one node cannot read, while it goes on writing its r
   };
   const members = () =>
     inspector.query<{ id: string; caching: number; poll: string; polled: string }[]>(
-      'SELECT id, caching, poll, polled FROM user_session_member',
+      'SELECT id, caching, poll, polled FROM latchkey_node',
     );
 
   it('F42: keeps nobody waiting once that node has used up its grace, and it begins again by itself', async () => {

@@ -303,7 +303,7 @@ describe.each(adapters)('a SessionError thrown by a controller on $name', (kind)
       message: 'userId must not be empty.',
     });
     expect((await server.send(login({ $ne: null }))).json).toMatchObject({ errorCode: 'ARGUMENT_INVALID' });
-    const cause = new Error('SELECT access_hash FROM user_session at lib/database/engine/engine.ts:1:1');
+    const cause = new Error('SELECT access_hash FROM latchkey_session at lib/database/engine/engine.ts:1:1');
     thrown = () => new SessionError('SESSION_STORE_UNAVAILABLE', 'SELECT access_hash', { cause });
     const { text } = await server.send({ path: '/throw' });
     expect(text).not.toMatch(/SELECT|access_hash|engine/);
@@ -474,12 +474,12 @@ describe.each(adapters)('a record on $name that the library did not write', (kin
   it.each(garbage)('A15: is no session: %s = %j', async (column, value) => {
     const { accessToken, session } = await server.tokens.login('alice', { claims: { roles: ['user'] } });
     expect(verdict(await server.sendWith(accessToken))).toEqual(good);
-    await source.query(`UPDATE user_session SET ${column} = ? WHERE id = ?`, [value, session.id]);
+    await source.query(`UPDATE latchkey_session SET ${column} = ? WHERE id = ?`, [value, session.id]);
     const answer = await server.sendWith(accessToken);
     expect([401, 503]).toContain(answer.status);
     expect(answer.text).not.toMatch(/alice|roles|JSON|SyntaxError/);
     // Nobody is kept from a new login by it.
-    await source.query('DELETE FROM user_session WHERE id = ?', [session.id]);
+    await source.query('DELETE FROM latchkey_session WHERE id = ?', [session.id]);
   });
 });
 
@@ -573,7 +573,7 @@ describe.each(adapters)('a database that cannot be reached, on $name', (kind) =>
       expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/);
       expect(answer.json.message).toBe(defaultMessages.SESSION_STORE_UNAVAILABLE);
       // A40
-      expect(answer.text).not.toMatch(/select|user_session|postgres|127\.0\.0|econn|timeout|node_modules|\.[jt]s:/i);
+      expect(answer.text).not.toMatch(/select|latchkey_|postgres|127\.0\.0|econn|timeout|node_modules|\.[jt]s:/i);
     }
     // What needs no database is answered as ever.
     expect(verdict(await server.send())).toEqual(missing);

@@ -67,21 +67,21 @@ it('exports these values, and no others', () => {
     'CheckBan',
     'CurrentSession',
     'CurrentUser',
+    'LatchkeyAccount',
+    'LatchkeyData',
+    'LatchkeyEvent',
+    'LatchkeySession',
+    'LatchkeySighting',
+    'LatchkeyStatistic',
     'NoActivity',
     'OperatorService',
     'Public',
     'RequireFresh',
     'Sensitive',
-    'SessionAccountEntity',
-    'SessionDataEntity',
-    'SessionEntity',
     'SessionError',
     'SessionErrorFilter',
-    'SessionEventEntity',
     'SessionModule',
     'SessionService',
-    'SessionSightingEntity',
-    'SessionStatisticEntity',
     'SessionStatus',
     'TokenRefusedError',
     'TokenService',
@@ -303,7 +303,7 @@ describe.each(adapters)('SessionModule on $name', (kind) => {
     afterAll(() => Promise.all(databases.map((database) => database.drop())));
 
     const countSessions = async (source: DataSource) => {
-      const [row] = await source.query<{ n: number }[]>('SELECT COUNT(*) AS n FROM user_session');
+      const [row] = await source.query<{ n: number }[]>('SELECT COUNT(*) AS n FROM latchkey_session');
       return row!.n;
     };
 
@@ -412,7 +412,7 @@ describe.each(adapters)('SessionModule on $name', (kind) => {
       await server.close();
 
       const [row] = await watcher.query<Record<string, string | null>[]>(
-        'SELECT last_ip, (SELECT COUNT(*) FROM user_session_member) AS members FROM user_session',
+        'SELECT last_ip, (SELECT COUNT(*) FROM latchkey_node) AS members FROM latchkey_session',
       );
       expect(row).toEqual({ last_ip: expect.stringContaining('127.0.0.1'), members: '0' });
       // A backend of PostgreSQL and a handle of this process end a moment after their connection.

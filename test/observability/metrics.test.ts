@@ -101,8 +101,8 @@ describe('metrics, with a Redis and a database that can fail', () => {
     const application = await new DataSource(stage.database.options).initialize();
     // A server that announced its cache and was never heard of again.
     await application.query(
-      `INSERT INTO user_session_member SELECT (jsonb_populate_record(known, '{"id":"${'ab'.repeat(16)}","process":null}')).*
-        FROM user_session_member AS known LIMIT 1`,
+      `INSERT INTO latchkey_node SELECT (jsonb_populate_record(known, '{"id":"${'ab'.repeat(16)}","process":null}')).*
+        FROM latchkey_node AS known LIMIT 1`,
     );
     await application.destroy();
     await expect(operators.kick(next.id, { by: 'root' })).rejects.toThrow(ChangePendingError);

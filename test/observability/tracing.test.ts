@@ -33,7 +33,7 @@ it('makes no trace of its background work, and leaves those of requests as they 
     timing: { poll: '50ms', activityFlush: '100ms' },
   });
   await onServer('postgres', database.url, (query) =>
-    until(async () => Number((await query('SELECT MAX(polled) AS polls FROM user_session_member'))[0]!.polls) >= POLLS),
+    until(async () => Number((await query('SELECT MAX(polled) AS polls FROM latchkey_node'))[0]!.polls) >= POLLS),
   );
   expect(await ask('spans')).toEqual([]);
   const spans = await ask<Span[]>('request');

@@ -67,7 +67,7 @@ describe.each(processKinds)('the life of a token on four processes and $name', (
     Number(
       (
         await inspector.query<{ n: string }[]>(
-          `SELECT COUNT(*) AS n FROM user_session_event WHERE type = '${type}' AND session_id = '${sessionId}'`,
+          `SELECT COUNT(*) AS n FROM latchkey_event WHERE type = '${type}' AND session_id = '${sessionId}'`,
         )
       )[0]!.n,
     );
@@ -75,7 +75,7 @@ describe.each(processKinds)('the life of a token on four processes and $name', (
   /** The token pairs of a session that are not the current one, as they are stored. */
   const superseded = async (sessionId: string) => {
     const rows = await inspector.query<{ superseded: unknown }[]>(
-      `SELECT superseded FROM user_session WHERE id = '${sessionId}'`,
+      `SELECT superseded FROM latchkey_session WHERE id = '${sessionId}'`,
     );
     const [{ superseded: stored }] = rows as [{ superseded: unknown }];
     return (typeof stored === 'string' ? JSON.parse(stored) : stored) as { readonly graceUntil: number | null }[];
@@ -238,7 +238,7 @@ describe.each(processKinds)('the life of a token on four processes and $name', (
       expect((await node.call('refresh', next.value!.refreshToken)).error?.code).toBe('REFRESH_REUSED');
     }
     const [event] = await inspector.query<{ ip: string; detail: string }[]>(
-      `SELECT ip, detail FROM user_session_event WHERE type = 'REFRESH_REUSED' AND session_id = '${session.id}'`,
+      `SELECT ip, detail FROM latchkey_event WHERE type = 'REFRESH_REUSED' AND session_id = '${session.id}'`,
     );
     expect(event!.ip).toBe('198.51.100.7');
     expect(JSON.parse(event!.detail)).toMatchObject({ renewedFrom: '192.0.2.1' });

@@ -246,7 +246,7 @@ describe('a login that failed', () => {
   it('A91, A94: takes hostile text, and cuts or leaves out what would not fit', () => {
     const { event } = record('x'.repeat(1_000_000), {
       ip: '<script>',
-      deviceType: "'; DROP TABLE user_session; --",
+      deviceType: "'; DROP TABLE latchkey_session; --",
       deviceName: `\0\u2028\ud800${'y'.repeat(1_000_000)}`,
     });
     expect(event.account!.userId).toHaveLength(1024);

@@ -124,7 +124,7 @@ describe.each(
     const dataSource = await new DataSource(database.options).initialize();
     const { affected } = await dataSource
       .createQueryBuilder()
-      .update('user_session')
+      .update('latchkey_session')
       .set({ authenticated_at: () => 'authenticated_at - 660000' })
       .where("user_id = 'user6'")
       .execute();

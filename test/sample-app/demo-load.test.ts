@@ -147,7 +147,7 @@ describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('npm run demo:load on $n
   it('counts by the hour what it added', async () => {
     const source = await new DataSource(database.options).initialize();
     const rows: { hour: string; kind: string; amount: string }[] = await source.query(
-      `SELECT hour, kind, amount FROM user_session_statistic WHERE hour < ${Date.now() - 2 * HOUR_MS}`,
+      `SELECT hour, kind, amount FROM latchkey_statistic WHERE hour < ${Date.now() - 2 * HOUR_MS}`,
     );
     await source.destroy();
     const sum = (kind: string) =>
@@ -178,19 +178,19 @@ describe('a large load on PostgreSQL', () => {
   });
 
   const indexes = (on: DataSource | QueryRunner): Promise<unknown[]> =>
-    on.query(`SELECT indexdef FROM pg_indexes WHERE tablename = 'user_session' ORDER BY indexname`);
+    on.query(`SELECT indexdef FROM pg_indexes WHERE tablename = 'latchkey_session' ORDER BY indexname`);
   const count = async () => {
-    const [row]: { n: number }[] = await source.query('SELECT COUNT(*)::int AS n FROM user_session_account');
+    const [row]: { n: number }[] = await source.query('SELECT COUNT(*)::int AS n FROM latchkey_account');
     return row!.n;
   };
   const addAccount = (runner: QueryRunner, key: string) =>
-    runner.query(`INSERT INTO user_session_account VALUES ('${key}', 'users', '${key}', 0, 0, NULL, 0)`);
+    runner.query(`INSERT INTO latchkey_account VALUES ('${key}', 'users', '${key}', 0, 0, NULL, 0)`);
 
   it('has no indexes but the primary key to keep up, and has all of them again in the end', async () => {
     const runner = source.createQueryRunner();
     const [before, accounts] = [await indexes(source), await count()];
     expect(before.length).toBeGreaterThan(12);
-    const meanwhile = await withoutIndexes(runner, ['user_session'], async () => {
+    const meanwhile = await withoutIndexes(runner, ['latchkey_session'], async () => {
       await addAccount(runner, 'a');
       return indexes(runner);
     });
@@ -203,7 +203,7 @@ describe('a large load on PostgreSQL', () => {
   it('changes nothing if it fails', async () => {
     const runner = source.createQueryRunner();
     const [before, accounts] = [await indexes(source), await count()];
-    const failing = withoutIndexes(runner, ['user_session'], async () => {
+    const failing = withoutIndexes(runner, ['latchkey_session'], async () => {
       await addAccount(runner, 'b');
       throw new Error('the disk is full');
     });
@@ -217,9 +217,9 @@ describe('a large load on PostgreSQL', () => {
     const runner = source.createQueryRunner();
     expect(await paysWithoutIndexes(runner, 49_999)).toBe(false);
     expect(await paysWithoutIndexes(runner, 50_000)).toBe(true);
-    await runner.query(`CREATE TEMPORARY TABLE user_session AS SELECT generate_series(1, 50000) AS id`);
+    await runner.query(`CREATE TEMPORARY TABLE latchkey_session AS SELECT generate_series(1, 50000) AS id`);
     expect(await paysWithoutIndexes(runner, 50_000)).toBe(false);
-    await runner.query('DROP TABLE pg_temp.user_session');
+    await runner.query('DROP TABLE pg_temp.latchkey_session');
     await runner.release();
   });
 });

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Answer, type Login, SampleApps, type SampleApp } from './sample-app.js';
 
 /** Anything that tells of the inside: stacks, statements, tables, paths. */
-const INSIDE = /^\s+at |SELECT|INSERT|UPDATE |app_user|user_session|sqlite|node_modules|dist-sample|\.js\b|\.ts\b/im;
+const INSIDE = /^\s+at |SELECT|INSERT|UPDATE |app_user|latchkey_|sqlite|node_modules|dist-sample|\.js\b|\.ts\b/im;
 
 /** Fields that are numbers or the text of one, and what they cannot be. */
 const NUMBERS: Readonly<Record<string, readonly unknown[]>> = {

@@ -120,7 +120,7 @@ describe.each(serviceKinds)('G9: with every kind of token on $name', (kind) => {
 /** All rows of all tables of the library, and the bytes of the file where there is one. */
 async function dumpOf({ options }: { options: ConstructorParameters<typeof DataSource>[0] }): Promise<string> {
   const source = await new DataSource(options).initialize();
-  const names = ['', '_account', '_event', '_change', '_member', '_data'].map((suffix) => `user_session${suffix}`);
+  const names = ['session', 'account', 'event', 'change', 'node', 'data'].map((name) => `latchkey_${name}`);
   const tables = await Promise.all(names.map((name) => source.query<unknown[]>(`SELECT * FROM ${name}`)));
   expect(tables.slice(0, 4).every((rows) => rows.length > 0)).toBe(true);
   await source.destroy();

@@ -27,7 +27,7 @@ describe.each(serviceKinds)('a sliding session on $name', (kind) => {
     expect((await sessions.find(session.id))?.expiresAt).toBe(session.createdAt + 90 * DAY);
     const source = await new DataSource(database.options).initialize();
     const [row] = await source.query<{ n: string; superseded: string }[]>(
-      `SELECT (SELECT COUNT(*) FROM user_session_event WHERE type = 'TOKEN_RENEWED') AS n, superseded FROM user_session`,
+      `SELECT (SELECT COUNT(*) FROM latchkey_event WHERE type = 'TOKEN_RENEWED') AS n, superseded FROM latchkey_session`,
     );
     await source.destroy();
     expect(Number(row!.n)).toBe(renewals);

@@ -2,8 +2,8 @@ import { DataSource } from 'typeorm';
 import { dataSourceOptions, openDataSource } from '../../dist-sample/database/data-source.js';
 import { PasswordHasher } from '../../dist-sample/users/password-hasher.js';
 import { dialectOf } from '../../dist/esm/database/engine/dialect.js';
-import { MIGRATIONS_TABLE, migrate } from '../../dist/esm/database/schema/migrate.js';
-import { sessionEntities, sessionMigrations } from '../../dist/esm/index.js';
+import { migrate, migrationOptions } from '../../dist/esm/database/schema/migrate.js';
+import { sessionEntities } from '../../dist/esm/index.js';
 import { loadDemo } from './load.mjs';
 
 const PROGRESS_MS = 2000;
@@ -52,8 +52,7 @@ async function open(database) {
   const source = new DataSource({
     ...rest,
     entities: [...entities, ...sessionEntities],
-    migrations: [...sessionMigrations],
-    migrationsTableName: MIGRATIONS_TABLE,
+    ...migrationOptions(rest),
   });
   await source.initialize();
   await migrate(source, dialectOf(source.options.type));
@@ -66,7 +65,7 @@ async function open(database) {
 
 /** So that the server plans its first queries with what is there now. */
 async function refreshStatistics(source) {
-  const tables = ['user_session', 'user_session_event', 'user_session_account', 'user_session_sighting'];
+  const tables = ['latchkey_session', 'latchkey_event', 'latchkey_account', 'latchkey_sighting'];
   const { type } = source.options;
   if (type === 'postgres') for (const table of tables) await source.query(`VACUUM ANALYZE ${table}`);
   if (type === 'mysql' || type === 'mariadb') await source.query(`ANALYZE TABLE ${tables.join(', ')}`);

@@ -25,7 +25,7 @@ export async function loadDemo(source, options) {
     const work = () => addAll(runner, options);
     if (!(await paysWithoutIndexes(runner, options.sessions + options.ended))) return await work();
     options.onLock();
-    return await withoutIndexes(runner, ['user_session', 'user_session_event', 'user_session_sighting'], work);
+    return await withoutIndexes(runner, ['latchkey_session', 'latchkey_event', 'latchkey_sighting'], work);
   } finally {
     await runner.release();
   }
@@ -67,10 +67,10 @@ async function addUsers(runner, users, { passwordHash, now, done, statistics }) 
   await runner.startTransaction();
   try {
     await insertRows(runner, 'app_user', appUsers, { unlessKnown: 'username' });
-    await insertRows(runner, 'user_session_account', accounts, { unlessKnown: 'user_key' });
-    await insertRows(runner, 'user_session', sessions.map(sessionRow));
-    await insertRows(runner, 'user_session_sighting', sessions.flatMap(sightingRows));
-    await insertRows(runner, 'user_session_event', events);
+    await insertRows(runner, 'latchkey_account', accounts, { unlessKnown: 'user_key' });
+    await insertRows(runner, 'latchkey_session', sessions.map(sessionRow));
+    await insertRows(runner, 'latchkey_sighting', sessions.flatMap(sightingRows));
+    await insertRows(runner, 'latchkey_event', events);
     await runner.commitTransaction();
   } catch (error) {
     await runner.rollbackTransaction();

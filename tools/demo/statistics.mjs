@@ -43,7 +43,7 @@ export class Statistics {
   /** The library keeps the higher amount of two; these sessions are there beside those that it counted. */
   async #online(runner, now) {
     const rows = await runner.query(
-      `SELECT hour, amount FROM user_session_statistic WHERE realm = '${REALM}' AND kind = 'online'`,
+      `SELECT hour, amount FROM latchkey_statistic WHERE realm = '${REALM}' AND kind = 'online'`,
     );
     const known = new Map(rows.map(({ hour, amount }) => [Number(hour), Number(amount)]));
     const amounts = [];

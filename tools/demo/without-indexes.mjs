@@ -34,6 +34,8 @@ export async function withoutIndexes(runner, tables, work) {
 /** Whether a load is so large that it pays, also because what is there already must be indexed again. @param {import('typeorm').QueryRunner} runner @param {number} rows */
 export async function paysWithoutIndexes(runner, rows) {
   if (runner.dataSource.options.type !== 'postgres' || rows < WORTH_IT) return false;
-  const [{ count }] = await runner.query(`SELECT COUNT(*) AS count FROM (SELECT 1 FROM user_session LIMIT ${rows}) s`);
+  const [{ count }] = await runner.query(
+    `SELECT COUNT(*) AS count FROM (SELECT 1 FROM latchkey_session LIMIT ${rows}) s`,
+  );
   return Number(count) < rows;
 }

@@ -29,13 +29,13 @@ export class SqlNodeRegistry implements NodeRegistry {
     const { poll, polled } = state;
     const [caching, messaging] = [Number(state.caching), Number(state.messaging)];
     const renewed = await engine.write(
-      sql`UPDATE ${tables.member} SET renewed_at = ${now}, caching = ${caching}, messaging = ${messaging},
+      sql`UPDATE ${tables.node} SET renewed_at = ${now}, caching = ${caching}, messaging = ${messaging},
         poll = ${poll}, polled = ${polled} WHERE id = ${id} AND poll < ${poll}`,
       this.options,
     );
     if (renewed.affected === 0) {
       await engine.write(
-        sql`INSERT INTO ${tables.member} (id, realm, process, silence_ms, caching, messaging, poll, polled, renewed_at)
+        sql`INSERT INTO ${tables.node} (id, realm, process, silence_ms, caching, messaging, poll, polled, renewed_at)
           VALUES (${id}, ${realm}, ${this.process}, ${state.silenceMs}, ${caching}, ${messaging}, ${poll}, ${polled}, ${now})`,
         this.options,
       );
@@ -70,7 +70,7 @@ export class SqlNodeRegistry implements NodeRegistry {
   }
 
   async remove(silent: readonly Pick<NodeRow, 'id' | 'poll'>[]): Promise<void> {
-    for (const { id, poll } of silent) await this.delete(sql`id = ${id} AND COALESCE(poll, 0) = ${poll}`);
+    for (const { id, poll } of silent) await this.delete(sql`id = ${id} AND poll = ${poll}`);
   }
 
   async purge(before: number, after: number): Promise<void> {
@@ -84,14 +84,14 @@ export class SqlNodeRegistry implements NodeRegistry {
     const { engine, tables, realm } = this;
     const { rows } = await engine.read(
       sql`SELECT id, process, silence_ms, caching, messaging, renewed_at, poll, polled, ${engine.dialect.now} AS now_ms
-        FROM ${tables.member} WHERE realm = ${realm}`,
+        FROM ${tables.node} WHERE realm = ${realm}`,
       { ...this.options, isPlannedOnce: true },
     );
     return rows;
   }
 
   private async delete(where: Statement): Promise<void> {
-    await this.engine.write(sql`DELETE FROM ${this.tables.member} WHERE ${where}`, this.options);
+    await this.engine.write(sql`DELETE FROM ${this.tables.node} WHERE ${where}`, this.options);
   }
 }
 
@@ -103,10 +103,10 @@ function toNode(row: Row): NodeRow {
   return {
     id: String(row.id),
     caching: Number(row.caching) !== 0,
-    messaging: Number(row.messaging ?? 0) !== 0,
-    silenceMs: row.silence_ms === null ? null : Number(row.silence_ms),
+    messaging: Number(row.messaging) !== 0,
+    silenceMs: Number(row.silence_ms),
     renewedAt: Number(row.renewed_at),
-    poll: Number(row.poll ?? 0),
-    polled: Number(row.polled ?? 0),
+    poll: Number(row.poll),
+    polled: Number(row.polled),
   };
 }

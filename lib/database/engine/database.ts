@@ -8,12 +8,11 @@ import { type Dialect, type TransactionLimits, dialectOf } from './dialect.js';
 import { watchConnections } from './driver-pools.js';
 import { type Engine, pause } from './engine.js';
 import { adviceFor } from '../full-disk.js';
-import { MIGRATIONS_TABLE, MIGRATION_LIMITS, type MigrationLimits, migrate } from '../schema/migrate.js';
-import { sessionMigrations } from '../schema/migrations/index.js';
+import { MIGRATION_LIMITS, type MigrationLimits, migrate, migrationOptions } from '../schema/migrate.js';
 import { type LaneWidths, PooledEngine } from './pooled-engine.js';
 import { sql } from './sql.js';
 import { type SqliteConnection, SqliteEngine } from './sqlite-engine.js';
-import { type Tables, sessionEntities, tablesOf } from '../schema/tables.js';
+import { type Tables, tablesOf } from '../schema/tables.js';
 
 export interface DatabaseSettings {
   /** The application's data source, or options of one. The library opens connections of its own from its options. */
@@ -47,6 +46,8 @@ export interface Database {
 
 const BOOT_LIMITS: BootLimits = { ...MIGRATION_LIMITS, connectMs: 10_000, closeMs: 2000 };
 const BUSY_BOOT_MS = 10_000;
+/** PostgreSQL cuts names at 63 characters, and the longest one that follows a prefix has 33. */
+const MAX_PREFIX = 30;
 const MAX_EMPTY_LOG_BYTES = 4 * 2 ** 20;
 /** How much later than the caller the server gives up. */
 const GIVE_UP_MS = 1000;
@@ -93,6 +94,9 @@ function optionsOf(source: DataSource | DataSourceOptions): DataSourceOptions {
   if (!options || typeof options !== 'object' || typeof options.type !== 'string') {
     throw invalidOption('database', 'must be a TypeORM DataSource or the options of one');
   }
+  if ((options.entityPrefix ?? '').length > MAX_PREFIX) {
+    throw invalidOption('database', `must have an entityPrefix of at most ${MAX_PREFIX} characters`);
+  }
   return options;
 }
 
@@ -118,9 +122,8 @@ function ownOptions(options: DataSourceOptions, dialect: Dialect, settings: Data
     // A replica is behind, so none is asked.
     ...replication?.master,
     name: undefined,
-    entities: [...sessionEntities],
-    migrations: [...sessionMigrations],
-    migrationsTableName: MIGRATIONS_TABLE,
+    entities: [],
+    ...migrationOptions(options),
     migrationsRun: false,
     subscribers: [],
     synchronize: false,
@@ -218,7 +221,7 @@ function refuseMigration(cause: Error): never {
 }
 
 async function checkTables(engine: Engine, tables: Tables, settings: DatabaseSettings): Promise<void> {
-  for (const table of Object.values(tables) as Tables[keyof Tables][]) {
+  for (const table of Object.values(tables)) {
     try {
       await engine.read(sql`SELECT 1 FROM ${table} WHERE 1 = 0`, { lane: 'control', budgetMs: settings.budgetMs });
     } catch (cause) {

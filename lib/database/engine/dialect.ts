@@ -1,4 +1,4 @@
-import { type DataSource, type EntityTarget, type ObjectLiteral, QueryFailedError } from 'typeorm';
+import { QueryFailedError } from 'typeorm';
 import type { Activity } from '../../ports/session-repository.js';
 import { ipKey } from '../../model/ip-key.js';
 import { invalidOption } from '../../model/session-error.js';
@@ -240,10 +240,4 @@ export function dialectOf(type: string): Dialect {
   if (type === 'postgres') return postgres;
   if (type === 'mysql' || type === 'mariadb') return mysql;
   throw invalidOption('database', `is of type "${type}"; use better-sqlite3, postgres, mysql or mariadb`);
-}
-
-/** The table of an entity, with schema and prefix of the data source, quoted. */
-export function tableOf(dataSource: DataSource, entity: EntityTarget<ObjectLiteral>): Statement {
-  const path = dataSource.getMetadata(entity).tablePath.split('.');
-  return raw(path.map((part) => dataSource.driver.escape(part)).join('.'));
 }

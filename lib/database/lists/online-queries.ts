@@ -21,12 +21,12 @@ const ID = { name: 'id', kind: 'hex' } as const;
 
 /** By last use and by login the latest first; by user in the order of their search keys, which is nearly that of the alphabet. */
 export const ONLINE_ORDERS: Readonly<Record<OnlineSort, Keyset>> = {
-  lastSeen: new Keyset([{ name: 'last_seen_at', kind: 'number' }, ID], true, 'idx_user_session_by_use'),
-  login: new Keyset([{ name: 'created_at', kind: 'number' }, ID], true, 'idx_user_session_by_login'),
+  lastSeen: new Keyset([{ name: 'last_seen_at', kind: 'number' }, ID], true, 'idx_latchkey_session_by_use'),
+  login: new Keyset([{ name: 'created_at', kind: 'number' }, ID], true, 'idx_latchkey_session_by_login'),
   user: new Keyset(
     [{ name: 'user_search', kind: 'hex' }, { name: 'user_key', kind: 'hex' }, ID],
     false,
-    'idx_user_session_find_user',
+    'idx_latchkey_session_find_user',
   ),
 };
 
@@ -36,7 +36,7 @@ export const USER_ORDER = new Keyset(
     { name: 'user_key', kind: 'hex' },
   ],
   false,
-  'idx_user_session_find_user',
+  'idx_latchkey_session_find_user',
 );
 
 /** With all columns that a list is sorted by. */

@@ -67,7 +67,7 @@ export class SessionQueries extends RealmQueries {
   async endComments(ids: readonly string[], since: number): Promise<ReadonlyMap<string, string>> {
     if (ids.length === 0) return new Map();
     const rows = await this.rows(
-      sql`SELECT session_id, detail FROM ${this.tables.event}${this.through('idx_user_session_event_session')}
+      sql`SELECT session_id, detail FROM ${this.tables.event}${this.through('idx_latchkey_event_session')}
         WHERE session_id IN (${list(ids)}) AND id >= ${lowestEventId(since)} AND type = 'SESSION_ENDED'`,
     );
     return new Map(
@@ -87,7 +87,7 @@ export class SessionQueries extends RealmQueries {
       ...(ended?.to !== undefined ? [sql`ended_at < ${ended.to}`] : []),
     ];
     const index = account ? 'ended' : reason === undefined ? 'past' : 'by_reason';
-    return this.records(every(conditions), ENDED_ORDER, portion, `idx_user_session_${index}`);
+    return this.records(every(conditions), ENDED_ORDER, portion, `idx_latchkey_session_${index}`);
   }
 
   /** The audit trail, latest first. */
@@ -129,11 +129,11 @@ export class SessionQueries extends RealmQueries {
 
 /** The one that begins with what the filter asks for and goes on with the order of the list; undefined where there is none. */
 function eventIndex({ account, sessionId, ip, types }: EventFilter): string | undefined {
-  if (account) return 'idx_user_session_event_account';
-  if (sessionId !== undefined) return 'idx_user_session_event_session';
-  if (ip !== undefined) return 'idx_user_session_event_ip';
-  if (types === undefined) return 'idx_user_session_event_realm';
-  return types.length === 1 ? 'idx_user_session_event_type' : undefined;
+  if (account) return 'idx_latchkey_event_account';
+  if (sessionId !== undefined) return 'idx_latchkey_event_session';
+  if (ip !== undefined) return 'idx_latchkey_event_ip';
+  if (types === undefined) return 'idx_latchkey_event_realm';
+  return types.length === 1 ? 'idx_latchkey_event_type' : undefined;
 }
 
 function toEvent(row: Row): SessionEvent {

@@ -1,13 +1,31 @@
-import { type DataSource, MigrationExecutor, type MigrationInterface, type QueryRunner } from 'typeorm';
+import {
+  type DataSource,
+  type DataSourceOptions,
+  MigrationExecutor,
+  type MigrationInterface,
+  type QueryRunner,
+} from 'typeorm';
 import { withDeadline } from '../../async/deadline.js';
 import { SessionError } from '../../model/session-error.js';
 import type { Dialect } from '../engine/dialect.js';
 import { type SqliteConnection, rollBack } from '../engine/sqlite-engine.js';
+import { CreateTables } from './migrations/create-tables.js';
+import { quotedTable, tableName } from './table-names.js';
+
+/** All migrations of the library, for the `migrations` of an application that wants to run them itself. */
+export const sessionMigrations = [CreateTables] as const;
 
 /** Any number will do, as long as nothing else in the database uses it for an advisory lock. */
 const LOCK_KEY = 7_305_221_901;
-/** Where TypeORM notes which migrations have run; on MySQL also the name of the lock. */
-export const MIGRATIONS_TABLE = 'user_session_migrations';
+/** Of the lock on MySQL and MariaDB, together with that of the database. */
+const LOCK_NAME = 'latchkey_migration';
+/** Where TypeORM notes which migrations have run. */
+const MIGRATIONS = 'migration';
+
+/** Options of a DataSource that runs the migrations, and notes them in a table of the library's own. */
+export function migrationOptions(options: DataSourceOptions) {
+  return { migrations: [...sessionMigrations], migrationsTableName: tableName(options, MIGRATIONS) };
+}
 
 /** Milliseconds. */
 export interface MigrationLimits {
@@ -46,7 +64,7 @@ async function migrateServer(
   warn: (message: string) => void,
 ): Promise<void> {
   // On MariaDB a name counts for the whole server, and may have 64 characters.
-  const name = `LEFT(CONCAT('${MIGRATIONS_TABLE}.', DATABASE()), 64)`;
+  const name = `LEFT(CONCAT('${LOCK_NAME}.', DATABASE()), 64)`;
   const [lock, unlock] =
     dialect.engine === 'postgres'
       ? [`pg_try_advisory_lock(${LOCK_KEY})`, `pg_advisory_unlock(${LOCK_KEY})`]
@@ -91,51 +109,41 @@ async function takeLock(holder: QueryRunner, lock: string, limitMs: number, warn
 }
 
 /**
- * Each migration in one go: its statements are recorded first and run while nothing else happens in this process. TypeORM
+ * Each migration in one go: its statements are collected first and run while nothing else happens in this process. TypeORM
  * would keep the file locked over many turns of an event loop that is busy booting, and every other process waiting.
  */
 async function migrateFile(dataSource: DataSource): Promise<void> {
   const { databaseConnection: connection } = dataSource.driver as unknown as { databaseConnection: SqliteConnection };
   for (const migration of dataSource.migrations) {
     const name = migration.name ?? migration.constructor.name;
-    const statements = await record(connection, dataSource, migration, name);
-    if (statements) runInOneGo(connection, name, statements);
+    if (hasRun(connection, dataSource, name)) continue;
+    runInOneGo(connection, dataSource, name, await statementsOf(dataSource, migration));
   }
 }
 
-/**
- * What a migration would run; null if it has run. All that it looks at is of one moment, whatever another process that
- * migrates the same file commits meanwhile.
- */
-async function record(
+/** What a migration would run. No migration reads: what it would see may have changed by the time it runs. */
+async function statementsOf(dataSource: DataSource, migration: MigrationInterface): Promise<readonly string[]> {
+  const statements: string[] = [];
+  const query = (statement: string) => Promise.resolve(statements.push(statement));
+  await migration.up({ dataSource, connection: dataSource, query } as unknown as QueryRunner);
+  return statements;
+}
+
+function runInOneGo(
   connection: SqliteConnection,
   dataSource: DataSource,
-  migration: MigrationInterface,
   name: string,
-): Promise<readonly string[] | null> {
-  const runner = dataSource.createQueryRunner();
-  connection.exec('BEGIN');
-  try {
-    if (hasRun(connection, name)) return null;
-    runner.enableSqlMemory();
-    await migration.up(runner);
-    return runner.getMemorySql().upQueries.map(({ query }) => query);
-  } finally {
-    runner.clearSqlMemory();
-    runner.disableSqlMemory();
-    connection.exec('COMMIT');
-  }
-}
-
-function runInOneGo(connection: SqliteConnection, name: string, statements: readonly string[]): void {
+  statements: readonly string[],
+): void {
   connection.exec('BEGIN IMMEDIATE');
   try {
-    if (!hasRun(connection, name)) {
+    if (!hasRun(connection, dataSource, name)) {
+      const table = quotedTable(dataSource, MIGRATIONS);
       // As TypeORM makes it, whose own tools may look at it.
-      connection.exec(`CREATE TABLE IF NOT EXISTS ${MIGRATIONS_TABLE} ("id" integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+      connection.exec(`CREATE TABLE IF NOT EXISTS ${table} ("id" integer PRIMARY KEY AUTOINCREMENT NOT NULL,
         "timestamp" bigint NOT NULL, "name" varchar NOT NULL)`);
       for (const statement of statements) connection.exec(statement);
-      const note = connection.prepare(`INSERT INTO ${MIGRATIONS_TABLE} ("timestamp", "name") VALUES (?, ?)`);
+      const note = connection.prepare(`INSERT INTO ${table} ("timestamp", "name") VALUES (?, ?)`);
       note.run([Number(/\d{13}$/.exec(name)?.[0]), name]);
     }
     connection.exec('COMMIT');
@@ -145,8 +153,9 @@ function runInOneGo(connection: SqliteConnection, name: string, statements: read
   }
 }
 
-function hasRun(connection: SqliteConnection, name: string): boolean {
+function hasRun(connection: SqliteConnection, dataSource: DataSource, name: string): boolean {
   const table = connection.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?");
-  if (table.all([MIGRATIONS_TABLE]).length === 0) return false;
-  return connection.prepare(`SELECT 1 FROM ${MIGRATIONS_TABLE} WHERE name = ?`).all([name]).length > 0;
+  if (table.all([tableName(dataSource.options, MIGRATIONS)]).length === 0) return false;
+  const note = connection.prepare(`SELECT 1 FROM ${quotedTable(dataSource, MIGRATIONS)} WHERE name = ?`);
+  return note.all([name]).length > 0;
 }

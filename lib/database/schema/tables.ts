@@ -1,48 +1,29 @@
 import type { DataSource } from 'typeorm';
-import { tableOf } from '../engine/dialect.js';
-import { SessionAccountEntity } from './entities/session-account.entity.js';
-import { SessionChangeEntity } from './entities/session-change.entity.js';
-import { SessionDataEntity } from './entities/session-data.entity.js';
-import { SessionEventEntity } from './entities/session-event.entity.js';
-import { NodeEntity } from './entities/node.entity.js';
-import { SessionSightingEntity } from './entities/session-sighting.entity.js';
-import { SessionStatisticEntity } from './entities/session-statistic.entity.js';
-import { SessionEntity } from './entities/session.entity.js';
-import type { Statement } from '../engine/sql.js';
+import { LatchkeyAccount, LatchkeyData } from './entities/account.entities.js';
+import { LatchkeyChange, LatchkeyNode } from './entities/cluster.entities.js';
+import { LatchkeyEvent, LatchkeySighting, LatchkeyStatistic } from './entities/journal.entities.js';
+import { LatchkeySession } from './entities/session.entity.js';
+import { type Statement, raw } from '../engine/sql.js';
+import { quotedTable } from './table-names.js';
 
 /** All entities of the library, for the `entities` of an application that wants to query them itself. */
 export const sessionEntities = [
-  SessionEntity,
-  SessionAccountEntity,
-  SessionEventEntity,
-  SessionChangeEntity,
-  SessionDataEntity,
-  NodeEntity,
-  SessionSightingEntity,
-  SessionStatisticEntity,
+  LatchkeySession,
+  LatchkeyAccount,
+  LatchkeyEvent,
+  LatchkeyChange,
+  LatchkeyData,
+  LatchkeyNode,
+  LatchkeySighting,
+  LatchkeyStatistic,
 ] as const;
 
-/** The quoted names of the tables. */
-export interface Tables {
-  readonly session: Statement;
-  readonly account: Statement;
-  readonly event: Statement;
-  readonly change: Statement;
-  readonly data: Statement;
-  readonly member: Statement;
-  readonly sighting: Statement;
-  readonly statistic: Statement;
-}
+const NAMES = ['session', 'account', 'event', 'change', 'data', 'node', 'sighting', 'statistic'] as const;
+
+/** The tables as they stand in statements. */
+export type Tables = Readonly<Record<(typeof NAMES)[number], Statement>>;
 
 export function tablesOf(dataSource: DataSource): Tables {
-  return {
-    session: tableOf(dataSource, SessionEntity),
-    account: tableOf(dataSource, SessionAccountEntity),
-    event: tableOf(dataSource, SessionEventEntity),
-    change: tableOf(dataSource, SessionChangeEntity),
-    data: tableOf(dataSource, SessionDataEntity),
-    member: tableOf(dataSource, NodeEntity),
-    sighting: tableOf(dataSource, SessionSightingEntity),
-    statistic: tableOf(dataSource, SessionStatisticEntity),
-  };
+  const tables = NAMES.map((name) => [name, raw(quotedTable(dataSource, name))]);
+  return Object.fromEntries(tables) as Tables;
 }

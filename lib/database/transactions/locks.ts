@@ -103,7 +103,7 @@ export function* lockSessions(
   which = isNotEndedOf,
 ): Script<readonly Row[]> {
   const { rows } =
-    yield sql`SELECT ${LOCKED_COLUMNS} FROM ${tables.session}${dialect.through('idx_user_session_account')}
+    yield sql`SELECT ${LOCKED_COLUMNS} FROM ${tables.session}${dialect.through('idx_latchkey_session_account')}
       WHERE ${which(accountKey)} ORDER BY id${dialect.forUpdate()}`;
   return rows;
 }
@@ -134,7 +134,7 @@ export function* lockOfAccount(
   if (opened.length === 0) return { own: yield* lockSessions(scope, account.key), openedAsOthers: [] };
   // No session is added to the account while its row is locked.
   const { rows } =
-    yield sql`SELECT id FROM ${tables.session}${dialect.through('idx_user_session_account')} WHERE ${isNotEndedOf(account.key)}`;
+    yield sql`SELECT id FROM ${tables.session}${dialect.through('idx_latchkey_session_account')} WHERE ${isNotEndedOf(account.key)}`;
   const ids = new Set([...rows, ...opened].map((row) => String(row.id)));
   const locked = yield* lockRows(scope, [...ids]);
   const isOwn = (row: Row) => row.user_key === account.key;
@@ -143,7 +143,7 @@ export function* lockOfAccount(
 
 /** Finds live sessions that an account opened, among those of all impersonators: they are few. */
 export function openedAs({ tables, dialect }: Scope, { realm, userId }: AccountRef): Statement {
-  return sql`SELECT id, impersonator FROM ${tables.session}${dialect.through('idx_user_session_find_method')}
+  return sql`SELECT id, impersonator FROM ${tables.session}${dialect.through('idx_latchkey_session_find_method')}
     WHERE realm = ${realm} AND status = 'live' AND login_method = 'impersonation'
       AND ${unindexed(sql`impersonator = ${actorText(userId)}`)}`;
 }

@@ -16,7 +16,6 @@ import { randomId } from '../../tokens/token-codec.js';
 import { VerificationStats } from '../../verification/verification-stats.js';
 import { type Database, openDatabase } from '../../database/engine/database.js';
 import { OnlineQueries } from '../../database/lists/online-queries.js';
-import { SearchKeyFiller } from '../../database/schema/search-key-filler.js';
 import { SessionQueries } from '../../database/lists/session-queries.js';
 import { SqlDataRepository } from '../../database/transactions/sql-data-repository.js';
 import { SqlNodeRegistry } from '../../database/cluster/sql-node-registry.js';
@@ -177,7 +176,6 @@ export class SessionRuntime {
         nodeRegistry,
         presence: coherence.presence,
         records,
-        searchKeys: new SearchKeyFiller(engine, tables, realm, timing.endBudget),
         activity,
         changes,
         clock,

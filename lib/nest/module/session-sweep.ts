@@ -8,7 +8,6 @@ import type { NodeRegistry } from '../../ports/node-registry.js';
 import type { SessionRepository } from '../../ports/session-repository.js';
 import type { EndedSession } from '../../model/tombstone.js';
 import type { Timing } from '../../model/timing.js';
-import type { SearchKeyFiller } from '../../database/schema/search-key-filler.js';
 import type { SessionRecords } from './session-records.js';
 
 const BATCH = 200;
@@ -20,7 +19,6 @@ export interface SessionSweepParts {
   readonly nodeRegistry: NodeRegistry;
   readonly presence: Pick<NodePresence, 'steadyMs'>;
   readonly records: SessionRecords;
-  readonly searchKeys: SearchKeyFiller;
   readonly activity: ActivityRecorder;
   readonly changes: Changes;
   readonly clock: Clock;
@@ -34,8 +32,7 @@ export class SessionSweep {
   constructor(private readonly parts: SessionSweepParts) {}
 
   async run(): Promise<void> {
-    const { repository, records, searchKeys, activity, clock, timing, idleMs } = this.parts;
-    while ((await searchKeys.fillSome()) > 0);
+    const { repository, records, activity, clock, timing, idleMs } = this.parts;
     await this.endAll(() => repository.endOverdueSessions(BATCH));
     if (idleMs !== null) {
       await activity.flush();

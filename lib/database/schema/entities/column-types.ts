@@ -1,5 +1,8 @@
-import type { ColumnOptions, ValueTransformer } from 'typeorm';
+import type { ColumnOptions, EntityOptions, ValueTransformer } from 'typeorm';
 import { escapeUserId, unescapeUserId } from '../../../model/user-key.js';
+
+/** A table that the migrations make: `synchronize` of a DataSource with these entities leaves it alone. */
+export const table = (name: string): EntityOptions => ({ name: `latchkey_${name}`, synchronize: false });
 
 /** PostgreSQL and MySQL hand bigint out as text; every number here is far below 2^53. */
 const asNumber: ValueTransformer = {

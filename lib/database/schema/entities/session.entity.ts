@@ -1,34 +1,15 @@
-import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { Ban } from '../../../model/ban.js';
 import type { EndReason, Claims } from '../../../model/session.js';
 import type { SupersededPair } from '../../../model/token-pair.js';
-import { json, nullable, number, text, userId } from './column-types.js';
-
-/** Made by the migrations, since its columns depend on the engine: what operators search by among who is online. */
-const OF_THE_ENGINE = { synchronize: false } as const;
+import { json, nullable, number, table, text, userId } from './column-types.js';
 
 /**
  * One login on one device, live or ended. Read it as you like; write it through TokenService only, or nodes will not
  * hear of the change. No column holds a credential: tokens are stored as SHA-256.
  */
-@Entity('user_session')
-// The device policy as the schema enforces it: one session in a slot. An ended session has given its slot back.
-@Index('idx_user_session_slot', ['userKey', 'slot'], { unique: true })
-@Index('idx_user_session_account', ['userKey', 'status', 'createdAt'])
-@Index('idx_user_session_ended', ['userKey', 'endedAt'])
-@Index('idx_user_session_overdue', ['realm', 'status', 'usableUntil'])
-@Index('idx_user_session_past', ['realm', 'endedAt', 'id'])
-@Index('idx_user_session_by_use', ['realm', 'status', 'lastSeenAt', 'id'])
-@Index('idx_user_session_by_login', ['realm', 'status', 'createdAt', 'id'])
-@Index('idx_user_session_find_user', OF_THE_ENGINE)
-@Index('idx_user_session_find_name', OF_THE_ENGINE)
-@Index('idx_user_session_find_device', OF_THE_ENGINE)
-@Index('idx_user_session_find_ip', OF_THE_ENGINE)
-@Index('idx_user_session_find_last_ip', OF_THE_ENGINE)
-@Index('idx_user_session_find_type', OF_THE_ENGINE)
-@Index('idx_user_session_find_method', OF_THE_ENGINE)
-@Index('idx_user_session_by_reason', ['realm', 'endReason', 'endedAt', 'id'])
-export class SessionEntity {
+@Entity(table('session'))
+export class LatchkeySession {
   /** 128 random bits, 32 hex digits; public. */
   @PrimaryColumn(text('id', 32))
   id!: string;
@@ -46,8 +27,8 @@ export class SessionEntity {
   loginMethod!: string | null;
 
   /** Beginning of the user id as operators search for it; this and the next ones as search-keys.ts makes them. */
-  @Column(nullable(text('user_search', 128)))
-  userSearch!: string | null;
+  @Column(text('user_search', 128))
+  userSearch!: string;
 
   @Column(nullable(text('name_search', 128)))
   nameSearch!: string | null;

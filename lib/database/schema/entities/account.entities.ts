@@ -1,10 +1,10 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { Ban } from '../../../model/ban.js';
-import { json, nullable, number, text, userId } from './column-types.js';
+import { json, nullable, number, table, text, userId } from './column-types.js';
 
 /** One user of one realm who has logged in at least once. Its row is the lock that logins of the user take. */
-@Entity('user_session_account')
-export class SessionAccountEntity {
+@Entity(table('account'))
+export class LatchkeyAccount {
   /** SHA-256 over realm and user id, 64 hex digits. */
   @PrimaryColumn(text('user_key', 64))
   userKey!: string;
@@ -29,4 +29,25 @@ export class SessionAccountEntity {
 
   @Column(number('created_at'))
   createdAt!: number;
+}
+
+/** One value of a session's or an account's data; one row a name, so that writers of different names never meet. */
+@Entity(table('data'))
+export class LatchkeyData {
+  /** `s:` and the id of a session, or `a:` and the key of an account. */
+  @PrimaryColumn(text('owner', 66))
+  owner!: string;
+
+  /** SHA-256 of the name, 64 hex digits: databases disagree on which texts are equal. */
+  @PrimaryColumn(text('name_hash', 64))
+  nameHash!: string;
+
+  @Column(text('name', 128))
+  name!: string;
+
+  @Column(json('value'))
+  value!: unknown;
+
+  @Column(number('updated_at'))
+  updatedAt!: number;
 }

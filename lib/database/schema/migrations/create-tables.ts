@@ -1,0 +1,202 @@
+import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
+import { quotedTable, tableName } from '../table-names.js';
+
+/** When it was written, which is the order that migrations run in. */
+const TIME = 1_796_000_000_000;
+
+/** Types and words that PostgreSQL, SQLite, MySQL and MariaDB read alike. */
+const TABLES = {
+  session: `
+    id varchar(32) NOT NULL PRIMARY KEY,
+    realm varchar(64) NOT NULL,
+    user_id text NOT NULL,
+    user_key varchar(64) NOT NULL,
+    user_name varchar(128),
+    login_method varchar(32),
+    user_search varchar(128) NOT NULL,
+    name_search varchar(128),
+    device_search varchar(128),
+    ip_key varchar(32),
+    last_ip_key varchar(32),
+    slot varchar(64),
+    device_type varchar(32),
+    device_id varchar(128),
+    device_name varchar(128),
+    ip varchar(45),
+    user_agent varchar(512),
+    claims text NOT NULL,
+    created_at bigint NOT NULL,
+    authenticated_at bigint NOT NULL,
+    reauthenticated_at bigint,
+    impersonator varchar(255),
+    expires_at bigint NOT NULL,
+    usable_until bigint NOT NULL,
+    status varchar(8) NOT NULL,
+    end_reason varchar(32),
+    ended_at bigint,
+    ended_by varchar(255),
+    replaced_by varchar(32),
+    version bigint NOT NULL,
+    nonce varchar(32) NOT NULL,
+    generation bigint NOT NULL,
+    key_id varchar(16) NOT NULL,
+    signing_key_id varchar(64),
+    issued_at bigint NOT NULL,
+    access_hash varchar(64) NOT NULL,
+    access_expires_at bigint NOT NULL,
+    refresh_hash varchar(64),
+    refresh_expires_at bigint,
+    superseded text,
+    renewed_from varchar(45),
+    bans text,
+    last_seen_at bigint NOT NULL,
+    presented_at bigint,
+    last_ip varchar(45)`,
+  account: `
+    user_key varchar(64) NOT NULL PRIMARY KEY,
+    realm varchar(64) NOT NULL,
+    user_id text NOT NULL,
+    epoch bigint NOT NULL,
+    not_before bigint NOT NULL,
+    bans text,
+    created_at bigint NOT NULL`,
+  event: `
+    id varchar(32) NOT NULL PRIMARY KEY,
+    realm varchar(64) NOT NULL,
+    at bigint NOT NULL,
+    type varchar(32) NOT NULL,
+    user_key varchar(64),
+    user_id text,
+    session_id varchar(32),
+    reason varchar(32),
+    actor varchar(255) NOT NULL,
+    ip varchar(45),
+    device_type varchar(32),
+    device_name varchar(128),
+    ended bigint,
+    detail text`,
+  change: `
+    session_id varchar(32) NOT NULL,
+    version bigint NOT NULL,
+    realm varchar(64) NOT NULL,
+    at bigint NOT NULL,
+    PRIMARY KEY (session_id, version)`,
+  data: `
+    owner varchar(66) NOT NULL,
+    name_hash varchar(64) NOT NULL,
+    name varchar(128) NOT NULL,
+    value text NOT NULL,
+    updated_at bigint NOT NULL,
+    PRIMARY KEY (owner, name_hash)`,
+  node: `
+    id varchar(32) NOT NULL PRIMARY KEY,
+    realm varchar(64) NOT NULL,
+    process varchar(128),
+    caching bigint NOT NULL,
+    messaging bigint NOT NULL,
+    silence_ms bigint NOT NULL,
+    renewed_at bigint NOT NULL,
+    poll bigint NOT NULL,
+    polled bigint NOT NULL`,
+  sighting: `
+    session_id varchar(32) NOT NULL,
+    ip_key varchar(32) NOT NULL,
+    ip varchar(45) NOT NULL,
+    realm varchar(64) NOT NULL,
+    user_key varchar(64) NOT NULL,
+    first_at bigint NOT NULL,
+    last_at bigint NOT NULL,
+    PRIMARY KEY (session_id, ip_key)`,
+  statistic: `
+    realm varchar(64) NOT NULL,
+    hour bigint NOT NULL,
+    kind varchar(16) NOT NULL,
+    name varchar(32) NOT NULL,
+    amount bigint NOT NULL,
+    PRIMARY KEY (realm, hour, kind, name)`,
+} as const;
+
+/** `unique`: one session in a slot, which is the device policy as the schema enforces it. `live`: of live sessions only. */
+type Index = readonly [table: keyof typeof TABLES, name: string, columns: string, kind?: 'unique' | 'live'];
+
+const INDEXES: readonly Index[] = [
+  ['session', 'slot', 'user_key, slot', 'unique'],
+  ['session', 'account', 'user_key, status, created_at'],
+  ['session', 'ended', 'user_key, ended_at'],
+  ['session', 'overdue', 'realm, status, usable_until'],
+  ['session', 'past', 'realm, ended_at, id'],
+  ['session', 'by_use', 'realm, status, last_seen_at, id'],
+  ['session', 'by_login', 'realm, status, created_at, id'],
+  ['session', 'by_reason', 'realm, end_reason, ended_at, id'],
+  ['session', 'find_user', 'realm, user_search, user_key, id', 'live'],
+  ['session', 'find_name', 'realm, name_search, id', 'live'],
+  ['session', 'find_device', 'realm, device_search, id', 'live'],
+  ['session', 'find_ip', 'realm, ip_key, id', 'live'],
+  ['session', 'find_last_ip', 'realm, last_ip_key, id', 'live'],
+  ['session', 'find_type', 'realm, device_type, id', 'live'],
+  ['session', 'find_method', 'realm, login_method, id', 'live'],
+  ['event', 'realm', 'realm, id'],
+  ['event', 'account', 'user_key, id'],
+  ['event', 'session', 'session_id, id'],
+  ['event', 'ip', 'ip, id'],
+  ['event', 'type', 'realm, type, id'],
+  ['change', 'at', 'realm, at'],
+  ['sighting', 'ip', 'realm, ip_key, last_at'],
+  ['sighting', 'last', 'realm, last_at'],
+  ['sighting', 'user', 'user_key, last_at'],
+];
+
+/**
+ * All tables of the library. Leaves alone what is there already, so that both the application's DataSource and the library may
+ * run it.
+ */
+export class CreateTables implements MigrationInterface {
+  readonly name = `LatchkeyCreateTables${TIME}`;
+
+  async up(runner: QueryRunner): Promise<void> {
+    for (const statement of creation(dataSourceOf(runner))) await runner.query(statement);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    for (const table of Object.keys(TABLES).reverse()) {
+      await runner.query(`DROP TABLE IF EXISTS ${quotedTable(dataSourceOf(runner), table)}`);
+    }
+  }
+}
+
+/** TypeORM 0.3 calls it `connection`. */
+function dataSourceOf(runner: QueryRunner): DataSource {
+  const { dataSource, connection } = runner as { dataSource?: DataSource; connection?: DataSource };
+  return (dataSource ?? connection)!;
+}
+
+function creation(source: DataSource): readonly string[] {
+  const isMysql = source.options.type === 'mysql' || source.options.type === 'mariadb';
+  return Object.entries(TABLES).flatMap(([table, columns]) => {
+    const path = quotedTable(source, table);
+    const indexes = INDEXES.filter(([of]) => of === table);
+    return isMysql ? ofMysql(path, columns, indexes) : ofOthers(source, path, columns, indexes);
+  });
+}
+
+/** The default of the database may not hold every character; and texts of two character sets cannot be compared by an index. */
+function ofMysql(path: string, columns: string, indexes: readonly Index[]): string {
+  const keys = indexes.map(([table, name, on, kind]) => {
+    const key = kind === 'live' ? on.replace('realm,', 'realm, status,') : on;
+    return `,\n    ${kind === 'unique' ? 'UNIQUE ' : ''}INDEX idx_latchkey_${table}_${name} (${key})`;
+  });
+  return `CREATE TABLE IF NOT EXISTS ${path} (${columns}${keys.join('')}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`;
+}
+
+/**
+ * Their names of indexes are those of a schema, not of a table. The status must not be in a partial index: PostgreSQL leaves out a
+ * condition that is the index's own, and then reads the index from end to end for want of the column before the one that is searched.
+ */
+function ofOthers({ driver, options }: DataSource, path: string, columns: string, indexes: readonly Index[]): string[] {
+  const statements = indexes.map(([table, name, on, kind]) => {
+    const index = driver.escape(`idx_${tableName(options, table)}_${name}`);
+    const where = kind === 'live' ? " WHERE status = 'live'" : '';
+    return `CREATE ${kind === 'unique' ? 'UNIQUE ' : ''}INDEX IF NOT EXISTS ${index} ON ${path} (${on})${where}`;
+  });
+  return [`CREATE TABLE IF NOT EXISTS ${path} (${columns})`, ...statements];
+}
