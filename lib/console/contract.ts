@@ -1,3 +1,5 @@
+import type { EndItem, SessionItem } from '../admin/routes/session-item.js';
+
 /** What the routes of the admin module answer. Times are ISO 8601. */
 
 export interface ConsoleUrls {
@@ -28,41 +30,9 @@ export interface Operator {
   readonly rights: Rights;
 }
 
-export interface SessionItem {
-  readonly sessionId: string;
-  readonly userId: string;
-  readonly username: string | null;
-  readonly avatarUrl: string | null;
-  readonly deviceType: string | null;
-  readonly deviceId: string | null;
-  readonly deviceName: string | null;
-  readonly loginMethod: string | null;
-  readonly ip: string | null;
-  readonly userAgent: string | null;
-  readonly createdAt: string;
-  readonly lastSeenAt: string | null;
-  readonly lastIp: string | null;
-  readonly expiresAt: string | null;
-  readonly impersonator: string | null;
-  readonly current: boolean;
-}
+export type { SessionItem };
 
-export interface Successor {
-  readonly sessionId: string;
-  readonly deviceType: string | null;
-  readonly deviceName: string | null;
-  /** Null if its record is gone. */
-  readonly createdAt: string | null;
-}
-
-export interface PastSession extends SessionItem {
-  readonly endReason: string;
-  readonly endedAt: string;
-  readonly endedBy: string | null;
-  /** The operator's words. */
-  readonly endComment: string | null;
-  readonly replacedBy: Successor | null;
-}
+export type PastSession = SessionItem & EndItem;
 
 export interface Page<Item> {
   readonly items: readonly Item[];

@@ -1,5 +1,3 @@
-import { timingSafeEqual } from 'node:crypto';
-
 /**
  * One generation of a session's tokens, as it is stored: hashes, times, and the names of the keys that they were made
  * with. Times are integer milliseconds since the epoch.
@@ -68,10 +66,4 @@ export interface ParsedToken {
   readonly generation: number;
   /** SHA-256 of the token's text, 64 hex digits: what the database stores. */
   readonly hash: string;
-}
-
-/** Compares two hashes in constant time; false for different lengths. */
-export function equalHashes(a: string, b: string): boolean {
-  const [one, other] = [Buffer.from(a), Buffer.from(b)];
-  return one.length === other.length && timingSafeEqual(one, other);
 }

@@ -1,5 +1,6 @@
 import type { EndReason, SessionEnd, SessionRecord } from './session.js';
-import { type ParsedToken, equalHashes } from './token-pair.js';
+import { equalHashes } from './equal-hashes.js';
+import type { ParsedToken } from './token-pair.js';
 
 /**
  * What is remembered of a session that has ended, so that its holder can be told why without the database: nothing of the

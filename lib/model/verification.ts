@@ -1,6 +1,7 @@
 import { accountBan } from './ban.js';
 import type { EndReason, UserSession, SessionEnd, SessionRecord } from './session.js';
-import { type ParsedToken, type SupersededPair, type TokenPair, equalHashes, isInGrace } from './token-pair.js';
+import { type ParsedToken, type SupersededPair, type TokenPair, isInGrace } from './token-pair.js';
+import { equalHashes } from './equal-hashes.js';
 
 /** Why a token is refused. */
 export type InvalidReason = EndReason | 'TOKEN_MALFORMED' | 'TOKEN_INVALID';

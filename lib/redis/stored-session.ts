@@ -1,77 +1,30 @@
 import type { Copy } from '../cluster/near-cache.js';
-import { END_REASONS, type SessionEnd, type SessionRecord } from '../model/session.js';
+import {
+  BAN_FIELDS,
+  type Check,
+  END_FIELDS,
+  PAIR_FIELDS,
+  SESSION_FIELDS,
+  SUPERSEDED_FIELDS,
+  checksOf,
+} from '../model/session-fields.js';
+import type { SessionEnd, SessionRecord } from '../model/session.js';
 import type { SupersededPair, TokenPair } from '../model/token-pair.js';
 import type { Tombstone } from '../model/tombstone.js';
 import type { Ban } from '../model/ban.js';
 import { userKey } from '../model/user-key.js';
 
-/** First item of every body. What another version wrote is read as nothing, and the database is asked. */
+/** First item of every body. What another version wrote, or one with other fields, is read as nothing, and the database is asked. */
 const FORMAT = 1;
 
-type Check = (value: unknown) => boolean;
-
-const isText: Check = (value) => typeof value === 'string';
-const isTextOrNull: Check = (value) => value === null || isText(value);
-const isCount: Check = (value) => Number.isSafeInteger(value);
-const isCountOrNull: Check = (value) => value === null || isCount(value);
-const isObject: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** The fields of a pair in the order in which they are written. */
-const PAIR: Readonly<Record<keyof TokenPair, Check>> = {
-  generation: isCount,
-  keyId: isText,
-  signingKeyId: isTextOrNull,
-  issuedAt: isCount,
-  accessHash: isText,
-  accessExpiresAt: isCount,
-  refreshHash: isTextOrNull,
-  refreshExpiresAt: isCountOrNull,
-};
-
-const SUPERSEDED: Readonly<Record<keyof SupersededPair, Check>> = { ...PAIR, graceUntil: isCountOrNull };
-
-const BAN: Readonly<Record<keyof Ban, Check>> = {
-  service: isTextOrNull,
-  level: isCount,
-  comment: isTextOrNull,
-  until: isCountOrNull,
-  at: isCount,
-  by: isText,
-};
+const RECORD = checksOf(SESSION_FIELDS);
+const PAIR = checksOf(PAIR_FIELDS);
+const SUPERSEDED = checksOf(SUPERSEDED_FIELDS);
+const BAN = checksOf(BAN_FIELDS);
+const END = checksOf(END_FIELDS);
 
 /** The fields of a live record that are written as they are. The key of the account follows from two of them. */
 type WrittenAsIs = Omit<SessionRecord, 'userKey' | 'current' | 'superseded' | 'bans' | 'end' | 'version'>;
-
-const RECORD: Readonly<Record<keyof WrittenAsIs, Check>> = {
-  id: isText,
-  realm: isText,
-  userId: isText,
-  userName: isTextOrNull,
-  loginMethod: isTextOrNull,
-  deviceType: isTextOrNull,
-  deviceId: isTextOrNull,
-  deviceName: isTextOrNull,
-  ip: isTextOrNull,
-  userAgent: isTextOrNull,
-  claims: isObject,
-  createdAt: isCount,
-  authenticatedAt: isCount,
-  reauthenticatedAt: isCountOrNull,
-  impersonator: isTextOrNull,
-  expiresAt: isCount,
-  usableUntil: isCount,
-  nonce: isText,
-  renewedFrom: isTextOrNull,
-  lastSeenAt: isCount,
-  lastIp: isTextOrNull,
-};
-
-const END: Readonly<Record<keyof SessionEnd, Check>> = {
-  reason: (value) => (END_REASONS as readonly unknown[]).includes(value),
-  at: isCount,
-  by: isText,
-  replacedBy: isTextOrNull,
-};
 
 /** The value of a key that holds a live copy. Hashes only: nothing in it is a credential. */
 export function writeCopy({ record, readAt }: Copy): string {
@@ -123,7 +76,7 @@ function readTombstone([, sessionId, fields, hashes]: readonly unknown[], versio
   const end = objectOf<SessionEnd>(fields, END);
   if (!end || typeof sessionId !== 'string' || !Array.isArray(hashes)) return null;
   const tokens = hashes.map((item: unknown) => (Array.isArray(item) ? (item as unknown[]) : []));
-  if (!tokens.every(([generation, hash]) => isCount(generation) && isText(hash))) return null;
+  if (!tokens.every(([generation, hash]) => Number.isSafeInteger(generation) && typeof hash === 'string')) return null;
   return {
     sessionId,
     version,

@@ -1,13 +1,13 @@
 import type { SessionDecision } from '../model/session-change.js';
 import { type AccountState, accountBan } from '../model/ban.js';
 import type { SessionPatch, SessionRecord } from '../model/session.js';
+import { equalHashes } from '../model/equal-hashes.js';
 import {
   MAX_SUPERSEDED,
   type ParsedToken,
   type SupersededPair,
   type TokenLives,
   type TokenPair,
-  equalHashes,
   isInGrace,
   lastUse,
 } from '../model/token-pair.js';

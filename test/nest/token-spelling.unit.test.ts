@@ -199,7 +199,7 @@ describe('tokens of others', () => {
   });
 
   it('A14: hashes of different length do not make the comparison throw', async () => {
-    const { equalHashes } = await import('lib/token-pair.js');
+    const { equalHashes } = await import('lib/equal-hashes.js');
     expect(equalHashes('ab', 'abc')).toBe(false);
     expect(equalHashes('', '')).toBe(true);
   });

@@ -1,3 +1,4 @@
+import { SOUGHT_FIELDS } from '../../model/session-fields.js';
 import type { EventCriteria, OnlineCriteria } from '../routes/admin-filters.js';
 import type { OnlineQuery } from '../lists/online-users.service.js';
 import { SessionError } from '../../model/session-error.js';
@@ -7,8 +8,7 @@ import type { KnownOperator } from './admin.guard.js';
 const WITHOUT_ADDRESSES: ReadonlySet<string> = new Set<keyof OnlineCriteria | keyof EventCriteria>([
   'userId',
   'sessionId',
-  'deviceType',
-  'loginMethod',
+  ...SOUGHT_FIELDS,
   'type',
   'createdFrom',
   'createdTo',

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { SessionEvent } from '../../model/session-event.js';
+import { SOUGHT_FIELDS, type SoughtField } from '../../model/session-fields.js';
 import type { SessionRecord, SessionWithEnd, UserSession } from '../../model/session.js';
 import { type FieldsOf, checkFields } from '../../model/checked-input.js';
 import { invalidArgument } from '../../model/session-error.js';
@@ -54,8 +55,7 @@ const CRITERIA: FieldsOf<OnlineCriteria> = {
   addresses: true,
   userId: true,
   ip: true,
-  deviceType: true,
-  loginMethod: true,
+  ...(Object.fromEntries(SOUGHT_FIELDS.map((name) => [name, true])) as Record<SoughtField, true>),
   createdFrom: true,
   createdTo: true,
   seenFrom: true,

@@ -3,13 +3,14 @@ import { type IpRange, clientAddress, ipRange } from '../../model/ip-key.js';
 import { optionalText } from '../../commands/login-input.js';
 import { invalidArgument } from '../../model/session-error.js';
 import type { SessionEventType } from '../../model/session-event.js';
+import { SOUGHT_FIELDS, type SoughtField } from '../../model/session-fields.js';
 import { isSessionId } from '../../tokens/token-codec.js';
 import { type UserId, accountRef } from '../../model/user-key.js';
 import type { OnlineFilter, TimeRange } from '../../database/lists/online-filter.js';
 import type { EndedFilter, EventFilter } from '../../database/lists/session-queries.js';
 
-/** Which live sessions; every part that is given must hold. */
-export interface OnlineCriteria {
+/** Which live sessions; every part that is given must hold. Words such as `deviceType` and `loginMethod` in any case. */
+export interface OnlineCriteria extends Readonly<Partial<Record<SoughtField, string>>> {
   /**
    * Beginning of a user id, a user's name or the name of a device, in any case, or an address: of IPv4 the first octets are enough.
    * At most 128 characters, of which 64 bytes count.
@@ -20,8 +21,6 @@ export interface OnlineCriteria {
   readonly userId?: UserId;
   /** Address of the login or of the last use, or a network such as `192.0.2.0/24`. */
   readonly ip?: string;
-  readonly deviceType?: string;
-  readonly loginMethod?: string;
   /** Time of the login, from inclusive, to exclusive. Milliseconds since the epoch. */
   readonly createdFrom?: number;
   readonly createdTo?: number;
@@ -58,8 +57,7 @@ export function onlineFilter(realm: string, criteria: OnlineCriteria): OnlineFil
   const prefix = optionalText(criteria.q, 'q', 128);
   const prefixIp = prefix === null || !addresses ? null : addressBegin(prefix);
   const ip = networkOf(criteria.ip);
-  const deviceType = optionalText(criteria.deviceType, 'deviceType', 32)?.toLowerCase() ?? null;
-  const loginMethod = optionalText(criteria.loginMethod, 'loginMethod', 32)?.toLowerCase() ?? null;
+  const sought = SOUGHT_FIELDS.map((name) => [name, optionalText(criteria[name], name, 32)?.toLowerCase()] as const);
   const created = timeRange(criteria, 'createdFrom', 'createdTo');
   const seen = timeRange(criteria, 'seenFrom', 'seenTo');
   return {
@@ -67,8 +65,7 @@ export function onlineFilter(realm: string, criteria: OnlineCriteria): OnlineFil
     ...(prefix !== null && { prefix }),
     ...(prefixIp !== null && { prefixIp }),
     ...(ip !== null && { ip }),
-    ...(deviceType !== null && { deviceType }),
-    ...(loginMethod !== null && { loginMethod }),
+    ...Object.fromEntries(sought.filter(([, word]) => word !== undefined)),
     ...(created && { created }),
     ...(seen && { seen }),
   };

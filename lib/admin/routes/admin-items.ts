@@ -1,10 +1,12 @@
 import type { Ban } from '../../model/ban.js';
 import type { SessionEvent } from '../../model/session-event.js';
-import type { UserSession, SessionWithEnd } from '../../model/session.js';
+import { LISTED_FIELDS, SESSION_FIELDS } from '../../model/session-fields.js';
+import type { SessionEnd, SessionWithEnd, UserSession } from '../../model/session.js';
 import { filterWithoutAddresses } from '../access/filter-rights.js';
 import type { KnownOperator } from '../access/admin.guard.js';
 import type { OnlineUser } from '../../database/lists/online-queries.js';
 import type { ShownUser } from '../lists/user-directory.js';
+import type { EndItem, ListedFields, SessionItem, Successor } from './session-item.js';
 
 /** What items are made with: names of users, and what the operator may see. */
 export interface View {
@@ -13,30 +15,26 @@ export interface View {
 }
 
 /** A session as operators see it. */
-export function toSessionItem(session: UserSession, { users, operator }: View) {
-  const seesAddresses = operator.rights.has('viewAddresses');
+export function toSessionItem(session: UserSession, { users, operator }: View): SessionItem {
   const user = users.get(session.userId);
   return {
     sessionId: session.id,
     userId: session.userId,
     username: user?.username ?? session.userName,
     avatarUrl: user?.avatarUrl ?? null,
-    deviceType: session.deviceType,
-    deviceId: session.deviceId,
-    deviceName: session.deviceName,
-    loginMethod: session.loginMethod,
-    ip: seesAddresses ? session.ip : null,
-    userAgent: seesAddresses ? session.userAgent : null,
-    createdAt: toIso(session.createdAt),
-    lastSeenAt: toIso(session.lastSeenAt),
-    lastIp: seesAddresses ? session.lastIp : null,
-    expiresAt: toIso(session.expiresAt),
-    impersonator: session.impersonator,
+    ...listedFields(session, operator.rights.has('viewAddresses')),
     current: session.id === operator.session.id,
   };
 }
 
-export type SessionItem = ReturnType<typeof toSessionItem>;
+function listedFields(session: UserSession, seesAddresses: boolean): ListedFields {
+  const shown = LISTED_FIELDS.map((name) => {
+    const [value, { listed }] = [session[name], SESSION_FIELDS[name]];
+    if (listed === 'time') return [name, toIso(value as number)];
+    return [name, listed === 'address' && !seesAddresses ? null : value];
+  });
+  return Object.fromEntries(shown) as ListedFields;
+}
 
 /** Facts about ends that are kept beside the sessions' rows. */
 export interface EndFacts {
@@ -47,20 +45,21 @@ export interface EndFacts {
 }
 
 /** The same with how it ended, if it has. */
-export function toPastSessionItem({ end, ...session }: SessionWithEnd, view: View, { successors, comments }: EndFacts) {
+export function toPastSessionItem({ end, ...session }: SessionWithEnd, view: View, facts: EndFacts) {
+  return { ...toSessionItem(session, view), ...(end && toEndItem(session.id, end, facts)) };
+}
+
+function toEndItem(sessionId: string, end: SessionEnd, { successors, comments }: EndFacts): EndItem {
   return {
-    ...toSessionItem(session, view),
-    ...(end && {
-      endReason: end.reason,
-      endedAt: toIso(end.at),
-      endedBy: end.by,
-      endComment: comments.get(session.id) ?? null,
-      replacedBy: end.replacedBy === null ? null : toSuccessor(end.replacedBy, successors),
-    }),
+    endReason: end.reason,
+    endedAt: toIso(end.at),
+    endedBy: end.by,
+    endComment: comments.get(sessionId) ?? null,
+    replacedBy: end.replacedBy === null ? null : toSuccessor(end.replacedBy, successors),
   };
 }
 
-function toSuccessor(sessionId: string, successors: EndFacts['successors']) {
+function toSuccessor(sessionId: string, successors: EndFacts['successors']): Successor {
   const session = successors.get(sessionId);
   return {
     sessionId,

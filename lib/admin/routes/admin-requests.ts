@@ -3,6 +3,7 @@ import type { Duration } from '../../model/timing.js';
 import { END_REASONS } from '../../model/session.js';
 import { invalidArgument } from '../../model/session-error.js';
 import { SESSION_EVENT_TYPES } from '../../model/session-event.js';
+import { SOUGHT_FIELDS } from '../../model/session-fields.js';
 import { sessionIdOf } from '../../tokens/token-codec.js';
 import { type OnlineCriteria, addressOf, networkOf } from './admin-filters.js';
 import type { KickSelection } from './bulk-kick.js';
@@ -21,8 +22,7 @@ function readOnlineCriteria(input: RequestInput): OnlineCriteria {
     q: input.textOrEmpty('q', 128),
     userId: input.text('userId', MAX_USER_ID),
     ip: input.text('ip', 64),
-    deviceType: input.text('deviceType', 32),
-    loginMethod: input.text('loginMethod', 32),
+    ...Object.fromEntries(SOUGHT_FIELDS.map((name) => [name, input.text(name, 32)])),
     createdFrom: input.time('createdFrom'),
     createdTo: input.time('createdTo'),
     seenFrom: input.time('seenFrom'),

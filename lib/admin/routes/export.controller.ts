@@ -1,8 +1,10 @@
 import { Readable } from 'node:stream';
 import { Get, Logger, StreamableFile } from '@nestjs/common';
 import { OperatorAudit } from '../../database/transactions/audit.js';
+import { LISTED_FIELDS } from '../../model/session-fields.js';
 import { describeError } from '../../nest/module/describe-error.js';
-import { type EventItem, type SessionItem, toEventItem, toSessionItem } from './admin-items.js';
+import { type EventItem, toEventItem, toSessionItem } from './admin-items.js';
+import type { SessionItem } from './session-item.js';
 import { NeedsRight, CurrentOperator, type KnownOperator } from '../access/admin.guard.js';
 import { readEventsExport, readOnlineExport } from './admin-requests.js';
 import { AdminRoutes } from './admin-route.js';
@@ -17,17 +19,7 @@ const SESSION_COLUMNS = [
   'sessionId',
   'userId',
   'username',
-  'deviceType',
-  'deviceId',
-  'deviceName',
-  'loginMethod',
-  'ip',
-  'userAgent',
-  'createdAt',
-  'lastSeenAt',
-  'lastIp',
-  'expiresAt',
-  'impersonator',
+  ...LISTED_FIELDS,
 ] as const satisfies readonly (keyof SessionItem)[];
 
 const EVENT_COLUMNS = [

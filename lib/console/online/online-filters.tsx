@@ -1,4 +1,5 @@
 import { useConsole } from '../console-context.js';
+import { type SeenWords, WORD_FILTERS } from '../shared/logic/online-filter.js';
 import { FilterChips, type Filter, filterValue } from '../shared/parts/filter-chips.js';
 import { FilterInput, TimeInput } from '../shared/parts/filter-input.js';
 import { Icon } from '../shared/parts/icon.js';
@@ -6,8 +7,7 @@ import { Icon } from '../shared/parts/icon.js';
 const FILTERS: readonly Filter[] = [
   { name: 'q', label: 'search' },
   { name: 'userId', label: 'userId' },
-  { name: 'deviceType', label: 'deviceType' },
-  { name: 'loginMethod', label: 'loginMethod' },
+  ...WORD_FILTERS.map((name) => ({ name, label: name })),
   { name: 'ip', label: 'address' },
   { name: 'createdFrom', label: 'signedInFrom', time: true },
   { name: 'createdTo', label: 'signedInTo', time: true },
@@ -27,12 +27,11 @@ export function useFilterWords(): (query: Readonly<Record<string, string>>) => s
 interface Props {
   readonly query: Readonly<Record<string, string>>;
   readonly set: (change: Readonly<Record<string, string | undefined>>) => void;
-  readonly deviceTypes: readonly string[];
-  readonly loginMethods: readonly string[];
+  readonly seen: SeenWords;
 }
 
 /** Filters of the live sessions beyond the search, and which of them are set. */
-export function OnlineFilters({ query, set, deviceTypes, loginMethods }: Props) {
+export function OnlineFilters({ query, set, seen }: Props) {
   const { t, operator } = useConsole();
   return (
     <>
@@ -47,8 +46,7 @@ export function OnlineFilters({ query, set, deviceTypes, loginMethods }: Props) 
               if (time) return <TimeInput key={name} {...props} />;
               if (name === 'ip') return <FilterInput key={name} {...props} placeholder={t('addressHint')} />;
               if (name === 'userId') return <FilterInput key={name} {...props} />;
-              const suggestions = name === 'deviceType' ? deviceTypes : loginMethods;
-              return <FilterInput key={name} {...props} suggestions={suggestions} />;
+              return <FilterInput key={name} {...props} suggestions={seen[name as keyof SeenWords] ?? []} />;
             },
           )}
         </div>

@@ -5,7 +5,15 @@ import { useLiveSessions } from '../shared/hooks/use-live-sessions.js';
 import { useLoad } from '../shared/hooks/use-load.js';
 import { useSelection } from './use-selection.js';
 import type { KickTarget } from '../shared/kick/kick-work.js';
-import { kickFilter, mayBelong, ONLINE_FILTERS, pick, type Query } from '../shared/logic/online-filter.js';
+import {
+  kickFilter,
+  mayBelong,
+  ONLINE_FILTERS,
+  pick,
+  type Query,
+  type SeenWords,
+  WORD_FILTERS,
+} from '../shared/logic/online-filter.js';
 import { DataTable } from '../shared/parts/data-table.js';
 import { KickDialog } from '../shared/kick/kick-dialog.js';
 import { LiveNews } from '../shared/parts/live-news.js';
@@ -20,7 +28,7 @@ interface Props {
   readonly query: Query;
   readonly set: SetQuery;
   /** Told which values the filters could have. */
-  readonly seen: (values: { deviceTypes: readonly string[]; loginMethods: readonly string[] }) => void;
+  readonly seen: (values: SeenWords) => void;
 }
 
 const distinct = (values: readonly (string | null)[]): string[] =>
@@ -50,10 +58,8 @@ export function OnlineSessions({ query, set, seen }: Props) {
   useEffect(() => {
     if (list.loading || list.data === undefined) return;
     announce(count);
-    seen({
-      deviceTypes: distinct(list.data.items.map((row) => row.deviceType)),
-      loginMethods: distinct(list.data.items.map((row) => row.loginMethod)),
-    });
+    const { items } = list.data;
+    seen(Object.fromEntries(WORD_FILTERS.map((name) => [name, distinct(items.map((row) => row[name]))])));
   }, [list.data, list.loading]);
 
   const first = (): void => (query.cursor ? set({}) : list.reload());

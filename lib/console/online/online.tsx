@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import { useConsole } from '../console-context.js';
 import { changeQuery, type SetQuery } from '../shared/hooks/use-route.js';
 import { ExportMenu } from '../shared/parts/export-menu.js';
-import { ONLINE_FILTERS, pick, type Query } from '../shared/logic/online-filter.js';
+import { ONLINE_FILTERS, pick, type Query, type SeenWords } from '../shared/logic/online-filter.js';
 import { SearchBox } from './search-box.js';
 import { OnlineFilters } from './online-filters.js';
 import { OnlineSessions } from './online-sessions.js';
@@ -11,7 +11,7 @@ import { OnlineUsers } from './online-users.js';
 /** Who is online: the live sessions, or the users that have some. */
 export function Online({ query }: { query: Query }) {
   const { t } = useConsole();
-  const [seen, setSeen] = useState({ deviceTypes: [] as readonly string[], loginMethods: [] as readonly string[] });
+  const [seen, setSeen] = useState<SeenWords>({});
   const grouped = query.group === 'user';
   // Another filter or order starts at the first page.
   const set: SetQuery = (change, options) => changeQuery({ cursor: undefined, ...change }, options);
@@ -33,7 +33,7 @@ export function Online({ query }: { query: Query }) {
           {t('groupByUser')}
         </label>
       </div>
-      <OnlineFilters query={query} set={set} {...seen} />
+      <OnlineFilters query={query} set={set} seen={seen} />
       {grouped ? <OnlineUsers query={query} set={set} /> : <OnlineSessions query={query} set={set} seen={setSeen} />}
     </>
   );

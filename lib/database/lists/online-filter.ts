@@ -1,6 +1,8 @@
 import type { IpRange } from '../../model/ip-key.js';
+import { SOUGHT_FIELDS, type SoughtField } from '../../model/session-fields.js';
 import type { AccountRef } from '../../model/user-key.js';
 import { searchKey } from '../schema/search-keys.js';
+import { columnOf } from '../schema/table-names.js';
 import { type SqlValue, type Statement, join, raw, sql } from '../engine/sql.js';
 
 /** From inclusive, to exclusive. Milliseconds since the epoch. */
@@ -10,10 +12,8 @@ export interface TimeRange {
 }
 
 /** Which live sessions to list; every part that is given must hold. */
-export interface OnlineFilter {
+export interface OnlineFilter extends Readonly<Partial<Record<SoughtField, string>>> {
   readonly account?: AccountRef;
-  readonly deviceType?: string;
-  readonly loginMethod?: string;
   /** Address of the login or of the last use. */
   readonly ip?: IpRange;
   /** Beginning of the user id, the user's name or the name of the device, in letters of any case. */
@@ -38,11 +38,11 @@ export interface Condition {
 
 /** What a filter asks of a session. */
 export function conditionsOf(filter: OnlineFilter): readonly Condition[] {
-  const { account, deviceType, loginMethod, ip, prefix, prefixIp } = filter;
+  const { account, ip, prefix, prefixIp } = filter;
+  const sought = SOUGHT_FIELDS.filter((name) => filter[name] !== undefined);
   return [
     ...(account ? [anyOf([equal('user_key', account.key)])] : []),
-    ...(deviceType !== undefined ? [anyOf([equal('device_type', deviceType)])] : []),
-    ...(loginMethod !== undefined ? [anyOf([equal('login_method', loginMethod)])] : []),
+    ...sought.map((name) => anyOf([equal(columnOf(name), filter[name]!)])),
     ...(ip ? [anyOf(addressIn(ip))] : []),
     ...(prefix !== undefined ? [anyOf([...beginsWith(prefix), ...(prefixIp ? addressIn(prefixIp) : [])])] : []),
     ...within('created_at', filter.created),

@@ -1,14 +1,16 @@
+import { SOUGHT_FIELDS } from '../../model/session-fields.js';
 import type { FilterPlan } from '../engine/filter-plans.js';
 import { type Keyset, type Portion, every } from './keyset.js';
 import { type Condition, type IndexRange, type OnlineFilter, anyOf, conditionsOf } from './online-filter.js';
 import type { RealmScope } from './realm-queries.js';
 import { usableAt } from '../schema/session-rows.js';
+import { columnOf } from '../schema/table-names.js';
 import { type Statement, join, raw, sql, unindexed } from '../engine/sql.js';
 
 /** All that a list may be filtered, sorted and grouped by, and the id: what is found is sorted with this small part of its rows. */
 const SORTED_COLUMNS = raw(
-  `id, realm, status, usable_until, user_key, user_search, name_search, device_search, device_type, login_method, ip_key,
-   last_ip_key, created_at, last_seen_at`,
+  `id, realm, status, usable_until, user_key, user_search, name_search, device_search, ip_key, last_ip_key, created_at, last_seen_at,
+   ${SOUGHT_FIELDS.map((name) => columnOf(name)).join(', ')}`,
 );
 
 /** What lists of live sessions are read with, in the way that a plan says. */

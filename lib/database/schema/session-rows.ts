@@ -1,26 +1,79 @@
 import type { LiveSession } from '../../model/device-slot.js';
-import {
-  END_REASONS,
-  type EndReason,
-  type Claims,
-  type SessionPatch,
-  type SessionRecord,
-} from '../../model/session.js';
-import type { TokenPair } from '../../model/token-pair.js';
+import { END_FIELDS, type Field, type Fields, PAIR_FIELDS, SESSION_FIELDS } from '../../model/session-fields.js';
+import { END_REASONS, type EndReason, type SessionPatch, type SessionRecord } from '../../model/session.js';
 import { escapeUserId, unescapeUserId } from '../../model/user-key.js';
 import { type Row, type SqlValue, type Statement, join, list, raw, sql, unindexed } from '../engine/sql.js';
 import { searchKeys } from './search-keys.js';
-import { fromList, parseStored, toBans, toSuperseded } from './stored-json.js';
+import { fromList, toBans, toClaims, toSuperseded } from './stored-json.js';
+import { columnOf } from './table-names.js';
 
 const LATEST_DATE = 8.64e15;
 
+/** Reads a value of a column; undefined for one that this version of the library does not write there. */
+type Read = (value: unknown) => unknown;
+
+const READ: Readonly<Record<Field['kind'], Read>> = {
+  text: (value) => (typeof value === 'string' ? value : undefined),
+  userId: (value) => toUserId(value) ?? undefined,
+  number: toNumber,
+  endReason: (value) => (isEndReason(value) ? value : undefined),
+  claims: (value) => toClaims(value) ?? undefined,
+  bans: (value) => toBans(value) ?? undefined,
+  pairs: (value) => toSuperseded(value) ?? undefined,
+};
+
+const WRITE: Readonly<Partial<Record<Field['kind'], (value: unknown) => SqlValue>>> = {
+  userId: (value) => escapeUserId(value as string),
+  claims: JSON.stringify,
+  bans: (value) => fromList(value as object[]),
+  pairs: (value) => fromList(value as object[]),
+};
+
+/** The columns of an object's fields, worked out once and not for each row. */
+class Mapping<T extends object> {
+  private readonly entries: readonly (readonly [name: string, column: string, read: Read])[];
+  readonly columns: readonly string[];
+
+  constructor(private readonly fields: Fields) {
+    this.entries = Object.entries(fields).map(([name, field]) => {
+      const read = READ[field.kind];
+      const readOrNull: Read = (value) => (value === null ? null : read(value));
+      return [name, columnOf(name, field), field.nullable ? readOrNull : read];
+    });
+    this.columns = this.entries.map(([, column]) => column);
+  }
+
+  /** Null for half an object: it must never pass for a whole one. */
+  read(row: Row): T | null {
+    const object: Record<string, unknown> = {};
+    for (const [name, column, read] of this.entries) {
+      const value = read(row[column]);
+      if (value === undefined) return null;
+      object[name] = value;
+    }
+    return object as T;
+  }
+
+  /** The columns of the fields that are given. */
+  write(object: Partial<T>): Columns {
+    const columns: Columns = {};
+    for (const [name, column] of this.entries) {
+      const value = (object as Record<string, unknown>)[name];
+      const write = WRITE[this.fields[name]!.kind];
+      if (value !== undefined) columns[column] = write ? write(value) : (value as SqlValue);
+    }
+    return columns;
+  }
+}
+
+type Columns = Record<string, SqlValue>;
+
+const RECORD = new Mapping<Omit<SessionRecord, 'current' | 'end'>>(SESSION_FIELDS);
+const PAIR = new Mapping<SessionRecord['current']>(PAIR_FIELDS);
+const END = new Mapping<NonNullable<SessionRecord['end']>>(END_FIELDS);
+
 /** The columns that toRecord reads. */
-export const SESSION_COLUMNS = raw(
-  `id, realm, user_id, user_name, user_key, login_method, slot, device_type, device_id, device_name, ip, user_agent, claims, created_at,
-   authenticated_at, reauthenticated_at, impersonator, expires_at, usable_until, status, end_reason, ended_at, ended_by,
-   replaced_by, version, nonce, generation, key_id, signing_key_id, issued_at, access_hash, access_expires_at,
-   refresh_hash, refresh_expires_at, superseded, renewed_from, bans, last_seen_at, last_ip`,
-);
+export const SESSION_COLUMNS = raw(['status', ...RECORD.columns, ...PAIR.columns, ...END.columns].join(', '));
 
 /**
  * The condition that a session is an account's, and live. No row has an empty status: were 'live' alone asked for, PostgreSQL, as
@@ -50,120 +103,27 @@ export function isOfRealm(realm: string): Statement {
 
 /** The INSERT of a login's session in its slot. */
 export function insertSession(table: Statement, session: SessionRecord, slot: string): Statement {
-  const row: Columns = {
-    id: session.id,
-    realm: session.realm,
-    user_id: escapeUserId(session.userId),
-    user_key: session.userKey,
-    slot,
-    user_name: session.userName,
-    login_method: session.loginMethod,
-    ...searchKeys(session),
-    device_type: session.deviceType,
-    device_id: session.deviceId,
-    device_name: session.deviceName,
-    ip: session.ip,
-    user_agent: session.userAgent,
-    created_at: session.createdAt,
-    impersonator: session.impersonator,
-    expires_at: session.expiresAt,
-    status: 'live',
-    version: session.version,
-    nonce: session.nonce,
-    bans: fromList(session.bans),
-    last_seen_at: session.lastSeenAt,
-    ...changedColumns(session),
-  };
+  const row = { ...columnsOf(session), ...searchKeys(session), status: 'live', slot };
   return sql`INSERT INTO ${table} (${raw(Object.keys(row).join(', '))}) VALUES (${list(Object.values(row))})`;
 }
 
 /** The UPDATE of a change, which makes a new version. */
 export function updateSession(table: Statement, id: string, patch: SessionPatch): Statement {
-  const assignments = Object.entries(changedColumns(patch)).map(([column, value]) => sql`${raw(column)} = ${value}`);
+  const assignments = Object.entries(columnsOf(patch)).map(([column, value]) => sql`${raw(column)} = ${value}`);
   const set = join([...assignments, raw('version = version + 1')], ', ');
   return sql`UPDATE ${table} SET ${set} WHERE id = ${id}`;
 }
 
-type Columns = Record<string, SqlValue>;
-
-/** The columns of what a change may set; those that it does not mention are left out. */
-function changedColumns(patch: SessionPatch): Columns {
-  const { current, superseded, renewedFrom, usableUntil, claims, reauthenticatedAt, authenticatedAt } = patch;
-  return {
-    ...(current && pairColumns(current)),
-    ...(superseded && { superseded: fromList(superseded) }),
-    ...(renewedFrom !== undefined && { renewed_from: renewedFrom }),
-    ...(usableUntil !== undefined && { usable_until: usableUntil }),
-    ...(claims && { claims: JSON.stringify(claims) }),
-    ...(reauthenticatedAt !== undefined && { reauthenticated_at: reauthenticatedAt }),
-    ...(authenticatedAt !== undefined && { authenticated_at: authenticatedAt }),
-  };
+function columnsOf({ current, ...fields }: Partial<SessionRecord>): Columns {
+  return { ...RECORD.write(fields), ...(current && PAIR.write(current)) };
 }
 
-function pairColumns(pair: TokenPair): Columns {
-  return {
-    generation: pair.generation,
-    key_id: pair.keyId,
-    signing_key_id: pair.signingKeyId,
-    issued_at: pair.issuedAt,
-    access_hash: pair.accessHash,
-    access_expires_at: pair.accessExpiresAt,
-    refresh_hash: pair.refreshHash,
-    refresh_expires_at: pair.refreshExpiresAt,
-  };
-}
-
-/**
- * A row as a record, or null if it is not one that this version of the library wrote: half a record must never pass for
- * a session.
- */
+/** A row as a record, or null if it is not one that this version of the library wrote. */
 export function toRecord(row: Row): SessionRecord | null {
-  const claims = parseStored(row.claims);
-  const superseded = toSuperseded(row.superseded);
-  const bans = toBans(row.bans);
-  const userId = toUserId(row.user_id);
-  const end = toEnd(row);
-  if (!isPlainObject(claims) || !superseded || !bans || userId === null || end === undefined) return null;
-  const record: SessionRecord = {
-    id: String(row.id),
-    realm: String(row.realm),
-    userId,
-    userKey: String(row.user_key),
-    userName: optional(row.user_name),
-    loginMethod: optional(row.login_method),
-    deviceType: optional(row.device_type),
-    deviceId: optional(row.device_id),
-    deviceName: optional(row.device_name),
-    ip: optional(row.ip),
-    userAgent: optional(row.user_agent),
-    claims,
-    createdAt: Number(row.created_at),
-    authenticatedAt: Number(row.authenticated_at),
-    reauthenticatedAt: optionalNumber(row.reauthenticated_at),
-    impersonator: optional(row.impersonator),
-    bans,
-    expiresAt: Number(row.expires_at),
-    usableUntil: Number(row.usable_until),
-    version: Number(row.version),
-    nonce: String(row.nonce),
-    current: {
-      generation: Number(row.generation),
-      keyId: String(row.key_id),
-      signingKeyId: optional(row.signing_key_id),
-      issuedAt: Number(row.issued_at),
-      accessHash: String(row.access_hash),
-      accessExpiresAt: Number(row.access_expires_at),
-      refreshHash: optional(row.refresh_hash),
-      refreshExpiresAt: optionalNumber(row.refresh_expires_at),
-    },
-    superseded,
-    renewedFrom: optional(row.renewed_from),
-    lastSeenAt: Number(row.last_seen_at),
-    lastIp: optional(row.last_ip),
-    end,
-  };
-  const numbers = [...Object.values(record), ...Object.values(record.current)].filter(isNumber);
-  return numbers.every(isCountable) ? record : null;
+  const [fields, current] = [RECORD.read(row), PAIR.read(row)];
+  const end = row.status === 'live' ? null : row.status === 'ended' ? END.read(row) : undefined;
+  if (!fields || !current || end === undefined || (end === null && row.status === 'ended')) return null;
+  return { ...fields, current, end };
 }
 
 /** The rows that are records. */
@@ -180,18 +140,8 @@ export function toLiveSession(row: Row): LiveSession {
     deviceId: optional(row.device_id),
     createdAt: Number(row.created_at),
     lastSeenAt: Number(row.last_seen_at),
-    presentedAt: optionalNumber(row.presented_at),
+    presentedAt: row.presented_at === null ? null : Number(row.presented_at),
   };
-}
-
-/** The end of an ended session, null for a live one, undefined for a row that is neither. */
-function toEnd(row: Row): SessionRecord['end'] | undefined {
-  if (row.status === 'live') return null;
-  const at = Number(row.ended_at);
-  if (row.status !== 'ended' || row.ended_at === null || !Number.isSafeInteger(at) || !isEndReason(row.end_reason)) {
-    return undefined;
-  }
-  return { reason: row.end_reason, at, by: String(row.ended_by), replacedBy: optional(row.replaced_by) };
 }
 
 export function isEndReason(value: unknown): value is EndReason {
@@ -208,21 +158,14 @@ export function toUserId(stored: unknown): string | null {
   }
 }
 
-function isPlainObject(value: unknown): value is Claims {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isNumber(value: unknown): value is number {
-  return typeof value === 'number';
+function toNumber(value: unknown): number | undefined {
+  const number = Number(value);
+  return value !== null && isCountable(number) ? number : undefined;
 }
 
 /** Whether it is a time that a Date can show. No other number of a row is ever as large. */
 export function isCountable(value: number): boolean {
   return Number.isInteger(value) && Math.abs(value) <= LATEST_DATE;
-}
-
-function optionalNumber(value: unknown): number | null {
-  return value === null || value === undefined ? null : Number(value);
 }
 
 /** Text of a column that may be empty. */

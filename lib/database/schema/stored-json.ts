@@ -1,5 +1,10 @@
 import type { Ban } from '../../model/ban.js';
+import { BAN_FIELDS, type Check, SUPERSEDED_FIELDS, checksOf } from '../../model/session-fields.js';
+import type { Claims } from '../../model/session.js';
 import type { SupersededPair } from '../../model/token-pair.js';
+
+const BAN = checksOf(BAN_FIELDS);
+const SUPERSEDED = checksOf(SUPERSEDED_FIELDS);
 
 /** What a column of JSON text holds, or undefined if it is not JSON. */
 export function parseStored(text: unknown): unknown {
@@ -10,14 +15,20 @@ export function parseStored(text: unknown): unknown {
   }
 }
 
+/** The claims of a column; null for what was never written there. */
+export function toClaims(text: unknown): Claims | null {
+  const claims = parseStored(text);
+  return typeof claims === 'object' && !Array.isArray(claims) ? (claims as Claims | null) : null;
+}
+
 /** The pairs of a column; null for what was never written there. */
 export function toSuperseded(text: unknown): readonly SupersededPair[] | null {
-  return toList(text, isSupersededPair);
+  return toList(text, SUPERSEDED);
 }
 
 /** The bans of a column; null for what was never written there. */
 export function toBans(text: unknown): readonly Ban[] | null {
-  return toList(text, isBan);
+  return toList(text, BAN);
 }
 
 /** A list as its column holds it: nothing for an empty one. */
@@ -25,39 +36,12 @@ export function fromList(list: readonly object[]): string | null {
   return list.length === 0 ? null : JSON.stringify(list);
 }
 
-function toList<T>(text: unknown, isItem: (value: unknown) => value is T): readonly T[] | null {
+function toList<T>(text: unknown, checks: Readonly<Record<string, Check>>): readonly T[] | null {
   if (text === null || text === undefined) return [];
   const list = parseStored(text);
-  return Array.isArray(list) && list.every(isItem) ? list : null;
-}
-
-function isSupersededPair(value: unknown): value is SupersededPair {
-  const pair = (value ?? {}) as Partial<SupersededPair>;
-  return (
-    [pair.generation, pair.issuedAt, pair.accessExpiresAt].every(Number.isSafeInteger) &&
-    [pair.keyId, pair.accessHash].every(isText) &&
-    isNullOr(isText, pair.signingKeyId) &&
-    isNullOr(isText, pair.refreshHash) &&
-    isNullOr(Number.isSafeInteger, pair.refreshExpiresAt) &&
-    isNullOr(Number.isSafeInteger, pair.graceUntil)
-  );
-}
-
-function isBan(value: unknown): value is Ban {
-  const ban = (value ?? {}) as Partial<Ban>;
-  return (
-    [ban.level, ban.at].every(Number.isSafeInteger) &&
-    isText(ban.by) &&
-    isNullOr(isText, ban.service) &&
-    isNullOr(isText, ban.comment) &&
-    isNullOr(Number.isSafeInteger, ban.until)
-  );
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === 'string';
-}
-
-function isNullOr(is: (value: unknown) => boolean, value: unknown): boolean {
-  return value === null || is(value);
+  const isItem = (value: unknown) => {
+    const item = (value ?? {}) as Record<string, unknown>;
+    return Object.entries(checks).every(([name, check]) => check(item[name]));
+  };
+  return Array.isArray(list) && list.every(isItem) ? (list as readonly T[]) : null;
 }

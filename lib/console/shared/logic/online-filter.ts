@@ -1,12 +1,17 @@
-import type { EventItem } from '../../contract.js';
+import type { EventItem, SessionItem } from '../../contract.js';
+
+/** Fields that are asked for by a word. Their labels are texts of the same name. */
+export const WORD_FILTERS = ['deviceType', 'loginMethod'] as const satisfies readonly (keyof SessionItem)[];
+
+/** Values that the filters could have. */
+export type SeenWords = Readonly<Partial<Record<(typeof WORD_FILTERS)[number], readonly string[]>>>;
 
 /** Names of the filters of the list of live sessions. */
 export const ONLINE_FILTERS = [
   'q',
   'userId',
   'ip',
-  'deviceType',
-  'loginMethod',
+  ...WORD_FILTERS,
   'createdFrom',
   'createdTo',
   'seenFrom',

@@ -1,0 +1,136 @@
+import type { Ban } from './ban.js';
+import { END_REASONS, type SessionEnd, type SessionRecord, type UserSession } from './session.js';
+import type { SupersededPair, TokenPair } from './token-pair.js';
+
+/**
+ * A field of a session: how it is kept, and where it is shown. Database, Redis and operators' lists go by it. Its column has its
+ * name, in snake case.
+ */
+export interface Field {
+  /** Where it has another name. */
+  readonly column?: string;
+  readonly kind: 'text' | 'userId' | 'number' | 'endReason' | 'claims' | 'bans' | 'pairs';
+  /** Most characters of a text. */
+  readonly length?: number;
+  readonly nullable?: true;
+  /** False for what a copy in Redis has in another form, or need not have since it follows from other fields. */
+  readonly copied?: false;
+  /** Operators see it in lists: as it is, as a time, or only with the right to see addresses. */
+  readonly listed?: 'plain' | 'time' | 'address';
+  /** Operators may look for live sessions with one value of it: a word, in lower case. Its column has an index of these. */
+  readonly sought?: true;
+}
+
+export type Fields = Readonly<Record<string, Field>>;
+
+type Kind<T> = T extends number ? 'number' : T extends string ? 'text' | 'userId' | 'endReason' : Field['kind'];
+/** A description of all properties of an object. */
+type FieldsOf<T> = {
+  readonly [K in keyof T]-?: Field & { readonly kind: Kind<NonNullable<T[K]>> } & (null extends T[K]
+      ? { readonly nullable: true }
+      : { readonly nullable?: never });
+};
+
+export const SESSION_FIELDS = {
+  id: { kind: 'text', length: 32 },
+  realm: { kind: 'text', length: 64 },
+  userId: { kind: 'userId' },
+  userKey: { kind: 'text', length: 64, copied: false },
+  userName: { kind: 'text', length: 128, nullable: true },
+  deviceType: { kind: 'text', length: 32, nullable: true, listed: 'plain', sought: true },
+  deviceId: { kind: 'text', length: 128, nullable: true, listed: 'plain' },
+  deviceName: { kind: 'text', length: 128, nullable: true, listed: 'plain' },
+  loginMethod: { kind: 'text', length: 32, nullable: true, listed: 'plain', sought: true },
+  ip: { kind: 'text', length: 45, nullable: true, listed: 'address' },
+  userAgent: { kind: 'text', length: 512, nullable: true, listed: 'address' },
+  claims: { kind: 'claims' },
+  createdAt: { kind: 'number', listed: 'time' },
+  authenticatedAt: { kind: 'number' },
+  reauthenticatedAt: { kind: 'number', nullable: true },
+  lastSeenAt: { kind: 'number', listed: 'time' },
+  lastIp: { kind: 'text', length: 45, nullable: true, listed: 'address' },
+  expiresAt: { kind: 'number', listed: 'time' },
+  impersonator: { kind: 'text', length: 255, nullable: true, listed: 'plain' },
+  usableUntil: { kind: 'number' },
+  version: { kind: 'number', copied: false },
+  nonce: { kind: 'text', length: 32 },
+  renewedFrom: { kind: 'text', length: 45, nullable: true },
+  superseded: { kind: 'pairs', copied: false },
+  bans: { kind: 'bans', copied: false },
+} as const satisfies FieldsOf<Omit<SessionRecord, 'current' | 'end'>>;
+
+/** Of the current pair, which are columns of the session's row, and of those that are superseded. */
+export const PAIR_FIELDS = {
+  generation: { kind: 'number' },
+  keyId: { kind: 'text', length: 16 },
+  signingKeyId: { kind: 'text', length: 64, nullable: true },
+  issuedAt: { kind: 'number' },
+  accessHash: { kind: 'text', length: 64 },
+  accessExpiresAt: { kind: 'number' },
+  refreshHash: { kind: 'text', length: 64, nullable: true },
+  refreshExpiresAt: { kind: 'number', nullable: true },
+} as const satisfies FieldsOf<TokenPair>;
+
+export const SUPERSEDED_FIELDS = {
+  ...PAIR_FIELDS,
+  graceUntil: { kind: 'number', nullable: true },
+} as const satisfies FieldsOf<SupersededPair>;
+
+export const END_FIELDS = {
+  reason: { kind: 'endReason', length: 32, column: 'end_reason' },
+  at: { kind: 'number', column: 'ended_at' },
+  by: { kind: 'text', length: 255, column: 'ended_by' },
+  replacedBy: { kind: 'text', length: 32, nullable: true },
+} as const satisfies FieldsOf<SessionEnd>;
+
+export const BAN_FIELDS = {
+  service: { kind: 'text', nullable: true },
+  level: { kind: 'number' },
+  comment: { kind: 'text', nullable: true },
+  until: { kind: 'number', nullable: true },
+  at: { kind: 'number' },
+  by: { kind: 'text' },
+} as const satisfies FieldsOf<Ban>;
+
+type All = typeof SESSION_FIELDS;
+type With<Property> = { [K in keyof All]: All[K] extends Property ? K : never }[keyof All];
+
+/** The fields that operators see in lists. */
+export type ListedField = With<{ readonly listed: string }> & keyof UserSession;
+export type ListedTime = With<{ readonly listed: 'time' }>;
+export const LISTED_FIELDS = fieldsWith('listed') as readonly ListedField[];
+
+/** The fields that operators look for sessions by. */
+export type SoughtField = With<{ readonly sought: true }>;
+export const SOUGHT_FIELDS = fieldsWith('sought') as readonly SoughtField[];
+
+function fieldsWith(property: keyof Field): readonly string[] {
+  return Object.entries(SESSION_FIELDS as Fields).flatMap(([name, field]) => (field[property] ? [name] : []));
+}
+
+/** Tells if a value of JSON may be one of a field. */
+export type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === 'string';
+const isList: Check = Array.isArray;
+
+const CHECKS: Readonly<Record<Field['kind'], Check>> = {
+  text: isText,
+  userId: isText,
+  number: Number.isSafeInteger,
+  endReason: (value) => (END_REASONS as readonly unknown[]).includes(value),
+  claims: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  bans: isList,
+  pairs: isList,
+};
+
+/** The checks of all fields that are copied, in their order. */
+export function checksOf(fields: Fields): Readonly<Record<string, Check>> {
+  const copied = Object.entries(fields).filter(([, field]) => field.copied !== false);
+  return Object.fromEntries(
+    copied.map(([name, { kind, nullable }]) => {
+      const check = CHECKS[kind];
+      return [name, nullable ? (value: unknown) => value === null || check(value) : check];
+    }),
+  );
+}
