@@ -5,15 +5,15 @@ interface Waiting<T> {
   readonly settle: (result: { value: T | null } | { error: unknown }) => void;
 }
 
-/** Most keys of one read. */
+/** Most keys in one read. */
 const MAX_BATCH = 100;
-/** Most keys that wait; who asks for a further one is told at once that it cannot be read now. */
+/** Most queued keys; further callers are rejected at once. */
 const MAX_WAITING = 10_000;
 
 /**
- * Reads by key for many simultaneous callers with few reads: what is asked for while all readers are busy goes into the
- * next read together. A caller only ever joins a read that has not been sent yet, so what it gets was true after it asked.
- * Every caller is answered within the budget, and nothing is kept for one that has been.
+ * Batches concurrent reads by key. Keys requested while all readers are busy share the next read. Callers join only
+ * reads that have not been sent, so that every answer is at least as new as its request. Every caller is answered
+ * within the budget, and nothing is kept for it afterwards.
  */
 export class BatchedReads<T> {
   private readonly waiting = new Map<string, Waiting<T>>();
@@ -21,9 +21,9 @@ export class BatchedReads<T> {
   private scheduled = false;
 
   /**
-   * @param read gets the values of distinct keys; a key that it does not return has none
-   * @param parallel most reads at once
-   * @param budgetMs time in which a caller is answered; SESSION_STORE_UNAVAILABLE if need be
+   * @param read fetches distinct keys; a key missing from the result has no value
+   * @param parallel most concurrent reads
+   * @param budgetMs deadline of a caller, rejected with SESSION_STORE_UNAVAILABLE afterwards
    */
   constructor(
     private readonly read: (keys: readonly string[]) => Promise<ReadonlyMap<string, T>>,
@@ -31,7 +31,7 @@ export class BatchedReads<T> {
     private readonly budgetMs: number,
   ) {}
 
-  /** The value of a key, or null. @throws SessionError SESSION_STORE_UNAVAILABLE */
+  /** Reads the value of a key, or null. @throws SessionError SESSION_STORE_UNAVAILABLE */
   get(key: string): Promise<T | null> {
     let waiting = this.waiting.get(key);
     if (!waiting) {
@@ -89,13 +89,12 @@ export class BatchedReads<T> {
   }
 }
 
-/** Most records in one statement. */
+/** Most rows in one statement. */
 const CHUNK = 500;
 
 /**
- * Writes records one chunk after the other, and stops at the first chunk that fails: a database that has trouble is not to be
- * troubled with records as well. Never rejects.
- * @returns those that were not written, or of which nobody knows
+ * Writes records chunk by chunk and stops at the first failure, to spare a database in trouble. Never rejects.
+ * @returns records that were not written, or whose outcome is unknown
  */
 export async function writeInChunks<T>(
   records: readonly T[],

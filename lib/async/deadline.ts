@@ -1,9 +1,8 @@
 import { SessionError } from '../model/session-error.js';
 
 /**
- * The result of a piece of work, or an error once the time is up. The work itself is not stopped; what it does afterwards
- * must be harmless.
- * @param late makes the error; SESSION_STORE_UNAVAILABLE if it is left out
+ * Settles like `work`, or rejects once the time is up. Does not cancel `work`, whose later effects must be harmless.
+ * @param late makes the error; default SESSION_STORE_UNAVAILABLE
  */
 export function withDeadline<T>(
   work: Promise<T>,

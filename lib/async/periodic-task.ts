@@ -1,6 +1,6 @@
 /**
- * Runs work again and again with a pause in between, never twice at once. The timer keeps no process alive. Work that
- * rejects is tried again after the pause; the first failure is reported, and the first success after it. It is no part of a trace.
+ * Repeats work with a pause in between, never overlapping, outside of any trace. The timer does not keep the process
+ * alive. Retries after failures; reports the first failure and the first success after it.
  */
 export class PeriodicTask {
   private timer: NodeJS.Timeout | undefined;
@@ -17,11 +17,11 @@ export class PeriodicTask {
 
   start(): void {
     this.stopped = false;
-    // A run that goes on since before a stop is followed by the next one anyway.
+    // A run from before the stop schedules the next one itself.
     if (!this.running) this.schedule();
   }
 
-  /** No run begins after this; resolves when a running one has ended. */
+  /** Prevents further runs; resolves when the current one has ended. */
   async stop(): Promise<void> {
     this.stopped = true;
     clearTimeout(this.timer);
@@ -52,7 +52,7 @@ export class PeriodicTask {
   }
 }
 
-/** The part of a context of OpenTelemetry that is used here. */
+/** Subset of OpenTelemetry's context that is used here. */
 interface TraceContext {
   setValue(key: symbol, value: unknown): TraceContext;
 }
@@ -62,14 +62,14 @@ interface TraceContexts {
   with<T>(context: TraceContext, work: () => T): T;
 }
 
-/** Where `@opentelemetry/api` 1 keeps what an application has registered, for all copies of it in the process. */
+/** Global registry of `@opentelemetry/api` 1, shared by all of its copies in the process. */
 const API = Symbol.for('opentelemetry.js.api.1');
-/** What `suppressTracing` of `@opentelemetry/core` sets. */
+/** Set by `suppressTracing` of `@opentelemetry/core`. */
 const SUPPRESSED = Symbol.for('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
 
 /**
- * Runs work that belongs to no request: automatic instrumentations of OpenTelemetry would make a trace of each of its statements.
- * Looked up each time, as tracing may be registered later; nothing is imported, as most applications have none.
+ * Suppresses tracing of background work: auto-instrumentation would otherwise trace each of its statements. Looked up
+ * on each call, because tracing may be registered later; imports nothing, because most applications do not trace.
  */
 export function untraced<T>(work: () => T): T {
   const contexts = (globalThis as { [API]?: { readonly context?: TraceContexts } })[API]?.context;

@@ -53,7 +53,7 @@ export function resolveClientOptions(given: SessionClientOptions): ResolvedClien
   if (typeof given !== 'object' || given === null) throw new TypeError('The options must be an object.');
   requireUrls();
   for (const name of Object.keys(given)) {
-    if (!KNOWN.includes(name)) throw invalid(name, `is not known; known are ${KNOWN.join(', ')}`);
+    if (!KNOWN.includes(name)) throw invalid(name, `is unknown; allowed: ${KNOWN.join(', ')}`);
   }
   const { baseUrl, storage, onEnd = () => undefined, fetch: send, locks, refreshTimeoutMs = 15_000 } = given;
   const fixed = baseUrl === undefined ? null : urlOf('baseUrl', baseUrl, pageUrl());
@@ -106,7 +106,7 @@ function resolveHeaders(given: ClientHeaders): Required<ClientHeaders> {
     noActivity: 'X-No-Activity',
   };
   for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(defaults, name)) throw invalid(`headers.${name}`, 'is not known');
+    if (!Object.hasOwn(defaults, name)) throw invalid(`headers.${name}`, 'is unknown');
     const isNone = value === undefined || (name === 'noActivity' && value === false);
     if (!isNone && !(typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}$/.test(value))) {
       throw invalid(`headers.${name}`, 'must be the name of an HTTP header');

@@ -211,7 +211,7 @@ export function requireStreams(hasOwnFetch: boolean): void {
 function checkOptions(options: WatchOptions): void {
   if (typeof options !== 'object' || options === null) throw new TypeError('The options of watch() must be an object.');
   for (const name of Object.keys(options)) {
-    if (!KNOWN.includes(name)) throw invalid(name, `is not known; known are ${KNOWN.join(', ')}`);
+    if (!KNOWN.includes(name)) throw invalid(name, `is unknown; allowed: ${KNOWN.join(', ')}`);
   }
   const { onEvent, onState, lastEventId, silenceMs = 1 } = options;
   if (typeof onEvent !== 'function') throw invalid('onEvent', 'must be a function');

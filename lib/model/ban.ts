@@ -1,24 +1,24 @@
-/** A ban of an account, from everything or from one service. Times are integer milliseconds since the epoch. */
+/** Bans an account from the whole application or from one service. Times are integer milliseconds since the epoch. */
 export interface Ban {
-  /** What the account is banned from, as `@CheckBan` names it; null for everything. */
+  /** Name that `@CheckBan` checks; null for a ban from everything. */
   readonly service: string | null;
-  /** How severe it is, 1 or more; `@CheckBan('comment', 2)` refuses from level 2 on. */
+  /** Severity, 1 or more: `@CheckBan('comment', 2)` refuses from level 2 on. */
   readonly level: number;
-  /** What the operator said of it; null for nothing. The user may be told. */
+  /** The operator's words, or null. Users may read them. */
   readonly comment: string | null;
-  /** When it ends by itself; null for never. */
+  /** Time at which the ban runs out; null for a permanent ban. */
   readonly until: number | null;
   readonly at: number;
-  /** Who banned. */
+  /** Operator who set the ban. */
   readonly by: string;
 }
 
-/** The ban from everything that is in force, or null. */
+/** Finds the ban from everything that is in force now, or null. */
 export function accountBan(bans: readonly Ban[], now: number): Ban | null {
   return bans.find((ban) => ban.service === null && isInForce(ban, now)) ?? null;
 }
 
-/** The ban from a service, at this level or above, that is in force, or null. */
+/** Finds the ban from a service, at this level or above, that is in force now, or null. */
 export function serviceBan(bans: readonly Ban[], service: string, level: number, now: number): Ban | null {
   return bans.find((ban) => ban.service === service && ban.level >= level && isInForce(ban, now)) ?? null;
 }
@@ -27,15 +27,15 @@ function isInForce(ban: Ban, now: number): boolean {
   return ban.until === null || now < ban.until;
 }
 
-/** The part of an account that holds for all of its sessions. */
+/** State of an account that applies to all of its sessions. */
 export interface AccountState {
   readonly bans: readonly Ban[];
-  /** Proofs of identity from before this time count no more. Milliseconds since the epoch; 0 for never changed. */
+  /** Rejects proofs of identity older than this. Milliseconds since the epoch; 0 before the first change of credentials. */
   readonly notBefore: number;
 }
 
-/** What the row of an account says. */
+/** One row of the table of accounts. */
 export interface AccountRecord extends AccountState {
-  /** Grows with every change of credentials. */
+  /** Counts changes of credentials. */
   readonly epoch: number;
 }

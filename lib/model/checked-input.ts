@@ -1,15 +1,15 @@
 import { invalidArgument, invalidOption } from './session-error.js';
 
-/** The fields of T, for `checkFields`: the compiler says when one is missing. */
+/** Lists the fields of T for `checkFields`; the compiler reports a missing one. */
 export type FieldsOf<T> = Readonly<Record<keyof T, true>>;
 
-/** Longer names are cut, so that an error never repeats a token that came in the place of a name. */
+/** Truncates names, so that no error repeats a token that was passed as one. */
 const LONGEST_NAME = 32;
 
 /**
- * Refuses an argument that is no object, or has a field that is not among `known`: a misspelled field would be ignored, and
- * the call do something else than was meant.
- * @throws SessionError ARGUMENT_INVALID naming the field and those that there are
+ * Refuses an argument that is not an object, or that has a field not in `known`: a misspelled option must not be
+ * ignored.
+ * @throws SessionError ARGUMENT_INVALID naming the unknown field and the known ones
  */
 export function checkFields(given: unknown, name: string, known: object): void {
   if (!isObject(given)) throw invalidArgument(name, `must be an object${listed(' with', known)}`);
@@ -17,8 +17,8 @@ export function checkFields(given: unknown, name: string, known: object): void {
 }
 
 /**
- * The same for options that are read at boot.
- * @param path what the names of the fields begin with in an error, such as `timing.`
+ * Applies `checkFields` to options read at boot.
+ * @param path prefix of the names in errors, such as `timing.`
  * @throws SessionError CONFIGURATION_INVALID
  */
 export function checkOptions(given: unknown, path: string, known: object): void {
@@ -26,11 +26,11 @@ export function checkOptions(given: unknown, path: string, known: object): void 
   refuseUnknown(given, known, (name, problem) => invalidOption(path + name, problem));
 }
 
-/** Enumerates without an array, since tokens are verified with it; what the prototype has is not the caller's. */
+/** Enumerates without allocating an array, because every verification passes here. Inherited properties are ignored. */
 function refuseUnknown(given: object, known: object, fail: (name: string, problem: string) => Error): void {
   for (const name in given) {
     if (Object.hasOwn(known, name) || !Object.hasOwn(given, name)) continue;
-    throw fail(printable(name), `is not known${listed('; known are', known) || '; there are no fields here'}`);
+    throw fail(printable(name), `is unknown${listed('; allowed:', known) || '; no fields are allowed here'}`);
   }
 }
 
@@ -51,17 +51,17 @@ function printable(name: string): string {
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
 /**
- * The JSON text of plain data. Properties that are undefined are left out, as JSON does.
- * @param name what the value is; named in the error
- * @throws SessionError ARGUMENT_INVALID for what JSON cannot hold, for keys that reach into prototypes when somebody later
- *   merges the value carelessly, and for text of more than `maxBytes`
+ * Serializes plain data as JSON. Omits undefined properties, as JSON.stringify does.
+ * @param name what errors call the value
+ * @throws SessionError ARGUMENT_INVALID for data that JSON cannot hold, for keys that pollute prototypes when merged
+ *   carelessly, and for text above `maxBytes`
  */
 export function jsonText(value: unknown, name: string, maxBytes: number): string {
   let text: string | undefined;
   try {
     text = JSON.stringify(value, refuseLoss);
   } catch (cause) {
-    throw invalidArgument(name, `must be plain JSON data (${(cause as Error).message})`);
+    throw invalidArgument(name, `must be plain JSON data: ${(cause as Error).message}`);
   }
   if (text === undefined) throw invalidArgument(name, 'must be plain JSON data');
   if (Buffer.byteLength(text) > maxBytes) {
@@ -70,7 +70,7 @@ export function jsonText(value: unknown, name: string, maxBytes: number): string
   return text;
 }
 
-/** JSON.stringify drops in silence, or replaces by null or {}, what it cannot write; nobody would miss it until it is read. */
+/** Throws where JSON.stringify silently drops a value or replaces it by null or {}. */
 function refuseLoss(this: unknown, key: string, value: unknown): unknown {
   const at = key === '' ? 'it' : key;
   if (FORBIDDEN_KEYS.has(key)) throw new Error(`the key ${key} is not allowed`);
@@ -83,7 +83,7 @@ function refuseLoss(this: unknown, key: string, value: unknown): unknown {
   return value;
 }
 
-/** By the tag and not by the prototype: an object of another realm of the same process is as plain. */
+/** Tests the tag instead of the prototype, so that plain objects of another realm of the process pass. */
 function isPlain(value: object): boolean {
   return Array.isArray(value) || Object.prototype.toString.call(value) === '[object Object]';
 }

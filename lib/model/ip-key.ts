@@ -1,8 +1,8 @@
 import { invalidArgument } from './session-error.js';
 
-/** Addresses as text that sorts like the addresses themselves, in every collation: 32 hex digits of the address as IPv6. */
+/** Represents addresses as text that sorts like the addresses, in every collation: 32 hex digits of the address as IPv6. */
 
-/** The first and the last key of a range of addresses, both of it. */
+/** First and last key of a range of addresses, both included. */
 export interface IpRange {
   readonly low: string;
   readonly high: string;
@@ -11,18 +11,18 @@ export interface IpRange {
 const KEY_DIGITS = 32;
 const V4_BITS = 32;
 const V6_BITS = 128;
-/** IPv4 addresses stand among the IPv6 ones as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). */
+/** Maps IPv4 into IPv6 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). */
 const V4_PREFIX = '00000000000000000000ffff';
 const MAX_TEXT = 128;
-/** The zone of a link-local address (RFC 4007) names an interface of one host; it is no part of the address. */
+/** The zone of a link-local address (RFC 4007) names an interface of one host and is not part of the address. */
 const ZONE = /%[0-9A-Za-z.:-]+$/;
-/** An address in brackets, or an IPv4 one, with a port or without, as proxies write it (RFC 7239 section 6). */
+/** Matches an address in brackets, or an IPv4 address, with an optional port, as proxies write it (RFC 7239 section 6). */
 const WITH_PORT = /^(?:\[([^[\]]+)\]|([\d.]+))(?::\d{1,5})?$/;
 
 /**
- * Reads a client's address as proxies, sockets and applications write it. Removes port, brackets and zone; IPv4-mapped IPv6
- * becomes IPv4, and each address has one spelling, that of RFC 5952. Null for anything else, such as `unknown`: an address is
- * kept for the record, and no request fails because of it.
+ * Reads a client's address as proxies, sockets and applications write it. Strips port, brackets and zone, turns
+ * IPv4-mapped IPv6 into IPv4, and spells the rest as RFC 5952 does. Returns null for anything else, such as `unknown`:
+ * addresses are kept for the journal, and no request fails because of one.
  */
 export function clientAddress(text: unknown): string | null {
   if (typeof text !== 'string' || text.length > MAX_TEXT) return null;
@@ -35,8 +35,8 @@ export function clientAddress(text: unknown): string | null {
 }
 
 /**
- * The key of an IPv4 or IPv6 address: 32 lower-case hex digits. The same for every spelling of an address, and for an IPv4
- * address and its form as IPv6. Null for what is no address.
+ * Converts an IPv4 or IPv6 address to its key, 32 lower-case hex digits. All spellings of an address share one key, as
+ * do an IPv4 address and its IPv6 form. Returns null for anything else.
  */
 export function ipKey(ip: unknown): string | null {
   if (typeof ip !== 'string' || ip.length > MAX_TEXT) return null;
@@ -44,8 +44,8 @@ export function ipKey(ip: unknown): string | null {
 }
 
 /**
- * The keys of an address as `clientAddress` reads it (`192.0.2.7`), of a network (`192.0.2.0/24`, `2001:db8::/32`; what is behind
- * its length is ignored), or of an IPv4 address that is not finished (`192.0.2.`). Null for any other text.
+ * Parses an address as `clientAddress` does (`192.0.2.7`), a network (`192.0.2.0/24`, `2001:db8::/32`; host bits are
+ * ignored), or the beginning of an IPv4 address (`192.0.2.`). Returns null for any other text.
  */
 export function ipRange(text: unknown): IpRange | null {
   if (typeof text !== 'string' || text.length > MAX_TEXT) return null;
@@ -71,7 +71,7 @@ function unfinished(text: string): IpRange | null {
   return key === null ? null : network(key, V6_BITS - V4_BITS + 8 * octets.length);
 }
 
-/** @param bits how many of the leading bits are the same in the whole network */
+/** @param bits length of the network's prefix */
 function network(key: string, bits: number): IpRange {
   const whole = bits >> 2;
   const head = key.slice(0, whole);
@@ -84,7 +84,7 @@ function network(key: string, bits: number): IpRange {
   };
 }
 
-/** In the words of RFC 5952: without leading zeros, and `::` for the first of the longest runs of zeros. */
+/** Formats as RFC 5952 says: no leading zeros, `::` for the first of the longest runs of zeros. */
 function v6Text(key: string): string {
   let text = '';
   for (let at = 0; at < KEY_DIGITS; at += 4) text += `:${parseInt(key.slice(at, at + 4), 16).toString(16)}`;
@@ -100,7 +100,7 @@ function v4Key(text: string): string | null {
   return digits === null ? null : V4_PREFIX + digits;
 }
 
-/** Strict: four decimal numbers without leading zeros, which some read as octal. */
+/** Strict: four decimal numbers. Leading zeros are refused, because some parsers read them as octal. */
 function v4Digits(text: string): string | null {
   const octets = text.split('.');
   if (octets.length !== 4) return null;
@@ -120,12 +120,12 @@ function v6Key(text: string): string | null {
   if (parts.includes(null)) return null;
   const [head, tail] = parts as [string, string?];
   if (tail === undefined) return head.length === KEY_DIGITS ? head : null;
-  // `::` stands for one group of zeros at least.
+  // `::` stands for at least one group of zeros.
   const zeros = KEY_DIGITS - head.length - tail.length;
   return zeros < 4 ? null : head + '0'.repeat(zeros) + tail;
 }
 
-/** @param isEnd whether the groups end the address, and may end as an IPv4 address does */
+/** @param isEnd true for the groups at the end, which may end in an IPv4 address */
 function groups(text: string, isEnd: boolean): string | null {
   const parts = text.split(':');
   let digits = '';
@@ -139,8 +139,8 @@ function groups(text: string, isEnd: boolean): string | null {
 }
 
 /**
- * The address in text that may be absent; null for text that names none.
- * @throws SessionError ARGUMENT_INVALID for another type, which is a mistake in the application and none of the client
+ * Reads an optional address; null for text that is not an address.
+ * @throws SessionError ARGUMENT_INVALID for another type, which is a bug in the application and not in its client
  */
 export function optionalAddress(value: unknown, name: string): string | null {
   if (value === undefined || value === null) return null;

@@ -2,16 +2,17 @@ import type { Ban } from './ban.js';
 import type { EndReason } from './session.js';
 
 /**
- * What happened to sessions, told after it was recorded, on the node that did it. None holds a token.
+ * Lifecycle events of sessions, emitted after the commit on the node that made the change. They contain no tokens.
  *
- * - `session.login`: a session opened; `impersonator` is set where an operator opened it
- * - `session.renewed`: an access token near its end got its successor (sliding)
+ * - `session.login`: a session opened; `impersonator` is set if an operator opened it
+ * - `session.renewed`: an access token near its expiry got a successor (sliding)
  * - `session.refreshed`: a refresh token got the next pair
- * - `session.refresh-reused`: a refresh token came back after its grace; the session has ended, `session.ended` follows
- * - `session.ended`: a session ended, for whatever reason: logout, replacement, kick, revocation, ban, idleness, expiry
- * - `session.reauthenticated`: the user proved again who they are
+ * - `session.refresh-reused`: a refresh token was reused after its grace; the session has ended, and `session.ended`
+ *   follows
+ * - `session.ended`: a session ended, for any reason: logout, replacement, kick, revocation, ban, idleness, expiry
+ * - `session.reauthenticated`: the user proved their identity again
  * - `account.banned`, `account.ban-lifted`
- * - `account.login-failed`: the application told of a login that failed; `userId` is what the client said, or null
+ * - `account.login-failed`: the application reported a failed login; `userId` is the client's claim, or null
  */
 export type LifecycleEvent =
   | {
@@ -31,9 +32,9 @@ export type LifecycleEvent =
       readonly type: 'session.refresh-reused';
       readonly sessionId: string;
       readonly userId: string;
-      /** Where the used token came from. */
+      /** Address that presented the reused token. */
       readonly ip: string | null;
-      /** Where its successor had been taken to. */
+      /** Address that got its successor. */
       readonly renewedFrom: string | null;
     }
   | {
@@ -51,15 +52,12 @@ export type LifecycleEvent =
       readonly reason: FailedLoginReason;
     };
 
-/** Where events are told. `emit` never throws and waits for nobody. */
+/** Receives events. `emit` never throws and does not wait for listeners. */
 export interface LifecycleEvents {
   emit(event: LifecycleEvent): void;
 }
 
-/**
- * Why a login failed: the password was wrong, there is no such user, a second factor was wrong, or the application takes no
- * more attempts for now.
- */
+/** Reasons of failed logins: wrong password, unknown user, wrong second factor, or rate-limited by the application. */
 export const FAILED_LOGIN_REASONS = ['BAD_CREDENTIALS', 'UNKNOWN_USER', 'SECOND_FACTOR', 'TOO_MANY_ATTEMPTS'] as const;
 
 export type FailedLoginReason = (typeof FAILED_LOGIN_REASONS)[number];

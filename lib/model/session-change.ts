@@ -1,7 +1,7 @@
 import type { EndReason, SessionPatch } from './session.js';
 import type { SessionEventType } from './session-event.js';
 
-/** A line for the audit trail about the session that is changed. */
+/** Audit event about the session that is being changed. */
 export interface EventDraft {
   readonly type: SessionEventType;
   /** Default: the user of the session. */
@@ -12,22 +12,22 @@ export interface EventDraft {
 }
 
 /**
- * The outcome for a locked session: a change, or an end, which makes a change beside it void, or neither. Events are
- * written with one of the two only.
+ * Outcome for a locked session: a patch, an end (which voids a patch beside it), or neither. Events are written only
+ * with one of the two.
  */
 export interface SessionDecision<T> {
   readonly result: T;
   readonly patch?: SessionPatch;
-  /** `at`: default now. */
+  /** `at` defaults to now. */
   readonly end?: EndRequest & { readonly at?: number };
   readonly events?: readonly EventDraft[];
 }
 
-/** Why and by whom sessions end. */
+/** Reason and actor of an end. */
 export interface EndRequest {
   readonly reason: EndReason;
   /** 1 to 255 characters. */
   readonly by: string;
-  /** Why, in words, for the audit trail; at most 255 characters. */
+  /** The operator's words for the audit trail, at most 255 characters. */
   readonly comment?: string | null;
 }

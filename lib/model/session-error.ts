@@ -1,7 +1,7 @@
 import type { EndReason } from './session.js';
 import type { Refusal } from './verification.js';
 
-/** Everything that can go wrong, as a code that programs can rely on. */
+/** Stable codes of all errors, for programs. */
 export type SessionErrorCode =
   | EndReason
   | 'TOKEN_MISSING'
@@ -21,45 +21,45 @@ export type SessionErrorCode =
   | 'CURSOR_INVALID'
   | 'CONFIGURATION_INVALID';
 
-/** What people read. Say what is wrong and what to do; replaceable through the module option `messages`. */
+/** Default texts of error responses. Replace them with the module option `messages`. */
 export const defaultMessages: Readonly<Record<SessionErrorCode, string>> = {
-  TOKEN_MISSING: 'This route needs an access token in the Authorization header.',
-  TOKEN_MALFORMED: 'This is no token. In the Authorization header it must be of the form "Bearer <token>".',
-  TOKEN_INVALID: 'The access token is not known. Log in again.',
-  BAD_CREDENTIALS: 'The name or the password is wrong.',
-  FORBIDDEN: 'The user may not do this.',
+  TOKEN_MISSING: 'Missing access token: expected "Authorization: Bearer <token>".',
+  TOKEN_MALFORMED: 'Malformed access token: expected "Authorization: Bearer <token>".',
+  TOKEN_INVALID: 'Unknown access token. Log in again.',
+  BAD_CREDENTIALS: 'Wrong user name or password.',
+  FORBIDDEN: 'You are not allowed to do this.',
   TOKEN_EXPIRED: 'The access token has expired. Log in again.',
-  SESSION_EXPIRED: 'The session has reached its end. Log in again.',
+  SESSION_EXPIRED: 'The session has expired. Log in again.',
   SESSION_LOGGED_OUT: 'The session was logged out. Log in again.',
   SESSION_REPLACED: 'The session was ended by a login on another device.',
   SESSION_KICKED: 'The session was ended by an administrator.',
-  SESSION_REVOKED: 'The session was ended because the credentials of the account changed. Log in again.',
-  SESSION_IDLE: 'The session was not used for too long. Log in again.',
+  SESSION_REVOKED: "The session was ended because the account's credentials changed. Log in again.",
+  SESSION_IDLE: 'The session was idle for too long. Log in again.',
   ACCOUNT_DISABLED: 'The account is disabled.',
-  REFRESH_REUSED: 'The refresh token had been used before, so the session was ended for safety. Log in again.',
-  SERVICE_BANNED: 'The account may not use this service at the moment.',
-  FRESH_LOGIN_REQUIRED: 'This needs a recent proof of who you are. Confirm your password.',
-  TOO_MANY_REFRESHES: 'The tokens of this session are renewed too often. Try again shortly.',
-  SESSION_LIMIT_REACHED: 'The account has reached its limit of sessions. Log out on another device first.',
-  SESSION_STORE_UNAVAILABLE: 'Sessions cannot be checked at the moment. Try again shortly.',
-  SESSION_NOT_FOUND: 'There is no such session.',
-  CHANGE_PENDING: 'The end is recorded, and takes effect on every server within seconds.',
-  INSIDE_TRANSACTION: 'Sessions cannot be changed here.',
-  ARGUMENT_INVALID: 'A value is not valid.',
-  CURSOR_INVALID: 'The cursor is cut, or of another list, order or filter. Begin again with the first page.',
-  CONFIGURATION_INVALID: 'The configuration is not valid.',
+  REFRESH_REUSED: 'A refresh token was used twice, so the session was ended as a precaution. Log in again.',
+  SERVICE_BANNED: 'The account is banned from this service.',
+  FRESH_LOGIN_REQUIRED: 'Reauthentication required. Enter your password again.',
+  TOO_MANY_REFRESHES: 'The tokens of this session are refreshed too often. Try again shortly.',
+  SESSION_LIMIT_REACHED: 'The account has reached its session limit. Log out on another device first.',
+  SESSION_STORE_UNAVAILABLE: 'Sessions cannot be verified at the moment. Try again shortly.',
+  SESSION_NOT_FOUND: 'Session not found.',
+  CHANGE_PENDING: 'The change is saved and takes effect on every node within seconds.',
+  INSIDE_TRANSACTION: 'Sessions cannot be changed inside a transaction.',
+  ARGUMENT_INVALID: 'Invalid argument.',
+  CURSOR_INVALID: 'Invalid cursor: truncated, or from another list, order or filter. Start again at the first page.',
+  CONFIGURATION_INVALID: 'Invalid configuration.',
 };
 
-/** In place of those above where the token is a refresh token. */
+/** Overrides for refresh tokens. */
 export const refreshMessages: Readonly<Partial<Record<SessionErrorCode, string>>> = {
-  TOKEN_MALFORMED: 'This is no refresh token. Send what the login or the last refresh returned.',
-  TOKEN_INVALID: 'The refresh token is not known. Log in again.',
+  TOKEN_MALFORMED: 'Malformed refresh token: send the one that the login or the last refresh returned.',
+  TOKEN_INVALID: 'Unknown refresh token. Log in again.',
   TOKEN_EXPIRED: 'The refresh token has expired. Log in again.',
 };
 
 /**
- * Every error that this library throws. `code` is stable and meant for programs, `message` for people; neither ever holds
- * a token or the hash of one.
+ * Base class of all errors of this library. `code` is stable and meant for programs, `message` for people. Neither
+ * contains a token or its hash.
  */
 export class SessionError extends Error {
   override readonly name = 'SessionError';
@@ -74,44 +74,44 @@ export class SessionError extends Error {
 }
 
 /**
- * An end is recorded in the database, but not every node has acknowledged that it refuses the token by now; all of them do
- * by `effectiveBy`. Repeating the call is harmless.
+ * Thrown when a change is committed but not yet acknowledged by every node. All nodes apply it by `effectiveBy`.
+ * Repeating the call is harmless.
  */
 export class ChangePendingError extends SessionError {
-  /** @param effectiveBy milliseconds since the epoch by which no node accepts the ended sessions any more */
+  /** @param effectiveBy time by which no node accepts the ended sessions any more, in milliseconds since the epoch */
   constructor(readonly effectiveBy: number) {
     super('CHANGE_PENDING');
   }
 }
 
-/** The call gives nothing as long as another node may go by what was before: it is to be repeated. */
+/** Thrown when a call must be repeated, because another node may still act on the state before the change. */
 export class UnacknowledgedError extends SessionError {
-  /** Milliseconds after which the call can succeed; null where nobody knows. */
+  /** Milliseconds after which a retry can succeed; null if unknown. */
   readonly retryAfterMs: number | null;
 
-  /** @param now what the clock of the database shows */
+  /** @param now database time, in milliseconds since the epoch */
   constructor(cause: unknown, now: number) {
     super('SESSION_STORE_UNAVAILABLE', undefined, { cause });
     this.retryAfterMs = cause instanceof ChangePendingError ? Math.max(0, cause.effectiveBy - now) : null;
   }
 }
 
-/** A refresh token is refused; see Refusal for why. */
+/** Thrown for a refused refresh token. `refusal` holds the reason and, for the holder of the exact token, the end. */
 export class TokenRefusedError extends SessionError {
   constructor(readonly refusal: Refusal) {
     super(refusal.reason, refreshMessages[refusal.reason]);
   }
 }
 
-/** An argument of a call that the application made: its own mistake, unless it passed on what a client sent. */
+/** Thrown for an invalid argument: a bug in the application, unless it passed on a client's input. */
 export class ArgumentError extends SessionError {}
 
-/** The argument `name` is refused, because it `problem`. */
+/** Reports an invalid argument. @param problem predicate, such as `must be a string` */
 export function invalidArgument(name: string, problem: string): SessionError {
   return new ArgumentError('ARGUMENT_INVALID', `${name} ${problem}.`);
 }
 
-/** The option `name` stops the boot, because it `problem`. */
+/** Reports an invalid option, which stops the boot. @param problem predicate, such as `must be a string` */
 export function invalidOption(name: string, problem: string): SessionError {
   return new SessionError('CONFIGURATION_INVALID', `SessionModule option "${name}" ${problem}.`);
 }

@@ -1,22 +1,22 @@
 import type { EndReason } from './session.js';
 
 /**
- * What the audit trail tells of.
- * - LOGIN, LOGIN_REFUSED: a session opened, or did not because of a limit, a ban or an outdated proof
- * - LOGIN_FAILED: the application told of a login that failed; `detail.reason` says why, and the user is whoever the client
- *   said it is
- * - IMPERSONATION: an operator opened a session as the user; `actor` is the operator
- * - TOKEN_RENEWED: the tokens of a session were replaced by their successors
- * - REFRESH_REUSED: a refresh token came back after its grace; `ip` is where from, `detail.renewedFrom` where its
- *   successor had been taken to
+ * Types of audit events.
+ * - LOGIN, LOGIN_REFUSED: a session opened, or was refused because of a limit, a ban or an outdated proof
+ * - LOGIN_FAILED: the application reported a failed login; `detail.reason` says why, and the user is the one the client
+ *   claimed to be
+ * - IMPERSONATION: an operator (`actor`) opened a session as the user
+ * - TOKEN_RENEWED: successors replaced the tokens of a session
+ * - REFRESH_REUSED: a refresh token came back after its grace; `ip` is where from, `detail.renewedFrom` the address
+ *   that got its successor
  * - SESSION_ENDED: one session ended, with the reason
- * - ACCOUNT_SESSIONS_ENDED: someone ended all sessions of an account at once; `ended` says how many there were
- * - BULK_KICK: an operator ended the sessions that a selection or a filter held for, which `detail` names; once when it
- *   began, and once when it was done, when `ended` says how many there were
+ * - ACCOUNT_SESSIONS_ENDED: one call ended all sessions of an account; `ended` counts them
+ * - BULK_KICK: an operator ended the sessions of a selection or filter, named in `detail`; written at the start and at
+ *   the end, when `ended` counts them
  * - KICK_WITHOUT_EFFECT: an operator tried to end a session that was not live
- * - REAUTHENTICATED: the user proved again who they are
- * - BANNED, BAN_LIFTED: an account was banned, or is not any more; `detail` holds the ban
- * - EXPORTED: an operator downloaded a list; `detail` says which, and how many lines it had
+ * - REAUTHENTICATED: the user proved their identity again
+ * - BANNED, BAN_LIFTED: an account was banned, or its ban lifted; `detail` holds the ban
+ * - EXPORTED: an operator downloaded a list; `detail` names it and counts its lines
  */
 export const SESSION_EVENT_TYPES = [
   'LOGIN',
@@ -37,7 +37,7 @@ export const SESSION_EVENT_TYPES = [
 
 export type SessionEventType = (typeof SESSION_EVENT_TYPES)[number];
 
-/** One line of the audit trail. */
+/** One event of the audit trail. */
 export interface SessionEvent {
   /** 32 hex digits that sort by time. */
   readonly id: string;
@@ -47,12 +47,12 @@ export interface SessionEvent {
   readonly userId: string | null;
   readonly sessionId: string | null;
   readonly reason: EndReason | null;
-  /** Who did it: a user id, an operator, 'system'. */
+  /** A user id, an operator, or 'system'. */
   readonly actor: string;
   readonly ip: string | null;
   readonly deviceType: string | null;
   readonly deviceName: string | null;
   readonly ended: number | null;
-  /** What else belongs to this type of event, as plain JSON data. */
+  /** Further fields of this type of event, plain JSON. */
   readonly detail: Readonly<Record<string, unknown>> | null;
 }

@@ -2,93 +2,93 @@ import type { Ban } from './ban.js';
 import type { SupersededPair, TokenPair } from './token-pair.js';
 
 /**
- * The claims of an application. Declare them by declaration merging, and `login`, `updateClaims`, `CurrentSessionUser`, sessions,
- * policies and hooks are typed by them: `declare module 'nestjs-latchkey' { interface SessionClaims { roles: string[] } }`.
+ * Claims of the application. Extend by declaration merging to type `login`, `updateClaims`, `CurrentSessionUser`,
+ * sessions, policies and hooks: `declare module 'nestjs-latchkey' { interface SessionClaims { roles: string[] } }`.
  */
 // oxlint-disable-next-line typescript/no-empty-object-type -- its members are the application's
 export interface SessionClaims {}
 
 /**
- * Plain JSON data about the user, given at login and handed to every request of the session: any, unless SessionClaims has
- * members.
+ * Plain JSON data about the user, given at login and attached to every request of the session. Any object, unless
+ * SessionClaims has members.
  */
 export type Claims = [keyof SessionClaims] extends [never]
   ? Readonly<Record<string, unknown>>
   : Readonly<SessionClaims>;
 
-/** One login on one device, as the application sees it. Times are integer milliseconds since the epoch. */
+/** One login on one device. Times are integer milliseconds since the epoch. */
 export interface UserSession {
-  /** 32 hex digits. Public: names the session in lists and calls, and is no credential. */
+  /** 32 hex digits. Public: identifies the session in lists and calls, and is not a credential. */
   readonly id: string;
   readonly userId: string;
-  /** What the user was called at login, for operators; see LoginOptions. */
+  /** Name of the user at login, for operators; see LoginOptions. */
   readonly userName: string | null;
-  /** How the user proved who they are, such as `password`; see LoginOptions. */
+  /** Method of the login, such as `password`; see LoginOptions. */
   readonly loginMethod: string | null;
   readonly deviceType: string | null;
   readonly deviceId: string | null;
   readonly deviceName: string | null;
-  /** Address at login. */
+  /** Client address of the login. */
   readonly ip: string | null;
   readonly userAgent: string | null;
   readonly claims: Claims;
   readonly createdAt: number;
-  /** When the user proved who they are. */
+  /** Time at which the user proved their identity for the login. */
   readonly authenticatedAt: number;
-  /** When they last proved it again in this session (see SessionService.reauthenticate), or null. */
+  /** Last reauthentication in this session (see SessionService.reauthenticate), or null. */
   readonly reauthenticatedAt: number | null;
-  /** The operator who opened the session as this user (see OperatorService.impersonate), or null. */
+  /** Operator who opened the session as this user (see OperatorService.impersonate), or null. */
   readonly impersonator: string | null;
-  /** Bans of the account at the time of reading, those that have run out included. */
+  /** Bans of the account when the session was read, expired ones included. */
   readonly bans: readonly Ban[];
-  /** The absolute end. Set at login, never moves. */
+  /** Absolute end. Set at login, never moved. */
   readonly expiresAt: number;
-  /** Last use that is recorded; equals createdAt until the token is used for the first time. */
+  /** Last recorded use; equals createdAt until the first one. */
   readonly lastSeenAt: number;
-  /** The address that its token was last presented from, be it with a request that does not count as a use. */
+  /** Address that last presented the session's token, requests that do not count as a use included. */
   readonly lastIp: string | null;
 }
 
-/** How a session ended. */
+/** End of a session. */
 export interface SessionEnd {
   readonly reason: EndReason;
   /** Milliseconds since the epoch. */
   readonly at: number;
-  /** Who ended it, as the caller named them: a user id, an operator, 'system'. */
+  /** Actor as the caller named them: a user id, an operator, or 'system'. */
   readonly by: string;
-  /** Id of the session that took its place, for SESSION_REPLACED. */
+  /** Id of the replacing session, for SESSION_REPLACED. */
   readonly replacedBy: string | null;
 }
 
-/** A session with its end, null while it lives. */
+/** A session with its end, null while it is live. */
 export interface SessionWithEnd extends UserSession {
   readonly end: SessionEnd | null;
 }
 
-/** The whole record, as the repository keeps it. `version` grows with every change of the verdict. */
+/** The session's row. `version` grows with every change that can affect the verdict. */
 export interface SessionRecord extends SessionWithEnd {
   readonly realm: string;
   readonly userKey: string;
   readonly version: number;
-  /** Random text that the successors of this session's tokens are derived with. */
+  /** Random text from which successors of the session's tokens are derived. */
   readonly nonce: string;
-  /** The tokens that are valid now. */
+  /** Current generation of tokens. */
   readonly current: TokenPair;
-  /** Earlier ones that are still in grace, oldest first. */
+  /** Earlier generations still in grace, oldest first. */
   readonly superseded: readonly SupersededPair[];
-  /** Address that the current tokens were renewed from; null as long as they are those of the login. */
+  /** Address that renewed to the current tokens; null for those of the login. */
   readonly renewedFrom: string | null;
-  /** From here on no token of this session can be accepted any more: it is overdue, and a sweeper ends it. */
+  /** Time from which every token of the session is expired. The sweep ends the session after it. */
   readonly usableUntil: number;
 }
 
-/** What a login stores. The repository adds the slot that the device policy decides on, and the bans of the account. */
+/** Row of a login. The repository adds the slot that the device policy picks, and the account's bans. */
 export type NewSession = Omit<
   SessionRecord,
   'version' | 'end' | 'lastSeenAt' | 'lastIp' | 'superseded' | 'renewedFrom' | 'reauthenticatedAt' | 'bans'
 >;
 
-/** What a change of a live session may set. */
+/** Columns that a change of a live session may set. */
 export type SessionPatch = Partial<
   Pick<
     SessionRecord,
@@ -96,7 +96,7 @@ export type SessionPatch = Partial<
   >
 >;
 
-/** The parts of a record that an application may see. */
+/** Picks the parts of a record that an application may see. */
 export function toSession(record: SessionRecord): SessionWithEnd {
   return {
     id: record.id,
@@ -122,17 +122,17 @@ export function toSession(record: SessionRecord): SessionWithEnd {
 }
 
 /**
- * Why a session ended. The reason that the record keeps is also the code that the holder of the token is told.
+ * Reasons for the end of a session. The record stores the same code that the token's holder gets.
  *
- * - SESSION_LOGGED_OUT: its user ended it
+ * - SESSION_LOGGED_OUT: the user ended it
  * - SESSION_REPLACED: a later login took its place under the device policy
  * - SESSION_KICKED: an operator ended it
  * - SESSION_REVOKED: a change of credentials, or revoke-all, ended it
  * - SESSION_EXPIRED: it reached its absolute end
- * - TOKEN_EXPIRED: its last token ran out unused
- * - SESSION_IDLE: nobody used it for the idle timeout
+ * - TOKEN_EXPIRED: its last token expired unused
+ * - SESSION_IDLE: it was not used for the idle timeout
  * - ACCOUNT_DISABLED: a ban of the account ended it
- * - REFRESH_REUSED: a refresh token was used again after its grace, so it is in two hands
+ * - REFRESH_REUSED: a refresh token was reused after its grace, so two parties hold it
  */
 export const END_REASONS = [
   'SESSION_LOGGED_OUT',

@@ -1,44 +1,44 @@
 import { checkOptions } from './checked-input.js';
 import { invalidOption, SessionError } from './session-error.js';
 
-/** The times that the parts of the library agree on. Field initialisers are the defaults. */
+/** Intervals and budgets that the parts of the library agree on. Field initialisers are the defaults. */
 export class TimingOptions {
-  /** How often a node reads the change log and renews its nodeRegistry. */
+  /** Interval at which a node reads the change log and renews its entry in the node registry. */
   poll?: Duration = '500ms';
-  /** Age of the last poll from which caches are not used any more; bounds how late an end reaches a node. */
+  /** Stops using caches this long after the last successful poll. Bounds how late an end reaches a node. */
   pollFreshness?: Duration = '2s';
-  /** Age from which a copy of a record is not used any more. */
+  /** Discards a cached copy at this age. */
   copyAge?: Duration = '5m';
   /**
-   * How long caches may answer while the database cannot. Ends and boots have to wait as long for a server that was killed, so
-   * the default is `'15s'` with `redis`, and without it the same as pollFreshness. On an embedded database pollFreshness takes
-   * its place.
+   * How long caches answer while the database cannot. Ends and boots wait as long for a killed node, so the default is
+   * `'15s'` with `redis` and `pollFreshness` without. Embedded databases use `pollFreshness` in any case.
    */
   outageGrace?: Duration = undefined;
-  /** Time in which a verification is answered, UNKNOWN if need be. */
+  /** Time limit of a verification; its result is UNKNOWN afterwards. */
   verifyBudget?: Duration = '1s';
-  /** Time in which a login is answered. */
+  /** Time limit of a login. */
   loginBudget?: Duration = '5s';
-  /** Time in which an end, or a list, is answered. */
+  /** Time limit of an end or a list. */
   endBudget?: Duration = '5s';
-  /** How often the uses of sessions are written. */
+  /** Interval at which uses of sessions are written. */
   activityFlush?: Duration = '10s';
-  /** For how long an address of a session that was written as a sighting is not written again. */
+  /** Suppresses repeated sightings of one session at one address for this long. */
   sightingInterval?: Duration = '5m';
-  /** How often overdue sessions are ended. */
+  /** Interval at which overdue sessions are ended. */
   sweep?: Duration = '30s';
-  /** How long the holder of an ended session's token is told why it ended. */
+  /** Tells the holder of an ended session's token the reason for this long. */
   endReasonTtl?: Duration = '7d';
 }
 
-/** The same in milliseconds. */
+/** TimingOptions in milliseconds. */
 export type Timing = Readonly<Record<keyof TimingOptions, number>>;
 
 const OUTAGE_GRACE_WITH_REDIS = '15s';
 
 /**
- * @param hasRedis whether the nodes remember sessions in common, and tell each other of changes
- * @throws SessionError CONFIGURATION_INVALID for unknown names, bad durations, and times that contradict each other
+ * @param hasRedis true if the nodes share a cache and a message bus
+ * @throws SessionError CONFIGURATION_INVALID for unknown names, malformed durations, and times that contradict each
+ *   other
  */
 export function resolveTiming(options: TimingOptions = {}, hasRedis = false): Timing {
   const defaults = new TimingOptions();
@@ -51,25 +51,25 @@ export function resolveTiming(options: TimingOptions = {}, hasRedis = false): Ti
     ]),
   ) as unknown as Timing;
   if (timing.pollFreshness < 2 * timing.poll) {
-    throw invalidOption('timing.pollFreshness', 'must be at least twice timing.poll, or caches would never be fresh');
+    throw invalidOption('timing.pollFreshness', 'must be at least twice timing.poll, or caches are never fresh');
   }
   if (timing.copyAge < timing.pollFreshness) {
-    throw invalidOption('timing.copyAge', 'must not be shorter than timing.pollFreshness');
+    throw invalidOption('timing.copyAge', 'must be at least timing.pollFreshness');
   }
   return timing;
 }
 
-/** A length of time with its unit, such as `'500ms'`, `'30s'`, `'5m'`, `'2h'` or `'30d'`. */
+/** A duration with its unit, such as `'500ms'`, `'30s'`, `'5m'`, `'2h'` or `'30d'`. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** The longest duration accepted: one hundred years. */
+/** One hundred years. */
 const MAX_MS = 36_525 * UNIT_MS.d;
 
 /**
- * Reads a duration as whole milliseconds.
- * @param name what the value configures; named in the error
+ * Parses a duration into whole milliseconds.
+ * @param name option that errors name
  * @throws SessionError CONFIGURATION_INVALID unless the value is a positive duration with a unit, at most 100 years
  */
 export function parseDuration(value: unknown, name: string): number {
@@ -78,7 +78,7 @@ export function parseDuration(value: unknown, name: string): number {
   if (!(ms > 0 && ms <= MAX_MS)) {
     throw new SessionError(
       'CONFIGURATION_INVALID',
-      `${name} must be a duration above zero with a unit, such as '500ms', '30s', '5m', '2h' or '30d'.`,
+      `${name} must be a positive duration with a unit, at most 100 years, such as '500ms', '30s', '5m', '2h' or '30d'.`,
     );
   }
   return ms;

@@ -1,69 +1,69 @@
 /**
- * One generation of a session's tokens, as it is stored: hashes, times, and the names of the keys that they were made
- * with. Times are integer milliseconds since the epoch.
+ * One generation of a session's tokens as stored: hashes, times and key names. Times are integer milliseconds since the
+ * epoch.
  */
 export interface TokenPair {
-  /** 1 for the tokens that login gave, one more with every successor. */
+  /** 1 for the tokens of the login; each successor adds one. */
   readonly generation: number;
-  /** Name of the application's key that the tokens of this generation were made with. */
+  /** Name of the application secret that the tokens were made with. */
   readonly keyId: string;
-  /** Name of the key that signed the access token, where it is a JWT. */
+  /** Name of the key that signed the access token if it is a JWT. */
   readonly signingKeyId: string | null;
   readonly issuedAt: number;
-  /** SHA-256 of what proves the access token, 64 hex digits. */
+  /** SHA-256 of the part that proves the access token, 64 hex digits. */
   readonly accessHash: string;
   readonly accessExpiresAt: number;
-  /** Null for a session without refresh token. */
+  /** Null for a session without a refresh token. */
   readonly refreshHash: string | null;
   readonly refreshExpiresAt: number | null;
 }
 
-/** A generation that a successor has taken over from. */
+/** A generation that has a successor. */
 export interface SupersededPair extends TokenPair {
-  /** From here on its tokens are refused; null until the successor is used for the first time. */
+  /** End of the grace period; null until the successor is first used. */
   readonly graceUntil: number | null;
 }
 
-/** How long tokens and their session live, in milliseconds, and what renews them. */
+/** Lifetimes of tokens and sessions in milliseconds, and the rule of renewal. */
 export interface TokenLives {
   readonly accessMs: number;
-  /** Life of a refresh token that is not used; null where there are none. */
+  /** Lifetime of an unused refresh token; null without refresh tokens. */
   readonly refreshMs: number | null;
-  /** A use of the access token renews it when less than this is left; null where it does not. */
+  /** Renews an access token that is used with less than this left; null never renews. */
   readonly renewWithinMs: number | null;
-  /** How long a superseded token goes on working. */
+  /** Grace period of a superseded token. */
   readonly graceMs: number;
-  /** Grace is counted from here. */
+  /** Start of the grace period. */
   readonly graceFrom: GraceFrom;
-  /** The absolute end of a session, counted from its login. */
+  /** Absolute lifetime of a session, counted from its login. */
   readonly maxAgeMs: number;
 }
 
 /**
- * - `first-use` of the successor: a reply that got lost logs nobody out, since until then the old token still answers
+ * - `first-use` of the successor: a lost response logs no one out, because the old token works until then
  * - `issue` of the successor: the strict choice
  */
 export type GraceFrom = 'first-use' | 'issue';
 
-/** Most superseded generations that are remembered in grace at once. */
+/** Most superseded generations kept in grace at once. */
 export const MAX_SUPERSEDED = 8;
 
-/** Whether a generation may still be used at all, apart from the own end of each of its tokens. */
+/** Tells if a generation is current or in grace. The expiry of each of its tokens is checked separately. */
 export function isInGrace(pair: TokenPair | SupersededPair, now: number): boolean {
   return !('graceUntil' in pair) || pair.graceUntil === null || now < pair.graceUntil;
 }
 
-/** From when on no token of the generation can be accepted. */
+/** Time from which every token of the generation is expired. */
 export function lastUse(pair: TokenPair): number {
   return Math.max(pair.accessExpiresAt, pair.refreshExpiresAt ?? 0);
 }
 
-/** A token that carries a right MAC: this application made it, which says nothing yet about the session's state. */
+/** A token with a valid MAC: this application issued it. The state of its session is not known yet. */
 export interface ParsedToken {
   /** 32 hex digits. */
   readonly sessionId: string;
-  /** Which token of the session this is: 1 for the one that login gave, one more with every successor. */
+  /** 1 for the token of the login; each successor adds one. */
   readonly generation: number;
-  /** SHA-256 of the token's text, 64 hex digits: what the database stores. */
+  /** SHA-256 of the token, 64 hex digits, as the database stores it. */
   readonly hash: string;
 }

@@ -3,10 +3,10 @@ import type { EndReason, UserSession, SessionEnd, SessionRecord } from './sessio
 import { type ParsedToken, type SupersededPair, type TokenPair, isInGrace } from './token-pair.js';
 import { equalHashes } from './equal-hashes.js';
 
-/** Why a token is refused. */
+/** Reason for refusing a token. */
 export type InvalidReason = EndReason | 'TOKEN_MALFORMED' | 'TOKEN_INVALID';
 
-/** The session that took the place of a replaced one. */
+/** The session that replaced this one. */
 export interface Replacement {
   readonly deviceType: string | null;
   readonly deviceName: string | null;
@@ -14,16 +14,16 @@ export interface Replacement {
   readonly at: number;
 }
 
-/** The successor of an access token that is near its end. */
+/** Successor of an access token near its expiry. */
 export interface RenewedToken {
   readonly accessToken: string;
   /** Milliseconds since the epoch. */
   readonly accessExpiresAt: number;
-  /** Seconds from now to that end, rounded. */
+  /** Seconds until `accessExpiresAt`, rounded. */
   readonly expiresIn: number;
 }
 
-/** Why a token is refused, and how its session ended where its holder may hear that. */
+/** Reason for refusing a token, with details of the end for the holder of the exact token. */
 export interface Refusal {
   readonly reason: InvalidReason;
   /** Milliseconds since the epoch. */
@@ -32,51 +32,46 @@ export interface Refusal {
 }
 
 /**
- * What verifying a token comes to.
+ * Result of verifying a token.
  *
- * - VALID: known good. `renewed` is there when the token has a successor that the client should use from now on, and
- *   `remembered` when the database was not asked.
- * - INVALID: known bad, and why. `endedAt` and `replacedBy` are there for a session that was ended, and are told only to
- *   the holder of its exact token.
- * - UNKNOWN: could not be found out now. Neither accept it nor tell the client that its token is bad.
+ * - VALID: `renewed` is set if the client should switch to a successor, `cached` if no query was made.
+ * - INVALID: `endedAt` and `replacedBy` are set if the session was ended and the token is exactly one of its tokens.
+ * - UNKNOWN: the store could not answer in time. Neither accept the token nor tell the client that it is bad.
  */
 export type Verification =
   | {
       readonly status: 'VALID';
       readonly session: UserSession;
       readonly renewed?: RenewedToken;
-      readonly remembered?: true;
+      readonly cached?: true;
     }
   | ({ readonly status: 'INVALID' } & Refusal)
   | { readonly status: 'UNKNOWN'; readonly cause: unknown };
 
-/**
- * A verdict on one record. `pair` is the generation that the token belongs to; `end` is set where the session was ended
- * and its holder may hear how.
- */
+/** Verdict on one record. `pair` is the token's generation; `end` is set if the holder may learn how the session ended. */
 export type Verdict =
   | { readonly status: 'VALID'; readonly pair: TokenPair | SupersededPair }
   | { readonly status: 'INVALID'; readonly reason: InvalidReason; readonly end?: SessionEnd }
   | { readonly status: 'UNKNOWN'; readonly cause: unknown };
 
-/** What verdicts depend on beside the record. Milliseconds. */
+/** Rules of verdicts, in milliseconds. */
 export interface VerdictRules {
-  /** For how long after its end a session's holder is told the reason; TOKEN_INVALID afterwards. */
+  /** Reports the end reason to the holder for this long after the end; TOKEN_INVALID afterwards. */
   readonly endReasonTtlMs: number;
-  /** A session that was not used for this long is idle; null for never. */
+  /** Treats a session as idle after this long without use; null never does. */
   readonly idleMs: number | null;
 }
 
-/** The generation of a record that a token belongs to; null for one that is not remembered any more. */
+/** Finds the generation of a token in its record; null if it is no longer kept. */
 export function pairOf(token: ParsedToken, record: SessionRecord): TokenPair | SupersededPair | null {
   if (token.generation === record.current.generation) return record.current;
   return record.superseded.find((pair) => pair.generation === token.generation) ?? null;
 }
 
 /**
- * Judges an authentic access token by the record of its session. Pure.
+ * Judges an authentic access token against the record of its session. Pure.
  * @param now milliseconds since the epoch, by the database's clock
- * @param lastSeenAt last use of the session that is known of
+ * @param lastSeenAt latest known use of the session
  */
 export function judge(
   token: ParsedToken,
@@ -87,7 +82,7 @@ export function judge(
 ): Verdict {
   if (token.generation > record.current.generation) return newerThanRecord();
   const pair = pairOf(token, record);
-  // It was given out once, and its grace is long over.
+  // Issued once, and its grace is long over.
   if (!pair) return { status: 'INVALID', reason: 'TOKEN_EXPIRED' };
   if (!equalHashes(token.hash, pair.accessHash)) return { status: 'INVALID', reason: 'TOKEN_INVALID' };
   if (record.end) return ended(record.end, now, rules);
@@ -98,12 +93,18 @@ export function judge(
   return { status: 'VALID', pair };
 }
 
-/** Our own MAC on a token that is newer than its row: the database was rolled back. That is not the client's fault. */
+/**
+ * Answers for a token with our MAC that is newer than its row: the database was rolled back, which the client cannot
+ * help.
+ */
 export function newerThanRecord(): Verdict & { readonly status: 'UNKNOWN' } {
-  return { status: 'UNKNOWN', cause: new Error('The token is newer than the record of its session.') };
+  return {
+    status: 'UNKNOWN',
+    cause: new Error('The token is newer than its session in the database: was a backup restored?'),
+  };
 }
 
-/** What the holder of an exact token of an ended session is told. */
+/** Judges the exact token of an ended session. */
 export function ended(end: SessionEnd, now: number, rules: VerdictRules): Verdict & { readonly status: 'INVALID' } {
   return now < end.at + rules.endReasonTtlMs
     ? { status: 'INVALID', reason: end.reason, end }

@@ -1,10 +1,10 @@
 /**
- * The two readings of time that the library uses. Injected everywhere, so that tests own time.
+ * Source of time, injected so that tests control it.
  *
- * - `now()` is the time of the database in integer milliseconds since the epoch: the one clock that all nodes share and
- *   that every expiry is judged by.
- * - `monotonic()` is milliseconds since an arbitrary start; it never steps. Only differences of it mean anything.
- * - `nowAt()` is what `now()` was when `monotonic()` was this, just before: a clock need not be read twice for one moment.
+ * - `now()` is the database's time in integer milliseconds since the epoch, the one clock that all nodes share. All
+ *   expiry is judged by it.
+ * - `monotonic()` is milliseconds since an arbitrary start and never steps. Only differences are meaningful.
+ * - `nowAt()` converts a recent `monotonic()` reading to `now()`, to save a second reading.
  */
 export interface Clock {
   now(): number;
@@ -13,8 +13,8 @@ export interface Clock {
 }
 
 /**
- * A clock that follows another machine's: it is told what that machine's time was and counts on from there with the
- * monotonic clock, so a step of this node's wall clock changes no verdict.
+ * Follows the clock of another machine. Counts on from its last reading with the monotonic clock, so that steps of this
+ * node's wall clock change no verdict.
  */
 export class SynchronizedClock implements Clock {
   private base = Date.now();
@@ -33,9 +33,9 @@ export class SynchronizedClock implements Clock {
   }
 
   /**
-   * Takes over a reading of the reference clock.
-   * @param reference what the reference clock showed, in milliseconds since the epoch
-   * @param measuredAt monotonic time at which it showed that
+   * Adopts a reading of the reference clock.
+   * @param reference milliseconds since the epoch by the reference clock
+   * @param measuredAt monotonic time of that reading
    */
   synchronize(reference: number, measuredAt: number): void {
     this.base = reference;

@@ -1,6 +1,6 @@
 import type { AccountRef } from '../model/user-key.js';
 
-/** Whose data it is. */
+/** Owner of the data. */
 export type DataOwner =
   | { readonly kind: 'session'; readonly sessionId: string }
   | { readonly kind: 'account'; readonly account: AccountRef };
@@ -11,24 +11,24 @@ export interface DataEntry {
   readonly json: string;
 }
 
-/** Asked where others have the owner's row, or wait for it. Throws what is certain without a lock; null to wait for the row. */
+/** Called before waiting for a locked row. Throws an outcome that is certain without the lock; returns null to wait. */
 export type BeforeWaiting = () => Promise<null>;
 
 /**
- * Key-values of sessions and accounts, one row each. A write of a session's data locks the session against its end, and is
- * refused with SESSION_NOT_FOUND unless the session is live: none slips past an end, and none revives anything. Reads work
- * for as long as the data is there.
+ * Stores key-values of sessions and accounts, one row each. Writes lock a session against its end and fail with
+ * SESSION_NOT_FOUND unless it is live, so that no write slips past an end or revives a session. Reads work as long as
+ * the data exists.
  */
 export interface DataRepository {
-  /** Null for a name that has no value. */
+  /** Null for a name without a value. */
   read(owner: DataOwner, name: string): Promise<string | null>;
 
-  /** All entries, by name. */
+  /** All entries, sorted by name. */
   readAll(owner: DataOwner): Promise<readonly DataEntry[]>;
 
-  /** False, and nothing done, if the owner has `maxEntries` other names already. */
+  /** Returns false, and writes nothing, if the owner has `maxEntries` other names already. */
   write(owner: DataOwner, entry: DataEntry, maxEntries: number, beforeWaiting: BeforeWaiting): Promise<boolean>;
 
-  /** Removes one name, or all for null. @returns how many there were */
+  /** Removes one name, or all for null. @returns how many were removed */
   remove(owner: DataOwner, name: string | null, beforeWaiting: BeforeWaiting): Promise<number>;
 }

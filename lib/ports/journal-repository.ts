@@ -1,7 +1,7 @@
 import type { SessionEventType } from '../model/session-event.js';
 import type { AccountRef } from '../model/user-key.js';
 
-/** A session that was used from an address. Times in milliseconds since the epoch. */
+/** Use of a session from an address. Times are milliseconds since the epoch. */
 export interface Sighting {
   readonly sessionId: string;
   readonly ip: string;
@@ -11,11 +11,11 @@ export interface Sighting {
   readonly lastAt: number;
 }
 
-/** A line of the audit trail that no change of a session writes. */
+/** Audit event that is not part of a change of a session. */
 export interface DetachedEvent {
   readonly at: number;
   readonly type: SessionEventType;
-  /** Null where it is about nobody who is known. */
+  /** Null without a known account. */
   readonly account: AccountRef | null;
   /** 1 to 255 characters. */
   readonly actor: string;
@@ -26,14 +26,14 @@ export interface DetachedEvent {
 }
 
 /**
- * What is counted. `login` has the type of the device as its name ('' for none), `end` the reason, `failed-login` the reason;
- * `online`, without a name, is the highest number of live sessions that was seen.
+ * Kinds of statistics. Named by device type ('' for none) for `login`, by reason for `end` and `failed-login`;
+ * `online`, unnamed, is the peak of live sessions.
  */
 export type StatisticKind = 'login' | 'end' | 'failed-login' | 'online';
 
-/** A count of one hour. */
+/** A count for one hour. */
 export interface StatisticAmount {
-  /** Beginning of the hour (UTC), in milliseconds since the epoch. */
+  /** Start of the hour (UTC), in milliseconds since the epoch. */
   readonly hour: number;
   readonly kind: StatisticKind;
   /** At most 32 characters. */
@@ -42,21 +42,21 @@ export interface StatisticAmount {
 }
 
 /**
- * Records that operators read later, written beside the requests. Each call is one atomic step for at most some hundred
- * records, and rejects with SESSION_STORE_UNAVAILABLE if it was not carried out in time, or nobody knows whether it was.
+ * Writes the journal, beside the requests. Each call is one atomic step for at most some hundred rows. It rejects with
+ * SESSION_STORE_UNAVAILABLE if it failed, or if its outcome is unknown.
  */
 export interface JournalRepository {
   /**
-   * Merges sightings with those that are there: the earlier firstAt and the later lastAt. Sessions that this realm does not
-   * have are left out. No two may be of the same session and key.
+   * Upserts sightings, with the earlier firstAt and the later lastAt. Skips sessions unknown to this realm. No two may
+   * share session and key.
    */
   addSightings(sightings: readonly Sighting[]): Promise<void>;
 
   addEvents(events: readonly DetachedEvent[]): Promise<void>;
 
-  /** Adds amounts to those that are there; of `online`, the higher one stays. No two may be of the same hour, kind and name. */
+  /** Adds amounts to the stored ones; for `online`, keeps the higher one. No two may share hour, kind and name. */
   addStatistics(amounts: readonly StatisticAmount[]): Promise<void>;
 
-  /** How many sessions of the realm are live. */
+  /** Counts the live sessions of the realm. */
   countLive(): Promise<number>;
 }

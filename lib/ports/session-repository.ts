@@ -8,17 +8,17 @@ import type { AccountRef } from '../model/user-key.js';
 /** A login, ready to be recorded. */
 export interface LoginRequest {
   readonly account: AccountRef;
-  /** The session as it is to be stored if it begins at `now`. Called under the account's lock. Must be pure. */
+  /** Builds the row of a session that begins at `now`. Called under the account's lock. Must be pure. */
   readonly open: (now: number) => NewSession;
-  /** Epoch that the ticket of beginLogin names; null for a login without ticket. */
+  /** Epoch in the ticket of beginLogin; null without a ticket. */
   readonly ticketEpoch: number | null;
-  /** When the user proved who they are, as the application says; null if it did not. */
+  /** Time of the proof of identity as the application reports it, or null. */
   readonly authenticatedAt: number | null;
-  /** Why an operator opens the session as the user, for the audit trail; null for any other login. */
+  /** Operator's comment on an impersonation, for the audit trail; null for any other login. */
   readonly impersonationComment: string | null;
-  /** Whether the data of sessions that this login ends stays readable. */
+  /** Keeps the data of sessions that this login ends readable. */
   readonly keepReplacedData: boolean;
-  /** Time after which every node has heard of an end. Milliseconds; see `unsettled`. */
+  /** Time by which every node knows of an end. Milliseconds; see `unsettled`. */
   readonly settleMs: number;
   /** Called under the account's lock, possibly several times. Must be pure. */
   readonly decide: (live: readonly LiveSession[], now: number) => SlotDecision;
@@ -29,74 +29,73 @@ export type LoginOutcome =
       readonly kind: 'granted';
       readonly session: SessionRecord;
       readonly ended: readonly EndedSession[];
-      /** Whether others ended sessions of the account so lately that some node may not have heard of it yet. */
+      /** True if other calls ended sessions of the account so recently that some node may not know yet. */
       readonly unsettled: boolean;
     }
   | { readonly kind: 'limit-reached'; readonly limit: number; readonly ended: readonly EndedSession[] }
   | {
       readonly kind: 'superseded';
       readonly ended: readonly EndedSession[];
-      /** Milliseconds by which notBefore lies in the future, so that `authenticatedAt` could not tell what came first; else 0. */
+      /** Milliseconds by which notBefore lies in the future, so that `authenticatedAt` cannot be compared with it; else 0. */
       readonly clockSetBackBy: number;
     }
   | { readonly kind: 'banned'; readonly ban: Ban; readonly ended: readonly EndedSession[] };
 
-/** What became of it. */
+/** Outcome of changeSession. */
 export interface ChangedSession<T> {
   readonly result: T;
-  /** The record as it is now; null if there is no such session. */
+  /** The record after the step; null for an unknown session. */
   readonly record: SessionRecord | null;
-  /** Whether the step changed or ended the session. */
+  /** True if the step changed or ended the session. */
   readonly changed: boolean;
   readonly ended: EndedSession | null;
 }
 
-/** How a change waits for its turn at the row. */
+/** Waiting for a locked row. */
 export interface ChangeOptions<T> {
   /**
-   * Asked where others have the row, or wait for it: the outcome that is certain without a lock, whatever they do to the session, or
-   * null to wait for the row. It may throw. Default null.
+   * Called before waiting for a locked row. Returns the outcome that is certain without the lock, whatever its holder
+   * does, or null to wait. May throw. Default null.
    */
   readonly beforeWaiting?: () => Promise<ChangedSession<T> | null>;
-  /** Default: the budget of ends. Milliseconds. */
+  /** Milliseconds. Default: the budget of ends. */
   readonly budgetMs?: number;
 }
 
-/** A token of a session was presented. Times in milliseconds since the epoch. */
+/** Latest presentations of a session's tokens. Times are milliseconds since the epoch. */
 export interface Activity {
   readonly sessionId: string;
-  /** The last time. */
+  /** The last presentation. */
   readonly at: number;
-  /** The last time that counts as a use; null if none does. */
+  /** The last one that counts as a use, or null. */
   readonly usedAt: number | null;
-  /** The last address that is known. */
+  /** The last known address. */
   readonly ip: string | null;
 }
 
 /**
- * The record of every session: the one place where a verdict is decided. Every method is one atomic step, visible to all
- * readers when it resolves and lost as a whole if it rejects, unless said otherwise. A rejection with
- * SESSION_STORE_UNAVAILABLE means that the outcome is not known: nothing was done, or all of it. No method mutates its
- * arguments. Times are milliseconds since the epoch; every change of a verdict adds one to the version of the record and
- * is written to the change log in the same step.
+ * Stores the record of every session, the one authority on verdicts. Every method is one atomic step, visible to all
+ * readers once it resolves and rolled back if it rejects, unless stated otherwise. After SESSION_STORE_UNAVAILABLE the
+ * outcome is unknown: all or nothing was done. Methods do not mutate their arguments. Times are milliseconds since the
+ * epoch. Every change of a verdict increments the record's version and is written to the change log in the same step.
  */
 export interface SessionRepository {
-  /** The records of distinct ids, live or ended, in any order; a session that this realm does not have is left out. */
+  /** Reads the records of distinct ids, live or ended, in any order. Skips sessions unknown to this realm. */
   findSessions(ids: readonly string[]): Promise<readonly SessionRecord[]>;
 
   /**
    * Records a login under the lock of its account: ends the account's overdue sessions, asks `decide`, ends the losers
-   * with SESSION_REPLACED and inserts the winner. Sessions of impersonators are left out of what `decide` sees.
-   * `superseded`: the account's epoch is not the ticket's, or its notBefore is not before `authenticatedAt`; where that
-   * lies in the future, the clock was set back, and only the ticket counts if there is one. `banned`: a
-   * ban of the account is in force. Whatever the outcome, `ended` are the sessions that this call ended, and they stay ended.
+   * with SESSION_REPLACED and inserts the winner. `decide` does not see sessions of impersonators. `superseded`: the
+   * account's epoch is not the ticket's, or notBefore is not before `authenticatedAt`. If notBefore lies in the future,
+   * the clock was set back, and only a ticket counts, if there is one. `banned`: a ban of the account is in force.
+   * Whatever the outcome, the sessions in `ended` stay ended.
    */
   login(request: LoginRequest): Promise<LoginOutcome>;
 
   /**
-   * Asks `decide` what is to become of a session while its row is locked, and does it in the same step. `decide` is called
-   * with null for a session that this realm does not have, possibly several times, and must have no effect of its own. An
-   * ended session is not changed, whatever it says. See ChangeOptions for a row that others have.
+   * Asks `decide` under the row's lock, and applies its decision in the same step. `decide` gets null for a session
+   * unknown to this realm, may be called several times and must be pure. Ended sessions are never changed.
+   * ChangeOptions say how to wait for a locked row.
    */
   changeSession<T>(
     id: string,
@@ -104,19 +103,16 @@ export interface SessionRepository {
     options?: ChangeOptions<T>,
   ): Promise<ChangedSession<T>>;
 
-  /**
-   * Ends one session. Null, and nothing done, if it is unknown, already ended, or not the account's where `account` is
-   * given.
-   */
+  /** Ends one session. Returns null, and does nothing, if it is unknown, already ended, or not of `account` where given. */
   endSession(id: string, end: EndRequest, account?: AccountRef): Promise<EndedSession | null>;
 
-  /** Ends those of these sessions that are live, at most 500 ids. */
+  /** Ends the live ones of at most 500 sessions. */
   endSessions(ids: readonly string[], end: EndRequest): Promise<readonly EndedSession[]>;
 
   /**
-   * Ends every live session of an account, except one, and those that it opened as others. With `raiseEpoch` the epoch grows and notBefore becomes now, so that
-   * no login lands afterwards that was proved before; the excepted session counts as proved now. Complete under concurrent logins: each is acknowledged before and ended here,
-   * or happens after.
+   * Ends every live session of an account except one, and those it opened as an impersonator. With `raiseEpoch`,
+   * increments the epoch and sets notBefore to now, so that no login with an earlier proof succeeds; the exempted
+   * session counts as proved now. Complete under concurrent logins: each either precedes and is ended here, or follows.
    */
   endAccountSessions(
     account: AccountRef,
@@ -124,29 +120,32 @@ export interface SessionRepository {
     options: { readonly except: string | null; readonly raiseEpoch: boolean },
   ): Promise<readonly EndedSession[]>;
 
-  /** The account; one that is not known has epoch 0. One ban from everything stands for bans that cannot be read. */
+  /** Reads an account; an unknown one has epoch 0. Unreadable bans are reported as one ban from everything. */
   readAccount(account: AccountRef): Promise<AccountRecord>;
 
   /**
-   * Puts a ban in the place of the one that the account has for the same service, if any. With `endSessions`, ends all its
-   * sessions with ACCOUNT_DISABLED; without, every session of it carries the ban from then on, and `changed` are those. A ban from
-   * everything also ends the sessions that the account opened as others, with SESSION_KICKED.
+   * Sets a ban, replacing the account's ban from the same service. With `endSessions`, ends all sessions with
+   * ACCOUNT_DISABLED; without, every session carries the ban from then on, and `changed` lists them. A ban from
+   * everything also ends the sessions that the account opened as an impersonator, with SESSION_KICKED.
    */
   ban(account: AccountRef, ban: Omit<Ban, 'at'>, endSessions: boolean): Promise<BanOutcome>;
 
-  /** Removes the ban for a service, null for the one from everything. Null, and nothing done, if there is none. */
+  /** Lifts the ban from a service, or from everything for null. Returns null, and does nothing, if there is no such ban. */
   liftBan(account: AccountRef, service: string | null, by: string): Promise<BanOutcome | null>;
 
-  /** Live sessions of an account, newest first, at most 1,000. */
+  /** Lists live sessions of an account, newest first, at most 1,000. */
   listLiveSessions(account: AccountRef): Promise<readonly SessionRecord[]>;
 
-  /** Merges times and addresses into lastSeenAt, presentedAt and lastIp by the later time. Never revives a session and never changes a version. */
+  /**
+   * Merges times and addresses into lastSeenAt, presentedAt and lastIp; the later time wins. Never revives a session or
+   * changes a version.
+   */
   recordActivity(activities: readonly Activity[]): Promise<void>;
 
-  /** Ends at most `limit` sessions of the realm that are overdue, oldest first. */
+  /** Ends at most `limit` overdue sessions of the realm, oldest first. */
   endOverdueSessions(limit: number): Promise<readonly EndedSession[]>;
 
-  /** Ends at most `limit` sessions of the realm with SESSION_IDLE that were not used for `idleMs + slackMs`. */
+  /** Ends, with SESSION_IDLE, at most `limit` sessions of the realm that were not used for `idleMs + slackMs`. */
   endIdleSessions(idleMs: number, slackMs: number, limit: number): Promise<readonly EndedSession[]>;
 }
 

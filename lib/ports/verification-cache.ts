@@ -2,83 +2,84 @@ import type { SessionChange } from './node-registry.js';
 import type { SessionRecord } from '../model/session.js';
 import type { EndedSession, Tombstone } from '../model/tombstone.js';
 
-/** A record in this process's memory: the same object for as long as it stays there. */
+/** Copy of a record in this node's memory. Stays the same object while it is cached. */
 export interface RememberedRecord {
   readonly record: SessionRecord;
 }
 
-/** What the nodes remember of a session in common. */
+/** Entry of the cache that all nodes share. */
 export type SharedRecord = SessionRecord | Tombstone | null;
 
 /**
- * Remembers records that the database gave, and answers only while it is sure that nothing newer has been decided. It may
- * forget anything at any time.
+ * Caches records read from the database, and answers only while it is certain that no newer version exists. May evict
+ * anything at any time.
  */
 export interface VerificationCache {
-  /** The record, or null if it is not remembered or may not be trusted now. */
+  /** Returns the copy; null on a miss, or if the copy cannot be trusted now. */
   get(sessionId: string): RememberedRecord | null;
 
   /**
-   * Whether what `get` once gave may still be trusted. This is the hot path, and cheaper than to get it again.
-   * @param now what the monotonic clock has just shown
+   * Tells if a copy that `get` returned can still be trusted. Hot path, cheaper than another `get`.
+   * @param now monotonic time just read
    */
   counts(remembered: RememberedRecord, now: number): boolean;
 
   /**
-   * Asks what the nodes remember in common. Null where they remember nothing that may be trusted now, or cannot be asked in
-   * time. A record may be behind as far as a refusal goes; a tombstone never is. The same record may be the same object as
-   * before, and then nothing has changed in it. Never rejects.
+   * Reads the shared cache. Null on a miss, for untrusted entries and after the time limit. A record may be stale as
+   * far as a refusal goes; a tombstone never is. Returning the same object as before means that nothing has changed.
+   * Never rejects.
    */
   fetch(sessionId: string): Promise<SharedRecord>;
 
   /**
-   * Offers a record that was just read. Not kept if a later version is known or caching is off.
+   * Offers a record that was just read. Discards it if a later version is known or caching is off.
    * @param readAt database time at which the read was sent
    */
   put(record: SessionRecord, readAt: number): void;
 
-  /** Sessions in use whose copies are soon too old to be used; each is named once. */
+  /** Sessions in use whose copies expire soon; each is returned once. */
   takeAging(): readonly string[];
 
-  /** Whether the copy of a session is soon too old, or gone. */
+  /** True if the copy of a session expires soon, or is gone. */
   isAging(sessionId: string): boolean;
 }
 
-/** What changed, as far as every node must hear of it. */
+/** A change that every node must learn of. */
 export interface ChangeNotice {
   /** Sessions whose records have a new version. */
   readonly changes?: readonly SessionChange[];
   /**
-   * Ids of sessions, and keys of accounts, of which somebody else may have changed something that not every node has heard
-   * of: their copies are not used until each node has read the change log.
+   * Session ids and account keys with foreign changes that some nodes may not know yet: their copies are not used until
+   * each node has read the change log.
    */
   readonly keys?: readonly string[];
 }
 
-/** What this node and the others remember, as a change of sessions has to deal with it. */
+/** Copies on this node and on the others, as seen by a change of sessions. */
 export interface SharedCopies {
   /**
-   * Uses no copy of a session, or of the sessions of an account, until released.
-   * @param key the id of the session or the key of the account
-   * @returns call it with whether the outcome of the change is known
+   * Suspends the copies of a session, or of an account's sessions, until released.
+   * @param key session id or account key
+   * @returns function that releases; pass true if the outcome of the change is known
    */
   hold(key: string): (isKnown: boolean) => void;
 
-  /** Forgets what a change made old, on this node and in what the nodes have in common. No other node is told. */
+  /** Evicts copies that a change made stale, from this node and the shared cache. Does not notify other nodes. */
   forget(notice: ChangeNotice, ended?: readonly EndedSession[]): void;
 
   /**
-   * Resolves when no other node goes by what was before the change: each has acknowledged it or cannot be using a cache.
-   * @throws ChangePendingError if that cannot be acknowledged in time; the change is recorded and takes effect by its time
+   * Resolves when no other node acts on the state before the change: each has acknowledged it or cannot be using a
+   * cache.
+   * @throws ChangePendingError if that takes too long; the change is committed and takes effect by the error's time
    */
   acknowledged(notice: ChangeNotice): Promise<void>;
 
-  /** Tells every other node of a change and waits for none. Where that fails they find it in the change log. */
+  /** Notifies all other nodes without waiting. Nodes that miss it read the change log. */
   announce(notice: ChangeNotice): void;
 
-  /** Longest time until every node that can still be using a cache has heard of a change by itself. Milliseconds. */
+  /** Longest time until every node that may be using a cache learns of a change by itself. Milliseconds. */
   readonly silenceMs: number;
 
-  /** The same, counted from the time that a change bears, which its commit may come long after. Milliseconds. */
+  /** `silenceMs`, counted from the time stamped on a change, whose commit may come long after. Milliseconds. */
   readonly settleMs: number;
 }

@@ -3,24 +3,24 @@ import { checkOptions } from '../model/checked-input.js';
 import { SessionError, invalidOption } from '../model/session-error.js';
 
 /**
- * Decides which slot a login takes. Pure: it sees the live sessions of the account under the account's lock, and the
- * unique index on (account, slot) stands behind it. A slot is text of 1 to 64 characters.
+ * Decides which slot a login takes. Must be pure: `decide` sees the live sessions of the account under the account's
+ * lock, and a unique index on (account, slot) backs it. A slot is text of 1 to 64 characters.
  */
 export interface DevicePolicy {
   readonly name: string;
   decide(candidate: LoginCandidate, live: readonly LiveSession[]): SlotDecision;
 }
 
-/** Which session makes way when the limit of multiDevice is reached. */
+/** Rule for the session to end at the limit of multiDevice. */
 export type Overflow = 'evict-oldest' | 'evict-least-active' | 'reject';
 
-/** Device types that oneDevicePerType tells apart unless it is given its own list. */
+/** Default device types of oneDevicePerType. */
 export const DEFAULT_DEVICE_TYPES = ['phone', 'tablet', 'laptop', 'desktop', 'web', 'tv', 'watch'] as const;
 
-/** A login whose token was not presented for this long is taken for lost on its way to the client. */
+/** Treats a login as lost in transit when its token was not presented for this long. */
 export const ABANDONED_AFTER_MS = 120_000;
 
-/** One session for the account: a login ends every other one. */
+/** Allows one session per account: a login ends every other one. */
 export function singleDevice(): DevicePolicy {
   return {
     name: 'singleDevice',
@@ -29,8 +29,10 @@ export function singleDevice(): DevicePolicy {
 }
 
 /**
- * One session for each type of device: a login ends the one of its own type and leaves the others.
- * @param options.types the types told apart, lower case; a login of another type, or of none, counts as `other`
+ * Allows one session per device type: a login ends the session of its own type and leaves the others.
+ * @param options.types distinguished types, lower case; any other type, or none, counts as `other`. Default: phone,
+ *   tablet, laptop, desktop, web, tv, watch
+ * @throws SessionError CONFIGURATION_INVALID
  */
 export function oneDevicePerType(options: { types?: readonly string[] } = {}): DevicePolicy {
   checkOptions(options, 'policy.', { types: true });
@@ -55,9 +57,10 @@ export function oneDevicePerType(options: { types?: readonly string[] } = {}): D
 }
 
 /**
- * Several sessions for the account.
- * @param options.max most live sessions, 1 to 1,000; without it there is no limit
- * @param options.overflow what happens at the limit, default evict-oldest
+ * Allows several sessions per account.
+ * @param options.max most live sessions, 1 to 1,000; default: unlimited
+ * @param options.overflow `evict-oldest` (default), `evict-least-active`, or `reject` new logins at the limit
+ * @throws SessionError CONFIGURATION_INVALID
  */
 export function multiDevice(options: { max?: number; overflow?: Overflow } = {}): DevicePolicy {
   checkOptions(options, 'policy.', { max: true, overflow: true });
@@ -79,7 +82,10 @@ export function multiDevice(options: { max?: number; overflow?: Overflow } = {})
 }
 
 interface Allocation {
-  /** Which live sessions count against the slots. Every policy counts across policies, so changing one takes effect. */
+  /**
+   * Selects the live sessions that count against the slots. Sessions opened under another policy count too, so a change
+   * of policy takes effect.
+   */
   readonly competes: (session: LiveSession) => boolean;
   readonly slots: readonly string[];
   readonly overflow?: Overflow;
@@ -88,7 +94,8 @@ interface Allocation {
 function allocate(candidate: LoginCandidate, live: readonly LiveSession[], allocation: Allocation): SlotDecision {
   const { competes, slots, overflow = 'evict-oldest' } = allocation;
   const end = live.filter((session) => isSameDevice(candidate, session));
-  // Whoever sits in one of the slots counts too: a changed configuration may have left a session of another type there.
+  // Sessions that hold one of the slots count too: an earlier configuration may have put a session of another type
+  // there.
   const others = live.filter(
     (session) => !end.includes(session) && (competes(session) || slots.includes(session.slot)),
   );
@@ -100,11 +107,11 @@ function allocate(candidate: LoginCandidate, live: readonly LiveSession[], alloc
   }
   const taken = new Set(live.filter((session) => !end.includes(session)).map((session) => session.slot));
   const slot = slots.find((name) => !taken.has(name));
-  // Fewer than slots.length sessions are left in them, so one is free.
+  // Fewer than slots.length sessions remain in the slots, so one is free.
   return { kind: 'grant', slot: slot!, end: end.map((session) => session.id) };
 }
 
-/** The device logs in again, or the request came with the session's own token: that session makes way first. */
+/** Matches sessions that make way first: those of the same device, and the one whose token came with the request. */
 function isSameDevice(candidate: LoginCandidate, session: LiveSession): boolean {
   return (
     session.id === candidate.presentedSessionId ||
@@ -112,7 +119,7 @@ function isSameDevice(candidate: LoginCandidate, session: LiveSession): boolean 
   );
 }
 
-/** Those that may be evicted, first to go first: abandoned logins, then by the overflow rule; ties by id. */
+/** Sorts evictable sessions, first to go first: abandoned logins, then by the overflow rule; ties by id. */
 function evictionOrder(candidate: LoginCandidate, sessions: readonly LiveSession[], overflow: Overflow): LiveSession[] {
   const abandoned = (session: LiveSession) =>
     session.presentedAt === null && candidate.now - session.createdAt >= ABANDONED_AFTER_MS;
@@ -129,8 +136,8 @@ function evictionOrder(candidate: LoginCandidate, sessions: readonly LiveSession
 const MAX_SLOT = 64;
 
 /**
- * Asks a policy, which may be the application's, and takes nothing from it that could not be recorded.
- * @throws SessionError CONFIGURATION_INVALID, saying what is wrong with the decision; what the policy throws, as it is
+ * Asks a policy, which may be the application's, and validates its decision.
+ * @throws SessionError CONFIGURATION_INVALID for an invalid decision; errors of the policy pass through
  */
 export function decideSlot(
   policy: DevicePolicy,
@@ -146,7 +153,7 @@ export function decideSlot(
   throw new SessionError('CONFIGURATION_INVALID', message);
 }
 
-/** What a function given as policy picked. @throws SessionError CONFIGURATION_INVALID unless it is a policy */
+/** Checks the return value of a policy function. @throws SessionError CONFIGURATION_INVALID unless it is a policy */
 export function checkPicked(policy: unknown): DevicePolicy {
   if (typeof (policy as DevicePolicy | null | undefined)?.decide === 'function') return policy as DevicePolicy;
   throw new SessionError(
@@ -155,7 +162,7 @@ export function checkPicked(policy: unknown): DevicePolicy {
   );
 }
 
-/** Null for a decision that can be carried out. */
+/** Describes what is wrong with a decision; null for a valid one. */
 function problemOf(decision: unknown, live: readonly LiveSession[]): string | null {
   if (typeof decision !== 'object' || decision === null || decision instanceof Promise) {
     return `returned ${describe(decision)}`;
@@ -179,7 +186,7 @@ function problemOf(decision: unknown, live: readonly LiveSession[]): string | nu
   return holder ? `granted the slot "${slot}", which session ${holder.id} has and keeps` : null;
 }
 
-/** Short, and without what an object holds. */
+/** Describes a value briefly, without the contents of objects. */
 function describe(value: unknown): string {
   if (value instanceof Promise) return 'a Promise';
   if (Array.isArray(value)) return 'an array';

@@ -13,17 +13,17 @@ import {
 } from '../model/token-pair.js';
 import { type Verdict, type VerdictRules, ended, judge, newerThanRecord, pairOf } from '../model/verification.js';
 
-/** Everything that a step of a token chain depends on beside the record. */
+/** Rules of rotation beside the record. */
 export interface RotationRules extends VerdictRules {
   readonly mode: TokenLives;
-  /** Grace of an idle session: uses that another node has not written yet. Milliseconds. */
+  /** Tolerance for uses that another node has not written yet. Milliseconds. */
   readonly idleSlackMs: number;
 }
 
-/** Lives and hashes of the generation after the current one, if it begins now. */
+/** Computes expiry and hashes of the generation after the current one, beginning now. */
 export type OpenSuccessor = (record: SessionRecord, now: number) => TokenPair;
 
-/** Whether a use of this token changes the chain or has a successor to tell of: the rare case, told apart cheaply. */
+/** Cheap test for the rare use that changes the token chain or has a successor to return. */
 export function needsUpkeep(
   record: SessionRecord,
   pair: TokenPair | SupersededPair,
@@ -35,8 +35,8 @@ export function needsUpkeep(
 }
 
 /**
- * Until when the use of a token that is good now comes to the same, as long as the record does not change: milliseconds
- * since the epoch. `lastUse` is that of the session, as far as it is known.
+ * Returns the time until which a valid token gives the same result while the record does not change, in milliseconds
+ * since the epoch. `lastUse` is the latest known use of the session.
  */
 export function goodUntil(
   record: SessionRecord,
@@ -53,14 +53,14 @@ export function goodUntil(
   );
 }
 
-/** Whether the current tokens have not been used yet, as far as the record knows. */
+/** Tells if the current tokens have not been used yet, as far as the record shows. */
 function hasUnsettledParent(record: SessionRecord): boolean {
   return record.superseded.some((pair) => pair.graceUntil === null);
 }
 
 /**
- * Before its end by how much a use of the access token renews it; null for never. A pair from before a change of the mode may have
- * a refresh token, and is renewed with that alone: two ways to go on would make the later one look like theft.
+ * Renewal window of an access token; null for none. A pair from before a change of mode may have a refresh token and is
+ * then renewed with that alone: a second way to continue would make the later one look like theft.
  */
 function renewWithinMs(pair: TokenPair, mode: TokenLives): number | null {
   return pair.refreshHash === null ? mode.renewWithinMs : null;
@@ -76,8 +76,8 @@ function isRenewalDue({ current, expiresAt }: SessionRecord, now: number, mode: 
 }
 
 /**
- * What the use of an access token does to its chain: begins the grace of the parent, and renews a token near its end.
- * The result says whether the tokens were renewed.
+ * Applies the use of an access token to its chain: starts the grace of the parent, and renews a token near its expiry.
+ * The result is true if the tokens were renewed.
  */
 export function decideUse(
   token: ParsedToken,
@@ -86,7 +86,7 @@ export function decideUse(
   rules: RotationRules,
   open: OpenSuccessor,
 ): SessionDecision<boolean> {
-  // Whether it is idle was judged when the request came, by uses that the record does not have yet.
+  // Idleness was judged on arrival, with uses that the record does not have yet.
   const verdict = record && judge(token, record, now, { ...rules, idleMs: null });
   if (!record || verdict?.status !== 'VALID' || verdict.pair !== record.current) return { result: false };
   const superseded = afterUse(record, now, rules.mode);
@@ -101,7 +101,7 @@ export function decideUse(
   return { result: false, ...(hasUnsettledParent(record) && { patch: { superseded, usableUntil } }) };
 }
 
-/** What presenting a refresh token comes to. */
+/** Outcome of presenting a refresh token. */
 export type RefreshVerdict =
   | { readonly kind: 'granted'; readonly pair: TokenPair; readonly rotated: boolean }
   | { readonly kind: 'refused'; readonly verdict: Verdict & { readonly status: 'INVALID' } }
@@ -109,8 +109,8 @@ export type RefreshVerdict =
   | { readonly kind: 'too-many' };
 
 /**
- * Why a refresh token is refused by the record alone, for good: whatever becomes of the session, and whatever its account says.
- * Null if that is not known before the row is locked.
+ * Returns the final refusal that the record alone proves, whatever happens to session and account afterwards. Null if
+ * only the locked row can tell.
  */
 export function refusalOf(
   token: ParsedToken,
@@ -125,7 +125,7 @@ export function refusalOf(
     return refused({ status: 'INVALID', reason: 'TOKEN_INVALID' });
   }
   if (record.end) {
-    // One that is not remembered is authentic all the same; of the session's end its holder hears what it caused itself.
+    // A generation that is no longer kept is authentic all the same, so its holder hears of the reuse that it caused.
     if (pair) return refused(ended(record.end, now, rules));
     const reason = record.end.reason === 'REFRESH_REUSED' ? 'REFRESH_REUSED' : 'TOKEN_EXPIRED';
     return refused({ status: 'INVALID', reason });
@@ -136,9 +136,8 @@ export function refusalOf(
 }
 
 /**
- * The rule of rotation (RFC 9700 4.14.2, with one successor for each token): the current refresh token gets the next
- * pair, one in grace gets the pair that it got before, and one that comes back later is in two hands, which ends the
- * session.
+ * Rotates refresh tokens (RFC 9700 section 4.14.2, with one successor per token): the current token gets the next pair,
+ * a token in grace gets the same pair again, and a later reuse ends the session, because two parties hold the token.
  */
 export function decideRefresh(
   token: ParsedToken,
@@ -158,7 +157,7 @@ export function decideRefresh(
   if (accountBan(account.bans, now)) return { result: refused({ status: 'INVALID', reason: 'ACCOUNT_DISABLED' }) };
   if (record.authenticatedAt < account.notBefore) return ending('SESSION_REVOKED', now);
   if (!pair || !isInGrace(pair, now)) {
-    // Its successor has no refresh token, after a change of the mode: a client that keeps the old one is no thief.
+    // The successor has no refresh token after a change of mode: a client that still uses the old one is not a thief.
     if (record.current.refreshHash === null) return { result: refused({ status: 'INVALID', reason: 'TOKEN_EXPIRED' }) };
     const { renewedFrom } = record;
     const events = [{ type: 'REFRESH_REUSED' as const, ip, detail: { renewedFrom, generation: token.generation } }];
@@ -166,7 +165,7 @@ export function decideRefresh(
   }
   if (pair !== record.current) {
     const successor = [...record.superseded, record.current].find((one) => one.generation === pair.generation + 1);
-    // Grace was shortened since this one's began: what it was followed by is over before it, and is in no one's hands.
+    // The grace period was shortened since this one began: the successor is expired already, and in no one's hands.
     if (!successor || !isInGrace(successor, now)) {
       return { result: refused({ status: 'INVALID', reason: 'TOKEN_EXPIRED' }) };
     }
@@ -195,7 +194,7 @@ function ending(
   return { result: { kind: 'refused', verdict }, end };
 }
 
-/** The superseded generations once the current one has been used: its parent's grace has begun, and what is over is gone. */
+/** Superseded generations after the current one was used: starts the parent's grace and drops expired ones. */
 function afterUse(record: SessionRecord, now: number, mode: TokenLives): readonly SupersededPair[] {
   return record.superseded
     .map((pair) => (pair.graceUntil === null ? { ...pair, graceUntil: now + mode.graceMs } : pair))
@@ -215,7 +214,10 @@ function rotate(
   return { current: successor, superseded: older, renewedFrom: ip, usableUntil: lastUseOf(successor, older) };
 }
 
-/** From when on no token of the session can be accepted. A refresh token may outlive those of a mode that has none. */
+/**
+ * Time from which every token of the session is expired. Refresh tokens of an earlier mode may outlive the current
+ * tokens.
+ */
 function lastUseOf(current: TokenPair, superseded: readonly SupersededPair[]): number {
   const ends = superseded.map((pair) => Math.min(lastUse(pair), pair.graceUntil ?? Infinity));
   return Math.max(lastUse(current), ...ends);

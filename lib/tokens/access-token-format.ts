@@ -2,44 +2,44 @@ import { type TokenCodec, type TokenSource, hashToken } from './token-codec.js';
 import type { ParsedToken, TokenPair } from '../model/token-pair.js';
 import type { SecretKeys } from './secret-keys.js';
 
-/** Facts that a format may write into an access token beside its source. */
+/** Data beside the source that a format may write into an access token. */
 export interface AccessTokenFacts {
   readonly userId: string;
   readonly realm: string;
-  /** The generation as it is stored: issuedAt, accessExpiresAt and signingKeyId come from here. */
+  /** The generation as stored: source of issuedAt, accessExpiresAt and signingKeyId. */
   readonly pair: TokenPair;
 }
 
 /**
- * Reads and writes access tokens. In any format a token is looked up by its session id and judged by the record of its
- * session; the same source and facts always give the same text.
+ * Reads and writes access tokens. Whatever the format, tokens are looked up by session id and judged against the
+ * session's record. Equal sources and facts must give identical text.
  */
 export interface AccessTokenFormat {
-  /** Longest text that `read` looks at. */
+  /** Longest text that `read` parses. */
   readonly maxLength: number;
-  /** Name of the key that new tokens are signed with, where the format has keys of its own. */
+  /** Name of the key that signs new tokens, for formats with keys of their own. */
   readonly signingKeyId: string | null;
-  /** The hash covers the whole text: one that equals a stored hash needs no further check. */
+  /** True if the hash covers the whole text, so that a match with a stored hash needs no further check. */
   readonly hashCoversText: boolean;
-  /** Parses a token, unchecked; null if its form is not that of an access token. No I/O; never throws. */
+  /** Parses a token without checking it; null if it is not of this format. No I/O; never throws. */
   read(token: string): ParsedToken | null;
-  /** True for a token that `read` accepted and that was made here. */
+  /** Checks that this application issued a token which `read` accepted. */
   isAuthentic(token: string): boolean | Promise<boolean>;
-  /** The hash by which `read` will know the token of this source, 64 hex digits. */
+  /** Computes the hash that `read` returns for the token of this source, 64 hex digits. */
   hashOf(source: TokenSource): string;
-  /** True if the key of this name can sign here, so that a recorded token can be written again. */
+  /** True if the named key can sign here, so that a recorded token can be written again. */
   canSign(signingKeyId: string | null): boolean;
-  /** @throws Error if the key that the facts name cannot sign here */
+  /** @throws Error if the key named in the facts cannot sign here */
   write(source: TokenSource, facts: AccessTokenFacts): string | Promise<string>;
 }
 
-/** Makes the format of one module from what belongs to the module. */
+/** Creates the format of one module. */
 export type AccessTokenFormatFactory = (module: {
   readonly keys: SecretKeys;
   readonly realm: string;
 }) => AccessTokenFormat;
 
-/** Access tokens that only this library can read; see TokenCodec. */
+/** Opaque access tokens, readable by this library alone; see TokenCodec. */
 export class OpaqueAccessTokens implements AccessTokenFormat {
   readonly maxLength = 512;
   readonly signingKeyId = null;

@@ -6,9 +6,9 @@ const EPOCH_BYTES = 6;
 const MAC_BYTES = 18;
 
 /**
- * The proof of when an authentication began (promise G11). It names the epoch of the account before the password was
- * checked; a login that presents it is refused once the epoch has moved on, which a password change and a kick-all cause.
- * Signed and bound to the account, so it may travel through the client of a login in several steps.
+ * Issues a proof of when an authentication began (promise G11). It names the account's epoch before the password check;
+ * a login with it is refused once the epoch has moved on, which a password change and a kick-all cause. Signed and
+ * bound to the account, so that clients may carry it through a multi-step login.
  */
 export function issueTicket(keys: SecretKeys, account: AccountRef, epoch: number): string {
   const body = Buffer.alloc(EPOCH_BYTES);
@@ -17,7 +17,7 @@ export function issueTicket(keys: SecretKeys, account: AccountRef, epoch: number
 }
 
 /**
- * The epoch that a ticket names.
+ * Reads the epoch in a ticket.
  * @throws SessionError ARGUMENT_INVALID if it was not issued here for this account
  */
 export function readTicket(keys: SecretKeys, account: AccountRef, ticket: unknown): number {

@@ -4,12 +4,12 @@ import { invalidOption } from '../model/session-error.js';
 const MIN_SECRET_BYTES = 32;
 const MAX_SECRETS = 4;
 
-/** Each purpose has a derived key of its own, so that no value made for one passes for another. */
+/** Each purpose has its own derived key, so that a value made for one never passes for another. */
 export type KeyPurpose = 'token-mac' | 'login-ticket' | 'successor';
 
 /**
- * The keys derived from the application's secrets. The first secret signs; every one of them is accepted, which is how a
- * secret is rotated over a rolling deploy: K1, then K1,K2, then K2,K1, then K2.
+ * Derives keys from the application's secrets. The first secret signs, all are accepted: rotate over rolling deploys
+ * with K1, then K1,K2, then K2,K1, then K2.
  */
 export class SecretKeys {
   private readonly secrets: readonly Buffer[];
@@ -17,8 +17,8 @@ export class SecretKeys {
   private readonly derived = new Map<KeyPurpose, readonly Buffer[]>();
 
   /**
-   * @param secret the application secret, 32 bytes or more of UTF-8, or a list of at most four
-   * @param realm the realm of the module; it is part of every derivation, so realms never accept each other's tokens
+   * @param secret application secret of at least 32 bytes of UTF-8, or a list of at most four
+   * @param realm realm of the module, part of every derivation, so that realms never accept each other's tokens
    * @throws SessionError CONFIGURATION_INVALID
    */
   constructor(
@@ -42,18 +42,18 @@ export class SecretKeys {
     this.ids = this.secrets.map((one) => this.derive(one, 'key-id').toString('hex').slice(0, 16));
   }
 
-  /** Name of the key that signs now: 16 hex digits that say nothing of the secret. */
+  /** Name of the signing key, 16 hex digits that reveal nothing of the secret. */
   get currentKeyId(): string {
     return this.ids[0]!;
   }
 
-  /** True if the key of this name is accepted here. */
+  /** True if the named key is accepted here. */
   has(keyId: string): boolean {
     return this.ids.includes(keyId);
   }
 
   /**
-   * HMAC-SHA-256 of the data, cut to `bytes`, under the key that signs now or under the one named.
+   * Computes HMAC-SHA-256 of the data, truncated to `bytes`, with the signing key or the named one.
    * @throws Error if there is no key of this name; see `has`
    */
   sign(purpose: KeyPurpose, data: string | Buffer, bytes: number, keyId = this.currentKeyId): Buffer {
@@ -62,7 +62,7 @@ export class SecretKeys {
     return mac(key, data, bytes);
   }
 
-  /** Checks the MAC of `data` against all accepted keys, in constant time. */
+  /** Checks the MAC of `data` against all accepted keys in constant time. */
   verify(purpose: KeyPurpose, data: string | Buffer, tag: Buffer): boolean {
     return this.keys(purpose).some((key) => timingSafeEqual(mac(key, data, tag.length), tag));
   }

@@ -3,10 +3,10 @@ import type { ParsedToken } from '../model/token-pair.js';
 import type { SecretKeys } from './secret-keys.js';
 import { invalidArgument } from '../model/session-error.js';
 
-/** `at` is an access token, `rt` a refresh token; one kind never passes for the other. */
+/** `at` marks access tokens, `rt` refresh tokens; neither passes for the other. */
 export type TokenKind = 'at' | 'rt';
 
-/** The parts of a token; the same parts always give the same text. */
+/** Parts of a token. Equal parts give identical text. */
 export interface TokenSource {
   readonly sessionId: string;
   readonly generation: number;
@@ -16,20 +16,20 @@ export interface TokenSource {
   readonly secret: Buffer;
 }
 
-/** Above the length of any token of ours; longer text is refused unread (RFC 6750 sets no limit). */
+/** Exceeds the length of all our tokens; longer text is refused unread (RFC 6750 sets no limit). */
 export const MAX_TOKEN_LENGTH = 12_288;
 export const SECRET_BYTES = 32;
 const ID_BYTES = 16;
 const GENERATION_BYTES = 4;
 const MAC_BYTES = 20;
-/** 72 bytes are exactly 96 base64url characters: no unused bits, so each token has one spelling. */
+/** 72 bytes are exactly 96 base64url characters: no unused bits, so each token has a single spelling. */
 const BODY_LENGTH = ((ID_BYTES + GENERATION_BYTES + SECRET_BYTES + MAC_BYTES) * 4) / 3;
 const BODY = new RegExp(`^[A-Za-z0-9_-]{${BODY_LENGTH}}$`);
 
 /**
- * Makes and reads tokens: `<prefix>_<kind>_` and 96 base64url characters of session id, generation, 256-bit secret and
- * MAC. The MAC lets a forged or mangled token fail with no I/O; it is a filter, not the proof: that is the hash in the
- * database.
+ * Encodes and parses tokens: `<prefix>_<kind>_` and 96 base64url characters of session id, generation, 256-bit secret
+ * and MAC. The MAC rejects forged and mangled tokens without I/O. It is a filter; the hash in the database is the
+ * proof.
  */
 export class TokenCodec {
   constructor(
@@ -37,7 +37,7 @@ export class TokenCodec {
     private readonly prefix: string,
   ) {}
 
-  /** The text of a token. It is given to the client and kept nowhere. */
+  /** Writes the text of a token. It goes to the client and is stored nowhere. */
   write(kind: TokenKind, { sessionId, generation, keyId, secret }: TokenSource): string {
     const body = Buffer.alloc(ID_BYTES + GENERATION_BYTES + SECRET_BYTES);
     body.write(sessionId, 0, 'hex');
@@ -49,8 +49,8 @@ export class TokenCodec {
   }
 
   /**
-   * Reads session id, generation and hash out of a token without checking its MAC, or null if its form is not that of a
-   * token of this kind. Enough for a caller that compares the hash with a known good one.
+   * Parses session id, generation and hash without checking the MAC; null if the text is not of this kind. Sufficient
+   * for callers that compare the hash with a known good one.
    */
   read(kind: TokenKind, token: string): ParsedToken | null {
     const head = this.head(kind);
@@ -65,7 +65,7 @@ export class TokenCodec {
     };
   }
 
-  /** Checks that a token that `read` accepted carries the MAC of this application and realm. */
+  /** Checks the MAC, for this application and realm, of a token which `read` accepted. */
   isAuthentic(kind: TokenKind, token: string): boolean {
     const head = this.head(kind);
     const body = Buffer.from(token.slice(head.length), 'base64url');
@@ -73,7 +73,7 @@ export class TokenCodec {
     return this.keys.verify('token-mac', signed, body.subarray(body.length - MAC_BYTES));
   }
 
-  /** True if tokens that were made with this key are authentic here. */
+  /** True if tokens made with this key are authentic here. */
   hasKey(keyId: string): boolean {
     return this.keys.has(keyId);
   }
@@ -83,19 +83,18 @@ export class TokenCodec {
   }
 }
 
-/** SHA-256 of a token's text (never of its decoded bytes, which have several spellings), 64 hex digits. */
+/** SHA-256 of a token's text as 64 hex digits. Never of its decoded bytes, which have several spellings. */
 export function hashToken(token: string): string {
   return hash('sha256', token, 'hex');
 }
 
-/** A new random id of 128 bits, 32 hex digits. Public: it names a session and opens nothing. */
+/** Makes a random id of 128 bits, 32 hex digits. Public: it identifies a session and is not a credential. */
 export function randomId(): string {
   return randomBytes(ID_BYTES).toString('hex');
 }
 
 const SESSION_ID = /^[0-9a-f]{32}$/;
 
-/** Checks the form of a session id. */
 export function isSessionId(value: unknown): value is string {
   return typeof value === 'string' && SESSION_ID.test(value);
 }

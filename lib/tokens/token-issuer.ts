@@ -8,22 +8,22 @@ import { equalHashes } from '../model/equal-hashes.js';
 import type { TokenPair } from '../model/token-pair.js';
 import type { TokenMode } from './token-mode.js';
 
-/** Tokens for a client. Give them out; they are stored nowhere. */
+/** Tokens for the client. Return them in the response; they are stored nowhere. */
 export interface IssuedTokens {
   readonly accessToken: string;
-  /** When the access token ends, in milliseconds since the epoch. */
+  /** Milliseconds since the epoch. */
   readonly accessExpiresAt: number;
-  /** Seconds from now to that end, rounded. */
+  /** Seconds until `accessExpiresAt`, rounded. */
   readonly expiresIn: number;
-  /** The next pair is got with this one; absent where the mode has no refresh tokens. */
+  /** Gets the next pair from `refresh`; absent in modes without refresh tokens. */
   readonly refreshToken?: string;
-  /** When the refresh token ends if it is not used, in milliseconds since the epoch. */
+  /** Expiry of the refresh token if unused, in milliseconds since the epoch. */
   readonly refreshExpiresAt?: number;
-  /** Seconds from now to that end, rounded. */
+  /** Seconds until `refreshExpiresAt`, rounded. */
   readonly refreshExpiresIn?: number;
 }
 
-/** The secrets of one generation. Never stored. */
+/** Secrets of one generation. Never stored. */
 export interface PairSecrets {
   readonly access: Buffer;
   readonly refresh: Buffer;
@@ -37,15 +37,18 @@ export interface TokenIssuerParts {
   readonly clock: Clock;
 }
 
-/** The part of a record that its tokens are made from. */
+/** Part of a record from which its tokens are made. */
 export type TokenSubject = Pick<SessionRecord, 'id' | 'userId' | 'realm' | 'nonce' | 'expiresAt'>;
 
-/** Up to this part of an access token's life is taken off at random where there are refresh tokens. */
+/**
+ * Shortens access tokens at random by up to this share where there are refresh tokens, so that clients do not refresh
+ * in lockstep.
+ */
 const ACCESS_SHORTENING = 0.05;
 
 /**
- * Makes tokens. Those of a login are random. Each successor is derived from the token that it takes over from, so that
- * every retry, tab and node that presents the same parent gets the identical text, though only hashes are stored.
+ * Makes tokens. Those of a login are random. Successors are derived from their parent, so that every retry, tab and
+ * node that presents the same parent gets identical text although only hashes are stored.
  */
 export class TokenIssuer {
   constructor(private readonly parts: TokenIssuerParts) {}
@@ -54,7 +57,7 @@ export class TokenIssuer {
     return { access: randomBytes(SECRET_BYTES), refresh: randomBytes(SECRET_BYTES) };
   }
 
-  /** Under the key that the generation is recorded with. */
+  /** Derived with the key that the generation is recorded with. */
   private successorSecrets(subject: TokenSubject, generation: number, keyId: string, parent: string): PairSecrets {
     const derive = (kind: string) => {
       const parts = [kind, subject.id, String(generation), parent, subject.nonce];
@@ -65,8 +68,8 @@ export class TokenIssuer {
   }
 
   /**
-   * True if `writeSuccessor` gives the tokens that are recorded as `pair`. A deploy with other keys, another mode or another
-   * prefix makes other ones, and so does a parent of the other kind; nothing would accept them.
+   * True if `writeSuccessor` reproduces the tokens recorded as `pair`. Other keys, another mode or prefix, or a parent
+   * of the other kind give tokens that no node accepts.
    */
   canMakeSuccessor(subject: TokenSubject, pair: TokenPair, parent: string): boolean {
     const { generation, keyId } = pair;
@@ -79,7 +82,7 @@ export class TokenIssuer {
     );
   }
 
-  /** Lives and hashes of a generation that begins now, as they are to be stored. */
+  /** Computes expiry and hashes of a generation that begins now, for storage. */
   open(subject: TokenSubject, generation: number, secrets: PairSecrets, now: number): TokenPair {
     const { accessMs, refreshMs } = this.parts.mode;
     const keyId = this.parts.keys.currentKeyId;
@@ -97,14 +100,14 @@ export class TokenIssuer {
     };
   }
 
-  /** The generation that follows the token `parent`, if it begins now. */
+  /** Computes the generation that follows the token `parent`, beginning now. */
   openSuccessor(record: SessionRecord, parent: string, now: number): TokenPair {
     const generation = record.current.generation + 1;
     const secrets = this.successorSecrets(record, generation, this.parts.keys.currentKeyId, parent);
     return this.open(record, generation, secrets, now);
   }
 
-  /** The text of the tokens of a recorded generation. */
+  /** Writes the tokens of a recorded generation. */
   async write(subject: TokenSubject, pair: TokenPair, secrets: PairSecrets): Promise<IssuedTokens> {
     const { generation, keyId, accessExpiresAt, refreshExpiresAt } = pair;
     const source = (secret: Buffer): TokenSource => ({ sessionId: subject.id, generation, keyId, secret });
@@ -123,7 +126,7 @@ export class TokenIssuer {
     };
   }
 
-  /** The successor of `parent` that is recorded as `pair`; see canMakeSuccessor. */
+  /** Writes the successor of `parent` that is recorded as `pair`; see canMakeSuccessor. */
   writeSuccessor(subject: TokenSubject, pair: TokenPair, parent: string): Promise<IssuedTokens> {
     return this.write(subject, pair, this.successorSecrets(subject, pair.generation, pair.keyId, parent));
   }

@@ -4,20 +4,20 @@ import { type FieldsOf, checkOptions } from '../model/checked-input.js';
 import { invalidOption } from '../model/session-error.js';
 import type { GraceFrom, TokenLives } from '../model/token-pair.js';
 
-/** How tokens live, and what renews them. Made by fixed, sliding, accessAndRefresh or jwt. */
+/** Lifetimes and renewal of tokens. Made by fixed, sliding, accessAndRefresh or jwt. */
 export interface TokenMode extends TokenLives {
   readonly name: 'fixed' | 'sliding' | 'refresh' | 'jwt';
-  /** Format of access tokens; default opaque. */
+  /** Format of access tokens. Default: opaque. */
   readonly accessFormat?: AccessTokenFormatFactory;
 }
 
 const DEFAULT_GRACE: Duration = '30s';
 
 /**
- * One access token for each session, with a fixed life and no renewal.
- * @param options.ttl life of the token, default `2h`
- * @param options.maxAge life of the session, default `90d`; a token never outlives its session
- * @throws SessionError CONFIGURATION_INVALID for what makes no sense, as all of these functions do
+ * Issues one access token per session, with a fixed lifetime and no renewal.
+ * @param options.ttl lifetime of the token, default `2h`
+ * @param options.maxAge lifetime of the session, default `90d`; tokens never outlive it
+ * @throws SessionError CONFIGURATION_INVALID for malformed or contradictory durations
  */
 export function fixed(options: { ttl?: Duration; maxAge?: Duration } = {}): TokenMode {
   checkOptions(options, 'tokens.', { ttl: true, maxAge: true });
@@ -27,7 +27,7 @@ export function fixed(options: { ttl?: Duration; maxAge?: Duration } = {}): Toke
     accessMs,
     refreshMs: null,
     renewWithinMs: null,
-    // Of tokens from before a change of the mode.
+    // For tokens from before a change of mode.
     graceMs: Math.min(parseDuration(DEFAULT_GRACE, 'tokens.grace'), accessMs),
     graceFrom: 'first-use',
     maxAgeMs: parseDuration(options.maxAge ?? '90d', 'tokens.maxAge'),
@@ -35,11 +35,13 @@ export function fixed(options: { ttl?: Duration; maxAge?: Duration } = {}): Toke
 }
 
 /**
- * One access token that the server renews when it is used near its end; the answer carries the new one in a header.
- * @param options.ttl life of a token, default `2h`
- * @param options.renewWithin a use with less than this left renews, default `5m`
- * @param options.grace how long the old token goes on working from the first use of the new one, default `30s`
- * @param options.maxAge life of the session, which no renewal moves, default `90d`
+ * Issues one access token, which the server renews when it is used near its expiry. The response carries the new one in
+ * the header `X-Renewed-Token`.
+ * @param options.ttl lifetime of a token, default `2h`
+ * @param options.renewWithin renews on a use with less than this left, default `5m`
+ * @param options.grace how long the old token works after the first use of the new one, default `30s`
+ * @param options.maxAge lifetime of the session, which renewal does not extend, default `90d`
+ * @throws SessionError CONFIGURATION_INVALID for malformed or contradictory durations
  */
 export function sliding(
   options: { ttl?: Duration; renewWithin?: Duration; grace?: Duration; graceFrom?: GraceFrom; maxAge?: Duration } = {},
@@ -61,22 +63,21 @@ export function sliding(
 
 /** Options of accessAndRefresh, and part of those of jwt. */
 export interface RefreshOptions {
-  /** Life of an access token, default `30m`; each is up to 5 % shorter, so that clients do not all come back at once. */
+  /** Lifetime of an access token, default `30m`. Each is up to 5 % shorter, so that clients do not refresh in lockstep. */
   access?: Duration;
-  /** Life of a refresh token that is not used, default `30d`. */
+  /** Lifetime of an unused refresh token, default `30d`. */
   refresh?: Duration;
   /**
-   * How long a used refresh token still gives the same successor, default `30s`. `'0s'`: not at all; the second of two
-   * uses is theft, and a reply that got lost ends the session.
+   * How long a used refresh token returns the same successor, default `30s`. With `'0s'` every second use counts as
+   * theft, and a lost response ends the session.
    */
   grace?: Duration;
-  /** Default `first-use`. */
+  /** Start of the grace period. Default: `first-use`. */
   graceFrom?: GraceFrom;
-  /** Life of the session, which no refresh moves, default `90d`. */
+  /** Lifetime of the session, which refreshing does not extend, default `90d`. */
   maxAge?: Duration;
 }
 
-/** Names of the options of accessAndRefresh. */
 export const REFRESH_FIELDS: FieldsOf<RefreshOptions> = {
   access: true,
   refresh: true,
@@ -85,7 +86,10 @@ export const REFRESH_FIELDS: FieldsOf<RefreshOptions> = {
   maxAge: true,
 };
 
-/** A short access token, and a refresh token that gets the next pair. */
+/**
+ * Issues a short-lived access token, and a refresh token for the next pair.
+ * @throws SessionError CONFIGURATION_INVALID for malformed or contradictory durations
+ */
 export function accessAndRefresh(options: RefreshOptions = {}): TokenMode {
   checkOptions(options, 'tokens.', REFRESH_FIELDS);
   const accessMs = parseDuration(options.access ?? '30m', 'tokens.access');
@@ -104,7 +108,7 @@ export function accessAndRefresh(options: RefreshOptions = {}): TokenMode {
   };
 }
 
-/** Checks that a value is a mode that one of the functions above made, as far as that can be told. */
+/** Checks, as far as possible, that a value was made by one of the functions above. */
 export function isTokenMode(value: unknown): value is TokenMode {
   const { name, accessMs, refreshMs, renewWithinMs, graceMs, maxAgeMs } = (value ?? {}) as Partial<TokenMode>;
   const isTime = (ms: unknown) => typeof ms === 'number' && Number.isFinite(ms) && ms > 0;

@@ -158,7 +158,7 @@ export class Verifier {
     this.noteUse(record.id, use);
     if (!needsUpkeep(record, pair, clock.now(), rules.mode)) {
       this.remember(text as string, result, session);
-      return { status: 'VALID', session, ...(isRemembered && { remembered: true }) };
+      return { status: 'VALID', session, ...(isRemembered && { cached: true }) };
     }
     const renewing = renewal.afterUse(token, text as string, record);
     const renewed = await withDeadline(renewing, deadline - clock.monotonic()).catch(() => null);
@@ -228,7 +228,7 @@ export class Verifier {
     const remembered = copy?.record === record ? copy : null;
     // No cache has the object that the database has just given.
     if (!remembered && !isRemembered) return;
-    const answer = { status: 'VALID', session, remembered: true } as const;
+    const answer = { status: 'VALID', session, cached: true } as const;
     const until = goodUntil(record, pair, activity.lastUse(record), rules);
     known.note(text, { record, remembered, answer, until });
   }

@@ -120,7 +120,7 @@ export class Input {
     // Cut, so that an answer never repeats a token that came in the place of a name.
     throw invalid(
       JSON.stringify(unknown.slice(0, 16)),
-      `is not known; ${known ? `known are ${known}` : 'there are no fields here'}`,
+      `is unknown; ${known ? `allowed: ${known}` : 'no fields are allowed here'}`,
     );
   }
 }

@@ -177,12 +177,12 @@ export function answersOf(realm: string) {
     malformed: {
       status: 400,
       errorCode: 'TOKEN_MALFORMED',
-      challenge: `${bearer}, error="invalid_request", error_description="This is no token. In the Authorization header it must be of the form 'Bearer <token>'."`,
+      challenge: `${bearer}, error="invalid_request", error_description="Malformed access token: expected 'Authorization: Bearer <token>'."`,
     },
     unknown: {
       status: 401,
       errorCode: 'TOKEN_INVALID',
-      challenge: `${bearer}, error="invalid_token", error_description="The access token is not known. Log in again."`,
+      challenge: `${bearer}, error="invalid_token", error_description="Unknown access token. Log in again."`,
     },
     good: { status: 200, errorCode: undefined, challenge: undefined },
     parser: (status: number) => ({ status, errorCode: undefined, challenge: undefined }),

@@ -287,7 +287,7 @@ describe('a login that failed', () => {
     const all = JSON.stringify([event, told]);
     for (const secret of [token.slice(8), jwt.slice(0, 30)]) expect(all).not.toContain(secret);
     const withPassword = () => record('me', { password: 'secret-password' });
-    expect(withPassword).toThrow(/^password is not known/);
+    expect(withPassword).toThrow(/^password is unknown/);
     expect(withPassword).not.toThrow(/secret-password/);
     expect(event.account!.userId).toBe('me (token) (token)');
   });

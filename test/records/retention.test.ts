@@ -160,7 +160,7 @@ describe('the option', () => {
   it.each<[unknown, string, object?]>([
     [{ endedSessions: '6d' }, 'endReasonTtl'],
     [{ endedSessions: '1m' }, 'copyAge', { timing: { endReasonTtl: '1m' } }],
-    [{ event: '1d' }, 'is not known'],
+    [{ event: '1d' }, 'is unknown'],
     [{ events: true }, 'duration'],
     [{ events: 7 }, 'duration'],
     [{ events: '0d' }, 'duration'],

@@ -208,8 +208,8 @@ describe('token modes', () => {
 
   it.each([
     ['tokens.grace', 'SessionModule option "tokens.grace" must not be longer than tokens.access.'],
-    ['unknown', 'SessionModule option "hooks.other" is not known.'],
-    ['duration', "timing.outageGrace must be a duration above zero with a unit, such as '30s'."],
+    ['unknown', 'SessionModule option "hooks.other" is unknown.'],
+    ['duration', "timing.outageGrace must be a positive duration with a unit, at most 100 years, such as '30s'."],
   ])('what the library says of %s is said of variables', (_name, message) => {
     expect(inVariables(message)).toBe(
       message

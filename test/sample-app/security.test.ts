@@ -179,7 +179,7 @@ describe.each(['express', 'fastify'])('what clients may try, on %s', (HTTP_ADAPT
       const name = /\w+/.exec(field)![0];
       expect(answer).toMatchObject({
         status: 400,
-        body: { errorCode: 'ARGUMENT_INVALID', message: expect.stringContaining(`"${name}" is not known`) },
+        body: { errorCode: 'ARGUMENT_INVALID', message: expect.stringContaining(`"${name}" is unknown`) },
       });
     }
     const alice = await app.login('alice');

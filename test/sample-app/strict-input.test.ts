@@ -49,7 +49,7 @@ describe.each(['express', 'fastify'])('A12: what the sample application does not
     const at = path.replace(':id', '0'.repeat(32)).replace(':key', 'k');
     const refused = (name: string) => ({
       status: 400,
-      body: { errorCode: 'ARGUMENT_INVALID', message: expect.stringContaining(`"${name}" is not known`) },
+      body: { errorCode: 'ARGUMENT_INVALID', message: expect.stringContaining(`"${name}" is unknown`) },
     });
     const good: Record<string, object> = {
       '/auth/login': { username: 'alice', password: 'alice-password' },

@@ -206,7 +206,7 @@ function checkHooks(hooks: SessionHooks): void {
   }
   for (const [name, hook] of Object.entries(hooks)) {
     if (name !== 'beforeLogin' && name !== 'onEvent' && typeof hook === 'function') {
-      throw invalidOption(`hooks.${name}`, 'is not known');
+      throw invalidOption(`hooks.${name}`, 'is unknown');
     }
   }
 }
