@@ -36,15 +36,25 @@ import {
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { type Observable, lastValueFrom } from 'rxjs';
-import { DataSource } from 'typeorm';
 import { UnacknowledgedError, defaultMessages } from 'lib/session-error.js';
 import { SessionAuthenticator } from 'lib/session-authenticator.js';
 import { SessionRuntime } from 'lib/session-runtime.js';
+import { type Statement, raw, sql } from 'lib/sql.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { TokenMint } from '../support/mint.js';
 import { SECRET, type Services } from '../support/sessions.js';
 import { until } from '../support/until.js';
-import { type HttpApp, type RawAnswer, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
+import {
+  type HttpApp,
+  type RawAnswer,
+  adapters,
+  answersOf,
+  json,
+  sessionOptions,
+  startApp,
+  useApp,
+  verdict,
+} from './http-app.js';
 
 const { good, missing, unknown } = answersOf('users');
 const MINUTE = 60_000;
@@ -95,12 +105,7 @@ const root = (options: Partial<SessionModuleOptions> = {}) => ({
   controllers: [SessionsController],
 });
 
-const login = (userId: unknown) => ({
-  method: 'POST',
-  path: '/login',
-  lines: ['Content-Type: application/json'],
-  body: JSON.stringify({ userId }),
-});
+const login = (userId: unknown) => json('/login', { userId });
 
 /** An answer without what differs from time to time. */
 function lasting({ status, headers, text }: RawAnswer) {
@@ -229,7 +234,12 @@ describe.each(adapters)('the reason for a refusal on $name', (kind) => {
   });
 });
 
-const statuses: readonly [SessionErrorCode, number, string | undefined][] = [
+const END_REASONS = [
+  ...(['SESSION_EXPIRED', 'SESSION_LOGGED_OUT', 'SESSION_REPLACED', 'SESSION_KICKED'] as const),
+  ...(['SESSION_REVOKED', 'SESSION_IDLE', 'ACCOUNT_DISABLED'] as const),
+];
+
+const statuses: readonly (readonly [SessionErrorCode, number, string | undefined])[] = [
   ['SESSION_LIMIT_REACHED', 409, undefined],
   ['SESSION_STORE_UNAVAILABLE', 503, undefined],
   ['SESSION_NOT_FOUND', 404, undefined],
@@ -242,15 +252,9 @@ const statuses: readonly [SessionErrorCode, number, string | undefined][] = [
   ['BAD_CREDENTIALS', 401, missing.challenge],
   ['TOKEN_MALFORMED', 400, answersOf('users').malformed.challenge],
   ['TOKEN_INVALID', 401, unknown.challenge],
-  ['TOKEN_EXPIRED', 401, challengeFor('TOKEN_EXPIRED')],
-  ['SESSION_EXPIRED', 401, challengeFor('SESSION_EXPIRED')],
-  ['SESSION_LOGGED_OUT', 401, challengeFor('SESSION_LOGGED_OUT')],
-  ['SESSION_REPLACED', 401, challengeFor('SESSION_REPLACED')],
-  ['SESSION_KICKED', 401, challengeFor('SESSION_KICKED')],
-  ['SESSION_REVOKED', 401, challengeFor('SESSION_REVOKED')],
-  ['SESSION_IDLE', 401, challengeFor('SESSION_IDLE')],
-  ['ACCOUNT_DISABLED', 401, challengeFor('ACCOUNT_DISABLED')],
-  ['REFRESH_REUSED', 401, challengeFor('REFRESH_REUSED')],
+  ...(['TOKEN_EXPIRED', 'REFRESH_REUSED', ...END_REASONS] as const).map(
+    (code) => [code, 401, challengeFor(code)] as const,
+  ),
   ['SERVICE_BANNED', 403, challengeFor('SERVICE_BANNED', 'insufficient_scope')],
   ['FRESH_LOGIN_REQUIRED', 403, challengeFor('FRESH_LOGIN_REQUIRED', 'insufficient_user_authentication')],
   ['TOO_MANY_REFRESHES', 429, undefined],
@@ -258,13 +262,7 @@ const statuses: readonly [SessionErrorCode, number, string | undefined][] = [
 ];
 
 describe.each(adapters)('a SessionError thrown by a controller on $name', (kind) => {
-  let server: HttpApp;
-
-  beforeAll(async () => {
-    server = await startApp(kind, root({ policy: multiDevice({ max: 1, overflow: 'reject' }) }));
-  });
-
-  afterAll(() => server.close());
+  const server = useApp(() => startApp(kind, root({ policy: multiDevice({ max: 1, overflow: 'reject' }) })));
 
   it('A33, A35: every code has its answer', () => {
     expect(statuses.map(([code]) => code).sort()).toEqual(Object.keys(defaultMessages).sort());
@@ -431,55 +429,36 @@ describe.each(adapters)('texts of an application on $name', (kind) => {
   });
 });
 
+/** By column of a session: what the library would not write there. */
+const GARBAGE: Readonly<Record<string, readonly unknown[]>> = {
+  claims: ['{"userId":', '[]', 'null', '"text"', ''],
+  status: ['LIVE', '', 'ended'],
+  realm: ['admins'],
+  user_id: ['\\'],
+  version: ['x'],
+  generation: ['1.5', -1],
+  access_hash: ['', 'x'.repeat(64), 'é'.repeat(64)],
+  access_expires_at: ['never', 0],
+  expires_at: [''],
+  created_at: ['2030-01-01'],
+};
+
 describe.each(adapters)('a record on $name that the library did not write', (kind) => {
-  let database: TestDatabase;
-  let server: HttpApp;
-  let source: DataSource;
+  const server = useApp(() => startApp(kind, root()));
 
-  beforeAll(async () => {
-    database = await kindsOf('sqlite')[0]!.create();
-    server = await startApp(kind, root({ database: database.options }));
-    source = await new DataSource(database.options).initialize();
-  });
-
-  afterAll(async () => {
-    await server.close();
-    await source.destroy();
-    await database.drop();
-  });
-
-  const garbage: readonly [string, unknown][] = [
-    ['claims', '{"userId":'],
-    ['claims', '[]'],
-    ['claims', 'null'],
-    ['claims', '"text"'],
-    ['claims', ''],
-    ['status', 'LIVE'],
-    ['status', ''],
-    ['status', 'ended'],
-    ['realm', 'admins'],
-    ['user_id', '\\'],
-    ['version', 'x'],
-    ['generation', '1.5'],
-    ['generation', -1],
-    ['access_hash', ''],
-    ['access_hash', 'x'.repeat(64)],
-    ['access_hash', 'é'.repeat(64)],
-    ['access_expires_at', 'never'],
-    ['access_expires_at', 0],
-    ['expires_at', ''],
-    ['created_at', '2030-01-01'],
-  ];
-
-  it.each(garbage)('A15: is no session: %s = %j', async (column, value) => {
-    const { accessToken, session } = await server.tokens.login('alice', { claims: { roles: ['user'] } });
-    expect(verdict(await server.sendWith(accessToken))).toEqual(good);
-    await source.query(`UPDATE latchkey_session SET ${column} = ? WHERE id = ?`, [value, session.id]);
-    const answer = await server.sendWith(accessToken);
-    expect([401, 503]).toContain(answer.status);
-    expect(answer.text).not.toMatch(/alice|roles|JSON|SyntaxError/);
-    // Nobody is kept from a new login by it.
-    await source.query('DELETE FROM latchkey_session WHERE id = ?', [session.id]);
+  it.each(Object.entries(GARBAGE))('A15: is no session: garbage in %s', async (column, values) => {
+    const { engine, tables } = server.app.get(SessionRuntime, { strict: false }).database;
+    const write = (statement: Statement) => engine.write(statement, { lane: 'work', budgetMs: 20_000 });
+    for (const value of values as readonly (string | number)[]) {
+      const { accessToken, session } = await server.tokens.login('alice', { claims: { roles: ['user'] } });
+      expect(verdict(await server.sendWith(accessToken))).toEqual(good);
+      await write(sql`UPDATE ${tables.session} SET ${raw(column)} = ${value} WHERE id = ${session.id}`);
+      const answer = await server.sendWith(accessToken);
+      expect([401, 503]).toContain(answer.status);
+      expect(answer.text).not.toMatch(/alice|roles|JSON|SyntaxError/);
+      // It keeps nobody from a new login.
+      await write(sql`DELETE FROM ${tables.session} WHERE id = ${session.id}`);
+    }
   });
 });
 

@@ -1,12 +1,21 @@
 import { connect as connectHttp2, constants } from 'node:http2';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { All, Controller, UseGuards } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import fc from 'fast-check';
 import { AuthGuard, CurrentUser, SessionModule } from 'nestjs-latchkey';
-import { SqliteEngine } from 'lib/sqlite-engine.js';
 import { readBearer } from 'lib/session-authenticator.js';
-import { type HttpApp, type RawRequest, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
+import {
+  type RawRequest,
+  adapters,
+  answersOf,
+  countQueries,
+  json,
+  sessionOptions,
+  startApp,
+  useApp,
+  verdict,
+} from './http-app.js';
 import { rounds } from '../support/size.js';
 
 let handled = 0;
@@ -27,11 +36,6 @@ const { missing, malformed, unknown, good, parser } = answersOf('users');
 
 /** A token of the right form that nobody made. */
 const FORGED = `ses_at_${'A'.repeat(96)}`;
-const json = (value: unknown) => ({
-  method: 'POST',
-  lines: ['Content-Type: application/json'],
-  body: JSON.stringify(value),
-});
 const form = (body: string) => ({
   method: 'POST',
   lines: ['Content-Type: application/x-www-form-urlencoded'],
@@ -138,14 +142,25 @@ const matrix: readonly Case[] = [
     request: (t) => ({ path: `/me?access_token=${FORGED}`, lines: [`Authorization: Bearer ${t}`] }),
     answer: good,
   },
-  { title: 'A17: a JSON body', request: (t) => json({ access_token: t }), answer: missing },
-  { title: 'A23: an object in a JSON body', request: () => json({ access_token: { $ne: null } }), answer: missing },
-  { title: 'A23: a list in a JSON body', request: (t) => json({ access_token: [t] }), answer: missing },
-  { title: 'A22: 90 KB in a JSON body', request: () => json({ access_token: 'a'.repeat(90_000) }), answer: missing },
+  { title: 'A17: a JSON body', request: (t) => json('/me', { access_token: t }), answer: missing },
+  {
+    title: 'A23: an object in a JSON body',
+    request: () => json('/me', { access_token: { $ne: null } }),
+    answer: missing,
+  },
+  { title: 'A23: a list in a JSON body', request: (t) => json('/me', { access_token: [t] }), answer: missing },
+  {
+    title: 'A22: 90 KB in a JSON body',
+    request: () => json('/me', { access_token: 'a'.repeat(90_000) }),
+    answer: missing,
+  },
   { title: 'A17: a form', request: (t) => form(`access_token=${t}`), answer: missing },
   {
     title: 'A19: a forged header and a good body',
-    request: (t) => ({ ...json({ access_token: t }), lines: [...json(0).lines, `Authorization: Bearer ${FORGED}`] }),
+    request: (t) => ({
+      ...json('/me', { access_token: t }),
+      lines: [...json('/me', 0).lines, `Authorization: Bearer ${FORGED}`],
+    }),
     answer: unknown,
   },
   {
@@ -183,34 +198,31 @@ const asRequest = (request: readonly string[] | RawRequest): RawRequest =>
   Array.isArray(request) ? { lines: request as readonly string[] } : (request as RawRequest);
 
 describe.each(adapters)('the Authorization header on $name', (kind) => {
-  let server: HttpApp;
+  const server = useApp(() => startApp(kind, root()));
   let token: string;
-  let queries: ReturnType<typeof spyOnQueries>;
-
-  beforeAll(async () => {
-    server = await startApp(kind, root());
-    token = (await server.tokens.login('alice')).accessToken;
-  });
+  let queries: () => number;
+  beforeAll(async () => (token = (await server.tokens.login('alice')).accessToken));
 
   beforeEach(() => {
     handled = 0;
-    queries = spyOnQueries();
+    queries = countQueries();
   });
 
   afterEach(() => {
-    queries.restore();
+    jest.restoreAllMocks();
   });
-
-  afterAll(() => server.close());
 
   it.each(matrix)('$title: $answer.status', async ({ request, answer }) => {
     expect(verdict(await server.send(asRequest(request(token))))).toEqual(answer);
     expect(handled).toBe(answer === good ? 1 : 0);
-    expect(queries.count()).toBe(answer === good ? 1 : 0);
+    expect(queries()).toBe(answer === good ? 1 : 0);
   });
 
   it('A32, A106: a body or query that names a user changes nothing', async () => {
-    const request = { ...json({ userId: 'bob', user: { userId: 'bob' } }), path: '/me?userId=bob&user[userId]=bob' };
+    const request = {
+      ...json('/me', { userId: 'bob', user: { userId: 'bob' } }),
+      path: '/me?userId=bob&user[userId]=bob',
+    };
     expect((await server.sendWith(token, request)).json).toEqual({ userId: 'alice' });
   });
 
@@ -233,14 +245,14 @@ describe.each(adapters)('the Authorization header on $name', (kind) => {
     );
     await fc.assert(
       fc.asyncProperty(scheme, gap, text, async (...parts) => {
-        queries.reset();
+        const before = queries();
         const value = parts.join('');
         const answer = await server.send({ lines: [`Authorization: ${value}`] });
         const holdsToken =
           /^[ \t]*bearer +/i.test(value) && value.replace(/^[ \t]+|[ \t]+$/g, '').replace(/^bearer +/i, '') === token;
         expect([200, 400, 401]).toContain(answer.status);
         expect(answer.status === 200).toBe(holdsToken);
-        expect(queries.count()).toBe(holdsToken ? 1 : 0);
+        expect(queries() - before).toBe(holdsToken ? 1 : 0);
       }),
       { numRuns: rounds('properties') },
     );
@@ -248,15 +260,9 @@ describe.each(adapters)('the Authorization header on $name', (kind) => {
 });
 
 describe.each(adapters)('a server on $name that joins repeated header lines', (kind) => {
-  let server: HttpApp;
+  const server = useApp(() => startApp(kind, root(), { joinDuplicateHeaders: true }));
   let token: string;
-
-  beforeAll(async () => {
-    server = await startApp(kind, root(), { joinDuplicateHeaders: true });
-    token = (await server.tokens.login('alice')).accessToken;
-  });
-
-  afterAll(() => server.close());
+  beforeAll(async () => (token = (await server.tokens.login('alice')).accessToken));
 
   it.each([
     { first: 'Bearer', second: 'Bearer', answer: malformed },
@@ -273,22 +279,18 @@ describe.each(adapters)('a server on $name that joins repeated header lines', (k
 });
 
 describe.each(adapters)('a middleware on $name that puts something else in place of the header', (kind) => {
-  let server: HttpApp;
   let token: string;
   let inject: (token: string) => unknown;
-
-  beforeAll(async () => {
-    server = await startApp(kind, root(), {
+  const server = useApp(() =>
+    startApp(kind, root(), {
       configure: (app) =>
         app.use((request: { headers: Record<string, unknown> }, _response: unknown, next: () => void) => {
           request.headers.authorization = inject(token);
           next();
         }),
-    });
-    token = (await server.tokens.login('alice')).accessToken;
-  });
-
-  afterAll(() => server.close());
+    }),
+  );
+  beforeAll(async () => (token = (await server.tokens.login('alice')).accessToken));
 
   const injections: readonly [string, (token: string) => unknown, ReturnType<typeof verdict>][] = [
     ['a list of one', (t) => [`Bearer ${t}`], malformed],
@@ -354,13 +356,3 @@ describe('readBearer', () => {
     );
   });
 });
-
-/** Counts the queries that verifications send. */
-function spyOnQueries() {
-  const read = jest.spyOn(SqliteEngine.prototype, 'read');
-  return {
-    count: () => read.mock.calls.filter(([, { lane }]) => lane === 'verify').length,
-    reset: () => read.mockClear(),
-    restore: () => read.mockRestore(),
-  };
-}

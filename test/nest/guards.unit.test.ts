@@ -1,5 +1,5 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { Controller, type ExecutionContext, Get, Injectable, UseGuards } from '@nestjs/common';
+import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Controller, type ExecutionContext, Injectable, UseGuards } from '@nestjs/common';
 import { APP_GUARD, Reflector } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import {
@@ -16,160 +16,63 @@ import {
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { defaultMessages } from 'lib/session-error.js';
-import { SqliteEngine } from 'lib/sqlite-engine.js';
 import { SessionAuthenticator } from 'lib/session-authenticator.js';
-import { SessionRuntime } from 'lib/session-runtime.js';
 import { Verifier } from 'lib/verifier.js';
-import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
+import {
+  SocketGuard,
+  adapters,
+  answersOf,
+  controllerOf,
+  countQueries,
+  sessionOptions,
+  startApp,
+  startCaching,
+  useApp,
+  verdict,
+} from './http-app.js';
 
 const { good, missing } = answersOf('users');
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 0, 15, 12);
 
-@Controller()
-class PlainController {
-  @Get('plain')
-  plain() {
-    return {};
-  }
+const PlainController = controllerOf('', {
+  plain: [],
+  sensitive: [Sensitive()],
+  quiet: [NoActivity()],
+  fresh: [RequireFresh('10m')],
+  comment: [CheckBan('comment')],
+  'comment-2': [CheckBan('comment', 2)],
+  both: [CheckBan('comment', 3), CheckBan('upload')],
+  everything: [CheckBan('comment'), RequireFresh('10m'), Sensitive()],
+});
 
-  @Sensitive()
-  @Get('sensitive')
-  sensitive() {
-    return {};
-  }
+const StrictController = controllerOf(
+  'strict',
+  {
+    inherits: [],
+    longer: [RequireFresh('1h')],
+    shorter: [RequireFresh('1m')],
+    milder: [RequireFresh('1h'), CheckBan('shop', 3)],
+    another: [RequireFresh('1h'), CheckBan('upload')],
+    open: [Public()],
+  },
+  Sensitive(),
+  RequireFresh('10m'),
+  CheckBan('shop', 2),
+);
 
-  @NoActivity()
-  @Get('quiet')
-  quiet() {
-    return {};
-  }
-
-  @RequireFresh('10m')
-  @Get('fresh')
-  fresh() {
-    return {};
-  }
-
-  @CheckBan('comment')
-  @Get('comment')
-  comment() {
-    return {};
-  }
-
-  @CheckBan('comment', 2)
-  @Get('comment-2')
-  commentAt2() {
-    return {};
-  }
-
-  @CheckBan('comment', 3)
-  @CheckBan('upload')
-  @Get('both')
-  both() {
-    return {};
-  }
-
-  @CheckBan('comment')
-  @RequireFresh('10m')
-  @Sensitive()
-  @Get('everything')
-  everything() {
-    return {};
-  }
-}
-
-@Sensitive()
-@RequireFresh('10m')
-@CheckBan('shop', 2)
-@Controller('strict')
-class StrictController {
-  @Get('inherits')
-  inherits() {
-    return {};
-  }
-
-  @RequireFresh('1h')
-  @Get('longer')
-  longer() {
-    return {};
-  }
-
-  @RequireFresh('1m')
-  @Get('shorter')
-  shorter() {
-    return {};
-  }
-
-  @RequireFresh('1h')
-  @CheckBan('shop', 3)
-  @Get('milder')
-  milder() {
-    return {};
-  }
-
-  @RequireFresh('1h')
-  @CheckBan('upload')
-  @Get('another')
-  another() {
-    return {};
-  }
-
-  @Public()
-  @Get('open')
-  open() {
-    return {};
-  }
-}
-
-@NoActivity()
-@Controller('quiet-all')
-class QuietController {
-  @Get()
-  all() {
-    return {};
-  }
-}
-
-@Public()
-@Controller('public')
-class PublicController {
-  @Get('open')
-  open() {
-    return {};
-  }
-
-  @NoActivity()
-  @Get('no-activity')
-  noActivity() {
-    return {};
-  }
-
-  @Sensitive()
-  @Get('sensitive')
-  sensitive() {
-    return {};
-  }
-
-  @RequireFresh('10m')
-  @Get('fresh')
-  fresh() {
-    return {};
-  }
-
-  @CheckBan('comment')
-  @Get('ban')
-  ban() {
-    return {};
-  }
-
-  @Public()
-  @Sensitive()
-  @Get('contradiction')
-  contradiction() {
-    return {};
-  }
-}
+const PublicController = controllerOf(
+  'public',
+  {
+    open: [],
+    'no-activity': [NoActivity()],
+    sensitive: [Sensitive()],
+    fresh: [RequireFresh('10m')],
+    ban: [CheckBan('comment')],
+    contradiction: [Public(), Sensitive()],
+  },
+  Public(),
+);
 
 @Controller('derived')
 class DerivedController extends StrictController {}
@@ -181,7 +84,7 @@ class DerivedMoreController extends StrictController {}
 const controllers = [
   PlainController,
   StrictController,
-  QuietController,
+  controllerOf('quiet-all', { all: [] }, NoActivity()),
   PublicController,
   DerivedController,
   DerivedMoreController,
@@ -193,14 +96,8 @@ const root = (options: Partial<SessionModuleOptions>) => ({
   providers: [{ provide: APP_GUARD, useClass: AuthGuard }],
 });
 
-function handlerOf(name: keyof PlainController): () => object {
-  return Reflect.get(PlainController.prototype, name);
-}
-
-/** How often the database was asked for a request. */
-function countReads(): () => number {
-  const read = jest.spyOn(SqliteEngine.prototype, 'read');
-  return () => read.mock.calls.filter(([, { lane }]) => lane === 'verify').length;
+function handlerOf(name: string): () => object {
+  return Reflect.get(PlainController.prototype, name) as () => object;
 }
 
 const forbidden = (code: 'SERVICE_BANNED' | 'FRESH_LOGIN_REQUIRED', error: string) => ({
@@ -216,17 +113,14 @@ afterEach(() => {
 });
 
 describe.each(adapters)('the rules of a route on $name', (kind) => {
-  let clock: ManualClock;
-  let server: HttpApp;
+  const clock = new ManualClock(START);
+  const start = (options: Partial<SessionModuleOptions> = {}) =>
+    startApp(kind, root({ clock, policy: multiDevice(), ...options }));
+  const shared = useApp(start);
   let users = 0;
 
-  const start = async (options: Partial<SessionModuleOptions> = {}) => {
-    clock = new ManualClock(START);
-    server = await startApp(kind, root({ clock, policy: multiDevice(), ...options }));
-  };
-
   /** A user of one test. */
-  const logIn = async (options?: Parameters<TokenService['login']>[1]) => {
+  const logIn = async (options?: Parameters<TokenService['login']>[1], server = shared) => {
     const userId = `user-${++users}`;
     const { accessToken, session } = await server.tokens.login(userId, options);
     const answer = (path: string, lines?: string[]) => server.sendWith(accessToken, { path, lines });
@@ -234,20 +128,17 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
   };
 
   describe('Public', () => {
-    beforeAll(() => start());
-    afterAll(() => server.close());
-
     it.each(['/public/open', '/public/no-activity', '/strict/open', '/derived/open'])(
       'opens %s, where nothing nearer is asked',
       async (path) => {
-        expect(verdict(await server.send({ path }))).toEqual(good);
+        expect(verdict(await shared.send({ path }))).toEqual(good);
       },
     );
 
     it.each(['sensitive', 'fresh', 'ban', 'contradiction'])(
       'on a controller does not open a route with a rule of its own: %s',
       async (name) => {
-        expect(verdict(await server.send({ path: `/public/${name}` }))).toEqual(missing);
+        expect(verdict(await shared.send({ path: `/public/${name}` }))).toEqual(missing);
         const { verdict: verdictOf } = await logIn();
         expect(await verdictOf(`/public/${name}`)).toEqual(good);
       },
@@ -255,9 +146,6 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
   });
 
   describe('RequireFresh', () => {
-    beforeAll(() => start());
-    afterAll(() => server.close());
-
     it('lets a recent login pass to the millisecond, and then asks for a new proof', async () => {
       const user = await logIn();
       clock.advance(10 * MINUTE);
@@ -287,7 +175,7 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
     it('lets the session pass after confirm, for as long', async () => {
       const [user, other] = [await logIn(), await logIn()];
       clock.advance(11 * MINUTE);
-      await server.sessions.reauthenticate(user.id);
+      await shared.sessions.reauthenticate(user.id);
       expect(await user.verdict('/fresh')).toEqual(good);
       expect(await other.verdict('/fresh')).toEqual(stale);
       clock.advance(10 * MINUTE);
@@ -297,12 +185,12 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
     });
 
     it('never lets an impersonator pass', async () => {
-      const { accessToken, session } = await server.operators.impersonate('victim', { by: 'admin' });
-      const answer = () => server.sendWith(accessToken, { path: '/fresh' });
-      expect(verdict(await server.sendWith(accessToken, { path: '/plain' }))).toEqual(good);
+      const { accessToken, session } = await shared.operators.impersonate('victim', { by: 'admin' });
+      const answer = () => shared.sendWith(accessToken, { path: '/fresh' });
+      expect(verdict(await shared.sendWith(accessToken, { path: '/plain' }))).toEqual(good);
       expect(verdict(await answer())).toEqual(stale);
       expect((await answer()).json).toMatchObject({ maxAge: 600, impersonated: true });
-      await server.sessions.reauthenticate(session.id);
+      await shared.sessions.reauthenticate(session.id);
       expect(verdict(await answer())).toEqual(stale);
     });
 
@@ -322,27 +210,24 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
   });
 
   describe('CheckBan', () => {
-    beforeAll(() => start());
-    afterAll(() => server.close());
-
     it('refuses from its level on', async () => {
       const user = await logIn();
       expect(await user.verdict('/comment')).toEqual(good);
-      await server.operators.ban(user.userId, { service: 'comment', by: 'admin' });
+      await shared.operators.ban(user.userId, { service: 'comment', by: 'admin' });
       expect(await user.verdict('/comment')).toEqual(banned);
       expect(await user.verdict('/comment-2')).toEqual(good);
       expect(await user.verdict('/plain')).toEqual(good);
-      await server.operators.ban(user.userId, { service: 'comment', level: 2, by: 'admin' });
+      await shared.operators.ban(user.userId, { service: 'comment', level: 2, by: 'admin' });
       expect(await user.verdict('/comment-2')).toEqual(banned);
       expect(await user.verdict('/both')).toEqual(good);
-      await server.operators.liftBan(user.userId, { service: 'comment', by: 'admin' });
+      await shared.operators.liftBan(user.userId, { service: 'comment', by: 'admin' });
       expect(await user.verdict('/comment')).toEqual(good);
     });
 
     it('tells service, level, end and reason', async () => {
       const user = await logIn();
       const until = clock.now() + MINUTE;
-      await server.operators.ban(user.userId, { service: 'comment', level: 4, until, comment: 'spam', by: 'admin' });
+      await shared.operators.ban(user.userId, { service: 'comment', level: 4, until, comment: 'spam', by: 'admin' });
       expect((await user.answer('/comment')).json).toEqual({
         statusCode: 403,
         error: 'Forbidden',
@@ -353,7 +238,7 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
         until: new Date(until).toISOString(),
         reason: 'spam',
       });
-      await server.operators.ban(user.userId, { service: 'comment', by: 'admin' });
+      await shared.operators.ban(user.userId, { service: 'comment', by: 'admin' });
       const { json } = await user.answer('/comment');
       expect(json).toMatchObject({ level: 1, until: null });
       expect(json).not.toHaveProperty('reason');
@@ -362,7 +247,7 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
 
     it('lets pass when the ban is over', async () => {
       const user = await logIn();
-      await server.operators.ban(user.userId, { service: 'comment', until: clock.now() + MINUTE, by: 'admin' });
+      await shared.operators.ban(user.userId, { service: 'comment', until: clock.now() + MINUTE, by: 'admin' });
       clock.advance(MINUTE - 1);
       expect(await user.verdict('/comment')).toEqual(banned);
       clock.advance(1);
@@ -371,33 +256,33 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
 
     it('checks every one of several', async () => {
       const user = await logIn();
-      await server.operators.ban(user.userId, { service: 'upload', by: 'admin' });
+      await shared.operators.ban(user.userId, { service: 'upload', by: 'admin' });
       expect(await user.verdict('/both')).toEqual(banned);
-      await server.operators.liftBan(user.userId, { service: 'upload', by: 'admin' });
+      await shared.operators.liftBan(user.userId, { service: 'upload', by: 'admin' });
       expect(await user.verdict('/both')).toEqual(good);
-      await server.operators.ban(user.userId, { service: 'comment', level: 3, by: 'admin' });
+      await shared.operators.ban(user.userId, { service: 'comment', level: 3, by: 'admin' });
       expect(await user.verdict('/both')).toEqual(banned);
     });
 
     it('on a route takes the place of that on the controller for the same service, and joins it for others', async () => {
       const user = await logIn();
-      await server.operators.ban(user.userId, { service: 'shop', level: 2, by: 'admin' });
+      await shared.operators.ban(user.userId, { service: 'shop', level: 2, by: 'admin' });
       expect(await user.verdict('/strict/inherits')).toEqual(banned);
       expect(await user.verdict('/strict/milder')).toEqual(good);
       expect(await user.verdict('/strict/another')).toEqual(banned);
-      await server.operators.liftBan(user.userId, { service: 'shop', by: 'admin' });
-      await server.operators.ban(user.userId, { service: 'upload', by: 'admin' });
+      await shared.operators.liftBan(user.userId, { service: 'shop', by: 'admin' });
+      await shared.operators.ban(user.userId, { service: 'upload', by: 'admin' });
       expect(await user.verdict('/strict/inherits')).toEqual(good);
       expect(await user.verdict('/strict/another')).toEqual(banned);
     });
 
     it('is inherited with a controller', async () => {
       const user = await logIn();
-      await server.operators.ban(user.userId, { service: 'shop', level: 2, by: 'admin' });
+      await shared.operators.ban(user.userId, { service: 'shop', level: 2, by: 'admin' });
       expect(await user.verdict('/derived/inherits')).toEqual(banned);
       expect(await user.verdict('/derived-more/inherits')).toEqual(banned);
-      await server.operators.liftBan(user.userId, { service: 'shop', by: 'admin' });
-      await server.operators.ban(user.userId, { service: 'upload', by: 'admin' });
+      await shared.operators.liftBan(user.userId, { service: 'shop', by: 'admin' });
+      await shared.operators.ban(user.userId, { service: 'upload', by: 'admin' });
       expect(await user.verdict('/derived-more/inherits')).toEqual(banned);
       // The decorator of a subclass says nothing of the class above it, nor of its sisters.
       expect(await user.verdict('/strict/inherits')).toEqual(good);
@@ -406,25 +291,19 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
 
     it('is told before the age of the proof', async () => {
       const user = await logIn();
-      await server.operators.ban(user.userId, { service: 'comment', by: 'admin' });
+      await shared.operators.ban(user.userId, { service: 'comment', by: 'admin' });
       clock.advance(11 * MINUTE);
       expect(await user.verdict('/everything')).toEqual(banned);
-      await server.operators.liftBan(user.userId, { service: 'comment', by: 'admin' });
+      await shared.operators.liftBan(user.userId, { service: 'comment', by: 'admin' });
       expect(await user.verdict('/everything')).toEqual(stale);
-      await server.sessions.reauthenticate(user.id);
+      await shared.sessions.reauthenticate(user.id);
       expect(await user.verdict('/everything')).toEqual(good);
     });
   });
 
   describe('Sensitive', () => {
-    beforeAll(async () => {
-      await start({ nearCache: { maxEntries: 100 } });
-      const { coherence } = server.app.get(SessionRuntime, { strict: false });
-      await coherence.poll();
-      await coherence.poll();
-      expect(coherence.caching).toBe(true);
-    });
-    afterAll(() => server.close());
+    const server = useApp(() => start({ nearCache: { maxEntries: 100 } }));
+    beforeAll(() => startCaching(server));
 
     it.each([
       ['/plain', 0],
@@ -432,23 +311,23 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
       ['/strict/inherits', 3],
       ['/derived/inherits', 3],
     ])('asks the database every time: %s', async (path, expected) => {
-      const user = await logIn();
+      const user = await logIn({}, server);
       await user.answer('/plain');
-      const reads = countReads();
+      const reads = countQueries();
       for (let request = 0; request < 3; request++) expect(await user.verdict(path)).toEqual(good);
       expect(reads()).toBe(expected);
     });
 
     it('asks it though a guard before was content with less', async () => {
-      const user = await logIn();
+      const user = await logIn({}, server);
       await user.answer('/plain');
       const guard = new AuthGuard(server.app.get(SessionAuthenticator, { strict: false }), server.app.get(Reflector));
       const { accessToken } = await server.tokens.login(user.userId);
       await server.sendWith(accessToken, { path: '/plain' });
       const request = { headers: { authorization: `Bearer ${accessToken}` } };
-      const pass = (handler: keyof PlainController) =>
+      const pass = (handler: string) =>
         guard.canActivate(new ExecutionContextHost([request, {}], PlainController, handlerOf(handler)));
-      const reads = countReads();
+      const reads = countQueries();
       await pass('plain');
       expect(reads()).toBe(0);
       await pass('sensitive');
@@ -461,11 +340,9 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
   });
 
   describe('NoActivity', () => {
-    afterEach(() => server.close());
-
     /** Whether a request moves the time of the last use. */
-    const counts = async (path: string, lines?: string[]) => {
-      const user = await logIn();
+    const counts = async (path: string, lines?: string[], server = shared) => {
+      const user = await logIn({}, server);
       clock.advance(MINUTE);
       expect((await user.answer(path, lines)).status).toBe(200);
       const [session] = await server.sessions.list(user.userId);
@@ -473,14 +350,12 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
     };
 
     it('keeps a request from counting as a use: by decorator', async () => {
-      await start();
       expect(await counts('/plain')).toBe(true);
       expect(await counts('/quiet')).toBe(false);
-      expect(await counts('/quiet-all')).toBe(false);
+      expect(await counts('/quiet-all/all')).toBe(false);
     });
 
     it('keeps a request from counting as a use: by header', async () => {
-      await start();
       for (const value of ['1', 'true', 'TRUE'])
         expect(await counts('/plain', [`X-No-Activity: ${value}`])).toBe(false);
       expect(await counts('/plain', ['x-no-activity: 1'])).toBe(false);
@@ -490,23 +365,26 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
     });
 
     it('has a header of the name that the application chose, or none', async () => {
-      await start({ headers: { noActivity: 'X-Polling' } });
-      expect(await counts('/plain', ['X-Polling: 1'])).toBe(false);
-      expect(await counts('/plain', ['X-No-Activity: 1'])).toBe(true);
-      await server.close();
-      await start({ headers: { noActivity: false } });
-      expect(await counts('/plain', ['X-No-Activity: 1'])).toBe(true);
-      expect(await counts('/quiet')).toBe(false);
+      const [named, none] = [
+        await start({ headers: { noActivity: 'X-Polling' } }),
+        await start({ headers: { noActivity: false } }),
+      ];
+      expect(await counts('/plain', ['X-Polling: 1'], named)).toBe(false);
+      expect(await counts('/plain', ['X-No-Activity: 1'], named)).toBe(true);
+      expect(await counts('/plain', ['X-No-Activity: 1'], none)).toBe(true);
+      expect(await counts('/quiet', [], none)).toBe(false);
+      await Promise.all([named.close(), none.close()]);
     });
 
     it('keeps polling from prolonging an idle session, and ends it', async () => {
-      await start({ idleTimeout: '30m', timing: { activityFlush: '10m', sweep: '1h' } });
-      const user = await logIn();
+      const server = await start({ idleTimeout: '30m', timing: { activityFlush: '10m', sweep: '1h' } });
+      const user = await logIn({}, server);
       for (let polls = 0; polls < 5; polls++) {
         clock.advance(10 * MINUTE);
         await user.answer('/quiet');
       }
       expect(await user.verdict('/quiet')).toMatchObject({ status: 401, errorCode: 'SESSION_IDLE' });
+      await server.close();
     });
   });
 });
@@ -533,9 +411,6 @@ describe('the decorators', () => {
 });
 
 describe('AuthGuard under a subclass', () => {
-  let server: HttpApp;
-  let tokens: TokenService;
-
   @Injectable()
   class ForgetfulGuard extends AuthGuard {
     override getAuthenticateOptions() {
@@ -550,39 +425,15 @@ describe('AuthGuard under a subclass', () => {
     }
   }
 
-  class SocketGuard extends AuthGuard {
-    override getRequest(context: ExecutionContext) {
-      return context.switchToWs().getClient<{ handshake: object }>().handshake;
-    }
-  }
-
-  @Controller()
-  class SubclassController {
-    @Get('forgetful')
-    @UseGuards(ForgetfulGuard)
-    forgetful() {
-      return {};
-    }
-
-    @Get('adding')
-    @UseGuards(AddingGuard)
-    adding() {
-      return {};
-    }
-  }
-
-  beforeAll(async () => {
-    server = await startApp(adapters[0]!, {
+  const server = useApp(() =>
+    startApp(adapters[0]!, {
       imports: [SessionModule.forRoot(sessionOptions())],
-      controllers: [SubclassController],
-    });
-    ({ tokens } = server);
-  });
-
-  afterAll(() => server.close());
+      controllers: [controllerOf('', { forgetful: [UseGuards(ForgetfulGuard)], adding: [UseGuards(AddingGuard)] })],
+    }),
+  );
 
   it.each(['/forgetful', '/adding'])('verifies whatever options it gives to passport: %s', async (path) => {
-    const { accessToken } = await tokens.login('alice');
+    const { accessToken } = await server.tokens.login('alice');
     expect(verdict(await server.sendWith(accessToken, { path }))).toEqual(good);
     expect(verdict(await server.send({ path }))).toEqual(missing);
   });
@@ -590,7 +441,7 @@ describe('AuthGuard under a subclass', () => {
   it('keeps messages of one connection apart that are verified at the same time', async () => {
     const verify = jest.spyOn(Verifier.prototype, 'verify');
     const guard = new SocketGuard(server.app.get(SessionAuthenticator, { strict: false }), server.app.get(Reflector));
-    const { accessToken } = await tokens.login('bob');
+    const { accessToken } = await server.tokens.login('bob');
     const client = { handshake: { headers: { authorization: `Bearer ${accessToken}` } } };
     const handlers = ['sensitive', 'plain', 'quiet', 'sensitive', 'plain'] as const;
     const passes = handlers.map((handler) => {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Controller, type ExecutionContext, ForbiddenException, Get, Injectable, Req, UseGuards } from '@nestjs/common';
 import {
   AuthGuard,
@@ -11,10 +11,18 @@ import {
   multiDevice,
 } from 'nestjs-latchkey';
 import { Verifier } from 'lib/verifier.js';
-import { SessionRuntime } from 'lib/session-runtime.js';
 import { TokenMint } from '../support/mint.js';
 import { SECRET } from '../support/sessions.js';
-import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
+import {
+  adapters,
+  answersOf,
+  controllerOf,
+  sessionOptions,
+  startApp,
+  startCaching,
+  useApp,
+  verdict,
+} from './http-app.js';
 
 type Hook = (error: unknown, user: unknown, info: unknown, context: ExecutionContext, status: unknown) => unknown;
 
@@ -99,20 +107,6 @@ class HookedController {
     return { user };
   }
 
-  @Get('sensitive')
-  @Sensitive()
-  @UseGuards(HookedGuard)
-  sensitive() {
-    return {};
-  }
-
-  @Get('fresh')
-  @RequireFresh('10m')
-  @UseGuards(HookedGuard)
-  fresh() {
-    return {};
-  }
-
   @Get('public')
   @Public()
   @UseGuards(HookedGuard)
@@ -120,6 +114,12 @@ class HookedController {
     return { user };
   }
 }
+
+const StrictController = controllerOf(
+  '',
+  { sensitive: [Sensitive()], fresh: [RequireFresh('10m')] },
+  UseGuards(HookedGuard),
+);
 
 /** What passport puts on what it takes for the request. */
 function added(request: object): readonly string[] {
@@ -129,17 +129,17 @@ function added(request: object): readonly string[] {
 const { good, missing, malformed, unknown } = answersOf('users');
 
 describe.each(adapters)('handleRequest of a subclass on $name', (kind) => {
-  let server: HttpApp;
+  const server = useApp(() =>
+    startApp(kind, {
+      imports: [SessionModule.forRoot(sessionOptions({ policy: multiDevice(), nearCache: { maxEntries: 100 } }))],
+      controllers: [HookedController, StrictController],
+    }),
+  );
   let token: string;
   const alice = { userId: 'alice', roles: ['user'] };
 
   beforeAll(async () => {
-    server = await startApp(kind, {
-      imports: [SessionModule.forRoot(sessionOptions({ policy: multiDevice(), nearCache: { maxEntries: 100 } }))],
-      controllers: [HookedController],
-    });
-    const { coherence } = server.app.get(SessionRuntime, { strict: false });
-    for (let poll = 0; poll < 2; poll++) await coherence.poll();
+    await startCaching(server);
     token = (await server.tokens.login('alice', { claims: { roles: ['user'] } })).accessToken;
     // Known in memory, so that a guard without a hook would not ask passport at all.
     for (let use = 0; use < 2; use++) await server.sendWith(token, { path: '/before' });
@@ -151,8 +151,6 @@ describe.each(adapters)('handleRequest of a subclass on $name', (kind) => {
     hook = null;
     calls = [];
   });
-
-  afterAll(() => server.close());
 
   it('gets the user as CurrentUser gives it', async () => {
     expect((await server.sendWith(token)).json).toEqual({ user: alice, ofSession: 'alice', same: true, left: [] });

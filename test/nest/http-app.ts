@@ -1,10 +1,23 @@
 import http from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { type INestApplication, type LoggerService, Module, type ModuleMetadata } from '@nestjs/common';
+import { afterAll, beforeAll, jest } from '@jest/globals';
+import {
+  Controller,
+  type ExecutionContext,
+  Get,
+  type INestApplication,
+  type LoggerService,
+  Module,
+  type ModuleMetadata,
+  type Type,
+  UseGuards,
+} from '@nestjs/common';
 import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { SessionModuleOptions } from 'nestjs-latchkey';
+import { AuthGuard, CurrentUser, type SessionModuleOptions } from 'nestjs-latchkey';
+import { SessionRuntime } from 'lib/session-runtime.js';
+import { SqliteEngine } from 'lib/sqlite-engine.js';
 import { SECRET, type Services, patient, servicesOf } from '../support/sessions.js';
 import { sqliteOptions } from '../support/databases.js';
 
@@ -105,6 +118,60 @@ export async function startApp(kind: AdapterKind, root: ModuleMetadata, options:
   };
 }
 
+/** An application for the tests of one block: starts before them and closes after them. */
+export function useApp<App extends HttpApp>(start: () => Promise<App>): App {
+  const app = {} as App;
+  beforeAll(async () => void Object.assign(app, await start()));
+  afterAll(() => app.close());
+  return app;
+}
+
+/** Makes a node with a near cache answer from memory, as it does once it has polled. */
+export async function startCaching({ app }: Pick<HttpApp, 'app'>): Promise<void> {
+  const { coherence } = app.get(SessionRuntime, { strict: false });
+  for (let poll = 0; poll < 2; poll++) await coherence.poll();
+  if (!coherence.caching) throw new Error('The node does not answer from memory.');
+}
+
+/** Makes a controller whose routes answer `{}`, from their paths with the decorators of each. */
+export function controllerOf(
+  prefix: string,
+  routes: Readonly<Record<string, readonly MethodDecorator[]>>,
+  ...decorators: readonly ClassDecorator[]
+): Type<object> {
+  class Routes {}
+  for (const [path, own] of Object.entries(routes)) {
+    const descriptor = { value: { [path]: () => ({}) }[path], configurable: true, writable: true };
+    Object.defineProperty(Routes.prototype, path, descriptor);
+    for (const decorate of [Get(path), ...own]) decorate(Routes.prototype, path, descriptor);
+  }
+  for (const decorate of [Controller(prefix), ...decorators]) decorate(Routes);
+  return Routes;
+}
+
+/** Answers whose token it was. */
+@Controller()
+@UseGuards(AuthGuard)
+export class MeController {
+  @Get('me')
+  me(@CurrentUser('userId') userId: string) {
+    return { userId };
+  }
+}
+
+/** Guards messages of a connection by the request that opened it. */
+export class SocketGuard extends AuthGuard {
+  override getRequest(context: ExecutionContext) {
+    return context.switchToWs().getClient<{ handshake: object }>().handshake;
+  }
+}
+
+/** Counts how often verifications ask the database from here on, until mocks are restored. */
+export function countQueries(): () => number {
+  const read = jest.spyOn(SqliteEngine.prototype, 'read');
+  return () => read.mock.calls.filter(([, { lane }]) => lane === 'verify').length;
+}
+
 export interface RawRequest {
   readonly method?: string;
   readonly path?: string;
@@ -121,6 +188,14 @@ export interface RawAnswer {
   /** The body as JSON; an empty object if it is none. */
   readonly json: Readonly<Record<string, unknown>>;
 }
+
+/** A request with a body of JSON. */
+export const json = (path: string, value: unknown, method = 'POST') => ({
+  method,
+  path,
+  lines: ['Content-Type: application/json'],
+  body: JSON.stringify(value),
+});
 
 /** One request over a socket of its own, byte for byte, and everything that came back. */
 export function exchange(

@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { EventEmitter } from 'node:events';
 import { Controller, type ExecutionContext, Get, Injectable, UseGuards } from '@nestjs/common';
 import { ExternalContextCreator } from '@nestjs/core/helpers/external-context-creator.js';
 import { AuthGuard, CurrentSession, CurrentUser, Public, SessionModule, multiDevice } from 'nestjs-latchkey';
 import { Verifier } from 'lib/verifier.js';
-import { type HttpApp, adapters, sessionOptions, startApp } from './http-app.js';
+import { adapters, sessionOptions, startApp, useApp } from './http-app.js';
 
 interface Payload {
   readonly authorization?: string;
@@ -58,11 +58,8 @@ const nobody = { user: null, ofSession: null };
 /** What a client may send to be taken for somebody else. */
 const forged = { user: { userId: 'admin' }, latchkey: { user: { userId: 'admin' }, session: { userId: 'admin' } } };
 
-let server: HttpApp;
-const tokens: Record<string, string> = {};
-
-beforeAll(async () => {
-  server = await startApp(
+const server = useApp(() =>
+  startApp(
     adapters[0]!,
     {
       imports: [SessionModule.forRoot(sessionOptions({ policy: multiDevice() }))],
@@ -73,11 +70,12 @@ beforeAll(async () => {
       configure: (app) =>
         app.use((request: object, _response: unknown, next: () => void) => (Object.assign(request, forged), next())),
     },
-  );
+  ),
+);
+const tokens: Record<string, string> = {};
+beforeAll(async () => {
   for (const name of ['alice', 'bob']) tokens[name] = (await server.tokens.login(name)).accessToken;
 });
-
-afterAll(() => server.close());
 
 /** A handler as Nest calls it for a transport, with the arguments that the transport gives it. */
 function handlerOf(type: string, name: keyof Handlers): (...args: unknown[]) => Promise<unknown> {

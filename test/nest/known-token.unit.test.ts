@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ServerResponse } from 'node:http';
 import { Controller, Get, Injectable, Req, UseGuards } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
@@ -21,7 +21,16 @@ import { ActivityRecorder } from 'lib/activity-recorder.js';
 import { KnownTokens } from 'lib/known-tokens.js';
 import { Verifier } from 'lib/verifier.js';
 import { SessionRuntime } from 'lib/session-runtime.js';
-import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
+import {
+  adapters,
+  answersOf,
+  controllerOf,
+  sessionOptions,
+  startApp,
+  startCaching,
+  useApp,
+  verdict,
+} from './http-app.js';
 
 let handled: unknown[] = [];
 
@@ -42,80 +51,49 @@ class RoutesController {
     return { user, id, same: request.user === user };
   }
 
-  @Get('twice')
-  @UseGuards(AuthGuard, AuthGuard)
-  twice() {
-    return {};
-  }
-
   @Get('seeing')
   @UseGuards(SeeingGuard)
   seeing(@CurrentUser() user: object, @CurrentSession('id') id: string, @Req() request: { user: object }) {
     return this.me(user, id, request);
   }
-
-  @Get('quiet')
-  @NoActivity()
-  @UseGuards(AuthGuard)
-  quiet() {
-    return {};
-  }
-
-  @Get('sensitive')
-  @Sensitive()
-  @UseGuards(AuthGuard)
-  sensitive() {
-    return {};
-  }
-
-  @Get('comments')
-  @CheckBan('comment')
-  @UseGuards(AuthGuard)
-  comments() {
-    return {};
-  }
-
-  @Get('fresh')
-  @RequireFresh('10m')
-  @UseGuards(AuthGuard)
-  fresh() {
-    return {};
-  }
 }
+
+const EmptyController = controllerOf(
+  '',
+  {
+    twice: [UseGuards(AuthGuard)],
+    quiet: [NoActivity()],
+    sensitive: [Sensitive()],
+    comments: [CheckBan('comment')],
+    fresh: [RequireFresh('10m')],
+  },
+  UseGuards(AuthGuard),
+);
 
 const MINUTE = 60_000;
 const answers = answersOf('users');
 
 describe.each(adapters)('a token that is known to be good, on $name', (kind) => {
-  let server: HttpApp;
-  let clock: ManualClock;
+  const clock = new ManualClock(Date.now());
+  const options = sessionOptions({
+    clock,
+    policy: multiDevice(),
+    nearCache: { maxEntries: 100 },
+    tokens: sliding({ ttl: '60m', renewWithin: '5m' }),
+  });
+  const module = { imports: [SessionModule.forRoot(options)], controllers: [RoutesController, EmptyController] };
+  const server = useApp(() => startApp(kind, module, { trustProxy: true }));
   let user = 0;
   const passports = jest.spyOn(passport, 'authenticate');
   /** What memory does not answer. */
   const inspections = jest.spyOn(Verifier.prototype, 'inspect');
 
-  beforeAll(async () => {
-    clock = new ManualClock(Date.now());
-    const options = {
-      clock,
-      policy: multiDevice(),
-      nearCache: { maxEntries: 100 },
-      tokens: sliding({ ttl: '60m', renewWithin: '5m' }),
-    };
-    const module = { imports: [SessionModule.forRoot(sessionOptions(options))], controllers: [RoutesController] };
-    server = await startApp(kind, module, { trustProxy: true });
-    const { coherence } = server.app.get(SessionRuntime, { strict: false });
-    await coherence.poll();
-    await coherence.poll();
-    expect(coherence.caching).toBe(true);
-  });
+  beforeAll(() => startCaching(server));
 
   afterEach(() => {
     jest.clearAllMocks();
     handled = [];
   });
-
-  afterAll(() => server.close());
 
   /** A login whose token has been looked at: the second request is the one that makes it known. */
   const knownLogin = async () => {

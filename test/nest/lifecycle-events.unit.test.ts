@@ -14,7 +14,7 @@ import {
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { until } from '../support/until.js';
-import { type HttpApp, type StartOptions, adapters, sessionOptions, startApp, verdict } from './http-app.js';
+import { type HttpApp, type StartOptions, adapters, json, sessionOptions, startApp, verdict } from './http-app.js';
 
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 0, 15, 12);
@@ -51,6 +51,11 @@ function listInto(list: PublishedEvent[]) {
 
 /** Lets listeners have their turn. */
 const told = () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
+
+/** Throws anything, as applications do. */
+function fail(reason: unknown): never {
+  throw reason;
+}
 
 /** A logger that keeps errors. */
 const keepErrors = (lines: string[]): LoggerService => ({
@@ -163,20 +168,9 @@ describe('the onEvent hook', () => {
   });
 
   it.each<[string, () => unknown]>([
-    [
-      'throws',
-      () => {
-        throw new Error('no mail server');
-      },
-    ],
+    ['throws', () => fail(new Error('no mail server'))],
     ['rejects', () => Promise.reject(new Error('no mail server'))],
-    [
-      'throws what is no error',
-      () => {
-        // eslint-disable-next-line @typescript-eslint/only-throw-error -- as applications do
-        throw 'no mail server';
-      },
-    ],
+    ['throws what is no error', () => fail('no mail server')],
   ])('that %s undoes nothing and is logged', async (_title, onEvent) => {
     const lines: string[] = [];
     const { tokens } = await start({ hooks: { onEvent } }, { logger: keepErrors(lines) });
@@ -284,12 +278,7 @@ describe('@nestjs/event-emitter', () => {
   });
 
   it.each<[string, () => unknown]>([
-    [
-      'throws',
-      () => {
-        throw new Error('no queue');
-      },
-    ],
+    ['throws', () => fail(new Error('no queue'))],
     // With emit, this would be an unhandled rejection and end the process.
     ['rejects', () => Promise.reject(new Error('no queue'))],
   ])('with a listener that %s undoes nothing, and the hook hears all the same', async (_title, listener) => {
@@ -370,13 +359,7 @@ describe('the beforeLogin hook', () => {
     ['false', () => false, { code: 'FORBIDDEN' }],
     ['a promise of false', () => Promise.resolve(false), { code: 'FORBIDDEN' }],
     ['a rejection', () => Promise.reject(new Closed('after hours')), { message: 'after hours' }],
-    [
-      'an error',
-      () => {
-        throw new Closed('after hours');
-      },
-      { message: 'after hours' },
-    ],
+    ['an error', () => fail(new Closed('after hours')), { message: 'after hours' }],
   ])('refuses with %s, and nothing happens', async (_title, answer, expected) => {
     let open = true;
     const { tokens, sessions, operators } = await withHook(() => (open ? undefined : answer()));
@@ -434,10 +417,7 @@ describe.each(adapters)('a refusal of beforeLogin on $name', (kind) => {
     const hooks = { beforeLogin: ({ userId }: LoginAttempt) => userId !== 'mallory' };
     const session = SessionModule.forRoot(sessionOptions({ hooks }));
     server = await startApp(kind, { imports: [session], controllers: [LoginController] });
-    const login = (userId: string) => {
-      const lines = ['Content-Type: application/json'];
-      return server.send({ method: 'POST', path: '/login', lines, body: JSON.stringify({ userId }) });
-    };
+    const login = (userId: string) => server.send(json('/login', { userId }));
     expect(verdict(await login('mallory'))).toMatchObject({ status: 403, errorCode: 'FORBIDDEN' });
     expect((await login('alice')).status).toBe(201);
   });

@@ -13,7 +13,7 @@ import {
 import { SessionAdminModule } from 'nestjs-latchkey/admin';
 import { invalidOption } from 'lib/session-error.js';
 import { SessionAuthenticator } from 'lib/session-authenticator.js';
-import { type HttpApp, adapters, sessionOptions, startApp, verdict } from './http-app.js';
+import { type HttpApp, adapters, json, sessionOptions, startApp, verdict } from './http-app.js';
 
 let lines: string[] = [];
 const keep = (message: string) => void lines.push(message);
@@ -68,8 +68,7 @@ describe.each(adapters)('an error that is answered, on $name', (kind) => {
 
   afterAll(() => server.close());
 
-  const post = (path: string) =>
-    server.send({ method: 'POST', path, lines: ['Content-Type: application/json'], body: '{}' });
+  const post = (path: string, body = {}) => server.send(json(path, body));
   const fail = async (error: Error) => {
     thrown = error;
     return verdict(await server.send({ path: '/throw' }));
@@ -88,8 +87,8 @@ describe.each(adapters)('an error that is answered, on $name', (kind) => {
     expect(await fail(new SessionError('ARGUMENT_INVALID', 'name must be given.'))).toMatchObject({ status: 400 });
     const { accessToken } = await server.tokens.login('root');
     for (const path of ['/admin/online-users?cursor=nonsense', '/admin/online-users?limit=x', '/admin/events?from=x']) {
-      const { status, json } = await server.sendWith(accessToken, { path });
-      expect({ path, status, errorCode: json.errorCode }).toEqual({
+      const { status, errorCode } = verdict(await server.sendWith(accessToken, { path }));
+      expect({ path, status, errorCode }).toEqual({
         path,
         status: 400,
         errorCode: expect.stringMatching(/INVALID$/),
@@ -111,13 +110,7 @@ describe.each(adapters)('an error that is answered, on $name', (kind) => {
 
   it('says that a hook was too slow, and not that the database was', async () => {
     beforeLogin = () => new Promise(() => undefined);
-    const answer = await server.send({
-      method: 'POST',
-      path: '/login',
-      lines: ['Content-Type: application/json'],
-      body: '{"name":"bob"}',
-    });
-    expect(answer).toMatchObject({ status: 503 });
+    expect(await post('/login', { name: 'bob' })).toMatchObject({ status: 503 });
     expect(lines).toEqual(['Requests are answered with 503: hooks.beforeLogin did not answer within 500 ms']);
     beforeLogin = () => undefined;
   });

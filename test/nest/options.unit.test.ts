@@ -58,54 +58,68 @@ describe('the options of SessionModule', () => {
     expect(given).toEqual(copy);
   });
 
-  const wrong: readonly [string, Record<string, unknown>, string?][] = [
-    ['tokens', { tokens: '2h' }, 'sliding(), accessAndRefresh(), fixed() or jwt()'],
-    ['tokens', { tokens: sliding }],
-    ['tokens', { tokens: { ...sliding(), accessMs: 0 } }],
-    ['tokens', { tokens: { ...sliding(), accessMs: NaN } }],
-    ['tokens', { tokens: { ...sliding(), name: 'endless' } }],
-    ['tokens', { tokens: { ...accessAndRefresh(), refreshMs: '30d' } }],
-    ['onReplace', { onReplace: 'delete' }, 'clear or keep'],
-    ['onReplace', { onReplace: null }],
-    ['onReplace', { onReplace: true }],
-    ['hooks', { hooks: null }],
-    ['hooks', { hooks: () => undefined }],
-    ['hooks.beforeLogin', { hooks: { beforeLogin: 'no' } }, 'a function'],
-    ['hooks.onEvent', { hooks: { onEvent: [] } }],
-    ['hooks.afterLogin', { hooks: { afterLogin: () => undefined } }, 'not known'],
-    ['headers', { headers: null }],
-    ['headers', { headers: 'X-Renewed-Token' }],
-    ['headers.renewed', { headers: { renewed: 'X-Renewed-Token' } }, 'not known'],
-    ['headers.renewedToken', { headers: { renewedToken: '' } }],
-    ['headers.renewedToken', { headers: { renewedToken: false } }],
-    ['headers.renewedToken', { headers: { renewedToken: 'X Renewed' } }],
-    ['headers.renewedToken', { headers: { renewedToken: 'X-Renewed:' } }],
-    ['headers.renewedToken', { headers: { renewedToken: 'X-Renewed\r\nX-Evil' } }],
-    ['headers.renewedToken', { headers: { renewedToken: 'X-Renewed\n' } }],
-    ['headers.renewedToken', { headers: { renewedToken: 'X-Erneuert-ü' } }],
-    ['headers.renewedToken', { headers: { renewedToken: 'x'.repeat(101) } }],
-    ['headers.renewedTokenExpiresIn', { headers: { renewedTokenExpiresIn: 5 } }],
-    ['headers.renewedTokenExpiresIn', { headers: { renewedToken: 'X-A', renewedTokenExpiresIn: 'x-a' } }, 'the same'],
-    ['headers.noActivity', { headers: { noActivity: true } }],
-    ['headers.noActivity', { headers: { noActivity: 'X-No-Activity: 1' } }],
+  /** By the option that the message names: what is refused of it, and what the message says where that counts. */
+  const WRONG: readonly (readonly [name: string, values: readonly unknown[], says?: string])[] = [
+    ['secrets', [[SECRET]], 'not known'],
+    ['tokenGenerator', [() => 'short'], 'not known'],
+    ['realm', ['', 'Users', 'a"b', 'a\nb', 'users\n', 'x'.repeat(65), null]],
+    ['tokenPrefix', ['s', 'my_app', 'SES', 'x'.repeat(17)]],
+    ['policy', ['single', {}, null]],
+    ['tokens', ['2h'], 'sliding(), accessAndRefresh(), fixed() or jwt()'],
+    ['tokens', [null, sliding, { accessMs: 0, maxAgeMs: 1 }, { accessMs: 1, maxAgeMs: Infinity }]],
+    ['tokens', [{ accessMs: 0 }, { accessMs: NaN }, { name: 'endless' }].map((part) => ({ ...sliding(), ...part }))],
+    ['tokens', [{ ...accessAndRefresh(), refreshMs: '30d' }]],
+    ['onReplace', ['delete', null, true], 'clear or keep'],
+    ['hooks', [null, () => undefined]],
+    ['hooks.beforeLogin', ['no'], 'a function'],
+    ['hooks.onEvent', [[]]],
+    ['hooks.afterLogin', [() => undefined], 'not known'],
+    ['headers', [null, 'X-Renewed-Token']],
+    ['headers.renewed', ['X-Renewed-Token'], 'not known'],
+    ['headers.renewedToken', ['', false, 'X Renewed', 'X-Renewed:', 'X-Renewed\r\nX-Evil', 'X-Renewed\n']],
+    ['headers.renewedToken', ['X-Erneuert-ü', 'x'.repeat(101)]],
+    ['headers.renewedTokenExpiresIn', [5]],
+    ['headers.noActivity', [true, 'X-No-Activity: 1']],
+    ['nearCache', [true, { maxEntries: 0 }, { maxEntries: '10' }]],
+    ['runMigrations', ['yes']],
+    ['connections', [{ verify: 0 }, { work: 1.5 }, null, 4]],
+    ['messages', [null]],
+    ['messages.TOKEN_MISSING', [1]],
+    ['messages.TOKEN_MISING', ['x'], 'is not the code of an error'],
+    ['timing', [null]],
+    ['timing.pol', ['1s'], 'not known'],
+    ['timing.poll', ['0s', '-1m']],
+    ['timing.sweep', [5, '5', '5 m', '5M', '1h30m', '1e3s', 'NaNs', '200000d', ['5m']]],
+    ['timing.copyAge', ['1s']],
+    ['idleTimeout', [0, 30, '30', '0s', '-5m', '', null, true, {}, '5 m', '36526d']],
   ];
+  const expectRefused = (resolving: () => unknown, name: string, says = '') => {
+    expect(resolving).toThrow(expect.objectContaining({ name: 'SessionError', code: 'CONFIGURATION_INVALID' }));
+    // Times are named without more words around them.
+    expect(resolving).toThrow(new RegExp(`(option "${name}"|^${name}) `));
+    expect(resolving).toThrow(says);
+  };
 
-  it.each(wrong.map(([name, options, says]) => ({ name, options, says })))(
-    'stop the boot and name $name: $options',
-    ({ name, options, says = '' }) => {
-      const resolving = () => resolve(options);
-      expect(resolving).toThrow(expect.objectContaining({ name: 'SessionError', code: 'CONFIGURATION_INVALID' }));
-      expect(resolving).toThrow(`option "${name}" `);
-      expect(resolving).toThrow(says);
-    },
-  );
+  it.each(WRONG)('A9, A118: stop the boot where %s is one of %j', (name, values, says = '') => {
+    const [option, field] = name.split('.') as [string, string?];
+    for (const value of values) {
+      expectRefused(() => resolve({ [option]: field ? { [field]: value } : value }), name, says);
+    }
+  });
 
-  it.each([0, 30, '30', '0s', '-5m', '', null, true, {}, '5 m', '36526d'])(
-    'refuse an idle timeout that is no duration: %j',
-    (idleTimeout) => {
-      const resolving = () => resolve({ idleTimeout });
-      expect(resolving).toThrow(expect.objectContaining({ code: 'CONFIGURATION_INVALID' }));
-      expect(resolving).toThrow('idleTimeout');
-    },
-  );
+  it('stop the boot where they contradict each other', () => {
+    const headers = { renewedToken: 'X-A', renewedTokenExpiresIn: 'x-a' };
+    expectRefused(() => resolve({ headers }), 'headers.renewedTokenExpiresIn', 'the same');
+    const timing = { poll: '2s', pollFreshness: '3s' };
+    expectRefused(() => resolve({ timing }), 'timing.pollFreshness');
+  });
+
+  it('name the time of a mode that is wrong', () => {
+    for (const name of ['ttl', 'maxAge']) {
+      for (const time of ['0s', '-1m', 5, '5', '', '2 h', {}]) {
+        expectRefused(() => fixed({ [name]: time }), `tokens.${name}`);
+      }
+      expect(() => fixed({ [name]: null })).not.toThrow();
+    }
+  });
 });

@@ -3,7 +3,7 @@ import { Body, Controller, Get, Post, UseGuards } from '@nestjs/common';
 import { AuthGuard, CurrentSession, SessionModule, TokenService, accessAndRefresh } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { defaultMessages, refreshMessages } from 'lib/session-error.js';
-import { type HttpApp, type RawAnswer, adapters, sessionOptions, startApp } from './http-app.js';
+import { type HttpApp, type RawAnswer, adapters, json, sessionOptions, startApp } from './http-app.js';
 
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 0, 15, 12);
@@ -37,13 +37,7 @@ describe.each(adapters)('the answer to a refresh on $name', (kind) => {
 
   afterEach(() => server.close());
 
-  const refresh = (refreshToken: unknown) =>
-    server.send({
-      method: 'POST',
-      path: '/refresh',
-      lines: ['Content-Type: application/json'],
-      body: JSON.stringify({ refreshToken }),
-    });
+  const refresh = (refreshToken: unknown) => server.send(json('/refresh', { refreshToken }));
 
   const refused = (code: 'SESSION_REPLACED' | 'REFRESH_REUSED' | 'TOKEN_INVALID' | 'TOKEN_EXPIRED') => ({
     statusCode: 401,
@@ -57,12 +51,12 @@ describe.each(adapters)('the answer to a refresh on $name', (kind) => {
 
   it('is the next pair', async () => {
     const { refreshToken } = await server.tokens.login('alice');
-    const { json } = await refresh(refreshToken);
-    expect(json).toEqual({
+    const { json: pair } = await refresh(refreshToken);
+    expect(pair).toEqual({
       accessToken: expect.stringMatching(/^ses_at_/),
       refreshToken: expect.stringMatching(/^ses_rt_/),
     });
-    expect((await server.sendWith(json.accessToken as string)).status).toBe(200);
+    expect((await server.sendWith(pair.accessToken as string)).status).toBe(200);
   });
 
   it('tells the holder of a token whose session ended how it ended', async () => {
@@ -81,11 +75,11 @@ describe.each(adapters)('the answer to a refresh on $name', (kind) => {
 
   it('tells a thief no more than that', async () => {
     const { refreshToken } = await server.tokens.login('alice');
-    const { json } = await refresh(refreshToken);
-    await refresh(json.refreshToken);
+    const { json: pair } = await refresh(refreshToken);
+    await refresh(pair.refreshToken);
     clock.advance(MINUTE);
     expect((await refresh(refreshToken)).json).toEqual(refused('REFRESH_REUSED'));
-    expect((await refresh(json.refreshToken)).json).toEqual(refused('REFRESH_REUSED'));
+    expect((await refresh(pair.refreshToken)).json).toEqual(refused('REFRESH_REUSED'));
   });
 
   it('refuses what is no refresh token of ours', async () => {
@@ -124,13 +118,7 @@ describe.each(adapters)('the answer to a refresh on $name', (kind) => {
       imports: [SessionModule.forRoot(sessionOptions({ messages: texts, tokens: accessAndRefresh() }))],
       controllers: [TokenController],
     });
-    const body = JSON.stringify({ refreshToken: 'ses_rt_nonsense' });
-    const answer = await own.send({
-      method: 'POST',
-      path: '/refresh',
-      lines: ['Content-Type: application/json'],
-      body,
-    });
+    const answer = await own.send(json('/refresh', { refreshToken: 'ses_rt_nonsense' }));
     expect(answer.json).toMatchObject({ message: texts.TOKEN_INVALID });
     await own.close();
   });

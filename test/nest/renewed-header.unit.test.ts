@@ -3,7 +3,7 @@ import http, { type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
 import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type CallHandler,
   Controller,
@@ -36,7 +36,15 @@ import { ManualClock } from 'nestjs-latchkey/testing';
 import { of, tap } from 'rxjs';
 import { beforeHead } from 'lib/renewed-token-header.js';
 import { SessionAuthenticator } from 'lib/session-authenticator.js';
-import { type HttpApp, type RawAnswer, adapters, sessionOptions, startApp } from './http-app.js';
+import {
+  type HttpApp,
+  type RawAnswer,
+  SocketGuard,
+  adapters,
+  controllerOf,
+  sessionOptions,
+  startApp,
+} from './http-app.js';
 
 const MINUTE = 60_000;
 const tokens = sliding({ ttl: '2h', renewWithin: '5m' });
@@ -67,30 +75,6 @@ class RoutesController {
     return { ok: true };
   }
 
-  @Get('twice')
-  @UseGuards(SecondGuard)
-  twice() {
-    return {};
-  }
-
-  @Get('exposing')
-  @Header('Access-Control-Expose-Headers', 'X-Total')
-  exposing() {
-    return {};
-  }
-
-  @Get('late')
-  @UseInterceptors(LateInterceptor)
-  late() {
-    return {};
-  }
-
-  @Get('cached')
-  @Header('Cache-Control', 'public, max-age=600')
-  cached() {
-    return {};
-  }
-
   @Get('missing')
   missing() {
     throw new NotFoundException();
@@ -109,12 +93,6 @@ class RoutesController {
   @Get('limit')
   limit() {
     throw new SessionError('SESSION_LIMIT_REACHED');
-  }
-
-  @Get('fresh')
-  @RequireFresh('10m')
-  fresh() {
-    return {};
   }
 
   @Get('file')
@@ -136,6 +114,18 @@ class RoutesController {
   }
 }
 
+const EmptyController = controllerOf(
+  '',
+  {
+    twice: [UseGuards(SecondGuard)],
+    exposing: [Header('Access-Control-Expose-Headers', 'X-Total')],
+    late: [UseInterceptors(LateInterceptor)],
+    cached: [Header('Cache-Control', 'public, max-age=600')],
+    fresh: [RequireFresh('10m')],
+  },
+  UseGuards(AuthGuard),
+);
+
 /** The parts of an answer that carry a renewed token. */
 function renewalIn({ headers }: RawAnswer) {
   return {
@@ -146,8 +136,10 @@ function renewalIn({ headers }: RawAnswer) {
   };
 }
 
+const none = { token: undefined, expiresIn: undefined, exposed: undefined };
 const anyToken = expect.stringMatching(/^ses_at_[A-Za-z0-9_-]{96}$/) as unknown as string;
 const both = 'X-Renewed-Token, X-Renewed-Token-Expires-In';
+const whole = { token: anyToken, expiresIn: '7200', exposed: both, cache: 'no-store' };
 
 describe.each(adapters)('a renewed token on $name', (kind) => {
   let clock: ManualClock;
@@ -156,7 +148,7 @@ describe.each(adapters)('a renewed token on $name', (kind) => {
   const start = (options: Partial<SessionModuleOptions> = {}, configure?: (app: HttpApp['app']) => unknown) => {
     clock = new ManualClock(Date.UTC(2026, 0, 15, 12));
     const session = SessionModule.forRoot(sessionOptions({ clock, tokens, ...options }));
-    return startApp(kind, { imports: [session], controllers: [RoutesController] }, { configure });
+    return startApp(kind, { imports: [session], controllers: [RoutesController, EmptyController] }, { configure });
   };
 
   /** A token with two minutes left. */
@@ -175,14 +167,13 @@ describe.each(adapters)('a renewed token on $name', (kind) => {
 
     it('A85: comes with the answer near the end of the old one, and not before', async () => {
       const { accessToken } = await server.tokens.login('alice');
-      const none = { token: undefined, expiresIn: undefined, exposed: undefined };
       expect(renewalIn(await server.sendWith(accessToken))).toMatchObject(none);
       clock.advance(115 * MINUTE);
       expect(renewalIn(await server.sendWith(accessToken))).toMatchObject(none);
       clock.advance(1);
       const answer = await server.sendWith(accessToken);
       expect(answer).toMatchObject({ status: 200, json: { ok: true } });
-      expect(renewalIn(answer)).toEqual({ token: anyToken, expiresIn: '7200', exposed: both, cache: 'no-store' });
+      expect(renewalIn(answer)).toEqual(whole);
 
       const { token } = renewalIn(answer);
       expect(token).not.toBe(accessToken);
@@ -194,7 +185,7 @@ describe.each(adapters)('a renewed token on $name', (kind) => {
 
     it('comes once, however many guards a route has', async () => {
       const answer = await server.sendWith(await nearItsEnd(), { path: '/twice' });
-      expect(renewalIn(answer)).toEqual({ token: anyToken, expiresIn: '7200', exposed: both, cache: 'no-store' });
+      expect(renewalIn(answer)).toEqual(whole);
     });
 
     it.each(['/exposing', '/late'])('adds to what the application exposes itself: %s', async (path) => {
@@ -221,13 +212,7 @@ describe.each(adapters)('a renewed token on $name', (kind) => {
       ['/fresh', 403],
     ])('comes with an error as well: %s', async (path, status) => {
       const answer = await server.sendWith(await nearItsEnd(), { path });
-      expect({ status: answer.status, ...renewalIn(answer) }).toEqual({
-        status,
-        token: anyToken,
-        expiresIn: '7200',
-        exposed: both,
-        cache: 'no-store',
-      });
+      expect({ status: answer.status, ...renewalIn(answer) }).toEqual({ status, ...whole });
     });
 
     it.each([
@@ -236,12 +221,7 @@ describe.each(adapters)('a renewed token on $name', (kind) => {
     ])('comes with what is written to the socket piece by piece: %s', async (path, text) => {
       const answer = await server.sendWith(await nearItsEnd(), { path });
       expect(answer).toMatchObject({ status: 200, text: expect.stringContaining(text) });
-      expect(renewalIn(answer)).toEqual({
-        token: anyToken,
-        expiresIn: '7200',
-        exposed: path === '/raw' ? `X-Raw, ${both}` : both,
-        cache: 'no-store',
-      });
+      expect(renewalIn(answer)).toEqual({ ...whole, exposed: path === '/raw' ? `X-Raw, ${both}` : both });
       if (path === '/raw') expect(answer.headers['x-raw']).toBe('1');
     });
 
@@ -268,7 +248,7 @@ describe.each(adapters)('a renewed token on $name', (kind) => {
       await server.tokens.logout(token);
       const answer = await server.sendWith(token);
       expect(answer.status).toBe(401);
-      expect(renewalIn(answer)).toMatchObject({ token: undefined, expiresIn: undefined, exposed: undefined });
+      expect(renewalIn(answer)).toMatchObject(none);
     });
   });
 
@@ -323,18 +303,12 @@ describe.each(adapters)('a renewed token on $name', (kind) => {
       clock.advance(113 * MINUTE);
       const answer = await server.sendWith(accessToken);
       expect(answer.status).toBe(200);
-      expect(renewalIn(answer)).toMatchObject({ token: undefined, expiresIn: undefined, exposed: undefined });
+      expect(renewalIn(answer)).toMatchObject(none);
     });
   });
 });
 
 describe('a renewed token where there is no response', () => {
-  class SocketGuard extends AuthGuard {
-    override getRequest(context: ExecutionContext) {
-      return context.switchToWs().getClient<{ handshake: object }>().handshake;
-    }
-  }
-
   it('lets the message pass', async () => {
     const clock = new ManualClock(Date.UTC(2026, 0, 15, 12));
     const session = SessionModule.forRoot(sessionOptions({ clock, tokens }));
@@ -394,48 +368,25 @@ describe.each([
     return headers;
   };
 
-  const ways: readonly [string, (response: ServerResponse) => unknown, object][] = [
-    ['end', (response) => response.end('x'), { ':status': 200, 'x-seen': 'early' }],
-    ['write', (response) => (response.write('x'), response.end()), { ':status': 200, 'x-seen': 'early' }],
-    ['a status', (response) => response.writeHead(201).end(), { ':status': 201, 'x-seen': 'early' }],
+  const ways: readonly [string, (response: ServerResponse) => unknown, status: number, seen: string][] = [
+    ['end', (to) => to.end('x'), 200, 'early'],
+    ['write', (to) => (to.write('x'), to.end()), 200, 'early'],
+    ['a status', (to) => to.writeHead(201).end(), 201, 'early'],
+    ['a status code set before', (to) => ((to.statusCode = 404), to.end()), 404, 'early'],
+    ['headers by name', (to) => to.writeHead(201, { 'x-early': 'late' }).end(), 201, 'late'],
     [
-      'a status code set before',
-      (response) => ((response.statusCode = 404), response.end()),
-      { ':status': 404, 'x-seen': 'early' },
+      'a message and headers',
+      (to) => to.writeHead(201, 'Made', { 'X-EARLY': ['a', 'b'] as string[] }).end(),
+      201,
+      'a+b',
     ],
-    [
-      'headers by name',
-      (response) => response.writeHead(201, { 'x-early': 'late' }).end(),
-      { ':status': 201, 'x-seen': 'late' },
-    ],
-    [
-      'a message and headers by name',
-      (response) => response.writeHead(201, 'Made', { 'X-EARLY': ['a', 'b'] as string[] }).end(),
-      { ':status': 201, 'x-seen': 'a+b' },
-    ],
-    [
-      'no message and headers by name',
-      (response) => response.writeHead(201, undefined, { 'X-Early': 'late' }).end(),
-      { ':status': 201, 'x-seen': 'late' },
-    ],
-    [
-      'a flat list',
-      (response) => response.writeHead(201, ['X-Early', 'a', 'X-Early', 'b']).end(),
-      { ':status': 201, 'x-seen': 'a+b' },
-    ],
-    [
-      'a list of pairs',
-      (response) => response.writeHead(201, [['X-Early', 'late']] as never).end(),
-      { ':status': 201, 'x-seen': 'late' },
-    ],
+    ['no message and headers', (to) => to.writeHead(201, undefined, { 'X-Early': 'late' }).end(), 201, 'late'],
+    ['a flat list', (to) => to.writeHead(201, ['X-Early', 'a', 'X-Early', 'b']).end(), 201, 'a+b'],
+    ['a list of pairs', (to) => to.writeHead(201, [['X-Early', 'late']] as never).end(), 201, 'late'],
   ];
 
-  beforeEach(() => {
-    respond = () => undefined;
-  });
-
-  it.each(ways)('is seen with all that was set by then: %s', async (_title, way, expected) => {
+  it.each(ways)('is seen with all that was set by then: %s', async (_title, way, status, seen) => {
     respond = way;
-    expect(await headersOf()).toMatchObject({ 'x-other': 'other', ...expected });
+    expect(await headersOf()).toMatchObject({ ':status': status, 'x-other': 'other', 'x-seen': seen });
   });
 });

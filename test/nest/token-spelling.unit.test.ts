@@ -1,37 +1,30 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { Controller, Get, Module, UseGuards } from '@nestjs/common';
+import { Controller, Module } from '@nestjs/common';
 import fc from 'fast-check';
-import { AuthGuard, CurrentUser, SessionModule, TokenService, multiDevice } from 'nestjs-latchkey';
-import { SqliteEngine } from 'lib/sqlite-engine.js';
+import { SessionModule, TokenService, multiDevice } from 'nestjs-latchkey';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { TokenMint } from '../support/mint.js';
 import { SECRET, type Sessions, startSessions } from '../support/sessions.js';
-import { type HttpApp, adapters, answersOf, sessionOptions, startApp, verdict } from './http-app.js';
+import {
+  type HttpApp,
+  MeController,
+  adapters,
+  answersOf,
+  countQueries,
+  sessionOptions,
+  startApp,
+  useApp,
+  verdict,
+} from './http-app.js';
 
 const OTHER_SECRET = 'another secret of the tests, of thirty-two bytes and more';
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const { good, malformed, unknown } = answersOf('users');
-
-@Controller()
-@UseGuards(AuthGuard)
-class MeController {
-  @Get('me')
-  me(@CurrentUser('userId') userId: string) {
-    return { userId };
-  }
-}
-
 const root = (options: Parameters<typeof sessionOptions>[0] = {}) => ({
   imports: [SessionModule.forRoot(sessionOptions({ policy: multiDevice(), ...options }))],
   controllers: [MeController],
 });
-
-/** Counts the queries that verifications send; restored after each test. */
-function countQueries(): () => number {
-  const read = jest.spyOn(SqliteEngine.prototype, 'read');
-  return () => read.mock.calls.filter(([, { lane }]) => lane === 'verify').length;
-}
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -42,15 +35,9 @@ function replaceAt(text: string, index: number, character: string): string {
 }
 
 describe.each(adapters)('the one spelling of a token on $name', (kind) => {
-  let server: HttpApp;
+  const server = useApp(() => startApp(kind, root()));
   let token: string;
-
-  beforeAll(async () => {
-    server = await startApp(kind, root());
-    token = (await server.tokens.login('alice')).accessToken;
-  });
-
-  afterAll(() => server.close());
+  beforeAll(async () => (token = (await server.tokens.login('alice')).accessToken));
 
   it('A4, A8: another character anywhere is refused without a query', async () => {
     const queries = countQueries();
@@ -259,13 +246,9 @@ describe.each(adapters)('two SessionModules in one process on $name', (kind) => 
 
   it('A6, A30: two realms of one application do not know each other', async () => {
     @Controller()
-    @UseGuards(AuthGuard)
-    class UsersController {
-      constructor(readonly tokens: TokenService) {}
-
-      @Get('me')
-      me(@CurrentUser('userId') userId: string) {
-        return { userId };
+    class UsersController extends MeController {
+      constructor(readonly tokens: TokenService) {
+        super();
       }
     }
     @Controller('admin')
