@@ -6,7 +6,7 @@ import { DataSource } from 'typeorm';
 import { ipRange } from 'lib/ip-key.js';
 import type { OnlineFilter } from 'lib/database/lists/online-filter.js';
 import { OnlineQueries } from 'lib/online-queries.js';
-import { searchKey } from 'lib/search-keys.js';
+import { searchKey } from 'lib/session-rows.js';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 import { type Sessions, startSessions } from '../support/sessions.js';

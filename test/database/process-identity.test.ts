@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
-import { isGone, processIdentity } from 'lib/process-identity.js';
+import { isGone, processIdentity } from 'lib/sql-node-registry.js';
 import { until } from '../support/until.js';
 
 describe('the identity of a process', () => {

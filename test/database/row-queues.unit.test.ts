@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { RowQueues } from 'lib/row-queues.js';
+import { RowQueues } from 'lib/lane.js';
 
 const LONG_MS = 60_000;
 const code = (work: Promise<unknown>) =>

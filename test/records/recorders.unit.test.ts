@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { EventBatch } from 'lib/journal/failed-logins.js';
-import { FailedLogins } from 'lib/journal/failed-logins.js';
+import { EventBatch, FailedLogins } from 'lib/journal/failed-logins.js';
 import type { LifecycleEvent } from 'lib/lifecycle-event.js';
 import type { DetachedEvent, Sighting, StatisticAmount } from 'lib/journal-repository.js';
 import { SightingRecorder } from 'lib/sighting-recorder.js';

@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { END_REASONS } from 'lib/model/session.js';
-import type { SessionRecord } from 'lib/model/session.js';
+import { END_REASONS, type SessionRecord } from 'lib/model/session.js';
 import { type Tombstone, isTombstone, tombstoneOf } from 'lib/tombstone.js';
 import { userKey } from 'lib/user-key.js';
 import { readStored, writeCopy, writeTombstone } from 'lib/stored-session.js';

@@ -5,8 +5,7 @@ import { SessionError } from '../../model/session-error.js';
 import type { Dialect, TransactionLimits } from './dialect.js';
 import { type DriverConnection, cutConnection } from './driver-pools.js';
 import { type Engine, type LaneName, type RowOptions, type RunOptions, pause } from './engine.js';
-import { Lane } from './lane.js';
-import { RowQueues } from './row-queues.js';
+import { Lane, RowQueues } from './lane.js';
 import { Effect, type QueryResult, type Row, type Script, type Statement, raw } from './sql.js';
 import { StatementNames } from './statement-names.js';
 

@@ -1,7 +1,7 @@
 import type { IpRange } from '../../model/ip-key.js';
 import { SOUGHT_FIELDS, type SoughtField } from '../../model/session-fields.js';
 import type { AccountRef } from '../../model/user-key.js';
-import { searchKey } from '../schema/search-keys.js';
+import { searchKey } from '../schema/session-rows.js';
 import { columnOf } from '../schema/table-names.js';
 import { type SqlValue, type Statement, join, raw, sql } from '../engine/sql.js';
 

@@ -1,11 +1,17 @@
 import type { LiveSession } from '../../model/device-slot.js';
 import { END_FIELDS, type Field, type Fields, PAIR_FIELDS, SESSION_FIELDS } from '../../model/session-fields.js';
-import { END_REASONS, type EndReason, type SessionPatch, type SessionRecord } from '../../model/session.js';
+import {
+  END_REASONS,
+  type EndReason,
+  type SessionPatch,
+  type SessionRecord,
+  type UserSession,
+} from '../../model/session.js';
 import { escapeUserId, unescapeUserId } from '../../model/user-key.js';
 import { type Row, type SqlValue, type Statement, join, list, raw, sql, unindexed } from '../engine/sql.js';
-import { searchKeys } from './search-keys.js';
 import { fromList, toBans, toClaims, toSuperseded } from './stored-json.js';
 import { columnOf } from './table-names.js';
+import { ipKey } from '../../model/ip-key.js';
 
 const LATEST_DATE = 8.64e15;
 
@@ -171,4 +177,30 @@ export function isCountable(value: number): boolean {
 /** Text of a column that may be empty. */
 export function optional(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
+}
+
+/** How much of a text can be searched for: bytes of UTF-8. */
+const KEY_BYTES = 64;
+
+/**
+ * The beginning of a text as hexadecimal digits, in lower case letters: what begins with the same letters has a key that
+ * begins alike, and such keys sort alike in every collation, so that a search is a range of an index on every engine.
+ */
+export function searchKey(text: string): string {
+  return Buffer.from(text.normalize('NFC').toLowerCase()).subarray(0, KEY_BYTES).toString('hex');
+}
+
+/** The columns by which operators find a session. */
+export function searchKeys({
+  userId,
+  userName,
+  deviceName,
+  ip,
+}: Pick<UserSession, 'userId' | 'userName' | 'deviceName' | 'ip'>) {
+  return {
+    user_search: searchKey(userId),
+    name_search: userName === null ? null : searchKey(userName),
+    device_search: deviceName === null ? null : searchKey(deviceName),
+    ip_key: ip === null ? null : ipKey(ip),
+  };
 }
