@@ -467,6 +467,20 @@ describe('SessionAdminModule', () => {
     ).rejects.toMatchObject({ code: 'CONFIGURATION_INVALID', message: expect.stringMatching(message) });
   });
 
+  it.each(adapters)('answers without a console as where there is no route, on $name', async (kind) => {
+    const warnings: unknown[] = [];
+    const ignore = () => undefined;
+    const logger = { log: ignore, error: ignore, warn: (message: unknown) => void warnings.push(message) };
+    const imports = [
+      SessionModule.forRoot({ isGlobal: true, ...sessionOptions() }),
+      SessionAdminModule.forRoot({ authorize: () => true }),
+    ];
+    const server = await startApp(kind, { imports }, { logger });
+    const { status, headers } = await server.send({ path: '/admin' });
+    await server.close();
+    expect([status, headers['content-type'], warnings]).toEqual([404, 'application/json; charset=utf-8', []]);
+  });
+
   it.each(['/admin', 'admin/', '', 'a b', 'a/../b', ':id', 5])('refuses the path %j', (path) => {
     expect(() => SessionAdminModule.forRoot({ path: path as string, authorize: () => true })).toThrow(/path/);
   });

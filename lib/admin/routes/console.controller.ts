@@ -21,7 +21,17 @@ const ETAGS = new Map(
   ]),
 );
 
-/** Of what a request of Express or Fastify and its response are used for here. */
+const PAGE_HEADERS = {
+  'Content-Type': 'text/html; charset=utf-8',
+  'Content-Security-Policy': CONSOLE_CSP,
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cache-Control': 'no-cache',
+};
+
+/** The parts of a request and a response, of Express or Fastify, that are used here. */
 interface PageRequest {
   readonly originalUrl: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
@@ -31,23 +41,17 @@ interface PageResponse {
   status(code: number): unknown;
 }
 
-/** The console page and what it loads: open, since there is nothing in them. What it shows it asks for with the operator's token. */
+/** The console page and its assets: public, since they hold no data. The page fetches what it shows with the operator's token. */
 @Controller()
 @Public()
 export class ConsoleController {
   constructor(@Inject(ADMIN_OPTIONS) private readonly options: ResolvedAdminOptions) {}
 
   @Get()
-  @Header('Content-Type', 'text/html; charset=utf-8')
-  @Header('Content-Security-Policy', CONSOLE_CSP)
-  @Header('X-Content-Type-Options', 'nosniff')
-  @Header('X-Frame-Options', 'DENY')
-  @Header('Referrer-Policy', 'no-referrer')
-  @Header('Cross-Origin-Opener-Policy', 'same-origin')
-  @Header('Cache-Control', 'no-cache')
-  page(@Req() { originalUrl }: PageRequest): string {
+  page(@Req() { originalUrl }: PageRequest, @Res({ passthrough: true }) response: PageResponse): string {
     const { console } = this.options;
     if (!console) throw new NotFoundException();
+    setHeaders(response, PAGE_HEADERS);
     const { login, refresh = null, logout = null, confirm = null, title = 'Sessions' } = console;
     // As the client asked for it: a global prefix, or whatever stands before the path, is in it.
     const base = originalUrl.replace(/[?#].*$/s, '').replace(/\/+$/, '');
