@@ -30,13 +30,12 @@ export class SecretKeys {
       throw invalidOption('secret', `must be one secret or a list of 1 to ${MAX_SECRETS}`);
     }
     this.secrets = list.map((value) => {
-      if (typeof value !== 'string' || Buffer.byteLength(value) < MIN_SECRET_BYTES) {
-        throw invalidOption(
-          'secret',
-          `must be text of at least ${MIN_SECRET_BYTES} bytes; make one with: openssl rand -base64 48`,
-        );
-      }
-      return Buffer.from(value);
+      const given = typeof value === 'string' ? `has ${Buffer.byteLength(value)}` : `is ${typeof value}`;
+      if (typeof value === 'string' && Buffer.byteLength(value) >= MIN_SECRET_BYTES) return Buffer.from(value);
+      throw invalidOption(
+        'secret',
+        `must be text of at least ${MIN_SECRET_BYTES} bytes, and ${given}; make one with: openssl rand -base64 48`,
+      );
     });
     if (new Set(list).size !== list.length) throw invalidOption('secret', 'must not list the same secret twice');
     this.ids = this.secrets.map((one) => this.derive(one, 'key-id').toString('hex').slice(0, 16));

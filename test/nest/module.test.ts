@@ -115,7 +115,9 @@ describe('a configuration error', () => {
 
   const secretOf = (secret: unknown): [string, Record<string, unknown>] => ['secret', { secret }];
   const wrong: readonly [string, Record<string, unknown>, string?][] = [
-    ...[undefined, '', 'x'.repeat(31), 'ü'.repeat(15), Buffer.alloc(64)].map(secretOf),
+    ['secret', { secret: undefined }, 'is undefined; make one with: openssl rand'],
+    ['secret', { secret: 'x'.repeat(31) }, 'at least 32 bytes, and has 31'],
+    ...['', 'ü'.repeat(15), Buffer.alloc(64)].map(secretOf),
     ...[[], [SECRET, SECRET], [SECRET, ''], Array.from({ length: 5 }, (_, i) => SECRET + i)].map(secretOf),
     ['realm', { realm: 'Users' }],
     ['database', { database: undefined }, 'TypeOrmModule.forRoot()'],
@@ -214,7 +216,7 @@ describe.each(adapters)('SessionModule on $name', (kind) => {
           : SessionModule.forRootAsync({ isGlobal, useFactory: () => sessionOptions() });
       return startApp(kind, { imports: [session, FeatureModule] });
     };
-    await expect(start(false)).rejects.toThrow(/SessionModule.forRoot\(\) of nestjs-latchkey/);
+    await expect(start(false)).rejects.toThrow(/SessionModule.forRoot\(\{ isGlobal: true \}\) of nestjs-latchkey/);
     const server = await start(true);
     expect(verdict(await server.send())).toEqual(missing);
     expect(verdict(await server.sendWith(await token(server.tokens)))).toEqual(good);

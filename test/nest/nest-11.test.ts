@@ -78,7 +78,7 @@ describe('an application on Nest 11', () => {
       const printed = await node('-e', script, guard);
       expect(printed).toMatch(/^11\./);
       expect(printed).toContain(
-        'SessionModule.forRoot() of nestjs-latchkey) at index [0] is available in the AppModule',
+        'SessionModule.forRoot({ isGlobal: true }) of nestjs-latchkey) at index [0] is available in the AppModule',
       );
     }
   });

@@ -15,7 +15,7 @@ import { type RouteRules, brokenRule } from './route-rules.js';
  * Provides the SessionAuthenticator to guards. Nest shows this text where it is not there, which is where SessionModule was not
  * imported.
  */
-export const SESSION_MODULE = Symbol('SessionModule.forRoot() of nestjs-latchkey');
+export const SESSION_MODULE = Symbol('SessionModule.forRoot({ isGlobal: true }) of nestjs-latchkey');
 
 /** The credential in an Authorization header. */
 export type BearerCredential =
