@@ -1,4 +1,8 @@
-export { SessionModule } from './nest/module/session.module.js';
+export {
+  SessionModule,
+  type SessionModuleAsyncOptions,
+  type SessionOptionsFactory,
+} from './nest/module/session.module.js';
 export { OperatorService } from './services/operator-service.js';
 export { SessionService } from './services/session-service.js';
 export { TokenService } from './services/token-service.js';
@@ -16,9 +20,12 @@ export { LatchkeySession } from './database/schema/entities/session.entity.js';
 export { LatchkeyAccount, LatchkeyData } from './database/schema/entities/account.entities.js';
 export { LatchkeyEvent, LatchkeySighting, LatchkeyStatistic } from './database/schema/entities/journal.entities.js';
 
-export type { HeaderOptions, SessionHooks, SessionModuleOptions } from './nest/module/session-options.js';
-export type { SessionModuleAsyncOptions, SessionOptionsFactory } from './nest/module/session.module-definition.js';
-export type { RetentionOptions } from './nest/module/retention-options.js';
+export type {
+  HeaderOptions,
+  RetentionOptions,
+  SessionHooks,
+  SessionModuleOptions,
+} from './nest/module/session-options.js';
 export type { SessionStatusReport } from './nest/module/session-status.js';
 export type { TimingOptions } from './model/timing.js';
 export type { Duration } from './model/timing.js';

@@ -1,6 +1,6 @@
 import { type DynamicModule, Module, ConfigurableModuleBuilder } from '@nestjs/common';
 import { OperatorAudit } from '../database/transactions/audit.js';
-import { needAsyncOptions, needOptions } from '../nest/module-options.js';
+import { needAsyncOptions, needOptions } from '../nest/module/resolve-options.js';
 import { SessionRuntime } from '../nest/module/session-runtime.js';
 import { AccountsController } from './routes/accounts.controller.js';
 import { ADMIN_OPTIONS, AdminGuard } from './access/admin.guard.js';
@@ -79,7 +79,7 @@ const EXAMPLE = "{ authorize: ({ claims }) => claims.role === 'admin' }";
     {
       provide: OperatorAudit,
       inject: [SessionRuntime],
-      useFactory: ({ database: { engine, tables }, options: { realm }, clock, timing }: SessionRuntime) =>
+      useFactory: ({ database: { engine, tables }, options: { realm, timing }, clock }: SessionRuntime) =>
         new OperatorAudit(engine, tables, realm, clock, timing.endBudget),
     },
     AdminGuard,

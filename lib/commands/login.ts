@@ -43,26 +43,6 @@ export interface PolicyContext {
 /** One policy for all logins, or a function that picks one for each. */
 export type PolicyOption = DevicePolicy | ((login: PolicyContext) => DevicePolicy);
 
-export interface LoginFlowParts {
-  readonly keys: SecretKeys;
-  readonly issuer: TokenIssuer;
-  readonly verifier: Verifier;
-  readonly ending: SessionEnding;
-  readonly changes: Changes;
-  readonly events: LifecycleEvents;
-  /** The application's veto; null if it has none. */
-  readonly beforeLogin: BeforeLogin | null;
-  readonly mode: TokenMode;
-  readonly policy: PolicyOption;
-  readonly repository: SessionRepository;
-  readonly activity: ActivityRecorder;
-  readonly clock: Clock;
-  /** How long a login may take, its wait for earlier logins of the account included. Milliseconds. */
-  readonly loginBudgetMs: number;
-  /** Whether the data of replaced sessions stays readable. */
-  readonly keepReplacedData: boolean;
-}
-
 /** A login that has been checked and is to be recorded. */
 interface PendingLogin {
   readonly account: AccountRef;
@@ -85,7 +65,27 @@ export interface Impersonation {
 
 /** Opens sessions: mints the tokens, and records the session in the slot that the policy decides on. */
 export class LoginFlow {
-  constructor(private readonly parts: LoginFlowParts) {}
+  constructor(
+    private readonly parts: {
+      readonly keys: SecretKeys;
+      readonly issuer: TokenIssuer;
+      readonly verifier: Verifier;
+      readonly ending: SessionEnding;
+      readonly changes: Changes;
+      readonly events: LifecycleEvents;
+      /** The application's veto; null if it has none. */
+      readonly beforeLogin: BeforeLogin | null;
+      readonly mode: TokenMode;
+      readonly policy: PolicyOption;
+      readonly repository: SessionRepository;
+      readonly activity: ActivityRecorder;
+      readonly clock: Clock;
+      /** How long a login may take, its wait for earlier logins of the account included. Milliseconds. */
+      readonly loginBudgetMs: number;
+      /** Whether the data of replaced sessions stays readable. */
+      readonly keepReplacedData: boolean;
+    },
+  ) {}
 
   /** See TokenService.login and OperatorService.impersonate. */
   async login(

@@ -10,10 +10,12 @@ import { type Claims, type UserSession, type SessionPatch, type SessionRecord, t
 /** Changes of live sessions that every node must see. They resolve when all of them do. */
 export class SessionChanges {
   constructor(
-    private readonly repository: Pick<SessionRepository, 'changeSession'>,
-    private readonly changes: Changes,
-    private readonly events: LifecycleEvents,
-    private readonly lookup: Pick<SessionLookup, 'refuseOver'>,
+    private readonly parts: {
+      readonly repository: Pick<SessionRepository, 'changeSession'>;
+      readonly changes: Changes;
+      readonly events: LifecycleEvents;
+      readonly lookup: Pick<SessionLookup, 'refuseOver'>;
+    },
   ) {}
 
   /** Notes that the user has proved again who they are. */
@@ -22,7 +24,7 @@ export class SessionChanges {
       type: 'REAUTHENTICATED',
       ip,
     });
-    this.events.emit({ type: 'session.reauthenticated', sessionId, userId: session.userId });
+    this.parts.events.emit({ type: 'session.reauthenticated', sessionId, userId: session.userId });
     return session;
   }
 
@@ -37,16 +39,17 @@ export class SessionChanges {
     patchOf: (record: SessionRecord, now: number) => SessionPatch,
     event?: EventDraft,
   ): Promise<UserSession> {
-    const { record, changed } = await this.changes.commit({
+    const { changes, lookup, repository } = this.parts;
+    const { record, changed } = await changes.commit({
       holding: [sessionId],
       transaction: () =>
-        this.repository.changeSession(
+        repository.changeSession(
           sessionId,
           (current, _account, now) => {
             if (!current || current.end || now >= current.usableUntil) return { result: null };
             return { result: null, patch: patchOf(current, now), events: event ? [event] : [] };
           },
-          { beforeWaiting: () => this.lookup.refuseOver(sessionId) },
+          { beforeWaiting: () => lookup.refuseOver(sessionId) },
         ),
       outcomeOf: (step) => ({ ...changesOf(step), reach: 'acknowledged' }),
     });

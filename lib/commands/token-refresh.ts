@@ -15,23 +15,23 @@ export interface RefreshResult extends IssuedTokens {
   readonly session: UserSession;
 }
 
-export interface TokenRefreshParts {
-  readonly codec: TokenCodec;
-  readonly issuer: TokenIssuer;
-  readonly repository: Pick<SessionRepository, 'changeSession'>;
-  readonly lookup: SessionLookup;
-  readonly changes: Changes;
-  readonly activity: ActivityRecorder;
-  readonly clock: Clock;
-  readonly rules: RotationRules;
-}
-
 /** Exchanges refresh tokens. What one comes to is decided by decideRefresh, under the lock of the session's row. */
 export class TokenRefresh {
   /** Those that have not begun: retries of one client, and its tabs, take one turn together. */
   private readonly waiting = new Map<string, Promise<RefreshResult>>();
 
-  constructor(private readonly parts: TokenRefreshParts) {}
+  constructor(
+    private readonly parts: {
+      readonly codec: TokenCodec;
+      readonly issuer: TokenIssuer;
+      readonly repository: Pick<SessionRepository, 'changeSession'>;
+      readonly lookup: SessionLookup;
+      readonly changes: Changes;
+      readonly activity: ActivityRecorder;
+      readonly clock: Clock;
+      readonly rules: RotationRules;
+    },
+  ) {}
 
   /** @throws TokenRefusedError, SessionError TOO_MANY_REFRESHES, SESSION_STORE_UNAVAILABLE */
   async refresh(text: unknown, ip: string | null, counts: boolean): Promise<RefreshResult> {

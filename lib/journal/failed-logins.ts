@@ -30,10 +30,12 @@ const TOKEN = /[a-z0-9]{2,16}_[ar]t_[\w-]{40,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w
 /** Notes logins that failed. All of it may come from somebody who is up to no good. */
 export class FailedLogins {
   constructor(
-    private readonly realm: string,
-    private readonly batch: EventBatch,
-    private readonly events: LifecycleEvents,
-    private readonly clock: Clock,
+    private readonly parts: {
+      readonly realm: string;
+      readonly batch: EventBatch;
+      readonly events: LifecycleEvents;
+      readonly clock: Clock;
+    },
   ) {}
 
   /** See TokenService.recordFailedLogin. */
@@ -43,12 +45,13 @@ export class FailedLogins {
     if (!FAILED_LOGIN_REASONS.includes(reason)) {
       throw invalidArgument('reason', `must be one of ${FAILED_LOGIN_REASONS.join(', ')}`);
     }
-    const account = accountOf(this.realm, userId);
+    const { realm, batch, events, clock } = this.parts;
+    const account = accountOf(realm, userId);
     const ip = optionalAddress(login.ip, 'ip');
     const deviceType = wordOf(text(login.deviceType, 'deviceType'));
     const deviceName = nameOf(text(login.deviceName, 'deviceName'));
-    this.batch.add({
-      at: this.clock.now(),
+    batch.add({
+      at: clock.now(),
       type: 'LOGIN_FAILED',
       account,
       actor: account ? actorText(account.userId) : 'unknown',
@@ -57,7 +60,7 @@ export class FailedLogins {
       deviceName,
       detail: { reason },
     });
-    this.events.emit({ type: 'account.login-failed', userId: account?.userId ?? null, ip, deviceType, reason });
+    events.emit({ type: 'account.login-failed', userId: account?.userId ?? null, ip, deviceType, reason });
   }
 }
 

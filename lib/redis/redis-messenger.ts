@@ -8,15 +8,6 @@ import { openSubscriber } from './redis-connection.js';
 const HEARTBEAT = 'heartbeat';
 const REOPEN_MS = 250;
 
-export interface RedisMessengerParts {
-  readonly client: Redis | Cluster;
-  readonly commands: RedisCommands;
-  readonly keys: RedisKeys;
-  readonly nodeId: string;
-  /** Time within which it must be noticed that messages do not arrive. */
-  readonly heartbeatMs: number;
-}
-
 /**
  * Messages by PUBLISH and SUBSCRIBE. A connection that is only half open looks like any other, so this sends itself a message
  * every so often: when it does not arrive, the connection is closed and opened anew.
@@ -29,7 +20,16 @@ export class RedisMessenger implements Messenger {
   private timer: NodeJS.Timeout | undefined;
   private reopening: NodeJS.Timeout | undefined;
 
-  constructor(private readonly parts: RedisMessengerParts) {}
+  constructor(
+    private readonly parts: {
+      readonly client: Redis | Cluster;
+      readonly commands: RedisCommands;
+      readonly keys: RedisKeys;
+      readonly nodeId: string;
+      /** Time within which it must be noticed that messages do not arrive. */
+      readonly heartbeatMs: number;
+    },
+  ) {}
 
   get isConnected(): boolean {
     return this.connected;

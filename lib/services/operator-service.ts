@@ -19,11 +19,11 @@ import { type AccountRef, type UserId, accountRef } from '../model/user-key.js';
  */
 export class OperatorService {
   constructor(
-    private readonly inside: {
+    private readonly parts: {
       readonly realm: string;
       readonly ending: SessionEnding;
       readonly accounts: AccountControl;
-      readonly loginFlow: LoginFlow;
+      readonly logins: LoginFlow;
       readonly clock: Clock;
     },
   ) {}
@@ -31,13 +31,13 @@ export class OperatorService {
   /** Ends one session, with SESSION_KICKED. @returns whether this call ended it; false for an unknown or ended one */
   async kick(sessionId: string, options: KickOptions): Promise<boolean> {
     const { by, comment } = kickOf(options);
-    return this.inside.ending.endOne(sessionIdOf(sessionId, 'sessionId'), 'SESSION_KICKED', by, { comment });
+    return this.parts.ending.endOne(sessionIdOf(sessionId, 'sessionId'), 'SESSION_KICKED', by, { comment });
   }
 
   /** Ends 1 to 500 sessions, with SESSION_KICKED and one wait for all nodes. @returns how many it ended */
   async kickMany(sessionIds: readonly string[], options: KickOptions): Promise<number> {
     const { by, comment } = kickOf(options);
-    return this.inside.ending.endSome(sessionIdsOf(sessionIds, 'sessionIds'), 'SESSION_KICKED', by, comment);
+    return this.parts.ending.endSome(sessionIdsOf(sessionIds, 'sessionIds'), 'SESSION_KICKED', by, comment);
   }
 
   /**
@@ -47,22 +47,22 @@ export class OperatorService {
   async kickUser(userId: UserId, options: KickOptions): Promise<number> {
     const { by, comment } = kickOf(options);
     const all = { except: null, raiseEpoch: true, comment };
-    return this.inside.ending.endAll(this.account(userId), 'SESSION_KICKED', by, all);
+    return this.parts.ending.endAll(this.account(userId), 'SESSION_KICKED', by, all);
   }
 
   /** Bans a user from everything, or from one service. Replaces the user's ban from the same. */
   async ban(userId: UserId, options: BanOptions): Promise<BanResult> {
-    return this.inside.accounts.ban(this.account(userId), options);
+    return this.parts.accounts.ban(this.account(userId), options);
   }
 
   /** Lifts the ban from everything, or from one service. @returns whether there was such a ban */
   async liftBan(userId: UserId, options: LiftBanOptions): Promise<boolean> {
-    return this.inside.accounts.liftBan(this.account(userId), options);
+    return this.parts.accounts.liftBan(this.account(userId), options);
   }
 
   /** The bans of a user that are in force. */
   async bans(userId: UserId): Promise<readonly Ban[]> {
-    return this.inside.accounts.listBans(this.account(userId), this.inside.clock.now());
+    return this.parts.accounts.listBans(this.account(userId), this.parts.clock.now());
   }
 
   /**
@@ -75,10 +75,10 @@ export class OperatorService {
     const impersonation = impersonationOf(options);
     const { userName, deviceType, deviceName, ip, userAgent, claims } = options;
     const login = { userName, loginMethod: 'impersonation', deviceType, deviceName, ip, userAgent, claims };
-    return this.inside.loginFlow.login(account, login, impersonation);
+    return this.parts.logins.login(account, login, impersonation);
   }
 
   private account(userId: UserId): AccountRef {
-    return accountRef(this.inside.realm, userId);
+    return accountRef(this.parts.realm, userId);
   }
 }

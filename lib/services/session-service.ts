@@ -17,13 +17,13 @@ import { type AccountRef, type UserId, accountRef } from '../model/user-key.js';
  */
 export class SessionService {
   constructor(
-    private readonly inside: {
+    private readonly parts: {
       readonly realm: string;
       readonly repository: Pick<SessionRepository, 'listLiveSessions' | 'findSessions'>;
       readonly lookup: SessionLookup;
       readonly watch: SessionWatch;
       readonly ending: SessionEnding;
-      readonly changes: SessionChanges;
+      readonly liveChanges: SessionChanges;
       readonly data: DataStores;
       readonly activity: ActivityRecorder;
       readonly clock: Clock;
@@ -35,19 +35,19 @@ export class SessionService {
    * for users by `impersonator`, and keep its value to operators.
    */
   async list(userId: UserId): Promise<readonly UserSession[]> {
-    const records = await this.inside.repository.listLiveSessions(this.account(userId));
-    return records.map((record) => this.inside.activity.view(record));
+    const records = await this.parts.repository.listLiveSessions(this.account(userId));
+    return records.map((record) => this.parts.activity.view(record));
   }
 
   /** One session of this realm, live or ended, or null. */
   async find(sessionId: string): Promise<SessionWithEnd | null> {
-    const [record] = await this.inside.repository.findSessions([sessionIdOf(sessionId, 'sessionId')]);
-    return record ? this.inside.activity.view(record) : null;
+    const [record] = await this.parts.repository.findSessions([sessionIdOf(sessionId, 'sessionId')]);
+    return record ? this.parts.activity.view(record) : null;
   }
 
   /** Explains why a session ended: reason, time, actor and successor. Null for a live or unknown one. */
   async explainEnd(sessionId: string): Promise<EndExplanation | null> {
-    return this.inside.lookup.explainEnd(sessionIdOf(sessionId, 'sessionId'));
+    return this.parts.lookup.explainEnd(sessionIdOf(sessionId, 'sessionId'));
   }
 
   /**
@@ -57,7 +57,7 @@ export class SessionService {
   async end(userId: UserId, sessionId: string): Promise<boolean> {
     const account = this.account(userId);
     if (!isSessionId(sessionId)) return false;
-    return this.inside.ending.endOne(sessionId, 'SESSION_LOGGED_OUT', account.userId, { account });
+    return this.parts.ending.endOne(sessionId, 'SESSION_LOGGED_OUT', account.userId, { account });
   }
 
   /** Ends every session of a user but one, with SESSION_LOGGED_OUT. @returns how many it ended */
@@ -76,7 +76,7 @@ export class SessionService {
    * @throws SessionError SESSION_NOT_FOUND unless the session is live
    */
   async updateClaims(sessionId: string, claims: Claims): Promise<UserSession> {
-    return this.inside.changes.updateClaims(sessionIdOf(sessionId, 'sessionId'), claims);
+    return this.parts.liveChanges.updateClaims(sessionIdOf(sessionId, 'sessionId'), claims);
   }
 
   /**
@@ -85,7 +85,7 @@ export class SessionService {
    * @throws SessionError SESSION_NOT_FOUND unless the session is live
    */
   async reauthenticate(sessionId: string, use: Pick<TokenUse, 'ip'> = {}): Promise<UserSession> {
-    return this.inside.changes.reauthenticate(sessionIdOf(sessionId, 'sessionId'), addressIn(use));
+    return this.parts.liveChanges.reauthenticate(sessionIdOf(sessionId, 'sessionId'), addressIn(use));
   }
 
   /**
@@ -94,7 +94,7 @@ export class SessionService {
    * @returns a function that stops watching
    */
   watch(sessionId: string, listener: (end: SessionEnd | null) => void): () => void {
-    const { activity, clock, watch } = this.inside;
+    const { activity, clock, watch } = this.parts;
     const stop = watch.watch(sessionIdOf(sessionId, 'sessionId'), listener);
     // Whoever opened the channel has received the token.
     activity.record(sessionId, clock.now(), null, false);
@@ -103,20 +103,20 @@ export class SessionService {
 
   /** Key-values of one login. Writable while the session is live; removed with it, unless `onReplace` keeps them. */
   data(sessionId: string): DataStore {
-    return this.inside.data.session(sessionIdOf(sessionId, 'sessionId'));
+    return this.parts.data.session(sessionIdOf(sessionId, 'sessionId'));
   }
 
   /** Key-values of a user, shared by all devices. They outlive sessions. */
   accountData(userId: UserId): DataStore {
-    return this.inside.data.account(this.account(userId));
+    return this.parts.data.account(this.account(userId));
   }
 
   private endAllBut(userId: UserId, except: string | null): Promise<number> {
     const account = this.account(userId);
-    return this.inside.ending.endAll(account, 'SESSION_LOGGED_OUT', account.userId, { except, raiseEpoch: false });
+    return this.parts.ending.endAll(account, 'SESSION_LOGGED_OUT', account.userId, { except, raiseEpoch: false });
   }
 
   private account(userId: UserId): AccountRef {
-    return accountRef(this.inside.realm, userId);
+    return accountRef(this.parts.realm, userId);
   }
 }

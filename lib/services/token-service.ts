@@ -48,14 +48,14 @@ const REVOKE_FIELDS: FieldsOf<RevokeOptions> = { except: true, by: true };
  */
 export class TokenService {
   constructor(
-    private readonly inside: {
+    private readonly parts: {
       readonly realm: string;
       readonly keys: SecretKeys;
       readonly repository: Pick<SessionRepository, 'readAccount'>;
       readonly verifier: Verifier;
       readonly watch: SessionWatch;
-      readonly loginFlow: LoginFlow;
-      readonly tokenRefresh: TokenRefresh;
+      readonly logins: LoginFlow;
+      readonly refreshes: TokenRefresh;
       readonly ending: SessionEnding;
       readonly failedLogins: FailedLogins;
       readonly activity: ActivityRecorder;
@@ -69,8 +69,8 @@ export class TokenService {
    */
   async beginLogin(userId: UserId): Promise<string> {
     const account = this.account(userId);
-    const { epoch } = await this.inside.repository.readAccount(account);
-    return issueTicket(this.inside.keys, account, epoch);
+    const { epoch } = await this.parts.repository.readAccount(account);
+    return issueTicket(this.parts.keys, account, epoch);
   }
 
   /**
@@ -81,7 +81,7 @@ export class TokenService {
    *   beforeLogin refuses
    */
   async login(userId: UserId, ...[options = {}]: LoginArguments): Promise<LoginResult> {
-    return this.inside.loginFlow.login(this.account(userId), options);
+    return this.parts.logins.login(this.account(userId), options);
   }
 
   /**
@@ -91,7 +91,7 @@ export class TokenService {
    *   wrong field
    */
   recordFailedLogin(userId: UserId | null, login: FailedLogin = {}): void {
-    this.inside.failedLogins.record(userId, login);
+    this.parts.failedLogins.record(userId, login);
   }
 
   /**
@@ -100,7 +100,7 @@ export class TokenService {
    */
   async verify(token: unknown, use: TokenUse = {}): Promise<Verification> {
     const ip = checkUse(use);
-    return this.inside.verifier.verify(token, { ip, strict: use.strict === true, activity: use.activity !== false });
+    return this.parts.verifier.verify(token, { ip, strict: use.strict === true, activity: use.activity !== false });
   }
 
   /**
@@ -108,7 +108,7 @@ export class TokenService {
    * of the session: call `recordUse` for that.
    */
   verifyInMemory(token: string): UserSession | null {
-    return this.inside.verifier.fromMemory(token);
+    return this.parts.verifier.fromMemory(token);
   }
 
   /**
@@ -127,12 +127,12 @@ export class TokenService {
    *   old tokens expire
    */
   async refresh(refreshToken: unknown, use: RefreshUse = {}): Promise<RefreshResult> {
-    return this.inside.tokenRefresh.refresh(refreshToken, checkRefreshUse(use), use.activity !== false);
+    return this.parts.refreshes.refresh(refreshToken, checkRefreshUse(use), use.activity !== false);
   }
 
   /** Answers a resource server about a token (RFC 7662): `{ active: false }` unless it is valid. Not a use of the session. */
   async introspect(token: unknown): Promise<Introspection> {
-    const result = await this.inside.verifier.inspect(token);
+    const result = await this.parts.verifier.inspect(token);
     if (result.status === 'VALID') this.notePresented(result.record.id, null, false);
     return introspectionOf(result);
   }
@@ -144,10 +144,10 @@ export class TokenService {
    */
   async logout(token: unknown, use: Pick<TokenUse, 'ip'> = {}): Promise<boolean> {
     const ip = addressIn(use);
-    const holder = await this.inside.verifier.findHolder(token);
+    const holder = await this.parts.verifier.findHolder(token);
     if (!holder) return false;
     this.notePresented(holder.id, ip, false);
-    return this.inside.ending.logOut(holder);
+    return this.parts.ending.logOut(holder);
   }
 
   /**
@@ -160,7 +160,7 @@ export class TokenService {
     const account = this.account(userId);
     const except = options.except === undefined ? null : sessionIdOf(options.except, 'except');
     const by = actorOf(options.by ?? 'user');
-    return this.inside.ending.endAll(account, 'SESSION_REVOKED', by, { except, raiseEpoch: true });
+    return this.parts.ending.endAll(account, 'SESSION_REVOKED', by, { except, raiseEpoch: true });
   }
 
   /**
@@ -170,7 +170,7 @@ export class TokenService {
    * @returns a function that stops watching
    */
   watch(token: string, listener: (refusal: Refusal) => void): () => void {
-    const stop = this.inside.watch.watchToken(token, listener);
+    const stop = this.parts.watch.watchToken(token, listener);
     // Whoever holds it has received it.
     void this.introspect(token);
     return stop;
@@ -178,14 +178,14 @@ export class TokenService {
 
   /** The time of the database, by which tokens and bans are judged. Milliseconds since the epoch. */
   now(): number {
-    return this.inside.clock.now();
+    return this.parts.clock.now();
   }
 
   private notePresented(sessionId: string, ip: string | null, counts: boolean): void {
-    this.inside.activity.record(sessionId, this.inside.clock.now(), ip, counts);
+    this.parts.activity.record(sessionId, this.parts.clock.now(), ip, counts);
   }
 
   private account(userId: UserId): AccountRef {
-    return accountRef(this.inside.realm, userId);
+    return accountRef(this.parts.realm, userId);
   }
 }

@@ -29,14 +29,6 @@ export interface PairSecrets {
   readonly refresh: Buffer;
 }
 
-export interface TokenIssuerParts {
-  readonly keys: SecretKeys;
-  readonly codec: TokenCodec;
-  readonly format: AccessTokenFormat;
-  readonly mode: TokenMode;
-  readonly clock: Clock;
-}
-
 /** Part of a record from which its tokens are made. */
 export type TokenSubject = Pick<SessionRecord, 'id' | 'userId' | 'realm' | 'nonce' | 'expiresAt'>;
 
@@ -51,7 +43,15 @@ const ACCESS_SHORTENING = 0.05;
  * node that presents the same parent gets identical text although only hashes are stored.
  */
 export class TokenIssuer {
-  constructor(private readonly parts: TokenIssuerParts) {}
+  constructor(
+    private readonly parts: {
+      readonly keys: SecretKeys;
+      readonly codec: TokenCodec;
+      readonly format: AccessTokenFormat;
+      readonly mode: TokenMode;
+      readonly clock: Clock;
+    },
+  ) {}
 
   randomSecrets(): PairSecrets {
     return { access: randomBytes(SECRET_BYTES), refresh: randomBytes(SECRET_BYTES) };

@@ -10,33 +10,37 @@ import type { SessionRecord } from '../model/session.js';
  */
 export class IdleTimeout {
   constructor(
-    private readonly repository: Pick<SessionRepository, 'changeSession'>,
-    private readonly activity: ActivityRecorder,
-    private readonly changes: Changes,
-    private readonly rules: RotationRules,
-    private readonly budgetMs: number,
+    private readonly parts: {
+      readonly repository: Pick<SessionRepository, 'changeSession'>;
+      readonly activity: ActivityRecorder;
+      readonly changes: Changes;
+      readonly rules: RotationRules;
+      readonly budgetMs: number;
+    },
   ) {}
 
   /** Whether a session is idle beyond doubt. @param now milliseconds since the epoch */
   isOver(record: SessionRecord, now: number): boolean {
-    const { idleMs, idleSlackMs } = this.rules;
-    const lastUse = Math.max(this.activity.lastUse(record), this.activity.lostAt);
+    const { activity, rules } = this.parts;
+    const { idleMs, idleSlackMs } = rules;
+    const lastUse = Math.max(activity.lastUse(record), activity.lostAt);
     return idleMs !== null && now >= lastUse + idleMs + idleSlackMs;
   }
 
   /** Ends a session if it is idle by what the record says by now, and returns the record as it is then. */
   async end(id: string): Promise<SessionRecord | null> {
-    const { record } = await this.changes.commit({
+    const { changes, repository, rules, budgetMs } = this.parts;
+    const { record } = await changes.commit({
       holding: [id],
       transaction: () =>
-        this.repository.changeSession(
+        repository.changeSession(
           id,
           (current, _account, now) => {
             if (!current || current.end || !this.isOver(current, now)) return { result: null };
-            const at = current.lastSeenAt + this.rules.idleMs!;
+            const at = current.lastSeenAt + rules.idleMs!;
             return { result: null, end: { reason: 'SESSION_IDLE', by: 'system', at } };
           },
-          { budgetMs: this.budgetMs },
+          { budgetMs },
         ),
       // Every node asks the database about an idle session, whatever it remembers.
       outcomeOf: (step) => ({ ...changesOf(step), reach: 'applied' }),

@@ -49,16 +49,6 @@ export class KnownToken {
   }
 }
 
-export interface KnownTokensParts {
-  readonly cache: Pick<VerificationCache, 'counts'>;
-  readonly clock: Clock;
-  readonly maxEntries: number;
-  /** Longest text of a token; anything longer is not hashed. */
-  readonly maxLength: number;
-  /** Uses of a token within this time of a noted one are not noted again. Milliseconds. */
-  readonly useIntervalMs: number;
-}
-
 /**
  * Remembers tokens by the hash of their whole text: each was made here, which stays true, and may have a good verdict, so that
  * the next request with it costs one hash and one look-up. Decides nothing: a verdict counts only while its record does.
@@ -66,7 +56,17 @@ export interface KnownTokensParts {
 export class KnownTokens {
   private readonly tokens: LRUCache<string, KnownToken>;
 
-  constructor(private readonly parts: KnownTokensParts) {
+  constructor(
+    private readonly parts: {
+      readonly cache: Pick<VerificationCache, 'counts'>;
+      readonly clock: Clock;
+      readonly maxEntries: number;
+      /** Longest text of a token; anything longer is not hashed. */
+      readonly maxLength: number;
+      /** Uses of a token within this time of a noted one are not noted again. Milliseconds. */
+      readonly useIntervalMs: number;
+    },
+  ) {
     this.tokens = new LRUCache({ max: parts.maxEntries });
   }
 

@@ -14,21 +14,21 @@ export interface EndExplanation extends SessionEnd {
   readonly message: string;
 }
 
-export interface SessionLookupParts {
-  readonly repository: Pick<SessionRepository, 'findSessions'>;
-  readonly cache: VerificationCache;
-  readonly clock: Clock;
-  /** Most reads of the database at once. */
-  readonly parallelReads: number;
-  /** Time in which the database must have answered. Milliseconds. */
-  readonly budgetMs: number;
-}
-
 /** Reads records of the database for many callers at once, and hands what it read to the caches. */
 export class SessionLookup {
   private readonly reads: BatchedReads<SessionRecord>;
 
-  constructor(private readonly parts: SessionLookupParts) {
+  constructor(
+    private readonly parts: {
+      readonly repository: Pick<SessionRepository, 'findSessions'>;
+      readonly cache: VerificationCache;
+      readonly clock: Clock;
+      /** Most reads of the database at once. */
+      readonly parallelReads: number;
+      /** Time in which the database must have answered. Milliseconds. */
+      readonly budgetMs: number;
+    },
+  ) {
     this.reads = new BatchedReads((ids) => this.read(ids), parts.parallelReads, parts.budgetMs);
   }
 

@@ -1,9 +1,10 @@
 import type { Clock } from '../ports/clock.js';
 import { PeriodicTask } from '../async/periodic-task.js';
 import { invalidArgument } from '../model/session-error.js';
-import type { SessionEnd, SessionRecord } from '../model/session.js';
+import type { SessionEnd } from '../model/session.js';
 import type { Refusal } from '../model/verification.js';
-import type { Inspection } from './verifier.js';
+import type { SessionLookup } from './session-lookup.js';
+import type { Verifier } from './verifier.js';
 
 type Listener<T> = (news: T) => void;
 
@@ -19,16 +20,18 @@ export class SessionWatch {
   private readonly tokens: Watched<Refusal> = new Map();
   private readonly task: PeriodicTask;
 
-  /** @param everyMs time between two looks, and so the latest by which a listener hears */
   constructor(
-    private readonly find: (sessionId: string) => Promise<SessionRecord | null>,
-    private readonly inspect: (token: string) => Promise<Inspection>,
-    private readonly clock: Clock,
-    everyMs: number,
+    private readonly parts: {
+      readonly lookup: Pick<SessionLookup, 'find'>;
+      readonly verifier: Pick<Verifier, 'inspect'>;
+      readonly clock: Clock;
+      /** Time between two looks, and so the latest by which a listener hears. Milliseconds. */
+      readonly everyMs: number;
+    },
   ) {
     this.task = new PeriodicTask(
       () => this.look(),
-      everyMs,
+      parts.everyMs,
       () => undefined,
     );
   }
@@ -64,13 +67,13 @@ export class SessionWatch {
   }
 
   private async lookAt(sessionId: string): Promise<void> {
-    const record = await this.find(sessionId);
-    if (record && !record.end && this.clock.now() < record.usableUntil) return;
+    const record = await this.parts.lookup.find(sessionId);
+    if (record && !record.end && this.parts.clock.now() < record.usableUntil) return;
     tell(this.sessions, sessionId, record?.end ?? null);
   }
 
   private async lookAtToken(token: string): Promise<void> {
-    const verdict = await this.inspect(token);
+    const verdict = await this.parts.verifier.inspect(token);
     if (verdict.status === 'INVALID') tell(this.tokens, token, verdict);
   }
 }

@@ -8,16 +8,6 @@ import { type ParsedToken, isInGrace } from '../model/token-pair.js';
 import type { TokenIssuer } from '../tokens/token-issuer.js';
 import { type RenewedToken, pairOf } from '../model/verification.js';
 
-export interface TokenRenewalParts {
-  readonly repository: Pick<SessionRepository, 'changeSession'>;
-  readonly issuer: TokenIssuer;
-  readonly changes: Changes;
-  readonly clock: Clock;
-  readonly rules: RotationRules;
-  /** Longest time that a request waits for it. Milliseconds. */
-  readonly budgetMs: number;
-}
-
 /** After a failure, requests are answered without an attempt for this long. */
 const PAUSE_MS = 1000;
 
@@ -30,7 +20,17 @@ export class TokenRenewal {
   private readonly running = new Map<string, Promise<SessionRecord | null>>();
   private pausedUntil = -Infinity;
 
-  constructor(private readonly parts: TokenRenewalParts) {}
+  constructor(
+    private readonly parts: {
+      readonly repository: Pick<SessionRepository, 'changeSession'>;
+      readonly issuer: TokenIssuer;
+      readonly changes: Changes;
+      readonly clock: Clock;
+      readonly rules: RotationRules;
+      /** Longest time that a request waits for it. Milliseconds. */
+      readonly budgetMs: number;
+    },
+  ) {}
 
   /**
    * @param token a token that was judged VALID by the record

@@ -20,22 +20,6 @@ import { type Verdict, type Verification, ended, judge, pairOf } from '../model/
 const NOT_KNOWN = { status: 'INVALID', reason: 'TOKEN_INVALID' } as const;
 const MALFORMED = { status: 'INVALID', reason: 'TOKEN_MALFORMED' } as const;
 
-export interface VerifierParts {
-  readonly codec: TokenCodec;
-  readonly format: AccessTokenFormat;
-  readonly known: KnownTokens;
-  readonly lookup: SessionLookup;
-  readonly cache: VerificationCache;
-  readonly renewal: TokenRenewal;
-  readonly idle: IdleTimeout;
-  readonly activity: ActivityRecorder;
-  readonly clock: Clock;
-  readonly rules: RotationRules;
-  readonly stats: VerificationStats;
-  /** Longest time until a token is answered. Milliseconds. */
-  readonly budgetMs: number;
-}
-
 /** A good token, and what it was judged by. */
 export interface GoodToken {
   readonly status: 'VALID';
@@ -67,7 +51,23 @@ export class Verifier {
   /** The application's view of each record, shared by all requests that the record answers. */
   private readonly views = new WeakMap<SessionRecord, UserSession>();
 
-  constructor(private readonly parts: VerifierParts) {}
+  constructor(
+    private readonly parts: {
+      readonly codec: TokenCodec;
+      readonly format: AccessTokenFormat;
+      readonly known: KnownTokens;
+      readonly lookup: SessionLookup;
+      readonly cache: VerificationCache;
+      readonly renewal: TokenRenewal;
+      readonly idle: IdleTimeout;
+      readonly activity: ActivityRecorder;
+      readonly clock: Clock;
+      readonly rules: RotationRules;
+      readonly stats: VerificationStats;
+      /** Longest time until a token is answered. Milliseconds. */
+      readonly budgetMs: number;
+    },
+  ) {}
 
   /**
    * Verifies a token, and notes its use if it is good. Answers in the same turn if memory knows the token to be good; never

@@ -45,7 +45,7 @@ describe('a page of a list on PostgreSQL', () => {
     [
       'sightings',
       () => {
-        const { sightingQueries } = sessions.context.get(SessionRuntime, { strict: false }).records;
+        const { sightingQueries } = sessions.context.get(SessionRuntime, { strict: false });
         return sightingQueries.bySession('0'.repeat(32), { from: null, backwards: false, limit: 50 });
       },
     ],

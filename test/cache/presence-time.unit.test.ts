@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { resolveTiming } from 'lib/timing.js';
-import { SessionSweep, type SessionSweepParts } from 'lib/session-sweep.js';
+import { SessionSweep } from 'lib/background.js';
 import { ManualClock } from '../../lib/testing/index.js';
 import { MemoryMembership } from './memory-node-registry.js';
 import { D, PresenceHarness, type PresentNode, SILENCE, WINDOW } from './presence-harness.js';
@@ -207,11 +207,11 @@ describe('which changes are forgotten', () => {
       presence: { steadyMs },
       clock,
       timing: resolveTiming(),
-      idleMs: null,
+      rules: { idleMs: null },
       changes: { commit: async () => [] },
       repository: nothing,
       records: nothing,
-    } as unknown as SessionSweepParts).run();
+    } as unknown as ConstructorParameters<typeof SessionSweep>[0]).run();
     const state = { id: 'me', caching: true, messaging: true, silenceMs: D, poll: 1, polled: 0 };
     const { changes } = await nodeRegistry.poll(state, 0);
     expect(changes.map(({ sessionId }) => sessionId)).toEqual(kept);

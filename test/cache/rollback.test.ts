@@ -45,8 +45,10 @@ describe.each([
     } as const;
     // One goes by its own memory where it can, the other by nothing but Redis.
     opened = [await startSessions(options), await startSessions({ ...options, nearCache: false })];
-    nodes = runtimes().map(({ coherence, shared, services }) => ({
-      ...services,
+    nodes = runtimes().map(({ coherence, shared, tokens, sessions, operators }) => ({
+      tokens,
+      sessions,
+      operators,
       poll: () => coherence.poll(),
       ready: () => until(() => shared!.state === 'up' && shared!.messenger.isConnected && coherence.caching),
     }));

@@ -127,7 +127,7 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
   });
 
   it('A22, A23: is all that memory knows: nothing else throws, and what is too long is not hashed', () => {
-    const verifier = server.app.get(SessionRuntime, { strict: false }).services.verifier as unknown as {
+    const verifier = server.app.get(SessionRuntime, { strict: false }).verifier as unknown as {
       readonly parts: { readonly known: { readonly tokens: { get(hash: string): unknown } } };
     };
     const looked = jest.spyOn(verifier.parts.known.tokens, 'get');

@@ -268,8 +268,7 @@ describe('@nestjs/event-emitter', () => {
         providers: [Listeners],
       },
     );
-    for (const { services } of server.app.get(SessionRuntime, { strict: false, each: true }))
-      await services.tokens.login('1');
+    for (const { tokens } of server.app.get(SessionRuntime, { strict: false, each: true })) await tokens.login('1');
     await told();
     expect(server.app.get(Listeners).logins.map(({ realm, userId }) => [realm, userId])).toEqual([
       ['users', '1'],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { accessAndRefresh, fixed, sliding } from 'nestjs-latchkey';
-import { resolveOptions } from 'lib/session-options.js';
+import { resolveOptions } from 'lib/resolve-options.js';
 import { SECRET } from '../support/sessions.js';
 
 const resolve = (options: Record<string, unknown>) => resolveOptions({ secret: SECRET, ...options });

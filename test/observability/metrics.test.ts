@@ -127,7 +127,7 @@ describe('metrics, with a Redis and a database that can fail', () => {
     }
     expect(counted).toHaveBeenCalledTimes(1);
     runtime.activity.record('0'.repeat(32), Date.now(), '192.0.2.1');
-    runtime.services.tokens.recordFailedLogin('alice');
+    runtime.tokens.recordFailedLogin('alice');
     await Promise.all([runtime.activity.flush(), runtime.records.flush()]);
     expect(await valueOf(registry, 'session_activity_dropped_total')).toBe(1);
     const { sightings, events, statistics } = runtime.records;

@@ -11,7 +11,7 @@ import { HOUR, MINUTE, SECOND, eventsOf, useSessions } from '../sessions/harness
 describe.each(databaseKinds)('failed logins on $name', (kind) => {
   const harness = useSessions(kind, { policy: multiDevice() });
   const others: Sessions[] = [];
-  const queries = () => harness.runtime.records.failedLoginQueries;
+  const queries = () => harness.runtime.failedLoginQueries;
   const flush = () => harness.runtime.records.events.flush();
   const another = async (options = {}) => {
     const { clock, database } = harness;
@@ -148,7 +148,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('while $name is gone', ({ create }
     const options = { ...database.options, url: url.href } as typeof database.options;
     const timing = { endBudget: '2s', activityFlush: '5m', sweep: '1h' } as const;
     const sessions = await startSessions({ database: options, policy: multiDevice(), timing });
-    const { records } = sessions.context.get(SessionRuntime, { strict: false });
+    const { records, sightingQueries } = sessions.context.get(SessionRuntime, { strict: false });
     const { session } = await sessions.tokens.login('alice', { ip: '192.0.2.1' });
     await records.flush();
     proxy.hold();
@@ -173,7 +173,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('while $name is gone', ({ create }
     sessions.tokens.recordUse(session.id, '192.0.2.2');
     await records.flush();
     const all = { from: null, backwards: false, limit: 10 };
-    expect(await records.sightingQueries.bySession(session.id, all)).toHaveLength(2);
+    expect(await sightingQueries.bySession(session.id, all)).toHaveLength(2);
     await sessions.close();
     await proxy.close();
     await database.drop();

@@ -214,7 +214,12 @@ describe('a login that failed', () => {
     const events: DetachedEvent[] = [];
     const told: LifecycleEvent[] = [];
     const batch = { add: (event: DetachedEvent) => events.push(event) } as unknown as EventBatch;
-    const logins = new FailedLogins('users', batch, { emit: (event) => told.push(event) }, new ManualClock(START));
+    const logins = new FailedLogins({
+      realm: 'users',
+      batch,
+      events: { emit: (event) => void told.push(event) },
+      clock: new ManualClock(START),
+    });
     logins.record(userId as string, login as undefined);
     return { event: events[0]!, told: told[0]! };
   };

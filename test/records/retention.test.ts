@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type SessionModuleOptions, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
 import { SessionRuntime } from 'lib/session-runtime.js';
-import { resolveOptions } from 'lib/session-options.js';
+import { resolveOptions } from 'lib/resolve-options.js';
 import { databaseKinds } from '../support/databases.js';
 import { SECRET, type Sessions, startSessions } from '../support/sessions.js';
 import { DAY, HOUR, useSessions } from '../sessions/harness.js';

@@ -20,7 +20,7 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
   const harness = useSessions(kind, { policy: multiDevice(), tokens: accessAndRefresh(), timing });
   const others: Sessions[] = [];
   const flush = () => harness.runtime.records.flush();
-  const queries = () => harness.runtime.records.sightingQueries;
+  const queries = () => harness.runtime.sightingQueries;
   const timesOf = async (sessionId: string) =>
     itemsOf(await queries().bySession(sessionId, ALL)).map(({ ip, firstAt, lastAt }) => [ip, firstAt, lastAt]);
   /** Another node on the same database, with the same clock. */
@@ -156,7 +156,7 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
     tokens.recordUse('0'.repeat(32), '192.0.2.40');
     await flush();
     expect(await queries().byAddress(ipRange('192.0.2.40')!, {}, ALL)).toEqual([]);
-    expect(await other.runtime.records.sightingQueries.bySession(session.id, ALL)).toEqual([]);
+    expect(await other.runtime.sightingQueries.bySession(session.id, ALL)).toEqual([]);
   });
 
   it('can be turned off', async () => {
@@ -289,6 +289,6 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
 
   it('are asked for by a class that the module exports', async () => {
     const node = await another();
-    expect(node.context.get(SightingQueries, { strict: false })).toBe(node.runtime.records.sightingQueries);
+    expect(node.context.get(SightingQueries, { strict: false })).toBe(node.runtime.sightingQueries);
   });
 });

@@ -10,7 +10,7 @@ describe.each(databaseKinds)('statistics on $name', (kind) => {
   const harness = useSessions(kind, options);
   let node: Sessions;
   let other: SessionRuntime;
-  const series = (range: '24h' | '30d') => harness.runtime.records.statisticQueries.series(range);
+  const series = (range: '24h' | '30d') => harness.runtime.statisticQueries.series(range);
 
   beforeAll(async () => {
     node = await startSessions({ ...options, database: harness.database.options, clock: harness.clock });

@@ -102,7 +102,7 @@ describe.each(databaseKinds)('a login under a limit on $name', (kind) => {
     const addresses = async () => {
       await runtime.records.flush();
       const all = { from: null, backwards: false, limit: 9 };
-      const rows = await runtime.records.sightingQueries.bySession(session.id, all);
+      const rows = await runtime.sightingQueries.bySession(session.id, all);
       return rows.map(({ item }) => item!.ip).sort();
     };
     clock.advance(SECOND);

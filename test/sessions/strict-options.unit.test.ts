@@ -18,7 +18,7 @@ import { jwt, verifyOffline } from 'nestjs-latchkey/jwt';
 import { sessionMetrics } from 'nestjs-latchkey/metrics';
 import { redis } from 'nestjs-latchkey/redis';
 import { resolveAdminOptions } from 'lib/admin-options.js';
-import { resolveOptions } from 'lib/session-options.js';
+import { resolveOptions } from 'lib/resolve-options.js';
 import { sqliteOptions } from '../support/databases.js';
 import { SECRET, type Sessions, startSessions } from '../support/sessions.js';
 

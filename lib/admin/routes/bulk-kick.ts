@@ -8,7 +8,7 @@ import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import type { OnlineFilter } from '../../database/lists/online-filter.js';
 import { OnlineQueries } from '../../database/lists/online-queries.js';
 import { OperatorAudit } from '../../database/transactions/audit.js';
-import { describeError } from '../../nest/module/describe-error.js';
+import { describeError } from '../../model/session-error.js';
 import { type OnlineCriteria, onlineFilter } from './admin-filters.js';
 import { auditedFilter } from '../access/filter-rights.js';
 

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { Get, Logger, StreamableFile } from '@nestjs/common';
 import { OperatorAudit } from '../../database/transactions/audit.js';
 import { LISTED_FIELDS } from '../../model/session-fields.js';
-import { describeError } from '../../nest/module/describe-error.js';
+import { describeError } from '../../model/session-error.js';
 import { type EventItem, toEventItem, toSessionItem } from './admin-items.js';
 import type { SessionItem } from './session-item.js';
 import { NeedsRight, CurrentOperator, type KnownOperator } from '../access/admin.guard.js';

@@ -8,8 +8,8 @@ import {
   refreshMessages,
 } from '../../model/session-error.js';
 import type { Refusal } from '../../model/verification.js';
-import { describeError } from '../module/describe-error.js';
-import type { ResolvedOptions } from '../module/session-options.js';
+import { describeError } from '../../model/session-error.js';
+import type { ResolvedOptions } from '../module/resolve-options.js';
 
 /** An HTTP error with the headers that belong to it. */
 export interface HttpAnswer {

@@ -4,7 +4,8 @@ import type { Verification } from '../../model/verification.js';
 import { MAX_TOKEN_LENGTH } from '../../tokens/token-codec.js';
 import type { Presentation } from '../../verification/known-tokens.js';
 import type { Verifier } from '../../verification/verifier.js';
-import type { HeaderOptions, ResolvedOptions } from '../module/session-options.js';
+import type { ResolvedOptions } from '../module/resolve-options.js';
+import type { HeaderOptions } from '../module/session-options.js';
 import { Answers, type HttpAnswer, endDetails } from './answers.js';
 import { userOf } from './fast-path/hidden-classes.js';
 import { RequestBatch } from './fast-path/request-batch.js';
@@ -63,14 +64,6 @@ class RequestUse implements Presentation {
   }
 }
 
-export interface SessionAuthenticatorParts {
-  readonly verifier: Verifier;
-  readonly clock: Clock;
-  readonly options: Pick<ResolvedOptions, 'realm' | 'messages' | 'headers'>;
-  /** Random: passport keeps one registry for the whole process, in which two modules must not meet. */
-  readonly strategyName: string;
-}
-
 /** Tells who sends a request, for one SessionModule. */
 export class SessionAuthenticator {
   readonly strategyName: string;
@@ -81,7 +74,15 @@ export class SessionAuthenticator {
   /** By session, made once for all requests that memory answers. */
   private readonly identities = new WeakMap<UserSession, AuthenticatedSession>();
 
-  constructor(private readonly parts: SessionAuthenticatorParts) {
+  constructor(
+    private readonly parts: {
+      readonly verifier: Verifier;
+      readonly clock: Clock;
+      readonly options: Pick<ResolvedOptions, 'realm' | 'messages' | 'headers'>;
+      /** Random: passport keeps one registry for the whole process, in which two modules must not meet. */
+      readonly strategyName: string;
+    },
+  ) {
     const { options, strategyName } = parts;
     this.strategyName = strategyName;
     this.headers = options.headers;

@@ -18,8 +18,8 @@ const FOREIGN_GUARDS = [undefined, 'bearer', 'http-bearer', 'jwt'].map((strategy
  */
 export function refuseTwin(modules: ModulesContainer, own: SessionRuntime): void {
   for (const { providers } of modules.values()) {
-    const other: unknown = providers.get(SessionRuntime)?.instance;
-    if (!(other instanceof SessionRuntime) || other === own) continue;
+    const other = providers.get(SessionRuntime)?.instance as SessionRuntime | null | undefined;
+    if (!other || other === own) continue;
     if (other.options.realm !== own.options.realm || other.database.address !== own.database.address) continue;
     throw new SessionError(
       'CONFIGURATION_INVALID',

@@ -45,7 +45,7 @@ export class SessionStatus {
   }
 
   private ask(): Promise<boolean> {
-    return this.runtime.services.sessions.find(NO_SESSION).then(
+    return this.runtime.sessions.find(NO_SESSION).then(
       () => true,
       () => false,
     );

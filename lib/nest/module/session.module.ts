@@ -1,6 +1,9 @@
 import {
-  Logger,
+  type Abstract,
+  ConfigurableModuleBuilder,
   type DynamicModule,
+  type FactoryProvider,
+  Logger,
   Module,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
@@ -20,8 +23,8 @@ import { SessionQueries } from '../../database/lists/session-queries.js';
 import { SightingQueries } from '../../database/lists/sighting-queries.js';
 import { StatisticQueries } from '../../database/lists/statistic-queries.js';
 import { findForeignGuards, refuseTwin } from './boot-checks.js';
-import { findEventEmitter } from './event-emitter.js';
-import { needAsyncOptions, needOptions } from '../module-options.js';
+import { findEventEmitter } from './lifecycle-publisher.js';
+import { needAsyncOptions, needOptions } from './resolve-options.js';
 import { reserveRequestProperties } from '../http/fast-path/hidden-classes.js';
 import { registerStrategy } from '../http/passport-hooks.js';
 import { SESSION_MODULE, SessionAuthenticator } from '../http/session-authenticator.js';
@@ -29,89 +32,69 @@ import { SessionErrorFilter } from '../http/session-error.filter.js';
 import type { SessionModuleOptions } from './session-options.js';
 import { SessionRuntime } from './session-runtime.js';
 import { SessionStatus } from './session-status.js';
-import {
-  ConfigurableModuleClass,
-  MODULE_OPTIONS_TOKEN,
-  type OPTIONS_TYPE,
-  type SessionModuleAsyncOptions,
-} from './session.module-definition.js';
+import { wire } from './wire.js';
 
 const EXAMPLE = '{ secret: process.env.SESSION_SECRET }';
 
+/** Makes the options of SessionModule: a class for `forRootAsync({ useClass })`, or a provider for `useExisting`. */
+export interface SessionOptionsFactory {
+  createSessionOptions(): SessionModuleOptions | Promise<SessionModuleOptions>;
+}
+
+const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<SessionModuleOptions>({
+    moduleName: 'Session',
+    // What Nest misses where a module imports the class instead of what forRoot() returned.
+    optionsInjectionToken: 'SessionModule.forRoot({ secret, isGlobal: true }), once, in the place of SessionModule',
+  })
+    .setClassMethodName('forRoot')
+    .setFactoryMethodName('createSessionOptions')
+    .setExtras({ isGlobal: false }, (definition, { isGlobal }) => ({ ...definition, global: isGlobal }))
+    .build();
+
+/** Options of `SessionModule.forRootAsync`: `useFactory` with `inject`, `useClass` or `useExisting`, `imports`, `isGlobal`. */
+export type SessionModuleAsyncOptions = typeof ASYNC_OPTIONS_TYPE;
+
+/** Provides a part of the runtime by its class. */
+function part<T>(provide: Abstract<T>, pick: (runtime: SessionRuntime) => T): FactoryProvider<T> {
+  return { provide, inject: [SessionRuntime], useFactory: pick };
+}
+
+const PARTS = [
+  part(TokenService, ({ tokens }) => tokens),
+  part(SessionService, ({ sessions }) => sessions),
+  part(OperatorService, ({ operators }) => operators),
+  part(SessionQueries, ({ queries }) => queries),
+  part(OnlineQueries, ({ online }) => online),
+  part(SightingQueries, ({ sightingQueries }) => sightingQueries),
+  part(FailedLoginQueries, ({ failedLoginQueries }) => failedLoginQueries),
+  part(StatisticQueries, ({ statisticQueries }) => statisticQueries),
+  part(SessionStatus, (runtime) => new SessionStatus(runtime)),
+  part(
+    SessionAuthenticator,
+    ({ verifier, clock, options }) =>
+      new SessionAuthenticator({ verifier, clock, options, strategyName: `session-${randomId()}` }),
+  ),
+];
+
 /**
  * Gives an application logins that it can see, limit and end: `SessionModule.forRoot({ secret, policy })`. Provides
- * TokenService, SessionService and OperatorService, and what AuthGuard and OnlineUsersService need. With `isGlobal: true` every module of the application can
- * use it. Several of them, with different realms, may live in one process; none knows of the others.
+ * TokenService, SessionService and OperatorService, and what AuthGuard and OnlineUsersService need. With `isGlobal: true` every
+ * module of the application can use it. Several of them, with different realms, may live in one process; none knows of the others.
  */
 @Module({
   providers: [
     {
       provide: SessionRuntime,
       inject: [MODULE_OPTIONS_TOKEN, { token: DataSource, optional: true }],
-      useFactory: (options: SessionModuleOptions, source?: DataSource) =>
-        untraced(() => SessionRuntime.create(options, source)),
+      useFactory: (options: SessionModuleOptions, source?: DataSource) => untraced(() => wire(options, source)),
     },
-    {
-      provide: TokenService,
-      inject: [SessionRuntime],
-      useFactory: ({ services }: SessionRuntime) => services.tokens,
-    },
-    {
-      provide: SessionService,
-      inject: [SessionRuntime],
-      useFactory: ({ services }: SessionRuntime) => services.sessions,
-    },
-    {
-      provide: OperatorService,
-      inject: [SessionRuntime],
-      useFactory: ({ services }: SessionRuntime) => services.operators,
-    },
-    { provide: SessionQueries, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.queries },
-    { provide: OnlineQueries, inject: [SessionRuntime], useFactory: (runtime: SessionRuntime) => runtime.online },
-    {
-      provide: SightingQueries,
-      inject: [SessionRuntime],
-      useFactory: ({ records }: SessionRuntime) => records.sightingQueries,
-    },
-    {
-      provide: FailedLoginQueries,
-      inject: [SessionRuntime],
-      useFactory: ({ records }: SessionRuntime) => records.failedLoginQueries,
-    },
-    {
-      provide: StatisticQueries,
-      inject: [SessionRuntime],
-      useFactory: ({ records }: SessionRuntime) => records.statisticQueries,
-    },
-    {
-      provide: SessionAuthenticator,
-      inject: [SessionRuntime],
-      useFactory: ({ services: { verifier }, clock, options }: SessionRuntime) =>
-        new SessionAuthenticator({ verifier, clock, options, strategyName: `session-${randomId()}` }),
-    },
+    ...PARTS,
     { provide: SESSION_MODULE, useExisting: SessionAuthenticator },
-    {
-      provide: SessionStatus,
-      inject: [SessionRuntime],
-      useFactory: (runtime: SessionRuntime) => new SessionStatus(runtime),
-    },
     { provide: APP_FILTER, useClass: SessionErrorFilter },
   ],
   // The runtime is for the library's own parts: it is not among what the package exports.
-  exports: [
-    TokenService,
-    SessionService,
-    OperatorService,
-    SessionQueries,
-    OnlineQueries,
-    SightingQueries,
-    FailedLoginQueries,
-    StatisticQueries,
-    SessionAuthenticator,
-    SESSION_MODULE,
-    SessionStatus,
-    SessionRuntime,
-  ],
+  exports: [...PARTS.map(({ provide }) => provide), SESSION_MODULE, SessionRuntime],
 })
 export class SessionModule
   extends ConfigurableModuleClass

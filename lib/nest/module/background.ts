@@ -1,0 +1,207 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
+import { PeriodicTask } from '../../async/periodic-task.js';
+import type { Changes } from '../../changes/commit.js';
+import { type CacheCoherence, changeWindow } from '../../cluster/cache-coherence.js';
+import type { NodePresence } from '../../cluster/node-presence.js';
+import type { Engine } from '../../database/engine/engine.js';
+import { adviceFor } from '../../database/full-disk.js';
+import type { ActivityRecorder } from '../../journal/activity-recorder.js';
+import { SessionError, describeError } from '../../model/session-error.js';
+import type { Timing } from '../../model/timing.js';
+import type { EndedSession } from '../../model/tombstone.js';
+import type { Clock } from '../../ports/clock.js';
+import type { NodeRegistry, NodeRow } from '../../ports/node-registry.js';
+import type { SessionRepository } from '../../ports/session-repository.js';
+import { ABANDONED_AFTER_MS } from '../../rules/device-policy.js';
+import type { RotationRules } from '../../rules/rotation.js';
+import type { SessionLookup } from '../../verification/session-lookup.js';
+import type { SessionWatch } from '../../verification/session-watch.js';
+import type { SessionRecords } from './session-records.js';
+
+/** How often copies in use are read again before they are too old: a part of the age at which they are. */
+const COPY_AGE_PARTS = 60;
+/** Other nodes know of a first use after this long at most, long before they take the login for abandoned. */
+const FIRST_USE_MS = ABANDONED_AFTER_MS / 4;
+/** Events are written soon: they are few, and an operator may be watching. */
+const EVENT_FLUSH_MS = 1000;
+
+/** How long the first look at the other nodes is tried: the database may be busy with their boots. */
+const BOOT_MS = 10_000;
+const LOOK_MS = 100;
+const RIGHTS = 'SELECT, INSERT, UPDATE and DELETE on them';
+/** How much longer than a node can be silent it is waited for, should the database not answer meanwhile. */
+const SLACK_MS = 1000;
+/** A node that is there is heard of within this many of its polls. */
+const POLLS = 2;
+
+/** Everything that a module does beside requests: it joins the other nodes, works every so often, and leaves. */
+export class Background {
+  private readonly logger = new Logger('SessionModule');
+  private readonly tasks: readonly PeriodicTask[];
+
+  constructor(
+    private readonly parts: {
+      readonly engine: Engine;
+      readonly coherence: CacheCoherence;
+      readonly activity: ActivityRecorder;
+      readonly records: SessionRecords;
+      readonly lookup: SessionLookup;
+      readonly watch: SessionWatch;
+      readonly sweep: SessionSweep;
+      readonly timing: Timing;
+    },
+  ) {
+    const { engine, coherence, activity, records, lookup, sweep, timing } = parts;
+    const { poll, activityFlush, copyAge } = timing;
+    const every = (ms: number, name: string, work: () => Promise<unknown> | undefined) =>
+      new PeriodicTask(
+        async () => void (await work()),
+        ms,
+        (failure) =>
+          this.logger.warn(failure ? `${name} fails: ${describeError(failure.error)}` : `${name} works again.`),
+      );
+    this.tasks = [
+      every(poll, 'Reading the change log', () => coherence.poll()),
+      every(activityFlush, 'Writing activity', () => this.flushActivity()),
+      every(FIRST_USE_MS, 'Writing first uses', () => activity.flushFirst()),
+      every(Math.min(EVENT_FLUSH_MS, activityFlush), 'Writing events', () => records.flushEvents()),
+      every(activityFlush, 'Writing sightings and statistics', () => records.flushOthers()),
+      every(timing.sweep, 'Ending overdue sessions', () => sweep.run()),
+      every(timing.sweep, 'Keeping the database tidy', () => engine.tidy?.()),
+      every(copyAge / COPY_AGE_PARTS, 'Reading copies again', () => lookup.refreshCopies()),
+    ];
+  }
+
+  async start(): Promise<void> {
+    const { coherence, timing, watch } = this.parts;
+    coherence.start();
+    await this.join(coherence.presence, timing.poll, () => coherence.silenceMs);
+    for (const task of this.tasks) task.start();
+    watch.start();
+  }
+
+  async stop(): Promise<void> {
+    const { engine, coherence, activity, records, watch } = this.parts;
+    await Promise.all([watch.stop(), ...this.tasks.map((task) => task.stop())]);
+    await Promise.all([activity.flush(), records.flush()]);
+    await coherence.stop().catch((error: unknown) => this.logger.warn(`Leaving failed: ${describeError(error)}`));
+    await engine.close();
+  }
+
+  private async flushActivity(): Promise<void> {
+    const { activity } = this.parts;
+    const { dropped } = activity;
+    await activity.flush();
+    if (activity.dropped > dropped) throw new Error(`${activity.dropped - dropped} uses of sessions were dropped`);
+  }
+
+  /**
+   * Joins the other nodes. While one of them may still accept tokens from memory, every login that replaces a session would
+   * have to wait for it; so a boot waits until each has polled, or has been silent for so long that it does not.
+   * @param silenceMs the longest time for which a node may be silent
+   */
+  private async join(presence: NodePresence, pollMs: number, silenceMs: () => number): Promise<void> {
+    await pollFirst(presence);
+    const startedAt = performance.now();
+    // One that joins later waits for this node.
+    const present = new Set(presence.unheardNodes.map(({ id }) => id));
+    const unheard = () => presence.unheardNodes.filter(({ id }) => present.has(id));
+    let awaited: readonly NodeRow[] = [];
+    while (unheard().length > 0 && performance.now() - startedAt < silenceMs() + SLACK_MS) {
+      if (awaited.length === 0 && performance.now() - startedAt >= POLLS * pollMs) {
+        awaited = unheard();
+        this.logger.warn(waitingFor(awaited, silenceMs()));
+      }
+      await pause(LOOK_MS);
+      await presence.poll().catch(() => undefined);
+    }
+    if (awaited.length > 0) this.logger.log(`Went on after ${seconds(performance.now() - startedAt)} s.`);
+  }
+}
+
+async function pollFirst(presence: NodePresence): Promise<void> {
+  const deadline = performance.now() + BOOT_MS;
+  for (;;) {
+    try {
+      return await presence.poll();
+    } catch (cause) {
+      if (performance.now() <= deadline) continue;
+      const advice = adviceFor(cause, `Its database user needs ${RIGHTS}.`);
+      const why = `SessionModule cannot write to its tables (${describeError(cause)}). ${advice}`;
+      throw new SessionError('CONFIGURATION_INVALID', why, { cause });
+    }
+  }
+}
+
+function waitingFor(nodes: readonly NodeRow[], silenceMs: number): string {
+  const names = nodes.map(({ id, renewedAt }) => `${id} (last heard of at ${new Date(renewedAt).toISOString()})`);
+  return (
+    `Waits for ${names.join(', ')}, which may still accept tokens from memory, for ${seconds(silenceMs)} s at most. ` +
+    'A server that was killed did not sign off: call app.enableShutdownHooks(), and stop it with SIGTERM.'
+  );
+}
+
+function seconds(ms: number): string {
+  return (ms / 1000).toFixed(1);
+}
+
+const BATCH = 200;
+/** For how much longer than necessary old changes, and rows of nodes, are kept. */
+const PURGE_SLACK_MS = 60_000;
+
+/** Ends what is overdue or idle, so that lists and limits are right though nobody comes back, and forgets what is old. */
+export class SessionSweep {
+  constructor(
+    private readonly parts: {
+      readonly repository: SessionRepository;
+      readonly nodeRegistry: NodeRegistry;
+      readonly presence: Pick<NodePresence, 'steadyMs'>;
+      readonly records: SessionRecords;
+      readonly activity: ActivityRecorder;
+      readonly changes: Changes;
+      readonly clock: Clock;
+      readonly timing: Timing;
+      readonly rules: Pick<RotationRules, 'idleMs' | 'idleSlackMs'>;
+    },
+  ) {}
+
+  async run(): Promise<void> {
+    const { repository, records, activity, clock, rules } = this.parts;
+    const { idleMs, idleSlackMs } = rules;
+    await this.endAll(() => repository.endOverdueSessions(BATCH));
+    if (idleMs !== null) {
+      await activity.flush();
+      if (clock.now() >= activity.lostAt + idleMs + idleSlackMs) {
+        await this.endAll(() => repository.endIdleSessions(idleMs, idleSlackMs, BATCH));
+      }
+    }
+    await this.purgeChanges();
+    await records.purge();
+  }
+
+  /**
+   * Where the clock of the database was set, times of changes say nothing about how long they have been there, and a node that
+   * has just begun cannot know: none is forgotten until all of them are old enough by the time for which this node has watched
+   * that clock. Those that bear a time of the future are from before.
+   */
+  private async purgeChanges(): Promise<void> {
+    const { nodeRegistry, presence, clock, timing } = this.parts;
+    const keepMs = changeWindow(timing.copyAge) + PURGE_SLACK_MS;
+    if (presence.steadyMs < keepMs) return;
+    const now = clock.now();
+    await nodeRegistry.purge(now - keepMs, now + PURGE_SLACK_MS);
+  }
+
+  private async endAll(endSome: () => Promise<readonly EndedSession[]>): Promise<void> {
+    for (;;) {
+      const ended = await this.parts.changes.commit({
+        holding: [],
+        transaction: endSome,
+        // Every node refuses by the clock what is overdue, and asks the database about what is idle, whatever it remembers.
+        outcomeOf: (ends) => ({ ended: ends, reach: 'applied' }),
+      });
+      if (ended.length < BATCH) return;
+    }
+  }
+}

@@ -1,0 +1,224 @@
+import type { DataSource } from 'typeorm';
+import { Logger } from '@nestjs/common';
+import { Changes } from '../../changes/commit.js';
+import { CacheCoherence, changeWindow } from '../../cluster/cache-coherence.js';
+import { NearCache } from '../../cluster/near-cache.js';
+import { AccountControl } from '../../commands/account-control.js';
+import { DataStores } from '../../commands/data-store.js';
+import { LoginFlow } from '../../commands/login.js';
+import { SessionChanges } from '../../commands/session-changes.js';
+import { SessionEnding } from '../../commands/session-ending.js';
+import { TokenRefresh } from '../../commands/token-refresh.js';
+import { SqlNodeRegistry } from '../../database/cluster/sql-node-registry.js';
+import { openDatabase } from '../../database/engine/database.js';
+import { RecordPurge } from '../../database/journal/record-purge.js';
+import { SqlJournalRepository } from '../../database/journal/sql-journal-repository.js';
+import { FailedLoginQueries } from '../../database/lists/failed-login-queries.js';
+import { OnlineQueries } from '../../database/lists/online-queries.js';
+import { SessionQueries } from '../../database/lists/session-queries.js';
+import { SightingQueries } from '../../database/lists/sighting-queries.js';
+import { StatisticQueries } from '../../database/lists/statistic-queries.js';
+import { SqlDataRepository } from '../../database/transactions/sql-data-repository.js';
+import { SqlSessionRepository } from '../../database/transactions/sql-session-repository.js';
+import { ActivityRecorder } from '../../journal/activity-recorder.js';
+import { FailedLogins } from '../../journal/failed-logins.js';
+import { invalidOption } from '../../model/session-error.js';
+import { SynchronizedClock } from '../../ports/clock.js';
+import type { RotationRules } from '../../rules/rotation.js';
+import { OperatorService } from '../../services/operator-service.js';
+import { SessionService } from '../../services/session-service.js';
+import { TokenService } from '../../services/token-service.js';
+import { OpaqueAccessTokens } from '../../tokens/access-token-format.js';
+import { SecretKeys } from '../../tokens/secret-keys.js';
+import { TokenCodec, randomId } from '../../tokens/token-codec.js';
+import { TokenIssuer } from '../../tokens/token-issuer.js';
+import { IdleTimeout } from '../../verification/idle-timeout.js';
+import { KnownTokens } from '../../verification/known-tokens.js';
+import { SessionLookup } from '../../verification/session-lookup.js';
+import { SessionWatch } from '../../verification/session-watch.js';
+import { TokenRenewal } from '../../verification/token-renewal.js';
+import { VerificationStats } from '../../verification/verification-stats.js';
+import { Verifier } from '../../verification/verifier.js';
+import { Background, SessionSweep } from './background.js';
+import { LifecyclePublisher } from './lifecycle-publisher.js';
+import { resolveOptions } from './resolve-options.js';
+import type { SessionModuleOptions } from './session-options.js';
+import { SessionRecords } from './session-records.js';
+import type { SessionRuntime } from './session-runtime.js';
+
+/** Tokens that are known by their hash, unless the near cache has room for more sessions. */
+const KNOWN_TOKENS = 10_000;
+/** Longest time until a node notices that messages do not reach it, as a part of D. */
+const HEARTBEAT_SHARE = 2;
+/** How exactly lastSeenAt is known: uses are noted this often at most, and so many times between two writes at least. */
+const MAX_USE_INTERVAL_MS = 1000;
+const USES_PER_FLUSH = 10;
+
+/**
+ * Makes the parts of one SessionModule, each once, from the database up.
+ * @throws SessionError CONFIGURATION_INVALID, which stops the boot
+ */
+export async function wire(given: SessionModuleOptions, applicationSource?: DataSource): Promise<SessionRuntime> {
+  const options = resolveOptions(given);
+  const { realm, timing, tokens: mode, policy, hooks } = options;
+  const keys = new SecretKeys(options.secret, realm);
+  const source = options.database ?? applicationSource;
+  if (!source) {
+    throw invalidOption(
+      'database',
+      'is missing, and there is no default DataSource: import TypeOrmModule.forRoot(), or give a DataSource or its options',
+    );
+  }
+  const clock = options.clock ?? new SynchronizedClock();
+  const nodeId = randomId();
+  const logger = new Logger('SessionModule');
+  const warn = (message: string) => logger.warn(message);
+
+  // What the nodes remember.
+  const nearCache = options.nearCache ? new NearCache(options.nearCache.maxEntries) : null;
+  const shared =
+    options.redis?.create({
+      realm,
+      nodeId,
+      copyAgeMs: timing.copyAge,
+      verifyBudgetMs: timing.verifyBudget,
+      tombstoneMs: changeWindow(timing.copyAge),
+      heartbeatMs: timing.pollFreshness / HEARTBEAT_SHARE,
+      warn,
+      now: () => clock.now(),
+    }) ?? null;
+
+  // The database.
+  const database = await openDatabase({
+    source,
+    runMigrations: options.runMigrations,
+    lanes: { ...options.connections, control: 2, records: 1 },
+    budgetMs: Math.max(timing.verifyBudget, timing.loginBudget, timing.endBudget),
+    datesByDatabase: !options.clock,
+    warn,
+  });
+  const { engine, tables, embedded } = database;
+  const budgets = { verifyMs: timing.verifyBudget, loginMs: timing.loginBudget, endMs: timing.endBudget };
+  // Half of the time of an end: what is under way when the application is closed, and what comes after it, take no more.
+  const journalMs = timing.endBudget / 2;
+  const repository = new SqlSessionRepository(engine, tables, realm, clock, budgets);
+  const dataRepository = new SqlDataRepository(engine, tables, realm, clock, timing.endBudget);
+  const journal = new SqlJournalRepository(engine, tables, realm, clock, journalMs);
+  const nodeRegistry = new SqlNodeRegistry(engine, tables, realm, Math.max(timing.poll, timing.pollFreshness / 2));
+
+  // The other nodes.
+  const coherence = new CacheCoherence(nodeRegistry, clock, {
+    nodeId,
+    nearCache,
+    shared,
+    pollFreshnessMs: timing.pollFreshness,
+    silenceMs: embedded ? timing.pollFreshness : Math.max(timing.pollFreshness, timing.outageGrace),
+    copyAgeMs: timing.copyAge,
+    acknowledgeMs: timing.endBudget * 0.8,
+  });
+
+  // What is noted beside requests, and told to the application.
+  const records = new SessionRecords({
+    journal,
+    purging: new RecordPurge(engine, tables, realm, journalMs),
+    retention: options.retention,
+    clock,
+    sightingMs: options.sightings ? timing.sightingInterval : null,
+  });
+  const activity = new ActivityRecorder(repository, records.sightings);
+  const events = new LifecyclePublisher(realm, records.statistics);
+  // Hooks are called on their object, which may be an instance of a class.
+  if (hooks.onEvent) events.add((event) => hooks.onEvent!(event));
+  const changes = new Changes(coherence, events, clock);
+
+  // Tokens.
+  const codec = new TokenCodec(keys, options.tokenPrefix);
+  const format = mode.accessFormat?.({ keys, realm }) ?? new OpaqueAccessTokens(codec);
+  const issuer = new TokenIssuer({ keys, codec, format, mode, clock });
+  const rules: RotationRules = {
+    mode,
+    endReasonTtlMs: timing.endReasonTtl,
+    idleMs: options.idleMs,
+    idleSlackMs: 2 * timing.activityFlush,
+  };
+
+  // Questions.
+  const common = { realm, keys, codec, issuer, repository, cache: coherence, changes, activity, events, clock, rules };
+  const stats = new VerificationStats();
+  const lookup = new SessionLookup({
+    ...common,
+    parallelReads: options.connections.verify,
+    budgetMs: timing.verifyBudget,
+  });
+  const known = new KnownTokens({
+    cache: coherence,
+    clock,
+    maxEntries: Math.max(KNOWN_TOKENS, options.nearCache ? options.nearCache.maxEntries : 0),
+    maxLength: format.maxLength,
+    useIntervalMs: Math.min(MAX_USE_INTERVAL_MS, timing.activityFlush / USES_PER_FLUSH),
+  });
+  const verifier = new Verifier({
+    codec,
+    format,
+    known,
+    lookup,
+    cache: coherence,
+    // Half of the time is left for the verification itself.
+    renewal: new TokenRenewal({ ...common, budgetMs: timing.verifyBudget / 2 }),
+    idle: new IdleTimeout({ ...common, budgetMs: timing.verifyBudget }),
+    activity,
+    clock,
+    rules,
+    stats,
+    budgetMs: timing.verifyBudget,
+  });
+  const watch = new SessionWatch({ lookup, verifier, clock, everyMs: timing.pollFreshness });
+
+  // Commands.
+  const ending = new SessionEnding(repository, changes);
+  const logins = new LoginFlow({
+    ...common,
+    verifier,
+    ending,
+    mode,
+    policy,
+    beforeLogin: hooks.beforeLogin ? (login) => hooks.beforeLogin!(login) : null,
+    loginBudgetMs: timing.loginBudget,
+    keepReplacedData: options.onReplace === 'keep',
+  });
+  const refreshes = new TokenRefresh({ ...common, lookup });
+  const liveChanges = new SessionChanges({ ...common, lookup });
+  const accounts = new AccountControl(repository, changes);
+  const data = new DataStores(dataRepository, lookup);
+  const failedLogins = new FailedLogins({ ...common, batch: records.events });
+
+  // Work beside requests, and lists for operators.
+  const sweep = new SessionSweep({ ...common, nodeRegistry, presence: coherence.presence, records, timing });
+  const background = new Background({ engine, coherence, activity, records, lookup, watch, sweep, timing });
+  const scope = { engine, tables, realm, clock, budgetMs: timing.endBudget };
+
+  return {
+    options,
+    clock,
+    database,
+    shared,
+    nearCache,
+    coherence,
+    activity,
+    records,
+    events,
+    verifier,
+    stats,
+    tokens: new TokenService({ ...common, verifier, watch, logins, refreshes, ending, failedLogins }),
+    sessions: new SessionService({ ...common, lookup, watch, ending, liveChanges, data }),
+    operators: new OperatorService({ ...common, ending, accounts, logins }),
+    queries: new SessionQueries(scope),
+    online: new OnlineQueries(scope),
+    sightingQueries: new SightingQueries(scope, timing.sightingInterval + timing.activityFlush),
+    failedLoginQueries: new FailedLoginQueries(scope),
+    statisticQueries: new StatisticQueries(scope),
+    start: () => background.start(),
+    stop: () => background.stop(),
+    sweep: () => sweep.run(),
+  };
+}
