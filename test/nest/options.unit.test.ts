@@ -60,8 +60,8 @@ describe('the options of SessionModule', () => {
 
   /** By the option that the message names: what is refused of it, and what the message says where that counts. */
   const WRONG: readonly (readonly [name: string, values: readonly unknown[], says?: string])[] = [
-    ['secrets', [[SECRET]], 'not known'],
-    ['tokenGenerator', [() => 'short'], 'not known'],
+    ['secrets', [[SECRET]], 'is unknown'],
+    ['tokenGenerator', [() => 'short'], 'is unknown'],
     ['realm', ['', 'Users', 'a"b', 'a\nb', 'users\n', 'x'.repeat(65), null]],
     ['tokenPrefix', ['s', 'my_app', 'SES', 'x'.repeat(17)]],
     ['policy', ['single', {}, null]],
@@ -73,9 +73,9 @@ describe('the options of SessionModule', () => {
     ['hooks', [null, () => undefined]],
     ['hooks.beforeLogin', ['no'], 'a function'],
     ['hooks.onEvent', [[]]],
-    ['hooks.afterLogin', [() => undefined], 'not known'],
+    ['hooks.afterLogin', [() => undefined], 'is unknown'],
     ['headers', [null, 'X-Renewed-Token']],
-    ['headers.renewed', ['X-Renewed-Token'], 'not known'],
+    ['headers.renewed', ['X-Renewed-Token'], 'is unknown'],
     ['headers.renewedToken', ['', false, 'X Renewed', 'X-Renewed:', 'X-Renewed\r\nX-Evil', 'X-Renewed\n']],
     ['headers.renewedToken', ['X-Erneuert-ü', 'x'.repeat(101)]],
     ['headers.renewedTokenExpiresIn', [5]],
@@ -87,7 +87,7 @@ describe('the options of SessionModule', () => {
     ['messages.TOKEN_MISSING', [1]],
     ['messages.TOKEN_MISING', ['x'], 'is not the code of an error'],
     ['timing', [null]],
-    ['timing.pol', ['1s'], 'not known'],
+    ['timing.pol', ['1s'], 'is unknown'],
     ['timing.poll', ['0s', '-1m']],
     ['timing.sweep', [5, '5', '5 m', '5M', '1h30m', '1e3s', 'NaNs', '200000d', ['5m']]],
     ['timing.copyAge', ['1s']],
