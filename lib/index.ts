@@ -34,19 +34,24 @@ export type { RefreshOptions, TokenMode } from './tokens/token-mode.js';
 export type { DevicePolicy, Overflow } from './rules/device-policy.js';
 export type { LiveSession, LoginCandidate, SlotDecision } from './model/device-slot.js';
 export type { PolicyContext, PolicyOption } from './commands/login.js';
-export type { ImpersonationOptions, KickOptions, LoginOptions } from './commands/login-input.js';
+export type {
+  BeforeLogin,
+  ImpersonationOptions,
+  KickOptions,
+  LoginAttempt,
+  LoginOptions,
+} from './commands/arguments.js';
 export type { EndedSessionSummary, LoginResult } from './commands/login.js';
 export type { Introspection, RefreshUse, TokenUse } from './verification/token-use.js';
 export type { RevokeOptions } from './services/token-service.js';
-export type { RefreshResult } from './commands/token-refresh.js';
+export type { RefreshResult } from './commands/refresh.js';
 export type { EndExplanation } from './verification/session-lookup.js';
 export type { IssuedTokens } from './tokens/token-issuer.js';
 export type { FailedLogin } from './journal/failed-logins.js';
 export type { FailedLoginReason } from './model/lifecycle-event.js';
 export type { Ban } from './model/ban.js';
-export type { BanOptions, BanResult, LiftBanOptions } from './commands/account-control.js';
-export type { BeforeLogin, LoginAttempt } from './commands/before-login.js';
-export type { DataStore } from './commands/data-store.js';
+export type { BanOptions, BanResult, LiftBanOptions } from './commands/ban.js';
+export type { DataStore } from './commands/data.js';
 export type { LifecycleEvent } from './model/lifecycle-event.js';
 export type { LifecycleListener, PublishedEvent } from './nest/module/lifecycle-publisher.js';
 export type { Claims, EndReason, SessionClaims, SessionEnd, SessionWithEnd, UserSession } from './model/session.js';

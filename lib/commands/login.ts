@@ -5,12 +5,11 @@ import { withDeadline } from '../async/deadline.js';
 import { type DevicePolicy, checkPicked, decideSlot } from '../rules/device-policy.js';
 import type { LiveSession } from '../model/device-slot.js';
 import { accountBan } from '../model/ban.js';
-import type { BeforeLogin } from './before-login.js';
+import { type BeforeLogin, type CheckedLogin, type LoginOptions, checkLogin, checkTime } from './arguments.js';
 import type { LifecycleEvents } from '../model/lifecycle-event.js';
-import { type CheckedLogin, type LoginOptions, checkLogin, checkTime } from './login-input.js';
 import { readTicket } from '../tokens/login-ticket.js';
 import type { SecretKeys } from '../tokens/secret-keys.js';
-import type { SessionEnding } from './session-ending.js';
+import type { SessionEnding } from './end.js';
 import { SessionError } from '../model/session-error.js';
 import type { LoginOutcome, LoginRequest, SessionRepository } from '../ports/session-repository.js';
 import { type EndReason, type NewSession, type SessionRecord, type UserSession, toSession } from '../model/session.js';
@@ -64,7 +63,7 @@ export interface Impersonation {
 }
 
 /** Opens sessions: mints the tokens, and records the session in the slot that the policy decides on. */
-export class LoginFlow {
+export class Logins {
   constructor(
     private readonly parts: {
       readonly keys: SecretKeys;

@@ -1,4 +1,4 @@
-import type { AccountControl, BanOptions, BanResult, LiftBanOptions } from '../commands/account-control.js';
+import type { Bans, BanOptions, BanResult, LiftBanOptions } from '../commands/ban.js';
 import type { Ban } from '../model/ban.js';
 import type { Clock } from '../ports/clock.js';
 import {
@@ -7,9 +7,9 @@ import {
   impersonationOf,
   kickOf,
   sessionIdsOf,
-} from '../commands/login-input.js';
-import type { LoginFlow, LoginResult } from '../commands/login.js';
-import type { SessionEnding } from '../commands/session-ending.js';
+} from '../commands/arguments.js';
+import type { Logins, LoginResult } from '../commands/login.js';
+import type { SessionEnding } from '../commands/end.js';
 import { sessionIdOf } from '../tokens/token-codec.js';
 import { type AccountRef, type UserId, accountRef } from '../model/user-key.js';
 
@@ -22,8 +22,8 @@ export class OperatorService {
     private readonly parts: {
       readonly realm: string;
       readonly ending: SessionEnding;
-      readonly accounts: AccountControl;
-      readonly logins: LoginFlow;
+      readonly bans: Bans;
+      readonly logins: Logins;
       readonly clock: Clock;
     },
   ) {}
@@ -52,17 +52,17 @@ export class OperatorService {
 
   /** Bans a user from everything, or from one service. Replaces the user's ban from the same. */
   async ban(userId: UserId, options: BanOptions): Promise<BanResult> {
-    return this.parts.accounts.ban(this.account(userId), options);
+    return this.parts.bans.ban(this.account(userId), options);
   }
 
   /** Lifts the ban from everything, or from one service. @returns whether there was such a ban */
   async liftBan(userId: UserId, options: LiftBanOptions): Promise<boolean> {
-    return this.parts.accounts.liftBan(this.account(userId), options);
+    return this.parts.bans.liftBan(this.account(userId), options);
   }
 
   /** The bans of a user that are in force. */
   async bans(userId: UserId): Promise<readonly Ban[]> {
-    return this.parts.accounts.listBans(this.account(userId), this.parts.clock.now());
+    return this.parts.bans.listBans(this.account(userId), this.parts.clock.now());
   }
 
   /**

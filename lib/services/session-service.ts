@@ -1,9 +1,9 @@
 import type { ActivityRecorder } from '../journal/activity-recorder.js';
 import type { Claims, SessionEnd, SessionWithEnd, UserSession } from '../model/session.js';
 import type { Clock } from '../ports/clock.js';
-import type { DataStore, DataStores } from '../commands/data-store.js';
-import type { SessionChanges } from '../commands/session-changes.js';
-import type { SessionEnding } from '../commands/session-ending.js';
+import type { DataStore, DataStores } from '../commands/data.js';
+import type { SessionChanges } from '../commands/change.js';
+import type { SessionEnding } from '../commands/end.js';
 import type { EndExplanation, SessionLookup } from '../verification/session-lookup.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import type { SessionWatch } from '../verification/session-watch.js';

@@ -1,7 +1,7 @@
 import { OpaqueAccessTokens } from 'lib/access-token-format.js';
 import { type RefreshVerdict, type RotationRules, decideRefresh, decideUse } from 'lib/rotation.js';
 import type { SessionDecision } from 'lib/session-change.js';
-import type { AccountState } from 'lib/ban.js';
+import type { AccountState } from 'lib/model/ban.js';
 import type { SessionRecord } from 'lib/model/session.js';
 import { randomId } from 'lib/token-codec.js';
 import { type IssuedTokens, TokenIssuer } from 'lib/token-issuer.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Ban } from 'lib/ban.js';
+import type { Ban } from 'lib/model/ban.js';
 import type { EndReason } from 'lib/model/session.js';
 import { list, raw, sql } from 'lib/sql.js';
 import { ManualClock } from 'lib/manual-clock.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { DataStore } from 'lib/data-store.js';
+import type { DataStore } from 'lib/data.js';
 import { sql } from 'lib/sql.js';
 import { ManualClock } from 'lib/manual-clock.js';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';

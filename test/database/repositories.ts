@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { DataStores } from 'lib/data-store.js';
+import { DataStores } from 'lib/data.js';
 import type { LoginOutcome, LoginRequest } from 'lib/session-repository.js';
 import type { SessionEvent } from 'lib/session-event.js';
 import type { SessionRecord } from 'lib/model/session.js';

@@ -1,6 +1,6 @@
 import { END_REASONS, type EndReason } from '../../model/session.js';
 import { type IpRange, clientAddress, ipRange } from '../../model/ip-key.js';
-import { optionalText } from '../../commands/login-input.js';
+import { optionalText } from '../../commands/arguments.js';
 import { invalidArgument } from '../../model/session-error.js';
 import type { SessionEventType } from '../../model/session-event.js';
 import { SOUGHT_FIELDS, type SoughtField } from '../../model/session-fields.js';

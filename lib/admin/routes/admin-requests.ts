@@ -1,4 +1,4 @@
-import { optionalText } from '../../commands/login-input.js';
+import { optionalText } from '../../commands/arguments.js';
 import type { Duration } from '../../model/timing.js';
 import { END_REASONS } from '../../model/session.js';
 import { invalidArgument } from '../../model/session-error.js';

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { checkService, levelOf } from '../../commands/account-control.js';
+import { checkService, levelOf } from '../../commands/ban.js';
 import { serviceBan } from '../../model/ban.js';
 import { type Duration, parseDuration } from '../../model/timing.js';
 import type { SessionErrorCode } from '../../model/session-error.js';

@@ -1,6 +1,6 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { SharedBackendFactory } from '../../cluster/shared-cache.js';
-import type { BeforeLogin } from '../../commands/before-login.js';
+import type { BeforeLogin } from '../../commands/arguments.js';
 import type { PolicyOption } from '../../commands/login.js';
 import type { SessionErrorCode } from '../../model/session-error.js';
 import type { Duration, TimingOptions } from '../../model/timing.js';

@@ -3,12 +3,12 @@ import { Logger } from '@nestjs/common';
 import { Changes } from '../../changes/commit.js';
 import { CacheCoherence, changeWindow } from '../../cluster/cache-coherence.js';
 import { NearCache } from '../../cluster/near-cache.js';
-import { AccountControl } from '../../commands/account-control.js';
-import { DataStores } from '../../commands/data-store.js';
-import { LoginFlow } from '../../commands/login.js';
-import { SessionChanges } from '../../commands/session-changes.js';
-import { SessionEnding } from '../../commands/session-ending.js';
-import { TokenRefresh } from '../../commands/token-refresh.js';
+import { Bans } from '../../commands/ban.js';
+import { DataStores } from '../../commands/data.js';
+import { Logins } from '../../commands/login.js';
+import { SessionChanges } from '../../commands/change.js';
+import { SessionEnding } from '../../commands/end.js';
+import { Refreshes } from '../../commands/refresh.js';
 import { SqlNodeRegistry } from '../../database/cluster/sql-node-registry.js';
 import { openDatabase } from '../../database/engine/database.js';
 import { RecordPurge } from '../../database/journal/record-purge.js';
@@ -176,7 +176,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
 
   // Commands.
   const ending = new SessionEnding(repository, changes);
-  const logins = new LoginFlow({
+  const logins = new Logins({
     ...common,
     verifier,
     ending,
@@ -186,9 +186,9 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     loginBudgetMs: timing.loginBudget,
     keepReplacedData: options.onReplace === 'keep',
   });
-  const refreshes = new TokenRefresh({ ...common, lookup });
+  const refreshes = new Refreshes({ ...common, lookup });
   const liveChanges = new SessionChanges({ ...common, lookup });
-  const accounts = new AccountControl(repository, changes);
+  const bans = new Bans(repository, changes);
   const data = new DataStores(dataRepository, lookup);
   const failedLogins = new FailedLogins({ ...common, batch: records.events });
 
@@ -211,7 +211,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     stats,
     tokens: new TokenService({ ...common, verifier, watch, logins, refreshes, ending, failedLogins }),
     sessions: new SessionService({ ...common, lookup, watch, ending, liveChanges, data }),
-    operators: new OperatorService({ ...common, ending, accounts, logins }),
+    operators: new OperatorService({ ...common, ending, bans, logins }),
     queries: new SessionQueries(scope),
     online: new OnlineQueries(scope),
     sightingQueries: new SightingQueries(scope, timing.sightingInterval + timing.activityFlush),

@@ -16,7 +16,7 @@ export interface RefreshResult extends IssuedTokens {
 }
 
 /** Exchanges refresh tokens. What one comes to is decided by decideRefresh, under the lock of the session's row. */
-export class TokenRefresh {
+export class Refreshes {
   /** Those that have not begun: retries of one client, and its tabs, take one turn together. */
   private readonly waiting = new Map<string, Promise<RefreshResult>>();
 

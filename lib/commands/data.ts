@@ -1,6 +1,6 @@
 import type { BeforeWaiting, DataOwner, DataRepository } from '../ports/data-repository.js';
 import { jsonText } from '../model/checked-input.js';
-import { optionalText } from './login-input.js';
+import { optionalText } from './arguments.js';
 import { invalidArgument } from '../model/session-error.js';
 import type { SessionLookup } from '../verification/session-lookup.js';
 import type { AccountRef } from '../model/user-key.js';

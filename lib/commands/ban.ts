@@ -1,7 +1,7 @@
 import type { Changes } from '../changes/commit.js';
 import type { Ban } from '../model/ban.js';
 import { type FieldsOf, checkFields } from '../model/checked-input.js';
-import { actorOf, optionalText } from './login-input.js';
+import { actorOf, optionalText } from './arguments.js';
 import { invalidArgument } from '../model/session-error.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import { type AccountRef, actorText, keysOf } from '../model/user-key.js';
@@ -52,7 +52,7 @@ const BAN_FIELDS: FieldsOf<BanOptions> = {
 const LIFT_FIELDS: FieldsOf<LiftBanOptions> = { service: true, by: true };
 
 /** Bans of accounts. */
-export class AccountControl {
+export class Bans {
   constructor(
     private readonly repository: SessionRepository,
     private readonly changes: Changes,

@@ -1,5 +1,5 @@
 import { type Changes, changesOf } from '../changes/commit.js';
-import { checkClaims } from './login-input.js';
+import { checkClaims } from './arguments.js';
 import type { LifecycleEvents } from '../model/lifecycle-event.js';
 import { SessionError, invalidArgument } from '../model/session-error.js';
 import type { SessionLookup } from '../verification/session-lookup.js';
