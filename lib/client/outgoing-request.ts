@@ -6,6 +6,7 @@ import { discard } from './end-notice.js';
  */
 export class OutgoingRequest {
   readonly isRepeatable: boolean;
+  private readonly fetch: typeof globalThis.fetch;
   private readonly first: Request;
   private readonly again: () => Request;
   private spare: Request | null = null;
@@ -13,12 +14,18 @@ export class OutgoingRequest {
   private readonly init: RequestInit | undefined;
 
   /** @throws TypeError for what fetch refuses */
-  constructor(
-    private readonly fetch: typeof globalThis.fetch,
-    input: string | URL | Request,
-    init: RequestInit | undefined,
-    base: URL,
-  ) {
+  constructor({
+    fetch,
+    base,
+    input,
+    init,
+  }: {
+    readonly fetch: typeof globalThis.fetch;
+    readonly base: URL;
+    readonly input: string | URL | Request;
+    readonly init: RequestInit | undefined;
+  }) {
+    this.fetch = fetch;
     this.init = init?.signal ? { signal: init.signal } : undefined;
     const target = isRequest(input) ? input : new URL(input, base);
     this.isRepeatable = !isReadOnce(init?.body);

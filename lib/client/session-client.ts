@@ -77,8 +77,14 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
     watch: (url, watchOptions) => {
       requireStreams(options.fetch !== undefined);
       const send: SessionClient['fetch'] = (input, init) => requests.fetch(input, init);
-      const { ready } = resolved.storage;
-      const watch = new StreamWatch(send, keeper, ready, url, watchOptions, () => void watches.delete(watch));
+      const watch = new StreamWatch({
+        fetch: send,
+        keeper,
+        ready: resolved.storage.ready,
+        url,
+        options: watchOptions,
+        onStop: () => void watches.delete(watch),
+      });
       watches.add(watch);
       return watch.stop;
     },
@@ -101,7 +107,7 @@ class SessionRequests {
   ) {}
 
   async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
-    const request = new OutgoingRequest(this.options.fetch, input, init, this.options.base());
+    const request = new OutgoingRequest({ fetch: this.options.fetch, base: this.options.base(), input, init });
     try {
       const { ready } = this.options.storage;
       if (ready) await ready;

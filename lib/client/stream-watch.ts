@@ -50,13 +50,16 @@ export class StreamWatch {
   private wake: () => void = () => undefined;
 
   constructor(
-    private readonly fetch: (url: string | URL, init: RequestInit) => Promise<Response>,
-    private readonly keeper: TokenKeeper,
-    private readonly ready: Promise<void> | undefined,
-    private readonly url: string | URL,
-    private readonly options: WatchOptions,
-    private readonly onStop: () => void,
+    private readonly parts: {
+      readonly fetch: (url: string | URL, init: RequestInit) => Promise<Response>;
+      readonly keeper: TokenKeeper;
+      readonly ready: Promise<void> | undefined;
+      readonly url: string | URL;
+      readonly options: WatchOptions;
+      readonly onStop: () => void;
+    },
   ) {
+    const { keeper, options } = parts;
     checkOptions(options);
     this.lastEventId = options.lastEventId ?? '';
     this.login = keeper.current()?.login ?? null;
@@ -68,7 +71,7 @@ export class StreamWatch {
   readonly stop = (): void => {
     this.isOver = true;
     this.unsubscribe();
-    this.onStop();
+    this.parts.onStop();
     this.interrupt();
   };
 
@@ -78,9 +81,9 @@ export class StreamWatch {
   }
 
   private async run(): Promise<void> {
-    if (this.ready) {
-      await this.ready;
-      this.login ??= this.keeper.current()?.login ?? null;
+    if (this.parts.ready) {
+      await this.parts.ready;
+      this.login ??= this.parts.keeper.current()?.login ?? null;
     }
     while (this.isOwn()) {
       this.become('connecting');
@@ -97,7 +100,7 @@ export class StreamWatch {
 
   /** True while the session that it began with is held, by this tab or another. */
   private isOwn(): boolean {
-    return !this.isOver && this.login !== null && this.keeper.current()?.login === this.login;
+    return !this.isOver && this.login !== null && this.parts.keeper.current()?.login === this.login;
   }
 
   /** One connection, to its end. @returns how long to wait before the next one, in ms; null for no next one */
@@ -113,12 +116,12 @@ export class StreamWatch {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const heard = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => connection.abort(), this.options.silenceMs ?? 45_000);
+      timer = setTimeout(() => connection.abort(), this.parts.options.silenceMs ?? 45_000);
     };
     heard();
     let retryAfterMs = 0;
     try {
-      const answer = this.fetch(this.url, this.init(signal));
+      const answer = this.parts.fetch(this.parts.url, this.init(signal));
       answer.then(({ body }) => signal.aborted && discard(body)).catch(() => undefined);
       const response = await Promise.race([answer, aborted]);
       if (!response.ok) discard(response.body);
@@ -167,7 +170,7 @@ export class StreamWatch {
         for (const event of events) {
           if (!this.isOwn()) return false;
           this.lastEventId = event.id;
-          tell(() => this.options.onEvent(event));
+          tell(() => this.parts.options.onEvent(event));
           if (event.event === 'end') return true;
         }
       }
@@ -198,7 +201,7 @@ export class StreamWatch {
   private become(state: WatchState): void {
     if (this.isOver || state === this.state) return;
     this.state = state;
-    tell(() => this.options.onState?.(state));
+    tell(() => this.parts.options.onState?.(state));
   }
 }
 

@@ -67,7 +67,7 @@ export class CallDeadline {
 
 /**
  * Circuit breaker: after some failures in a row it lets no call through for a while, and then one at a time until one
- * succeeds. Time is monotonic milliseconds.
+ * succeeds.
  */
 export class CircuitBreaker {
   private failures = 0;
@@ -75,15 +75,18 @@ export class CircuitBreaker {
   private probing = false;
 
   constructor(
-    private readonly maxFailures: number,
-    private readonly pauseMs: number,
-    private readonly now: () => number,
+    private readonly limits: {
+      readonly maxFailures: number;
+      readonly pauseMs: number;
+      /** Monotonic milliseconds. */
+      readonly now: () => number;
+    },
   ) {}
 
   /** `down`: lets no call through. `probing`: the pause is over; lets one call at a time through. */
   get state(): 'up' | 'down' | 'probing' {
-    if (this.failures < this.maxFailures) return 'up';
-    return this.now() < this.openUntil || this.probing ? 'down' : 'probing';
+    if (this.failures < this.limits.maxFailures) return 'up';
+    return this.limits.now() < this.openUntil || this.probing ? 'down' : 'probing';
   }
 
   /** Lets a call through, which must then be reported by `succeed` or `fail`. */
@@ -101,6 +104,6 @@ export class CircuitBreaker {
   fail(): void {
     this.failures++;
     this.probing = false;
-    if (this.failures >= this.maxFailures) this.openUntil = this.now() + this.pauseMs;
+    if (this.failures >= this.limits.maxFailures) this.openUntil = this.limits.now() + this.limits.pauseMs;
   }
 }

@@ -21,7 +21,11 @@ export class RedisBackend implements SharedBackend {
   readonly cache: RedisSessionCache;
   readonly messenger: RedisMessenger;
   private readonly client: Redis | Cluster;
-  private readonly breaker = new CircuitBreaker(MAX_FAILURES, PAUSE_MS, () => performance.now());
+  private readonly breaker = new CircuitBreaker({
+    maxFailures: MAX_FAILURES,
+    pauseMs: PAUSE_MS,
+    now: () => performance.now(),
+  });
   private readonly commands: RedisCommands;
   private advised = false;
   private reported = false;

@@ -9,7 +9,7 @@ describe('the circuit breaker', () => {
   let breaker: CircuitBreaker;
   beforeEach(() => {
     now = 1000;
-    breaker = new CircuitBreaker(MAX, PAUSE, () => now);
+    breaker = new CircuitBreaker({ maxFailures: MAX, pauseMs: PAUSE, now: () => now });
   });
 
   /** What is done, with the state after it. */
