@@ -80,7 +80,7 @@ const EXAMPLE = "{ authorize: ({ claims }) => claims.role === 'admin' }";
       provide: OperatorAudit,
       inject: [SessionRuntime],
       useFactory: ({ database: { engine, tables }, options: { realm, timing }, clock }: SessionRuntime) =>
-        new OperatorAudit(engine, tables, realm, clock, timing.endBudget),
+        new OperatorAudit({ engine, tables, realm, clock, budgetMs: timing.endBudget }),
     },
     AdminGuard,
     UserDirectory,

@@ -247,7 +247,7 @@ it.each(databaseKinds)(
     const database = await create();
     const sessions = await startSessions({ database: database.options, redis: undefined, nearCache: false });
     const { engine, tables } = sessions.context.get(SessionRuntime, { strict: false }).database;
-    const nodeRegistry = new SqlNodeRegistry(engine, tables, 'users', 5000);
+    const nodeRegistry = new SqlNodeRegistry({ engine, tables, realm: 'users', budgetMs: 5000 });
     const state = { id: 'f'.repeat(32), caching: true, messaging: true, silenceMs: 60_000, polled: 0 };
     await nodeRegistry.poll({ ...state, poll: 1 }, null);
     await nodeRegistry.poll({ ...state, poll: 2 }, null);

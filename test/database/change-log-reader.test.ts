@@ -24,7 +24,7 @@ describe.each(databaseKinds)('the change log on $name', ({ create }) => {
         return result;
       },
     };
-    reader = new ChangeLogReader(counted, tables, 'users', OPTIONS);
+    reader = new ChangeLogReader({ engine: counted, tables, realm: 'users', options: OPTIONS });
   });
 
   afterEach(async () => {
@@ -108,6 +108,8 @@ describe.each(databaseKinds)('the change log on $name', ({ create }) => {
   it('of another realm is not told', async () => {
     await log('a', moments(4), 200);
     const { engine, tables } = node.database;
-    expect(await new ChangeLogReader(engine, tables, 'others', OPTIONS).changesSince(START)).toEqual([]);
+    expect(
+      await new ChangeLogReader({ engine, tables, realm: 'others', options: OPTIONS }).changesSince(START),
+    ).toEqual([]);
   });
 });

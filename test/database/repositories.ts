@@ -48,8 +48,8 @@ export class TestRepositories {
     readonly realm: string,
   ) {
     const { engine, tables } = database;
-    this.sessions = new SqlSessionRepository(engine, tables, realm, clock, BUDGETS);
-    const data = new SqlDataRepository(engine, tables, realm, clock, BUDGET_MS);
+    this.sessions = new SqlSessionRepository({ engine, tables, realm, clock, budgets: BUDGETS });
+    const data = new SqlDataRepository({ engine, tables, realm, clock, budgetMs: BUDGET_MS });
     this.stores = new DataStores(data, { refuseOver: () => Promise.resolve(null) });
     this.queries = new SessionQueries({ engine, tables, realm, clock, budgetMs: BUDGET_MS });
   }
@@ -81,7 +81,13 @@ export class TestRepositories {
         return result;
       },
     };
-    return new SqlSessionRepository(interrupted, tables, this.realm, this.clock, BUDGETS);
+    return new SqlSessionRepository({
+      engine: interrupted,
+      tables,
+      realm: this.realm,
+      clock: this.clock,
+      budgets: BUDGETS,
+    });
   }
 
   /** The same connections, seen by another realm. */

@@ -17,10 +17,12 @@ export class ChangeLogReader {
   private since = Infinity;
 
   constructor(
-    private readonly engine: Pick<Engine, 'read'>,
-    private readonly tables: Pick<Tables, 'change'>,
-    private readonly realm: string,
-    private readonly options: RunOptions,
+    private readonly parts: {
+      readonly engine: Pick<Engine, 'read'>;
+      readonly tables: Pick<Tables, 'change'>;
+      readonly realm: string;
+      readonly options: RunOptions;
+    },
   ) {}
 
   /**
@@ -36,7 +38,7 @@ export class ChangeLogReader {
       if (at < since) this.read.delete(at);
       else known += count;
     }
-    const recent = sql`realm = ${this.realm} AND at >= ${since}`;
+    const recent = sql`realm = ${this.parts.realm} AND at >= ${since}`;
     const rows = known <= FEW ? await this.rowsOf(recent) : await this.rowsOfOthers(recent);
     for (const at of new Set(rows.map(timeOf))) this.read.set(at, 0);
     for (const row of rows) this.read.set(timeOf(row), this.read.get(timeOf(row))! + 1);
@@ -46,7 +48,7 @@ export class ChangeLogReader {
   /** All changes of the moments at which there are not as many as were read. */
   private async rowsOfOthers(recent: Statement): Promise<readonly Row[]> {
     const counts = await this.rows(
-      sql`SELECT at, COUNT(*) AS changes FROM ${this.tables.change} WHERE ${recent} GROUP BY at`,
+      sql`SELECT at, COUNT(*) AS changes FROM ${this.parts.tables.change} WHERE ${recent} GROUP BY at`,
     );
     // Rows of the future are removed where the clock was set back; others may come at the same moments.
     const present = new Set(counts.map(timeOf));
@@ -58,11 +60,11 @@ export class ChangeLogReader {
   }
 
   private rowsOf(where: Statement): Promise<readonly Row[]> {
-    return this.rows(sql`SELECT session_id, version, at FROM ${this.tables.change} WHERE ${where}`);
+    return this.rows(sql`SELECT session_id, version, at FROM ${this.parts.tables.change} WHERE ${where}`);
   }
 
   private async rows(statement: Statement): Promise<readonly Row[]> {
-    return (await this.engine.read(statement, this.options)).rows;
+    return (await this.parts.engine.read(statement, this.parts.options)).rows;
   }
 }
 

@@ -1,9 +1,9 @@
+import type { RealmScope } from '../lists/realm-queries.js';
 import type { NodeList, NodeRow, NodeState, NodeRegistry, PollResult } from '../../ports/node-registry.js';
 import { SessionError } from '../../model/session-error.js';
 import { ChangeLogReader } from './change-log-reader.js';
-import type { Engine, RunOptions } from '../engine/engine.js';
+import type { RunOptions } from '../engine/engine.js';
 import { type Row, type Statement, list, sql } from '../engine/sql.js';
-import type { Tables } from '../schema/tables.js';
 import { readFileSync, readlinkSync } from 'node:fs';
 
 /** Members and change log in the tables of a realm. */
@@ -13,18 +13,13 @@ export class SqlNodeRegistry implements NodeRegistry {
   private readonly changeLog: ChangeLogReader;
 
   /** @param budgetMs time that each call may take */
-  constructor(
-    private readonly engine: Engine,
-    private readonly tables: Tables,
-    private readonly realm: string,
-    budgetMs: number,
-  ) {
-    this.options = { lane: 'control', budgetMs };
-    this.changeLog = new ChangeLogReader(engine, tables, realm, this.options);
+  constructor(private readonly parts: Omit<RealmScope, 'clock'>) {
+    this.options = { lane: 'control', budgetMs: parts.budgetMs };
+    this.changeLog = new ChangeLogReader({ ...parts, options: this.options });
   }
 
   async poll({ id, ...state }: NodeState, changesSince: number | null): Promise<PollResult> {
-    const { engine, tables, realm } = this;
+    const { engine, tables, realm } = this.parts;
     const { now } = engine.dialect;
     const { poll, polled } = state;
     const [caching, messaging] = [Number(state.caching), Number(state.messaging)];
@@ -74,14 +69,14 @@ export class SqlNodeRegistry implements NodeRegistry {
   }
 
   async purge(before: number, after: number): Promise<void> {
-    const { engine, tables, realm } = this;
+    const { engine, tables, realm } = this.parts;
     for (const time of [sql`at < ${before}`, sql`at > ${after}`]) {
       await engine.write(sql`DELETE FROM ${tables.change} WHERE realm = ${realm} AND ${time}`, this.options);
     }
   }
 
   private async readNodes(): Promise<readonly Row[]> {
-    const { engine, tables, realm } = this;
+    const { engine, tables, realm } = this.parts;
     const { rows } = await engine.read(
       sql`SELECT id, process, silence_ms, caching, messaging, renewed_at, poll, polled, ${engine.dialect.now} AS now_ms
         FROM ${tables.node} WHERE realm = ${realm}`,
@@ -91,7 +86,7 @@ export class SqlNodeRegistry implements NodeRegistry {
   }
 
   private async delete(where: Statement): Promise<void> {
-    await this.engine.write(sql`DELETE FROM ${this.tables.node} WHERE ${where}`, this.options);
+    await this.parts.engine.write(sql`DELETE FROM ${this.parts.tables.node} WHERE ${where}`, this.options);
   }
 }
 

@@ -1,8 +1,8 @@
+import type { RealmScope } from '../lists/realm-queries.js';
 import { sessionOwner } from '../transactions/end-transaction.js';
-import type { Engine, RunOptions } from '../engine/engine.js';
+import type { RunOptions } from '../engine/engine.js';
 import { lowestEventId } from '../transactions/audit.js';
 import { type Script, type Statement, effect, list, sql } from '../engine/sql.js';
-import type { Tables } from '../schema/tables.js';
 
 /** Up to which time records are removed, in milliseconds since the epoch; null for none of them. */
 export interface PurgeTimes {
@@ -26,13 +26,8 @@ const HOURS = 24;
 export class RecordPurge {
   private readonly options: RunOptions;
 
-  constructor(
-    private readonly engine: Engine,
-    private readonly tables: Tables,
-    private readonly realm: string,
-    budgetMs: number,
-  ) {
-    this.options = { lane: 'records', budgetMs };
+  constructor(private readonly parts: Omit<RealmScope, 'clock'>) {
+    this.options = { lane: 'records', budgetMs: parts.budgetMs };
   }
 
   /** @param hasTime asked before each portion; what is left is for the next time */
@@ -51,9 +46,9 @@ export class RecordPurge {
 
   /** @returns whether there may be more of them, like all that follow */
   private async someSessions(before: number): Promise<boolean> {
-    const { session, data, sighting } = this.tables;
+    const { session, data, sighting } = this.parts.tables;
     const ids = await this.keys(
-      sql`SELECT id AS purge_key FROM ${session} WHERE realm = ${this.realm} AND ended_at < ${before}
+      sql`SELECT id AS purge_key FROM ${session} WHERE realm = ${this.parts.realm} AND ended_at < ${before}
         ORDER BY ended_at, id LIMIT ${BATCH}`,
     );
     await this.remove(ids, [
@@ -65,9 +60,9 @@ export class RecordPurge {
   }
 
   private async someEvents(before: number): Promise<boolean> {
-    const { event } = this.tables;
+    const { event } = this.parts.tables;
     const ids = await this.keys(
-      sql`SELECT id AS purge_key FROM ${event} WHERE realm = ${this.realm} AND id < ${lowestEventId(before)}
+      sql`SELECT id AS purge_key FROM ${event} WHERE realm = ${this.parts.realm} AND id < ${lowestEventId(before)}
         ORDER BY id LIMIT ${BATCH}`,
     );
     await this.remove(ids, [(some) => sql`DELETE FROM ${event} WHERE id IN (${list(some)})`]);
@@ -75,9 +70,9 @@ export class RecordPurge {
   }
 
   private async someSightings(before: number): Promise<boolean> {
-    const { sighting } = this.tables;
+    const { sighting } = this.parts.tables;
     const ids = await this.keys(
-      sql`SELECT session_id AS purge_key FROM ${sighting} WHERE realm = ${this.realm} AND last_at < ${before}
+      sql`SELECT session_id AS purge_key FROM ${sighting} WHERE realm = ${this.parts.realm} AND last_at < ${before}
         ORDER BY last_at LIMIT ${BATCH}`,
     );
     // All old ones of a session, its key being the first part of theirs.
@@ -89,8 +84,8 @@ export class RecordPurge {
   }
 
   private async someStatistics(before: number): Promise<boolean> {
-    const { statistic } = this.tables;
-    const { realm } = this;
+    const { statistic } = this.parts.tables;
+    const { realm } = this.parts;
     const hours = await this.keys(
       sql`SELECT DISTINCT hour AS purge_key FROM ${statistic} WHERE realm = ${realm} AND hour < ${before}
         ORDER BY purge_key LIMIT ${HOURS}`,
@@ -102,7 +97,7 @@ export class RecordPurge {
   }
 
   private async keys(query: Statement): Promise<readonly string[]> {
-    const { rows } = await this.engine.read(query, this.options);
+    const { rows } = await this.parts.engine.read(query, this.options);
     return rows.map((row) => String(row.purge_key));
   }
 
@@ -110,7 +105,7 @@ export class RecordPurge {
   private async remove(keys: readonly string[], deletions: readonly ((some: readonly string[]) => Statement)[]) {
     if (keys.length === 0) return;
     const sorted = [...keys].sort();
-    await this.engine.transaction(function* (): Script<void> {
+    await this.parts.engine.transaction(function* (): Script<void> {
       for (const deletion of deletions) yield effect(deletion(sorted));
     }, this.options);
   }

@@ -1,10 +1,10 @@
+import type { RealmScope } from '../lists/realm-queries.js';
 import { randomBytes } from 'node:crypto';
 import type { EndReason } from '../../model/session.js';
 import type { SessionEventType } from '../../model/session-event.js';
 import { type AccountRef, actorText, escapeUserId } from '../../model/user-key.js';
-import type { Clock } from '../../ports/clock.js';
 import type { Dialect } from '../engine/dialect.js';
-import type { Engine, RunOptions } from '../engine/engine.js';
+import type { RunOptions } from '../engine/engine.js';
 import { type Row, type SqlValue, type Statement, join, list, raw, sql } from '../engine/sql.js';
 import type { Tables } from '../schema/tables.js';
 
@@ -131,20 +131,14 @@ export interface OperatorAct {
 export class OperatorAudit {
   private readonly options: RunOptions;
 
-  constructor(
-    private readonly engine: Engine,
-    private readonly tables: Tables,
-    private readonly realm: string,
-    private readonly clock: Clock,
-    budgetMs: number,
-  ) {
-    this.options = { lane: 'work', budgetMs };
+  constructor(private readonly parts: RealmScope) {
+    this.options = { lane: 'work', budgetMs: parts.budgetMs };
   }
 
   /** @throws SessionError SESSION_STORE_UNAVAILABLE */
   async record({ type, by, ended = null, detail }: OperatorAct): Promise<void> {
-    const nobody = { realm: this.realm, userKey: null, userId: null, sessionId: null };
-    const event = { type, at: this.clock.now(), actor: actorText(by), ...nobody, ended, detail };
-    await this.engine.write(insertEvents(this.tables, [event]), this.options);
+    const nobody = { realm: this.parts.realm, userKey: null, userId: null, sessionId: null };
+    const event = { type, at: this.parts.clock.now(), actor: actorText(by), ...nobody, ended, detail };
+    await this.parts.engine.write(insertEvents(this.parts.tables, [event]), this.options);
   }
 }

@@ -1,31 +1,24 @@
+import type { RealmScope } from '../lists/realm-queries.js';
 import { createHash } from 'node:crypto';
-import type { Clock } from '../../ports/clock.js';
 import type { BeforeWaiting, DataEntry, DataOwner, DataRepository } from '../../ports/data-repository.js';
 import { SessionError } from '../../model/session-error.js';
 import { sessionOwner } from './end-transaction.js';
-import { type Engine, type RowOptions, type RunOptions, lockOrLook } from '../engine/engine.js';
+import { type RowOptions, type RunOptions, lockOrLook } from '../engine/engine.js';
 import { ensureAccount } from './locks.js';
 import { isOfRealm } from '../schema/session-rows.js';
 import { type Script, effect, sql } from '../engine/sql.js';
-import type { Tables } from '../schema/tables.js';
 
 /** Key-values in the table of a realm's database. See DataRepository for the contract. */
 export class SqlDataRepository implements DataRepository {
   private readonly options: RunOptions;
 
-  constructor(
-    private readonly engine: Engine,
-    private readonly tables: Tables,
-    private readonly realm: string,
-    private readonly clock: Clock,
-    budgetMs: number,
-  ) {
-    this.options = { lane: 'work', budgetMs };
+  constructor(private readonly parts: RealmScope) {
+    this.options = { lane: 'work', budgetMs: parts.budgetMs };
   }
 
   async read(owner: DataOwner, name: string): Promise<string | null> {
-    const { rows } = await this.engine.read(
-      sql`SELECT name, value FROM ${this.tables.data} WHERE owner = ${keyOf(owner)} AND name_hash = ${hashOf(name)}
+    const { rows } = await this.parts.engine.read(
+      sql`SELECT name, value FROM ${this.parts.tables.data} WHERE owner = ${keyOf(owner)} AND name_hash = ${hashOf(name)}
         AND ${this.isOurs(owner)}`,
       this.options,
     );
@@ -33,8 +26,8 @@ export class SqlDataRepository implements DataRepository {
   }
 
   async readAll(owner: DataOwner): Promise<readonly DataEntry[]> {
-    const { rows } = await this.engine.read(
-      sql`SELECT name, value FROM ${this.tables.data} WHERE owner = ${keyOf(owner)} AND ${this.isOurs(owner)} ORDER BY name`,
+    const { rows } = await this.parts.engine.read(
+      sql`SELECT name, value FROM ${this.parts.tables.data} WHERE owner = ${keyOf(owner)} AND ${this.isOurs(owner)} ORDER BY name`,
       this.options,
     );
     return rows.map((row) => ({ name: String(row.name), json: String(row.value) }));
@@ -43,12 +36,12 @@ export class SqlDataRepository implements DataRepository {
   async write(owner: DataOwner, entry: DataEntry, maxEntries: number, beforeWaiting: BeforeWaiting): Promise<boolean> {
     await this.prepare(owner);
     const script = (waits: boolean) => this.writeScript(owner, entry, maxEntries, waits);
-    return lockOrLook(this.engine, script, beforeWaiting, this.turnOf(owner));
+    return lockOrLook(this.parts.engine, script, beforeWaiting, this.turnOf(owner));
   }
 
   remove(owner: DataOwner, name: string | null, beforeWaiting: BeforeWaiting): Promise<number> {
     const script = (waits: boolean) => this.removeScript(owner, name, waits);
-    return lockOrLook(this.engine, script, beforeWaiting, this.turnOf(owner));
+    return lockOrLook(this.parts.engine, script, beforeWaiting, this.turnOf(owner));
   }
 
   private *writeScript(
@@ -58,19 +51,19 @@ export class SqlDataRepository implements DataRepository {
     waits: boolean,
   ): Script<boolean | null> {
     if (!(yield* this.lock(owner, waits))) return null;
-    const { data } = this.tables;
+    const { data } = this.parts.tables;
     const [key, nameHash] = [keyOf(owner), hashOf(name)];
     const { rows } =
       yield sql`SELECT COUNT(*) AS others FROM ${data} WHERE owner = ${key} AND name_hash <> ${nameHash}`;
     if (Number(rows[0]?.others) >= maxEntries) return false;
     yield effect(sql`INSERT INTO ${data} (owner, name_hash, name, value, updated_at)
-      VALUES (${key}, ${nameHash}, ${name}, ${json}, ${this.clock.now()})${this.engine.dialect.orReplaceValue}`);
+      VALUES (${key}, ${nameHash}, ${name}, ${json}, ${this.parts.clock.now()})${this.parts.engine.dialect.orReplaceValue}`);
     return true;
   }
 
   private *removeScript(owner: DataOwner, name: string | null, waits: boolean): Script<number | null> {
     if (!(yield* this.lock(owner, waits))) return null;
-    const all = sql`DELETE FROM ${this.tables.data} WHERE owner = ${keyOf(owner)}`;
+    const all = sql`DELETE FROM ${this.parts.tables.data} WHERE owner = ${keyOf(owner)}`;
     const { affected } = yield name === null ? all : sql`${all} AND name_hash = ${hashOf(name)}`;
     return affected;
   }
@@ -81,22 +74,22 @@ export class SqlDataRepository implements DataRepository {
    * @returns false without `waits` where the row is not free, or not there
    */
   private *lock(owner: DataOwner, waits: boolean): Script<boolean> {
-    const { tables, realm } = this;
-    const lock = this.engine.dialect.forUpdate(waits);
+    const { tables, realm } = this.parts;
+    const lock = this.parts.engine.dialect.forUpdate(waits);
     const { rows } =
       owner.kind === 'account'
         ? yield sql`SELECT epoch FROM ${tables.account} WHERE user_key = ${owner.account.key}${lock}`
         : yield sql`SELECT status, usable_until FROM ${tables.session}
             WHERE id = ${owner.sessionId} AND ${isOfRealm(realm)}${lock}`;
     if (rows.length === 0 && !waits) return false;
-    const isOver = rows[0]?.status !== 'live' || Number(rows[0].usable_until) <= this.clock.now();
+    const isOver = rows[0]?.status !== 'live' || Number(rows[0].usable_until) <= this.parts.clock.now();
     if (owner.kind === 'session' && isOver) throw new SessionError('SESSION_NOT_FOUND');
     return true;
   }
 
   private async prepare(owner: DataOwner): Promise<void> {
     if (owner.kind === 'session') return;
-    const { engine, tables, realm, clock } = this;
+    const { engine, tables, realm, clock } = this.parts;
     const account = ensureAccount({ tables, dialect: engine.dialect, realm, clock }, owner.account);
     await engine.write(account, this.turnOf(owner));
   }
@@ -109,7 +102,7 @@ export class SqlDataRepository implements DataRepository {
   /** The key of an account is made from its realm; the id of a session is not. */
   private isOurs(owner: DataOwner) {
     if (owner.kind === 'account') return sql`1 = 1`;
-    return sql`EXISTS (SELECT 1 FROM ${this.tables.session} WHERE id = ${owner.sessionId} AND ${isOfRealm(this.realm)})`;
+    return sql`EXISTS (SELECT 1 FROM ${this.parts.tables.session} WHERE id = ${owner.sessionId} AND ${isOfRealm(this.parts.realm)})`;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../../ports/clock.js';
+import type { RealmScope } from '../lists/realm-queries.js';
 import type { AccountRecord, AccountState, Ban } from '../../model/ban.js';
 import type {
   Activity,
@@ -14,22 +14,14 @@ import { SessionError } from '../../model/session-error.js';
 import type { SessionRecord } from '../../model/session.js';
 import type { EndedSession } from '../../model/tombstone.js';
 import type { AccountRef } from '../../model/user-key.js';
-import { type Engine, lockOrLook } from '../engine/engine.js';
+import { lockOrLook } from '../engine/engine.js';
 import { type Script, list, raw, sql } from '../engine/sql.js';
 import { SESSION_COLUMNS, isLiveOf, toRecords } from '../schema/session-rows.js';
-import type { Tables } from '../schema/tables.js';
 import { banScript, liftBanScript } from './ban-transaction.js';
 import { changeScript } from './change-transaction.js';
 import { endAll, endAtOnce, endIdle, endOne, endOverdue, endSome, sessionOwner } from './end-transaction.js';
 import { type Scope, ensureAccount, toDamagedAccount } from './locks.js';
 import { loginScript } from './login-transaction.js';
-
-/** How long operations may take, in milliseconds. */
-export interface RepositoryBudgets {
-  readonly verifyMs: number;
-  readonly loginMs: number;
-  readonly endMs: number;
-}
 
 const LIST_LIMIT = 1000;
 /** What ends several sessions at once takes turns, since any two may have one in common. */
@@ -40,32 +32,35 @@ export class SqlSessionRepository implements SessionRepository {
   private readonly scope: Scope;
 
   constructor(
-    private readonly engine: Engine,
-    private readonly tables: Tables,
-    private readonly realm: string,
-    private readonly clock: Clock,
-    private readonly budgets: RepositoryBudgets,
+    private readonly parts: Omit<RealmScope, 'budgetMs'> & {
+      /** Longest times of calls. Milliseconds. */
+      readonly budgets: { readonly verifyMs: number; readonly loginMs: number; readonly endMs: number };
+    },
   ) {
-    this.scope = { tables, dialect: engine.dialect, realm, clock };
+    this.scope = { ...parts, dialect: parts.engine.dialect };
   }
 
   async findSessions(ids: readonly string[]): Promise<readonly SessionRecord[]> {
-    const { rows } = await this.engine.read(
-      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE id IN (${list(ids)})`,
-      { lane: 'verify', budgetMs: this.budgets.verifyMs },
+    const { rows } = await this.parts.engine.read(
+      sql`SELECT ${SESSION_COLUMNS} FROM ${this.parts.tables.session} WHERE id IN (${list(ids)})`,
+      { lane: 'verify', budgetMs: this.parts.budgets.verifyMs },
     );
     // A connection that hands out the reply to another question has said nothing about this one.
     const foreign = rows.find((row) => !ids.includes(String(row.id)));
     if (foreign) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The database answered another question.');
-    return toRecords(rows).filter(({ realm }) => realm === this.realm);
+    return toRecords(rows).filter(({ realm }) => realm === this.parts.realm);
   }
 
   async login(request: LoginRequest): Promise<LoginOutcome> {
-    const options = { lane: 'work', budgetMs: this.budgets.loginMs, row: `login:${request.account.key}` } as const;
-    await this.engine.write(ensureAccount(this.scope, request.account), { ...options, isPlannedOnce: true });
+    const options = {
+      lane: 'work',
+      budgetMs: this.parts.budgets.loginMs,
+      row: `login:${request.account.key}`,
+    } as const;
+    await this.parts.engine.write(ensureAccount(this.scope, request.account), { ...options, isPlannedOnce: true });
     // On SQLite a slot that is taken stays taken, so there is no second time.
-    let isAgain = this.engine.dialect.engine === 'sqlite';
-    return this.engine.transaction(() => {
+    let isAgain = this.parts.engine.dialect.engine === 'sqlite';
+    return this.parts.engine.transaction(() => {
       const script = loginScript(this.scope, request, isAgain);
       isAgain = true;
       return script;
@@ -75,16 +70,16 @@ export class SqlSessionRepository implements SessionRepository {
   changeSession<T>(
     id: string,
     decide: (record: SessionRecord | null, account: AccountState, now: number) => SessionDecision<T>,
-    { beforeWaiting = () => Promise.resolve(null), budgetMs = this.budgets.endMs }: ChangeOptions<T> = {},
+    { beforeWaiting = () => Promise.resolve(null), budgetMs = this.parts.budgets.endMs }: ChangeOptions<T> = {},
   ): Promise<ChangedSession<T>> {
     const script = (waits: boolean) => changeScript(this.scope, id, decide, waits);
-    return lockOrLook(this.engine, script, beforeWaiting, { lane: 'work', budgetMs, row: sessionOwner(id) });
+    return lockOrLook(this.parts.engine, script, beforeWaiting, { lane: 'work', budgetMs, row: sessionOwner(id) });
   }
 
   async endSession(id: string, end: EndRequest, account?: AccountRef): Promise<EndedSession | null> {
-    const deadline = performance.now() + this.budgets.endMs;
+    const deadline = performance.now() + this.parts.budgets.endMs;
     const row = `end:${id}`;
-    const { inTransaction } = this.engine.dialect;
+    const { inTransaction } = this.parts.engine.dialect;
     if (inTransaction) {
       const outcome = await this.write(row, () => endAtOnce(this.scope, inTransaction, id, end, account));
       const ended = outcome();
@@ -107,9 +102,9 @@ export class SqlSessionRepository implements SessionRepository {
   }
 
   async readAccount(account: AccountRef): Promise<AccountRecord> {
-    const { rows } = await this.engine.read(
-      sql`SELECT epoch, not_before, bans FROM ${this.tables.account} WHERE user_key = ${account.key}`,
-      { lane: 'work', budgetMs: this.budgets.endMs },
+    const { rows } = await this.parts.engine.read(
+      sql`SELECT epoch, not_before, bans FROM ${this.parts.tables.account} WHERE user_key = ${account.key}`,
+      { lane: 'work', budgetMs: this.parts.budgets.endMs },
     );
     return toDamagedAccount(rows[0]);
   }
@@ -124,27 +119,27 @@ export class SqlSessionRepository implements SessionRepository {
   }
 
   async listLiveSessions(account: AccountRef): Promise<readonly SessionRecord[]> {
-    const { rows } = await this.engine.read(
-      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE ${isLiveOf(account.key)}
-        AND usable_until > ${this.clock.now()} ORDER BY created_at DESC, id DESC LIMIT ${LIST_LIMIT}`,
-      { lane: 'work', budgetMs: this.budgets.endMs },
+    const { rows } = await this.parts.engine.read(
+      sql`SELECT ${SESSION_COLUMNS} FROM ${this.parts.tables.session} WHERE ${isLiveOf(account.key)}
+        AND usable_until > ${this.parts.clock.now()} ORDER BY created_at DESC, id DESC LIMIT ${LIST_LIMIT}`,
+      { lane: 'work', budgetMs: this.parts.budgets.endMs },
     );
     return toRecords(rows);
   }
 
   async recordActivity(activities: readonly Activity[]): Promise<void> {
     if (activities.length === 0) return;
-    const statement = this.engine.dialect.mergeActivity(this.tables.session, activities);
-    await this.engine.write(statement, { lane: 'control', budgetMs: this.budgets.endMs });
+    const statement = this.parts.engine.dialect.mergeActivity(this.parts.tables.session, activities);
+    await this.parts.engine.write(statement, { lane: 'control', budgetMs: this.parts.budgets.endMs });
   }
 
   endOverdueSessions(limit: number): Promise<readonly EndedSession[]> {
-    const now = this.clock.now();
+    const now = this.parts.clock.now();
     return this.endUpTo('usable_until', now, limit, (ids) => endOverdue(this.scope, ids, now));
   }
 
   endIdleSessions(idleMs: number, slackMs: number, limit: number): Promise<readonly EndedSession[]> {
-    const before = this.clock.now() - idleMs - slackMs;
+    const before = this.parts.clock.now() - idleMs - slackMs;
     return this.endUpTo('last_seen_at', before, limit, (ids) => endIdle(this.scope, ids, idleMs, before));
   }
 
@@ -156,25 +151,25 @@ export class SqlSessionRepository implements SessionRepository {
     script: (ids: readonly string[]) => Script<readonly EndedSession[]>,
   ): Promise<readonly EndedSession[]> {
     const by = raw(column);
-    const { rows } = await this.engine.read(
-      sql`SELECT id FROM ${this.tables.session}
-        WHERE realm = ${this.realm} AND status = 'live' AND ${by} <= ${time} ORDER BY ${by} LIMIT ${limit}`,
-      { lane: 'control', budgetMs: this.budgets.endMs },
+    const { rows } = await this.parts.engine.read(
+      sql`SELECT id FROM ${this.parts.tables.session}
+        WHERE realm = ${this.parts.realm} AND status = 'live' AND ${by} <= ${time} ORDER BY ${by} LIMIT ${limit}`,
+      { lane: 'control', budgetMs: this.parts.budgets.endMs },
     );
     return rows.length === 0 ? [] : this.write(SEVERAL, () => script(rows.map((row) => String(row.id))));
   }
 
   private async ensureAccount(account: AccountRef): Promise<void> {
-    await this.engine.write(ensureAccount(this.scope, account), {
+    await this.parts.engine.write(ensureAccount(this.scope, account), {
       lane: 'work',
-      budgetMs: this.budgets.endMs,
+      budgetMs: this.parts.budgets.endMs,
       isPlannedOnce: true,
       row: rowOf(account),
     });
   }
 
-  private write<T>(row: string, script: () => Script<T>, budgetMs = this.budgets.endMs): Promise<T> {
-    return this.engine.transaction(script, { lane: 'work', budgetMs, row });
+  private write<T>(row: string, script: () => Script<T>, budgetMs = this.parts.budgets.endMs): Promise<T> {
+    return this.parts.engine.transaction(script, { lane: 'work', budgetMs, row });
   }
 }
 

@@ -98,13 +98,14 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     warn,
   });
   const { engine, tables, embedded } = database;
-  const budgets = { verifyMs: timing.verifyBudget, loginMs: timing.loginBudget, endMs: timing.endBudget };
+  const scope = { engine, tables, realm, clock, budgetMs: timing.endBudget };
   // Half of the time of an end: what is under way when the application is closed, and what comes after it, take no more.
-  const journalMs = timing.endBudget / 2;
-  const repository = new SqlSessionRepository(engine, tables, realm, clock, budgets);
-  const dataRepository = new SqlDataRepository(engine, tables, realm, clock, timing.endBudget);
-  const journal = new SqlJournalRepository(engine, tables, realm, clock, journalMs);
-  const nodeRegistry = new SqlNodeRegistry(engine, tables, realm, Math.max(timing.poll, timing.pollFreshness / 2));
+  const journalScope = { ...scope, budgetMs: timing.endBudget / 2 };
+  const repository = new SqlSessionRepository({
+    ...scope,
+    budgets: { verifyMs: timing.verifyBudget, loginMs: timing.loginBudget, endMs: timing.endBudget },
+  });
+  const nodeRegistry = new SqlNodeRegistry({ ...scope, budgetMs: Math.max(timing.poll, timing.pollFreshness / 2) });
 
   // The other nodes.
   const coherence = new CacheCoherence(nodeRegistry, clock, {
@@ -119,8 +120,8 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
 
   // What is noted beside requests, and told to the application.
   const records = new SessionRecords({
-    journal,
-    purging: new RecordPurge(engine, tables, realm, journalMs),
+    journal: new SqlJournalRepository(journalScope),
+    purging: new RecordPurge(journalScope),
     retention: options.retention,
     clock,
     sightingMs: options.sightings ? timing.sightingInterval : null,
@@ -189,13 +190,12 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   const refreshes = new Refreshes({ ...common, lookup });
   const liveChanges = new SessionChanges({ ...common, lookup });
   const bans = new Bans(repository, changes);
-  const data = new DataStores(dataRepository, lookup);
+  const data = new DataStores(new SqlDataRepository(scope), lookup);
   const failedLogins = new FailedLogins({ ...common, batch: records.events });
 
   // Work beside requests, and lists for operators.
   const sweep = new SessionSweep({ ...common, nodeRegistry, presence: coherence.presence, records, timing });
   const background = new Background({ engine, coherence, activity, records, lookup, watch, sweep, timing });
-  const scope = { engine, tables, realm, clock, budgetMs: timing.endBudget };
 
   return {
     options,
