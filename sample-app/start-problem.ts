@@ -6,8 +6,8 @@ const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'PORT is in use by another program. Set another one, or 0 for any that is free.',
   EACCES: 'PORT may not be used by this user. Set one from 1024 on, or 0 for any that is free.',
   EADDRNOTAVAIL: 'HOST is not an address of this machine. Set 127.0.0.1, 0.0.0.0 for all, or one that it has.',
-  ENOTFOUND: 'HOST is not known. Set 127.0.0.1, 0.0.0.0 for all addresses, or one of this machine.',
-  EAI_AGAIN: 'HOST is not known. Set 127.0.0.1, 0.0.0.0 for all addresses, or one of this machine.',
+  ENOTFOUND: 'HOST cannot be resolved. Set 127.0.0.1, 0.0.0.0 for all addresses, or one of this machine.',
+  EAI_AGAIN: 'HOST cannot be resolved. Set 127.0.0.1, 0.0.0.0 for all addresses, or one of this machine.',
 };
 
 /** Why the application does not start: one line for what whoever starts it can change, the whole error for all else. */

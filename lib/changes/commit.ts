@@ -7,37 +7,37 @@ import type { ChangedSession } from '../ports/session-repository.js';
 import type { SharedCopies } from '../ports/verification-cache.js';
 
 /**
- * How far a change has come when its call goes on.
+ * How far a change must reach before its call continues.
  *
- * - `applied`: true on this node. Others read it in the change log, and nothing depends on when.
- * - `announced`: other nodes are told, and not waited for.
- * - `acknowledged`: true on every node. Throws ChangePendingError if that is not known in time.
- * - `required`: the same for a call that gives out a token: throws UnacknowledgedError, and the caller gets nothing.
- * - `attempted`: the same for a call that refuses a token: the refusal stands, and no error is thrown.
+ * - `applied`: this node only. Others read it in the change log, and nothing depends on when.
+ * - `announced`: other nodes are notified, without waiting.
+ * - `acknowledged`: every node applies it. Throws ChangePendingError if some node does not acknowledge in time.
+ * - `required`: as `acknowledged`, for calls that issue a token: throws UnacknowledgedError, and issues nothing.
+ * - `attempted`: as `acknowledged`, for calls that refuse a token: the refusal stands, and no error is thrown.
  */
 export type Reach = 'applied' | 'announced' | 'acknowledged' | 'required' | 'attempted';
 
-/** What a transaction did to sessions, and what follows from it. */
+/** Effects of a transaction on sessions, and what must follow. */
 export interface Outcome {
   readonly ended?: readonly EndedSession[];
   /** Sessions that live on in a new version. */
   readonly changed?: readonly SessionChange[];
-  /** See ChangeNotice. Named also by a call that found nothing left to do: it may repeat one that was not acknowledged. */
+  /** See ChangeNotice. Set even if there was nothing left to do: the call may repeat one that was not acknowledged. */
   readonly keys?: readonly string[];
-  /** Told before `session.ended`, which is told of every session in `ended`. */
+  /** Emitted before `session.ended`, which follows for every session in `ended`. */
   readonly events?: readonly LifecycleEvent[];
   readonly reach: Reach;
 }
 
-/** A change of sessions, to be committed. */
+/** A change of sessions to commit. */
 export interface Change<T> {
-  /** Ids of the sessions, and keys of the accounts, that the transaction may change. */
+  /** Session ids and account keys that the transaction may change. */
   readonly holding: readonly string[];
   readonly transaction: () => Promise<T>;
   readonly outcomeOf: (result: T) => Outcome;
 }
 
-/** Every change of sessions goes through here: the one place that knows what follows a commit. */
+/** Single path of all changes of sessions, and the only place that knows what follows a commit. */
 export class Changes {
   constructor(
     private readonly copies: SharedCopies,
@@ -51,11 +51,11 @@ export class Changes {
   }
 
   /**
-   * Holds the copies of what may change, runs the transaction, forgets what it made old, emits the events, and tells the other nodes.
-   * No copy is used from before the transaction until its outcome is known: otherwise a second end of the same session, which finds
-   * nothing left to end, would be acknowledged while the copy that the first is about to remove still answers. If the outcome is not
-   * known, keys stay held for as long as the commit may still come.
-   * @returns what the transaction returned
+   * Holds the copies that may change, runs the transaction, evicts stale copies, emits the events and notifies the
+   * other nodes. Copies are not used from before the transaction until its outcome is known. Otherwise a second end of
+   * the same session, finding nothing left to end, would be acknowledged while the copy that the first one is about to
+   * evict still answers. If the outcome stays unknown, keys are held for as long as the commit may still arrive.
+   * @returns result of the transaction
    */
   async commit<T>({ holding, transaction, outcomeOf }: Change<T>): Promise<T> {
     const releases = holding.map((key) => this.copies.hold(key));
@@ -74,15 +74,15 @@ export class Changes {
     return result;
   }
 
-  /** Has every node hear of what is recorded already. */
+  /** Notifies every node of a change that is already committed. */
   async settle(outcome: Outcome): Promise<void> {
     this.apply(outcome);
     await this.tell(outcome);
   }
 
   /**
-   * Before a rotation gives out new tokens, every node must know the old ones as what they are; but where their grace is longer than
-   * any node can go without hearing of it, no one needs to wait.
+   * Every node must know old tokens as superseded before a rotation issues new ones. But if their grace is longer than
+   * any node can go without learning of it, no call needs to wait.
    */
   reachOfRotation<R extends Reach>(graceMs: number, otherwise: R): R | 'announced' {
     return graceMs > this.copies.silenceMs ? 'announced' : otherwise;
@@ -110,7 +110,7 @@ export class Changes {
   }
 }
 
-/** The part of an outcome that a step on one session decides. */
+/** Derives the outcome of a step on one session. */
 export function changesOf({ record, changed, ended }: ChangedSession<unknown>): Pick<Outcome, 'ended' | 'changed'> {
   if (ended) return { ended: [ended] };
   return record && changed ? { changed: [{ sessionId: record.id, version: record.version }] } : {};

@@ -59,8 +59,8 @@ export function resolveClientOptions(given: SessionClientOptions): ResolvedClien
   const fixed = baseUrl === undefined ? null : urlOf('baseUrl', baseUrl, pageUrl());
   const base = () => fixed ?? pageUrl();
   const { origin, protocol } = base() ?? {};
-  if (origin === undefined) throw invalid('baseUrl', 'must be given where there is no page');
-  if (protocol !== 'http:' && protocol !== 'https:') throw invalid('baseUrl', 'must be of http or https');
+  if (origin === undefined) throw invalid('baseUrl', 'is required outside of a page');
+  if (protocol !== 'http:' && protocol !== 'https:') throw invalid('baseUrl', 'must be an http or https URL');
   if (typeof onEnd !== 'function') throw invalid('onEnd', 'must be a function');
   if (send !== undefined && typeof send !== 'function') throw invalid('fetch', 'must be a function');
   if (storage !== undefined && !(hasMethod(storage, 'read') && hasMethod(storage, 'write'))) {
@@ -70,7 +70,7 @@ export function resolveClientOptions(given: SessionClientOptions): ResolvedClien
     );
   }
   if (storage && readsLater(storage))
-    throw invalid('storage', 'must be made by asyncStorage(), since what it reads is a promise');
+    throw invalid('storage', 'must be wrapped by asyncStorage(), because its read() returns a promise');
   if (locks != null && !hasMethod(locks, 'request')) throw invalid('locks', 'must be like navigator.locks, or null');
   if (typeof refreshTimeoutMs !== 'number' || !(refreshTimeoutMs > 0 && refreshTimeoutMs <= 600_000)) {
     throw invalid('refreshTimeoutMs', 'must be a number of milliseconds, above 0 and at most 600,000');
@@ -93,7 +93,10 @@ function resolveRefreshUrl(given: string | URL | null, base: URL): URL | null {
   if (given === null) return null;
   const url = urlOf('refreshUrl', given, base);
   if (url.origin !== base.origin || url.protocol !== base.protocol) {
-    throw invalid('refreshUrl', `must be of the origin of baseUrl, ${base.origin}: refresh tokens go nowhere else`);
+    throw invalid(
+      'refreshUrl',
+      `must have the origin of baseUrl, ${base.origin}: refresh tokens are sent nowhere else`,
+    );
   }
   return url;
 }
@@ -125,7 +128,7 @@ function urlOf(name: string, value: unknown, base: URL | null): URL {
   try {
     return new URL(value, base ?? undefined);
   } catch {
-    throw invalid(name, base ? 'must be a URL' : 'must be a whole URL where there is no page');
+    throw invalid(name, base ? 'must be a URL' : 'must be an absolute URL outside of a page');
   }
 }
 
@@ -160,7 +163,7 @@ function requireUrls(): void {
     // Missing, or not implemented.
   }
   throw new TypeError(
-    'The session client needs a whole URL. On React Native, load react-native-url-polyfill/auto before it.',
+    'The session client needs a complete implementation of URL. On React Native, load react-native-url-polyfill/auto before it.',
   );
 }
 

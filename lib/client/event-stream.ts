@@ -35,7 +35,7 @@ export class EventStreamParser {
       if (text.startsWith('\uFEFF')) text = text.slice(1);
     }
     const events = this.lines.push(text).flatMap((line) => this.read(line) ?? []);
-    if (this.length > LONGEST_EVENT) throw new Error('The stream sends no whole event.');
+    if (this.length > LONGEST_EVENT) throw new Error('An event of the stream is too long.');
     return events;
   }
 

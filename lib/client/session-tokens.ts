@@ -27,9 +27,9 @@ export interface HeldTokens {
 export function checkTokens(given: SessionTokens, name: string): SessionTokens {
   if (typeof given !== 'object' || given === null) throw new TypeError(`${name} must be an object.`);
   const { accessToken, refreshToken, expiresIn, sessionId } = given;
-  if (!isToken(accessToken)) throw new TypeError(`${name}.accessToken must be the text of a token.`);
+  if (!isToken(accessToken)) throw new TypeError(`${name}.accessToken must be a token.`);
   if (refreshToken != null && !isToken(refreshToken)) {
-    throw new TypeError(`${name}.refreshToken must be the text of a token, or absent.`);
+    throw new TypeError(`${name}.refreshToken must be a token, or absent.`);
   }
   if (expiresIn != null && !isTime(expiresIn)) {
     throw new TypeError(`${name}.expiresIn must be a number of seconds, or absent.`);

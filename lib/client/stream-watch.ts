@@ -220,7 +220,7 @@ function checkOptions(options: WatchOptions): void {
   if (typeof onEvent !== 'function') throw invalid('onEvent', 'must be a function');
   if (onState !== undefined && typeof onState !== 'function') throw invalid('onState', 'must be a function');
   if (lastEventId !== undefined && !(typeof lastEventId === 'string' && /^[^\0\r\n]{0,1024}$/.test(lastEventId))) {
-    throw invalid('lastEventId', 'must be an id that a stream has sent');
+    throw invalid('lastEventId', 'must be an event id of a stream');
   }
   if (typeof silenceMs !== 'number' || !(silenceMs > 0 && silenceMs <= LONGEST_SILENCE_MS)) {
     throw invalid('silenceMs', 'must be a number of milliseconds, above 0 and at most 3,600,000');

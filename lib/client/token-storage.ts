@@ -52,7 +52,8 @@ export function memoryStorage(): TokenStorage {
  * @throws TypeError
  */
 export function webStorage(storage: WebStorage, key: string = DEFAULT_KEY): TokenStorage {
-  if (!isWebStorage(storage)) throw new TypeError('webStorage needs localStorage, sessionStorage or the like of them.');
+  if (!isWebStorage(storage))
+    throw new TypeError('webStorage needs localStorage, sessionStorage or a compatible object.');
   if (typeof key !== 'string' || key === '') throw new TypeError('The key of webStorage must be text.');
   return {
     shared: key,

@@ -7,17 +7,17 @@ import type { NodeWatch } from './node-watch.js';
 
 export interface AcknowledgementSettings {
   readonly nodeId: string;
-  /** How long a change waits for other nodes before it is reported as pending. Milliseconds. */
+  /** Time limit for other nodes to acknowledge, after which a change is reported as pending. Milliseconds. */
   readonly acknowledgeMs: number;
 }
 
-/** How often the rows of nodes that have not answered are looked at again. */
+/** Interval at which rows of nodes that have not answered are read again. */
 const LOOK_MS = 100;
 
 /**
- * Waits until no node goes by what was before a change. A node is done with it when it has answered the message; or when its
- * row says that it caches no more, or that it has completed a poll which began after the change; or when it has been
- * silent for so long that it uses no copy by itself.
+ * Waits until no node acts on the state before a change. A node is done once it has acknowledged the message; once its
+ * row says that it has stopped caching, or has completed a poll begun after the change; or once it has been silent for
+ * so long that it stops using copies by itself.
  */
 export class AcknowledgementCollector {
   private listing: Promise<NodeList> | null = null;
@@ -31,7 +31,7 @@ export class AcknowledgementCollector {
     private readonly settings: AcknowledgementSettings,
   ) {}
 
-  /** To be called after the change was committed. @throws ChangePendingError */
+  /** Call after the commit. @throws ChangePendingError */
   async acknowledged(notice: ChangeNotice): Promise<void> {
     const deadline = this.clock.monotonic() + this.settings.acknowledgeMs;
     const receipt = this.bus?.publish(notice);
@@ -44,7 +44,7 @@ export class AcknowledgementCollector {
 
   private async wait(receipt: Receipt | undefined, deadline: number): Promise<void> {
     let list = await this.listInTime(deadline);
-    // It was read after the change. Who is not in it has joined later, and has read of the change before it used a copy.
+    // Read after the change. A node missing here joined later, and read of the change before it used a copy.
     const first = new Map(list.others.map((one) => [one.id, one.poll]));
     for (;;) {
       const missing = () => list.others.filter((one) => !this.isDone(one, first, receipt));
@@ -56,13 +56,13 @@ export class AcknowledgementCollector {
     }
   }
 
-  /** @param first the number of the poll that each node had begun when it was listed first */
+  /** @param first poll number of each node when it was first listed */
   private isDone(one: NodeRow, first: ReadonlyMap<string, number>, receipt: Receipt | undefined): boolean {
     if (!one.caching || receipt?.acknowledgedBy.has(one.id)) return true;
     return one.polled > (first.get(one.id) ?? -1) || this.watch.isSilent(one);
   }
 
-  /** Waits for answers until there are enough of them, or it is time to look at the rows again. */
+  /** Waits until enough answers have arrived, or it is time to read the rows again. */
   private async answersFor(isEnough: () => boolean): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     let isTime = false;
@@ -76,7 +76,7 @@ export class AcknowledgementCollector {
     clearTimeout(timer);
   }
 
-  /** The members as they are after this call, however many ask. */
+  /** Lists the nodes as of after this call. Concurrent callers share a read. */
   private async listInTime(deadline: number): Promise<NodeList> {
     for (;;) {
       try {
@@ -90,14 +90,14 @@ export class AcknowledgementCollector {
     }
   }
 
-  /** Nobody knows who is there, so each may be one that has just written its row. */
+  /** The nodes are unknown, so any node may have just written its row. */
   private unknown(cause: unknown): SessionError {
     const pending = new ChangePendingError(this.clock.now() + this.watch.longestSilenceMs);
     pending.cause = cause;
     return pending;
   }
 
-  /** A list that is read after this call. Callers share one that has not been sent yet. */
+  /** Reads a list after this call. Callers share a read that has not been sent. */
   private list(): Promise<NodeList> {
     if (!this.listing) return this.startListing();
     return (this.nextListing ??= this.listing.then(

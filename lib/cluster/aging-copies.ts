@@ -1,22 +1,22 @@
 import type { Clock } from '../ports/clock.js';
 
-/** Most sessions that are noted; a further one is read when its copy is too old. */
+/** Most sessions tracked; others are read on demand once their copy has expired. */
 const MAX_NOTED = 100_000;
-/** When a copy is read again, as shares of the age at which it is too old: spread, so that nodes do not all do it at once. */
+/** Shares of the copy's lifetime between which it is refreshed, spread so that nodes do not refresh together. */
 const SOONEST = 0.6;
 const LATEST = 0.8;
 
-/** Which copies in use are soon too old, so that they can be read again in batches before a request would have to wait. */
+/** Tracks copies in use that expire soon, so that they are refreshed in batches before a request has to wait. */
 export class AgingCopies {
   private noted = new Set<string>();
 
-  /** @param copyAgeMs age from which on a copy is not used */
+  /** @param copyAgeMs age at which a copy expires */
   constructor(
     private readonly copyAgeMs: number,
     private readonly clock: Clock,
   ) {}
 
-  /** The monotonic times at which a copy ages and is gone. @param readAt database time of the read */
+  /** Returns the monotonic times at which a copy ages and expires. @param readAt database time of the read */
   timesOf(readAt: number): { readonly agesAt: number; readonly goneAt: number } {
     const age = Math.max(0, this.clock.now() - readAt);
     const bornAt = this.clock.monotonic() - age;

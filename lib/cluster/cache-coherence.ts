@@ -15,41 +15,41 @@ import { RecentChanges } from './recent-changes.js';
 import type { SharedBackend } from './shared-cache.js';
 
 export interface CoherenceSettings {
-  /** 32 hex digits, new for every start. */
+  /** 32 hex digits, new at every start. */
   readonly nodeId: string;
-  /** Null: this node remembers nothing by itself. */
+  /** Null if this node keeps no copies of its own. */
   readonly nearCache: NearCache | null;
-  /** Null: the nodes remember nothing in common, and cannot send messages. */
+  /** Null if the nodes share no cache and exchange no messages. */
   readonly shared: SharedBackend | null;
-  /** D: with polls working, no copy is used if the last one began longer ago. */
+  /** D: while polls work, no copy is used if the last one began longer ago. */
   readonly pollFreshnessMs: number;
-  /** max(D, G): the same while polls fail. A node that has been silent for this long uses no copy. */
+  /** max(D, G): the same while polls fail. A node silent for this long uses no copy. */
   readonly silenceMs: number;
-  /** A: no copy is used that was read longer ago. */
+  /** A: copies read longer ago are not used. */
   readonly copyAgeMs: number;
-  /** How long an end waits for other nodes before it is reported as pending. */
+  /** Time limit for other nodes to acknowledge, after which an end is reported as pending. */
   readonly acknowledgeMs: number;
 }
 
-/** Is told how long a change waited for the other nodes, and whether that was long enough. */
+/** Receives how long a change waited for the other nodes, and if all acknowledged in time. */
 export type AcknowledgementObserver = (millis: number, isAcknowledged: boolean) => void;
 
-/** How far ahead of this node's reading of the database clock another node's may be. */
+/** Tolerated lead of another node's reading of the database's clock. */
 const CLOCK_MARGIN_MS = 5000;
 
-/** W: how long changes are kept, so that any copy that may be used can be measured against them. Milliseconds. */
+/** W: how long changes are kept, so that every usable copy can be compared with them. Milliseconds. */
 export function changeWindow(copyAgeMs: number): number {
   return copyAgeMs + 2 * LATE_COMMIT_MS;
 }
 
 /**
- * Decides when a copy may be used, near or shared, and when a change is true on all nodes (architecture.md, "Freshness"). A
- * copy is used only while this node knows of every change but those of the last moments, only if it is young enough for all
- * later changes to be known, and only if its version is none of those that a change has made old.
+ * Decides when a copy, near or shared, may be used, and when a change has reached all nodes (architecture.md,
+ * "Freshness"). A copy is used only while this node knows every change but the latest, only while all changes since the
+ * copy's read are kept, and only if no change has outdated its version.
  */
 export class CacheCoherence implements VerificationCache, SharedCopies {
   readonly presence: NodePresence;
-  /** Null as long as nobody wants to know. */
+  /** Null if times are not measured. */
   observer: AcknowledgementObserver | null = null;
   private readonly recent: RecentChanges;
   private readonly held = new HeldKeys(LATE_COMMIT_MS);
@@ -98,7 +98,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
 
   get settleMs(): number {
     const settleMs = this.silenceMs + LATE_COMMIT_MS;
-    // Where the clock was set a moment ago, what bears an old time may be new: all changes count as recent.
+    // After a clock step, an old timestamp may belong to a new change: treat all changes as recent.
     return this.presence.sinceStepMs < settleMs ? this.clock.now() : settleMs;
   }
 
@@ -111,12 +111,12 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     });
   }
 
-  /** One look at the shared state. Rejects if the database cannot be read. */
+  /** Reads the shared state once. Rejects if the database cannot be read. */
   poll(): Promise<void> {
     return this.presence.poll();
   }
 
-  /** Uses no copy from here on and leaves. */
+  /** Stops using copies and leaves the cluster. */
   async stop(): Promise<void> {
     try {
       await this.presence.stop();
@@ -167,12 +167,12 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     }
   }
 
-  /** Sessions in use whose copies are soon too old; each is named once. */
+  /** Sessions in use whose copies expire soon; each is returned once. */
   takeAging(): readonly string[] {
     return this.aging.take();
   }
 
-  /** Whether there is no copy of a session in this process, or one that is soon too old. */
+  /** True if this node's copy of a session expires soon, or is gone. */
   isAging(sessionId: string): boolean {
     const copy = this.settings.nearCache?.get(sessionId);
     return !copy || this.clock.monotonic() >= copy.agesAt;
@@ -203,7 +203,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     }
   }
 
-  /** What a change means to this node, whoever made it. */
+  /** Applies a change to this node, whichever node made it. */
   private hear({ changes = [], keys = [] }: ChangeNotice): void {
     for (const key of keys) this.held.holdUntilPoll(key);
     for (const change of changes) this.apply(change);
@@ -225,7 +225,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     this.settings.nearCache?.set({ ...copy, ...this.aging.timesOf(copy.readAt) });
   }
 
-  /** By itself, by its account, or by that of the operator who opened it: see keysOf. */
+  /** Held by session id, by account, or by the account of the impersonator: see keysOf. */
   private isHeld({ id, userKey, realm, impersonator }: SessionRecord, now: number): boolean {
     if (this.held.isEmpty) return false;
     if (this.held.has(id, now) || this.held.has(userKey, now)) return true;

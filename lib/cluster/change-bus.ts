@@ -3,35 +3,35 @@ import type { ChangeNotice } from '../ports/verification-cache.js';
 import { parseAnswer, parseMessage, writeAnswer, writeMessage } from './change-message.js';
 import type { Messenger } from './shared-cache.js';
 
-/** From this many changes and keys on, further notices go into another message. */
+/** Splits notices into messages of at most this many changes and keys. */
 const MAX_ITEMS = 1000;
 
-/** A message that was sent, and who has acknowledged it. */
+/** A sent message and its acknowledgements. */
 export interface Receipt {
   readonly acknowledgedBy: ReadonlySet<string>;
 }
 
-/** What is to become of a notice that another node sends. It is acknowledged when this returns. */
+/** Handles a notice of another node, which is acknowledged on return. */
 export type NoticeHandler = (changes: readonly SessionChange[], keys: readonly string[]) => void;
 
 interface Outgoing {
   readonly changes: SessionChange[];
   readonly keys: Set<string>;
   readonly acknowledgedBy: Set<string>;
-  /** How many wait for answers to it. */
+  /** Number of calls waiting for acknowledgements. */
   waiting: number;
-  /** Given when it is sent, to one that is to be answered. */
+  /** Assigned on sending, to messages that need acknowledgement. */
   number: number | null;
 }
 
 /**
- * Notices between nodes. What is sent in one turn goes into one message, and so do the answers to one node for what came with one
- * reading of the connection: to wait for more would have everybody wait who ends something. A message that nobody waits for is
- * not answered.
+ * Exchanges notices between nodes. Batches all notices of one turn into one message, and all answers to what one read
+ * of the connection delivered. Waiting longer for a batch would delay every end. Messages without waiting callers are
+ * not acknowledged.
  */
 export class ChangeBus {
   private outgoing: Outgoing | null = null;
-  /** By number, those that somebody waits for. */
+  /** Messages awaiting acknowledgement, by number. */
   private readonly open = new Map<number, Outgoing>();
   private answered = deferred();
   private readonly answers = new Map<string, number[]>();
@@ -43,12 +43,12 @@ export class ChangeBus {
     private readonly onNotice: NoticeHandler,
   ) {}
 
-  /** Sends a notice that nobody waits for. */
+  /** Sends a notice without acknowledgement. */
   announce(notice: ChangeNotice): void {
     this.add(notice);
   }
 
-  /** Sends a notice and collects who acknowledges it, until `close`. */
+  /** Sends a notice and collects acknowledgements until `close`. */
   publish(notice: ChangeNotice): Receipt & { readonly close: () => void } {
     const message = this.add(notice);
     message.waiting++;
@@ -61,7 +61,7 @@ export class ChangeBus {
     };
   }
 
-  /** Resolves when the next answer to anything has come. */
+  /** Resolves on the next answer to any message. */
   nextAnswer(): Promise<void> {
     return this.answered.promise;
   }

@@ -1,30 +1,30 @@
 import type { SessionChange } from '../ports/node-registry.js';
 
-/** A notice on its way. */
+/** Wire form of a notice. */
 export interface ChangeMessage {
-  /** Id of the node that sends it. */
+  /** Id of the sending node. */
   readonly from: string;
-  /** By which it is to be acknowledged; null if nobody waits. */
+  /** Number to acknowledge; null if no caller waits. */
   readonly number: number | null;
   readonly changes: readonly SessionChange[];
   /** See ChangeNotice. */
   readonly keys: readonly string[];
 }
 
-/** Confirms messages. */
+/** Acknowledges messages. */
 export interface ChangeAnswer {
   readonly from: string;
   readonly numbers: readonly number[];
 }
 
-/** First item of every message. A version that this one does not know is not acknowledged: its sender then relies on polls. */
+/** First item of every message. Unknown versions are not acknowledged; their senders then rely on polls. */
 const VERSION = 1;
 
 export function writeMessage({ from, number, changes, keys }: ChangeMessage): string {
   return JSON.stringify([VERSION, from, number, changes.map(({ sessionId, version }) => [sessionId, version]), keys]);
 }
 
-/** Null for what no node of this version writes. */
+/** Null for text that no node of this version writes. */
 export function parseMessage(text: string): ChangeMessage | null {
   const [version, from, number, changes, keys, ...more] = parseList(text);
   const isMessage =
@@ -47,7 +47,7 @@ export function writeAnswer({ from, numbers }: ChangeAnswer): string {
   return JSON.stringify([VERSION, from, numbers]);
 }
 
-/** Null for what no node of this version writes. */
+/** Null for text that no node of this version writes. */
 export function parseAnswer(text: string): ChangeAnswer | null {
   const [version, from, numbers, ...more] = parseList(text);
   const isAnswer = version === VERSION && typeof from === 'string' && isListOf(numbers, isNumber) && more.length === 0;

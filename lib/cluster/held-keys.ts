@@ -1,20 +1,20 @@
-/** Most keys that wait for a poll. While polls fail, messages of others go on to name more: beyond this every key is held. */
+/** Most keys held until a poll. While polls fail, messages name ever more keys: beyond this number every key is held. */
 const MAX_POLLED = 100_000;
 
 /**
- * Keys of sessions and accounts whose records may be changing right now: what is remembered of them may be out of date
- * before this node hears of it.
+ * Holds keys of sessions and accounts that may be changing now, so that copies of them may be stale before this node
+ * learns of it.
  */
 export class HeldKeys {
   private readonly counts = new Map<string, number>();
   private readonly until = new Map<string, number>();
-  /** Which poll was the last to have begun when the key was held. */
+  /** Number of the last poll begun before each key was held. */
   private readonly polls = new Map<string, number>();
   private begunPolls = 0;
-  /** The same of all keys; null if each is known by name. */
+  /** The same for all keys at once; null if each is held by name. */
   private allSince: number | null = null;
 
-  /** @param keepMs how long a key stays held after work whose outcome is not known */
+  /** @param keepMs how long a key stays held after work with an unknown outcome */
   constructor(private readonly keepMs: number) {}
 
   get isEmpty(): boolean {
@@ -30,12 +30,12 @@ export class HeldKeys {
     this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
   }
 
-  /** @param isKnown whether the outcome of the work is. @param now monotonic milliseconds */
+  /** @param isKnown true if the outcome of the work is known @param now monotonic milliseconds */
   release(key: string, isKnown: boolean, now: number): void {
     const count = this.counts.get(key)! - 1;
     if (count > 0) this.counts.set(key, count);
     else this.counts.delete(key);
-    // The oldest stands first.
+    // Oldest first.
     for (const [old, until] of this.until) {
       if (until > now) break;
       this.until.delete(old);
@@ -45,7 +45,7 @@ export class HeldKeys {
     this.until.set(key, now + this.keepMs);
   }
 
-  /** Holds a key until a poll that has not begun yet is complete, which then knows of all that was recorded before. */
+  /** Holds a key until the next poll to begin is complete; that poll sees every earlier commit. */
   holdUntilPoll(key: string): void {
     if (this.allSince === null && (this.polls.size < MAX_POLLED || this.polls.has(key))) {
       this.polls.set(key, this.begunPolls);
@@ -55,7 +55,7 @@ export class HeldKeys {
     }
   }
 
-  /** @returns what `endPoll` is to be given when the poll is complete */
+  /** @returns argument for `endPoll` */
   beginPoll(): number {
     return ++this.begunPolls;
   }

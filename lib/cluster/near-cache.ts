@@ -1,32 +1,32 @@
 import { LRUCache } from 'lru-cache';
 import type { SessionRecord } from '../model/session.js';
 
-/** What was used within this time of another use is as good as used just now. */
+/** Counts a copy as used at most once in this time. */
 const USE_INTERVAL_MS = 1000;
 
-/** A record and the database time at which it was read. */
+/** A record and the database time of its read. */
 export interface Copy {
   readonly record: SessionRecord;
   readonly readAt: number;
 }
 
-/** A copy in this process. The times are of its monotonic clock, so that no step of any other clock prolongs them. */
+/** A copy in this node's memory. Times are monotonic, so that steps of other clocks cannot extend them. */
 export interface NearCopy extends Copy {
-  /** From here on it is worth while to read the record again. */
+  /** Time from which a refresh is worthwhile. */
   readonly agesAt: number;
-  /** From here on the copy is not used. */
+  /** Time of expiry. */
   readonly goneAt: number;
 }
 
-/** A copy that is in the cache, or was. */
+/** A copy that is or was in the cache. */
 export interface KeptCopy extends NearCopy {
-  /** Whether it has been dropped, thrown out, or replaced. */
+  /** True once it was evicted, dropped or replaced. */
   isDropped: boolean;
-  /** When it was last counted as used. Monotonic milliseconds. */
+  /** Last counted use. Monotonic milliseconds. */
   usedAt: number;
 }
 
-/** Copies of session records in this process, the least recently used thrown out first. Holds hashes, never tokens. */
+/** LRU cache of session records in this node's memory. Holds hashes, never tokens. */
 export class NearCache {
   private readonly copies: LRUCache<string, KeptCopy>;
 
@@ -42,24 +42,24 @@ export class NearCache {
     return this.copies.get(sessionId);
   }
 
-  /** Counts a copy as used, which need not be more often than every so often. @param now monotonic milliseconds */
+  /** Counts a use, at most one per interval. @param now monotonic milliseconds */
   use(copy: KeptCopy, now: number): void {
     if (now - copy.usedAt < USE_INTERVAL_MS) return;
     copy.usedAt = now;
     this.copies.get(copy.record.id);
   }
 
-  /** Keeps a copy unless it has one that is later. */
+  /** Stores a copy unless a later one is cached. */
   set(copy: NearCopy): void {
     const known = this.copies.peek(copy.record.id);
     const isLater = known && (known.record.version > copy.record.version || known.readAt > copy.readAt);
     if (isLater) return;
     const { record, readAt, agesAt, goneAt } = copy;
-    // Not by a spread: V8 may give each object that one makes a hidden class of its own (see http/fast-path).
+    // No spread: V8 may give each spread object its own hidden class (see http/fast-path).
     this.copies.set(record.id, { record, readAt, agesAt, goneAt, isDropped: false, usedAt: -Infinity });
   }
 
-  /** Drops the copy of a session if its version is lower than this. */
+  /** Drops the copy of a session if its version is lower. */
   dropOlder(sessionId: string, version: number): void {
     const copy = this.copies.peek(sessionId);
     if (copy && copy.record.version < version) this.copies.delete(sessionId);

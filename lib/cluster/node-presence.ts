@@ -9,60 +9,60 @@ import {
 import type { NodeWatch } from './node-watch.js';
 
 export interface PresenceSettings {
-  /** 32 hex digits, new for every start. */
+  /** 32 hex digits, new at every start. */
   readonly nodeId: string;
-  /** Whether there is any cache that this node could use. */
+  /** True if there is a cache that this node could use. */
   readonly canCache: boolean;
-  /** Whether it has a way to hear messages of other nodes. */
+  /** True if it can receive messages of other nodes. */
   readonly messaging: boolean;
-  /** D: with polls working, no copy is used if the last one began longer ago. */
+  /** D: while polls work, no copy is used if the last one began longer ago. */
   readonly pollFreshnessMs: number;
-  /** max(D, G): the same while polls fail. A node that has been silent for this long uses no copy. */
+  /** max(D, G): the same while polls fail. A node silent for this long uses no copy. */
   readonly silenceMs: number;
-  /** W: changes of this long are known before a copy is used. */
+  /** W: changes of this period are known before a copy is used. */
   readonly windowMs: number;
 }
 
-/** What a presence tells of. */
+/** Callbacks of NodePresence. */
 export interface PresenceHandlers {
-  /** Whether messages of other nodes reach this one now. */
+  /** True while messages of other nodes reach this one. */
   readonly isConnected: () => boolean;
-  /** A poll begins. @returns what `onPolled` is given when it is complete */
+  /** Called when a poll begins. @returns argument for `onPolled` once it is complete */
   readonly onPoll: () => number;
   readonly onPolled: (poll: number, changes: readonly SessionChange[]) => void;
-  /** What is remembered may not be used any more. */
+  /** Called when copies must no longer be used. */
   readonly onInactive: () => void;
 }
 
-/** A larger difference to what the clock of the database should show means that it was set. */
+/** Treats a larger deviation of the database's clock as a step. */
 const CLOCK_STEP_MS = 1000;
 /**
- * How much sooner a node stops using copies than others believe: a part of the time, and at most this. The monotonic clock may
- * have lost as much, since it stands still while a machine is suspended.
+ * Stops using copies earlier than other nodes assume, by a share of the time and at most this: the monotonic clock may
+ * lose as much, because it stands still while a machine is suspended.
  */
 const MARGIN_MS = 250;
 const MARGIN_SHARE = 8;
 
 /**
- * This node among the others: it polls, and so knows who is there, what has changed, and whether it may go by what it
- * remembers (architecture.md, "Freshness"). With messages it may as long as every node there takes part in them. Without, it
- * may only while it is the only one. It writes in its row that it caches before it begins to, and looks at the others'
- * rows after that; a node that joins writes its row and then looks. One of the two always sees the other.
+ * Represents this node among the others: it polls, and so knows which nodes exist, which changes were made, and if it
+ * may use its copies (architecture.md, "Freshness"). With messages it may, while every node takes part in them;
+ * without, only while it is alone. A node announces in its row that it caches and then reads the others' rows; a
+ * joining node writes its row and then reads. One of the two always sees the other.
  */
 export class NodePresence {
-  /** What the row of this node is to say. A node without messages finds out first whether it is alone. */
+  /** State to announce in this node's row. Without messages, a node first finds out if it is alone. */
   private wantsToCache: boolean;
   private active = false;
-  /** No other node was caching at the last poll, and while this one is there none begins that does not hear of it. */
+  /** True if no other node was caching at the last poll, so that none starts to without learning of this one. */
   private established = false;
   private others: readonly NodeRow[] = [];
   private pollStartedAt = -Infinity;
   private wallAtPoll = 0;
   private begunPolls = 0;
-  /** Number of the last poll that is complete. */
+  /** Number of the last complete poll. */
   private polled = 0;
   private readonly startedAt: number;
-  /** Monotonic time at which this node saw last that the clock of the database was set. */
+  /** Monotonic time of the last step of the database's clock seen by this node. */
   private steppedAt = -Infinity;
   private failing = false;
   private polling: Promise<void> | null = null;
@@ -79,12 +79,12 @@ export class NodePresence {
     this.startedAt = clock.monotonic();
   }
 
-  /** Whether copies may be used now. */
+  /** True if copies may be used now. */
   get mayCache(): boolean {
     return this.mayCacheAt(this.clock.monotonic());
   }
 
-  /** The same where the time is known. @param now monotonic milliseconds */
+  /** `mayCache` for a known time. @param now monotonic milliseconds */
   mayCacheAt(now: number): boolean {
     const { pollFreshnessMs, silenceMs } = this.settings;
     return this.active && this.isFresh(now - this.pollStartedAt, this.failing ? silenceMs : pollFreshnessMs);
@@ -95,37 +95,37 @@ export class NodePresence {
     return this.clock.monotonic() - this.pollStartedAt;
   }
 
-  /** Milliseconds since this node saw that the clock of the database was set; Infinity if it never did. */
+  /** Milliseconds since the last step of the database's clock; Infinity for none. */
   get sinceStepMs(): number {
     return this.clock.monotonic() - this.steppedAt;
   }
 
-  /** Milliseconds for which this node has watched that clock, and it was not set. */
+  /** Milliseconds for which this node has watched that clock without a step. */
   get steadyMs(): number {
     return Math.min(this.sinceStepMs, this.clock.monotonic() - this.startedAt);
   }
 
-  /** Nodes whose rows have not been renewed for longer than D, though they may still be there. */
+  /** Nodes whose rows have not been renewed for longer than D; they may still be alive. */
   get silentNodes(): number {
     return this.others.filter((one) => this.watch.stillFor(one) > this.settings.pollFreshnessMs).length;
   }
 
-  /** Nodes that may go by what they remember, and have not polled since this one saw them first. */
+  /** Nodes that may be using copies and have not polled since this node first saw them. */
   get unheardNodes(): readonly NodeRow[] {
     return this.others.filter((one) => one.caching && !this.watch.hasMoved(one));
   }
 
-  /** Whether no other node can be going by what it remembers, so that nobody need be asked. Never with messages. */
+  /** True if no other node can be using copies, so that no acknowledgement is needed. Never with messages. */
   get isAlone(): boolean {
     return !this.settings.messaging && this.established && this.isFresh(this.pollAge, this.settings.silenceMs);
   }
 
-  /** One look at the shared state; concurrent calls share it. Rejects if the database cannot be read. */
+  /** Reads the shared state once; concurrent calls share the read. Rejects if the database cannot be read. */
   poll(): Promise<void> {
     return (this.polling ??= this.pollOnce().finally(() => (this.polling = null)));
   }
 
-  /** Messages reach this node from now on, or do not any more. The others hear of it at once, by the row. */
+  /** Called when messages start or stop reaching this node. Tells the others at once, in its row. */
   connectionChanged(): void {
     if (this.stopped) return;
     if (this.isAllowed()) this.wantsToCache = true;
@@ -133,7 +133,7 @@ export class NodePresence {
     void this.pollAgain();
   }
 
-  /** Uses no copy from here on and leaves. */
+  /** Stops using copies and leaves the cluster. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.retreat();
@@ -141,7 +141,7 @@ export class NodePresence {
     await this.nodeRegistry.leave(this.settings.nodeId);
   }
 
-  /** A poll that begins after this call. */
+  /** Polls again, beginning after this call. */
   private async pollAgain(): Promise<void> {
     await this.polling?.catch(() => undefined);
     if (!this.stopped) await this.poll().catch(() => undefined);
@@ -154,13 +154,13 @@ export class NodePresence {
     const wall = Date.now();
     const poll = this.handlers.onPoll();
     const gap = startedAt - this.pollStartedAt;
-    // Its row may go on moving while it cannot read what has changed: others would wait for ever for a poll that is complete.
+    // A node that renews its row but cannot read changes would make others wait forever for a complete poll.
     const isBlind = this.failing && gap >= settings.silenceMs && this.isAllowed();
     if (isBlind) this.retreat();
     const announces = this.wantsToCache;
     const isWhole = !this.active;
     const number = ++this.begunPolls;
-    // A change bears the time at which its transaction came to it, and may be there only when an earlier poll has been.
+    // Changes carry the time of their transaction, and may commit after an earlier poll.
     const reachMs = isWhole ? settings.windowMs : Math.min(settings.windowMs, gap + LATE_COMMIT_MS);
     const result = await this.ask(number, announces, announces || isBlind ? reachMs : null);
     if (this.stopped) return;
@@ -176,17 +176,17 @@ export class NodePresence {
     if (!isContinuous || !this.isAllowed()) this.retreat();
     else if (announces && (isWhole || this.active)) this.active = true;
     this.wantsToCache = this.isAllowed();
-    // The others should not wait for this node longer than they must, nor this one for its cache.
+    // Saves the others waiting for this node, and this node waiting for its cache.
     if (this.wantsToCache !== announces) void this.pollAgain();
   }
 
-  /** Nobody waits for nodes that are silent: their rows are removed for all. */
+  /** Removes the rows of silent nodes, so that no node waits for them. */
   private lookAtOthers(rows: readonly NodeRow[]): void {
     this.watch.note(rows);
     this.watch.keep(rows);
     this.others = rows.filter((row) => !this.watch.isSilent(row));
     const silent = rows.filter((row) => this.watch.isSilent(row));
-    // If that fails, the next poll finds them again.
+    // On failure, the next poll finds them again.
     if (silent.length > 0) this.nodeRegistry.remove(silent).catch(() => undefined);
   }
 
@@ -202,7 +202,7 @@ export class NodePresence {
     }
   }
 
-  /** @returns whether the clock of the database was set, so that times from before mean nothing */
+  /** @returns true if the database's clock was stepped, which invalidates earlier times */
   private setClock({ databaseTime, measuredAt }: PollResult): boolean {
     const { clock } = this;
     if (!(clock instanceof SynchronizedClock)) return false;
@@ -213,7 +213,7 @@ export class NodePresence {
     return isSet;
   }
 
-  /** Whether every other node can be told of what changes here, and this one of what changes there. */
+  /** True if every other node can learn of changes made here, and this one of theirs. */
   private isAllowed(): boolean {
     const { canCache, messaging } = this.settings;
     if (!canCache) return false;
@@ -227,7 +227,7 @@ export class NodePresence {
     this.handlers.onInactive();
   }
 
-  /** Polls are recent enough, and no clock has jumped as it does when a machine was suspended. */
+  /** True if polls are recent and no clock has jumped, as after a suspend. */
   private isFresh(age: number, limit: number): boolean {
     const margin = Math.min(MARGIN_MS, limit / MARGIN_SHARE);
     return age < limit - margin && Math.abs(Date.now() - this.wallAtPoll - age) < margin;

@@ -4,31 +4,31 @@ import type { NodeRow } from '../ports/node-registry.js';
 interface Sighting {
   readonly poll: number;
   readonly silenceMs: number;
-  /** Monotonic time at which this number was known here first. */
+  /** Monotonic time at which this number was first seen here. */
   readonly since: number;
   readonly hasMoved: boolean;
 }
 
 /**
- * Tells which nodes are silent. Each writes the number of its poll into its row. One whose number has stood still for its
- * silence time uses no copy: the poll of that number began before the number was seen here. Only this node's monotonic clock
- * is looked at, so it does not matter how the clocks of the database and of other machines are set.
+ * Detects silent nodes. Each node writes the number of its poll into its row. A node whose number has stood still for
+ * its silence time uses no copy, because the poll of that number began before the number was seen here. Uses only this
+ * node's monotonic clock, so that the clocks of the database and of other machines do not matter.
  */
 export class NodeWatch {
   private readonly sightings = new Map<string, Sighting>();
 
-  /** @param silenceMs of this node */
+  /** @param silenceMs silence time of this node */
   constructor(
     private readonly clock: Pick<Clock, 'monotonic'>,
     private readonly silenceMs: number,
   ) {}
 
-  /** To be called when rows have been read. The time at which they were asked for is too early: a row may have been written since. */
+  /** Call once rows have been read. The time of the request would be too early: a row may have been written since. */
   note(rows: readonly NodeRow[]): void {
     const since = this.clock.monotonic();
     for (const { id, poll, silenceMs } of rows) {
       const seen = this.sightings.get(id);
-      // Answers may overtake each other; numbers only grow.
+      // Answers may arrive out of order; numbers only grow.
       if (seen && poll <= seen.poll) continue;
       this.sightings.set(id, { poll, silenceMs, since, hasMoved: seen !== undefined });
     }
@@ -40,18 +40,18 @@ export class NodeWatch {
     for (const id of this.sightings.keys()) if (!ids.has(id)) this.sightings.delete(id);
   }
 
-  /** Tells if a node has polled since it was first seen. */
+  /** True if a node has polled since it was first seen. */
   hasMoved({ id }: NodeRow): boolean {
     return this.sightings.get(id)?.hasMoved ?? false;
   }
 
-  /** For how long the number of a node has stood still. Milliseconds. */
+  /** Milliseconds for which the number of a node has stood still. */
   stillFor({ id }: NodeRow): number {
     const seen = this.sightings.get(id);
     return seen ? this.clock.monotonic() - seen.since : 0;
   }
 
-  /** Milliseconds until a node is silent, should it not be heard of any more; 0 if it is. */
+  /** Milliseconds until a node counts as silent if it stays quiet; 0 if it already does. */
   untilSilent(row: NodeRow): number {
     const silenceMs = this.sightings.get(row.id)?.silenceMs ?? this.silenceMs;
     return Math.max(0, silenceMs - this.stillFor(row));
@@ -61,7 +61,7 @@ export class NodeWatch {
     return this.untilSilent(row) === 0;
   }
 
-  /** The longest silence time of this node and the others. Milliseconds. */
+  /** Longest silence time of all nodes. Milliseconds. */
   get longestSilenceMs(): number {
     return Math.max(this.silenceMs, ...Array.from(this.sightings.values(), ({ silenceMs }) => silenceMs));
   }

@@ -1,8 +1,8 @@
 import type { SessionChange } from '../ports/node-registry.js';
 
 /**
- * The latest version of every session that changed lately: what a late reply of the database must be measured against.
- * Changes are kept for at least `keepMs` and dropped within twice that.
+ * Keeps the latest version of every recently changed session, to check late replies of the database against. Keeps
+ * changes for at least `keepMs`, at most twice that.
  */
 export class RecentChanges {
   private current = new Map<string, number>();
@@ -26,7 +26,7 @@ export class RecentChanges {
     this.current.set(sessionId, Math.max(version, this.versionOf(sessionId)));
   }
 
-  /** The lowest version that a copy must have; 0 for a session that has not changed lately. */
+  /** Returns the lowest usable version of a copy; 0 for a session without recent changes. */
   versionOf(sessionId: string): number {
     return this.current.get(sessionId) ?? this.previous.get(sessionId) ?? 0;
   }

@@ -2,75 +2,75 @@ import type { Tombstone } from '../model/tombstone.js';
 import type { Copy } from './near-cache.js';
 
 /**
- * What all nodes remember in common. It may lose anything, or have it come back from long ago: whoever reads decides by what
- * else is known whether a copy may be used.
+ * Cache shared by all nodes. It may lose entries, or restore old ones: readers decide from other knowledge if a copy is
+ * usable.
  */
 export interface SharedCache {
   /**
-   * What it holds of a session, or null. Callers of the same turn share a read. What it has given before and has not changed
-   * may be the same object.
-   * @throws Error if it cannot be asked in time
+   * Reads the entry of a session, or null. Callers of the same turn share a read. An unchanged entry may be the same
+   * object as before.
+   * @throws Error after the time limit
    */
   read(sessionId: string): Promise<Copy | Tombstone | null>;
 
-  /** Keeps a copy, unless there is a tombstone or a later one. Bounded in time and harmless if it fails or comes late. */
+  /** Stores a copy unless there is a tombstone or a later copy. Bounded in time; harmless if it fails or is late. */
   keep(copy: Copy): void;
 
-  /** Puts a tombstone in the place of whatever there is. Resolves when that is done, or cannot be. Never rejects. */
+  /** Replaces entries by tombstones. Resolves once that is done or has failed. Never rejects. */
   bury(tombstones: readonly Tombstone[]): Promise<void>;
 }
 
-/** What a Messenger tells. */
+/** Callbacks of a Messenger. */
 export interface MessageHandlers {
-  /** A message for all nodes, one of this node included. */
+  /** A message to all nodes; this node's own messages are delivered too. */
   readonly onMessage: (text: string) => void;
-  /** An answer for this node. */
+  /** An answer to this node. */
   readonly onAnswer: (text: string) => void;
-  /** Messages of others reach this node from now on, or do not any more. */
+  /** Called when messages of others start or stop reaching this node. */
   readonly onConnection: (isConnected: boolean) => void;
 }
 
-/** Messages between nodes. Any of them may be lost or late; none is ever waited for beyond a deadline. */
+/** Exchanges messages between nodes. Messages may be lost or late; all waiting has a deadline. */
 export interface Messenger {
-  /** Whether messages reach this node, as far as it can tell. */
+  /** True if messages reach this node, as far as it can tell. */
   readonly isConnected: boolean;
-  /** To all nodes. Resolves when it was sent, or could not be. Never rejects. */
+  /** Broadcasts to all nodes. Resolves once sent or failed. Never rejects. */
   send(text: string): Promise<void>;
-  /** To one node. Never rejects. */
+  /** Sends to one node. Never rejects. */
   answer(nodeId: string, text: string): Promise<void>;
 }
 
-/** How the service behind the shared cache is doing. */
+/** State of the service behind the shared cache. */
 export type SharedState = 'up' | 'down' | 'probing';
 
-/** Cache and messages of one node, over one service. */
+/** Cache and messages of one node over one service. */
 export interface SharedBackend {
   readonly cache: SharedCache;
   readonly messenger: Messenger;
-  /** Whether it is asked: `down` after failures in a row, `probing` while one request finds out whether it is back. */
+  /** `down` after consecutive failures; `probing` while one request tests if the service is back. */
   readonly state: SharedState;
   start(handlers: MessageHandlers): void;
-  /** Ends the connections that it opened. */
+  /** Closes the connections that it opened. */
   stop(): Promise<void>;
 }
 
-/** What a backend is made for. */
+/** Settings for a backend. */
 export interface SharedContext {
   readonly realm: string;
   readonly nodeId: string;
-  /** A: from this age on no copy is used. Milliseconds. */
+  /** A: copies expire at this age. Milliseconds. */
   readonly copyAgeMs: number;
-  /** Time in which a verification is answered, which must leave some for the database. Milliseconds. */
+  /** Time limit of a verification, which must leave time for the database. Milliseconds. */
   readonly verifyBudgetMs: number;
-  /** How long a tombstone is kept. Milliseconds. */
+  /** Lifetime of a tombstone. Milliseconds. */
   readonly tombstoneMs: number;
-  /** How soon it must be known that messages do not arrive any more. Milliseconds. */
+  /** Time within which a loss of messages must be detected. Milliseconds. */
   readonly heartbeatMs: number;
   readonly warn: (message: string) => void;
   readonly now: () => number;
 }
 
-/** Makes the backend of one module; what `redis()` of `nestjs-latchkey/redis` gives. */
+/** Creates the backend of one module; returned by `redis()` of `nestjs-latchkey/redis`. */
 export interface SharedBackendFactory {
   /** @throws SessionError CONFIGURATION_INVALID */
   create(context: SharedContext): SharedBackend;

@@ -8,11 +8,11 @@ import type { JwtKeys } from './jwt-keys.js';
 /** RFC 9068 section 2.1. */
 export const TYPE = 'at+jwt';
 
-/** Has room for a user id of any 1,024 characters. */
+/** Leaves room for a user id of any 1,024 characters. */
 export const MAX_JWT_LENGTH = 12_288;
 
 const GENERATION_BYTES = 4;
-/** With the generation 30 bytes, which are exactly 40 base64url characters. */
+/** With the generation 30 bytes, exactly 40 base64url characters. */
 const ID_BYTES = 26;
 
 export interface JwtClaimsSettings {
@@ -21,8 +21,8 @@ export interface JwtClaimsSettings {
 }
 
 /**
- * Access tokens as JSON Web Tokens (RFC 9068), so that other services can read them. Here they are looked up by `sid` like
- * any other: `jti` is what the record of the session knows them by, and times are judged by the record.
+ * Access tokens as JSON Web Tokens (RFC 9068), readable by other services. Here they are looked up by `sid` like any
+ * other: the record knows them by `jti`, and its times decide.
  */
 export class JwtAccessTokens implements AccessTokenFormat {
   readonly maxLength = MAX_JWT_LENGTH;
@@ -68,7 +68,7 @@ export class JwtAccessTokens implements AccessTokenFormat {
 
   async write(source: TokenSource, { userId, pair }: AccessTokenFacts): Promise<string> {
     const kid = pair.signingKeyId ?? this.signingKeyId;
-    // Always in this order: a retry must get the identical text.
+    // Fixed order, because retries must get identical text.
     const payload = {
       iss: this.settings.issuer,
       sub: userId,
@@ -83,7 +83,7 @@ export class JwtAccessTokens implements AccessTokenFormat {
       .sign(this.keys.signing(kid));
   }
 
-  /** Algorithm, type and key are ours and nothing else is in the header; issuer and audience are those configured. */
+  /** Algorithm, type and key are ours and the header has nothing else; issuer and audience are as configured. */
   private isOurs({ header, payload }: JwsParts): boolean {
     const { alg, kid, typ, ...others } = header;
     return (
@@ -98,7 +98,7 @@ export class JwtAccessTokens implements AccessTokenFormat {
   }
 }
 
-/** Joins the generation and a hash of the secret, which itself appears nowhere. */
+/** Encodes the generation and a hash of the secret, which itself appears nowhere. */
 function jtiOf({ generation, secret }: TokenSource): string {
   const id = Buffer.alloc(GENERATION_BYTES + ID_BYTES);
   id.writeUInt32BE(generation);
@@ -106,7 +106,7 @@ function jtiOf({ generation, secret }: TokenSource): string {
   return id.toString('base64url');
 }
 
-/** Compares item by item: a stranger's value may be nested deeper than a serializer's stack. */
+/** Compares item by item: a foreign value may be nested deeper than a serializer's stack. */
 function isSameAudience(value: unknown, audience: JwtClaimsSettings['audience']): boolean {
   if (typeof audience === 'string') return value === audience;
   return (
@@ -114,15 +114,15 @@ function isSameAudience(value: unknown, audience: JwtClaimsSettings['audience'])
   );
 }
 
-/** Header and payload of a JWS, unchecked. */
+/** Header and payload of a JWS, unverified. */
 interface JwsParts {
   readonly header: Readonly<Record<string, unknown>>;
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Reads a JWS in compact form whose header and payload are JSON objects; null for any other text, and for a spelling that
- * is not the canonical one: base64url has spare bits at its end, and two texts must never be one token. Never throws.
+ * Parses a compact JWS whose header and payload are JSON objects. Returns null for any other text and for non-canonical
+ * base64url, whose spare bits would give one token several spellings. Never throws.
  */
 export function readJws(text: string): JwsParts | null {
   const parts = text.split('.', 4);
@@ -133,7 +133,7 @@ export function readJws(text: string): JwsParts | null {
   return decoded.header && decoded.payload ? (decoded as JwsParts) : null;
 }
 
-/** Decodes base64url in its one canonical spelling; null for any other. */
+/** Decodes canonical base64url; null for anything else. */
 function decodeCanonical(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64url');
   return text !== '' && bytes.toString('base64url') === text ? bytes : null;

@@ -4,19 +4,19 @@ import { invalidOption } from '../model/session-error.js';
 
 export type JwtAlgorithm = 'EdDSA' | 'HS256';
 
-/** One key of a JWT mode. For EdDSA a private Ed25519 key, or the public one of a key that signs no more. */
+/** Key of a JWT mode. For EdDSA an Ed25519 private key, or the public key of one that no longer signs. */
 export interface JwtKey {
-  /** Name of the key, in the header of every token that it signed: 1 to 64 letters, digits and `._-`. */
+  /** Key id, in the header of every token that the key signed: 1 to 64 letters, digits and `._-`. */
   readonly kid: string;
   /** Ed25519, as PEM (PKCS #8), JSON Web Key or KeyObject. */
   readonly privateKey?: string | JsonWebKey | KeyObject;
   /** Ed25519, as PEM (SPKI), JSON Web Key or KeyObject. */
   readonly publicKey?: string | JsonWebKey | KeyObject;
-  /** For HS256: 32 bytes or more. */
+  /** For HS256: at least 32 bytes. */
   readonly secret?: string | Uint8Array;
 }
 
-/** Public keys in the form of RFC 7517 section 5. */
+/** JSON Web Key Set of public keys (RFC 7517 section 5). */
 export interface JsonWebKeySet {
   readonly keys: readonly Readonly<Record<string, unknown>>[];
 }
@@ -30,11 +30,11 @@ interface LoadedKey {
 export const MIN_SECRET_BYTES = 32;
 const KNOWN: FieldsOf<JwtKey> = { kid: true, privateKey: true, publicKey: true, secret: true };
 
-/** The keys of a JWT mode, by name. The first signs; all of them verify. */
+/** Keys of a JWT mode by key id. The first signs; all verify. */
 export class JwtKeys {
   private readonly keys = new Map<string, LoadedKey>();
 
-  /** @throws SessionError CONFIGURATION_INVALID; no message holds any part of a key */
+  /** @throws SessionError CONFIGURATION_INVALID; messages contain no part of a key */
   constructor(
     readonly algorithm: JwtAlgorithm,
     given: readonly JwtKey[],
@@ -47,7 +47,7 @@ export class JwtKeys {
     }
     given.forEach((key, index) => this.add(key, `tokens.keys[${index}]`));
     if (!this.keys.get(this.signingKeyId)?.signing) {
-      throw invalidOption('tokens.keys[0]', 'signs, so it must have a private key');
+      throw invalidOption('tokens.keys[0]', 'must have a private key, because the first key signs');
     }
   }
 
@@ -55,10 +55,10 @@ export class JwtKeys {
     return this.keys.keys().next().value!;
   }
 
-  /** The key that signs under this name. @throws Error if there is none */
+  /** Returns the signing key of this id. @throws Error if there is none */
   signing(kid: string): KeyObject {
     const key = this.keys.get(kid)?.signing;
-    if (!key) throw new Error(`There is no key ${kid} here that can sign.`);
+    if (!key) throw new Error(`No signing key ${kid}.`);
     return key;
   }
 
@@ -70,7 +70,7 @@ export class JwtKeys {
     return this.keys.get(kid)?.verifying ?? null;
   }
 
-  /** The public keys as a JSON Web Key Set (RFC 7517); empty for HS256, whose keys are secrets. */
+  /** Returns the public keys as a JSON Web Key Set (RFC 7517); empty for HS256, whose keys are secret. */
   publicKeys(): JsonWebKeySet {
     if (this.algorithm === 'HS256') return { keys: [] };
     const keys = [...this.keys].map(([kid, { verifying }]) => ({
@@ -87,7 +87,7 @@ export class JwtKeys {
     if (typeof key.kid !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(key.kid)) {
       throw invalidOption(`${name}.kid`, 'must be 1 to 64 letters, digits and ._-');
     }
-    if (this.keys.has(key.kid)) throw invalidOption(`${name}.kid`, 'is the name of another key as well');
+    if (this.keys.has(key.kid)) throw invalidOption(`${name}.kid`, 'must be unique among the keys');
     this.keys.set(key.kid, this.algorithm === 'HS256' ? loadSecret(key, name) : loadEd25519(key, name));
   }
 }
@@ -106,7 +106,7 @@ function loadEd25519({ privateKey, publicKey, secret }: JwtKey, name: string): L
   if (secret !== undefined || (privateKey === undefined) === (publicKey === undefined)) {
     throw invalidOption(
       name,
-      'must be { kid, privateKey }, or { kid, publicKey } for one that signs no more, for EdDSA',
+      'must be { kid, privateKey } for EdDSA, or { kid, publicKey } for a key that no longer signs',
     );
   }
   const part = privateKey === undefined ? 'publicKey' : 'privateKey';
@@ -124,11 +124,11 @@ function load(
   const type = create === createPrivateKey ? 'private' : 'public';
   try {
     if (given instanceof KeyObject && given.type === type) return given;
-    // A public key may be derived from a private one; the other way round throws.
+    // A public key can be derived from a private one; the reverse throws.
     if (given instanceof KeyObject || typeof given === 'string') return create(given as string);
     return create({ key: given, format: 'jwk' } as never);
   } catch {
-    // The driver's message may hold parts of what it could not read.
-    throw invalidOption(name, `cannot be read as a ${type} key: give PEM, a JSON Web Key or a KeyObject`);
+    // The original error may quote parts of the key.
+    throw invalidOption(name, `cannot be parsed as a ${type} key: use PEM, a JSON Web Key or a KeyObject`);
   }
 }

@@ -8,31 +8,34 @@ import { JwtAccessTokens } from './jwt-access-tokens.js';
 import { type JsonWebKeySet, type JwtAlgorithm, type JwtKey, JwtKeys } from './jwt-keys.js';
 
 export interface JwtOptions extends RefreshOptions {
-  /** The one algorithm that is signed with and accepted; default `EdDSA` (Ed25519). */
+  /** The one algorithm that signs and is accepted. Default `EdDSA` (Ed25519). */
   readonly algorithm?: JwtAlgorithm;
-  /** The first signs, all verify: a new key comes in last on every node, then moves to the front, then the old one goes. */
+  /**
+   * The first key signs, all verify. To rotate, append the new key on every node, move it to the front, then remove the
+   * old one.
+   */
   readonly keys: readonly JwtKey[];
-  /** `iss` of every token: who issues them, usually the URL of the service. */
+  /** `iss` of every token, usually the URL of the service. */
   readonly issuer: string;
-  /** `aud` of every token: who they are meant for. */
+  /** `aud` of every token. */
   readonly audience: string | readonly string[];
 }
 
 const KNOWN: FieldsOf<JwtOptions> = { ...REFRESH_FIELDS, algorithm: true, keys: true, issuer: true, audience: true };
 
-/** A path without characters that mean something to Express or Fastify. */
+/** Excludes characters with a meaning to Express or Fastify. */
 const PATH = /^\/?[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/;
 
 /** Keeps the token of the longest user id below MAX_JWT_LENGTH. */
 const MAX_NAMES_BYTES = 2048;
 
-/** Beside the modes and not in them, where keys might be logged with the options. */
+/** Kept outside of the modes, so that logged options contain no keys. */
 const keysOfMode = new WeakMap<TokenMode, JwtKeys>();
 
 /**
- * Access tokens that are JSON Web Tokens, with refresh tokens beside them: like accessAndRefresh, and other services can
- * read the access token. Here it is checked against the record of its session like any other, so a kick, a replacement or
- * a logout ends it at once.
+ * Issues JSON Web Tokens (RFC 9068) as access tokens, with refresh tokens beside them as in accessAndRefresh, for other
+ * services to read. This library still checks them against the session, so that a kick, a replacement or a logout takes
+ * effect at once.
  * @throws SessionError CONFIGURATION_INVALID
  */
 export function jwt(options: JwtOptions): TokenMode {
@@ -44,10 +47,7 @@ export function jwt(options: JwtOptions): TokenMode {
     throw invalidOption('tokens.audience', 'must list 1 to 16 names');
   else audience.forEach((one: unknown) => checkText(one, 'tokens.audience'));
   if (Buffer.byteLength(JSON.stringify([issuer, audience])) > MAX_NAMES_BYTES) {
-    throw invalidOption(
-      'tokens.audience',
-      `and tokens.issuer must not be longer than ${MAX_NAMES_BYTES} bytes together`,
-    );
+    throw invalidOption('tokens.audience', `and tokens.issuer must be at most ${MAX_NAMES_BYTES} bytes together`);
   }
   const loaded = new JwtKeys(algorithm, keys);
   const format = new JwtAccessTokens(loaded, {
@@ -60,8 +60,8 @@ export function jwt(options: JwtOptions): TokenMode {
 }
 
 /**
- * The public keys of a mode as a JSON Web Key Set (RFC 7517), for services that check tokens themselves.
- * @throws SessionError ARGUMENT_INVALID for what jwt() did not make
+ * Returns the public keys of a mode as a JSON Web Key Set (RFC 7517), for services that verify tokens offline.
+ * @throws SessionError ARGUMENT_INVALID unless jwt() made the mode
  */
 export function jwks(mode: TokenMode): JsonWebKeySet {
   const keys = keysOfMode.get(mode);
@@ -70,11 +70,11 @@ export function jwks(mode: TokenMode): JsonWebKeySet {
 }
 
 /**
- * A controller that serves the public keys of a mode, open to everyone. Put it into the `controllers` of a module:
- * `controllers: [jwksController(tokens)]`.
- * @param path default `.well-known/jwks.json`. Two modes in one application need two paths, so that neither's tokens are
- *   accepted where the other's are meant. A global prefix of the application stands before it, as before every route.
- * @throws SessionError ARGUMENT_INVALID for what jwt() did not make, or an invalid path
+ * Creates a controller that serves the public keys of a mode, open to everyone: `controllers:
+ * [jwksController(tokens)]`.
+ * @param path default `.well-known/jwks.json`, below the application's global prefix. Two modes in one application need
+ *   two paths, so that tokens of one are not accepted for the other
+ * @throws SessionError ARGUMENT_INVALID unless jwt() made the mode, and for an invalid path
  */
 export function jwksController(mode: TokenMode, path = '.well-known/jwks.json'): Type<object> {
   if (typeof path !== 'string' || !PATH.test(path)) throw invalidArgument('path', 'must be a path without parameters');
@@ -84,7 +84,7 @@ export function jwksController(mode: TokenMode, path = '.well-known/jwks.json'):
   @Controller(path)
   @UseInterceptors(StrictInput)
   class JwksController {
-    /** RFC 7517 section 5. Cached briefly, so that clients follow a rotation of keys. */
+    /** RFC 7517 section 5. Cached briefly, so that clients follow key rotation. */
     @Get()
     @Header('Cache-Control', 'public, max-age=300')
     @Header('Content-Type', 'application/json')

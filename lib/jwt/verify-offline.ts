@@ -6,17 +6,17 @@ import { MAX_JWT_LENGTH, TYPE, readJws } from './jwt-access-tokens.js';
 import { type JsonWebKeySet, MIN_SECRET_BYTES } from './jwt-keys.js';
 
 export interface OfflineOptions {
-  /** Address of the JWKS route, or the key set itself; for HS256 the bytes of the secret. Decides the algorithm. */
+  /** URL of the JWKS route, or the key set itself; for HS256 the bytes of the secret. Determines the algorithm. */
   readonly keys: URL | string | JsonWebKeySet | Uint8Array;
-  /** Must equal that of the issuing module. */
+  /** Must equal the issuer of the issuing module. */
   readonly issuer: string;
-  /** One that the token must be meant for. */
+  /** Must be among the token's audiences. */
   readonly audience: string;
-  /** Seconds by which clocks may differ, 0 to 300; default 5. */
+  /** Tolerated clock skew in seconds, 0 to 300. Default 5. */
   readonly clockTolerance?: number;
 }
 
-/** The content of a token. Times are milliseconds since the epoch. */
+/** Contents of a token. Times are milliseconds since the epoch. */
 export interface OfflineToken {
   readonly userId: string;
   readonly sessionId: string;
@@ -28,21 +28,21 @@ const FIELDS: FieldsOf<OfflineOptions> = { keys: true, issuer: true, audience: t
 
 const FETCH_MS = 2000;
 
-/** Key sets by address; each fetches its keys once in a while. */
+/** Remote key sets by URL, each with its own cache. */
 const remote = new Map<string, JWTVerifyGetKey>();
 
 /**
- * Checks a JWT by its signature and its times alone, in a service that has no way to the sessions. **It says nothing of a
- * session that was ended**: a token of a kicked, replaced or logged out session passes until it expires. Where that is too
- * late, ask TokenService.verify or an introspection route instead.
- * @throws SessionError TOKEN_INVALID, TOKEN_EXPIRED, or SESSION_STORE_UNAVAILABLE if the keys cannot be fetched;
- *   ARGUMENT_INVALID for options that make no sense
+ * Verifies a JWT by signature and times alone, in a service without access to the sessions. **It does not see ended
+ * sessions**: the token of a kicked, replaced or logged-out session passes until it expires. If that is too late, use
+ * TokenService.verify or an introspection route.
+ * @throws SessionError TOKEN_INVALID, TOKEN_EXPIRED, SESSION_STORE_UNAVAILABLE if the keys cannot be fetched,
+ *   ARGUMENT_INVALID for invalid options
  */
 export async function verifyOffline(token: unknown, options: OfflineOptions): Promise<OfflineToken> {
   checkFields(options, 'options', FIELDS);
   const { keys, issuer, audience, clockTolerance = 5 } = options;
   for (const [name, value] of Object.entries({ issuer, audience })) {
-    if (typeof value !== 'string' || value === '') throw invalidArgument(name, 'must be given');
+    if (typeof value !== 'string' || value === '') throw invalidArgument(name, 'is required');
   }
   if (!(Number.isFinite(clockTolerance) && clockTolerance >= 0 && clockTolerance <= 300)) {
     throw invalidArgument('clockTolerance', 'must be 0 to 300 seconds');
@@ -69,7 +69,10 @@ export async function verifyOffline(token: unknown, options: OfflineOptions): Pr
   }
 }
 
-/** Picks key and algorithm by the kind of `keys`, never by the token: a secret and a key set never meet. */
+/**
+ * Picks key and algorithm by the kind of `keys`, never by the token, so that a public key is never used as an HMAC
+ * secret.
+ */
 function keyOf(keys: unknown): { readonly key: JWTVerifyGetKey; readonly algorithm: 'EdDSA' | 'HS256' } {
   if (keys instanceof Uint8Array) {
     if (keys.length < MIN_SECRET_BYTES) throw invalidArgument('keys', `must be at least ${MIN_SECRET_BYTES} bytes`);
@@ -89,7 +92,7 @@ function localKeySet(keys: unknown): JWTVerifyGetKey {
 
 function remoteKeySet(address: URL | string): JWTVerifyGetKey {
   const href = URL.canParse(String(address)) ? new URL(address).href : '';
-  if (!/^https?:/.test(href)) throw invalidArgument('keys', 'must be an address that begins with https: or http:');
+  if (!/^https?:/.test(href)) throw invalidArgument('keys', 'must be an https: or http: URL');
   let keySet = remote.get(href);
   if (!keySet) remote.set(href, (keySet = createRemoteJWKSet(new URL(href), { timeoutDuration: FETCH_MS })));
   return keySet;

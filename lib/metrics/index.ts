@@ -6,12 +6,12 @@ import { SessionRuntime } from '../nest/module/session-runtime.js';
 import type { MetricSource } from './metric-definitions.js';
 import { type AnyRegistry, MetricSet } from './metric-set.js';
 
-/** Life of a count. */
+/** Lifetime of a count. */
 const KEEP_MS = 10_000;
 /** Longest time that a scrape waits for a count. */
 const WAIT_MS = 1000;
 
-/** Counts live sessions, at most once in ten seconds however often it is scraped. */
+/** Counts live sessions at most once in ten seconds, however often it is scraped. */
 class LiveSessionCount {
   private latest: number | null = null;
   private counting: Promise<void> | null = null;
@@ -19,7 +19,7 @@ class LiveSessionCount {
 
   constructor(private readonly count: () => Promise<number>) {}
 
-  /** Null if the database did not say, or has not said yet. Resolves within a second and never rejects. */
+  /** Null if the database has not answered yet, or has failed. Resolves within a second; never rejects. */
   async read(): Promise<number | null> {
     if (!this.counting && performance.now() - this.countedAt >= KEEP_MS) {
       this.countedAt = performance.now();
@@ -64,9 +64,9 @@ class SessionMetrics implements OnApplicationBootstrap, OnApplicationShutdown {
 }
 
 /**
- * A provider that registers the metrics of a SessionModule with prom-client, under names that begin with `session_`
- * (docs/operations.md has a list). Put it into the `providers` of a module that imports SessionModule:
- * `providers: [sessionMetrics()]`. Without it no times are measured.
+ * Creates a provider that registers a SessionModule's metrics with prom-client. Their names begin with `session_`;
+ * docs/operations.md lists them. Add it to a module that imports SessionModule: `providers: [sessionMetrics()]`.
+ * Without it, nothing is timed.
  */
 export function sessionMetrics(options: SessionMetricsOptions = {}): FactoryProvider {
   checkOptions(options, 'metrics.', { registry: true });

@@ -2,25 +2,25 @@ import { VERIFICATION_SOURCES } from '../verification/verification-stats.js';
 import type { SessionRuntime } from '../nest/module/session-runtime.js';
 import { localStatus } from '../nest/module/session-status.js';
 
-/** The metrics' view of one SessionModule. */
+/** View of one SessionModule for its metrics. */
 export interface MetricSource {
   readonly realm: string;
   readonly runtime: SessionRuntime;
-  /** Null if the database did not say. Never rejects. */
+  /** Null if the database does not answer. Never rejects. */
   readonly countLive: () => Promise<number | null>;
 }
 
-/** A value with its labels. The realm is added to them. */
+/** A value with its labels, to which the realm is added. */
 export type Sample = readonly [value: number, labels?: Readonly<Record<string, string>>];
 
-/** A metric that is computed when it is scraped, and costs nothing in between. */
+/** A metric computed on scrape, free in between. */
 export interface MetricDefinition {
   readonly type: 'counter' | 'gauge';
   readonly name: string;
   readonly help: string;
-  /** Beside the realm. Never a value from a client, nor the name of a user or a session. */
+  /** Labels beside the realm. Never client input, or the name of a user or session. */
   readonly labels?: readonly string[];
-  /** Merges the values of several processes of one host (AggregatorRegistry); default sum. */
+  /** Merges the values of several processes of one host (AggregatorRegistry). Default: sum. */
   readonly aggregator?: 'sum' | 'max' | 'min';
   readonly read: (source: MetricSource) => readonly Sample[] | Promise<readonly Sample[]>;
 }

@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, type Registry, type RegistryContentType } fr
 import { VERIFICATION_SOURCES } from '../verification/verification-stats.js';
 import { METRICS, type MetricDefinition, type MetricSource } from './metric-definitions.js';
 
-/** A registry of Prometheus' or OpenMetrics' format. */
+/** A registry of the Prometheus or OpenMetrics format. */
 export type AnyRegistry = Registry<RegistryContentType>;
 
 const VERIFICATION_SECONDS = {
@@ -20,10 +20,10 @@ const END_SECONDS = {
 const OUTCOMES = ['acknowledged', 'pending'] as const;
 const NAMES = [VERIFICATION_SECONDS, END_SECONDS, ...METRICS].map(({ name }) => name);
 
-/** Sets by their histogram, which a registry loses when it is cleared. */
+/** Keyed by the histogram, which a registry loses when it is cleared. */
 const sets = new WeakMap<object, MetricSet>();
 
-/** The metrics in one registry, where a name can be taken only once: all modules share them, and differ by the label realm. */
+/** Metrics of one registry, which accepts each name once: all modules share them, and differ by the label realm. */
 export class MetricSet {
   private readonly sources = new Map<string, MetricSource>();
   private readonly verificationSeconds: Histogram;
@@ -36,7 +36,7 @@ export class MetricSet {
     for (const definition of METRICS) this.define(definition, registers);
   }
 
-  /** The set of a registry, made for the first module that asks. @throws Error if the registry has one of the names */
+  /** Returns the set of a registry; the first module creates it. @throws Error if the registry has one of the names */
   static in(registry: AnyRegistry): MetricSet {
     const known = registry.getSingleMetric(VERIFICATION_SECONDS.name);
     let set = known && sets.get(known);
@@ -47,13 +47,13 @@ export class MetricSet {
     return set;
   }
 
-  /** @throws Error if there are metrics of this module, or in this registry of another one with the same realm */
+  /** @throws Error if the registry has metrics of this module, or of another one with the same realm */
   add(source: MetricSource): void {
     const { realm, runtime } = source;
     if (this.sources.has(realm) || runtime.stats.observer) {
       throw new Error(
-        `There are metrics of the realm "${realm}" already: use sessionMetrics() once for a SessionModule, and give a second ` +
-          'module of the same realm a registry of its own.',
+        `Metrics of the realm "${realm}" are registered already: use sessionMetrics() once per SessionModule, and give a second ` +
+          'module of the same realm its own registry.',
       );
     }
     this.sources.set(realm, source);
@@ -63,7 +63,7 @@ export class MetricSet {
       this.endSeconds.observe({ realm, outcome: isAcknowledged ? 'acknowledged' : 'pending' }, millis / 1000);
   }
 
-  /** Takes back what `add` did; with the last module, everything. */
+  /** Reverts `add`; removes all metrics with the last module. */
   remove(source: MetricSource): void {
     const { realm, runtime } = source;
     if (this.sources.get(realm) !== source) return;

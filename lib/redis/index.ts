@@ -9,21 +9,21 @@ export type { RedisSource };
 
 /** Options of `redis`. Field initialisers are the defaults. */
 export class RedisUse {
-  /** Prefix of all keys and channels, 1 to 64 of letters, digits and `:._-`. Modules with the same one share sessions. */
+  /** Prefix of all keys and channels: 1 to 64 letters, digits and `:._-`. Modules with the same prefix share sessions. */
   prefix?: string = 'latchkey';
 
-  /** Time-out of a command, after which the database is asked. Must be shorter than `timing.verifyBudget`. */
+  /** Time limit of a command, after which the database answers. Must be shorter than `timing.verifyBudget`. */
   timeout?: Duration = '150ms';
 }
 
 /**
- * Shares cached sessions and messages between all nodes in Redis or Valkey: standalone, with Sentinel, or a Cluster. For the
- * option `redis` of SessionModule. No token is accepted because of what Redis loses or brings back from an older snapshot;
- * without Redis, the database answers.
+ * Shares cached sessions and messages between all nodes through Redis or Valkey: standalone, Sentinel or Cluster. Pass
+ * it as the option `redis` of SessionModule. Data loss in Redis, or a restored old snapshot, never makes a token valid.
+ * Without Redis, the database answers.
  *
  * @param source a URL (`redis://`, `rediss://`, `redis+cluster://HOST:PORT,HOST:PORT`,
- *   `redis+sentinel://HOST:PORT,HOST:PORT/NAME`), options of ioredis, or a client that the application has. Of a client, only
- *   its duplicate for messages is opened here, and closed.
+ *   `redis+sentinel://HOST:PORT,HOST:PORT/NAME`), options of ioredis, or the application's client, of which only a
+ *   duplicate for messages is opened and closed
  * @throws SessionError CONFIGURATION_INVALID
  */
 export function redis(source: RedisSource, use: RedisUse = {}): SharedBackendFactory {
@@ -31,10 +31,10 @@ export function redis(source: RedisSource, use: RedisUse = {}): SharedBackendFac
   checkOptions(use, 'redis.', defaults);
   const { prefix = defaults.prefix, timeout = defaults.timeout } = use;
   if (typeof prefix !== 'string' || !/^[A-Za-z0-9:._-]{1,64}$/.test(prefix)) {
-    throw invalidOption('redis.prefix', 'must be 1 to 64 of letters, digits and :._-');
+    throw invalidOption('redis.prefix', 'must be 1 to 64 letters, digits and :._-');
   }
   const settings = { prefix, timeoutMs: parseDuration(timeout, 'redis.timeout') };
-  // Checks the source now. Each module opens a connection of its own when it starts.
+  // Validates the source now. Each module opens its own connection at boot.
   const first = openConnection(source);
   let unused: typeof first | null = first;
   return {

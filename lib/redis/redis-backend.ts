@@ -8,15 +8,15 @@ import { RedisSessionCache } from './redis-session-cache.js';
 
 export interface RedisBackendSettings {
   readonly prefix: string;
-  /** Time-out of a command. Milliseconds. */
+  /** Time limit of a command. Milliseconds. */
   readonly timeoutMs: number;
 }
 
-/** Failures in a row that open the circuit breaker. */
+/** Consecutive failures that open the circuit breaker. */
 const MAX_FAILURES = 3;
 const PAUSE_MS = 500;
 
-/** One module's use of one Redis. */
+/** Connects one module to one Redis. */
 export class RedisBackend implements SharedBackend {
   readonly cache: RedisSessionCache;
   readonly messenger: RedisMessenger;
@@ -65,7 +65,7 @@ export class RedisBackend implements SharedBackend {
     this.client.off('ready', this.onReady);
     this.client.off('close', this.onClose);
     if (!this.connection.isOwn) return;
-    // What was sent last, answers to other nodes among it, is still on its way.
+    // The last commands, answers to other nodes among them, are still in flight.
     if (this.client.status === 'ready') await this.client.quit().catch(() => undefined);
     this.client.disconnect();
   }
@@ -79,14 +79,14 @@ export class RedisBackend implements SharedBackend {
 
   private readonly onClose = () => this.report('the connection was closed');
 
-  /** Warns once for each time without a connection. */
+  /** Warns once per outage. */
   private report(problem: string): void {
     if (this.reported) return;
     this.reported = true;
-    this.context.warn(`Redis cannot be used, and the database is asked instead: ${problem}.`);
+    this.context.warn(`Redis is unavailable, and the database answers instead: ${problem}.`);
   }
 
-  /** Warns once of a configuration that costs speed, if the server answers INFO. */
+  /** Warns once about slow settings, if the server answers INFO. */
   private async advise(): Promise<void> {
     if (this.advised) return;
     this.advised = true;
@@ -94,17 +94,17 @@ export class RedisBackend implements SharedBackend {
     for (const advice of adviceFor(info)) this.context.warn(advice);
   }
 
-  /** Drops a connection that mixes up replies, with every reply still on its way. */
+  /** Drops a connection that mixes up replies, and all replies in flight with it. */
   private reconnect(): void {
-    this.context.warn('Redis has answered another question than was asked; the connection is opened anew.');
+    this.context.warn('Redis returned the reply to another command; reconnecting.');
     if (this.connection.isOwn) this.client.disconnect(true);
   }
 }
 
-/** The oldest version that is tested. */
+/** Oldest tested version. */
 const TESTED_VERSION = 7;
 
-/** Warns of settings in a server's INFO that cost speed. They never cost safety: the database has what Redis loses. */
+/** Finds settings in a server's INFO that cost speed. They never cost safety: the database has what Redis loses. */
 export function adviceFor(info: string): readonly string[] {
   const value = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
   const advice: string[] = [];

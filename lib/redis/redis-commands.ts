@@ -4,12 +4,12 @@ import { CallDeadline, type CircuitBreaker } from './call-limits.js';
 import { putIfNewer } from './put-if-newer.script.js';
 
 /**
- * Names of everything that one module has in Redis. No name holds anything that a client sent: session and node ids are
- * hexadecimal digits of our own making, the realm is checked at boot.
+ * Names keys and channels of one module. Names contain no client input: session and node ids are our own hex digits,
+ * and the realm is checked at boot.
  */
 export class RedisKeys {
   private readonly base: string;
-  /** Channel that every node of the module listens to. */
+  /** Channel of all nodes of the module. */
   readonly notices: string;
 
   constructor(prefix: string, realm: string) {
@@ -22,7 +22,7 @@ export class RedisKeys {
     return `${this.base}:session:${sessionId}`;
   }
 
-  /** Channel that one node listens to. */
+  /** Channel of one node. */
   answers(nodeId: string): string {
     return `${this.base}:answers:${nodeId}`;
   }
@@ -33,16 +33,16 @@ const PUT_IF_NEWER = { text: putIfNewer, sha: createHash('sha1').update(putIfNew
 /** INFO has a large reply, and no request waits for it. */
 const INFO_MS = 2000;
 
-/** The socket of ioredis; missing in its types. */
+/** Socket of ioredis, missing in its types. */
 interface WithStream {
   readonly stream?: { readonly cork?: () => void; readonly uncork?: () => void };
 }
 
-/** All commands that are ever sent: GET, one script, PUBLISH, and INFO once. Each is answered in time, or fails. */
+/** Sends all commands there are: GET, one script, PUBLISH, and INFO once. Each settles within the time limit. */
 export class RedisCommands {
   private readonly deadline: CallDeadline;
   private readonly infoDeadline = new CallDeadline(INFO_MS);
-  /** Writes the gathered commands of this turn; null if there are none. */
+  /** Writes this turn's gathered commands; null if there are none. */
   private write: (() => void) | null = null;
   private turns = 0;
 
@@ -54,7 +54,7 @@ export class RedisCommands {
     this.deadline = new CallDeadline(timeoutMs);
   }
 
-  /** Changes once gathered commands are written. Reads of one key within one turn can share a command. */
+  /** Changes when gathered commands are written. Reads of a key within one turn share a command. */
   get turn(): number {
     return this.turns;
   }
@@ -76,7 +76,7 @@ export class RedisCommands {
     });
   }
 
-  /** Written before the event loop goes on, with the commands gathered so far: other nodes wait for it. */
+  /** Written before the event loop continues, with all gathered commands: other nodes wait for it. */
   publish(channel: string, text: string): Promise<unknown> {
     process.nextTick(() => this.write?.());
     return this.run(() => this.client.publish(channel, text));
@@ -86,19 +86,19 @@ export class RedisCommands {
     return this.infoDeadline.within(this.client.info());
   }
 
-  /** Sends nothing without a connection: an application's client might queue it. */
+  /** Rejects at once without a connection, because an application's client might queue the command. */
   private run<T>(send: () => Promise<T>): Promise<T> {
     const { breaker, client } = this;
-    if (client.status !== 'ready') return Promise.reject(new Error('There is no connection to Redis.'));
-    if (!breaker.admit()) return Promise.reject(new Error('Redis is not asked for a while, since it does not answer.'));
+    if (client.status !== 'ready') return Promise.reject(new Error('No connection to Redis.'));
+    if (!breaker.admit()) return Promise.reject(new Error('The circuit breaker is open: Redis did not answer.'));
     this.gather();
     return this.deadline.within(send(), breaker);
   }
 
   /**
-   * Writes the commands of one turn of the event loop in one go, or as soon as there is a notice among them: a write for each
-   * small command costs several times what the command costs. Autopipelining of ioredis does the same with more work for each
-   * command; a client that has it on, such as one of a cluster, goes by that.
+   * Gathers the commands of one turn of the event loop into one write, which a notice flushes early: a write per small
+   * command costs several times the command. Autopipelining of ioredis does the same at a higher cost per command;
+   * clients that have it on, such as those of a cluster, keep it.
    */
   private gather(): void {
     if (this.write) return;

@@ -1,25 +1,25 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { invalidOption } from '../model/session-error.js';
 
-/** A URL, a client of the application, or options of ioredis for a new client. */
+/** A URL, the application's client, or options of ioredis for a new client. */
 export type RedisSource = string | Redis | Cluster | RedisOptions;
 
-/** A client, and whether it is the library's to close. */
+/** A client, and whether to close it at the end. */
 export interface RedisConnection {
   readonly client: Redis | Cluster;
   readonly isOwn: boolean;
 }
 
 const CONNECT_MS = 2000;
-/** A connection that has commands under way and hears nothing for this long is taken for dead. */
+/** Treats a connection with commands in flight and no data for this long as dead. */
 const SILENT_SOCKET_MS = 1000;
 const MAX_RETRY_MS = 500;
-/** A timer of ioredis that keeps the process for so long after the end, where there was no connection to close. */
+/** Shortens a timer of ioredis that would keep the process alive after the end without a connection. */
 const DISCONNECT_MS = 200;
 
 /**
- * Settings under which a lost Redis never makes a caller wait: commands fail at once without a connection, and are never
- * sent a second time, which would execute them twice where only the reply was lost.
+ * Settings by which a lost Redis never blocks a caller: without a connection commands fail at once, and they are never
+ * retried, which would execute them twice if only the reply was lost.
  */
 const OWN_OPTIONS = {
   enableOfflineQueue: false,
@@ -28,7 +28,7 @@ const OWN_OPTIONS = {
   socketTimeout: SILENT_SOCKET_MS,
   disconnectTimeout: DISCONNECT_MS,
   retryStrategy: retryDelay,
-  // A master that a failover has made a replica; the connection finds the new one.
+  // After a failover, the old master is a replica; reconnecting finds the new master.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 } satisfies RedisOptions;
 
@@ -46,7 +46,7 @@ const CLUSTER_OPTIONS = {
 const URL_FORMS =
   'redis://HOST:PORT, rediss://HOST:PORT, redis+cluster://HOST:PORT,HOST:PORT or redis+sentinel://HOST:PORT,HOST:PORT/NAME';
 
-/** @throws SessionError CONFIGURATION_INVALID, which does not repeat a URL: it may hold a password */
+/** @throws SessionError CONFIGURATION_INVALID, without the URL, which may contain a password */
 export function openConnection(source: RedisSource): RedisConnection {
   if (typeof source === 'string') return { client: openUrl(source), isOwn: true };
   if (isClient(source)) {
@@ -54,20 +54,20 @@ export function openConnection(source: RedisSource): RedisConnection {
     return { client: source, isOwn: false };
   }
   if (typeof source !== 'object' || source === null) {
-    throw invalidOption('redis', `must be given a URL, a client of ioredis or its options; URLs are ${URL_FORMS}`);
+    throw invalidOption('redis', `must be a URL, an ioredis client or ioredis options; URL forms: ${URL_FORMS}`);
   }
   const client = new Redis({ ...source, ...OWN_OPTIONS, ...lazily });
   refuseReplicas(client);
   return { client, isOwn: true };
 }
 
-/** A connection of its own for messages, with the settings of the client. Of a cluster, to one of its nodes. */
+/** Opens a connection for messages with the settings of the client; for a cluster, to one of its nodes. */
 export function openSubscriber(client: Redis | Cluster): Redis | null {
   const options = { ...OWN_OPTIONS, keyPrefix: '', autoResubscribe: false, ...lazily };
   if (!isCluster(client)) return client.duplicate(options);
   const nodes = client.nodes('master');
   const node = nodes[Math.floor(Math.random() * nodes.length)];
-  // Which node to use next is decided when this one is gone.
+  // The next node is picked once this one is gone.
   return node ? node.duplicate({ ...options, retryStrategy: () => null }) : null;
 }
 
@@ -75,7 +75,7 @@ export function isCluster(client: Redis | Cluster): client is Cluster {
   return client.isCluster;
 }
 
-/** They connect when they are told to. */
+/** Connects on demand. */
 const lazily = { lazyConnect: true } as const;
 
 function openUrl(text: string): Redis | Cluster {
@@ -83,7 +83,7 @@ function openUrl(text: string): Redis | Cluster {
   if (!isDecodable(text)) throw badUrl();
   if (scheme === 'redis' || scheme === 'rediss') {
     const url = URL.canParse(text) ? new URL(text) : null;
-    // What stands behind a question mark would take the place of our own options.
+    // Query parameters would override our own options.
     if (!url?.hostname || url.search !== '' || !/^\/?\d*$/.test(url.pathname)) throw badUrl();
     return new Redis(text, { ...OWN_OPTIONS, ...lazily });
   }
@@ -116,7 +116,7 @@ function readAuthority(rest: string) {
   return { credentials, nodes, path };
 }
 
-/** True if every percent sign begins an escape of UTF-8, as in a password. */
+/** True if every percent sign begins a UTF-8 escape, as in a password. */
 function isDecodable(text: string): boolean {
   try {
     return decodeURIComponent(text) !== '';
@@ -126,15 +126,15 @@ function isDecodable(text: string): boolean {
 }
 
 function badUrl(): Error {
-  return invalidOption('redis', `must be given a URL of one of these forms: ${URL_FORMS}`);
+  return invalidOption('redis', `must be a URL of one of these forms: ${URL_FORMS}`);
 }
 
-/** Not by instanceof: the application may have another copy, or another version, of ioredis. */
+/** No instanceof: the application may use another copy or version of ioredis. */
 function isClient(source: Exclude<RedisSource, string>): source is Redis | Cluster {
   return typeof (source as Redis | undefined)?.duplicate === 'function';
 }
 
-/** A replica may be behind by any time; freshness is about when the database was read, and a replica would not tell. */
+/** Replicas may lag without saying so, and freshness depends on when the database was read. */
 function refuseReplicas(client: Redis | Cluster): void {
   const { scaleReads, role, readOnly } = client.options as {
     readonly scaleReads?: unknown;
@@ -143,7 +143,7 @@ function refuseReplicas(client: Redis | Cluster): void {
   };
   const reads = scaleReads === undefined || scaleReads === 'master';
   if (!reads || role === 'slave' || readOnly === true) {
-    throw invalidOption('redis', 'must read from masters: leave scaleReads, role and readOnly out');
+    throw invalidOption('redis', 'must read from masters: remove scaleReads, role and readOnly');
   }
 }
 

@@ -5,14 +5,14 @@ import { type Tombstone, isTombstone } from '../model/tombstone.js';
 import type { RedisCommands, RedisKeys } from './redis-commands.js';
 import { readStored, writeCopy, writeTombstone } from './stored-session.js';
 
-/** Most writes under way at once; further ones are dropped, and cost a read of the database later. */
+/** Most writes in flight. Further ones are dropped, and cost a read of the database later. */
 const MAX_WRITES = 500;
-/** Tombstones in one batch: few enough to be answered within the time-out of a command. */
+/** Tombstones per batch, few enough for the time limit of a command. */
 const MAX_BURIALS = 100;
-/** Most values that are kept parsed. */
+/** Most values kept parsed. */
 const MAX_PARSED = 10_000;
 
-/** A value as it was last read, and what it says. */
+/** A value as last read, with its parsed form. */
 interface Parsed {
   readonly value: string;
   readonly found: Copy | Tombstone | null;
@@ -21,16 +21,16 @@ interface Parsed {
 export interface RedisSessionCacheParts extends Pick<SharedContext, 'copyAgeMs' | 'tombstoneMs' | 'now'> {
   readonly commands: RedisCommands;
   readonly keys: RedisKeys;
-  /** Called when the connection has handed out the reply to another question. */
+  /** Called when the connection returned the reply to another command. */
   readonly onMixUp: () => void;
 }
 
-/** Copies and tombstones in Redis, one key for each session. */
+/** Stores copies and tombstones in Redis, one key per session. */
 export class RedisSessionCache implements SharedCache {
-  /** Reads that were asked for in one turn of the commands, and that turn. */
+  /** Reads requested in one turn of the commands, and that turn. */
   private turn = -1;
   private reading = new Map<string, Promise<Copy | Tombstone | null>>();
-  /** Values by session: comparing with the last one is cheaper than parsing again. */
+  /** Parsed values by session: comparing with the last text is cheaper than parsing again. */
   private readonly parsed = new LRUCache<string, Parsed>({ max: MAX_PARSED });
   private writes = 0;
 
@@ -40,7 +40,7 @@ export class RedisSessionCache implements SharedCache {
     const { turn } = this.parts.commands;
     if (turn !== this.turn) {
       this.turn = turn;
-      // Not clear(): a table that was cleared is linked to the next one, and keeps it from an early collection.
+      // Not clear(): a cleared table is linked to its successor, which delays its collection.
       this.reading = new Map();
     }
     let reading = this.reading.get(sessionId);
@@ -80,7 +80,7 @@ export class RedisSessionCache implements SharedCache {
     const found = readStored(value);
     if (found && sessionId !== (isTombstone(found) ? found.sessionId : found.record.id)) {
       this.parts.onMixUp();
-      throw new Error('Redis answered another question.');
+      throw new Error('Redis returned the reply to another command.');
     }
     this.parsed.set(sessionId, { value, found });
     return found;
@@ -92,7 +92,7 @@ export class RedisSessionCache implements SharedCache {
     try {
       await this.parts.commands.putIfNewer(this.parts.keys.session(sessionId), value, ttlMs);
     } catch {
-      // It costs a read of the database, and nothing else.
+      // Costs one read of the database and nothing else.
     } finally {
       this.writes--;
     }

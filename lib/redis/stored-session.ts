@@ -14,7 +14,10 @@ import type { Tombstone } from '../model/tombstone.js';
 import type { Ban } from '../model/ban.js';
 import { userKey } from '../model/user-key.js';
 
-/** First item of every body. What another version wrote, or one with other fields, is read as nothing, and the database is asked. */
+/**
+ * First item of every value. Values of other versions, or with other fields, are read as a miss, and the database
+ * answers.
+ */
 const FORMAT = 1;
 
 const RECORD = checksOf(SESSION_FIELDS);
@@ -23,10 +26,10 @@ const SUPERSEDED = checksOf(SUPERSEDED_FIELDS);
 const BAN = checksOf(BAN_FIELDS);
 const END = checksOf(END_FIELDS);
 
-/** The fields of a live record that are written as they are. The key of the account follows from two of them. */
+/** Fields of a live record that are written unchanged. The account's key follows from two of them. */
 type WrittenAsIs = Omit<SessionRecord, 'userKey' | 'current' | 'superseded' | 'bans' | 'end' | 'version'>;
 
-/** The value of a key that holds a live copy. Hashes only: nothing in it is a credential. */
+/** Serializes a live copy. Contains hashes only, no credential. */
 export function writeCopy({ record, readAt }: Copy): string {
   const { current, superseded, bans, version } = record;
   const body = [
@@ -39,13 +42,13 @@ export function writeCopy({ record, readAt }: Copy): string {
   return `L:${version}:${readAt}:${JSON.stringify(body)}`;
 }
 
-/** The value of a key that holds a tombstone. Nothing of the user is in it, nor who ended the session. */
+/** Serializes a tombstone, without any data of the user or of the actor of the end. */
 export function writeTombstone({ sessionId, version, end, tokens }: Tombstone): string {
   const hashes = tokens.map(({ generation, accessHash }) => [generation, accessHash]);
   return `T:${version}:0:${JSON.stringify([FORMAT, sessionId, valuesOf({ ...end, by: '' }, END), hashes])}`;
 }
 
-/** What a value says, or null for one that this version did not write: half a record must never pass for a session. */
+/** Parses a value; null for text that this version did not write: half a record must never pass for a session. */
 export function readStored(value: string): Copy | Tombstone | null {
   const head = /^([LT]):(\d{1,15}):(\d{1,15}):/.exec(value);
   if (!head) return null;

@@ -41,7 +41,7 @@ export function oneDevicePerType(options: { types?: readonly string[] } = {}): D
   const types = new Set<string>(listed);
   for (const type of types) {
     if (typeof type !== 'string' || !/^[a-z0-9_-]{1,32}$/.test(type)) {
-      throw invalidOption('policy.types', `lists "${String(type)}", which is no device type`);
+      throw invalidOption('policy.types', `contains "${String(type)}": a device type is 1 to 32 of a-z, 0-9, _ and -`);
     }
   }
   const typeOf = (session: { deviceType: string | null }) =>
@@ -66,10 +66,10 @@ export function multiDevice(options: { max?: number; overflow?: Overflow } = {})
   checkOptions(options, 'policy.', { max: true, overflow: true });
   const { max, overflow = 'evict-oldest' } = options;
   if (max !== undefined && !(Number.isInteger(max) && max >= 1 && max <= 1000)) {
-    throw invalidOption('policy', 'has a "max" that is not a whole number from 1 to 1000');
+    throw invalidOption('policy.max', 'must be a whole number from 1 to 1,000');
   }
   if (!['evict-oldest', 'evict-least-active', 'reject'].includes(overflow)) {
-    throw invalidOption('policy', 'has an "overflow" other than evict-oldest, evict-least-active and reject');
+    throw invalidOption('policy.overflow', 'must be evict-oldest, evict-least-active or reject');
   }
   const slots = max === undefined ? undefined : Array.from({ length: max }, (_, index) => `multi:${index}`);
   return {
@@ -149,7 +149,7 @@ export function decideSlot(
   if (problem === null) return decision as SlotDecision;
   const message =
     `The device policy "${policy.name}" ${problem}. Its decide() must return { kind: 'grant', slot, end } with a slot of 1 to ` +
-    `${MAX_SLOT} characters that no session has which stays, and the ids of the live sessions to end; or { kind: 'refuse', limit }.`;
+    `${MAX_SLOT} characters that no remaining session holds, and the ids of the live sessions to end; or { kind: 'refuse', limit }.`;
   throw new SessionError('CONFIGURATION_INVALID', message);
 }
 
@@ -171,19 +171,18 @@ function problemOf(decision: unknown, live: readonly LiveSession[]): string | nu
   if (kind === 'refuse') {
     return Number.isSafeInteger(limit)
       ? null
-      : `refused with ${describe(limit)} for a limit, which must be a whole number`;
+      : `refused with the limit ${describe(limit)}, which must be a whole number`;
   }
   if (kind !== 'grant') return `returned an object whose kind is ${describe(kind)}`;
   if (typeof slot !== 'string' || slot.length < 1 || slot.length > MAX_SLOT)
-    return `granted ${describe(slot)} for a slot`;
-  if (!Array.isArray(end))
-    return `granted a slot with ${describe(end)} for the sessions to end, which must be an array`;
+    return `granted ${describe(slot)} as the slot`;
+  if (!Array.isArray(end)) return `granted a slot with ${describe(end)} as the sessions to end, which must be an array`;
   const stranger: unknown = end.find((id) => !live.some((one) => one.id === id));
   if (stranger !== undefined || end.includes(undefined)) {
-    return `wants to end ${describe(stranger)}, which is no id of a live session that it was given`;
+    return `wants to end ${describe(stranger)}, which is not the id of a live session`;
   }
   const holder = live.find((one) => one.slot === slot && !end.includes(one.id));
-  return holder ? `granted the slot "${slot}", which session ${holder.id} has and keeps` : null;
+  return holder ? `granted the slot "${slot}", which session ${holder.id} holds and keeps` : null;
 }
 
 /** Describes a value briefly, without the contents of objects. */

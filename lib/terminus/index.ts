@@ -3,8 +3,8 @@ import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/term
 import { SessionStatus } from '../nest/module/session-status.js';
 
 /**
- * Health indicator of `@nestjs/terminus`: can tokens be verified? Add it to the `providers` of a module that imports TerminusModule,
- * and SessionModule unless that is global.
+ * Health indicator for `@nestjs/terminus`: reports whether tokens can be verified. Add it to the `providers` of a
+ * module that imports TerminusModule, and SessionModule unless that is global.
  */
 @Injectable()
 export class SessionHealthIndicator {
@@ -14,7 +14,7 @@ export class SessionHealthIndicator {
   ) {}
 
   /**
-   * Reports down only if no token can be verified: a node that still answers from memory stays in rotation. The details are
+   * Reports down only if no token can be verified: a node that still answers from memory stays in rotation. Details are
    * those of SessionStatus. Resolves within `timing.verifyBudget`; never rejects.
    * @param key name of the result, default `sessions`
    */

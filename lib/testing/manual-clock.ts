@@ -1,6 +1,6 @@
 import type { Clock } from '../ports/clock.js';
 
-/** A clock that stands still until a test moves it. Its monotonic side is real, so that timeouts work as ever. */
+/** Clock that stands still until a test moves it. Its monotonic side is real, so that time limits keep working. */
 export class ManualClock implements Clock {
   /** @param time milliseconds since the epoch */
   constructor(private time: number) {}
@@ -17,7 +17,7 @@ export class ManualClock implements Clock {
     return performance.now();
   }
 
-  /** Moves on by so many milliseconds. */
+  /** Moves the clock forward. */
   advance(ms: number): void {
     this.time += ms;
   }

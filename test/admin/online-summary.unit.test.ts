@@ -15,7 +15,7 @@ describe('how many are online, for a page', () => {
       summary: async () => {
         const sessions = ++counts;
         if (takesMs > 0) await new Promise((resolve) => setTimeout(resolve, takesMs));
-        if (fails) throw new Error('The time for the statement is over.');
+        if (fails) throw new Error('The statement timed out.');
         return { sessions, users: 1, byDeviceType: [] };
       },
     } as unknown as OnlineQueries);

@@ -449,8 +449,8 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
 
 describe('SessionAdminModule', () => {
   it.each([
-    [{}, /"authorize" is missing/],
-    [{ guards: [] }, /"authorize" is missing/],
+    [{}, /"authorize" or "guards" is required/],
+    [{ guards: [] }, /"authorize" or "guards" is required/],
     [{ authorize: true }, /"authorize" must be a function/],
     [{ authorize: () => true, describeUsers: {} }, /"describeUsers" must be a function/],
     [{ authorize: () => true, requireFresh: 'soon' }, /requireFresh/],

@@ -93,7 +93,9 @@ describe('the client on React Native', () => {
 
   it('says what is missing: a whole URL, and streams', async () => {
     const { createSessionClient: create } = await loadOnReactNative(['URL']);
-    expect(() => create({ baseUrl: server.url })).toThrow(/needs a whole URL.*react-native-url-polyfill/);
+    expect(() => create({ baseUrl: server.url })).toThrow(
+      /needs a complete implementation of URL.*react-native-url-polyfill/,
+    );
     const sessions = await open();
     expect(() => sessions.watch('/live', { onEvent: () => undefined })).toThrow(
       /watch\(\) needs a fetch whose answers have a body/,

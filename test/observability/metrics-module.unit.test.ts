@@ -88,7 +88,9 @@ describe('the metrics of a module', () => {
   it('refuse a second module of the same realm, and a second use for the same module', async () => {
     const registry = new Registry();
     await open({}, sessionMetrics({ registry }));
-    await expect(open({}, sessionMetrics({ registry }))).rejects.toThrow('metrics of the realm "users" already');
+    await expect(open({}, sessionMetrics({ registry }))).rejects.toThrow(
+      'Metrics of the realm "users" are registered already',
+    );
     expect(await valueOf(registry, 'session_redis_state', { state: 'off' })).toBe(1);
     const again = { ...sessionMetrics({ registry: new Registry() }), provide: 'again' };
     await expect(open({}, sessionMetrics({ registry: new Registry() }), again)).rejects.toThrow(

@@ -80,7 +80,7 @@ describe.each(kindsOf('postgres'))('two servers with Redis, on $name', ({ create
     for (const app of [one, other]) await becomes(app, GOOD);
     expect(await one.get('/me', during.accessToken)).toMatchObject({ status: 401 });
     expect(await other.get('/me', accessToken)).toMatchObject({ status: 200 });
-    expect(one.stderr).toMatch(/Redis cannot be used/);
+    expect(one.stderr).toMatch(/Redis is unavailable/);
     expect(one.stdout + one.stderr).not.toMatch(/^ +at /m);
   });
 });
@@ -112,7 +112,7 @@ describe('a server', () => {
     expect((await app.get('/me', accessToken)).status).toBe(200);
     expect((await app.get('/health')).body).toMatchObject({ status: 'ok', redis: 'down' });
     expect(await app.end('SIGTERM')).toBe(0);
-    expect(app.stderr).toMatch(/Redis cannot be used/);
+    expect(app.stderr).toMatch(/Redis is unavailable/);
     expect(app.stderr).not.toContain('hunter2');
   });
 
@@ -142,7 +142,7 @@ describe('a REDIS_URL that is none', () => {
       const app = apps.spawn({ REDIS_URL });
       expect(await app.exit()).toBe(1);
       expect(app.stdout).toBe('');
-      expect(app.stderr).toMatch(/^REDIS_URL must be given a URL of one of these forms: redis:\/\/HOST:PORT, .*\n$/);
+      expect(app.stderr).toMatch(/^REDIS_URL must be a URL of one of these forms: redis:\/\/HOST:PORT, .*\n$/);
       expect(app.stderr).not.toMatch(/hunter2|127\.0\.0\.1/);
     });
     await Promise.all(starts);

@@ -11,14 +11,14 @@ const NONSENSE: readonly (readonly [string, Decide, RegExp])[] = [
   ['nothing', () => undefined, /returned undefined/],
   ['a Promise', () => Promise.resolve({ kind: 'grant', slot: 'a', end: [] }), /returned a Promise/],
   ['another kind', () => ({ kind: 'allow' }), /kind is "allow"/],
-  ['no slot', () => ({ kind: 'grant', end: [] }), /granted undefined for a slot/],
-  ['an empty slot', () => ({ kind: 'grant', slot: '', end: [] }), /granted "" for a slot/],
-  ['a long slot', () => ({ kind: 'grant', slot: 'x'.repeat(65), end: [] }), /granted "x+" for a slot/],
-  ['a slot that is taken', (live) => ({ kind: 'grant', slot: live[0]!.slot, end: [] }), /has and keeps/],
-  ['no list of ends', () => ({ kind: 'grant', slot: 'a' }), /undefined for the sessions to end/],
+  ['no slot', () => ({ kind: 'grant', end: [] }), /granted undefined as the slot/],
+  ['an empty slot', () => ({ kind: 'grant', slot: '', end: [] }), /granted "" as the slot/],
+  ['a long slot', () => ({ kind: 'grant', slot: 'x'.repeat(65), end: [] }), /granted "x+" as the slot/],
+  ['a slot that is taken', (live) => ({ kind: 'grant', slot: live[0]!.slot, end: [] }), /holds and keeps/],
+  ['no list of ends', () => ({ kind: 'grant', slot: 'a' }), /undefined as the sessions to end/],
   ['a stranger to end', () => ({ kind: 'grant', slot: 'a', end: ['f'.repeat(32)] }), /wants to end "f+"/],
   ['nobody to end', () => ({ kind: 'grant', slot: 'a', end: [undefined] }), /wants to end undefined/],
-  ['no limit', () => ({ kind: 'refuse' }), /undefined for a limit/],
+  ['no limit', () => ({ kind: 'refuse' }), /the limit undefined/],
 ];
 
 describe.each(serviceKinds)('functions of the application that return nonsense, on $name', (kind) => {

@@ -18,7 +18,7 @@ export function readOptions(args, env) {
     const [, name, value] = /^--([a-z]+)=(.+)$/s.exec(arg) ?? [];
     if (!['sessions', 'ended', 'users', 'database'].includes(name)) {
       throw new OptionError(
-        `${JSON.stringify(arg)} is not known. Options are --sessions=N, --ended=N, --users=N and --database=URL.`,
+        `${JSON.stringify(arg)} is unknown. Options: --sessions=N, --ended=N, --users=N and --database=URL.`,
       );
     }
     given[name] = value;

@@ -5,8 +5,8 @@ import { invalidOption } from '../../model/session-error.js';
 import type { Claims, UserSession } from '../../model/session.js';
 
 /**
- * What an operator may be allowed to do.
- * - view: see who is online, events and statistics; without it nothing is answered
+ * Rights of operators.
+ * - view: see who is online, events and statistics; without it every route is refused
  * - viewAddresses: see addresses and user agents, and search by them
  * - kick: end sessions
  * - ban: ban users and lift bans
@@ -17,57 +17,63 @@ export const ADMIN_RIGHTS = ['view', 'viewAddresses', 'kick', 'ban', 'impersonat
 
 export type AdminRight = (typeof ADMIN_RIGHTS)[number];
 
-/** Who is asking. */
+/** The operator who makes a request. */
 export interface Operator {
   readonly userId: string;
-  /** What the application said of them at login. */
+  /** Claims that the application gave at login. */
   readonly claims: Claims;
   readonly session: UserSession;
 }
 
-/** What the application calls a user. */
+/** Name and picture of a user. */
 export interface UserDescription {
   readonly userId: string;
   readonly username?: string | null;
-  /** An https or data URL of a picture; anything else is left out. */
+  /** An https or data URL of a picture; anything else is ignored. */
   readonly avatarUrl?: string | null;
 }
 
-/** Where the console page logs its operators in: routes of the application that answer as the sample application's do. */
+/**
+ * Routes of the application where operators sign in to the console. They must answer as those of the sample application
+ * do.
+ */
 export interface ConsoleOptions {
-  /** POST `{ username, password, deviceType, deviceName }`, answered `{ accessToken, expiresIn, refreshToken?, sessionId }`. */
+  /**
+   * POST `{ username, password, deviceType, deviceName }`; answers `{ accessToken, expiresIn, refreshToken?, sessionId
+   * }`.
+   */
   readonly login: string;
-  /** POST `{ refreshToken }`, answered alike; leave it out where tokens are sliding. */
+  /** POST `{ refreshToken }` with the same answer. Omit it for sliding tokens. */
   readonly refresh?: string;
-  /** POST, which ends the operator's session. */
+  /** POST that ends the operator's session. */
   readonly logout?: string;
-  /** POST `{ password }`, which calls SessionService.reauthenticate; needed for `requireFresh`. */
+  /** POST `{ password }` that calls SessionService.reauthenticate. Required for `requireFresh`. */
   readonly confirm?: string;
-  /** Heading and title of the page; default `Sessions`. */
+  /** Heading and title of the page. Default `Sessions`. */
   readonly title?: string;
 }
 
 export interface SessionAdminOptions {
-  /** Says for every request whether the operator may do what it asks for. This, or `guards`, must be given. */
+  /** Decides for every request if the operator has a right. Either this or `guards` is required. */
   readonly authorize?: (operator: Operator, right: AdminRight) => boolean | Promise<boolean>;
-  /** Guards of the application that every request must pass after AuthGuard. They may be injected what `imports` provides. */
+  /** Guards of the application, run on every request after AuthGuard. They can inject what `imports` provides. */
   readonly guards?: readonly Type<CanActivate>[];
   /**
-   * Names and pictures for the users of a page, in one call; users that it does not know are left out, and are then refused as
-   * the target of a ban or an impersonation. Without it, names are those given at login.
+   * Returns names and pictures for the users of one page, in one call. Omit unknown users: they are refused as targets
+   * of bans and impersonations. Default: the names given at login.
    */
   readonly describeUsers?: (userIds: readonly string[]) => Promise<readonly UserDescription[]>;
-  /** Operators must have proved who they are within this time to change anything: 403 FRESH_LOGIN_REQUIRED otherwise. */
+  /** Refuses changes with 403 FRESH_LOGIN_REQUIRED unless the operator has authenticated within this time. */
   readonly requireFresh?: Duration;
-  /** Allows impersonation: the claims of the session as the user, or null to refuse it for this user. */
+  /** Allows impersonation: returns the claims of the session as the user, or null to refuse. */
   readonly impersonate?: (userId: string, operator: Operator) => Promise<{ readonly claims: Claims } | null>;
-  /** The console page; false for none, only the JSON routes. */
+  /** Serves the console page; false serves the JSON routes only. */
   readonly console?: ConsoleOptions | false;
 }
 
-/** What must be known before anything is injected. */
+/** Options that are needed before anything is injected. */
 export interface SessionAdminExtras {
-  /** Where the routes are mounted, without a leading slash; default `admin`. */
+  /** Path of the routes, without a leading slash. Default `admin`. */
   readonly path?: string;
 }
 
@@ -100,7 +106,7 @@ export function resolveAdminOptions(given: SessionAdminOptions | undefined): Res
   if (!authorize && guards.length === 0) {
     throw invalidAdminOption(
       'authorize',
-      'is missing, and so is "guards": say who may see and end sessions, such as authorize: ({ claims }) => claims.role === "admin"',
+      'or "guards" is required: state who may see and end sessions, such as authorize: ({ claims }) => claims.role === "admin"',
     );
   }
   return {

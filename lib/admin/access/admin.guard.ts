@@ -23,16 +23,16 @@ import { ADMIN_RIGHTS, type AdminRight, type Operator, type ResolvedAdminOptions
 
 export const ADMIN_OPTIONS = Symbol('options of SessionAdminModule');
 
-/** The right that a route needs beside `view`. */
+/** Right that a route needs beside `view`. */
 export const NeedsRight = Reflector.createDecorator<AdminRight>();
 
-/** Rights to change something, for which a recent proof of who the operator is may be required. */
+/** Rights to make changes, for which `requireFresh` applies. */
 export const CHANGES: readonly AdminRight[] = ['kick', 'ban', 'impersonate'];
 
-/** The application's answer is a no after this time: nothing that is open goes on until it answers. */
+/** Counts no answer of the application within this time as a refusal. Open streams pause meanwhile. */
 const JUDGED_WITHIN_MS = 5000;
 
-/** Runs after AuthGuard. Refuses whoever the application does not allow to do what a route does. */
+/** Runs after AuthGuard. Refuses operators without the right that a route needs. */
 @Injectable()
 export class AdminGuard implements CanActivate, OnModuleInit {
   private guards: readonly CanActivate[] = [];
@@ -59,7 +59,7 @@ export class AdminGuard implements CanActivate, OnModuleInit {
     return true;
   }
 
-  /** @throws SessionError FORBIDDEN, SESSION_STORE_UNAVAILABLE where the application does not answer; what its guards throw */
+  /** @throws SessionError FORBIDDEN, SESSION_STORE_UNAVAILABLE if the application does not answer; errors of its guards */
   private judge(context: ExecutionContext, session: UserSession): Promise<KnownOperator> {
     return withDeadline(this.askApplication(context, session), JUDGED_WITHIN_MS, () => {
       const cause = new Error(
@@ -86,13 +86,13 @@ export class AdminGuard implements CanActivate, OnModuleInit {
     return async () => {
       if (clock.monotonic() - judgedAt < JUDGE_EVERY_MS) return;
       const { rights } = await judgeAgain();
-      // What is under way was found by addresses, or shows them.
+      // The running work was selected by addresses, or shows them.
       if (begunWith.has('viewAddresses') && !rights.has('viewAddresses')) throw new SessionError('FORBIDDEN');
       judgedAt = clock.monotonic();
     };
   }
 
-  /** By the record of the session, whatever has become of the token: what was begun with it may take longer. */
+  /** Uses the session's record, whatever happened to the token: long-running work may outlive it. */
   private async judgeAgain(context: ExecutionContext, sessionId: string): Promise<KnownOperator> {
     const session = await this.sessions.find(sessionId);
     if (!session) throw new SessionError('TOKEN_INVALID');
@@ -101,7 +101,7 @@ export class AdminGuard implements CanActivate, OnModuleInit {
     if (now >= session.expiresAt) throw new SessionError('SESSION_EXPIRED');
     if (accountBan(session.bans, now)) throw new SessionError('ACCOUNT_DISABLED');
     const before = identityOf(context);
-    // What the application's guards look at is as old as the request, unless it is put right.
+    // The application's guards would otherwise see claims as old as the request.
     if (before && JSON.stringify(before.session?.claims) !== JSON.stringify(session.claims)) {
       const request = context.switchToHttp().getRequest<GuardedRequest>();
       setIdentity(context, request, before.with({ user: userOf(session), session, renewed: null }));
@@ -118,7 +118,7 @@ export class AdminGuard implements CanActivate, OnModuleInit {
     const possible = ADMIN_RIGHTS.filter((right) => right !== 'impersonate' || impersonate);
     if (!authorize) return new Set(possible);
     const allowed = await Promise.all(possible.map(async (right) => authorize(operator, right)));
-    // Nothing but true: a function that forgets to answer allows nothing.
+    // Only true counts: a function that forgets to answer allows nothing.
     return new Set(possible.filter((_, index) => allowed[index] === true));
   }
 
@@ -136,35 +136,35 @@ function settled(result: boolean | Promise<boolean> | Observable<boolean>): Prom
   return typeof result === 'object' && 'subscribe' in result ? lastValueFrom(result) : Promise.resolve(result);
 }
 
-/** An operator and what was found out about their rights. */
+/** An operator with their rights. */
 export interface KnownOperator extends Operator {
   readonly rights: ReadonlySet<AdminRight>;
   /**
-   * Judges the request again, for what goes on after it: session, account, and rights as they are now.
-   * @throws SessionError with the reason for which the request would be refused now; what guards of the application throw
+   * Judges the request again during long-running work, by session, account and rights as they are now.
+   * @throws SessionError with the reason for which the request would be refused now; errors of the application's guards
    */
   readonly judgeAgain: () => Promise<KnownOperator>;
   /**
-   * Throws unless the operator may still do what was begun. It judges once in two seconds at most, so that it may be called
-   * before every small step.
+   * Throws unless the operator may still do what was begun. Judges at most once in two seconds, so that it can be
+   * called before every small step.
    * @throws SessionError FORBIDDEN, or as judgeAgain does
    */
   readonly stillAllowed: () => Promise<void>;
 }
 
-/** How often what goes on after its request is judged again. */
+/** Interval at which long-running work is judged again. */
 export const JUDGE_EVERY_MS = 2000;
 
-/** By request: nothing of it is put on the request itself. */
+/** By request, so that the request itself is not modified. */
 const operators = new WeakMap<object, KnownOperator>();
 
 export function noteOperator(request: GuardedRequest, operator: KnownOperator): void {
   operators.set(request, operator);
 }
 
-/** The operator of a request that AdminGuard has let pass. */
+/** Injects the operator of a request that AdminGuard admitted. */
 export const CurrentOperator = createParamDecorator((_: unknown, context: ExecutionContext): KnownOperator => {
   const operator = operators.get(context.switchToHttp().getRequest<object>());
-  if (!operator) throw new Error('CurrentOperator is for routes behind AdminGuard.');
+  if (!operator) throw new Error('CurrentOperator needs a route behind AdminGuard.');
   return operator;
 });

@@ -4,7 +4,7 @@ import type { OnlineQuery } from '../lists/online-users.service.js';
 import { SessionError } from '../../model/session-error.js';
 import type { KnownOperator } from './admin.guard.js';
 
-/** Criteria that say nothing of an address. Others do: `ip`, and `q`, which may be the beginning of one. */
+/** Criteria unrelated to addresses. `ip` is related, and so is `q`, which may be the beginning of one. */
 const WITHOUT_ADDRESSES: ReadonlySet<string> = new Set<keyof OnlineCriteria | keyof EventCriteria>([
   'userId',
   'sessionId',
@@ -18,7 +18,7 @@ const WITHOUT_ADDRESSES: ReadonlySet<string> = new Set<keyof OnlineCriteria | ke
   'to',
 ]);
 
-/** Which page of a list, in which order, and what the operator may see. */
+/** Page, order and visibility, which are not criteria. */
 const NO_CRITERIA: ReadonlySet<string> = new Set<keyof OnlineQuery | 'groupBy'>([
   'limit',
   'cursor',
@@ -27,14 +27,14 @@ const NO_CRITERIA: ReadonlySet<string> = new Set<keyof OnlineQuery | 'groupBy'>(
   'addresses',
 ]);
 
-/** What an operator asked for, as the audit trail keeps it. */
+/** Formats an operator's filter for the audit trail. */
 export function auditedFilter(asked: object): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
     Object.entries(asked).filter(([name, value]) => value !== undefined && !NO_CRITERIA.has(name)),
   );
 }
 
-/** The same for whoever may see no addresses: that there was such a criterion, and not what it was. */
+/** Formats a filter for operators without `viewAddresses`: names the criterion without its value. */
 export function filterWithoutAddresses(filter: object): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
     Object.entries(filter).map(([name, value]) => [name, WITHOUT_ADDRESSES.has(name) ? (value as unknown) : null]),
@@ -42,7 +42,7 @@ export function filterWithoutAddresses(filter: object): Readonly<Record<string, 
 }
 
 /**
- * What an operator asks for, as far as they may: whoever may not see addresses must not find sessions by them either.
+ * Restricts a query to the operator's rights: without `viewAddresses`, sessions cannot be searched by address either.
  * @throws SessionError FORBIDDEN for a filter by address
  */
 export function withinRights<T extends OnlineCriteria>(operator: KnownOperator, criteria: T): T {
@@ -51,7 +51,7 @@ export function withinRights<T extends OnlineCriteria>(operator: KnownOperator, 
   return { ...criteria, addresses: false };
 }
 
-/** @throws SessionError FORBIDDEN where an operator who may see no addresses asks by one */
+/** @throws SessionError FORBIDDEN for a search by address without `viewAddresses` */
 export function forbidAddresses({ rights }: KnownOperator, ip: unknown): void {
   if (ip !== undefined && !rights.has('viewAddresses')) throw new SessionError('FORBIDDEN');
 }

@@ -2,40 +2,40 @@ import { withDeadline } from '../../async/deadline.js';
 import type { OnlineFilter } from '../../database/lists/online-filter.js';
 import type { OnlineQueries } from '../../database/lists/online-queries.js';
 
-/** Up to so many are counted for each page, where that is quick: not slow twice in a row, as it may be once by chance. */
+/** Counts up to this many for each page while that is fast. Two slow counts in a row end it; a single one may be chance. */
 const EXACT_UP_TO = 1000;
 const QUICK_MS = 40;
-/** How long a list waits for its total, and for how long none waits any more after one has waited in vain. */
+/** How long a list waits for its total, and how long lists skip waiting after one has waited in vain. */
 const PATIENCE_MS = 1000;
 const IMPATIENCE_MS = 60_000;
 const KEEP_MS = 10_000;
-/** Older ones are not shown. */
+/** Maximum age of a displayed count. */
 const TOO_OLD_MS = 60_000;
 const MAX_KEPT = 100;
 
 export interface Total {
   readonly total: number;
-  /** True where `total` was counted some seconds ago, up to a minute: from 1,000 sessions on, or where to count them takes its time. */
+  /** True if `total` was counted up to a minute ago: from 1,000 sessions on, or if counting is slow. */
   readonly totalIsEstimate: boolean;
-  /** True where nobody knows how many there are besides. */
+  /** True if there are at least `total`. */
   readonly totalIsMinimum?: boolean;
 }
 
 interface Kept {
-  /** The last count that is done; undefined before the first is. */
+  /** Last completed count; undefined before the first. */
   done?: number;
   running?: Promise<number>;
-  /** How many there are at least, as far as the count has come. */
+  /** Lower bound from the running count. */
   atLeast: number;
-  /** Until then lists do not wait for the first count, and do not begin one. */
+  /** Time until which lists neither wait for the first count nor start one. */
   impatientUntil: number;
   countedAt: number;
   wasSlow: boolean;
 }
 
 /**
- * A number of sessions for the head of a list: exact where that is quick. Elsewhere the first page waits for the count a little, and
- * later ones show the last one while it is made anew, at most once in ten seconds.
+ * Counts sessions for the head of a list: exactly where that is fast. Elsewhere the first page waits briefly, and later
+ * pages show the last count while it is refreshed, at most once in ten seconds.
  */
 export class ApproximateCount {
   private readonly kept = new Map<string, Kept>();
@@ -43,8 +43,8 @@ export class ApproximateCount {
   constructor(private readonly sessions: Pick<OnlineQueries, 'count' | 'estimate'>) {}
 
   /**
-   * For a list, which is worth more than its total: it is answered without one if that takes too long or fails. A count that
-   * takes too long is not even begun for the next ones, or a database that is slow at it would do nothing else.
+   * Returns the total for a list, which is shown without one if counting is slow or fails. Later lists do not restart a
+   * slow count, or a slow database would do nothing else.
    */
   async forList(filter: OnlineFilter): Promise<Total> {
     const key = JSON.stringify(filter);
@@ -58,7 +58,7 @@ export class ApproximateCount {
     }
   }
 
-  /** Rejects as the count does. */
+  /** Rejects if the count fails. */
   async of(filter: OnlineFilter): Promise<Total> {
     const key = JSON.stringify(filter);
     return this.totalOf(key, this.keptOf(key), filter);

@@ -6,35 +6,35 @@ import { pageLimit } from '../routes/request-input.js';
 /** One page of a list. */
 export interface Page<T> {
   readonly items: readonly T[];
-  /** Pass it as `cursor` for the next page; null on the last one. */
+  /** Cursor of the next page; null on the last. */
   readonly nextCursor: string | null;
-  /** Pass it as `cursor` for the page before; null on the first one. */
+  /** Cursor of the previous page; null on the first. */
   readonly prevCursor: string | null;
 }
 
 export interface PageQuery {
-  /** 1 to 200, default 50. */
+  /** 1 to 200. Default 50. */
   readonly limit?: number;
-  /** `nextCursor` or `prevCursor` of a page of the same list, order and filter; none for the first page. */
+  /** `nextCursor` or `prevCursor` of a page of the same list, order and filter. Omit it for the first page. */
   readonly cursor?: string | null;
 }
 
-/** Longer than any cursor. */
+/** Exceeds the length of all cursors. */
 const MAX_CURSOR = 1024;
 const CHECK_BYTES = 9;
 const NUMBER = /^\d{1,15}$/;
 const HEX = /^[0-9a-f]{0,128}$/;
 
 /**
- * A list in one order and with one filter, read page by page. Its cursors are good for nothing else: each ends with a checksum
- * over the list, the order, the filter and the place. No secret is in it, since a place is nothing that needs to be kept from anybody.
+ * Pages through a list in one order with one filter. Cursors end with a checksum over list, order, filter and position,
+ * and are refused elsewhere. The checksum uses no secret, because positions are not confidential.
  */
 export class PagedList {
   private readonly scope: string;
 
   /**
-   * @param name of the list and its order
-   * @param filter what was asked for, in one spelling
+   * @param name name of the list and its order
+   * @param filter canonical form of the filter
    */
   constructor(
     realm: string,
@@ -45,7 +45,7 @@ export class PagedList {
     this.scope = JSON.stringify([realm, name, filter]);
   }
 
-  /** @throws SessionError ARGUMENT_INVALID for a limit that is none, CURSOR_INVALID for a cursor that is none of this list */
+  /** @throws SessionError ARGUMENT_INVALID for an invalid limit, CURSOR_INVALID for a cursor of another list */
   portion({ limit, cursor }: PageQuery): Portion {
     const size = pageLimit(limit);
     if (cursor === undefined || cursor === null || cursor === '') return { from: null, backwards: false, limit: size };
@@ -58,14 +58,14 @@ export class PagedList {
       values.length === columns.length &&
       values.every((value, index) => (columns[index]!.kind === 'number' ? NUMBER : HEX).test(value));
     const from = values.map((value, index) => (columns[index]?.kind === 'number' ? Number(value) : value));
-    // In this spelling alone: decoders skip what they do not know.
+    // Canonical spelling only: decoders skip unknown characters.
     if (!isPosition || this.cursor(direction, from) !== cursor) throw new SessionError('CURSOR_INVALID');
     return { from, backwards: direction === 'p', limit: size };
   }
 
   /**
-   * A page of what was read, which is one row more than it shows where there is more in that direction.
-   * @param portion of `portion`, before `oneMore`
+   * Makes a page of the rows read. There is one row more than the page shows if the list goes on in that direction.
+   * @param portion result of `portion`, before `oneMore`
    */
   page<T>(rows: readonly Listed<T>[], { from, backwards, limit }: Portion): Page<T> {
     const isMore = rows.length > limit;
@@ -91,12 +91,12 @@ export class PagedList {
   }
 }
 
-/** The portion to read for a page. */
+/** Returns the portion to read for a page. */
 export function oneMore(portion: Portion): Portion {
   return { ...portion, limit: portion.limit + 1 };
 }
 
-/** Tells a place that is whole and of this list from any other. */
+/** Detects positions that are truncated or from another list. */
 export function checksum(scope: string, place: string, encoding: 'base64url' | 'hex'): string {
   const hash = createHash('sha256').update(`${scope.length}:${scope}${place}`).digest();
   return hash.subarray(0, CHECK_BYTES).toString(encoding);

@@ -1,4 +1,4 @@
-/** A list as a download. */
+/** Format of a download. */
 export type ExportFormat = 'csv' | 'ndjson';
 
 export const EXPORT_TYPES: Readonly<Record<ExportFormat, string>> = {
@@ -6,23 +6,23 @@ export const EXPORT_TYPES: Readonly<Record<ExportFormat, string>> = {
   ndjson: 'application/x-ndjson; charset=utf-8',
 };
 
-/** Without it, some spreadsheets take UTF-8 for something else. */
+/** Without it, some spreadsheets misread UTF-8. */
 const BYTE_ORDER_MARK = '\ufeff';
 
 /**
- * The beginning of a formula, in its wide form too, behind whatever a spreadsheet may skip: spaces, control characters and
- * those that are not seen, and quotes.
+ * Start of a formula, full-width forms included, after anything that a spreadsheet may skip: spaces, control and
+ * invisible characters, and quotes.
  */
 const FORMULA = /^[\s\p{Cc}\p{Cf}"]*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]/u;
 /**
- * The same behind a semicolon, a tab or the end of a line. Where a spreadsheet goes by its country, a comma does not begin a field, so
- * that quotes behind one mean nothing, and all of these divide.
+ * The same after a semicolon, a tab or a line break. In locales where a comma does not separate fields, quotes after it
+ * mean nothing, and all of these separate.
  */
 const INNER_FORMULA = /[;\t\r\n](?=[\s\p{Cc}\p{Cf}"]*[=+\-@\uff1d\uff0b\uff0d\uff20])/gu;
 
 /**
- * The text of a list, portion by portion.
- * @param columns the fields of an item, in this order; other fields are left out
+ * Streams the text of a list.
+ * @param columns fields of an item in this order; others are omitted
  */
 export async function* exportText<T extends object>(
   format: ExportFormat,
@@ -42,8 +42,8 @@ export async function* exportText<T extends object>(
 }
 
 /**
- * A value as a field of CSV (RFC 4180). Text that a spreadsheet would take for a formula gets an apostrophe before it: names of
- * devices and user agents are anybody's text (OWASP, CSV Injection).
+ * Formats a CSV field (RFC 4180). Prefixes text that a spreadsheet would run as a formula with an apostrophe: device
+ * names and user agents are untrusted (OWASP, CSV Injection).
  */
 export function csvField(value: unknown): string {
   if (value === null || value === undefined) return '';

@@ -3,16 +3,16 @@ import { withDeadline } from '../../async/deadline.js';
 import { OnlineQueries, type OnlineSummary } from '../../database/lists/online-queries.js';
 
 export interface KnownSummary extends OnlineSummary {
-  /** Whether it was counted some time ago. */
+  /** True if it was counted some time ago. */
   readonly isEstimate: boolean;
 }
 
 const FRESH_MS = 2000;
-/** The longer a count takes, the longer it is used: it takes this part of one connection's time at most. */
+/** Spends at most this share of one connection's time on counting: the slower a count, the longer it is used. */
 const COST_SHARE = 1 / 20;
-/** How long a page waits for a count, from its beginning. */
+/** How long a page waits for a count, from its start. */
 const PATIENCE_MS = 1000;
-/** An older count is not shown in place of one that does not come. */
+/** Maximum age of a count shown in place of a missing one. */
 const TOO_OLD_MS = 600_000;
 
 interface Count {
@@ -20,7 +20,7 @@ interface Count {
   readonly at: number;
 }
 
-/** How many are online, counted as often as it is cheap, and once for all who ask. */
+/** Counts who is online, as often as is cheap, and once for all concurrent callers. */
 @Injectable()
 export class OnlineSummaries {
   private counting: Promise<Count> | null = null;
@@ -30,13 +30,16 @@ export class OnlineSummaries {
 
   constructor(private readonly online: OnlineQueries) {}
 
-  /** Rejects as the count does, which is not begun again before its time. */
+  /** Rejects if the count fails, and starts no other before its time. */
   async get(): Promise<KnownSummary> {
     if (!this.counting || performance.now() >= this.until) this.counting = this.count();
     return known(await this.counting);
   }
 
-  /** The same for a page that is worth more than this number: the last count where a new one takes long or fails, else null. */
+  /**
+   * Returns the count for a page that is worth more than this number: the last one if a new one is slow or fails, else
+   * null.
+   */
   async soon(): Promise<KnownSummary | null> {
     const count = this.get();
     const patience = Math.max(0, this.begunAt + PATIENCE_MS - performance.now());
@@ -48,7 +51,7 @@ export class OnlineSummaries {
 
   private async count(): Promise<Count> {
     this.begunAt = performance.now();
-    // Until it is there, everybody waits for it.
+    // All callers wait for it.
     this.until = Infinity;
     try {
       const summary = await this.online.summary();

@@ -28,11 +28,11 @@ import { type Page, PagedList, type PageQuery, oneMore } from './cursor.js';
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import { pageLimit } from '../routes/request-input.js';
 
-/** One page of who is online. */
+/** One page of live sessions. */
 export interface OnlinePage extends Page<UserSession>, Total {}
 
 export interface OnlineQuery extends PageQuery, OnlineCriteria {
-  /** By last use or by login, latest first, or by user; default lastSeen. */
+  /** By last use or by login, latest first, or by user. Default lastSeen. */
   readonly sort?: OnlineSort;
 }
 
@@ -41,7 +41,7 @@ export interface OnlineUsersQuery extends PageQuery, OnlineCriteria {}
 const EXACT_OF_USER = 1000;
 
 export interface UserSessionsQuery extends PageQuery {
-  /** Past sessions instead of live ones. */
+  /** Lists past sessions instead of live ones. */
   readonly ended?: boolean;
 }
 
@@ -82,12 +82,12 @@ const EVENTS_FIELDS: FieldsOf<EventsQuery> = {
 };
 
 /**
- * Lists what operators ask for: who is online, on which device, since when; past sessions; the audit trail. OperatorService ends
- * sessions. Add it to the `providers` of a module that imports SessionModule. It checks no rights: guard the routes that use it,
- * or use SessionAdminModule, which does.
+ * Lists sessions and events for operators: who is online on which device and since when, past sessions, the audit
+ * trail. OperatorService ends sessions. Add it to the `providers` of a module that imports SessionModule. It checks no
+ * rights: guard the routes that use it, or use SessionAdminModule, which does.
  *
- * Rejects with SessionError ARGUMENT_INVALID for an argument that it does not understand, and with CURSOR_INVALID for a cursor that is
- * not whole or of another list, order or filter, before any query.
+ * Rejects, before any query, with SessionError ARGUMENT_INVALID for an invalid argument, and CURSOR_INVALID for a
+ * cursor that is truncated or from another list, order or filter.
  */
 @Injectable()
 export class OnlineUsersService {
@@ -101,7 +101,7 @@ export class OnlineUsersService {
     this.counts = new ApproximateCount(this.online);
   }
 
-  /** The live sessions of all users. */
+  /** Lists the live sessions of all users. */
   async list(query: OnlineQuery = {}): Promise<OnlinePage> {
     checkFields(query, 'query', ONLINE_FIELDS);
     const { sort = 'lastSeen' } = query;
@@ -116,15 +116,14 @@ export class OnlineUsersService {
     ]);
     const page = list.page(records, portion);
     const items = page.items.map((record) => this.view(record));
-    // A list that is whole knows better than a count of some seconds ago.
+    // A complete list is more exact than an older count.
     const isWhole = portion.from === null && page.nextCursor === null;
     if (isWhole) return { ...page, items, total: items.length, totalIsEstimate: false };
     return { ...page, items, ...count, total: Math.max(count.total, items.length) };
   }
 
   /**
-   * The live sessions of all users, latest login first, page by page as they are asked for, for whoever goes through all of
-   * them: unlike `list`, it counts nothing.
+   * Iterates over the live sessions of all users, latest login first, page by page. Unlike `list`, it counts nothing.
    * @throws SessionError ARGUMENT_INVALID, before the first page
    */
   pages(query: OnlineCriteria & Pick<PageQuery, 'limit'> = {}): AsyncIterable<readonly UserSession[]> {
@@ -133,7 +132,7 @@ export class OnlineUsersService {
     return this.read(onlineFilter(this.realm, criteria), pageLimit(limit));
   }
 
-  /** How many live sessions there are; for one user exactly, up to 1,000. */
+  /** Counts live sessions; for one user exactly, up to 1,000. */
   async count(criteria: OnlineCriteria = {}): Promise<Total> {
     checkFields(criteria, 'criteria', CRITERIA);
     const filter = onlineFilter(this.realm, criteria);
@@ -144,7 +143,7 @@ export class OnlineUsersService {
     return this.counts.of(filter);
   }
 
-  /** The users who are online, by user id, with what they have of the sessions that are asked for. */
+  /** Lists the users who are online, by user id, with a summary of their matching sessions. */
   async listUsers(query: OnlineUsersQuery = {}): Promise<Page<OnlineUser>> {
     checkFields(query, 'query', USERS_FIELDS);
     const filter = onlineFilter(this.realm, query);
@@ -153,7 +152,7 @@ export class OnlineUsersService {
     return list.page(await this.online.users(filter, oneMore(portion)), portion);
   }
 
-  /** The sessions of one user, live or past, latest login first. */
+  /** Lists the sessions of one user, live or past, latest login first. */
   async userSessions(userId: UserId, query: UserSessionsQuery = {}): Promise<Page<SessionWithEnd>> {
     checkFields(query, 'query', USER_SESSIONS_FIELDS);
     const { ended = false } = query;
@@ -164,7 +163,7 @@ export class OnlineUsersService {
     return this.sessions(query, list, (portion) => this.queries.sessionsOf(account, status, portion));
   }
 
-  /** Past sessions of all users, latest end first. */
+  /** Lists past sessions of all users, latest end first. */
   async endedSessions(query: EndedSessionsQuery = {}): Promise<Page<SessionWithEnd>> {
     checkFields(query, 'query', ENDED_FIELDS);
     const filter = endedFilter(this.realm, query);
@@ -172,7 +171,7 @@ export class OnlineUsersService {
     return this.sessions(query, list, (portion) => this.queries.ended(filter, portion));
   }
 
-  /** The audit trail, latest first. */
+  /** Lists the audit trail, latest first. */
   async events(query: EventsQuery = {}): Promise<Page<SessionEvent>> {
     checkFields(query, 'query', EVENTS_FIELDS);
     const filter = eventFilter(this.realm, query);

@@ -6,7 +6,7 @@ import type { Page } from './cursor.js';
 import type { KnownOperator } from '../access/admin.guard.js';
 import { UserDirectory } from './user-directory.js';
 
-/** Sessions, live or past, as operators see them: with names, with the session that took the place of each, and the words of whoever ended it. */
+/** Presents sessions to operators: with users' names, each session's replacement, and the comment on its end. */
 @Injectable()
 export class PastSessions {
   constructor(
@@ -24,7 +24,7 @@ export class PastSessions {
     return { items: items.map((item) => toPastSessionItem(item, view, { successors, comments })), ...page };
   }
 
-  /** Comments of the operators who ended a session or its account. */
+  /** Finds the operators' comments on the ends of sessions or accounts. */
   private async commentsOn(sessions: readonly SessionWithEnd[]): Promise<ReadonlyMap<string, string>> {
     const ended = sessions.filter(({ end }) => end && end.by !== 'system' && end.replacedBy === null);
     const since = Math.min(...ended.map(({ end }) => end!.at));

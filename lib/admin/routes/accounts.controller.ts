@@ -13,7 +13,7 @@ import { PastSessions } from '../lists/past-sessions.js';
 import { BodyFields, QueryFields } from './request-input.js';
 import { UserDirectory } from '../lists/user-directory.js';
 
-/** One user, and what an operator does to the account as a whole. */
+/** Routes for one user and the account as a whole. */
 @AdminRoutes('users/:userId')
 export class AccountsController {
   constructor(
@@ -56,13 +56,13 @@ export class AccountsController {
     return { ended: await this.operators.kickUser(userId, { by: operator.userId, comment }) };
   }
 
-  /** Those that are in force. */
+  /** Lists bans in force. */
   @Get('bans')
   async bans(@Param('userId') userId: string) {
     return { items: (await this.operators.bans(userId)).map(toBanItem) };
   }
 
-  /** Without `service`, it ends all sessions of the user and refuses logins. */
+  /** Without `service`, ends all sessions of the user and refuses logins. */
   @Post('ban')
   @HttpCode(200)
   @NeedsRight('ban')
@@ -78,7 +78,7 @@ export class AccountsController {
     return { ended };
   }
 
-  /** Also for a user who is not there any more. */
+  /** Also accepts users who no longer exist. */
   @Delete('ban')
   @NeedsRight('ban')
   async liftBan(
@@ -89,7 +89,7 @@ export class AccountsController {
     return { lifted: await this.operators.liftBan(userId, { service, by: operator.userId }) };
   }
 
-  /** A session as the user, for support: it stands beside those of the user, and says who it really is. */
+  /** Opens a session as the user, for support. It coexists with the user's own and is marked as an impersonation. */
   @Post('impersonate')
   @HttpCode(200)
   @NeedsRight('impersonate')

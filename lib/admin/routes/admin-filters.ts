@@ -12,11 +12,11 @@ import type { EndedFilter, EventFilter } from '../../database/lists/session-quer
 /** Which live sessions; every part that is given must hold. Words such as `deviceType` and `loginMethod` in any case. */
 export interface OnlineCriteria extends Readonly<Partial<Record<SoughtField, string>>> {
   /**
-   * Beginning of a user id, a user's name or the name of a device, in any case, or an address: of IPv4 the first octets are enough.
-   * At most 128 characters, of which 64 bytes count.
+   * Beginning of a user id, user name or device name, in any case, or of an address: for IPv4, the first octets
+   * suffice. At most 128 characters, of which 64 bytes count.
    */
   readonly q?: string;
-  /** Whether `q` may be the beginning of an address; default true. */
+  /** Lets `q` match addresses. Default true. */
   readonly addresses?: boolean;
   readonly userId?: UserId;
   /** Address of the login or of the last use, or a network such as `192.0.2.0/24`. */
@@ -24,12 +24,12 @@ export interface OnlineCriteria extends Readonly<Partial<Record<SoughtField, str
   /** Time of the login, from inclusive, to exclusive. Milliseconds since the epoch. */
   readonly createdFrom?: number;
   readonly createdTo?: number;
-  /** Time of the last use that is recorded, likewise. */
+  /** Time of the last recorded use, from inclusive, to exclusive. Milliseconds since the epoch. */
   readonly seenFrom?: number;
   readonly seenTo?: number;
 }
 
-/** Which past sessions. */
+/** Filter of past sessions. */
 export interface EndedCriteria {
   readonly userId?: UserId;
   readonly reason?: EndReason;
@@ -38,7 +38,7 @@ export interface EndedCriteria {
   readonly endedTo?: number;
 }
 
-/** Which lines of the audit trail. */
+/** Filter of the audit trail. */
 export interface EventCriteria {
   readonly userId?: UserId;
   readonly sessionId?: string;
@@ -101,7 +101,7 @@ export function eventFilter(realm: string, criteria: EventCriteria): EventFilter
   };
 }
 
-/** One address, as events have it; null for none. @throws SessionError ARGUMENT_INVALID, also for a network */
+/** Reads one address as events store it; null for none. @throws SessionError ARGUMENT_INVALID, also for a network */
 export function addressOf(value: unknown): string | null {
   const text = optionalText(value, 'ip', 64);
   const address = clientAddress(text);
@@ -114,11 +114,11 @@ export function addressOf(value: unknown): string | null {
   return address;
 }
 
-/** The addresses that begin with a text: whole octets of IPv4, with the dot behind the last one or without; else one address. */
+/** Reads a prefix of addresses: whole octets of IPv4, with or without the last dot; else one address. */
 const addressBegin = (text: string): IpRange | null =>
   ipRange(text) ?? (/^\d+\.[\d.]*\d$/.test(text) ? ipRange(`${text}.`) : null);
 
-/** An address or a network; null for none. @throws SessionError ARGUMENT_INVALID */
+/** Reads an address or a network; null for none. @throws SessionError ARGUMENT_INVALID */
 export function networkOf(value: unknown): IpRange | null {
   const text = optionalText(value, 'ip', 64);
   if (text === null) return null;
@@ -127,7 +127,7 @@ export function networkOf(value: unknown): IpRange | null {
   return range;
 }
 
-/** Null where neither time is given. @throws SessionError ARGUMENT_INVALID */
+/** Null if neither time is given. @throws SessionError ARGUMENT_INVALID */
 export function timeRange<K extends string>(
   times: { readonly [name in K]?: unknown },
   fromName: K,

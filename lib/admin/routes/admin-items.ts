@@ -8,13 +8,13 @@ import type { OnlineUser } from '../../database/lists/online-queries.js';
 import type { ShownUser } from '../lists/user-directory.js';
 import type { EndItem, ListedFields, SessionItem, Successor } from './session-item.js';
 
-/** What items are made with: names of users, and what the operator may see. */
+/** Context of items: names of users, and the operator's rights. */
 export interface View {
   readonly users: ReadonlyMap<string, ShownUser>;
   readonly operator: KnownOperator;
 }
 
-/** A session as operators see it. */
+/** Makes a session's item for operators. */
 export function toSessionItem(session: UserSession, { users, operator }: View): SessionItem {
   const user = users.get(session.userId);
   return {
@@ -36,15 +36,15 @@ function listedFields(session: UserSession, seesAddresses: boolean): ListedField
   return Object.fromEntries(shown) as ListedFields;
 }
 
-/** Facts about ends that are kept beside the sessions' rows. */
+/** Facts about ends that are stored outside of the session rows. */
 export interface EndFacts {
-  /** Sessions that took the place of others, by their ids. */
+  /** Replacing sessions by id. */
   readonly successors: ReadonlyMap<string, UserSession>;
-  /** The words of the operators, by the ids of the sessions that they ended. */
+  /** Operators' comments by id of the ended session. */
   readonly comments: ReadonlyMap<string, string>;
 }
 
-/** The same with how it ended, if it has. */
+/** Makes a session's item with its end, if it has ended. */
 export function toPastSessionItem({ end, ...session }: SessionWithEnd, view: View, facts: EndFacts) {
   return { ...toSessionItem(session, view), ...(end && toEndItem(session.id, end, facts)) };
 }
@@ -97,8 +97,8 @@ export function toEventItem({ at, ip, detail, ...event }: SessionEvent, { users,
 }
 
 /**
- * Of a refresh token that was used twice, the detail says where its successor had gone to; of a bulk kick and of an export,
- * which addresses somebody looked for.
+ * Removes addresses from a detail: where a reused refresh token's successor went, and which addresses a bulk kick or an
+ * export searched for.
  */
 function withoutAddresses(detail: SessionEvent['detail']): SessionEvent['detail'] {
   if (!detail) return detail;
@@ -116,6 +116,6 @@ export function toBanItem(ban: Ban) {
 const LATEST_DATE = 8.64e15;
 
 export function toIso(at: number): string {
-  // A number that is no time must not keep a list from being shown.
+  // An invalid time must not keep a list from being shown.
   return new Date(Math.min(Math.max(at || 0, -LATEST_DATE), LATEST_DATE)).toISOString();
 }

@@ -16,7 +16,7 @@ const MAX_USER_ID = 1024;
 const MAX_SERVICE = 64;
 const MAX_HOURS = 168;
 
-/** Queries are text; these make what OnlineUsersService takes of them. Ranges it checks itself. */
+/** Converts a query's text for OnlineUsersService, which checks ranges itself. */
 function readOnlineCriteria(input: RequestInput): OnlineCriteria {
   return {
     q: input.textOrEmpty('q', 128),
@@ -30,7 +30,7 @@ function readOnlineCriteria(input: RequestInput): OnlineCriteria {
   };
 }
 
-/** A list by user has one order. */
+/** Lists grouped by user have a fixed order. */
 export function readOnlineQuery(input: RequestInput): OnlineQuery & { readonly groupBy: 'user' | undefined } {
   const groupBy = input.choice('groupBy', ['user']);
   const criteria = { groupBy, ...readPage(input), ...readOnlineCriteria(input) };
@@ -83,14 +83,14 @@ function readFormat(input: RequestInput): ExportFormat {
   return input.choice('format', ['csv', 'ndjson']) ?? 'csv';
 }
 
-/** Sightings of one session, of one user, or of an address or a network at some time. */
+/** Reads the filter of sightings: one session, one user, or an address or network at some time. */
 export function readSightingsQuery(input: RequestInput) {
   const page = readPage(input);
   const sessionId = readSessionId(input);
   const userId = input.text('userId', MAX_USER_ID);
   const range = networkOf(input.text('ip', 64));
   if ([sessionId, userId, range ?? undefined].filter((one) => one !== undefined).length !== 1) {
-    throw invalidArgument('ip', 'or sessionId or userId must be given, and only one of them');
+    throw invalidArgument('ip, sessionId or userId', 'is required, and only one of them');
   }
   if (range) {
     const at = input.time('at');
@@ -110,7 +110,7 @@ export function readStatsRange(input: RequestInput) {
   return input.choice('range', ['24h', '30d']) ?? '24h';
 }
 
-/** The body of a bulk kick. */
+/** Body of a bulk kick. */
 export interface KickRequest {
   readonly selection: KickSelection;
   readonly comment: string | undefined;
@@ -124,15 +124,15 @@ export function readKick(input: RequestInput): KickRequest {
 function readSelection(input: RequestInput): KickSelection {
   const [sessionIds, filter] = [input.value('sessionIds'), input.value('filter')];
   if ((sessionIds === undefined) === (filter === undefined)) {
-    throw invalidArgument('sessionIds', 'or filter must be given, and not both');
+    throw invalidArgument('sessionIds or filter', 'is required, and only one of them');
   }
   if (sessionIds !== undefined) return { sessionIds: sessionIds as string[] };
   return readInput(filter, 'filter', (fields) => {
     const criteria = readOnlineCriteria(fields);
     const isEmpty = Object.values(criteria).every((value) => value === undefined);
-    // So that a filter that was lost on the way ends nobody's session.
+    // A filter lost on the way must not end every session.
     if (isEmpty !== fields.flag('all')) {
-      throw invalidArgument('filter', 'must have a condition, or be { "all": true } and nothing else');
+      throw invalidArgument('filter', 'must have a criterion, or be exactly { "all": true }');
     }
     return { filter: criteria };
   });
@@ -155,7 +155,7 @@ export function readService(input: RequestInput): string | undefined {
   return input.text('service', MAX_SERVICE);
 }
 
-/** An operator's comment, which requests call `reason`. */
+/** Reads an operator's comment, which requests call `reason`. */
 export function readComment(input: RequestInput): string | undefined {
   return optionalText(input.textOrEmpty('reason', 255), 'reason', 255) ?? undefined;
 }

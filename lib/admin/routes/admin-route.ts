@@ -14,7 +14,10 @@ import { StrictInput } from '../../nest/http/route-input.js';
 import type { Observable } from 'rxjs';
 import { setHeaders } from '../../nest/http/answers.js';
 
-/** A controller of JSON routes: a good token, then the rights of an operator, no field that is not known, and no copy of any answer. */
+/**
+ * Declares a controller of JSON routes: requires a valid token and the operator's rights, refuses unknown fields, and
+ * forbids caching.
+ */
 export function AdminRoutes(path = ''): ClassDecorator {
   return applyDecorators(
     Controller(path),
@@ -23,7 +26,7 @@ export function AdminRoutes(path = ''): ClassDecorator {
   );
 }
 
-/** What operators are told is nothing for a cache on the way (RFC 9111 section 5.2.2.5). */
+/** Answers to operators must not be stored by intermediaries (RFC 9111 section 5.2.2.5). */
 @Injectable()
 export class NoStoreInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {

@@ -1,8 +1,8 @@
-/** What the page of the console is told about the application that serves it. */
+/** Parameters of the console page. */
 export interface ConsolePageOptions {
-  /** Path at which the admin routes are mounted, without a slash at its end: `/admin`. '' for the root. */
+  /** Path of the admin routes without a trailing slash, such as `/admin`; '' for the root. */
   readonly base: string;
-  /** Absolute paths; null for what the application does not offer. */
+  /** Absolute paths; null for routes that the application does not have. */
   readonly urls: {
     readonly login: string;
     readonly refresh: string | null;
@@ -10,11 +10,11 @@ export interface ConsolePageOptions {
     readonly confirm: string | null;
   };
   readonly title: string;
-  /** Language of the page until the reader's is known; default `en`. */
+  /** Language until the reader's is known. Default `en`. */
   readonly lang?: string;
 }
 
-/** What the page may load. It has neither inline scripts nor inline styles, and no other page may frame it. */
+/** Allows neither inline scripts nor inline styles, and forbids framing. */
 export const CONSOLE_CSP = [
   "default-src 'none'",
   "script-src 'self'",
@@ -26,7 +26,7 @@ export const CONSOLE_CSP = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** The administrators' page. It contains no data: its script asks for that once the operator has signed in. */
+/** Renders the console page. It contains no data, which its script loads once the operator has signed in. */
 export function consolePage({ base, urls, title, lang = 'en' }: ConsolePageOptions): string {
   const { login, refresh, logout, confirm } = urls;
   const config = JSON.stringify({ base, urls: { login, refresh, logout, confirm }, title });

@@ -20,12 +20,12 @@ import {
 } from '../live/live-feed.js';
 import { CurrentOperator, JUDGE_EVERY_MS, type KnownOperator } from '../access/admin.guard.js';
 
-/** Reasons that no new token cures. */
+/** Reasons that a new token does not cure. */
 const ENDS: ReadonlySet<string> = new Set(END_REASONS.filter((reason) => reason !== 'TOKEN_EXPIRED'));
-/** Changes of which it is remembered that they were told. */
+/** Most sent changes remembered for deduplication. */
 const MAX_TOLD = 1000;
 
-/** Streams changes as server-sent events. Judges the operator's rights again every 2 s, and ends when they are gone. */
+/** Streams changes as server-sent events. Rechecks the operator's rights every 2 s, and closes once they are gone. */
 @AdminRoutes('live')
 export class LiveController {
   private readonly places: LivePlaces;
@@ -52,7 +52,8 @@ export class LiveController {
     return new Observable((subscriber) => {
       let current = operator;
       const told = new Set<string>(from === null ? [] : [from]);
-      // Of every message, so that a client that comes again says what it was told last; Nest would count them instead.
+      // Set on every message, so that a reconnecting client reports the last one it received; Nest would number them
+      // instead.
       let id = this.places.write(from);
       const reader = new LiveReader(response);
       const tell = (news: LiveNews) => {
@@ -60,14 +61,14 @@ export class LiveController {
         if (news.kind === 'changes') tellChanges(news);
         else subscriber.next({ type: news.kind, id, data: news.kind === 'online' ? news.summary : {} });
       };
-      // Of a token that ran out, or a right that is missing, the client hears when it comes again.
+      // The client learns of an expired token or a missing right when it reconnects.
       const finish = (code: string) => {
         if (ENDS.has(code)) subscriber.next({ type: 'end', id, data: { errorCode: code } });
         subscriber.complete();
       };
       const tellChanges = ({ events, users }: LiveChanges) => {
         for (const event of events) {
-          // It may be among what was missed and among what is new.
+          // An event may be both missed and new.
           if (told.has(event.id)) continue;
           told.add(event.id);
           if (told.size > MAX_TOLD) told.delete(told.values().next().value!);
@@ -90,7 +91,7 @@ export class LiveController {
   }
 }
 
-/** Judges until it fails, and says why. @returns a function that stops it */
+/** Judges repeatedly until it fails, and reports why. @returns function that stops it */
 function repeatedly(judge: () => Promise<void>, onFailure: (code: string) => void): () => void {
   const judgeOnce = () => judge().catch((error: unknown) => onFailure(error instanceof SessionError ? error.code : ''));
   const task = new PeriodicTask(judgeOnce, JUDGE_EVERY_MS, () => undefined);

@@ -13,7 +13,7 @@ import { Readable } from 'node:stream';
 import { SessionError } from '../../model/session-error.js';
 import { BulkKick, type KickOrder, NOTHING_DONE } from './bulk-kick.js';
 
-/** Who is online, and who was. */
+/** Live and past sessions. */
 @AdminRoutes()
 export class OnlineController {
   constructor(
@@ -80,8 +80,8 @@ export class KickController {
   constructor(private readonly bulk: BulkKick) {}
 
   /**
-   * Ends a selection of sessions, or all that keep a filter. Answers lines of JSON as the work goes on; it goes on when the
-   * client is gone, for as long as the operator may do it.
+   * Ends selected sessions, or all that match a filter. Streams its progress as JSON lines. Continues without the
+   * client, as long as the operator has the right.
    */
   @Post()
   @HttpCode(200)
@@ -108,7 +108,7 @@ export class KickController {
   }
 }
 
-/** @throws SessionError FORBIDDEN for what the operator may not search by */
+/** @throws SessionError FORBIDDEN for criteria that the operator may not search by */
 function orderOf({ selection, comment }: Omit<KickRequest, 'dryRun'>, operator: KnownOperator): KickOrder {
   const within = 'filter' in selection ? { filter: withinRights(operator, selection.filter) } : selection;
   return { selection: within, by: operator.userId, comment, except: operator.session.id, check: operator.stillAllowed };

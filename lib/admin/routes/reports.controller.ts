@@ -19,7 +19,7 @@ import { type EventsQuery, OnlineUsersService } from '../lists/online-users.serv
 
 type SightingsQuery = ReturnType<typeof readSightingsQuery>;
 
-/** What was noted beside the sessions: addresses, failed logins, statistics. */
+/** Journal beside the sessions: addresses, failed logins, statistics. */
 @AdminRoutes()
 export class ReportsController {
   constructor(
@@ -31,7 +31,7 @@ export class ReportsController {
     private readonly runtime: SessionRuntime,
   ) {}
 
-  /** Which sessions were used from where, and when. */
+  /** Lists which sessions were used from where, and when. */
   @Get('sightings')
   async sightingList(
     @QueryFields(readSightingsQuery) query: SightingsQuery,

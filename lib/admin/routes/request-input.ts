@@ -3,16 +3,16 @@ import { invalidArgument } from '../../model/session-error.js';
 import { BodyInput, QueryInput } from '../../nest/http/route-input.js';
 
 /**
- * Where fields come from. A query is text; a body has the types of JSON, and null for what is missing. The body of a `filter`
- * has no null either: a condition that was lost on the way must not widen it.
+ * Source of fields. Queries are text. Bodies have JSON types, with null for missing. The body of a `filter` has no null
+ * either: a lost condition must not widen it.
  */
 export type InputSource = 'query' | 'body' | 'filter';
 
 const TITLES = { query: 'The query', body: 'The body', filter: 'filter' };
 
 /**
- * Reads the fields of a query or a body with `read`.
- * @throws SessionError ARGUMENT_INVALID unless it is an object, and for a field that `read` has not asked for
+ * Reads the fields of a query or body with `read`.
+ * @throws SessionError ARGUMENT_INVALID unless `value` is an object, and for fields that `read` did not request
  */
 export function readInput<T>(value: unknown, source: InputSource, read: (input: RequestInput) => T): T {
   const fields = value ?? {};
@@ -23,7 +23,7 @@ export function readInput<T>(value: unknown, source: InputSource, read: (input: 
   return result;
 }
 
-/** The fields of a query or a body, as they came. What is asked for is noted, so that the rest can be refused. */
+/** Raw fields of a query or body. Tracks the requested ones, so that the rest can be refused. */
 export class RequestInput {
   private readonly fields: Readonly<Record<string, unknown>>;
 
@@ -38,30 +38,33 @@ export class RequestInput {
     this.fields = fields as Readonly<Record<string, unknown>>;
   }
 
-  /** As it came; undefined where it is missing, or null in a body. */
+  /** Raw value; undefined if missing, or null in a body. */
   value(name: string): unknown {
     this.known[name] = true;
     const value = Object.hasOwn(this.fields, name) ? this.fields[name] : undefined;
     return value === null && this.source === 'body' ? undefined : value;
   }
 
-  /** Undefined for a field that is missing. @throws SessionError ARGUMENT_INVALID for another type, none, or too much */
+  /**
+   * Undefined if missing. @throws SessionError ARGUMENT_INVALID for another type, empty text, or more than `max`
+   * characters
+   */
   text(name: string, max: number): string | undefined {
     const value = this.value(name);
     if (value === undefined) return undefined;
     if (typeof value !== 'string') throw invalidArgument(name, 'must be a string, given once');
-    if (value === '') throw invalidArgument(name, 'must not be empty: leave it out');
+    if (value === '') throw invalidArgument(name, 'must not be empty: omit it');
     if (value.length > max) throw invalidArgument(name, `must be at most ${max} characters long`);
     if (/[\0\p{Surrogate}]/u.test(value)) throw invalidArgument(name, 'must be Unicode text without NUL');
     return value;
   }
 
-  /** The same, where empty text means nothing: it takes away no condition. */
+  /** Reads text that may be empty, where that adds no condition. */
   textOrEmpty(name: string, max: number): string | undefined {
     return this.value(name) === '' ? undefined : this.text(name, max);
   }
 
-  /** @throws SessionError ARGUMENT_INVALID unless it is missing or one of `allowed` */
+  /** @throws SessionError ARGUMENT_INVALID unless missing or one of `allowed` */
   choice<T extends string>(name: string, allowed: readonly T[]): T | undefined {
     const value = this.text(name, 64);
     if (value === undefined) return undefined;
@@ -70,7 +73,7 @@ export class RequestInput {
     return found;
   }
 
-  /** True or false, in a query the text of one; default false. @throws SessionError ARGUMENT_INVALID */
+  /** Boolean, as text in a query; default false. @throws SessionError ARGUMENT_INVALID */
   flag(name: string): boolean {
     if (this.source === 'query') return this.choice(name, ['true', 'false']) === 'true';
     const value = this.value(name) ?? false;
@@ -78,7 +81,7 @@ export class RequestInput {
     return value;
   }
 
-  /** A whole number, in a query the text of one. @throws SessionError ARGUMENT_INVALID */
+  /** Whole number, as text in a query. @throws SessionError ARGUMENT_INVALID */
   integer(name: string): number | undefined {
     const value = this.numberOrText(name);
     if (value === undefined) return undefined;
@@ -87,16 +90,16 @@ export class RequestInput {
     return Number(value);
   }
 
-  /** Milliseconds since the epoch, of an ISO 8601 time or of such a number. @throws SessionError ARGUMENT_INVALID */
+  /** Milliseconds since the epoch, from ISO 8601 or from such a number. @throws SessionError ARGUMENT_INVALID */
   time(name: string): number | undefined {
     const value = this.numberOrText(name);
     if (value === undefined) return undefined;
     const time = /^\d{1,14}$/.test(value) ? Number(value) : timeOf(value);
-    if (!(time >= 0)) throw invalidArgument(name, 'must be a time that exists, such as 2026-11-22T12:00:00Z');
+    if (!(time >= 0)) throw invalidArgument(name, 'must be a valid time, such as 2026-11-22T12:00:00Z');
     return time;
   }
 
-  /** A number of a body as its text. */
+  /** Converts a number in a body to text. */
   private numberOrText(name: string): string | undefined {
     const value = this.value(name);
     return typeof value === 'number' ? String(value) : this.text(name, 64);
@@ -106,19 +109,19 @@ export class RequestInput {
 const ISO_TIME =
   /^(\d{4}-\d\d-\d\d)(?:T(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d))?$/;
 
-/** Milliseconds since the epoch; NaN for no such time. Date.parse takes 30 February for 2 March. */
+/** Milliseconds since the epoch; NaN for an invalid time. Date.parse reads 30 February as 2 March. */
 function timeOf(text: string): number {
   const [, day] = ISO_TIME.exec(text) ?? [];
   const midnight = new Date(day ?? NaN);
   return Number.isNaN(midnight.getTime()) || midnight.toISOString().slice(0, 10) !== day ? NaN : Date.parse(text);
 }
 
-/** A parameter of a route: what `read` makes of its query. */
+/** Injects the query of a request as `read` parses it. */
 export function QueryFields(read: (input: RequestInput) => unknown): ParameterDecorator {
   return QueryInput((query) => readInput(query, 'query', read));
 }
 
-/** A parameter of a route: what `read` makes of its body. */
+/** Injects the body of a request as `read` parses it. */
 export function BodyFields(read: (input: RequestInput) => unknown): ParameterDecorator {
   return BodyInput((body) => readInput(body, 'body', read));
 }
@@ -126,7 +129,7 @@ export function BodyFields(read: (input: RequestInput) => unknown): ParameterDec
 export const DEFAULT_PAGE = 50;
 export const MAX_PAGE = 200;
 
-/** The size of a page: 50 by default, 200 at most. @throws SessionError ARGUMENT_INVALID for anything but 1 to 200 */
+/** Reads a page size: 1 to 200, default 50. @throws SessionError ARGUMENT_INVALID */
 export function pageLimit(limit: unknown): number {
   if (limit === undefined || limit === null) return DEFAULT_PAGE;
   if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {

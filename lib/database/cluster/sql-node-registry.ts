@@ -40,7 +40,7 @@ export class SqlNodeRegistry implements NodeRegistry {
     const measuredAt = (askedAt + performance.now()) / 2;
     const own = members.find((row) => row.id === id);
     // Somebody took this node for gone in between; the next poll puts its row back.
-    if (!own) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The row of this node is gone.');
+    if (!own) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The row of this node is missing.');
     // Nobody need wait for the row of a process that is known to be gone.
     const gone = members.filter((row) => row !== own && isGone(row.process as string | null));
     if (gone.length > 0) await this.delete(sql`id IN (${list(gone.map((row) => String(row.id)))})`);

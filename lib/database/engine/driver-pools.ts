@@ -80,6 +80,6 @@ function limitSession(connection: MysqlConnection, { lockWaitMs, idleMs }: Trans
  */
 export function cutConnection(connection: DriverConnection | undefined): void {
   if (connection?.connection?.stream) connection.connection.stream.destroy();
-  else if (connection?.stream) connection.stream.destroy(new Error('The time for the statement is over.'));
+  else if (connection?.stream) connection.stream.destroy(new Error('The statement timed out.'));
   else connection?.destroy?.();
 }
