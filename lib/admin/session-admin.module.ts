@@ -23,7 +23,7 @@ import { PastSessions } from './lists/past-sessions.js';
 import { UserDirectory } from './lists/user-directory.js';
 import { RouterModule } from '@nestjs/core';
 
-/** Makes the options of SessionAdminModule: a class for `forRootAsync({ useClass })`, or a provider for `useExisting`. */
+/** Creates the options of SessionAdminModule, as a class for `forRootAsync({ useClass })` or a provider for `useExisting`. */
 export interface SessionAdminOptionsFactory {
   createSessionAdminOptions(): SessionAdminOptions | Promise<SessionAdminOptions>;
 }
@@ -47,21 +47,24 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     )
     .build();
 
-/** Options of `SessionAdminModule.forRootAsync`: `useFactory` with `inject`, `useClass` or `useExisting`, `imports`, `path`. */
+/**
+ * Options of `SessionAdminModule.forRootAsync`: `useFactory` with `inject`, `useClass` or `useExisting`, `imports`,
+ * `path`.
+ */
 export type SessionAdminAsyncOptions = typeof ASYNC_OPTIONS_TYPE;
 
 const EXAMPLE = "{ authorize: ({ claims }) => claims.role === 'admin' }";
 
 /**
- * Routes and a page for operators: who is online, what happened, and to end any of it.
- * `SessionAdminModule.forRoot({ path: 'admin', authorize: ({ claims }) => claims.role === 'admin', console: { login: '/login' } })`,
- * or `forRootAsync`, beside a SessionModule that is global or among its `imports`. It does not start without `authorize` or
- * `guards`. The routes are in docs/operators.md.
+ * Adds routes and a console page for operators: who is online, what happened, and ending sessions.
+ * `SessionAdminModule.forRoot({ path: 'admin', authorize: ({ claims }) => claims.role === 'admin', console: { login:
+ * '/login' } })`, or `forRootAsync`, beside a SessionModule that is global or among its `imports`. Requires `authorize`
+ * or `guards`. docs/operators.md lists the routes.
  */
 @Module({
   controllers: [
     ConsoleController,
-    // Before the lists, whose routes would take "export" for something of theirs.
+    // Before the lists, whose routes would match "export" as a parameter.
     ExportController,
     OnlineController,
     AccountsController,

@@ -3,39 +3,42 @@ import { page } from './page.js';
 import type { TabLocks } from './tabs.js';
 import { type TokenStorage, defaultStorage } from './token-storage.js';
 
-/** Names of headers, as the option `headers` of the server's module has them. */
+/** Header names, equal to the option `headers` of the server's module. */
 export interface ClientHeaders {
   /** Default `X-Renewed-Token`. */
   readonly renewedToken?: string;
   /** Default `X-Renewed-Token-Expires-In`. */
   readonly renewedTokenExpiresIn?: string;
-  /** Marks a refresh as no use of the session; default `X-No-Activity`, false to send no header. */
+  /** Keeps a refresh from counting as a use of the session. Default `X-No-Activity`; false sends no header. */
   readonly noActivity?: string | false;
 }
 
-/** Options of createSessionClient; all are optional. */
+/** Options of createSessionClient. All are optional. */
 export interface SessionClientOptions {
-  /** The server, http or https; paths are resolved against it. Default: the page, and so its own origin. */
+  /** URL of the server, http or https, against which paths are resolved. Default: the page's own. */
   readonly baseUrl?: string | URL;
-  /** Takes POST `{ refreshToken }` and answers as a login does; of the origin of baseUrl. Default null: there are no refreshes. */
+  /**
+   * Route of the same origin as baseUrl that takes POST `{ refreshToken }` and answers like a login. Default null: no
+   * refreshing.
+   */
   readonly refreshUrl?: string | URL | null;
-  /** Keeps the tokens. Default: localStorage, or memory where there is no localStorage. */
+  /** Default: localStorage, or memory if it is missing. */
   readonly storage?: TokenStorage;
-  /** Told once in every tab of each session that ended, after its tokens were forgotten. */
+  /** Called once in every tab for each session that ended, after its tokens were cleared. */
   readonly onEnd?: (end: SessionEndNotice) => void;
   /** Sends a Request. Default: the page's `fetch`. */
   readonly fetch?: typeof fetch;
-  /** Default: `navigator.locks`. Without locks (null): see docs/client.md on tabs. */
+  /** Default: `navigator.locks`. For null, see docs/client.md on tabs. */
   readonly locks?: TabLocks | null;
   readonly headers?: ClientHeaders;
-  /** How long a refresh may take, and how long a tab waits for that of another, in milliseconds; default 15,000. */
+  /** Time limit of a refresh, and of waiting for another tab's, in milliseconds. Default 15,000. */
   readonly refreshTimeoutMs?: number;
 }
 
-/** The options with their defaults, checked. */
+/** Validated options with defaults applied. */
 export interface ResolvedClientOptions {
   readonly origin: string;
-  /** Base of relative paths, as it is now. */
+  /** Current base of relative paths. */
   readonly base: () => URL;
   readonly refreshUrl: URL | null;
   readonly storage: TokenStorage;
@@ -48,7 +51,7 @@ export interface ResolvedClientOptions {
 
 const KNOWN = ['baseUrl', 'refreshUrl', 'storage', 'onEnd', 'fetch', 'locks', 'headers', 'refreshTimeoutMs'];
 
-/** @throws TypeError that names the option and says what it must be */
+/** @throws TypeError that names the option and what it must be */
 export function resolveClientOptions(given: SessionClientOptions): ResolvedClientOptions {
   if (typeof given !== 'object' || given === null) throw new TypeError('The options must be an object.');
   requireUrls();
@@ -81,7 +84,7 @@ export function resolveClientOptions(given: SessionClientOptions): ResolvedClien
     refreshUrl: resolveRefreshUrl(given.refreshUrl ?? null, base() as URL),
     storage: storage ?? defaultStorage(),
     onEnd,
-    // Called on the global object: a browser's fetch refuses any other.
+    // Called on the global object, because browsers refuse any other `this`.
     fetch: send ?? ((input, init) => globalThis.fetch(input, init)),
     locks: locks === undefined ? pageLocks() : locks,
     headers: resolveHeaders(given.headers ?? {}),
@@ -132,7 +135,7 @@ function urlOf(name: string, value: unknown, base: URL | null): URL {
   }
 }
 
-/** Null where there is no page. */
+/** Null outside of a page. */
 function pageUrl(): URL | null {
   const text = page.document?.baseURI ?? page.location?.href;
   return text === undefined ? null : new URL(text);
@@ -143,7 +146,7 @@ function pageLocks(): TabLocks | null {
   return hasMethod(locks, 'request') ? (locks as TabLocks) : null;
 }
 
-/** A storage that cannot be read now may be later. */
+/** Detects asynchronous storages. A storage that cannot be read now may work later. */
 function readsLater(storage: TokenStorage): boolean {
   try {
     const read: unknown = storage.read();
@@ -155,7 +158,7 @@ function readsLater(storage: TokenStorage): boolean {
   }
 }
 
-/** Refuses React Native's own URL, most of which throws. */
+/** Refuses React Native's built-in URL, most of which throws. */
 function requireUrls(): void {
   try {
     if (new URL('/path', 'https://host/').origin === 'https://host') return;

@@ -1,12 +1,12 @@
-/** The server's reason for the end of a session. */
+/** The server's explanation of a session's end. */
 export interface SessionEndNotice {
-  /** SESSION_REPLACED, SESSION_KICKED and so on; TOKEN_INVALID where the server gave no reason. */
+  /** SESSION_REPLACED, SESSION_KICKED and so on; TOKEN_INVALID without a reason from the server. */
   readonly errorCode: string;
-  /** For people. */
+  /** Text for people. */
   readonly message: string;
   /** ISO 8601; for SESSION_REPLACED, SESSION_KICKED and SESSION_REVOKED. */
   readonly endedAt?: string;
-  /** The login that took its place, for SESSION_REPLACED; `at` is ISO 8601. */
+  /** Login that replaced the session, for SESSION_REPLACED; `at` is ISO 8601. */
   readonly replacedBy?: {
     readonly deviceType: string | null;
     readonly deviceName: string | null;
@@ -25,17 +25,17 @@ const ENDS: ReadonlySet<string> = new Set([
   'REFRESH_REUSED',
 ]);
 
-/** True for a code of a session that is over, whichever of its tokens was sent. */
+/** True for codes of an ended session, whichever of its tokens was sent. */
 export function isEnd(errorCode: string): boolean {
   return ENDS.has(errorCode);
 }
 
-/** True for a code of an access token that is over, while its session may have another. */
+/** True for codes of an expired access token whose session may have another. */
 export function asksForAnotherToken(errorCode: string): boolean {
   return errorCode === 'TOKEN_EXPIRED' || errorCode === 'TOKEN_INVALID';
 }
 
-/** Reads a notice from any value; null if it has no errorCode. */
+/** Parses a notice; null without an errorCode. */
 export function readNotice(value: unknown): SessionEndNotice | null {
   if (typeof value !== 'object' || value === null) return null;
   const { errorCode, message, endedAt, replacedBy } = value as Partial<Record<string, unknown>>;
@@ -57,13 +57,13 @@ function textOrNull(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-/** An error of the server is far shorter, and there at once; what goes on longer is something else. */
+/** Longest body read: errors of the server are far shorter, so a longer body is something else. */
 const MAX_BYTES = 65_536;
 const MAX_MS = 3000;
 
 /**
- * Reads the body of a 401 from a copy, so that the caller still has all of it. Null if it is no error of the library, cannot
- * be read, or does not end. Never rejects.
+ * Reads the body of a 401 from a clone, which leaves the original to the caller. Null if it is not an error of the
+ * library, cannot be read, or does not end. Never rejects.
  */
 export async function readError(response: Response): Promise<SessionEndNotice | null> {
   if (!/[/+]json\b/i.test(response.headers.get('content-type') ?? '')) return null;
@@ -74,14 +74,14 @@ export async function readError(response: Response): Promise<SessionEndNotice | 
   }
 }
 
-/** Lets go of a body that will not be read. */
+/** Cancels a body that will not be read. */
 export function discard(body: ReadableStream | null | undefined): void {
   body?.cancel().catch(() => undefined);
 }
 
 async function readStart(response: Response): Promise<string> {
   const { body } = response;
-  // React Native and others that stand in for fetch show no streams. They have all of the body before they hand out an answer.
+  // React Native and other replacements of fetch have no streams. They buffer the whole body before they resolve.
   if (!body) return response.text();
   const reader = body.getReader();
   const stop = () => void reader.cancel().catch(() => undefined);

@@ -1,18 +1,18 @@
 /** One event of `text/event-stream`. */
 export interface StreamEvent {
-  /** `message` where the stream names none. */
+  /** `message` if the stream names none. */
   readonly event: string;
   readonly data: string;
-  /** The last id that the stream gave, '' before the first. */
+  /** Last id in the stream, '' before the first. */
   readonly id: string;
 }
 
-/** Characters of one event; an endless one is no event stream. */
+/** Most characters of one event. */
 const LONGEST_EVENT = 1_048_576;
 
-/** Reads `text/event-stream` (HTML Living Standard, 9.2.6) from pieces of text, however they are cut. */
+/** Incremental parser of `text/event-stream` (HTML Living Standard, 9.2.6), for pieces of any size. */
 export class EventStreamParser {
-  /** Pause before the next attempt that the stream asks for, in ms. */
+  /** Reconnection delay requested by the stream, in milliseconds. */
   retryMs: number | undefined;
   private readonly lines = new LineReader();
   private first = true;
@@ -21,12 +21,12 @@ export class EventStreamParser {
   private id: string;
   private length = 0;
 
-  /** @param lastId id that the connection before ended with */
+  /** @param lastId last id of the previous connection */
   constructor(lastId = '') {
     this.id = lastId;
   }
 
-  /** @returns the events that this piece completes @throws Error for an event of more than a million characters */
+  /** @returns events that this piece completes @throws Error for an event of more than a million characters */
   push(piece: string): StreamEvent[] {
     let text = piece;
     this.length += text.length;
@@ -62,14 +62,14 @@ export class EventStreamParser {
 }
 
 /**
- * Cuts a text that arrives in pieces into lines. A line ends with LF, CR LF or CR, as an event stream allows; a CR at the end of a
- * piece may be half of a CR LF, so it is decided with the next piece.
+ * Splits incremental text into lines. LF, CR LF and CR end a line, as in an event stream; a CR at the end of a piece
+ * may be half of a CR LF, which the next piece decides.
  */
 export class LineReader {
   private rest = '';
   private skipLineFeed = false;
 
-  /** @returns the lines that this piece completes, without their ends */
+  /** @returns lines that this piece completes, without line ends */
   push(piece: string): string[] {
     let text = piece;
     if (this.skipLineFeed && text !== '') {
@@ -82,7 +82,7 @@ export class LineReader {
     return lines;
   }
 
-  /** The text after the last end of line. */
+  /** Returns the text after the last line end. */
   end(): string {
     const rest = this.rest;
     this.rest = '';

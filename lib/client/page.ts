@@ -1,4 +1,4 @@
-/** The part of BroadcastChannel that the client uses. */
+/** Subset of BroadcastChannel used here. */
 export interface PageChannel {
   onmessage: ((event: { readonly data: unknown }) => void) | null;
   postMessage(message: unknown): void;
@@ -7,7 +7,7 @@ export interface PageChannel {
   unref?(): void;
 }
 
-/** The globals that the client uses; each may be missing in a worker, an old browser, React Native or Node. */
+/** Globals used here. Each may be missing in a worker, an old browser, React Native or Node. */
 interface Page {
   readonly document?: { readonly baseURI: string };
   readonly location?: { readonly href: string };
@@ -20,10 +20,10 @@ interface Page {
   readonly removeEventListener?: (type: string, listener: (event: unknown) => void) => void;
 }
 
-/** The globals of the page, typed here since the types of a browser are not those of a server. */
+/** Typed here, because a server's types lack those of a browser. */
 export const page = globalThis as unknown as Page;
 
-/** Reports an error of the application's own function to the page, and lets the caller go on. */
+/** Reports an error of the application's callback to the page, without throwing. */
 export function report(error: unknown): void {
   if (page.reportError) return page.reportError(error);
   queueMicrotask(() => {

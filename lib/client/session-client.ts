@@ -14,47 +14,50 @@ import { AnnouncedLocks, openTabChannel } from './tabs.js';
 import { TokenKeeper } from './token-keeper.js';
 import { TokenRefresh } from './token-refresh.js';
 
-/** The session of this browser: keeps its tokens, sends them and renews them. The methods need no `this`. */
+/** Client of one server: stores, sends and renews the tokens of this browser's session. Methods need no `this`. */
 export interface SessionClient {
-  /** The access token; null without a login, and while an asynchronous storage is read. */
+  /** Access token; null without a login, and while an asynchronous storage is being read. */
   readonly token: string | null;
-  /** Resolves when the storage was read; at once, unless it is asynchronous. `fetch` and `watch` wait for it. Never rejects. */
+  /**
+   * Resolves once the storage has been read; immediately if it is synchronous. `fetch` and `watch` wait for it. Never
+   * rejects.
+   */
   readonly ready: Promise<void>;
   /**
-   * Begins with the answer of a login, whatever was held before. With the sessionId that is held it goes on with that session.
+   * Stores the response of a login, replacing any other session. With the current sessionId, continues that session.
    * @throws TypeError
    */
   setTokens(tokens: SessionTokens): void;
   /**
-   * As fetch. A request to the origin of baseUrl gets the token, unless it has an Authorization header; paths are resolved
-   * against baseUrl. When the token is over it is renewed and the request repeated, once. A body that is a stream is not
-   * repeated: the answer is the 401, and the next request has the new token.
+   * Works like fetch. Adds the token to requests to the origin of baseUrl, unless they have an Authorization header,
+   * and resolves paths against baseUrl. If the token has expired, renews it and repeats the request once. Requests with
+   * a stream as body are not repeated: they get the 401, and the next request has the new token.
    */
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
-  /** Forgets the tokens, in all tabs. It ends nothing on the server: log out there first. */
+  /** Clears the tokens in all tabs. Does not end the session: log out on the server first. */
   clear(): void;
-  /** Calls the listener when the tokens have changed, by any tab; returns how to stop. */
+  /** Calls the listener when any tab has changed the tokens. @returns function that unsubscribes */
   subscribe(listener: () => void): () => void;
   /**
-   * Reads a stream of events (`text/event-stream`) for as long as the session lives that is held now, and opens it again when the
-   * connection breaks or is silent for too long. Returns how to stop.
-   * @throws TypeError for a wrong option, and where fetch gives no streams
+   * Reads an event stream (`text/event-stream`) for as long as the current session lives. Reconnects when the
+   * connection breaks or stays silent too long. @returns function that stops
+   * @throws TypeError for an invalid option, and if fetch has no streams
    */
   watch(url: string | URL, options: WatchOptions): () => void;
-  /** Stops listening to other tabs, and all that watch() began. */
+  /** Stops listening to other tabs, and everything that watch() started. */
   close(): void;
 }
 
 /**
- * Makes the client of a page; one for each server.
- * @throws TypeError that names the option and says what it must be
+ * Creates the client of a page, one per server.
+ * @throws TypeError that names the option and what it must be
  */
 export function createSessionClient(options: SessionClientOptions = {}): SessionClient {
   const resolved = resolveClientOptions(options);
   const shared = resolved.storage.shared ?? null;
   const channel = openTabChannel(shared);
   const keeper = new TokenKeeper(resolved.storage, channel, resolved.onEnd);
-  // Tabs that share nothing have nothing to wait for.
+  // Tabs with separate storages need no lock.
   const pageLocks = shared === null ? null : resolved.locks;
   const locks = pageLocks ?? new AnnouncedLocks(channel, resolved.refreshTimeoutMs);
   const refresh = new TokenRefresh(resolved, keeper, { locks, name: `nestjs-latchkey:${shared}` });
@@ -95,10 +98,10 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
   };
 }
 
-/** A token that ends so soon may be over when the server reads it. */
+/** A token this close to its expiry may have expired when the server reads it. */
 const MARGIN_MS = 5000;
 
-/** Sends requests with the tokens of the session, and follows each answer. */
+/** Sends requests with the session's tokens and handles each response. */
 class SessionRequests {
   constructor(
     private readonly options: ResolvedClientOptions,
@@ -137,7 +140,7 @@ class SessionRequests {
     return repeated;
   }
 
-  /** A request that cannot be repeated had better begin with a good token. */
+  /** Renews before a request that cannot be repeated. */
   private async renewBefore(request: OutgoingRequest, tokens: HeldTokens): Promise<HeldTokens> {
     const { expiresAt } = tokens;
     if (expiresAt === null || Date.now() < expiresAt - MARGIN_MS || !this.refresh.isPossible(tokens)) return tokens;
@@ -145,9 +148,9 @@ class SessionRequests {
     return this.keeper.newer(tokens) ?? tokens;
   }
 
-  /** Takes what an answer says of the tokens. Gives the refusal if another token might do better. */
+  /** Applies what a response says about the tokens. Returns the refusal if another token might succeed. */
   private async examine(response: Response, sent: HeldTokens): Promise<SessionEndNotice | null> {
-    // A redirect has led elsewhere, and the token was not sent there.
+    // A redirect led to another origin, which did not get the token.
     if (response.url && new URL(response.url).origin !== this.options.origin) return null;
     this.takeRenewal(response.headers, sent);
     if (response.status !== 401) return null;
@@ -157,8 +160,8 @@ class SessionRequests {
   }
 
   /**
-   * The token that the server made to follow the one that was sent. A token has one follower, so where another one is held by
-   * now, that is the same, or a later one, or one of another login.
+   * Stores the server's successor of the token that was sent. A token has one successor: if another token is stored by
+   * now, it is the same, a later one, or that of another login.
    */
   private takeRenewal(headers: Headers, sent: HeldTokens): void {
     const { renewedToken, renewedTokenExpiresIn } = this.options.headers;
@@ -169,13 +172,13 @@ class SessionRequests {
     this.keeper.follow(sent, renewTokens(sent, { accessToken, expiresIn }));
   }
 
-  /** A token that is over, and nothing to get another one by. */
+  /** Ends the session when its token has expired and cannot be renewed. */
   private endIfStuck(tokens: HeldTokens, refusal: SessionEndNotice): void {
     if (!this.refresh.isPossible(tokens)) this.keeper.end(tokens.login, refusal);
   }
 }
 
-/** Waits, unless the caller gives up first; what is waited for goes on for others. */
+/** Waits unless the caller aborts; the work continues for others. */
 function unlessAborted(signal: AbortSignal | undefined, work: Promise<void>): Promise<void> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {
@@ -186,7 +189,7 @@ function unlessAborted(signal: AbortSignal | undefined, work: Promise<void>): Pr
   });
 }
 
-/** As AbortController makes one, where it does not say why it was aborted. */
+/** Imitates the error of an AbortController without a reason. */
 function abortError(): Error {
   return Object.assign(new Error('The request was aborted.'), { name: 'AbortError' });
 }

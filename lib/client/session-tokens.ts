@@ -1,29 +1,29 @@
 import { page } from './page.js';
 
-/** Answer of a login; further fields are ignored. */
+/** Response of a login; further fields are ignored. */
 export interface SessionTokens {
   readonly accessToken: string;
-  /** Absent where the server renews the access token by itself. */
+  /** Absent if the server renews access tokens by itself. */
   readonly refreshToken?: string | null;
-  /** Seconds that the access token lives. */
+  /** Lifetime of the access token in seconds. */
   readonly expiresIn?: number | null;
-  /** Seconds that the refresh token lives; the server judges that. */
+  /** Lifetime of the refresh token in seconds, enforced by the server. */
   readonly refreshExpiresIn?: number | null;
   readonly sessionId?: string | null;
 }
 
-/** The tokens as they are kept. */
+/** Tokens as stored. */
 export interface HeldTokens {
   readonly accessToken: string;
   readonly refreshToken: string | null;
-  /** Milliseconds since the epoch by the clock of this machine; null if nothing is known. */
+  /** Milliseconds since the epoch by this machine's clock; null if unknown. */
   readonly expiresAt: number | null;
   readonly sessionId: string | null;
-  /** Made up at the login and kept by every renewal, so it tells the tokens of one session from those of the next. */
+  /** Random id of the login, kept by renewals, which tells one session's tokens from the next. */
   readonly login: string;
 }
 
-/** @throws TypeError for what is not the answer of a login */
+/** @throws TypeError unless the value is the response of a login */
 export function checkTokens(given: SessionTokens, name: string): SessionTokens {
   if (typeof given !== 'object' || given === null) throw new TypeError(`${name} must be an object.`);
   const { accessToken, refreshToken, expiresIn, sessionId } = given;
@@ -40,19 +40,19 @@ export function checkTokens(given: SessionTokens, name: string): SessionTokens {
   return given;
 }
 
-/** The tokens of a login to keep. */
+/** Makes the stored form of a login's tokens. */
 export function holdTokens(given: SessionTokens, login = newLogin()): HeldTokens {
   const { accessToken, refreshToken = null, sessionId = null, expiresIn } = given;
   return { accessToken, refreshToken, sessionId, login, expiresAt: endOf(expiresIn) };
 }
 
-/** Replaces the tokens of a session; fields that the answer lacks stay. */
+/** Replaces the tokens of a session; fields missing in the response stay. */
 export function renewTokens(held: HeldTokens, next: SessionTokens): HeldTokens {
   const { accessToken, refreshToken, expiresIn } = next;
   return { ...held, accessToken, refreshToken: refreshToken ?? held.refreshToken, expiresAt: endOf(expiresIn) };
 }
 
-/** Parses tokens from text of any origin: another program's, an old version's, a hostile one. Null if it has none. */
+/** Parses untrusted text: another program's, an old version's, a hostile one. Null without tokens. */
 export function parseTokens(text: string | null): HeldTokens | null {
   if (text === null) return null;
   let value: unknown;
@@ -74,7 +74,7 @@ export function parseTokens(text: string | null): HeldTokens | null {
   };
 }
 
-/** True if a value can stand in an Authorization header. */
+/** True if a value can be sent in an Authorization header. */
 export function isToken(value: unknown): value is string {
   return typeof value === 'string' && /^[\x21-\x7e]{1,16384}$/.test(value);
 }
@@ -87,7 +87,7 @@ function endOf(seconds: number | null | undefined): number | null {
   return seconds == null ? null : Date.now() + seconds * 1000;
 }
 
-/** Not randomUUID, which pages without TLS do not have. It need not be a secret: React Native has no `crypto` at all. */
+/** No randomUUID, which pages without TLS lack. Need not be secret: React Native has no `crypto` at all. */
 function newLogin(): string {
   const bytes = new Uint8Array(12);
   if (page.crypto?.getRandomValues) page.crypto.getRandomValues(bytes);

@@ -3,18 +3,21 @@ import { EventStreamParser, type StreamEvent } from './event-stream.js';
 import { report } from './page.js';
 import type { TokenKeeper } from './token-keeper.js';
 
-/** `stopped`: it is over for good; there is no session any more, or the server refuses the stream. */
+/** `stopped` is final: the session has ended, or the server refuses the stream. */
 export type WatchState = 'connecting' | 'live' | 'waiting' | 'stopped';
 
 /** Options of SessionClient.watch. */
 export interface WatchOptions {
-  /** Called with each event of the stream, but not with comments. */
+  /** Called with each event of the stream, comments excluded. */
   readonly onEvent: (event: StreamEvent) => void;
-  /** Called with each change of the state, the first of which is `connecting`; not for a stop by the caller. */
+  /** Called with each change of state, from `connecting` on, but not when the caller stops. */
   readonly onState?: (state: WatchState) => void;
-  /** Sent as `Last-Event-ID` with the first request. Later ones send the last id of the stream. */
+  /** Sent as `Last-Event-ID` with the first request. Later requests send the last id of the stream. */
   readonly lastEventId?: string;
-  /** After so many milliseconds without a byte the connection counts as lost; default 45,000. Take at least two heartbeats. */
+  /**
+   * Treats the connection as lost after this many milliseconds without a byte. Default 45,000. Use at least two
+   * heartbeats.
+   */
   readonly silenceMs?: number;
 }
 
@@ -24,19 +27,19 @@ const LONGEST_PAUSE_MS = 30_000;
 const MIN_PAUSE_MS = 10;
 const LONGEST_SILENCE_MS = 3_600_000;
 const LONGEST_RETRY_AFTER_MS = 600_000;
-/** Statuses that no further attempt changes. Not 401: the session may live, and its token be renewed later. */
+/** Statuses that a retry does not change. Not 401: the session may live, and its token be renewed later. */
 const FINAL: ReadonlySet<number> = new Set([204, 400, 403, 404, 405, 406, 410]);
 
 const NO_STREAMS =
   'watch() needs a fetch whose answers have a body to read as it comes, and TextDecoder. Give one as the option "fetch", or poll instead.';
 
-/** Back-off with jitter, in milliseconds, after so many failures in a row. @param random from 0 to 1 */
+/** Returns the back-off with jitter after consecutive failures, in milliseconds. @param random from 0 to 1 */
 export function backOff(failures: number, firstMs: number, random: number): number {
   const most = Math.max(firstMs, LONGEST_PAUSE_MS);
   return Math.min(most, firstMs * 2 ** failures) * (0.5 + random / 2);
 }
 
-/** Reads a stream of events for as long as the session lives that is held when it begins, over as many connections as it takes. */
+/** Reads an event stream for as long as the current session lives, over as many connections as that takes. */
 export class StreamWatch {
   private login: string | null;
   private readonly unsubscribe: () => void;
@@ -64,7 +67,7 @@ export class StreamWatch {
     this.lastEventId = options.lastEventId ?? '';
     this.login = keeper.current()?.login ?? null;
     this.unsubscribe = keeper.subscribe(() => this.isOwn() || this.interrupt());
-    // Later, so that the caller knows how to stop before it hears anything.
+    // Deferred, so that the caller has the stop function before the first callback.
     void Promise.resolve().then(() => this.run());
   }
 
@@ -98,17 +101,17 @@ export class StreamWatch {
     this.stop();
   }
 
-  /** True while the session that it began with is held, by this tab or another. */
+  /** True while the session of the start is stored, by this tab or another. */
   private isOwn(): boolean {
     return !this.isOver && this.login !== null && this.parts.keeper.current()?.login === this.login;
   }
 
-  /** One connection, to its end. @returns how long to wait before the next one, in ms; null for no next one */
+  /** Reads one connection to its end. @returns delay of the next one in milliseconds; null to stop */
   private async connect(): Promise<number | null> {
     const connection = new AbortController();
     const { signal } = connection;
     this.connection = connection;
-    // Not left to fetch: Node forgets the signal of a request once the answer is there.
+    // Not left to fetch: Node forgets a request's signal once the response has arrived.
     const aborted = new Promise<never>((_, reject) =>
       signal.addEventListener('abort', () => reject(new Error('Lost.'))),
     );
@@ -126,19 +129,20 @@ export class StreamWatch {
       const response = await Promise.race([answer, aborted]);
       if (!response.ok) discard(response.body);
       if (response.status === 400 && this.lastEventId !== '') {
-        // An id that the server does not take: the stream begins anew, without what was missed.
+        // The server refuses the id: restart the stream without what was missed.
         this.lastEventId = '';
         return 0;
       }
       if (FINAL.has(response.status)) return null;
       if (response.ok && (await this.read(response, heard, aborted)) && !this.hasAskedAtOnce) {
-        // The session is over, says the stream. The answer to another request says how, and has the client forget its tokens.
+        // The stream reports the end of the session. The response to another request has the reason, and clears the
+        // tokens.
         this.hasAskedAtOnce = true;
         return 0;
       }
       retryAfterMs = Math.min(LONGEST_RETRY_AFTER_MS, 1000 * (Number(response.headers.get('retry-after')) || 0));
     } catch {
-      // A connection that broke, or was silent for too long.
+      // The connection broke, or was silent for too long.
     } finally {
       clearTimeout(timer);
       connection.abort();
@@ -148,12 +152,12 @@ export class StreamWatch {
 
   private init(signal: AbortSignal): RequestInit {
     const headers: Record<string, string> = { Accept: 'text/event-stream' };
-    // A header takes bytes: those of UTF-8, as EventSource sends them.
+    // Headers take bytes: UTF-8, as EventSource sends it.
     if (this.lastEventId) headers['Last-Event-ID'] = String.fromCharCode(...new TextEncoder().encode(this.lastEventId));
     return { headers, signal };
   }
 
-  /** @returns whether the stream said `event: end` */
+  /** @returns true if the stream sent `event: end` */
   private async read({ body }: Response, heard: () => void, aborted: Promise<never>): Promise<boolean> {
     if (!body) return this.giveUp();
     this.become('live');
@@ -180,7 +184,7 @@ export class StreamWatch {
     }
   }
 
-  /** Final: a fetch without streams has none the next time either. */
+  /** Final: a fetch without streams will not have them the next time either. */
   private giveUp(): false {
     report(new TypeError(NO_STREAMS));
     this.become('stopped');
@@ -205,7 +209,7 @@ export class StreamWatch {
   }
 }
 
-/** @throws TypeError where the page's own fetch gives no streams, or there is nothing to decode them with */
+/** @throws TypeError if the page's fetch has no streams, or there is no TextDecoder */
 export function requireStreams(hasOwnFetch: boolean): void {
   const hasStreams = hasOwnFetch || 'body' in Response.prototype;
   if (!hasStreams || typeof TextDecoder !== 'function') throw new TypeError(NO_STREAMS);
@@ -231,7 +235,7 @@ function invalid(name: string, problem: string): TypeError {
   return new TypeError(`The option "${name}" of watch() ${problem}.`);
 }
 
-/** An error of the application's own function does not end the stream. */
+/** An error in the application's callback does not end the stream. */
 function tell(call: () => void): void {
   try {
     call();

@@ -1,14 +1,14 @@
 import { type SessionEndNotice, readNotice } from './end-notice.js';
 import { type PageChannel, page } from './page.js';
 
-/** Messages between tabs. They hold no tokens: tabs read those from the storage that they share. */
+/** Messages between tabs. They contain no tokens, which tabs read from their shared storage. */
 export type TabMessage =
   | { readonly type: 'changed' }
   | { readonly type: 'cleared'; readonly login: string }
   | { readonly type: 'ended'; readonly login: string; readonly notice: SessionEndNotice }
   | { readonly type: 'refreshing' | 'refreshed'; readonly tab: string };
 
-/** Messages between the tabs that share a storage, as far as the browser has BroadcastChannel; never throws. */
+/** Channel between tabs with a shared storage, if the browser has BroadcastChannel. Never throws. */
 export interface TabChannel {
   post(message: TabMessage): void;
   listen(listener: (message: TabMessage) => void): void;
@@ -17,14 +17,14 @@ export interface TabChannel {
 
 const NO_CHANNEL: TabChannel = { post: () => undefined, listen: () => undefined, close: () => undefined };
 
-/** @param shared name of what the tabs share; null for nothing */
+/** @param shared name of the shared storage, or null */
 export function openTabChannel(shared: string | null): TabChannel {
   if (shared === null || !page.BroadcastChannel) return NO_CHANNEL;
   let channel: PageChannel;
   try {
     channel = new page.BroadcastChannel(`nestjs-latchkey:${shared}`);
   } catch {
-    // Sandboxed pages have an origin of their own, which is allowed no channel.
+    // Sandboxed pages have an opaque origin, which may not open channels.
     return NO_CHANNEL;
   }
   // Node: an open channel would keep the process alive.
@@ -47,7 +47,7 @@ export function openTabChannel(shared: string | null): TabChannel {
   };
 }
 
-/** Every script of the origin may post. */
+/** Untrusted: every script of the origin may post. */
 function readMessage(data: unknown): TabMessage | null {
   if (typeof data !== 'object' || data === null) return null;
   const { type, login, notice, tab } = data as Partial<Record<string, unknown>>;
@@ -59,14 +59,14 @@ function readMessage(data: unknown): TabMessage | null {
   return read && { type: 'ended', login, notice: read };
 }
 
-/** The part of `navigator.locks` that the client uses: runs work while no other tab runs work of the same name. */
+/** Subset of `navigator.locks` used here: runs work while no other tab runs work of the same name. */
 export interface TabLocks {
   request(name: string, work: () => Promise<void>): Promise<unknown>;
 }
 
 /**
- * Runs work under a lock, or without it when the lock cannot be had within the patience: a tab that hangs may not stop the
- * others. So work must be harmless when it is done twice.
+ * Runs work under a lock, or without it after a timeout, so that a hanging tab cannot block the others. Work must
+ * therefore be harmless when done twice.
  */
 export function exclusively(
   locks: TabLocks,
@@ -83,7 +83,7 @@ export function exclusively(
       await work().then(resolve, reject);
     };
     const timer = setTimeout(() => void run(), patienceMs);
-    // Pages without an origin of their own are refused a lock.
+    // Pages with an opaque origin may not lock.
     Promise.resolve()
       .then(() => locks.request(name, run))
       .catch(run);
@@ -91,13 +91,13 @@ export function exclusively(
 }
 
 /**
- * Locks for browsers without Web Locks: a tab announces when it begins and when it is done, and the others wait meanwhile. Two
- * that begin at the same moment both go ahead.
- * @param patienceMs a tab that has not said for so long that it is done, is gone
+ * Replaces Web Locks in browsers without them: tabs announce begin and end of their work, and others wait. Two that
+ * begin at the same moment both proceed.
+ * @param patienceMs time after which a tab that has not announced its end counts as gone
  */
 export class AnnouncedLocks implements TabLocks {
   private readonly tab = String(Math.random());
-  /** Milliseconds since the epoch at which each of the others began. */
+  /** Start of each other tab's work, in milliseconds since the epoch. */
   private readonly others = new Map<string, number>();
   private waiting: (() => void)[] = [];
 

@@ -5,18 +5,18 @@ import type { TabChannel, TabMessage } from './tabs.js';
 import type { TokenStorage } from './token-storage.js';
 
 /**
- * The tokens of this tab and of those that share its storage. The storage is read at every look, since another tab may have
- * written; messages only say that it is time to look, and why a session ended.
+ * Keeps the tokens of this tab and of those that share its storage. Reads the storage each time, because another tab
+ * may have written; messages only prompt a read, and say why a session ended.
  */
 export class TokenKeeper {
   private readonly listeners = new Set<() => void>();
-  /** Logins whose end was told, or that the application itself has cleared. */
+  /** Logins whose end was reported, or that the application cleared. */
   private readonly settled = new Set<string>();
   private text: string | null = null;
   private tokens: HeldTokens | null = null;
-  /** The login that was held last, though its tokens may be gone. */
+  /** Last login seen, even if its tokens are gone. */
   private lastLogin: string | null = null;
-  /** Text that the storage did not take, and the text that it had then. */
+  /** Text that the storage refused, and its content at that time. */
   private unsaved: { readonly text: string | null; readonly stored: string | null } | null = null;
   private telling = false;
   private readonly unwatch: () => void;
@@ -45,30 +45,30 @@ export class TokenKeeper {
     return this.tokens;
   }
 
-  /** Newer tokens of the same login, or null. */
+  /** Returns newer tokens of the same login, or null. */
   newer(than: HeldTokens): HeldTokens | null {
     const held = this.current();
     return held?.login === than.login && held.accessToken !== than.accessToken ? held : null;
   }
 
-  /** True if exactly these are still the tokens. */
+  /** True if exactly these tokens are still stored. */
   isCurrent({ login, accessToken }: HeldTokens): boolean {
     const held = this.current();
     return held?.login === login && held.accessToken === accessToken;
   }
 
-  /** Begins with the tokens of a login, whatever was held before. */
+  /** Stores the tokens of a login, replacing any others. */
   begin(tokens: HeldTokens): void {
     this.write(tokens);
     this.channel.post({ type: 'changed' });
   }
 
-  /** Puts tokens in the place of those that they follow; nothing, if these are not held any more. */
+  /** Replaces tokens by their successors, unless others are stored by now. */
   follow(before: HeldTokens, next: HeldTokens): void {
     if (this.isCurrent(before)) this.begin(next);
   }
 
-  /** Forgets the tokens because the application says so, of which `onEnd` is not told. */
+  /** Clears the tokens for the application, without calling `onEnd`. */
   clear(): void {
     const held = this.current();
     if (!held) return this.write(null);
@@ -77,7 +77,7 @@ export class TokenKeeper {
     this.channel.post({ type: 'cleared', login: held.login });
   }
 
-  /** Forgets the tokens of a session that ended, if they are still held, and tells it once. A later login stays. */
+  /** Clears the tokens of an ended session if still stored, and reports it once. A later login stays. */
   end(login: string, notice: SessionEndNotice): void {
     const held = this.current();
     if (this.isSettled(login) || (held && held.login !== login)) return;
@@ -87,7 +87,7 @@ export class TokenKeeper {
   }
 
   subscribe(listener: () => void): () => void {
-    // Wrapped, so that one function may be there twice.
+    // Wrapped, so that one function can subscribe twice.
     const own = () => listener();
     this.listeners.add(own);
     return () => void this.listeners.delete(own);
@@ -103,14 +103,14 @@ export class TokenKeeper {
     const held = this.current();
     if (message.type !== 'cleared' && message.type !== 'ended') return;
     const { login } = message;
-    // It may be a login of a tab with a storage of its own.
+    // Possibly a login of a tab with its own storage.
     if (login !== this.lastLogin) return;
-    // A storage that is a copy, as that of a duplicated tab, was not cleared by the other tab.
+    // Copied storages, as in a duplicated tab, were not cleared by the other tab.
     if (held?.login === login) this.write(null);
     if (!this.isSettled(login) && message.type === 'ended') this.tellEnd(message.notice);
   }
 
-  /** Settles a login; true if it was settled before. */
+  /** Marks a login as settled; returns true if it already was. */
   private isSettled(login: string): boolean {
     if (this.settled.has(login)) return true;
     this.settled.add(login);
@@ -122,7 +122,7 @@ export class TokenKeeper {
     try {
       stored = this.storage.read();
     } catch {
-      // Forbidden meanwhile: as if there were nothing.
+      // Access was denied meanwhile: treat as empty.
     }
     const text = typeof stored === 'string' ? stored : null;
     if (this.unsaved?.stored === text) return this.unsaved.text;
@@ -136,7 +136,7 @@ export class TokenKeeper {
     try {
       this.storage.write(text);
     } catch {
-      // Full, or forbidden: these tokens are the only ones that work, so this tab must not lose them.
+      // The storage is full or denied: these are the only working tokens, so this tab must keep them.
       this.unsaved = { text, stored: this.read() };
     }
     this.current();
@@ -150,7 +150,7 @@ export class TokenKeeper {
     }
   }
 
-  /** Calls listeners later, so that reading the tokens calls no function, and once for several changes. */
+  /** Deferred, so that reading the tokens calls no listener, and several changes call each once. */
   private tellListeners(): void {
     if (this.telling) return;
     this.telling = true;

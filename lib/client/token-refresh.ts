@@ -4,9 +4,9 @@ import { type HeldTokens, type SessionTokens, checkTokens, renewTokens } from '.
 import { type TabLocks, exclusively } from './tabs.js';
 import type { TokenKeeper } from './token-keeper.js';
 
-/** Exchanges the refresh token: once for all requests of this tab, and once for all tabs as far as the locks reach. */
+/** Refreshes tokens once for all requests of this tab, and once for all tabs that share the lock. */
 export class TokenRefresh {
-  /** By the access token that is to be replaced. */
+  /** By access token to replace. */
   private readonly running = new Map<string, Promise<void>>();
 
   constructor(
@@ -21,8 +21,8 @@ export class TokenRefresh {
   }
 
   /**
-   * Resolves when it is over: there are newer tokens, or the session is over, or nothing has changed because the server could
-   * not be asked. Never rejects.
+   * Resolves when the attempt is over: with newer tokens, with the session ended, or unchanged because the server could
+   * not be reached. Never rejects.
    */
   renew(tokens: HeldTokens): Promise<void> {
     const key = tokens.accessToken;
@@ -37,10 +37,10 @@ export class TokenRefresh {
   }
 
   private async exchange(tokens: HeldTokens): Promise<void> {
-    // Another tab may have done it while this one waited.
+    // Another tab may have refreshed while this one waited.
     if (!this.keeper.isCurrent(tokens)) return;
     const { refreshTimeoutMs } = this.options;
-    // Not AbortSignal.timeout, which React Native and older browsers do not have.
+    // Not AbortSignal.timeout, which React Native and older browsers lack.
     const patience = new AbortController();
     const timer = setTimeout(() => patience.abort(), refreshTimeoutMs);
     try {
@@ -70,11 +70,11 @@ export class TokenRefresh {
       headers: {
         'Content-Type': 'application/json',
         Accept: 'application/json',
-        // No use of the session: that is the request that it is made for, unless that says otherwise.
+        // Not a use of the session by itself: the request that it precedes is one, unless marked otherwise.
         ...(headers.noActivity !== false && { [headers.noActivity]: '1' }),
       },
       body: JSON.stringify({ refreshToken }),
-      // A redirect would take the refresh token wherever it leads.
+      // A redirect would carry the refresh token elsewhere.
       redirect: 'error',
       signal,
     });

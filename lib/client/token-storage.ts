@@ -1,30 +1,30 @@
 import { page } from './page.js';
 
 /**
- * Keeps the tokens as one text. Calls are synchronous and each is atomic. A call that throws fails no request: text that cannot
- * be read counts as missing, and text that cannot be written is kept in the memory of this tab.
+ * Stores the tokens as one text. Calls are synchronous and atomic. Errors fail no request: unreadable text counts as
+ * missing, and text that cannot be written stays in this tab's memory.
  */
 export interface TokenStorage {
-  /** Null for nothing. */
+  /** Null if empty. */
   read(): string | null;
   /** Null removes. */
   write(text: string | null): void;
-  /** Name of what the tabs have in common, which their messages and their lock go by; null or absent if they share nothing. */
+  /** Name that tabs with this storage share for messages and their lock; null or absent if they share nothing. */
   readonly shared?: string | null;
-  /** Set if the storage has to be read first: resolves when that is done, never rejects. Until then `read` gives null. */
+  /** Set by asynchronous storages: resolves once the storage has been read, never rejects. `read` returns null until then. */
   readonly ready?: Promise<void>;
-  /** Calls the listener when another tab has written, if that can be told; returns how to stop. */
+  /** Calls the listener when another tab has written, where that can be detected. @returns function that stops */
   watch?(listener: () => void): () => void;
 }
 
-/** The part of localStorage and sessionStorage that the client uses. */
+/** Subset of localStorage and sessionStorage used here. */
 export interface WebStorage {
   getItem(key: string): string | null;
   setItem(key: string, value: string): void;
   removeItem(key: string): void;
 }
 
-/** The part of React Native's AsyncStorage, and of the like of it, that the client uses. */
+/** Subset of React Native's AsyncStorage, and of similar ones, used here. */
 export interface AsyncWebStorage {
   getItem(key: string): Promise<string | null>;
   setItem(key: string, value: string): Promise<unknown>;
@@ -34,7 +34,7 @@ export interface AsyncWebStorage {
 const LONGEST_LOAD_MS = 5000;
 const DEFAULT_KEY = 'nestjs-latchkey';
 
-/** Keeps the tokens until the page is left; every tab has its own login. */
+/** Stores the tokens until the page is left. Every tab has its own login. */
 export function memoryStorage(): TokenStorage {
   let kept: string | null = null;
   return {
@@ -47,8 +47,9 @@ export function memoryStorage(): TokenStorage {
 }
 
 /**
- * Keeps the tokens in localStorage or what is like it, for all tabs of the origin.
- * @param key name of the entry, default `nestjs-latchkey`; clients of different servers on one origin need different ones
+ * Stores the tokens in localStorage or a compatible object, for all tabs of the origin.
+ * @param key name of the entry, default `nestjs-latchkey`; clients of different servers on one origin need different
+ *   ones
  * @throws TypeError
  */
 export function webStorage(storage: WebStorage, key: string = DEFAULT_KEY): TokenStorage {
@@ -62,10 +63,10 @@ export function webStorage(storage: WebStorage, key: string = DEFAULT_KEY): Toke
     watch: (listener) => {
       const onStorage = (event: unknown) => {
         const { storageArea, key: changed } = event as { storageArea?: unknown; key?: string | null };
-        // A null key: all of it was cleared.
+        // A null key means that all was cleared.
         if (storageArea === storage && (changed === key || changed === null)) listener();
       };
-      // A page that the user has come back to was told of nothing while it was away.
+      // A page restored from the back/forward cache got no events meanwhile.
       const events = { storage: onStorage, pageshow: () => listener() };
       for (const [type, react] of Object.entries(events)) page.addEventListener?.(type, react);
       return () => {
@@ -76,8 +77,8 @@ export function webStorage(storage: WebStorage, key: string = DEFAULT_KEY): Toke
 }
 
 /**
- * Keeps the tokens in a storage that answers later, such as AsyncStorage of React Native: it is read once, and written behind a copy in
- * memory. What it does not take, or has not given after five seconds, is as if it were not there.
+ * Stores the tokens in an asynchronous storage, such as React Native's AsyncStorage: reads it once, then writes behind
+ * a copy in memory. Ignores writes that fail, and an entry not read within five seconds.
  * @param key name of the entry, default `nestjs-latchkey`
  * @throws TypeError
  */
@@ -88,7 +89,7 @@ export function asyncStorage(storage: AsyncWebStorage, key: string = DEFAULT_KEY
   let changed: () => void = () => undefined;
   let writes: Promise<unknown> = Promise.resolve();
   const loaded = withinTime(storage, key).then((text) => {
-    // A login while it was being read is later than what was there.
+    // A login during the read is newer than the stored entry.
     if (kept !== undefined) return;
     kept = text;
     changed();
@@ -99,7 +100,7 @@ export function asyncStorage(storage: AsyncWebStorage, key: string = DEFAULT_KEY
     read: () => kept ?? null,
     write: (text) => {
       kept = text;
-      // In order. The copy in memory is the one that counts.
+      // In order. The copy in memory is authoritative.
       const write = () => (text === null ? storage.removeItem(key) : storage.setItem(key, text));
       writes = writes.then(write).catch(() => undefined);
     },
@@ -110,7 +111,7 @@ export function asyncStorage(storage: AsyncWebStorage, key: string = DEFAULT_KEY
   };
 }
 
-/** Null where it cannot be read. */
+/** Null if it cannot be read. */
 function withinTime(storage: AsyncWebStorage, key: string): Promise<string | null> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(null), LONGEST_LOAD_MS);
@@ -122,7 +123,7 @@ function withinTime(storage: AsyncWebStorage, key: string): Promise<string | nul
   });
 }
 
-/** Keeps tokens in localStorage, or in memory if that is missing, forbidden or takes nothing. */
+/** Returns localStorage, or memory if that is missing, denied or full. */
 export function defaultStorage(): TokenStorage {
   try {
     const localStorage = page.localStorage as WebStorage;

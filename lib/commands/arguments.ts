@@ -5,51 +5,54 @@ import { invalidArgument } from '../model/session-error.js';
 import type { Claims } from '../model/session.js';
 import { sessionIdOf } from '../tokens/token-codec.js';
 
-/** At most 4,096 bytes as JSON. May be left out unless SessionClaims has a member that may not. */
+/** At most 4,096 bytes as JSON. Required if SessionClaims has a required member. */
 type LoginClaims = Record<never, never> extends Claims ? { readonly claims?: Claims } : { readonly claims: Claims };
 
-/** Describes a login. All fields but typed claims are optional. */
+/** Options of `login`. All are optional, except typed claims. */
 export interface LoginOptions extends LoginClaims {
-  /** What the user is called, at most 128 characters: operators see it and search by it. */
+  /** Name of the user for operators, who see it and search by it. At most 128 characters. */
   readonly userName?: string | null;
-  /** How the user proved who they are, such as `password` or `passkey`: letters, digits, `_` and `-`, at most 32; kept in lower case. */
+  /**
+   * Method of authentication, such as `password` or `passkey`: at most 32 letters, digits, `_` and `-`, stored in lower
+   * case.
+   */
   readonly loginMethod?: string | null;
-  /** Kind of device, such as `phone`: letters, digits, `_` and `-`, at most 32; kept in lower case. */
+  /** Kind of device, such as `phone`: at most 32 letters, digits, `_` and `-`, stored in lower case. */
   readonly deviceType?: string | null;
-  /** Stable id of the device, at most 128 characters. A login with the id of a live session takes its place. */
+  /** Stable id of the device, at most 128 characters. A login replaces the live session with the same id. */
   readonly deviceId?: string | null;
-  /** What its user calls it, at most 128 characters. */
+  /** User's name for the device, at most 128 characters. */
   readonly deviceName?: string | null;
-  /** Address of the client, as a proxy writes it; text that names none is left out. */
+  /** Client address as proxies write it; text that is not an address is ignored. */
   readonly ip?: string | null;
-  /** User-Agent header; control characters are removed and 512 characters kept. */
+  /** User-Agent header. Control characters are removed, and the rest is truncated to 512 characters. */
   readonly userAgent?: string | null;
-  /** When the user proved who they are, in milliseconds since the epoch; default and latest: now. */
+  /** Time of the proof of identity, in milliseconds since the epoch. Default and maximum: now. */
   readonly authenticatedAt?: number;
-  /** What beginLogin returned before the password was checked. */
+  /** Ticket that `beginLogin` returned before the password was checked. */
   readonly ticket?: string;
-  /** Token that came with the login request, if any; its session ends (CWE-384). */
+  /** Token that came with the login request, if any. Its session ends, against session fixation (CWE-384). */
   readonly presentedToken?: string | null;
 }
 
-/** What an operator tells who opens a session as a user. */
+/** Options of `impersonate`. */
 export interface ImpersonationOptions extends Pick<
   LoginOptions,
   'userName' | 'deviceType' | 'deviceName' | 'ip' | 'userAgent' | 'claims'
 > {
-  /** Who it is, 1 to 1,024 characters. */
+  /** Operator, 1 to 1,024 characters. */
   readonly by: string;
-  /** At most 255 characters; kept in the audit trail. */
+  /** Operator's words for the audit trail, at most 255 characters. */
   readonly comment?: string | null;
-  /** Life of the session, which nothing prolongs; default `30m`, at most `12h`. */
+  /** Lifetime of the session, which nothing extends. Default `30m`, at most `12h`. */
   readonly for?: Duration;
 }
 
-/** Options may be left out, unless they must have claims. */
+/** Makes the options optional unless claims are required. */
 export type LoginArguments =
   Record<never, never> extends LoginOptions ? [options?: LoginOptions] : [options: LoginOptions];
 
-/** A login's options after the check: nothing is undefined, and every text fits its column. */
+/** Validated options of a login: no field is undefined, and all text fits its column. */
 export interface CheckedLogin {
   readonly userName: string | null;
   readonly loginMethod: string | null;
@@ -130,8 +133,8 @@ function optionalWord(value: unknown, name: string): string | null {
 }
 
 /**
- * Text that may be absent: undefined, null and '' are null.
- * @throws SessionError ARGUMENT_INVALID for another type, too much text, control characters or broken Unicode
+ * Reads optional text; undefined, null and '' become null.
+ * @throws SessionError ARGUMENT_INVALID for another type, text that is too long, control characters and lone surrogates
  */
 export function optionalText(value: unknown, name: string, maxLength: number): string | null {
   if (value === undefined || value === null || value === '') return null;
@@ -154,7 +157,7 @@ export function checkTime(value: number | undefined, name: string): number | und
 
 const MAX_IMPERSONATION_MS = 12 * 3_600_000;
 
-/** Life of an impersonator's session in milliseconds. @throws SessionError ARGUMENT_INVALID */
+/** Reads the lifetime of an impersonation, in milliseconds. @throws SessionError ARGUMENT_INVALID */
 function impersonationLife(value: unknown = '30m'): number {
   let ms = NaN;
   try {
@@ -166,7 +169,7 @@ function impersonationLife(value: unknown = '30m'): number {
   return ms;
 }
 
-/** The name of an operator, who is a user as well: it may be whatever a user id may be. */
+/** Reads the operator's user id. */
 export function actorOf(value: unknown): string {
   if (typeof value !== 'string' || value === '' || value.length > 1024) {
     throw invalidArgument('by', 'must be text of 1 to 1,024 characters that names who does it');
@@ -174,17 +177,17 @@ export function actorOf(value: unknown): string {
   return value;
 }
 
-/** What an operator tells who ends sessions. */
+/** Options of `kick`, `kickMany` and `kickUser`. */
 export interface KickOptions {
-  /** Who it is, 1 to 1,024 characters. */
+  /** Operator, 1 to 1,024 characters. */
   readonly by: string;
-  /** At most 255 characters; kept in the audit trail. */
+  /** Operator's words for the audit trail, at most 255 characters. */
   readonly comment?: string | null;
 }
 
 const KICK_FIELDS: FieldsOf<KickOptions> = { by: true, comment: true };
 
-/** Who opens a session as a user, with which comment, and for how many milliseconds. @throws SessionError ARGUMENT_INVALID */
+/** Reads operator, comment and lifetime (milliseconds) of an impersonation. @throws SessionError ARGUMENT_INVALID */
 export function impersonationOf(options: ImpersonationOptions) {
   checkFields(options, 'options', IMPERSONATION_FIELDS);
   return {
@@ -202,7 +205,7 @@ export function kickOf(options: KickOptions): { readonly by: string; readonly co
 
 const MAX_IDS = 500;
 
-/** Distinct ids. @throws SessionError ARGUMENT_INVALID */
+/** Removes duplicate ids. @throws SessionError ARGUMENT_INVALID */
 export function sessionIdsOf(values: unknown, name: string): readonly string[] {
   if (!Array.isArray(values) || values.length === 0 || values.length > MAX_IDS) {
     throw invalidArgument(name, `must be a list of 1 to ${MAX_IDS} session ids`);
@@ -231,7 +234,7 @@ function cleanUserAgent(value: unknown): string | null {
 export function checkClaims(claims: unknown): Claims {
   if (claims === undefined) return {};
   const copy: unknown = isPlainObject(claims) ? JSON.parse(jsonText(claims, 'claims', MAX_CLAIMS_BYTES)) : null;
-  // What has a toJSON of its own may have become anything.
+  // An object with its own toJSON may have become anything.
   if (!isPlainObject(copy)) throw invalidArgument('claims', 'must be a plain JSON object');
   return copy as Claims;
 }

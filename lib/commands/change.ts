@@ -7,7 +7,7 @@ import type { SessionRepository } from '../ports/session-repository.js';
 import type { EventDraft } from '../model/session-change.js';
 import { type Claims, type UserSession, type SessionPatch, type SessionRecord, toSession } from '../model/session.js';
 
-/** Changes of live sessions that every node must see. They resolve when all of them do. */
+/** Changes live sessions. Resolves once every node sees the change. */
 export class SessionChanges {
   constructor(
     private readonly parts: {
@@ -18,7 +18,7 @@ export class SessionChanges {
     },
   ) {}
 
-  /** Notes that the user has proved again who they are. */
+  /** Records a reauthentication of the user. */
   async reauthenticate(sessionId: string, ip: string | null): Promise<UserSession> {
     const session = await this.change(sessionId, (_record, now) => ({ reauthenticatedAt: now }), {
       type: 'REAUTHENTICATED',

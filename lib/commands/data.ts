@@ -6,15 +6,15 @@ import type { SessionLookup } from '../verification/session-lookup.js';
 import type { AccountRef } from '../model/user-key.js';
 
 const MAX_VALUE_BYTES = 16_384;
-/** Most names of one owner. */
+/** Most names per owner. */
 const MAX_ENTRIES = 100;
 
 /**
- * Key-values of one session or one account. Names are 1 to 128 characters, values plain JSON data of at most 16,384 bytes,
- * and there are at most 100 of them. Parallel writers of different names lose nothing; of two writers of one name the later wins.
+ * Key-values of one session or one account: at most 100 names of 1 to 128 characters, with plain JSON values of at most
+ * 16,384 bytes. Concurrent writes of different names do not conflict; for one name, the last write wins.
  *
- * Every method rejects with SessionError ARGUMENT_INVALID for what it does not understand and SESSION_STORE_UNAVAILABLE if
- * the database cannot be reached in time; those that change session data with SESSION_NOT_FOUND unless the session is live.
+ * Methods reject with SessionError ARGUMENT_INVALID for invalid arguments and SESSION_STORE_UNAVAILABLE if the database
+ * does not answer in time. Writes of session data reject with SESSION_NOT_FOUND unless the session is live.
  */
 export class DataStore {
   constructor(
@@ -23,25 +23,24 @@ export class DataStore {
     private readonly beforeWaiting: BeforeWaiting,
   ) {}
 
-  /** The value of a name, or undefined. */
+  /** Returns the value of a name, or undefined. */
   async get<T = unknown>(name: string): Promise<T | undefined> {
     const json = await this.repository.read(this.owner, nameOf(name));
     return json === null ? undefined : (parse(json) as T | undefined);
   }
 
-  /** Sets the value of a name. */
   async set(name: string, value: unknown): Promise<void> {
     const entry = { name: nameOf(name), json: jsonText(value, 'value', MAX_VALUE_BYTES) };
     if (await this.repository.write(this.owner, entry, MAX_ENTRIES, this.beforeWaiting)) return;
     throw invalidArgument('name', `is one too many: there are ${MAX_ENTRIES} already`);
   }
 
-  /** @returns whether there was a value */
+  /** @returns true if there was a value */
   async delete(name: string): Promise<boolean> {
     return (await this.repository.remove(this.owner, nameOf(name), this.beforeWaiting)) > 0;
   }
 
-  /** All values by name. The object has no prototype, since names are whatever was written. */
+  /** Returns all values by name. The object has no prototype, because names are arbitrary text. */
   async entries(): Promise<Readonly<Record<string, unknown>>> {
     const all = Object.create(null) as Record<string, unknown>;
     for (const { name, json } of await this.repository.readAll(this.owner)) {
@@ -57,7 +56,7 @@ export class DataStore {
   }
 }
 
-/** Gives out the stores of a realm. */
+/** Creates the data stores of a realm. */
 export class DataStores {
   constructor(
     private readonly repository: DataRepository,
@@ -74,7 +73,7 @@ export class DataStores {
   }
 }
 
-/** What no version of the library wrote is no value; its text does not belong into an error either. */
+/** Treats text that no version of the library wrote as missing; it must not appear in an error either. */
 function parse(json: string): unknown {
   try {
     return JSON.parse(json) as unknown;

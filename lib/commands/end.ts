@@ -5,8 +5,8 @@ import { type AccountRef, actorText, keysOf } from '../model/user-key.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 
 /**
- * Ends sessions: records the end, then waits until it is true everywhere. It waits though there was nothing left to end: the
- * call may be the repetition of one that could not be acknowledged.
+ * Ends sessions and waits until every node knows. Waits even if nothing was left to end, because the call may repeat
+ * one that was not acknowledged.
  */
 export class SessionEnding {
   constructor(
@@ -14,14 +14,14 @@ export class SessionEnding {
     private readonly changes: Changes,
   ) {}
 
-  /** Ends the session of a token's holder. For one that has ended already, only makes sure that every node knows. */
+  /** Ends the session of a token's holder. If it has ended already, only ensures that every node knows. */
   async logOut({ id, version, userId, end }: SessionRecord): Promise<boolean> {
     if (!end) return this.endOne(id, 'SESSION_LOGGED_OUT', userId);
     await this.changes.settle({ changed: [{ sessionId: id, version }], reach: 'acknowledged' });
     return false;
   }
 
-  /** @param comment why, in words @returns whether this call ended it */
+  /** @param comment the operator's words @returns true if this call ended it */
   async endOne(
     sessionId: string,
     reason: EndReason,
@@ -33,11 +33,11 @@ export class SessionEnding {
       const one = await this.repository.endSession(sessionId, end, account);
       return one ? [one] : [];
     });
-    // A session that turned out to be overdue ended by itself.
+    // A session found overdue has ended for another reason.
     return ended.some((one) => one.reason === reason);
   }
 
-  /** Ends several sessions in one step, with one wait for all of them. @returns how many it ended */
+  /** Ends several sessions in one step, with one acknowledgement for all. @returns how many it ended */
   async endSome(sessionIds: readonly string[], reason: EndReason, by: string, comment: string | null): Promise<number> {
     const end = { reason, by: actorText(by), comment };
     const ended = await this.end(sessionIds, () => this.repository.endSessions(sessionIds, end));
@@ -45,7 +45,7 @@ export class SessionEnding {
   }
 
   /**
-   * Ends the sessions of an account but one, and those that it opened as others.
+   * Ends the sessions of an account but one, and those it opened as an impersonator.
    * @returns how many of its own it ended
    */
   async endAll(
@@ -59,7 +59,7 @@ export class SessionEnding {
     return ended.filter((one) => one.reason === reason && one.userId === account.userId).length;
   }
 
-  /** @param keys of the sessions, or of the account */
+  /** @param keys session ids or account key */
   private end(
     keys: readonly string[],
     transaction: () => Promise<readonly EndedSession[]>,

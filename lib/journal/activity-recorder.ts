@@ -2,43 +2,43 @@ import type { Activity, SessionRepository } from '../ports/session-repository.js
 import { type SessionRecord, type SessionWithEnd, toSession } from '../model/session.js';
 import type { SightingRecorder } from './sighting-recorder.js';
 
-/** Most sessions whose use is remembered between two flushes; uses of further ones are dropped and counted. */
+/** Most sessions with pending uses between two flushes; further uses are dropped and counted. */
 const MAX_PENDING = 100_000;
-/** Most sessions of which is remembered that they are on record as presented. */
+/** Most sessions known to be stored as presented. */
 const MAX_WRITTEN = 50_000;
 /** Most sessions in one statement. */
 const CHUNK = 500;
 
 /**
- * Collects the uses of sessions in memory and writes them in batches, so that a verification never waits for a write.
- * A use that cannot be written is dropped, not retried: the next use of the session makes up for it. That a session was
- * presented at all is kept until it is written: a login that was never presented counts as abandoned.
+ * Buffers uses of sessions and writes them in batches, so that no verification waits for a write. A use that cannot be
+ * written is dropped, not retried: the next use makes up for it. The first presentation is kept until written, because
+ * a login never presented counts as abandoned.
  */
 export class ActivityRecorder {
   private pending = new Map<string, Activity>();
-  /** Sessions that were written of late: that their tokens were presented is on record. */
+  /** Recently written sessions, stored as presented. */
   private written = new Set<string>();
   private flushing: Promise<void> = Promise.resolve();
-  /** Uses that were dropped because too many sessions were pending or a write failed. */
+  /** Uses dropped because too many sessions were pending or a write failed. */
   dropped = 0;
-  /** Time of the latest use that was dropped: up to then, nobody may be taken for idle by the record. */
+  /** Time of the latest dropped use: up to then, the record alone does not prove idleness. */
   lostAt = -Infinity;
 
-  /** @param sightings is told of every address; null where nobody wants to know */
+  /** @param sightings receives every address; null if sightings are off */
   constructor(
     private readonly repository: Pick<SessionRepository, 'recordActivity'>,
     private readonly sightings: Pick<SightingRecorder, 'note'> | null = null,
   ) {}
 
-  /** Notes the address of a login, which is no use of the session. @param at milliseconds since the epoch */
+  /** Records the address of a login, which is not a use of the session. @param at milliseconds since the epoch */
   recordLogin(sessionId: string, at: number, ip: string | null): void {
     if (ip !== null) this.sightings?.note(sessionId, at, ip);
   }
 
   /**
-   * Notes that a token of the session was presented.
+   * Records that a token of the session was presented.
    * @param at milliseconds since the epoch
-   * @param counts whether it is a use of the session, which puts off the idle timeout
+   * @param counts true if it counts as a use, which resets the idle timeout
    */
   record(sessionId: string, at: number, ip: string | null, counts = true): void {
     if (ip !== null) this.sightings?.note(sessionId, at, ip);
@@ -56,17 +56,17 @@ export class ActivityRecorder {
     });
   }
 
-  /** What is not yet written of a session, if anything. */
+  /** Returns the pending activity of a session, if any. */
   peek(sessionId: string): Activity | undefined {
     return this.pending.get(sessionId);
   }
 
-  /** The last use that this node or the record knows of. Milliseconds since the epoch. */
+  /** Returns the last use known to this node or the record, in milliseconds since the epoch. */
   lastUse({ id, lastSeenAt }: { readonly id: string; readonly lastSeenAt: number }): number {
     return Math.max(lastSeenAt, this.peek(id)?.usedAt ?? 0);
   }
 
-  /** A session for users and operators, with the uses that are not written yet. */
+  /** Makes the view of a session for users and operators, pending uses included. */
   view(record: SessionRecord): SessionWithEnd {
     const session = toSession(record);
     const use = this.peek(record.id);
@@ -75,18 +75,18 @@ export class ActivityRecorder {
     return { ...session, lastSeenAt: this.lastUse(record), lastIp };
   }
 
-  /** Writes what is pending, after any flush that is under way. Never rejects. */
+  /** Writes pending activity, after any running flush. Never rejects. */
   flush(): Promise<void> {
-    // What must not get lost comes first: the chunks behind one that fails are not tried.
+    // First what must not be lost: chunks behind a failed one are not tried.
     return (this.flushing = this.flushing.then(() => this.write([...this.inOrder(false), ...this.inOrder(true)])));
   }
 
-  /** Writes what other nodes have to know soon: of which sessions a token was presented for the first time. Never rejects. */
+  /** Writes what other nodes need soon: first presentations. Never rejects. */
   flushFirst(): Promise<void> {
     return (this.flushing = this.flushing.then(() => this.write(this.inOrder(false))));
   }
 
-  /** @param isOnRecord whether those that are on record, or the others */
+  /** @param isOnRecord selects sessions stored as presented, or the others */
   private inOrder(isOnRecord: boolean): readonly Activity[] {
     return [...this.pending.values()].filter((one) => this.written.has(one.sessionId) === isOnRecord).sort(byId);
   }
@@ -99,7 +99,7 @@ export class ActivityRecorder {
         this.forget(chunk);
         this.remember(chunk);
       } catch {
-        // The database has trouble enough; the rest would wait for it in vain, at a shutdown as well.
+        // Spares a database in trouble; further chunks would only wait for it, at a shutdown as well.
         this.giveUp(batch.slice(from));
         return;
       }
@@ -111,7 +111,7 @@ export class ActivityRecorder {
       this.written.delete(sessionId);
       this.written.add(sessionId);
     }
-    // The first in are the first out. A session that is forgotten costs no more than a write that was not needed.
+    // Evicts in FIFO order. A lost entry costs one needless write.
     for (const sessionId of this.written) {
       if (this.written.size <= MAX_WRITTEN) break;
       this.written.delete(sessionId);
@@ -129,13 +129,13 @@ export class ActivityRecorder {
     }
   }
 
-  /** @param usedAt null for what is no use */
+  /** @param usedAt null if it was not a use */
   private drop(usedAt: number | null): void {
     this.dropped++;
     this.lostAt = Math.max(this.lostAt, usedAt ?? -Infinity);
   }
 
-  /** Uses that came meanwhile stay. */
+  /** Keeps uses that arrived meanwhile. */
   private forget(activities: readonly Activity[]): void {
     for (const activity of activities) {
       if (this.pending.get(activity.sessionId) === activity) this.pending.delete(activity.sessionId);

@@ -7,27 +7,27 @@ import { type AccountRef, type UserId, accountRef, actorText } from '../model/us
 import type { DetachedEvent, JournalRepository } from '../ports/journal-repository.js';
 import { writeInChunks } from '../async/batches.js';
 
-/** What is known of a login that failed. There is no place for a password: a field that is not named here is refused. */
+/** Facts about a failed login. There is no field for a password: unknown fields are refused. */
 export interface FailedLogin {
-  /** Address of the client, as in LoginOptions. */
+  /** Client address, as in LoginOptions. */
   readonly ip?: string | null;
   /** Default BAD_CREDENTIALS. */
   readonly reason?: FailedLoginReason;
   /** Kind of device, as in LoginOptions. */
   readonly deviceType?: string | null;
-  /** What its user calls it. */
+  /** User's name for the device. */
   readonly deviceName?: string | null;
 }
 
 const FIELDS: FieldsOf<FailedLogin> = { ip: true, reason: true, deviceType: true, deviceName: true };
 
-/** Longer text is no user's id. */
+/** Longest user id. */
 const MAX_USER_ID = 1024;
 const MAX_DEVICE_NAME = 128;
-/** A token where a user name should be: a client's mistake, or somebody who wants one in our records. */
+/** Matches tokens in place of a user name: a client's mistake, or an attempt to get one into the journal. */
 const TOKEN = /[a-z0-9]{2,16}_[ar]t_[\w-]{40,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}/g;
 
-/** Notes logins that failed. All of it may come from somebody who is up to no good. */
+/** Records failed logins. All of the input may be hostile. */
 export class FailedLogins {
   constructor(
     private readonly parts: {
@@ -88,16 +88,16 @@ function nameOf(value: string | null): string | null {
   return clean || null;
 }
 
-/** Most events that wait for the next flush; an event may hold some kilobytes. Further ones are dropped and counted. */
+/** Most events between two flushes, of up to some kilobytes each. Further ones are dropped and counted. */
 const MAX_PENDING = 10_000;
 
-/** Collects events that nobody waits for, and writes them in batches. What cannot be written is dropped. */
+/** Buffers events that no caller waits for, and writes them in batches. Drops what cannot be written. */
 export class EventBatch {
   private pending: DetachedEvent[] = [];
-  /** Events that are being written. */
+  /** Events being written. */
   private underWay = 0;
   private flushing: Promise<void> = Promise.resolve();
-  /** Events that were dropped because too many were pending or a write failed. */
+  /** Events dropped because too many were pending or a write failed. */
   dropped = 0;
 
   constructor(private readonly repository: Pick<JournalRepository, 'addEvents'>) {}
@@ -107,7 +107,7 @@ export class EventBatch {
     else this.pending.push(event);
   }
 
-  /** Writes what is pending, after any flush that is under way. Never rejects. */
+  /** Writes pending events, after any running flush. Never rejects. */
   flush(): Promise<void> {
     return (this.flushing = this.flushing.then(() => this.write()));
   }

@@ -2,10 +2,10 @@ import { ipKey } from '../model/ip-key.js';
 import type { JournalRepository, Sighting } from '../ports/journal-repository.js';
 import { writeInChunks } from '../async/batches.js';
 
-/** Most pairs of a session and an address that are remembered between two flushes; further ones are dropped and counted. */
+/** Most pairs of session and address between two flushes; further ones are dropped and counted. */
 const MAX_PENDING = 100_000;
 
-/** When pairs were last written, as many as it likes. Milliseconds since the epoch. */
+/** Bounded memory of when pairs were last written. Milliseconds since the epoch. */
 export interface WrittenSightings {
   get(pair: string): number | undefined;
   set(pair: string, at: number): unknown;
@@ -20,16 +20,16 @@ interface PendingSighting {
 }
 
 /**
- * Collects which sessions were used from which addresses, and writes that in batches. A pair that was written is left alone
- * for `intervalMs`: a recorded lastAt may be so much, and one interval of writing, behind the last use. Noting a use costs a
- * look-up or two; what cannot be written is dropped, and the next use after it makes up for it.
+ * Buffers sightings (session, address) and writes them in batches. A written pair is skipped for `intervalMs`, so that
+ * a stored lastAt may lag by that and one flush interval. Recording costs a look-up or two. Drops what cannot be
+ * written; the next use makes up for it.
  */
 export class SightingRecorder {
   private pending = new Map<string, PendingSighting>();
-  /** Pairs that are being written. */
+  /** Pairs being written. */
   private underWay = 0;
   private flushing: Promise<void> = Promise.resolve();
-  /** Pairs that were dropped because too many were pending or a write failed. */
+  /** Pairs dropped because too many were pending or a write failed. */
   dropped = 0;
 
   constructor(
@@ -53,7 +53,7 @@ export class SightingRecorder {
     else this.pending.set(pair, { sessionId, ip, firstAt: at, lastAt: at });
   }
 
-  /** Writes what is pending, after any flush that is under way. Never rejects. */
+  /** Writes pending sightings, after any running flush. Never rejects. */
   flush(): Promise<void> {
     return (this.flushing = this.flushing.then(() => this.write()));
   }
@@ -68,15 +68,15 @@ export class SightingRecorder {
     this.underWay = 0;
   }
 
-  /** All work on a chunk is done when it is its turn: that of many at once would hold up the process. */
+  /** Prepares each chunk in its turn: preparing many at once would block the event loop. */
   private writeChunk(chunk: readonly PendingSighting[]): Promise<void> {
-    // From now on, not from when it is done: or a use in between would be written again at once.
+    // Marked before the write completes, or a use in between would be written again at once.
     for (const { sessionId, ip, lastAt } of chunk) this.written.set(sessionId + ip, lastAt);
     return this.repository.addSightings(distinct(chunk));
   }
 }
 
-/** In the order of their keys, so that nodes that write at the same time lock rows in the same order. */
+/** Sorted by key, so that nodes that write concurrently lock rows in the same order. */
 function distinct(pending: readonly PendingSighting[]): readonly Sighting[] {
   const sightings = new Map<string, Sighting>();
   for (const { sessionId, ip, firstAt, lastAt } of pending) {

@@ -4,16 +4,16 @@ import type { JournalRepository, StatisticAmount, StatisticKind } from '../ports
 import { writeInChunks } from '../async/batches.js';
 
 const HOUR_MS = 3_600_000;
-/** How often live sessions are counted. */
+/** Interval at which live sessions are counted. */
 const COUNT_INTERVAL_MS = 300_000;
-/** Most types of devices of an hour that are counted apart. Clients may name as many as they like. */
+/** Most device types counted separately per hour. Clients may name any number of them. */
 const MAX_DEVICE_TYPES = 50;
-/** What the rest of them counts under. */
+/** Name for the rest. */
 const OTHER = 'other';
 
 /**
- * Counts what happens on this node, by the hour, and adds it to the record in batches. What cannot be written is lost: it is not
- * known then whether it was written, and a count that is too low is better than one that is too high.
+ * Counts events of this node by the hour, and adds them to the stored counts in batches. A batch that fails is lost,
+ * because it may have been written: too low a count is better than too high a one.
  */
 export class StatisticRecorder implements LifecycleEvents {
   private pending = new Map<string, StatisticAmount>();
@@ -21,7 +21,7 @@ export class StatisticRecorder implements LifecycleEvents {
   private hour = 0;
   private readonly deviceTypes = new Set<string>();
   private countedAt = -Infinity;
-  /** Events that were counted in vain, because a write failed. */
+  /** Events lost because a write failed. */
   dropped = 0;
 
   constructor(
@@ -29,14 +29,14 @@ export class StatisticRecorder implements LifecycleEvents {
     private readonly clock: Clock,
   ) {}
 
-  /** Counts a login (none of an operator as a user), an end, or a login that failed. */
+  /** Counts logins (impersonations excepted), ends and failed logins. */
   emit(event: LifecycleEvent): void {
     if (event.type === 'session.login' && event.impersonator === null) this.count('login', event.deviceType);
     else if (event.type === 'session.ended') this.count('end', event.reason);
     else if (event.type === 'account.login-failed') this.count('failed-login', event.reason);
   }
 
-  /** Counts the live sessions, if that is due. One that fails is left out. Never rejects. */
+  /** Counts live sessions when due. Skips a failed count. Never rejects. */
   async countLive(): Promise<void> {
     const now = this.clock.now();
     if (now - this.countedAt < COUNT_INTERVAL_MS) return;
@@ -45,7 +45,7 @@ export class StatisticRecorder implements LifecycleEvents {
     if (live !== null) this.put(hourOf(now), 'online', '', (known) => Math.max(known, live));
   }
 
-  /** Writes what is pending, after any flush that is under way. Never rejects. */
+  /** Writes pending counts, after any running flush. Never rejects. */
   flush(): Promise<void> {
     return (this.flushing = this.flushing.then(() => this.write()));
   }
@@ -70,7 +70,7 @@ export class StatisticRecorder implements LifecycleEvents {
   }
 
   private async write(): Promise<void> {
-    // In one order, so that nodes that write at the same time lock rows in the same order.
+    // Sorted, so that nodes that write concurrently lock rows in the same order.
     const batch = [...this.pending].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, amount]) => amount);
     this.pending = new Map();
     const lost = await writeInChunks(batch, (chunk) => this.repository.addStatistics(chunk));

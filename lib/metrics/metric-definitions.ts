@@ -65,7 +65,7 @@ export const METRICS: readonly MetricDefinition[] = [
   {
     type: 'gauge',
     name: 'session_change_log_lag_seconds',
-    help: 'Age of the last complete look at the change log.',
+    help: 'Age of the last complete read of the change log.',
     aggregator: 'max',
     read: ({ runtime }) => {
       const { changeLogLagMs } = localStatus(runtime);
@@ -74,15 +74,15 @@ export const METRICS: readonly MetricDefinition[] = [
   },
   {
     type: 'gauge',
-    name: 'session_silent_members',
-    help: 'Other servers that have stopped renewing their row and may still be there.',
+    name: 'session_silent_nodes',
+    help: 'Other nodes that have stopped renewing their row and may still be alive.',
     aggregator: 'max',
     read: ({ runtime }) => [[localStatus(runtime).silentNodes]],
   },
   {
     type: 'gauge',
     name: 'session_live_sessions',
-    help: 'Live sessions of the realm on all servers, counted at most every ten seconds.',
+    help: 'Live sessions of the realm on all nodes, counted at most every ten seconds.',
     aggregator: 'max',
     read: async ({ countLive }) => {
       const count = await countLive();
@@ -92,13 +92,13 @@ export const METRICS: readonly MetricDefinition[] = [
   {
     type: 'counter',
     name: 'session_activity_dropped_total',
-    help: 'Uses of sessions that could not be written, so that lastSeenAt misses them.',
+    help: 'Uses of sessions that could not be written, so that lastSeenAt lacks them.',
     read: ({ runtime: { activity } }) => [[activity.dropped]],
   },
   {
     type: 'counter',
-    name: 'session_records_dropped_total',
-    help: 'Records for operators that could not be written.',
+    name: 'session_journal_dropped_total',
+    help: 'Journal entries that could not be written.',
     labels: ['kind'],
     read: ({ runtime: { records } }) => [
       [records.sightings?.dropped ?? 0, { kind: 'sighting' }],

@@ -4,13 +4,13 @@ import type { MessageHandlers, Messenger } from '../cluster/shared-cache.js';
 import type { RedisCommands, RedisKeys } from './redis-commands.js';
 import { openSubscriber } from './redis-connection.js';
 
-/** A node sends this to itself, to see whether messages arrive. */
+/** A node sends this to itself, to test that messages arrive. */
 const HEARTBEAT = 'heartbeat';
 const REOPEN_MS = 250;
 
 /**
- * Messages by PUBLISH and SUBSCRIBE. A connection that is only half open looks like any other, so this sends itself a message
- * every so often: when it does not arrive, the connection is closed and opened anew.
+ * Exchanges messages with PUBLISH and SUBSCRIBE. A half-open connection looks like a working one, so the node pings
+ * itself at an interval, and reconnects when a ping is lost.
  */
 export class RedisMessenger implements Messenger {
   private subscriber: Redis | null = null;
@@ -26,7 +26,7 @@ export class RedisMessenger implements Messenger {
       readonly commands: RedisCommands;
       readonly keys: RedisKeys;
       readonly nodeId: string;
-      /** Time within which it must be noticed that messages do not arrive. */
+      /** Time within which a loss of messages must be detected. Milliseconds. */
       readonly heartbeatMs: number;
     },
   ) {}
@@ -65,7 +65,7 @@ export class RedisMessenger implements Messenger {
     this.subscriber = subscriber;
     if (!subscriber) return this.reopenLater();
     const own = this.parts.keys.answers(this.parts.nodeId);
-    // Reported by what follows from it: the connection is closed.
+    // The close of the connection that follows is reported instead.
     subscriber.on('error', () => undefined);
     subscriber.on('message', (channel: string, text: string) => untraced(() => this.receive(channel === own, text)));
     subscriber.on('ready', () => {

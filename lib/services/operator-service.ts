@@ -14,8 +14,8 @@ import { sessionIdOf } from '../tokens/token-codec.js';
 import { type AccountRef, type UserId, accountRef } from '../model/user-key.js';
 
 /**
- * Acts on sessions and accounts as an operator, who is named in `by`. It checks no rights: guard the routes that call it. Every
- * call is recorded in the audit trail. Provided by SessionModule. Errors as in TokenService.
+ * Acts on sessions and accounts as an operator, named in `by`. Checks no rights: guard the routes that call it. Audits
+ * every call. Provided by SessionModule. Errors as in TokenService.
  */
 export class OperatorService {
   constructor(
@@ -28,20 +28,21 @@ export class OperatorService {
     },
   ) {}
 
-  /** Ends one session, with SESSION_KICKED. @returns whether this call ended it; false for an unknown or ended one */
+  /** Ends one session with SESSION_KICKED. @returns true if this call ended it; false if it is unknown or ended */
   async kick(sessionId: string, options: KickOptions): Promise<boolean> {
     const { by, comment } = kickOf(options);
     return this.parts.ending.endOne(sessionIdOf(sessionId, 'sessionId'), 'SESSION_KICKED', by, { comment });
   }
 
-  /** Ends 1 to 500 sessions, with SESSION_KICKED and one wait for all nodes. @returns how many it ended */
+  /** Ends 1 to 500 sessions with SESSION_KICKED, waiting once for all nodes. @returns how many it ended */
   async kickMany(sessionIds: readonly string[], options: KickOptions): Promise<number> {
     const { by, comment } = kickOf(options);
     return this.parts.ending.endSome(sessionIdsOf(sessionIds, 'sessionIds'), 'SESSION_KICKED', by, comment);
   }
 
   /**
-   * Ends every session of a user, with SESSION_KICKED, and refuses logins that began before (see TokenService.beginLogin).
+   * Ends every session of a user with SESSION_KICKED, and refuses logins that began before (see
+   * TokenService.beginLogin).
    * @returns how many it ended
    */
   async kickUser(userId: UserId, options: KickOptions): Promise<number> {
@@ -50,24 +51,24 @@ export class OperatorService {
     return this.parts.ending.endAll(this.account(userId), 'SESSION_KICKED', by, all);
   }
 
-  /** Bans a user from everything, or from one service. Replaces the user's ban from the same. */
+  /** Bans a user from everything, or from one service. Replaces an earlier ban from the same. */
   async ban(userId: UserId, options: BanOptions): Promise<BanResult> {
     return this.parts.bans.ban(this.account(userId), options);
   }
 
-  /** Lifts the ban from everything, or from one service. @returns whether there was such a ban */
+  /** Lifts the ban from everything, or from one service. @returns true if there was such a ban */
   async liftBan(userId: UserId, options: LiftBanOptions): Promise<boolean> {
     return this.parts.bans.liftBan(this.account(userId), options);
   }
 
-  /** The bans of a user that are in force. */
+  /** Lists the bans of a user that are in force. */
   async bans(userId: UserId): Promise<readonly Ban[]> {
     return this.parts.bans.listBans(this.account(userId), this.parts.clock.now());
   }
 
   /**
-   * Opens a session as a user. It is marked with the operator in lists, in `@CurrentSession()` and in the audit trail; it ends no
-   * session of the user, and nothing prolongs it.
+   * Opens a session as a user. Lists, `@CurrentSession()` and the audit trail mark it with the operator. It ends no
+   * session of the user, and nothing extends it.
    * @throws SessionError as TokenService.login does
    */
   async impersonate(userId: UserId, options: ImpersonationOptions): Promise<LoginResult> {

@@ -12,7 +12,7 @@ import { type TokenUse, addressIn } from '../verification/token-use.js';
 import { type AccountRef, type UserId, accountRef } from '../model/user-key.js';
 
 /**
- * Reads, changes and ends sessions on behalf of their user: "my devices", step-up, new roles, data of a session. Provided by
+ * Reads, changes and ends sessions for their user: "my devices", step-up, role changes, session data. Provided by
  * SessionModule. Errors as in TokenService.
  */
 export class SessionService {
@@ -31,28 +31,28 @@ export class SessionService {
   ) {}
 
   /**
-   * The live sessions of a user, newest first, at most 1,000. Sessions that operators opened as the user are included: mark them
-   * for users by `impersonator`, and keep its value to operators.
+   * Lists the live sessions of a user, newest first, at most 1,000. Includes sessions that operators opened as the
+   * user: show users that `impersonator` is set, but not its value.
    */
   async list(userId: UserId): Promise<readonly UserSession[]> {
     const records = await this.parts.repository.listLiveSessions(this.account(userId));
     return records.map((record) => this.parts.activity.view(record));
   }
 
-  /** One session of this realm, live or ended, or null. */
+  /** Finds a session of this realm, live or ended; null if unknown. */
   async find(sessionId: string): Promise<SessionWithEnd | null> {
     const [record] = await this.parts.repository.findSessions([sessionIdOf(sessionId, 'sessionId')]);
     return record ? this.parts.activity.view(record) : null;
   }
 
-  /** Explains why a session ended: reason, time, actor and successor. Null for a live or unknown one. */
+  /** Explains the end of a session: reason, time, actor and replacement. Null for a live or unknown one. */
   async explainEnd(sessionId: string): Promise<EndExplanation | null> {
     return this.parts.lookup.explainEnd(sessionIdOf(sessionId, 'sessionId'));
   }
 
   /**
-   * Ends one session of a user, with SESSION_LOGGED_OUT.
-   * @returns whether this call ended it; false, with nothing done, for an ended or unknown session and for another user's
+   * Ends one session of a user with SESSION_LOGGED_OUT.
+   * @returns true if this call ended it; false if it is ended, unknown or another user's
    */
   async end(userId: UserId, sessionId: string): Promise<boolean> {
     const account = this.account(userId);
@@ -60,18 +60,18 @@ export class SessionService {
     return this.parts.ending.endOne(sessionId, 'SESSION_LOGGED_OUT', account.userId, { account });
   }
 
-  /** Ends every session of a user but one, with SESSION_LOGGED_OUT. @returns how many it ended */
+  /** Ends every session of a user but one with SESSION_LOGGED_OUT. @returns how many it ended */
   async endOthers(userId: UserId, keepSessionId: string): Promise<number> {
     return this.endAllBut(userId, sessionIdOf(keepSessionId, 'keepSessionId'));
   }
 
-  /** Ends every session of a user, with SESSION_LOGGED_OUT. @returns how many it ended */
+  /** Ends every session of a user with SESSION_LOGGED_OUT. @returns how many it ended */
   async endAll(userId: UserId): Promise<number> {
     return this.endAllBut(userId, null);
   }
 
   /**
-   * Replaces the claims of a live session, such as roles that have changed. Every request that starts afterwards sees them.
+   * Replaces the claims of a live session, such as changed roles. Every request that starts afterwards sees them.
    * @param claims plain JSON object, at most 4,096 bytes
    * @throws SessionError SESSION_NOT_FOUND unless the session is live
    */
@@ -80,8 +80,8 @@ export class SessionService {
   }
 
   /**
-   * Records that the user has proved again who they are, in this session (step-up). Check the password first. `@RequireFresh`
-   * counts from then on.
+   * Records a reauthentication of the user in this session (step-up). Check the password first. `@RequireFresh` counts
+   * from this time.
    * @throws SessionError SESSION_NOT_FOUND unless the session is live
    */
   async reauthenticate(sessionId: string, use: Pick<TokenUse, 'ip'> = {}): Promise<UserSession> {
@@ -89,19 +89,20 @@ export class SessionService {
   }
 
   /**
-   * Calls the listener once, within `timing.pollFreshness`, when a session has ended; with null if it expired by itself. For
-   * channels that outlive a request, such as sockets and server-sent events. The session does not count as an abandoned login.
-   * @returns a function that stops watching
+   * Calls the listener once, within `timing.pollFreshness`, when a session has ended; with null if it expired by
+   * itself. For channels that outlive a request, such as sockets and server-sent events. Keeps the login from counting
+   * as abandoned.
+   * @returns function that stops watching
    */
   watch(sessionId: string, listener: (end: SessionEnd | null) => void): () => void {
     const { activity, clock, watch } = this.parts;
     const stop = watch.watch(sessionIdOf(sessionId, 'sessionId'), listener);
-    // Whoever opened the channel has received the token.
+    // An open channel proves that the client has received the token.
     activity.record(sessionId, clock.now(), null, false);
     return stop;
   }
 
-  /** Key-values of one login. Writable while the session is live; removed with it, unless `onReplace` keeps them. */
+  /** Key-values of one session. Writable while it is live, and deleted with it unless `onReplace` keeps them. */
   data(sessionId: string): DataStore {
     return this.parts.data.session(sessionIdOf(sessionId, 'sessionId'));
   }

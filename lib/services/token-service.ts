@@ -29,22 +29,22 @@ import type { Verifier } from '../verification/verifier.js';
 
 /** Options of `revokeSessions`. */
 export interface RevokeOptions {
-  /** Id of the session in which the credentials were changed: it goes on. Default: none goes on. */
+  /** Id of a session to keep: the one that changed the credentials. Default: none. */
   readonly except?: string;
-  /** Who changed them, 1 to 1,024 characters. Default: `user`. */
+  /** Actor of the change, 1 to 1,024 characters. Default: `user`. */
   readonly by?: string;
 }
 
 const REVOKE_FIELDS: FieldsOf<RevokeOptions> = { except: true, by: true };
 
 /**
- * Issues, verifies and ends tokens: for login routes, guards and gateways of an application. Provided by SessionModule.
+ * Issues, verifies and ends tokens, for login routes, guards and gateways. Provided by SessionModule.
  *
- * The methods of TokenService, SessionService and OperatorService share their errors. Each rejects with SessionError
- * - ARGUMENT_INVALID, before anything is done, for an argument that it does not understand;
- * - SESSION_STORE_UNAVAILABLE when it needs the database and cannot reach it in time;
- * - CHANGE_PENDING (ChangePendingError) when a change is recorded and some node has not acknowledged it in time. A method that
- *   resolves has changed the answers of every node. Repeating the call is harmless.
+ * TokenService, SessionService and OperatorService share their errors. Methods reject with SessionError
+ * - ARGUMENT_INVALID for an invalid argument, before anything is done;
+ * - SESSION_STORE_UNAVAILABLE if the database does not answer in time;
+ * - CHANGE_PENDING (ChangePendingError) if a change is committed but some node has not acknowledged it in time. A
+ *   method that resolves has taken effect on every node. Repeating the call is harmless.
  */
 export class TokenService {
   constructor(
@@ -64,8 +64,8 @@ export class TokenService {
   ) {}
 
   /**
-   * Marks the beginning of an authentication. Call it before the password is checked, and pass the returned ticket to `login`:
-   * a login that began before a change of credentials is then refused after it.
+   * Marks the start of an authentication. Call it before checking the password, and pass the returned ticket to
+   * `login`, which refuses logins that began before a change of credentials.
    */
   async beginLogin(userId: UserId): Promise<string> {
     const account = this.account(userId);
@@ -74,29 +74,29 @@ export class TokenService {
   }
 
   /**
-   * Opens a session for a user whom the application has authenticated, and ends those that the device policy replaces. Resolves
-   * when every node refuses the replaced ones.
-   * @throws SessionError SESSION_LIMIT_REACHED under `overflow: 'reject'`; SESSION_REVOKED if the ticket, or authenticatedAt, is
-   *   older than a change of credentials; ACCOUNT_DISABLED for a banned account; FORBIDDEN, or its own error, if the hook
-   *   beforeLogin refuses
+   * Opens a session for a user whom the application has authenticated, and ends those that the device policy replaces.
+   * Resolves once every node refuses the replaced ones.
+   * @throws SessionError SESSION_LIMIT_REACHED under `overflow: 'reject'`; SESSION_REVOKED if the ticket, or
+   *   authenticatedAt, predates a change of credentials; ACCOUNT_DISABLED for a banned account; FORBIDDEN, or the
+   *   hook's own error, if beforeLogin refuses
    */
   async login(userId: UserId, ...[options = {}]: LoginArguments): Promise<LoginResult> {
     return this.parts.logins.login(this.account(userId), options);
   }
 
   /**
-   * Records a failed login in the audit trail, within seconds and in the background. Never throws because of the database: when
-   * too many arrive at once, or it is down, some are dropped and counted.
-   * @param userId as the client sent it, cut to 1,024 characters. Pass null where people may have typed a password into the
-   *   wrong field
+   * Audits a failed login, within seconds and in the background. Never throws because of the database: during floods
+   * and outages, events are dropped and counted.
+   * @param userId as the client sent it, truncated to 1,024 characters; null where people may have typed a password
+   *   into the wrong field
    */
   recordFailedLogin(userId: UserId | null, login: FailedLogin = {}): void {
     this.parts.failedLogins.record(userId, login);
   }
 
   /**
-   * Verifies an access token. Never rejects because of the token: see Verification for the three answers. In sliding mode a token
-   * near its end is renewed, and the answer holds its successor.
+   * Verifies an access token. Never rejects because of the token: see Verification for the three results. In sliding
+   * mode, renews a token near its expiry and returns the successor.
    */
   async verify(token: unknown, use: TokenUse = {}): Promise<Verification> {
     const ip = checkUse(use);
@@ -104,8 +104,8 @@ export class TokenService {
   }
 
   /**
-   * Synchronous, cache-only `verify`; returns null on a miss, for `verify` to decide. For hot paths. It does not count as a use
-   * of the session: call `recordUse` for that.
+   * Synchronous, cache-only `verify`; returns null on a miss, for `verify` to decide. For hot paths. Does not count as
+   * a use of the session: call `recordUse` for that.
    */
   verifyInMemory(token: string): UserSession | null {
     return this.parts.verifier.fromMemory(token);
@@ -121,16 +121,19 @@ export class TokenService {
   }
 
   /**
-   * Exchanges a refresh token for the next pair. Within grace every retry with the same token returns the same pair. Counts as a
-   * use of the session unless `use.activity` is false.
-   * @throws TokenRefusedError with the reason; SessionError TOO_MANY_REFRESHES if the session is refreshed faster than its
-   *   old tokens expire
+   * Exchanges a refresh token for the next pair. Within the grace period, every retry with the same token returns the
+   * same pair. Counts as a use of the session unless `use.activity` is false.
+   * @throws TokenRefusedError with the reason; SessionError TOO_MANY_REFRESHES if the session is refreshed faster than
+   *   its old tokens expire
    */
   async refresh(refreshToken: unknown, use: RefreshUse = {}): Promise<RefreshResult> {
     return this.parts.refreshes.refresh(refreshToken, checkRefreshUse(use), use.activity !== false);
   }
 
-  /** Answers a resource server about a token (RFC 7662): `{ active: false }` unless it is valid. Not a use of the session. */
+  /**
+   * Introspects a token for a resource server (RFC 7662): `{ active: false }` unless it is valid. Not a use of the
+   * session.
+   */
   async introspect(token: unknown): Promise<Introspection> {
     const result = await this.parts.verifier.inspect(token);
     if (result.status === 'VALID') this.notePresented(result.record.id, null, false);
@@ -138,9 +141,9 @@ export class TokenService {
   }
 
   /**
-   * Ends the session of an access or refresh token. Idempotent: an expired token logs out too, and an unknown one is ignored.
-   * @param use.ip address of the client, for operators: a thief can log out as well
-   * @returns whether this call ended it
+   * Ends the session of an access or refresh token. Idempotent: accepts expired tokens, and ignores unknown ones.
+   * @param use.ip address of the client, for operators: a thief can log out too
+   * @returns true if this call ended it
    */
   async logout(token: unknown, use: Pick<TokenUse, 'ip'> = {}): Promise<boolean> {
     const ip = addressIn(use);
@@ -151,8 +154,8 @@ export class TokenService {
   }
 
   /**
-   * Ends the sessions of a user because the credentials changed, and refuses logins that began before (see `beginLogin`). Call it
-   * in the step that changes the password.
+   * Ends the sessions of a user because the credentials changed, and refuses logins that began before (see
+   * `beginLogin`). Call it together with the password change.
    * @returns how many it ended
    */
   async revokeSessions(userId: UserId, options: RevokeOptions = {}): Promise<number> {
@@ -164,19 +167,19 @@ export class TokenService {
   }
 
   /**
-   * Calls the listener once, within `timing.pollFreshness`, when an access token is refused: it expired, was replaced by its
-   * successor, its session ended, or its account was banned. For channels that outlive a request. Not a use of the session.
-   * While the token cannot be judged, it is looked at again.
-   * @returns a function that stops watching
+   * Calls the listener once, within `timing.pollFreshness`, when an access token is refused: it expired, was replaced
+   * by its successor, its session ended, or its account was banned. For channels that outlive a request. Not a use of
+   * the session. Retries while the token cannot be judged.
+   * @returns function that stops watching
    */
   watch(token: string, listener: (refusal: Refusal) => void): () => void {
     const stop = this.parts.watch.watchToken(token, listener);
-    // Whoever holds it has received it.
+    // Holding the token proves that it was received.
     void this.introspect(token);
     return stop;
   }
 
-  /** The time of the database, by which tokens and bans are judged. Milliseconds since the epoch. */
+  /** Returns the database's time, by which tokens and bans are judged, in milliseconds since the epoch. */
   now(): number {
     return this.parts.clock.now();
   }

@@ -5,8 +5,8 @@ import type { SessionRepository } from '../ports/session-repository.js';
 import type { SessionRecord } from '../model/session.js';
 
 /**
- * Ends sessions that nobody uses. Uses are written in batches, so a session is taken for idle only once the uses that
- * other nodes may still have to write cannot save it, and not by the absence of uses that could not be written.
+ * Ends idle sessions. Uses are written in batches, so a session counts as idle only once unwritten uses of other nodes
+ * cannot save it, and never because uses could not be written.
  */
 export class IdleTimeout {
   constructor(
@@ -19,7 +19,7 @@ export class IdleTimeout {
     },
   ) {}
 
-  /** Whether a session is idle beyond doubt. @param now milliseconds since the epoch */
+  /** Tells if a session is idle beyond doubt. @param now milliseconds since the epoch */
   isOver(record: SessionRecord, now: number): boolean {
     const { activity, rules } = this.parts;
     const { idleMs, idleSlackMs } = rules;
@@ -27,7 +27,7 @@ export class IdleTimeout {
     return idleMs !== null && now >= lastUse + idleMs + idleSlackMs;
   }
 
-  /** Ends a session if it is idle by what the record says by now, and returns the record as it is then. */
+  /** Ends a session if its current record is idle, and returns the record afterwards. */
   async end(id: string): Promise<SessionRecord | null> {
     const { changes, repository, rules, budgetMs } = this.parts;
     const { record } = await changes.commit({
@@ -42,7 +42,7 @@ export class IdleTimeout {
           },
           { budgetMs },
         ),
-      // Every node asks the database about an idle session, whatever it remembers.
+      // Every node asks the database about an idle session, whatever its copy says.
       outcomeOf: (step) => ({ ...changesOf(step), reach: 'applied' }),
     });
     return record;

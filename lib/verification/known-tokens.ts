@@ -7,37 +7,37 @@ import type { Verification } from '../model/verification.js';
 
 export type GoodAnswer = Verification & { readonly status: 'VALID' };
 
-/** How a token is presented. Properties may be getters: `activity` is read only where a use is worth a note. */
+/** Presentation of a token. Properties may be getters: `activity` is read only when a use is recorded. */
 export interface Presentation {
-  /** Asks the database in any case. */
+  /** Bypasses all caches. */
   readonly strict: boolean;
-  /** The client's address as the transport gives it. */
+  /** Client address as the transport reports it. */
   readonly ip: unknown;
   /** Counts as a use of the session. */
   readonly activity: boolean;
 }
 
-/** A good verdict on a token. It holds as long as its record is what is remembered of the session. */
+/** A VALID verdict. It holds as long as its record is the current copy of the session. */
 export interface GoodVerdict {
   readonly record: SessionRecord;
-  /** The record in the near cache; null where it is not there. */
+  /** Copy in the near cache, or null. */
   readonly remembered: RememberedRecord | null;
   readonly answer: GoodAnswer;
-  /** Milliseconds since the epoch from which on the token has to be judged again. */
+  /** Time from which the token must be judged again. Milliseconds since the epoch. */
   readonly until: number;
 }
 
-/** A token that was made here, and the last good verdict on it. Times are milliseconds since the epoch. */
+/** An authentic token with its last VALID verdict. Times are milliseconds since the epoch. */
 export class KnownToken {
   readonly record: SessionRecord | null;
   readonly remembered: RememberedRecord | null;
   readonly answer: GoodAnswer | null;
   readonly until: number;
-  /** Last time at which the verdict was found to hold. */
+  /** Last time that the verdict was confirmed. */
   seenAt = -Infinity;
-  /** Last use that was noted. */
+  /** Last recorded use. */
   usedAt = -Infinity;
-  /** Last presentation that was noted, and its address. */
+  /** Last recorded presentation, and its address. */
   presentedAt = -Infinity;
   presentedFrom: unknown = null;
 
@@ -50,8 +50,8 @@ export class KnownToken {
 }
 
 /**
- * Remembers tokens by the hash of their whole text: each was made here, which stays true, and may have a good verdict, so that
- * the next request with it costs one hash and one look-up. Decides nothing: a verdict counts only while its record does.
+ * Caches verified tokens by the hash of their text, so that the next request costs one hash and one look-up.
+ * Authenticity stays true; a verdict counts only while its record is current. Decides nothing itself.
  */
 export class KnownTokens {
   private readonly tokens: LRUCache<string, KnownToken>;
@@ -61,9 +61,9 @@ export class KnownTokens {
       readonly cache: Pick<VerificationCache, 'counts'>;
       readonly clock: Clock;
       readonly maxEntries: number;
-      /** Longest text of a token; anything longer is not hashed. */
+      /** Longest text of a token; longer text is not hashed. */
       readonly maxLength: number;
-      /** Uses of a token within this time of a noted one are not noted again. Milliseconds. */
+      /** Records at most one use of a token in this time. Milliseconds. */
       readonly useIntervalMs: number;
     },
   ) {
@@ -75,7 +75,7 @@ export class KnownTokens {
     return this.tokens.get(keyOf(text)) ?? null;
   }
 
-  /** The verdict, if the near cache still has its record. */
+  /** Returns the verdict if the near cache still has its record. */
   inMemory(known: KnownToken): GoodAnswer | null {
     const { cache, clock } = this.parts;
     const at = clock.monotonic();
@@ -83,13 +83,13 @@ export class KnownTokens {
     return known.remembered && known.seenAt < known.until && cache.counts(known.remembered, at) ? known.answer : null;
   }
 
-  /** The verdict, if its record is what the nodes have just been found to remember in common. */
+  /** Returns the verdict if its record is what the shared cache has just returned. */
   inCommon(known: KnownToken, found: SharedRecord): GoodAnswer | null {
     known.seenAt = this.parts.clock.now();
     return found === known.record && known.seenAt < known.until ? known.answer : null;
   }
 
-  /** Takes a use of a token that was just found good for noted. False if one from the same address was a moment ago. */
+  /** Marks a use of a valid token as recorded. Returns false if one from the same address was recorded a moment ago. */
   isNews(known: KnownToken, use: Presentation): boolean {
     const { useIntervalMs } = this.parts;
     const { seenAt } = known;
@@ -104,14 +104,14 @@ export class KnownTokens {
     return true;
   }
 
-  /** @param verdict null for a token of which no more is known than that it was made here */
+  /** @param verdict null for a token that is only known to be authentic */
   note(text: string, verdict: GoodVerdict | null): void {
     if (verdict && verdict.until <= this.parts.clock.now()) return;
     this.tokens.set(keyOf(text), new KnownToken(verdict));
   }
 }
 
-/** SHA-256 in the encoding that is least work: it is only compared. */
+/** SHA-256 in the encoding that costs least, because it is only compared. */
 function keyOf(text: string): string {
   return hash('sha256', text, 'binary');
 }

@@ -7,14 +7,14 @@ import type { SessionEnd, SessionRecord } from '../model/session.js';
 import type { VerificationCache } from '../ports/verification-cache.js';
 import type { Refusal, Replacement, Verdict } from '../model/verification.js';
 
-/** How a session ended, for people. */
+/** End of a session, for people. */
 export interface EndExplanation extends SessionEnd {
-  /** The login that took its place, for SESSION_REPLACED. */
+  /** Login that replaced the session, for SESSION_REPLACED. */
   readonly replacement: Replacement | null;
   readonly message: string;
 }
 
-/** Reads records of the database for many callers at once, and hands what it read to the caches. */
+/** Batches reads of session records for concurrent callers, and fills the caches. */
 export class SessionLookup {
   private readonly reads: BatchedReads<SessionRecord>;
 
@@ -23,22 +23,22 @@ export class SessionLookup {
       readonly repository: Pick<SessionRepository, 'findSessions'>;
       readonly cache: VerificationCache;
       readonly clock: Clock;
-      /** Most reads of the database at once. */
+      /** Most concurrent reads of the database. */
       readonly parallelReads: number;
-      /** Time in which the database must have answered. Milliseconds. */
+      /** Time limit of a read. Milliseconds. */
       readonly budgetMs: number;
     },
   ) {
     this.reads = new BatchedReads((ids) => this.read(ids), parts.parallelReads, parts.budgetMs);
   }
 
-  /** The record of a session as the database has it, or null. @throws SessionError SESSION_STORE_UNAVAILABLE */
+  /** Reads a record from the database; null for an unknown session. @throws SessionError SESSION_STORE_UNAVAILABLE */
   find(sessionId: string): Promise<SessionRecord | null> {
     return this.reads.get(sessionId);
   }
 
   /**
-   * Throws for a session that is over, whatever is done to it meanwhile. Null for any other one.
+   * Throws for a session that is over, whatever else happens to it meanwhile; otherwise returns null.
    * @throws SessionError SESSION_NOT_FOUND, SESSION_STORE_UNAVAILABLE
    */
   async refuseOver(sessionId: string): Promise<null> {
@@ -49,8 +49,9 @@ export class SessionLookup {
   }
 
   /**
-   * Adds to a refusal what its holder may hear of the end. Never rejects: the reason is known, and the rest may be missing.
-   * @param withinMs how long it may take
+   * Adds details of the end to a refusal, for the token's holder. Never rejects: the reason is known, and details may
+   * be missing.
+   * @param withinMs time limit
    */
   async explain(
     { reason, end }: Verdict & { readonly status: 'INVALID' },
@@ -62,7 +63,7 @@ export class SessionLookup {
     return { reason, endedAt: end.at, ...(winner && { replacedBy: winner }) };
   }
 
-  /** Null for a session that is live or unknown. @throws SessionError SESSION_STORE_UNAVAILABLE */
+  /** Null for a live or unknown session. @throws SessionError SESSION_STORE_UNAVAILABLE */
   async explainEnd(sessionId: string): Promise<EndExplanation | null> {
     const end = (await this.find(sessionId))?.end;
     if (!end) return null;
@@ -70,13 +71,13 @@ export class SessionLookup {
     return { ...end, replacement, message: defaultMessages[end.reason] };
   }
 
-  /** Describes the session that took the place of another. @throws SessionError SESSION_STORE_UNAVAILABLE */
+  /** Describes the session that replaced another. @throws SessionError SESSION_STORE_UNAVAILABLE */
   async findReplacement(id: string): Promise<Replacement | null> {
     const winner = this.parts.cache.get(id)?.record ?? (await this.find(id));
     return winner && { deviceType: winner.deviceType, deviceName: winner.deviceName, at: winner.createdAt };
   }
 
-  /** Refreshes aging copies of sessions in use, first from what another node has read meanwhile. */
+  /** Refreshes aging copies of sessions in use, first from the shared cache. */
   async refreshCopies(): Promise<void> {
     const { cache } = this.parts;
     const ids = cache.takeAging();

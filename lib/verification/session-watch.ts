@@ -8,12 +8,13 @@ import type { Verifier } from './verifier.js';
 
 type Listener<T> = (news: T) => void;
 
-/** Listeners by what they watch. */
+/** Listeners by session id or token. */
 type Watched<T> = Map<string, Set<Listener<T>>>;
 
 /**
- * Tells long-lived channels (server-sent events, sockets) when their session ends, or their token is refused for whatever reason: a
- * verdict is about the beginning of a request, and theirs lasts. Looks again every so often, at all that is watched together.
+ * Notifies long-lived channels (server-sent events, sockets) when their session ends or their token is refused:
+ * requests are judged at their start, and channels outlast that. Checks everything watched at a fixed interval, in
+ * batches.
  */
 export class SessionWatch {
   private readonly sessions: Watched<SessionEnd | null> = new Map();
@@ -25,7 +26,7 @@ export class SessionWatch {
       readonly lookup: Pick<SessionLookup, 'find'>;
       readonly verifier: Pick<Verifier, 'inspect'>;
       readonly clock: Clock;
-      /** Time between two looks, and so the latest by which a listener hears. Milliseconds. */
+      /** Interval, and so the longest delay of a notice. Milliseconds. */
       readonly everyMs: number;
     },
   ) {
@@ -36,12 +37,12 @@ export class SessionWatch {
     );
   }
 
-  /** @returns a function that stops watching @throws SessionError ARGUMENT_INVALID for a listener that is no function */
+  /** @returns function that stops watching @throws SessionError ARGUMENT_INVALID unless `listener` is a function */
   watch(sessionId: string, listener: Listener<SessionEnd | null>): () => void {
     return add(this.sessions, sessionId, listener);
   }
 
-  /** @returns a function that stops watching @throws SessionError ARGUMENT_INVALID */
+  /** @returns function that stops watching @throws SessionError ARGUMENT_INVALID */
   watchToken(token: string, listener: Listener<Refusal>): () => void {
     if (typeof token !== 'string') throw invalidArgument('token', 'must be a string');
     return add(this.tokens, token, listener);
@@ -57,7 +58,7 @@ export class SessionWatch {
     this.tokens.clear();
   }
 
-  /** Looks at everything that is watched once. What cannot be read now is looked at again the next time. */
+  /** Checks everything watched once. Sessions that cannot be read now are checked again next time. */
   async look(): Promise<void> {
     const looks = [
       ...[...this.sessions.keys()].map((sessionId) => this.lookAt(sessionId)),
@@ -88,7 +89,7 @@ function add<T>(watched: Watched<T>, key: string, listener: Listener<T>): () => 
   };
 }
 
-/** Once. What a listener throws is its own affair; the others hear all the same. */
+/** Notifies each listener once. One that throws does not affect the others. */
 function tell<T>(watched: Watched<T>, key: string, news: T): void {
   const listeners = watched.get(key) ?? [];
   watched.delete(key);

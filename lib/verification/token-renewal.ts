@@ -8,13 +8,12 @@ import { type ParsedToken, isInGrace } from '../model/token-pair.js';
 import type { TokenIssuer } from '../tokens/token-issuer.js';
 import { type RenewedToken, pairOf } from '../model/verification.js';
 
-/** After a failure, requests are answered without an attempt for this long. */
+/** Skips attempts for this long after a failure. */
 const PAUSE_MS = 1000;
 
 /**
- * What the use of a good access token brings about beside its answer: its successor when it is near its end, and the grace
- * of the token before it. A bounded attempt: if the database cannot do it now the request is answered as it is, and the
- * next one tries again.
+ * Advances the token chain after a use of a valid access token: renews one near its expiry, and starts the grace of its
+ * parent. Best effort: if the database cannot do it in time, the request goes on, and the next one tries again.
  */
 export class TokenRenewal {
   private readonly running = new Map<string, Promise<SessionRecord | null>>();
@@ -27,14 +26,14 @@ export class TokenRenewal {
       readonly changes: Changes;
       readonly clock: Clock;
       readonly rules: RotationRules;
-      /** Longest time that a request waits for it. Milliseconds. */
+      /** Longest time that a request waits for a renewal. Milliseconds. */
       readonly budgetMs: number;
     },
   ) {}
 
   /**
-   * @param token a token that was judged VALID by the record
-   * @returns its successor if it has one by now. Never rejects.
+   * @param token judged VALID against `record`
+   * @returns the successor if there is one by now. Never rejects.
    */
   async afterUse(token: ParsedToken, text: string, record: SessionRecord): Promise<RenewedToken | null> {
     const { clock, issuer, rules } = this.parts;
@@ -51,7 +50,7 @@ export class TokenRenewal {
     }
   }
 
-  /** Requests of the same token share an attempt. Null if it cannot be done now. */
+  /** Shares one attempt between requests with the same token. Null if it fails. */
   private attempt(token: ParsedToken, text: string): Promise<SessionRecord | null> {
     const { clock, budgetMs } = this.parts;
     if (clock.monotonic() < this.pausedUntil) return Promise.resolve(null);

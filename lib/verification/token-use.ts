@@ -3,31 +3,31 @@ import { optionalAddress } from '../model/ip-key.js';
 import { invalidArgument } from '../model/session-error.js';
 import type { Inspection } from './verifier.js';
 
-/** Circumstances in which a token is presented. */
+/** Circumstances of presenting a token. */
 export interface TokenUse {
-  /** Address of the client, as in LoginOptions; operators see it, whether or not it counts as a use. */
+  /** Client address, as in LoginOptions. Recorded for operators even if the request is not a use. */
   readonly ip?: string | null;
-  /** Asks the database in any case; default false. */
+  /** Bypasses all caches. Default false. */
   readonly strict?: boolean;
   /**
-   * Counts as a use of the session, for lastSeenAt and the idle timeout; default true. False still notes the address for
-   * operators, and that the login is not abandoned.
+   * Counts as a use of the session, for lastSeenAt and the idle timeout. Default true. With false, the address and the
+   * arrival of the login are still recorded.
    */
   readonly activity?: boolean;
 }
 
-/** Circumstances in which a refresh token is presented. */
+/** Circumstances of presenting a refresh token. */
 export type RefreshUse = Pick<TokenUse, 'ip' | 'activity'>;
 
-/** The answer of RFC 7662 section 2.2. Times in seconds since the epoch. */
+/** Response of RFC 7662 section 2.2. Times are seconds since the epoch. */
 export type Introspection =
   | { readonly active: false }
   | {
       readonly active: true;
       readonly token_type: 'Bearer';
-      /** The user id. */
+      /** User id. */
       readonly sub: string;
-      /** The session id. */
+      /** Session id. */
       readonly sid: string;
       readonly iat: number;
       readonly exp: number;
@@ -38,7 +38,7 @@ const ACTIVITY_ONLY: FieldsOf<Pick<TokenUse, 'activity'>> = { activity: true };
 const ADDRESS_ONLY: FieldsOf<Pick<TokenUse, 'ip'>> = { ip: true };
 const REFRESH: FieldsOf<RefreshUse> = { ip: true, activity: true };
 
-/** @returns the address @throws SessionError ARGUMENT_INVALID */
+/** @returns the client's address @throws SessionError ARGUMENT_INVALID */
 export function checkUse(use: TokenUse): string | null {
   checkFields(use, 'use', FIELDS);
   checkFlag(use.strict, 'strict');
@@ -46,20 +46,20 @@ export function checkUse(use: TokenUse): string | null {
   return optionalAddress(use.ip, 'ip');
 }
 
-/** @returns the address @throws SessionError ARGUMENT_INVALID */
+/** @returns the client's address @throws SessionError ARGUMENT_INVALID */
 export function checkRefreshUse(use: RefreshUse): string | null {
   checkFields(use, 'use', REFRESH);
   checkFlag(use.activity, 'activity');
   return optionalAddress(use.ip, 'ip');
 }
 
-/** The address of a use that has nothing else. @throws SessionError ARGUMENT_INVALID */
+/** Checks a use that has an address only. @throws SessionError ARGUMENT_INVALID */
 export function addressIn(use: Pick<TokenUse, 'ip'>): string | null {
   checkFields(use, 'use', ADDRESS_ONLY);
   return optionalAddress(use.ip, 'ip');
 }
 
-/** True if a presented token counts as a use of its session. @throws SessionError ARGUMENT_INVALID */
+/** True if presenting the token counts as a use of its session. @throws SessionError ARGUMENT_INVALID */
 export function countsAsUse(options: Pick<TokenUse, 'activity'>): boolean {
   checkFields(options, 'options', ACTIVITY_ONLY);
   checkFlag(options.activity, 'activity');

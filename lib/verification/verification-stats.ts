@@ -1,24 +1,27 @@
-/** Sources of verdicts: `memory` of this process, what the nodes `shared`, the `database`; `none` for no token of ours. */
+/**
+ * Sources of verdicts: `memory` of this node, the cache `shared` by all nodes, the `database`; `none` for text that is
+ * not one of our tokens.
+ */
 export const VERIFICATION_SOURCES = ['memory', 'shared', 'database', 'none'] as const;
 
 export type VerificationSource = (typeof VERIFICATION_SOURCES)[number];
 
 export type VerificationStatus = 'VALID' | 'INVALID' | 'UNKNOWN';
 
-/** Hears of each verification that had to look further than this process's memory. */
+/** Receives each verification that this node's memory could not answer. */
 export type VerificationObserver = (source: VerificationSource, status: VerificationStatus, millis: number) => void;
 
-/** Counts verifications in plain numbers: counting must not cost what it measures. */
+/** Counts verifications in plain numbers, so that counting does not cost what it measures. */
 export class VerificationStats {
-  /** Answered in the same turn, all of them VALID. */
+  /** Cache hits, answered synchronously; all VALID. */
   fromMemory = 0;
-  /** Null if times are not wanted. */
+  /** Null if times are not measured. */
   observer: VerificationObserver | null = null;
   private readonly counts = Object.fromEntries(
     VERIFICATION_SOURCES.map((source) => [source, { VALID: 0, INVALID: 0, UNKNOWN: 0 }]),
   ) as Record<VerificationSource, Record<VerificationStatus, number>>;
 
-  /** @param millis how long it took; 0 for what needed no I/O. @returns what it was given */
+  /** @param millis duration; 0 without I/O @returns `result` */
   count<T extends { readonly status: VerificationStatus }>(source: VerificationSource, result: T, millis = 0): T {
     this.counts[source][result.status]++;
     if (millis > 0) this.observer?.(source, result.status, millis);

@@ -20,35 +20,35 @@ import { type Verdict, type Verification, ended, judge, pairOf } from '../model/
 const NOT_KNOWN = { status: 'INVALID', reason: 'TOKEN_INVALID' } as const;
 const MALFORMED = { status: 'INVALID', reason: 'TOKEN_MALFORMED' } as const;
 
-/** A good token, and what it was judged by. */
+/** A valid token with the record that proves it. */
 export interface GoodToken {
   readonly status: 'VALID';
   readonly token: ParsedToken;
   readonly record: SessionRecord;
   readonly pair: TokenPair | SupersededPair;
-  /** Judged by a copy, without the database. */
+  /** True if a copy answered, without the database. */
   readonly isRemembered: boolean;
 }
 
-/** The verdict on a token, before anything is done about it. */
+/** Verdict on a token, before it has any effect. */
 export type Inspection = GoodToken | Exclude<Verification, { readonly status: 'VALID' }>;
 
 export interface InspectOptions {
-  /** Asks the database in any case. */
+  /** Bypasses all caches. */
   readonly strict?: boolean;
-  /** Monotonic milliseconds by which there must be an answer. */
+  /** Monotonic time by which an answer is due. Milliseconds. */
   readonly deadline?: number;
   readonly known?: KnownToken | null;
-  /** What the nodes remember of the session in common, if they were just asked. */
+  /** Entry of the shared cache, if it was just read. */
   readonly found?: SharedRecord;
 }
 
 /**
- * Answers whether a token is good: from memory, without I/O for what cannot be a token of ours, from what the nodes remember in
- * common, else from the database.
+ * Verifies tokens: from memory, without I/O for text that cannot be one of our tokens, from the shared cache, and else
+ * from the database.
  */
 export class Verifier {
-  /** The application's view of each record, shared by all requests that the record answers. */
+  /** The application's view of each record, shared by all requests that it answers. */
   private readonly views = new WeakMap<SessionRecord, UserSession>();
 
   constructor(
@@ -64,14 +64,14 @@ export class Verifier {
       readonly clock: Clock;
       readonly rules: RotationRules;
       readonly stats: VerificationStats;
-      /** Longest time until a token is answered. Milliseconds. */
+      /** Time limit of a verification. Milliseconds. */
       readonly budgetMs: number;
     },
   ) {}
 
   /**
-   * Verifies a token, and notes its use if it is good. Answers in the same turn if memory knows the token to be good; never
-   * rejects otherwise.
+   * Verifies a token, and records its use if it is valid. Synchronous on a cache hit; otherwise a promise that never
+   * rejects.
    */
   verify(text: unknown, use: Presentation): Verification | Promise<Verification> {
     const known = this.parts.known.find(text);
@@ -82,7 +82,7 @@ export class Verifier {
     return answer;
   }
 
-  /** The session of a token that memory knows to be good, else null. Notes no use. */
+  /** Returns the session of a token on a cache hit, else null. Records no use. */
   fromMemory(text: unknown): UserSession | null {
     const known = this.parts.known.find(text);
     const answer = known && this.parts.known.inMemory(known);
@@ -91,7 +91,7 @@ export class Verifier {
     return answer.session;
   }
 
-  /** Judges a token with no effect on its session. Never rejects. */
+  /** Judges a token without any effect on its session. Never rejects. */
   async inspect(text: unknown, options: InspectOptions = {}): Promise<Inspection> {
     const { clock, codec, format, known: tokens, stats, budgetMs } = this.parts;
     const startedAt = clock.monotonic();
@@ -103,7 +103,7 @@ export class Verifier {
     if (!token) return stats.count('none', NOT_KNOWN);
     let source: VerificationSource = 'none';
     try {
-      // A stored hash that covers the whole text proves that it was made here, unless its key was taken away since.
+      // A stored hash that covers the whole text proves authenticity, unless its key was removed since.
       let copy = strict || !format.hashCoversText ? null : this.fromCache(token);
       if (copy?.status === 'VALID' && !codec.hasKey(copy.pair.keyId)) copy = null;
       if (!copy) {
@@ -124,8 +124,7 @@ export class Verifier {
   }
 
   /**
-   * The record that a token of either kind belongs to, whatever the state of both, or null if it is not the token of a
-   * session.
+   * Finds the record of a token of either kind, whatever the state of both; null if it is not a token of any session.
    * @throws SessionError SESSION_STORE_UNAVAILABLE
    */
   async findHolder(text: unknown): Promise<SessionRecord | null> {
@@ -183,8 +182,8 @@ export class Verifier {
   }
 
   /**
-   * A copy may say that a token is good, and that its session is past the end that never moves. Whatever else it would say,
-   * the database is asked: it may be behind.
+   * Accepts two verdicts of a copy: the token is valid, or the session is past its absolute end. For any other the copy
+   * may be stale, and the database decides.
    */
   private byCopy(token: ParsedToken, record: SessionRecord): Inspection | null {
     const verdict = this.judge(token, record);
@@ -221,12 +220,12 @@ export class Verifier {
     return judge(token, record, clock.now(), { ...rules, idleMs }, activity.lastUse(record));
   }
 
-  /** Lets the next request with the same token be answered from memory, as long as the record is what is remembered. */
+  /** Caches the verdict for the next request with this token, valid while its record is the current copy. */
   private remember(text: string, { record, pair, isRemembered }: GoodToken, session: UserSession): void {
     const { activity, cache, known, rules } = this.parts;
     const copy = cache.get(record.id);
     const remembered = copy?.record === record ? copy : null;
-    // No cache has the object that the database has just given.
+    // No cache holds the object that the database has just returned.
     if (!remembered && !isRemembered) return;
     const answer = { status: 'VALID', session, cached: true } as const;
     const until = goodUntil(record, pair, activity.lastUse(record), rules);
@@ -240,7 +239,7 @@ export class Verifier {
   }
 }
 
-/** Requests share what was read, so none may change it for the others. */
+/** Frozen, because requests share it. */
 function freezeDeep<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.values(Object.freeze(value)).forEach(freezeDeep);

@@ -24,7 +24,7 @@ describe('the names of users', () => {
     const directory = directoryOf(describeUsers);
     const answers = await Promise.all([directory.describe(['alice']), directory.describe(['bob'])]);
     expect(answers).toEqual([new Map(), new Map()]);
-    expect(warnings).toEqual([`describeUsers fails, and lists come without names: ${problem}`]);
+    expect(warnings).toEqual([`describeUsers failed; lists are shown without names: ${problem}`]);
   });
 
   it.each([[undefined], [null], ['alice'], [{ userId: 'alice' }], [[null]], [['alice']], [[{ name: 'Alice' }]]])(

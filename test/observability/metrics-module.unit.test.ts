@@ -30,9 +30,9 @@ describe('the metrics of a module', () => {
     'session_live_sessions',
     'session_near_cache_entries',
     'session_near_cache_on',
-    'session_records_dropped_total',
+    'session_journal_dropped_total',
     'session_redis_state',
-    'session_silent_members',
+    'session_silent_nodes',
     'session_verification_seconds',
     'session_verifications_total',
   ];

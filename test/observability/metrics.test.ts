@@ -109,8 +109,8 @@ describe('metrics, with a Redis and a database that can fail', () => {
     expect(await ends('pending')).toBe(1);
     expect(await valueOf(registry, 'session_end_seconds_sum', { outcome: 'pending' })).toBeGreaterThan(0.3);
     // It does not renew its row, and after a while it is gone.
-    await isNow('session_silent_members', 1);
-    await isNow('session_silent_members', 0);
+    await isNow('session_silent_nodes', 1);
+    await isNow('session_silent_nodes', 0);
   });
 
   it('follows a database that hangs, and holds up no scrape', async () => {
@@ -134,7 +134,7 @@ describe('metrics, with a Redis and a database that can fail', () => {
     const dropped = [sightings!.dropped, events.dropped, statistics.dropped];
     expect(dropped.every((count) => count > 0)).toBe(true);
     for (const [index, kind] of ['sighting', 'event', 'statistic'].entries()) {
-      expect(await valueOf(registry, 'session_records_dropped_total', { kind })).toBe(dropped[index]);
+      expect(await valueOf(registry, 'session_journal_dropped_total', { kind })).toBe(dropped[index]);
     }
     database.cut();
     database.release();

@@ -6,19 +6,19 @@ import { describeError } from '../../model/session-error.js';
 import { ADMIN_OPTIONS } from '../access/admin.guard.js';
 import type { ResolvedAdminOptions, UserDescription } from '../access/admin-options.js';
 
-/** What the application calls a user, as it is shown. */
+/** Name and picture of a user as displayed. */
 export interface ShownUser {
   readonly username: string | null;
   readonly avatarUrl: string | null;
 }
 
-/** How long the application may take for the names of a page. */
+/** Time limit of the application's answer for one page. */
 const PATIENCE_MS = 2000;
 const REPORT_EVERY_MS = 60_000;
 const MAX_NAME = 256;
 const MAX_URL = 4096;
 
-/** Names of users, asked of the application in one call a page. A list is worth more than its names: it comes without them too. */
+/** Gets users' names from the application, one call per page. A page is shown without names if that fails. */
 @Injectable()
 export class UserDirectory {
   private readonly logger = new Logger('SessionAdminModule');
@@ -26,7 +26,7 @@ export class UserDirectory {
 
   constructor(@Inject(ADMIN_OPTIONS) private readonly options: ResolvedAdminOptions) {}
 
-  /** By user id; a user that the application does not know, or a name that does not come in time, is not in it. */
+  /** Returns descriptions by user id, without users whom the application does not know or describe in time. */
   async describe(userIds: Iterable<string>): Promise<ReadonlyMap<string, ShownUser>> {
     const ids = [...new Set(userIds)];
     if (!this.options.describeUsers || ids.length === 0) return new Map();
@@ -39,8 +39,8 @@ export class UserDirectory {
   }
 
   /**
-   * The canonical id of a user whom the application knows.
-   * @throws SessionError ARGUMENT_INVALID for one whom it does not know; what describeUsers throws
+   * Returns the canonical id of a user whom the application knows.
+   * @throws SessionError ARGUMENT_INVALID for an unknown user; errors of describeUsers
    */
   async known(userId: unknown): Promise<string> {
     const id = canonicalUserId(userId);
@@ -68,7 +68,7 @@ export class UserDirectory {
     const now = performance.now();
     if (now - this.reportedAt < REPORT_EVERY_MS) return;
     this.reportedAt = now;
-    this.logger.warn(`describeUsers fails, and lists come without names: ${describeError(error)}`);
+    this.logger.warn(`describeUsers failed; lists are shown without names: ${describeError(error)}`);
   }
 }
 
@@ -80,7 +80,7 @@ function textOrNull(value: unknown, max: number): string | null {
   return typeof value === 'string' && value !== '' ? value.slice(0, max) : null;
 }
 
-/** Other schemes could run something when they are opened. */
+/** Other schemes could execute code when opened. */
 function pictureOrNull(value: unknown): string | null {
   const url = typeof value === 'string' && value.length <= MAX_URL ? value : '';
   return /^https:\/\/|^data:image\/(png|jpeg|gif|webp);base64,/i.test(url) ? url : null;

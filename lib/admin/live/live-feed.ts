@@ -11,35 +11,35 @@ import { type ShownUser, UserDirectory } from '../lists/user-directory.js';
 import { SessionError } from '../../model/session-error.js';
 import { checksum } from '../lists/cursor.js';
 
-/** What happened, and the names of the users whom it happened to. */
+/** Changes, with the names of their users. */
 export interface LiveChanges {
-  /** In the order of their ids, none twice. */
+  /** Ordered by id, without duplicates. */
   readonly events: readonly SessionEvent[];
   readonly users: ReadonlyMap<string, ShownUser>;
 }
 
-/** What watchers are told. Overflow: more has happened than can be listed. */
+/** Messages to watchers. Overflow: there are more changes than can be listed. */
 export type LiveNews =
   | ({ readonly kind: 'changes' } & LiveChanges)
   | { readonly kind: 'overflow' }
   | { readonly kind: 'online'; readonly summary: KnownSummary }
   | { readonly kind: 'beat' };
 
-/** Renewals are too many, and change nothing that is shown. */
+/** Renewals are frequent and change nothing that is displayed. */
 const TYPES: readonly SessionEventType[] = SESSION_EVENT_TYPES.filter(
   (type) => !['TOKEN_RENEWED', 'REAUTHENTICATED', 'EXPORTED'].includes(type),
 );
 const LOOK_MS = 1000;
 const COUNT_MS = 2000;
 const BEAT_MS = 15_000;
-/** Most changes that are told at once. */
+/** Most changes in one message. */
 const MAX_CHANGES = 200;
-/** How far back each look goes: transactions do not commit in the order of the times that they bear. */
+/** How far back each query reaches: transactions do not commit in the order of their times. */
 const LOOK_BACK_MS = 10_000;
 
 /**
- * What happens on all nodes, as the audit trail says, for as long as somebody watches: one small query a second on each node
- * with watchers, however many they are.
+ * Streams the changes of all nodes from the audit trail while anyone watches, with one small query a second per node,
+ * however many watchers there are.
  */
 @Injectable()
 export class LiveFeed implements OnModuleDestroy {
@@ -47,10 +47,10 @@ export class LiveFeed implements OnModuleDestroy {
   private readonly news = new Subject<LiveNews>();
   private readonly tasks: readonly PeriodicTask[];
   private watchers = 0;
-  /** Events of the last moments that were told, with their times. */
+  /** Recently sent events with their times. */
   private told = new Map<string, number>();
   private shown = '';
-  /** Nothing from before is told. Milliseconds since the epoch. */
+  /** Start of the feed: earlier events are not sent. Milliseconds since the epoch. */
   private since = 0;
 
   constructor(
@@ -60,7 +60,9 @@ export class LiveFeed implements OnModuleDestroy {
     private readonly users: UserDirectory,
   ) {
     const report = (failure: { readonly error: unknown } | null) =>
-      this.logger.warn(failure ? `The live feed fails: ${describeError(failure.error)}` : 'The live feed works again.');
+      this.logger.warn(
+        failure ? `The live feed failed: ${describeError(failure.error)}` : 'The live feed has recovered.',
+      );
     this.tasks = [
       new PeriodicTask(() => this.look(), LOOK_MS, report),
       new PeriodicTask(() => this.count(), COUNT_MS, report),
@@ -74,11 +76,11 @@ export class LiveFeed implements OnModuleDestroy {
   }
 
   /**
-   * Tells of everything from now on, or from after the event of this id, if that is not long ago.
-   * @returns a function that ends it
+   * Sends all changes from now on, or from after the given event if that is recent.
+   * @returns function that stops watching
    */
   watch(tell: (news: LiveNews) => void, end: () => void, lastEventId: string | null): () => void {
-    // What was missed comes before what is new.
+    // Missed changes precede new ones.
     let told = Promise.resolve();
     const next = (news: LiveNews) => void (told = told.then(() => tell(news)));
     const subscription = this.news.subscribe({ next, complete: end });
@@ -94,7 +96,7 @@ export class LiveFeed implements OnModuleDestroy {
   private start(lastEventId: string | null): void {
     this.told = new Map();
     const now = this.runtime.clock.now();
-    // What happened before somebody watched is in the lists. Of what a watcher has missed, some may not be committed yet.
+    // Lists show what came before the watch. Some of what a watcher missed may not be committed yet.
     const missedFrom = lastEventId === null ? now : Math.max(timeOfEvent(lastEventId), now - LOOK_BACK_MS);
     this.since = Math.min(now, missedFrom);
     for (const task of this.tasks) task.start();
@@ -104,7 +106,7 @@ export class LiveFeed implements OnModuleDestroy {
     try {
       tell({ kind: 'online', summary: await this.summaries.get() });
     } catch (error) {
-      this.logger.debug(`A watcher was not told how many are online: ${describeError(error)}`);
+      this.logger.debug(`Could not send the online count to a watcher: ${describeError(error)}`);
     }
   }
 
@@ -115,7 +117,7 @@ export class LiveFeed implements OnModuleDestroy {
       if (missed.length > MAX_CHANGES) tell({ kind: 'overflow' });
       else tell(await this.changes([...missed].reverse()));
     } catch (error) {
-      this.logger.debug(`A watcher was not told of what it missed: ${describeError(error)}`);
+      this.logger.debug(`Could not send missed changes to a watcher: ${describeError(error)}`);
     }
   }
 
@@ -128,14 +130,14 @@ export class LiveFeed implements OnModuleDestroy {
     if (unknown.length <= MAX_CHANGES) {
       if (unknown.length > 0) this.news.next(await this.changes(unknown.reverse()));
     } else {
-      // What is shown is to be read again, so nothing from before needs to be told.
+      // The watcher reloads, so nothing earlier needs to be sent.
       this.since = unknown[0]!.at;
       this.news.next({ kind: 'overflow' });
     }
     for (const [id, at] of this.told) if (at < Math.max(this.since, from)) this.told.delete(id);
   }
 
-  /** Names are asked for once, however many there are to be told. */
+  /** Looks up names once for all watchers. */
   private async changes(events: readonly SessionEvent[]): Promise<LiveNews> {
     return { kind: 'changes', events, users: await this.users.describe(events.flatMap(({ userId }) => userId ?? [])) };
   }
@@ -150,12 +152,12 @@ export class LiveFeed implements OnModuleDestroy {
   }
 }
 
-/** The id of messages sent before the first change. */
+/** Id of messages before the first change. */
 const NOWHERE = '0';
 
 /**
- * The ids of the messages of a live stream: the id of the last change, and a checksum by which an id that is cut, of another
- * realm, or of anything else is told from one that was given out here.
+ * Ids of messages of a live stream: the id of the last change, with a checksum that detects truncated ids, ids of
+ * another realm, and anything else not issued here.
  */
 export class LivePlaces {
   private readonly scope: string;
@@ -164,12 +166,12 @@ export class LivePlaces {
     this.scope = JSON.stringify([realm, 'live']);
   }
 
-  /** @param eventId of the last change; null for none */
+  /** @param eventId last change; null for none */
   write(eventId: string | null): string {
     return eventId === null ? NOWHERE : eventId + checksum(this.scope, eventId, 'hex');
   }
 
-  /** The id of the last change that a client was told. @throws SessionError CURSOR_INVALID */
+  /** Returns the last change that a client has received. @throws SessionError CURSOR_INVALID */
   read(lastEventId: string | undefined): string | null {
     if (lastEventId === undefined || lastEventId === '' || lastEventId === NOWHERE) return null;
     const eventId = /^[0-9a-f]{32}/.exec(lastEventId)?.[0] ?? null;
@@ -178,19 +180,19 @@ export class LivePlaces {
   }
 }
 
-/** The response of the HTTP adapter: that of Node.js, or what has it. */
+/** Response of the HTTP adapter: Node's, or a wrapper of it. */
 export interface LiveResponse {
   readonly raw?: LiveResponse;
   readonly writableNeedDrain?: boolean;
   destroy?(): unknown;
 }
 
-/** Beats that a reader may leave unread, some 15 s each. */
+/** Unread heartbeats, some 15 s each, after which a reader is dropped. */
 const MAX_UNREAD_BEATS = 2;
 
 /**
- * Who reads a stream, or does not: nothing is kept for one whose connection is full. It is told afterwards that it has missed something,
- * and is cut off if it never reads.
+ * A reader of a stream. Buffers nothing while its connection is full; it learns afterwards that it missed something,
+ * and is dropped if it never reads.
  */
 export class LiveReader {
   private readonly response: LiveResponse;
@@ -201,7 +203,7 @@ export class LiveReader {
     this.response = response.raw ?? response;
   }
 
-  /** @returns whether this kind of news can be sent; where it can again, `onMissed` is called first */
+  /** @returns true if this kind of message can be sent; calls `onMissed` first when it can again */
   takes(kind: string, onMissed: () => void): boolean {
     if (this.response.writableNeedDrain === true) {
       this.hasMissed = true;

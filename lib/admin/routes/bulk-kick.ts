@@ -12,43 +12,46 @@ import { describeError } from '../../model/session-error.js';
 import { type OnlineCriteria, onlineFilter } from './admin-filters.js';
 import { auditedFilter } from '../access/filter-rights.js';
 
-/** Which sessions: of these ids, or all that are live and keep a filter when the work begins. */
+/** Selects sessions by id, or all live ones that match a filter when the work begins. */
 export type KickSelection = { readonly sessionIds: readonly string[] } | { readonly filter: OnlineCriteria };
 
 export interface KickOrder {
   readonly selection: KickSelection;
-  /** Who gave it. */
+  /** Operator. */
   readonly by: string;
-  /** For the audit trail. */
+  /** Operator's words for the audit trail. */
   readonly comment?: string;
-  /** A session that is left alone: that of the operator. */
+  /** Session to spare: the operator's own. */
   readonly except: string;
-  /** Called before each step. What it throws stops the work. */
+  /** Called before each step. An error stops the work. */
   readonly check?: () => Promise<void>;
 }
 
-/** How many sessions an order is about; above 10,000 nearly. */
+/** Number of sessions that an order matches; approximate above 10,000. */
 export interface Matching {
   readonly matching: number;
-  /** There are more, of which nobody knows how many. */
+  /** Set if there are more than `matching`. */
   readonly matchingIsMinimum?: true;
 }
 
-/** How far the work is. */
+/** Progress of the work. */
 export interface KickProgress {
-  /** Sessions that it has come to. */
+  /** Sessions processed. */
   readonly done: number;
-  /** Those that it ended; the others had ended by then. */
+  /** Sessions ended by this order; others had ended already. */
   readonly ended: number;
-  /** Those whose end is recorded, and that some node may still accept for some seconds. */
+  /** Sessions whose end is committed but not yet acknowledged by every node. */
   readonly pending: number;
 }
 
 export const NOTHING_DONE: KickProgress = { done: 0, ended: 0, pending: 0 };
 
-/** Sessions of one step: one transaction, one message to the other nodes, one wait for them. */
+/** Sessions per step, with one transaction, one message to the other nodes, and one acknowledgement. */
 const BATCH = 10;
-/** Between two steps, twice as long as the last one took, up to this: two thirds of the time are for others. */
+/**
+ * Pauses between steps for this multiple of the last step's time, up to MOST_REST_MS: leaves two thirds of the time to
+ * others.
+ */
 const REST_FACTOR = 2;
 const MOST_REST_MS = 250;
 const MAX_IDS = 1000;
@@ -56,7 +59,7 @@ const EXACT_UP_TO = 10_000;
 const ATTEMPTS = 5;
 const PAUSE_MS = 500;
 
-/** Ends many sessions, step by step, so that requests and logins go on beside it. */
+/** Ends many sessions step by step, leaving room for requests and logins. */
 @Injectable()
 export class BulkKick implements OnModuleDestroy {
   private readonly logger = new Logger('SessionAdminModule');
@@ -75,7 +78,7 @@ export class BulkKick implements OnModuleDestroy {
     await Promise.allSettled(this.running);
   }
 
-  /** How many sessions an order would end now. @throws SessionError ARGUMENT_INVALID */
+  /** Counts the sessions that an order would end now. @throws SessionError ARGUMENT_INVALID */
   async count({ selection, except }: Pick<KickOrder, 'selection' | 'except'>): Promise<Matching> {
     const ids = idsOf(selection);
     if (ids) return { matching: ids.filter((id) => id !== except).length };
@@ -89,16 +92,16 @@ export class BulkKick implements OnModuleDestroy {
     try {
       return { matching: without(await this.online.estimate(filter)) };
     } catch (error) {
-      // An order must not fail because so many cannot be counted in time.
+      // A count that is too slow must not fail the order.
       if (!mayPass(error)) throw error;
       return { matching: without(counted), matchingIsMinimum: true };
     }
   }
 
   /**
-   * Begins an order, and goes on with it whoever listens. Rejects if it cannot be recorded who gave it.
+   * Starts an order, which continues without listeners. Rejects if the audit event cannot be written.
    * @param onProgress called after each step
-   * @returns `finished` resolves with what came of it, or rejects with what stopped it; what is done by then stays done
+   * @returns `finished` resolves with the result, or rejects with the error that stopped it; completed steps stay done
    */
   async begin(
     order: KickOrder,
@@ -110,7 +113,7 @@ export class BulkKick implements OnModuleDestroy {
     await this.audit.record({ type: 'BULK_KICK', by, detail: { ...detail, state: 'begun' } });
     const work = this.run(order, batches, onProgress).finally(() => this.running.delete(work));
     this.running.add(work);
-    // Whoever asked may be gone.
+    // The client may be gone.
     work.catch(() => undefined);
     return { finished: work };
   }
@@ -128,7 +131,7 @@ export class BulkKick implements OnModuleDestroy {
       for await (const ids of batches) {
         await pause(Math.min(REST_FACTOR * took, MOST_REST_MS));
         const began = performance.now();
-        if (this.isStopping) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The server is being stopped.');
+        if (this.isStopping) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The node is shutting down.');
         const { ended, pending } = await this.end(ids, { by, comment }, check);
         progress = {
           done: progress.done + ids.length,
@@ -145,11 +148,9 @@ export class BulkKick implements OnModuleDestroy {
     const state = failure === null ? 'done' : 'stopped';
     await this.audit
       .record({ type: 'BULK_KICK', by, ended: progress.ended, detail: { ...detail, state } })
-      .catch((error: unknown) =>
-        this.logger.warn(`The end of a bulk kick is not in the audit: ${describeError(error)}`),
-      );
+      .catch((error: unknown) => this.logger.warn(`Could not audit the end of a bulk kick: ${describeError(error)}`));
     if (failure) {
-      this.logger.warn(`A bulk kick was stopped after ${progress.done} sessions: ${describeError(failure.cause)}`);
+      this.logger.warn(`Bulk kick stopped after ${progress.done} sessions: ${describeError(failure.cause)}`);
       throw failure.cause;
     }
     return progress;
@@ -162,7 +163,7 @@ export class BulkKick implements OnModuleDestroy {
       return;
     }
     const filter = this.filterOf(selection);
-    // Logins from now on are not meant.
+    // Excludes later logins.
     const begun = this.runtime.clock.now() + 1;
     const until = { ...filter, created: { ...filter.created, to: Math.min(filter.created?.to ?? begun, begun) } };
     let from: readonly [number, string] | null = null;
@@ -176,7 +177,7 @@ export class BulkKick implements OnModuleDestroy {
     }
   }
 
-  /** Repeated while the database cannot be reached: an end is idempotent, though what a lost reply ended is not counted then. */
+  /** Retries while the database is unavailable. Ends are idempotent, but an end whose reply was lost is not counted. */
   private async end(ids: readonly string[], kick: KickOptions, check: KickOrder['check']) {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -210,12 +211,12 @@ function idsOf(selection: KickSelection): readonly string[] | null {
   return [...new Set(sessionIds)];
 }
 
-/** Whether it may go well the next time. */
+/** True if a retry may succeed. */
 function mayPass(error: unknown): boolean {
   return error instanceof SessionError && error.code === 'SESSION_STORE_UNAVAILABLE';
 }
 
-/** What an order is about, for the audit trail. */
+/** Describes an order's target for the audit trail. */
 function targetOf(selection: KickSelection): Readonly<Record<string, unknown>> {
   if ('sessionIds' in selection) return { sessionIds: selection.sessionIds.length };
   const filter = auditedFilter(selection.filter);

@@ -53,7 +53,7 @@ export class ConsoleController {
     if (!console) throw new NotFoundException();
     setHeaders(response, PAGE_HEADERS);
     const { login, refresh = null, logout = null, confirm = null, title = 'Sessions' } = console;
-    // As the client asked for it: a global prefix, or whatever stands before the path, is in it.
+    // As the client requested it, with a global prefix or whatever else precedes the path.
     const base = originalUrl.replace(/[?#].*$/s, '').replace(/\/+$/, '');
     return consolePage({ base, urls: { login, refresh, logout, confirm }, title });
   }

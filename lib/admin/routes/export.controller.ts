@@ -42,7 +42,7 @@ interface Destroyable {
   destroy(): void;
 }
 
-/** Whole lists as downloads, read page by page while they are sent. */
+/** Downloads of whole lists, read page by page while they are sent. */
 @AdminRoutes()
 export class ExportController {
   private readonly logger = new Logger('SessionAdminModule');
@@ -87,7 +87,7 @@ export class ExportController {
     }
   }
 
-  /** Written down before the first byte is sent: the download may be broken off after any. */
+  /** Audited before the first byte is sent, because the download may break off at any point. */
   private async file<T extends object>(
     list: string,
     format: ExportFormat,
@@ -102,10 +102,10 @@ export class ExportController {
       type: EXPORT_TYPES[format],
       disposition: `attachment; filename="${list}.${format}"`,
     });
-    file.setErrorLogger((error) => this.logger.warn(`An export was broken off: ${describeError(error)}`));
+    file.setErrorLogger((error) => this.logger.warn(`Export aborted: ${describeError(error)}`));
     const { errorHandler } = file;
     return file.setErrorHandler((error, response) => {
-      // Nest 11 would end the answer as if it were whole.
+      // Nest 11 would end the response as if it were complete.
       if (response.headersSent) (response as unknown as Destroyable).destroy();
       else errorHandler(error, response);
     });

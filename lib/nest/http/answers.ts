@@ -11,7 +11,7 @@ import type { Refusal } from '../../model/verification.js';
 import { describeError } from '../../model/session-error.js';
 import type { ResolvedOptions } from '../module/resolve-options.js';
 
-/** An HTTP error with the headers that belong to it. */
+/** An HTTP error with its headers. */
 export interface HttpAnswer {
   readonly exception: HttpException;
   readonly headers: Readonly<Record<string, string>>;
@@ -19,7 +19,7 @@ export interface HttpAnswer {
 
 interface AnswerShape {
   readonly status: number;
-  /** Error of RFC 6750 section 3.1; null for a challenge without one, undefined for no challenge. */
+  /** Error code of RFC 6750 section 3.1; null for a challenge without one, undefined for no challenge. */
   readonly challenge?:
     | 'invalid_request'
     | 'invalid_token'
@@ -34,7 +34,7 @@ const SHAPES: Readonly<Partial<Record<SessionErrorCode, AnswerShape>>> = {
   TOKEN_MALFORMED: { status: 400, challenge: 'invalid_request' },
   FORBIDDEN: { status: 403, challenge: 'insufficient_scope' },
   SERVICE_BANNED: { status: 403, challenge: 'insufficient_scope' },
-  // RFC 9470 section 3 names this error for it.
+  // RFC 9470 section 3 defines this error code.
   FRESH_LOGIN_REQUIRED: { status: 403, challenge: 'insufficient_user_authentication' },
   TOO_MANY_REFRESHES: { status: 429 },
   SESSION_LIMIT_REACHED: { status: 409 },
@@ -47,7 +47,7 @@ const SHAPES: Readonly<Partial<Record<SessionErrorCode, AnswerShape>>> = {
   CONFIGURATION_INVALID: { status: 500 },
 };
 
-/** Every other code is a reason for which a token is refused. */
+/** Every other code is a reason to refuse a token. */
 const REFUSED: AnswerShape = { status: 401, challenge: 'invalid_token' };
 
 const STATUS_TEXT: Readonly<Record<number, string>> = {
@@ -62,18 +62,18 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
-/** Reasons whose holder is told more than the reason. */
+/** Reasons with details for the holder. */
 const TELLS_END = new Set<SessionErrorCode>(['SESSION_REPLACED', 'SESSION_KICKED', 'SESSION_REVOKED']);
 
-/** The HTTP answers of one SessionModule to error codes, in the application's words. */
+/** HTTP answers of one SessionModule to error codes, in the application's words. */
 export class Answers {
   readonly reports = new ErrorReport();
 
   constructor(private readonly options: Pick<ResolvedOptions, 'realm' | 'messages'>) {}
 
   /**
-   * Makes status, body in Nest's shape, and the headers of RFC 6750 and RFC 9110.
-   * @param retryAfterMs when the client may succeed; null where that is not known
+   * Builds status, a body in Nest's shape, and the headers of RFC 6750 and RFC 9110.
+   * @param retryAfterMs delay after which a retry may succeed; null if unknown
    */
   to(
     code: SessionErrorCode,
@@ -93,7 +93,7 @@ export class Answers {
     return { exception: new HttpException(body, status, { errorCode: code }), headers };
   }
 
-  /** The text for a refused refresh token, unless the application has one of its own for the code. */
+  /** Returns the text for a refused refresh token, unless the application overrides the code's text. */
   refreshMessage(code: SessionErrorCode): string {
     const own = this.options.messages[code];
     return own === defaultMessages[code] ? (refreshMessages[code] ?? own) : own;
@@ -104,14 +104,14 @@ const EVERY_MS = 5000;
 const MAX_KNOWN = 100;
 
 /**
- * Logs answers whose cause only the server's side can mend. An outage, or a mistake in code that runs for every request, is one
- * line in some seconds.
+ * Logs errors that only the server's side can fix. Outages, and bugs in code that runs on every request, are logged
+ * once in some seconds.
  */
 export class ErrorReport {
   private readonly logger = new Logger('SessionModule');
   private readonly reportedAt = new Map<string, number>();
 
-  /** @param error what a call of this library threw, and is about to be the answer to a request */
+  /** @param error thrown by this library, about to answer a request */
   answered(error: SessionError): void {
     if (error.code === 'SESSION_STORE_UNAVAILABLE') {
       this.unavailable(error.cause ?? error);
@@ -126,7 +126,7 @@ export class ErrorReport {
     }
   }
 
-  /** A request that could not be judged. */
+  /** Reports a request that could not be judged. */
   unavailable(cause: unknown): void {
     this.log('SESSION_STORE_UNAVAILABLE', `Requests are answered with 503: ${describeError(cause)}`);
   }
@@ -140,18 +140,18 @@ export class ErrorReport {
   }
 }
 
-/** The message, and the calls that led to it. */
+/** Returns the message and the calling code. */
 function placeOf({ message, stack = '' }: Error): string {
   const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
   return [message, ...frames].join('\n');
 }
 
-/** A little random where nothing is known, so that the clients of an outage do not all come back in the same second. */
+/** Adds jitter if nothing is known, so that the clients of an outage do not all return in the same second. */
 function retryAfterSeconds(retryAfterMs: number | null): number {
   return retryAfterMs === null ? 1 + Math.floor(Math.random() * 3) : Math.max(1, Math.ceil(retryAfterMs / 1000));
 }
 
-/** What the body tells the holder of an ended session's token beside the reason. */
+/** Body fields that tell the holder of an ended session's token more than the reason. */
 export function endDetails(result: Refusal): Record<string, unknown> {
   if (!TELLS_END.has(result.reason) || result.endedAt === undefined) return {};
   const { endedAt, replacedBy } = result;
@@ -161,14 +161,14 @@ export function endDetails(result: Refusal): Record<string, unknown> {
   };
 }
 
-/** Sets headers on a response of Express or Fastify; on anything else none. */
+/** Sets headers on a response of Express or Fastify; ignores anything else. */
 export function setHeaders(response: unknown, headers: HttpAnswer['headers']): void {
   const { setHeader, header } = (response ?? {}) as Partial<Record<'setHeader' | 'header', unknown>>;
   const set = [setHeader, header].find((method) => typeof method === 'function');
   for (const [name, value] of Object.entries(headers)) set?.call(response, name, value);
 }
 
-/** Text that may stand in a quoted-string of a challenge: the characters of RFC 6750 section 3, others replaced. */
+/** Replaces characters that may not appear in a challenge's quoted-string (RFC 6750 section 3). */
 function quotable(text: string): string {
   return text.replace(/"/g, "'").replace(/[^\x20-\x5b\x5d-\x7e]+/g, '?');
 }

@@ -8,17 +8,17 @@ import { passOnRenewedToken } from './renewed-token-header.js';
 import { RulesOfRoutes, type RouteRules, asksForSession } from './route-rules.js';
 import { SESSION_MODULE, type SessionAuthenticator } from './session-authenticator.js';
 
-/** Hooks of passport's guard that make passport run if a subclass overrides one. */
+/** Hooks of passport's guard; passport runs if a subclass overrides one. */
 const PASSPORT_HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
 
 /**
- * Lets a request pass whose Authorization header holds a good access token, and answers every other one as RFC 6750 says.
- * For a route with `@UseGuards(AuthGuard)`, or for all with `{ provide: APP_GUARD, useClass: AuthGuard }` and `@Public()`
- * on those that are open. The module that uses it imports the SessionModule whose tokens it accepts. What Sensitive,
- * NoActivity, CheckBan and RequireFresh ask of a route is checked here as well, and a renewed token put into the answer.
+ * Admits requests with a valid access token in the Authorization header, and answers all others as RFC 6750 says. Use it on a
+ * route with `@UseGuards(AuthGuard)`, or on all with `{ provide: APP_GUARD, useClass: AuthGuard }` and `@Public()` on open ones.
+ * The module that uses it must import the SessionModule whose tokens it accepts. It also enforces Sensitive, NoActivity,
+ * CheckBan and RequireFresh, and adds a renewed token to the response.
  *
- * A subclass may judge the user in `handleRequest`, as with every passport guard: it gets the user as CurrentUser gives it, or false with the
- * reason as `info`, and what it returns is the user. Null lets the request pass without a user. False and undefined never do.
+ * A subclass can judge the user in `handleRequest`, as with every passport guard. It gets the user as CurrentUser provides it, or
+ * false with the reason as `info`, and returns the user. Null admits the request without a user; false and undefined never do.
  * ```ts
  * class ActiveUserGuard extends AuthGuard {
  *   override handleRequest(error, user, info, context, status) {
@@ -28,7 +28,7 @@ const PASSPORT_HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
  * }
  * ```
  *
- * To guard another transport, override `getRequest`, and `getResponse` where there is one:
+ * For another transport, override `getRequest`, and `getResponse` if it has one:
  * ```ts
  * class GqlAuthGuard extends AuthGuard {
  *   override getRequest(context: ExecutionContext) {
@@ -63,7 +63,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     if (this.needsPassport) {
       identity = await this.askHooks(context, new PassportRun({ authenticator, request, rules, identity: before }));
     } else if (!identity) {
-      // Together with the other requests of this turn. The token is looked at afterwards, so that no verdict is older than that.
+      // Joins the other requests of this turn. The token is verified afterwards, so that no verdict predates the batch.
       if (context.getType() === 'http') await authenticator.batch.join();
       const outcome = authenticator.authenticate(request, rules);
       const verdict = outcome instanceof AuthenticatedSession ? outcome : await outcome;
@@ -78,7 +78,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     return true;
   }
 
-  /** The request of an HTTP context. @throws for any other context, which this guard does not know */
+  /** Returns the request of an HTTP context. @throws for any other context */
   override getRequest(context: ExecutionContext): GuardedRequest {
     if (context.getType() !== 'http') {
       throw new Error(
@@ -88,15 +88,15 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     return context.getArgByIndex<GuardedRequest>(0);
   }
 
-  /** The response of an HTTP context; null for any other. */
+  /** Returns the response of an HTTP context; null for any other. */
   getResponse(context: ExecutionContext): unknown {
     return context.getType() === 'http' ? context.getArgByIndex<unknown>(1) : null;
   }
 
   /**
-   * Refuses a request without a good token, and returns the user of every other one.
-   * @param user as CurrentUser gives it; false without a good token, undefined where it could not be judged
-   * @param info the HttpException that says why there is none
+   * Refuses a request without a valid token, and returns the user of any other.
+   * @param user as CurrentUser provides it; false without a valid token, undefined if it could not be judged
+   * @param info HttpException with the reason for the refusal
    */
   override handleRequest<T>(error: unknown, user: T, info: unknown, _context: ExecutionContext, _status?: unknown): T {
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- passed on as it came
@@ -105,14 +105,14 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     return user;
   }
 
-  /** There is no session of passport to log in to. */
+  /** Does nothing: there is no passport session to log in to. */
   override logIn(): Promise<void> {
     return Promise.reject(
       new Error('AuthGuard keeps no session of passport. Call TokenService.login to open a session.'),
     );
   }
 
-  /** Takes nothing but the headers of a payload that a subclass takes for the request. */
+  /** Reads only the headers of a payload that a subclass presents as the request. */
   private requestOf(context: ExecutionContext): GuardedRequest {
     const request: unknown = this.getRequest(context);
     if (typeof request !== 'object' || request === null) {
@@ -126,8 +126,8 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
   }
 
   /**
-   * The identity that another guard of this module has found for the same request, if it was as strict as this route. Only over
-   * HTTP is the request a new object each time, and only if it is the same object does it hold the same credential.
+   * Reuses the identity that another guard of this module verified for the same request, if it was as strict as this
+   * route. HTTP only: there, the same request object always carries the same credential.
    */
   private foundBefore(
     context: ExecutionContext,
@@ -140,17 +140,17 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     return known.strict || !rules.strict ? known : null;
   }
 
-  /** Properties of a subclass are there only after the constructor. */
+  /** Properties of a subclass exist only after the constructor. */
   private get needsPassport(): boolean {
     return (this.hasHooks ??= PASSPORT_HOOKS.some((hook) => this[hook] !== AuthGuard.prototype[hook]));
   }
 
-  /** Has passport and the hooks of a subclass judge a request; null where it may pass without a user. */
+  /** Lets passport and the hooks of a subclass judge a request; null if it may pass without a user. */
   private async askHooks(context: ExecutionContext, run: PassportRun): Promise<AuthenticatedSession | null> {
     const returned = await runPassport(this, context, run);
     const { identity } = run;
-    // A strategy that calls pass() makes the passport guard say yes without a user; this one does not. And no hook turns
-    // what could not be judged into a verdict.
+    // A strategy that calls pass() makes passport's guard admit a request without a user; this one does not. And no
+    // hook can turn an unknown into a verdict.
     if (!returned || (run.refused?.exception.getStatus() ?? 0) >= 500) this.refuse(context, run.refusal);
     const { user } = returned;
     if (user === undefined || user === false) {
@@ -171,5 +171,6 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
   }
 }
 
-// Passport's guard of Nest 11 has an optional first argument, which a subclass inherits: without this, Nest would pass on undefined.
+// Passport's guard of Nest 11 has an optional first argument, which subclasses inherit: without this, Nest would inject
+// undefined.
 Reflect.defineMetadata('optional:paramtypes', [], AuthGuard);

@@ -2,23 +2,23 @@ import { type ExecutionContext, type PipeTransform, type Type, createParamDecora
 import type { Claims, UserSession } from '../../model/session.js';
 import type { RenewedToken } from '../../model/verification.js';
 
-/** The user of the current request: the claims of the session, and the user's id. */
+/** User of the current request: the claims of the session, and the user id. */
 export type CurrentSessionUser<C extends object = Claims> = Readonly<C & { userId: string }>;
 
 interface IdentityFields {
-  /** The claims and the id of the user, or what handleRequest of a subclass made of them. */
+  /** Claims and id of the user, or the return value of a subclass's handleRequest. */
   readonly user: unknown;
-  /** Null where handleRequest of a subclass returned a user for a request without a good token. */
+  /** Null if a subclass's handleRequest returned a user for a request without a valid token. */
   readonly session: UserSession | null;
-  /** The database was asked for this request. */
+  /** True if the database was asked for this request. */
   readonly strict: boolean;
-  /** The successor of the token, if the client should use it from now on. */
+  /** Successor of the token, if the client should switch to it. */
   readonly renewed: RenewedToken | null;
-  /** The module that verified it: several may guard one request. */
+  /** The module that verified it, because several may guard one request. */
   readonly by: object;
 }
 
-/** The identity that a guard verified. Its private name tells it from any object that arrives from outside. */
+/** Identity verified by a guard. Its private field distinguishes it from objects that arrive from outside. */
 export class AuthenticatedSession implements IdentityFields {
   readonly #verified = true;
   readonly user: unknown;
@@ -45,8 +45,8 @@ export class AuthenticatedSession implements IdentityFields {
 }
 
 /**
- * A request of Express or Fastify, with what AuthGuard puts on it. Only an AuthenticatedSession counts as `latchkey`, which has a
- * plain name for the sake of V8: see fast-path/hidden-classes.ts.
+ * Request of Express or Fastify, with AuthGuard's properties. `latchkey` has a plain name for V8's sake (see
+ * fast-path/hidden-classes.ts); only an AuthenticatedSession counts.
  */
 export interface GuardedRequest {
   ip?: unknown;
@@ -55,24 +55,24 @@ export interface GuardedRequest {
   latchkey?: unknown;
 }
 
-/** The identity that guards verified for one handler, where there is no HTTP request to keep it on. */
+/** Identity verified by guards for one handler, where there is no HTTP request to hold it. */
 interface HandlerIdentity {
   readonly handler: object;
   readonly controller: object;
   identity: AuthenticatedSession | null;
-  /** Set once there were two sessions: executions that cannot be told apart have no identity. */
+  /** Set once two sessions were seen: executions that cannot be told apart get no identity. */
   mixed: boolean;
 }
 
-/** By the field of a GraphQL operation, which is known by its path. */
+/** By GraphQL field, identified by its path. */
 const fields = new WeakMap<object, AuthenticatedSession | null>();
-/** By the message of a socket or a microservice. */
+/** By message of a socket or a microservice. */
 const messages = new WeakMap<object, HandlerIdentity[]>();
 
 /**
- * Notes the identity that a guard verified for an execution; null for none. It is kept by objects that the server made, so
- * that nothing that a client sends can stand in for it. Requests over HTTP also get their `user`, which other libraries read.
- * @param request what the guard took for the request of the execution
+ * Stores the identity that a guard verified for an execution; null for none. Keyed by objects that the server created,
+ * so that client input cannot forge it. HTTP requests also get `user`, which other libraries read.
+ * @param request the guard's request for this execution
  */
 export function setIdentity(
   context: ExecutionContext,
@@ -95,7 +95,7 @@ export function setIdentity(
   if (isHttpRequest(request)) request.user = identity?.user ?? null;
 }
 
-/** The identity that a guard verified for this execution, or null. */
+/** Returns the identity that a guard verified for this execution, or null. */
 export function identityOf(context: ExecutionContext): AuthenticatedSession | null {
   const type = context.getType<string>();
   if (type === 'http') {
@@ -109,7 +109,7 @@ export function identityOf(context: ExecutionContext): AuthenticatedSession | nu
   return noted && !noted.mixed ? noted.identity : null;
 }
 
-/** Guards run for fields of an object only if the application asks for it; otherwise the nearest field above counts. */
+/** Guards run for fields of an object only if the application enables it; otherwise the nearest field above counts. */
 function fieldIdentity(key: object): AuthenticatedSession | null {
   for (let path = pathOf(key) ?? key; ; path = (path as { prev?: object }).prev!) {
     const identity = fields.get(path);
@@ -121,7 +121,7 @@ function fieldIdentity(key: object): AuthenticatedSession | null {
 function setMessageIdentity(context: ExecutionContext, key: object, identity: AuthenticatedSession | null): void {
   const known = find(context, key);
   if (known) {
-    // A message without an object of its own is known by its connection, which has others under way.
+    // A message without its own object is identified by its connection, which may have others in flight.
     const isConnection = context.getType() === 'ws' && key === context.getArgByIndex<unknown>(0);
     known.mixed ||= isConnection && !isSame(known.identity, identity);
     known.identity = identity;
@@ -136,14 +136,14 @@ function find(context: ExecutionContext, key: object): HandlerIdentity | undefin
   return messages.get(key)?.find((one) => one.handler === handler && one.controller === controller);
 }
 
-/** Guards of several modules may follow each other in one execution. */
+/** Guards of several modules may run in one execution. */
 function isSame(one: AuthenticatedSession | null, other: AuthenticatedSession | null): boolean {
   return one && other ? one.by !== other.by || one.session?.id === other.session?.id : one === other;
 }
 
 /**
- * The object that tells an execution from others: the info of a GraphQL field, the context or the call of a microservice, the
- * acknowledgement or the data of a message, and where that is text or nothing, its connection.
+ * Finds the object that identifies an execution: the info of a GraphQL field, the context or call of a microservice,
+ * the acknowledgement or data of a message, and if that is text or missing, its connection.
  */
 function lastObject(context: ExecutionContext): object | null {
   return context.getArgs<unknown[]>().findLast((argument) => isObject(argument)) ?? null;
@@ -158,34 +158,34 @@ function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }
 
-/** Made by a server, of Express or Fastify: nothing that was parsed from text has methods. */
+/** Detects requests created by Express or Fastify: parsed text has no methods. */
 function isHttpRequest(request: object): boolean {
   const { on, raw } = request as { on?: unknown; raw?: { on?: unknown } | null };
   return [on, raw?.on].some((method) => typeof method === 'function');
 }
 
-/** The type that createParamDecorator has in every version of Nest that is supported. */
+/** Type of createParamDecorator in every supported version of Nest. */
 type ParameterOf<Property extends string> = (
   property?: Property | PipeTransform | Type<PipeTransform>,
   ...pipes: (PipeTransform | Type<PipeTransform>)[]
 ) => ParameterDecorator;
 
 /**
- * The user that a guard of this library verified for this request, message or field: the claims given at login and `userId`,
- * or what handleRequest of a subclass returned. Also one property of it, as in `@CurrentUser('userId')`. Null where no guard
- * verified one.
+ * Injects the user verified by a guard of this library for this request, message or field: the claims given at login
+ * and `userId`, or the return value of a subclass's handleRequest. Takes the name of one property, as in
+ * `@CurrentUser('userId')`. Null if no guard verified a user.
  */
 export const CurrentUser: ParameterOf<keyof CurrentSessionUser | (string & Record<never, never>)> =
   createParamDecorator((property: string | undefined, context: ExecutionContext): unknown =>
     partOf(identityOf(context)?.user, property),
   );
 
-/** The session that belongs to CurrentUser, or one property of it, as in `@CurrentSession('id')`. Null where there is none. */
+/** Injects the session of CurrentUser, or one of its properties, as in `@CurrentSession('id')`. Null if there is none. */
 export const CurrentSession: ParameterOf<keyof UserSession> = createParamDecorator(
   (property: string | undefined, context: ExecutionContext): unknown => partOf(identityOf(context)?.session, property),
 );
 
-/** Own properties only: no name reaches a prototype. */
+/** Own properties only, so that no name reaches a prototype. */
 function partOf(target: unknown, property: string | undefined): unknown {
   if (target === undefined || target === null) return null;
   if (property === undefined) return target;

@@ -7,14 +7,14 @@ import type { RouteRules } from './route-rules.js';
 import { type SessionAuthenticator, readBearer } from './session-authenticator.js';
 
 /**
- * One run of passport, for a subclass of AuthGuard that overrides a hook of passport's guard. Passport takes it for the request,
- * so that nothing it adds reaches a request or a payload.
+ * One run of passport, for a subclass of AuthGuard that overrides one of its hooks. Passport sees it as the request, so
+ * that nothing passport adds reaches a real request or payload.
  */
 export class PassportRun {
   readonly authenticator: SessionAuthenticator;
   readonly request: GuardedRequest;
   readonly rules: RouteRules;
-  /** Set by the strategy, unless another guard has found it before. */
+  /** Set by the strategy, unless another guard has verified it already. */
   identity: AuthenticatedSession | null;
   /** Set by the strategy. */
   refused: HttpAnswer | null = null;
@@ -26,19 +26,19 @@ export class PassportRun {
     this.identity = identity;
   }
 
-  /** The answer unless there is a user. */
+  /** Answer if there is no user. */
   get refusal(): HttpAnswer {
     return this.refused ?? this.authenticator.answers.to('TOKEN_MISSING');
   }
 }
 
-/** The request that passport-http-bearer sees: one clean header, and the way back to the run. */
+/** The request that passport-http-bearer sees: one clean header, and a reference to the run. */
 interface StandIn {
   readonly headers: { readonly authorization: string };
   readonly run: PassportRun;
 }
 
-/** Methods that passport puts on the strategy for each request; missing in its types. */
+/** Methods that passport adds to the strategy for each request, missing in its types. */
 interface PassportActions {
   success(user: unknown): void;
   fail(challenge: unknown, status: number): void;
@@ -53,8 +53,8 @@ export function registerStrategy(authenticator: SessionAuthenticator): void {
     }
 
     /**
-     * Reads the header itself: passport-http-bearer also takes tokens from query and body, with no option to stop it, and
-     * throws on a header that is not text. It sees nothing but a token of the right form.
+     * Reads the header itself: passport-http-bearer also accepts tokens from query and body, which cannot be turned
+     * off, and throws on a header that is not text. It only sees well-formed tokens.
      */
     override authenticate(run: unknown): void {
       const actions = this as unknown as PassportActions;
@@ -84,7 +84,7 @@ export function registerStrategy(authenticator: SessionAuthenticator): void {
         return outcome.user;
       }
       run.refused = outcome;
-      // An error for passport, and no refusal: it could not be judged.
+      // An error for passport instead of a refusal: the token could not be judged.
       if (outcome.exception.getStatus() >= 500) throw outcome.exception;
       return false;
     }
@@ -100,8 +100,8 @@ type Hooks = Required<Pick<IAuthGuard, 'getAuthenticateOptions' | 'handleRequest
 };
 
 /**
- * Runs passport's guard with the hooks of ours, and returns what handleRequest made of the user; null where a strategy let the
- * request pass without a call of it.
+ * Runs passport's guard with our guard's hooks, and returns handleRequest's user; null if a strategy let the request
+ * pass without calling it.
  */
 export async function runPassport(
   guard: Hooks,
@@ -110,13 +110,13 @@ export async function runPassport(
 ): Promise<{ readonly user: unknown } | null> {
   const state: { returned: { readonly user: unknown } | null } = { returned: null };
   const view = {
-    // Not those of PassportModule, which are injected into every guard of passport and may name another strategy.
+    // Not PassportModule's options, which are injected into every passport guard and may name another strategy.
     options: { defaultStrategy: run.authenticator.strategyName },
     getRequest: () => run,
     getResponse: () => guard.getResponse(context),
     getAuthenticateOptions: () => guard.getAuthenticateOptions(context),
     async handleRequest(error: unknown, _user: unknown, info: unknown, _context: unknown, status: unknown) {
-      // A strategy that was replaced may name any user: only the one that was verified counts.
+      // A replaced strategy may name any user: only the verified one counts.
       const refusal = error || run.identity ? null : run.refusal.exception;
       const user = run.identity ? run.identity.user : refusal ? false : undefined;
       const reason = refusal ?? info;
@@ -129,7 +129,7 @@ export async function runPassport(
     await passportGuard.canActivate.call(view as never, context);
   } catch (error) {
     const { exception, headers } = run.refusal;
-    // The challenge belongs to the status, whatever the rest of the answer says.
+    // The challenge belongs to the status, whatever the rest of the response says.
     if (error instanceof HttpException && error.getStatus() === exception.getStatus()) {
       setHeaders(guard.getResponse(context), headers);
     }

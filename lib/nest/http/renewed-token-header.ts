@@ -5,9 +5,9 @@ import type { HeaderOptions } from '../module/session-options.js';
 type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[] | undefined;
 
 /**
- * Puts the successor of the request's token into the answer, whatever that becomes. Scripts of other origins may read it
- * beside what the application lets them read, and no cache may keep it: a client that was given an old answer would go back
- * to a token that is over.
+ * Adds the successor of the request's token to the response, whatever that becomes. Exposes the headers to scripts of
+ * other origins, in addition to those of the application, and forbids caching: a stored response would take a client
+ * back to an expired token.
  */
 export function passOnRenewedToken(response: unknown, renewed: RenewedToken, names: Required<HeaderOptions>): void {
   const target = nodeResponse(response);
@@ -23,7 +23,7 @@ export function passOnRenewedToken(response: unknown, renewed: RenewedToken, nam
   });
 }
 
-/** Finds Node's response behind a response of Express or a reply of Fastify; null for what is neither. */
+/** Finds Node's response behind a response of Express or a reply of Fastify; null for anything else. */
 function nodeResponse(response: unknown): ServerResponse | null {
   const candidates = [response, (response as { raw?: unknown } | null | undefined)?.raw];
   const found = candidates.find((one) => typeof (one as Partial<ServerResponse> | null)?.writeHead === 'function');
@@ -31,8 +31,8 @@ function nodeResponse(response: unknown): ServerResponse | null {
 }
 
 /**
- * Calls `adjust` when the head of an answer is about to be sent. All headers that were set by then are on the
- * response: frameworks may keep them to themselves until this moment, or replace them for an error.
+ * Calls `adjust` just before the head of a response is sent. All headers are on the response by then: frameworks may
+ * buffer them until that moment, or replace them for an error.
  */
 export function beforeHead(response: ServerResponse, adjust: () => void): void {
   const writeHead = response.writeHead.bind(response) as (status: number, message?: string) => ServerResponse;
@@ -44,7 +44,7 @@ export function beforeHead(response: ServerResponse, adjust: () => void): void {
   };
 }
 
-/** Headers in each form that writeHead takes them: by name, as a flat list, or as a list of pairs. */
+/** Accepts headers in each form of writeHead: by name, as a flat list, or as a list of pairs. */
 function setHeaders(response: ServerResponse, headers: Headers): void {
   if (!Array.isArray(headers)) {
     for (const [name, value] of Object.entries(headers ?? {})) if (value !== undefined) response.setHeader(name, value);

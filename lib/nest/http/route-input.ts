@@ -19,15 +19,15 @@ interface IncomingRequest extends Readonly<Record<Source, unknown>> {
 
 const DECORATORS = { query: Query, body: Body };
 
-/** Which of them a route reads, by its handler. */
+/** Inputs that a route reads, by its handler. */
 const reads: Readonly<Record<Source, WeakSet<object>>> = { query: new WeakSet(), body: new WeakSet() };
 
-/** The query of a request, as `read` makes it: that refuses what it does not know. */
+/** Injects the query of a request as `read` parses it; `read` refuses unknown fields. */
 export function QueryInput(read: (query: unknown) => unknown): ParameterDecorator {
   return inputFrom('query', read);
 }
 
-/** The body of a request, likewise. */
+/** Injects the body of a request as `read` parses it. */
 export function BodyInput(read: (body: unknown) => unknown): ParameterDecorator {
   return inputFrom('body', read);
 }
@@ -41,8 +41,8 @@ function inputFrom(source: Source, read: (value: unknown) => unknown): Parameter
 }
 
 /**
- * Refuses a query or a body that the route does not read, or that no parser did: what it was meant to say would be ignored. What is wrong with an
- * argument came with the request: the client is told, and there is nothing to log.
+ * Refuses a query or body that the route does not read, or that no parser handled: its meaning would be ignored.
+ * Invalid arguments came with the request, so the client is told and nothing is logged.
  */
 @Injectable()
 export class StrictInput implements NestInterceptor {
@@ -64,7 +64,7 @@ export class StrictInput implements NestInterceptor {
   }
 }
 
-/** Express leaves a body of another type than it knows unread, as that of a fetch that names no type. */
+/** Express leaves bodies of unknown types unread, such as that of a fetch without a type. */
 function bringsBody({ headers }: IncomingRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 0;
 }

@@ -7,43 +7,44 @@ import type { SessionErrorCode } from '../../model/session-error.js';
 import type { UserSession } from '../../model/session.js';
 
 /**
- * Opens a route, or all routes of a controller, to requests without a token. What stands nearer to the route counts: on a
- * controller it opens no route that has a Sensitive, CheckBan or RequireFresh of its own.
+ * Opens a route, or all routes of a controller, to requests without a token. The nearer decorator wins: on a
+ * controller, it opens no route that has its own Sensitive, CheckBan or RequireFresh.
  */
 export const Public = Reflector.createDecorator<true, true>({ transform: () => true });
 
-/** Has the token looked up in the database for every request of a route or controller, and never in memory. */
+/** Verifies the token in the database for every request of a route or controller, bypassing all caches. */
 export const Sensitive = Reflector.createDecorator<true, true>({ transform: () => true });
 
 /**
- * Keeps requests of a route or controller from counting as a use of the session, for lastSeenAt and the idle timeout; their
- * addresses are noted all the same. For routes that clients call by themselves. A client can say the same of one request, see the option `headers.noActivity`.
+ * Keeps requests of a route or controller from counting as a use of the session, for lastSeenAt and the idle timeout.
+ * Their addresses are still recorded. For routes that clients poll by themselves. Clients can mark single requests, see
+ * the option `headers.noActivity`.
  */
 export const NoActivity = Reflector.createDecorator<true, true>({ transform: () => true });
 
 /**
- * Refuses sessions whose user has not proved who they are for longer than this, with 403 FRESH_LOGIN_REQUIRED: by login, or
- * by SessionService.reauthenticate. Sessions of impersonators are always refused. On a route it takes the place of its controller's.
- * @throws SessionError CONFIGURATION_INVALID for what is no duration
+ * Refuses sessions whose user has not authenticated within this time, by login or SessionService.reauthenticate, with
+ * 403 FRESH_LOGIN_REQUIRED. Sessions of impersonators are always refused. On a route, overrides its controller's.
+ * @throws SessionError CONFIGURATION_INVALID for a malformed duration
  */
 export const RequireFresh = Reflector.createDecorator<Duration, number>({
   transform: (age) => parseDuration(age, '@RequireFresh'),
 });
 
-/** A service that a route belongs to, and the least level of a ban that closes it. */
+/** Service of a route, and the lowest level of a ban that closes it. */
 export interface BanCheck {
   readonly service: string;
   readonly level: number;
 }
 
-/** The metadata of CheckBan. */
+/** Metadata of CheckBan. */
 export const BanChecks = Reflector.createDecorator<readonly BanCheck[]>();
 
 /**
- * Refuses users who are banned from a service at this level or above, with 403 SERVICE_BANNED (see OperatorService.ban). Several
- * may stand on one route. On a route it takes the place of its controller's for the same service.
+ * Refuses users banned from a service at this level or above (see OperatorService.ban), with 403 SERVICE_BANNED. A
+ * route can have several. On a route, overrides its controller's for the same service.
  * @param level default 1
- * @throws SessionError ARGUMENT_INVALID for a service or a level that no ban can have
+ * @throws SessionError ARGUMENT_INVALID for an invalid service or level
  */
 export function CheckBan(service: string, level = 1): ClassDecorator & MethodDecorator {
   const check: BanCheck = { service: checkService(service), level: levelOf(level) };
@@ -53,33 +54,33 @@ export function CheckBan(service: string, level = 1): ClassDecorator & MethodDec
   };
 }
 
-/** The rules that the decorators of a route and of its controller set. */
+/** Rules set by the decorators of a route and its controller. */
 export interface RouteRules {
   /** Needs no token. */
   readonly isPublic: boolean;
-  /** Asks the database in any case. */
+  /** Bypasses all caches. */
   readonly strict: boolean;
   /** Counts as a use of the session. */
   readonly activity: boolean;
   readonly banChecks: readonly BanCheck[];
-  /** Longest time since the user proved who they are, in milliseconds; null for any. */
+  /** Maximum age of the last authentication in milliseconds; null for any. */
   readonly freshMs: number | null;
 }
 
-/** Why a good token is not enough for a route. */
+/** Reason to refuse a request with a valid token. */
 export interface BrokenRule {
   readonly code: SessionErrorCode;
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** The rules of a handler's routes: a handler that is inherited has some for each of its controllers. */
+/** Rules of a handler's routes; an inherited handler has some for each of its controllers. */
 interface RulesOfHandler {
   readonly controller: object;
   readonly rules: RouteRules;
   readonly next: RulesOfHandler | null;
 }
 
-/** Remembers the rules of each route. */
+/** Caches the rules of each route. */
 export class RulesOfRoutes {
   private readonly known = new WeakMap<object, RulesOfHandler>();
 
@@ -114,12 +115,12 @@ function routeRules(reflector: Reflector, handler: Target, controller: Target): 
   };
 }
 
-/** True for a route that needs a good token, whatever a subclass of AuthGuard lets pass. */
+/** True for a route that requires a valid token, whatever a subclass of AuthGuard admits. */
 export function asksForSession({ strict, freshMs, banChecks }: RouteRules): boolean {
   return strict || freshMs !== null || banChecks.length > 0;
 }
 
-/** A route that asks something of its session is not open, unless Public stands nearer to it. */
+/** A route with requirements on its session is not open, unless Public is nearer to it. */
 function isPublic(reflector: Reflector, targets: readonly Target[]): boolean {
   for (const target of targets) {
     if ([Sensitive, RequireFresh, BanChecks].some((rule) => reflector.get(rule as typeof Sensitive, target)))
@@ -129,7 +130,7 @@ function isPublic(reflector: Reflector, targets: readonly Target[]): boolean {
   return false;
 }
 
-/** The first rule that a session does not keep, or null. Pure. @param now milliseconds since the epoch */
+/** Returns the first rule that a session breaks, or null. Pure. @param now milliseconds since the epoch */
 export function brokenRule(session: UserSession, { banChecks, freshMs }: RouteRules, now: number): BrokenRule | null {
   for (const { service, level } of banChecks) {
     const ban = serviceBan(session.bans, service, level, now);

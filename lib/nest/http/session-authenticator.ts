@@ -12,26 +12,23 @@ import { RequestBatch } from './fast-path/request-batch.js';
 import { AuthenticatedSession, type GuardedRequest } from './identity.js';
 import { type RouteRules, brokenRule } from './route-rules.js';
 
-/**
- * Provides the SessionAuthenticator to guards. Nest shows this text where it is not there, which is where SessionModule was not
- * imported.
- */
+/** Provides the SessionAuthenticator to guards. Nest shows this text if SessionModule was not imported. */
 export const SESSION_MODULE = Symbol('SessionModule.forRoot({ isGlobal: true }) of nestjs-latchkey');
 
-/** The credential in an Authorization header. */
+/** Credential of an Authorization header. */
 export type BearerCredential =
   | { readonly token: string; readonly refusal: null }
   | { readonly token: null; readonly refusal: 'TOKEN_MISSING' | 'TOKEN_MALFORMED' };
 
 const MISSING: BearerCredential = { token: null, refusal: 'TOKEN_MISSING' };
 const MALFORMED: BearerCredential = { token: null, refusal: 'TOKEN_MALFORMED' };
-/** Scheme in any case (RFC 9110 11.1), one space or more, and a token68 (RFC 6750 2.1). */
+/** Scheme in any case (RFC 9110 section 11.1), one or more spaces, and a token68 (RFC 6750 section 2.1). */
 const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
 const BEARER_SCHEME = /^bearer(?![!#$%&'*+\-.^_`|~0-9a-z])/i;
 
 /**
- * Reads the Authorization header, and nothing else: never a query, a body or a cookie. Another scheme is no credential of
- * ours. Of two header lines Node keeps the first; a server that joins them has a comma here, which is malformed.
+ * Reads the Authorization header and nothing else: never a query, a body or a cookie. Another scheme counts as no
+ * credential. Of two header lines Node keeps the first; a server that joins them leaves a comma, which is malformed.
  */
 export function readBearer(header: unknown): BearerCredential {
   if (header === undefined || header === '') return MISSING;
@@ -41,7 +38,7 @@ export function readBearer(header: unknown): BearerCredential {
   return BEARER_SCHEME.test(header) ? MALFORMED : MISSING;
 }
 
-/** Tells verification how a request presents its token. */
+/** Presentation of a request's token. */
 class RequestUse implements Presentation {
   constructor(
     private readonly request: GuardedRequest,
@@ -64,14 +61,14 @@ class RequestUse implements Presentation {
   }
 }
 
-/** Tells who sends a request, for one SessionModule. */
+/** Authenticates requests for one SessionModule. */
 export class SessionAuthenticator {
   readonly strategyName: string;
   readonly headers: Required<HeaderOptions>;
   readonly answers: Answers;
   readonly batch = new RequestBatch();
   private readonly noActivityHeader: string | false;
-  /** By session, made once for all requests that memory answers. */
+  /** By session, shared by all requests that memory answers. */
   private readonly identities = new WeakMap<UserSession, AuthenticatedSession>();
 
   constructor(
@@ -79,7 +76,7 @@ export class SessionAuthenticator {
       readonly verifier: Verifier;
       readonly clock: Clock;
       readonly options: Pick<ResolvedOptions, 'realm' | 'messages' | 'headers'>;
-      /** Random: passport keeps one registry for the whole process, in which two modules must not meet. */
+      /** Random, because passport's registry is global to the process, and two modules must not collide. */
       readonly strategyName: string;
     },
   ) {
@@ -91,7 +88,7 @@ export class SessionAuthenticator {
     this.noActivityHeader = noActivity === false ? false : noActivity.toLowerCase();
   }
 
-  /** The identity that the token of a request proves, or the answer that refuses it. In the same turn if memory knows the token. */
+  /** Returns the identity that a request's token proves, or the answer that refuses it. Synchronous on a cache hit. */
   authenticate(
     request: GuardedRequest,
     rules: RouteRules,
@@ -102,7 +99,7 @@ export class SessionAuthenticator {
     return 'status' in verdict ? this.outcomeOf(verdict, rules) : verdict.then((later) => this.outcomeOf(later, rules));
   }
 
-  /** The answer to a request whose session breaks a rule of the route, or null. */
+  /** Returns the answer to a request whose session breaks a rule of the route, or null. */
   refusalBy(rules: RouteRules, session: UserSession): HttpAnswer | null {
     if (rules.freshMs === null && rules.banChecks.length === 0) return null;
     const broken = brokenRule(session, rules, this.parts.clock.now());

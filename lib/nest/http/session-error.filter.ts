@@ -6,8 +6,8 @@ import { endDetails, setHeaders } from './answers.js';
 import { SessionAuthenticator } from './session-authenticator.js';
 
 /**
- * Answers the SessionErrors that TokenService throws in a controller: 409 for a limit, 503 with Retry-After for a store
- * that cannot be reached, 202 for an end that is recorded and not yet acknowledged, and so on. SessionModule installs it.
+ * Answers SessionErrors thrown in a controller: 409 for a session limit, 503 with Retry-After if the store is
+ * unavailable, 202 for a change not yet acknowledged, and so on. SessionModule installs it.
  */
 @Catch(SessionError)
 export class SessionErrorFilter extends BaseExceptionFilter {
@@ -21,7 +21,7 @@ export class SessionErrorFilter extends BaseExceptionFilter {
     const { answers } = this.authenticator;
     const { exception, headers } = answers.to(error.code, details, this.messageOf(error), retryAfterMs);
     answers.reports.answered(error);
-    // A filter that throws leaves the caller of a microservice without an answer.
+    // A filter that throws leaves a microservice's caller without an answer.
     if (host.getType() === 'rpc') {
       return throwError(() => ({ status: 'error', message: exception.message, errorCode: error.code, ...details }));
     }
@@ -30,14 +30,14 @@ export class SessionErrorFilter extends BaseExceptionFilter {
     super.catch(exception, host);
   }
 
-  /** The error's message says what is wrong with an argument; the application may replace all other texts. */
+  /** An invalid argument needs the error's own message; the application may override all other texts. */
   private messageOf(error: SessionError): string | undefined {
     if (error.code === 'ARGUMENT_INVALID') return error.message;
     return error instanceof TokenRefusedError ? this.authenticator.answers.refreshMessage(error.code) : undefined;
   }
 }
 
-/** Fields of the body beside code and message. */
+/** Body fields beside code and message. */
 function detailsOf(error: SessionError): Record<string, unknown> {
   if (error instanceof ChangePendingError) return { effectiveBy: new Date(error.effectiveBy).toISOString() };
   return error instanceof TokenRefusedError ? endDetails(error.refusal) : {};

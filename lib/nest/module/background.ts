@@ -19,23 +19,23 @@ import type { SessionLookup } from '../../verification/session-lookup.js';
 import type { SessionWatch } from '../../verification/session-watch.js';
 import type { SessionRecords } from './session-records.js';
 
-/** How often copies in use are read again before they are too old: a part of the age at which they are. */
+/** Refreshes copies in use this many times within their lifetime. */
 const COPY_AGE_PARTS = 60;
-/** Other nodes know of a first use after this long at most, long before they take the login for abandoned. */
+/** Longest time until other nodes know of a first use, long before they would treat the login as abandoned. */
 const FIRST_USE_MS = ABANDONED_AFTER_MS / 4;
-/** Events are written soon: they are few, and an operator may be watching. */
+/** Short, because events are few, and an operator may be watching. */
 const EVENT_FLUSH_MS = 1000;
 
-/** How long the first look at the other nodes is tried: the database may be busy with their boots. */
+/** How long the first poll is retried: the database may be busy with the boots of other nodes. */
 const BOOT_MS = 10_000;
 const LOOK_MS = 100;
 const RIGHTS = 'SELECT, INSERT, UPDATE and DELETE on them';
-/** How much longer than a node can be silent it is waited for, should the database not answer meanwhile. */
+/** Extra wait beyond the longest silence of a node, in case the database does not answer meanwhile. */
 const SLACK_MS = 1000;
-/** A node that is there is heard of within this many of its polls. */
+/** Polls within which a live node is noticed. */
 const POLLS = 2;
 
-/** Everything that a module does beside requests: it joins the other nodes, works every so often, and leaves. */
+/** Background work of a module: joins the other nodes, runs periodic tasks, and leaves. */
 export class Background {
   private readonly logger = new Logger('SessionModule');
   private readonly tasks: readonly PeriodicTask[];
@@ -97,14 +97,15 @@ export class Background {
   }
 
   /**
-   * Joins the other nodes. While one of them may still accept tokens from memory, every login that replaces a session would
-   * have to wait for it; so a boot waits until each has polled, or has been silent for so long that it does not.
-   * @param silenceMs the longest time for which a node may be silent
+   * Joins the other nodes. While one of them may accept tokens from memory without knowing of this node, every login
+   * that replaces a session would have to wait for it. So a boot waits until each has polled, or has been silent for
+   * too long to do so.
+   * @param silenceMs longest silence of any node
    */
   private async join(presence: NodePresence, pollMs: number, silenceMs: () => number): Promise<void> {
     await pollFirst(presence);
     const startedAt = performance.now();
-    // One that joins later waits for this node.
+    // A node that joins later waits for this one.
     const present = new Set(presence.unheardNodes.map(({ id }) => id));
     const unheard = () => presence.unheardNodes.filter(({ id }) => present.has(id));
     let awaited: readonly NodeRow[] = [];
@@ -147,10 +148,10 @@ function seconds(ms: number): string {
 }
 
 const BATCH = 200;
-/** For how much longer than necessary old changes, and rows of nodes, are kept. */
+/** Margin for keeping old changes and rows of nodes. */
 const PURGE_SLACK_MS = 60_000;
 
-/** Ends what is overdue or idle, so that lists and limits are right though nobody comes back, and forgets what is old. */
+/** Ends overdue and idle sessions, so that lists and limits are right even if no request comes, and purges old data. */
 export class SessionSweep {
   constructor(
     private readonly parts: {
@@ -181,9 +182,9 @@ export class SessionSweep {
   }
 
   /**
-   * Where the clock of the database was set, times of changes say nothing about how long they have been there, and a node that
-   * has just begun cannot know: none is forgotten until all of them are old enough by the time for which this node has watched
-   * that clock. Those that bear a time of the future are from before.
+   * After a step of the database's clock, a change's time says nothing of its age, and a new node cannot know of the
+   * step. So changes are purged only once all of them are old enough by the time for which this node has watched that
+   * clock. Times in the future are from before the step.
    */
   private async purgeChanges(): Promise<void> {
     const { nodeRegistry, presence, clock, timing } = this.parts;
@@ -198,7 +199,8 @@ export class SessionSweep {
       const ended = await this.parts.changes.commit({
         holding: [],
         transaction: endSome,
-        // Every node refuses by the clock what is overdue, and asks the database about what is idle, whatever it remembers.
+        // Every node refuses overdue sessions by the clock, and asks the database about idle ones, whatever its copy
+        // says.
         outcomeOf: (ends) => ({ ended: ends, reach: 'applied' }),
       });
       if (ended.length < BATCH) return;

@@ -6,14 +6,15 @@ import { SessionError } from '../../model/session-error.js';
 import { AuthGuard } from '../http/auth.guard.js';
 import { SessionRuntime } from './session-runtime.js';
 
-/** Guards that an application may have had before, or take for ours. Passport makes one class for each strategy. */
+/** Guards that an application may have used before, or mistake for ours. Passport makes one class per strategy. */
 const FOREIGN_GUARDS = [undefined, 'bearer', 'http-bearer', 'jwt'].map((strategy) => ({
   strategy,
   guard: PassportAuthGuard(strategy),
 }));
 
 /**
- * Two modules of one realm on one database are two nodes to each other, so that neither may remember anything.
+ * Refuses a second module of the same realm on the same database: to each other they would be two nodes, and neither
+ * could use its cache.
  * @throws SessionError CONFIGURATION_INVALID
  */
 export function refuseTwin(modules: ModulesContainer, own: SessionRuntime): void {
@@ -30,8 +31,8 @@ export function refuseTwin(modules: ModulesContainer, own: SessionRuntime): void
 }
 
 /**
- * Names guards of @nestjs/passport itself that have no strategy, as AuthGuard() and AuthGuard('bearer') where ours was meant: they
- * answer every request with 500.
+ * Names guards of @nestjs/passport without a strategy, such as AuthGuard() and AuthGuard('bearer') in place of ours,
+ * which answer every request with 500.
  */
 export function findForeignGuards(modules: ModulesContainer): readonly string[] {
   const found = new Set<string>();

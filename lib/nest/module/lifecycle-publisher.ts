@@ -11,22 +11,22 @@ type EventOf<E, T extends EventType> = E extends { readonly type: infer U }
   : never;
 
 /**
- * A LifecycleEvent as listeners are given it: with the realm of the SessionModule that it is about. For a listener to one
- * type: `@OnEvent('session.ended') onEnd(event: PublishedEvent<'session.ended'>)`.
+ * A LifecycleEvent with the realm of its SessionModule, as listeners receive it. For one type:
+ * `@OnEvent('session.ended') onEnd(event: PublishedEvent<'session.ended'>)`.
  */
 export type PublishedEvent<T extends EventType = EventType> = T extends EventType
   ? EventOf<LifecycleEvent, T> & { readonly realm: string }
   : never;
 
-/** Is told of what happened to sessions. What it throws or rejects with is logged, and undoes nothing. */
+/** Receives lifecycle events. Errors and rejections are logged and undo nothing. */
 export type LifecycleListener = (event: PublishedEvent) => unknown;
 
-/** Tells listeners of events in a turn of its own, so that neither their slowness nor their errors reach the caller. */
+/** Publishes events in a later turn of the event loop, so that slow or failing listeners do not affect the caller. */
 export class LifecyclePublisher implements LifecycleEvents {
   private readonly logger = new Logger('SessionModule');
   private readonly listeners: LifecycleListener[] = [];
 
-  /** @param first is told in the same turn, before all listeners; must not throw */
+  /** @param first called synchronously before all listeners; must not throw */
   constructor(
     private readonly realm: string,
     private readonly first: LifecycleEvents,
@@ -52,26 +52,26 @@ export class LifecyclePublisher implements LifecycleEvents {
   }
 }
 
-/** The part of EventEmitter2 that is used here. */
+/** Subset of EventEmitter2 used here. */
 interface Emitter {
   emitAsync(event: string, value: unknown): Promise<unknown>;
 }
 
 /**
- * A listener that passes events on to the EventEmitter2 of @nestjs/event-emitter, under their type; null if the application
- * has none. The package is optional, so its class is looked for among the providers and not imported.
+ * Finds the EventEmitter2 of @nestjs/event-emitter among the providers, and returns a listener that forwards events
+ * under their type; null without one. Not imported, because the package is optional.
  */
 export function findEventEmitter(modules: ModulesContainer): LifecycleListener | null {
   for (const { providers } of modules.values()) {
     for (const [token, { instance }] of providers) {
-      // emit would leave the rejection of a listener to nobody, which ends the process.
+      // `emit` would leave a listener's rejection unhandled, which ends the process.
       if (isEventEmitter2(token) && isEmitter(instance)) return (event) => instance.emitAsync(event.type, event);
     }
   }
   return null;
 }
 
-/** Its name is EventEmitter, as that of many others; that it holds itself under this name is peculiar to it. */
+/** Recognized by its property of the same name, because many classes are called EventEmitter. */
 function isEventEmitter2(token: unknown): boolean {
   return typeof token === 'function' && (token as { EventEmitter2?: unknown }).EventEmitter2 === token;
 }

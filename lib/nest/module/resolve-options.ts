@@ -6,10 +6,10 @@ import type { DevicePolicy } from '../../rules/device-policy.js';
 import { isTokenMode } from '../../tokens/token-mode.js';
 import { HeaderOptions, RetentionOptions, type SessionHooks, SessionModuleOptions } from './session-options.js';
 
-/** RetentionOptions in milliseconds; null for ever. */
+/** RetentionOptions in milliseconds; null keeps forever. */
 export type Retention = Readonly<Record<keyof RetentionOptions, number | null>>;
 
-/** The options with their defaults, checked. */
+/** Validated options with defaults applied. */
 export type ResolvedOptions = Required<
   Omit<
     SessionModuleOptions,
@@ -17,7 +17,7 @@ export type ResolvedOptions = Required<
   >
 > &
   Pick<SessionModuleOptions, 'clock' | 'database' | 'redis'> & {
-    /** Milliseconds; null for none. */
+    /** Milliseconds; null for no idle timeout. */
     readonly idleMs: number | null;
     readonly headers: Required<HeaderOptions>;
     readonly retention: Retention;
@@ -29,7 +29,7 @@ export type ResolvedOptions = Required<
 const KNOWN = { ...new SessionModuleOptions(), secret: true, database: true, clock: true, redis: true };
 const CLOCK_METHODS = ['now', 'nowAt', 'monotonic'] as const;
 
-/** @throws SessionError CONFIGURATION_INVALID naming the option and saying what to change */
+/** @throws SessionError CONFIGURATION_INVALID naming the option and what to change */
 export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
   needReturned(given, 'SessionModule', '{ secret, ... }');
   checkOptions(given, '', KNOWN);
@@ -104,7 +104,7 @@ function resolveIdleTimeout(value: unknown, flushMs: number): number | null {
   return idleMs;
 }
 
-/** They may be an object of a class, with state of its own and methods on its prototype. */
+/** Accepts instances of classes, with state and with methods on the prototype. */
 function checkHooks(hooks: SessionHooks): void {
   for (const name of ['beforeLogin', 'onEvent'] as const) {
     if (!['undefined', 'function'].includes(typeof hooks[name]))
@@ -122,7 +122,7 @@ function resolveHeaders(given: object): Required<HeaderOptions> {
   checkOptions(given, 'headers.', defaults);
   const headers = { ...defaults, ...definedIn(given) };
   for (const [name, value] of Object.entries(headers)) {
-    // The characters of a field name: RFC 9110 section 5.1.
+    // Characters of a field name (RFC 9110 section 5.1).
     const isName = typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}$/.test(value);
     if (!isName && !(name === 'noActivity' && value === false)) {
       throw invalidOption(`headers.${name}`, 'must be the name of an HTTP header');
@@ -176,13 +176,13 @@ function resolveRetention(given: RetentionOptions, timing: Timing): Retention {
   return retention;
 }
 
-/** @throws SessionError CONFIGURATION_INVALID where `forRoot` was called without options, as JavaScript lets it. */
+/** @throws SessionError CONFIGURATION_INVALID if `forRoot` was called without options, which JavaScript allows */
 export function needOptions(given: unknown, call: string, example: string): void {
   if (typeof given === 'object' && given !== null) return;
   throw new SessionError('CONFIGURATION_INVALID', `${call}() needs options: ${call}(${example}).`);
 }
 
-/** The same for `forRootAsync`, which Nest would fail on later without a word of this library. */
+/** Checks the options of `forRootAsync`; without it Nest would fail later, without naming this library. */
 export function needAsyncOptions(given: unknown, call: string, example: string): void {
   const { useFactory, useClass, useExisting } = (given ?? {}) as Record<string, unknown>;
   if (typeof useFactory === 'function' || typeof useClass === 'function' || useExisting) return;
@@ -192,7 +192,7 @@ export function needAsyncOptions(given: unknown, call: string, example: string):
   );
 }
 
-/** The same for what `forRootAsync` was given by its factory or class. */
+/** Checks the options that a factory or class returned to `forRootAsync`. */
 export function needReturned(given: unknown, module: string, example: string): asserts given is object {
   if (typeof given === 'object' && given !== null) return;
   const message = `${module} got no options: the factory of forRootAsync() must return ${example}.`;

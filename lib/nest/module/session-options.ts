@@ -9,113 +9,122 @@ import { singleDevice } from '../../rules/device-policy.js';
 import { type TokenMode, sliding } from '../../tokens/token-mode.js';
 import type { LifecycleListener } from './lifecycle-publisher.js';
 
-/** Where an application takes part in what happens to sessions. */
+/** Callbacks into the application. */
 export interface SessionHooks {
-  /** May refuse a login that is about to be recorded. */
+  /** Vetoes logins before they are recorded. */
   readonly beforeLogin?: BeforeLogin;
-  /** Is told of everything after it was recorded. @nestjs/event-emitter gets the same where the application has it. */
+  /** Receives every lifecycle event after its commit, as does @nestjs/event-emitter if the application uses it. */
   readonly onEvent?: LifecycleListener;
 }
 
 /** Names of HTTP headers. */
 export class HeaderOptions {
-  /** Of an answer: the successor of an access token near its end (sliding). */
+  /** Response header with the successor of an access token near its expiry (sliding). */
   renewedToken?: string = 'X-Renewed-Token';
-  /** Of an answer: seconds to the end of that token. */
+  /** Response header with the successor's lifetime in seconds. */
   renewedTokenExpiresIn?: string = 'X-Renewed-Token-Expires-In';
-  /** Of a request: with the value `1` or `true` it does not count as a use of the session. False: there is none. */
+  /**
+   * Request header that keeps a request from counting as a use of the session, with the value `1` or `true`. False
+   * disables it.
+   */
   noActivity?: string | false = 'X-No-Activity';
 }
 
 /**
- * For how long records of the past are kept; false for ever, which is the default of all: whether a record may still be needed
- * as evidence, or must be gone by now, the library cannot know. Removed in the background, some sweeps later.
+ * Retention periods. Default: `false`, keep forever, because the library cannot know what is still evidence and what
+ * must be gone. Expired rows are purged in the background, some sweeps later.
  */
 export class RetentionOptions {
-  /** Sessions after their end, with their data and sightings. At least `timing.endReasonTtl`: no one can be told why afterwards. */
+  /**
+   * Ended sessions, with their data and sightings. At least `timing.endReasonTtl`, because the reason of the end goes
+   * with them.
+   */
   endedSessions?: Duration | false = false;
-  /** The audit trail. */
+  /** Audit trail. */
   events?: Duration | false = false;
-  /** Which session was used from which address, after the last such use. */
+  /** Sightings (session and address), after the last one. */
   sightings?: Duration | false = false;
-  /** Counts by the hour. */
+  /** Hourly statistics. */
   statistics?: Duration | false = false;
 }
 
-/** Options of SessionModule. Field initialisers are the defaults; only `secret` must be given. */
+/** Options of SessionModule. Field initialisers are the defaults; only `secret` is required. */
 export class SessionModuleOptions {
   /**
-   * Secret of the application, 32 bytes or more, or a list of at most four: the first signs, all are accepted. The same on
-   * every node. Make one with `openssl rand -base64 48`.
+   * Application secret of at least 32 bytes, or a list of at most four: the first signs, all are accepted. Must be
+   * equal on every node. Generate one with `openssl rand -base64 48`.
    */
   secret!: string | readonly string[];
 
-  /** Which logins end which: singleDevice, oneDevicePerType, multiDevice, or a function that picks one for a login. */
+  /**
+   * Decides which sessions a login ends: singleDevice, oneDevicePerType, multiDevice, or a function that picks one per
+   * login.
+   */
   policy?: PolicyOption = singleDevice();
 
-  /** How tokens live and what renews them: sliding, accessAndRefresh, fixed, or jwt of `nestjs-latchkey/jwt`. */
+  /** Lifetimes and renewal of tokens: sliding, accessAndRefresh, fixed, or jwt of `nestjs-latchkey/jwt`. */
   tokens?: TokenMode = sliding();
 
   /**
-   * Ends a session that was not used for this long; false for never. At least three times `timing.activityFlush`, since uses
-   * are written that often; the end comes up to two of those later.
+   * Ends sessions that were not used for this long; false never does. At least three times `timing.activityFlush`, the
+   * interval at which uses are written; the end may come up to two intervals late.
    */
   idleTimeout?: Duration | false = false;
 
-  /** Whether it is recorded which session was used from which address, for operators. */
+  /** Records which session was used from which address, for operators. */
   sightings?: boolean = true;
 
-  /** For how long records of the past are kept; each is false by default, for ever. */
+  /** Retention periods of past data. Default: keep forever. */
   retention?: RetentionOptions = {};
 
-  /** What a replaced login leaves of its session data: nothing, or all of it, readable by its session id. */
+  /** Fate of a replaced session's data: `clear` deletes it, `keep` leaves it readable by session id. */
   onReplace?: 'clear' | 'keep' = 'clear';
 
-  /** Where the application takes part. */
+  /** Callbacks into the application. */
   hooks?: SessionHooks = {};
 
   /** Names of HTTP headers. */
   headers?: HeaderOptions = {};
 
   /**
-   * Name of the population of users, 1 to 64 of a-z, 0-9, '.', '_' and '-'. Modules of different realms share nothing, not
-   * even a token, though they may share a database and a secret. Sent to clients in challenges.
+   * Name of the population of users: 1 to 64 of a-z, 0-9, '.', '_' and '-'. Modules of different realms are isolated,
+   * tokens included, even with a shared database and secret. Sent to clients in challenges.
    */
   realm?: string = 'users';
 
-  /** What tokens begin with, 2 to 16 of a-z and 0-9, so that scanners can find leaked ones. */
+  /** Prefix of tokens, 2 to 16 of a-z and 0-9, by which secret scanners find leaked ones. */
   tokenPrefix?: string = 'ses';
 
   /**
-   * Where sessions are recorded: a TypeORM DataSource, or the options of one. The default is the application's default
-   * DataSource, as TypeOrmModule.forRoot provides it. The library opens connections of its own to the same database.
+   * TypeORM DataSource, or options of one, for the sessions. Default: the application's default DataSource, as
+   * TypeOrmModule.forRoot provides it. The library opens its own connections to the same database.
    */
   database?: DataSource | DataSourceOptions;
 
-  /** Whether the module creates and migrates its tables at boot. */
+  /** Creates and migrates the module's tables at boot. */
   runMigrations?: boolean = true;
 
-  /** Connections to a database server: for reading sessions of requests, and for logins, ends and lists. */
+  /** Sizes of the connection pools: `verify` reads the sessions of requests; `work` serves logins, ends and lists. */
   connections?: { readonly verify?: number; readonly work?: number } = {};
 
   /**
-   * What the servers remember in common and how they tell each other of changes: `redis(...)` of `nestjs-latchkey/redis`.
-   * Without it they ask the database, unless there is only one of them. All servers of a realm should have it, or none.
+   * Cache and message bus shared by the nodes: `redis(...)` of `nestjs-latchkey/redis`. Without it nodes query the
+   * database, except a single node. Set it on all nodes of a realm or on none.
    */
   redis?: SharedBackendFactory;
 
   /**
-   * Sessions that this process may remember, or false for none. Used while it is the only process on the database, or, with
-   * `redis`, while all of them hear of each other's changes.
+   * In-memory cache of sessions; false disables it. Used while this is the only node on the database or, with `redis`,
+   * while all nodes receive each other's changes.
    */
   nearCache?: false | { readonly maxEntries: number } = { maxEntries: 10_000 };
 
-  /** Times that the parts of the library agree on. */
+  /** Intervals and time limits. */
   timing?: TimingOptions = {};
 
-  /** Texts of error answers, in place of the default ones. */
+  /** Overrides for the texts of error responses. */
   messages?: Partial<Readonly<Record<SessionErrorCode, string>>> = {};
 
-  /** The source of time, for tests. The default follows the clock of the database. */
+  /** Source of time, for tests. Default: follows the database's clock. */
   clock?: Clock;
 }

@@ -18,12 +18,12 @@ import type { LifecyclePublisher } from './lifecycle-publisher.js';
 import type { ResolvedOptions } from './resolve-options.js';
 import type { SessionRecords } from './session-records.js';
 
-/** The parts of one SessionModule that its guard, admin, metrics and health checks use; `wire` makes them. Also their injection token. */
+/** Parts of one SessionModule for its guard, admin, metrics and health checks, made by `wire`. Also their injection token. */
 export abstract class SessionRuntime {
   abstract readonly options: ResolvedOptions;
   abstract readonly clock: Clock;
   abstract readonly database: Database;
-  /** Null where the option `redis` is not set. */
+  /** Null without the option `redis`. */
   abstract readonly shared: SharedBackend | null;
   abstract readonly nearCache: NearCache | null;
   abstract readonly coherence: CacheCoherence;
@@ -31,7 +31,7 @@ export abstract class SessionRuntime {
   abstract readonly records: SessionRecords;
   abstract readonly events: LifecyclePublisher;
   abstract readonly verifier: Verifier;
-  /** Counts of this module's verifications. */
+  /** Counts this module's verifications. */
   abstract readonly stats: VerificationStats;
   abstract readonly tokens: TokenService;
   abstract readonly sessions: SessionService;
@@ -41,9 +41,9 @@ export abstract class SessionRuntime {
   abstract readonly sightingQueries: SightingQueries;
   abstract readonly failedLoginQueries: FailedLoginQueries;
   abstract readonly statisticQueries: StatisticQueries;
-  /** Joins the other nodes and begins the background work. */
+  /** Joins the other nodes and starts the background work. */
   abstract start(): Promise<void>;
-  /** Ends the background work, writes what is pending and closes the connections. */
+  /** Stops the background work, flushes pending writes and closes the connections. */
   abstract stop(): Promise<void>;
   /** See SessionSweep. */
   abstract sweep(): Promise<void>;

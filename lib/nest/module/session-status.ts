@@ -1,41 +1,41 @@
 import type { SessionRuntime } from './session-runtime.js';
 
-/** How the sessions of one server are doing. */
+/** Health of the sessions on one node. */
 export interface SessionStatusReport {
-  /** Whether the database has answered within `timing.verifyBudget`. */
+  /** `up` if the database answered within `timing.verifyBudget`. */
   readonly database: 'up' | 'down';
   /**
-   * Whether Redis is in use: it answers, and messages of other servers arrive. `off` where the module was given none. While it
-   * is down, the database answers instead.
+   * `up` while Redis answers and messages of other nodes arrive; `off` without the option. While it is down, the
+   * database answers instead.
    */
   readonly redis: 'off' | 'up' | 'down';
-  /** Whether this process may answer from its own memory now. */
+  /** `on` while this node may answer from its own memory. */
   readonly nearCache: 'on' | 'off';
-  /** False if no token can be verified: the database does not answer, and nothing that is remembered may be used. */
+  /** False if no token can be verified: the database does not answer, and no copy may be used. */
   readonly canVerify: boolean;
-  /** Age of the last complete look at the change log, in milliseconds; null before the first one. */
+  /** Age of the last complete read of the change log in milliseconds; null before the first. */
   readonly changeLogLagMs: number | null;
-  /** Servers that have stopped renewing their row, and may still be there. Ends can have to wait for them. */
+  /** Nodes that have stopped renewing their row and may still be alive. Ends may have to wait for them. */
   readonly silentNodes: number;
-  /** Sessions that this process remembers. */
+  /** Sessions in this node's memory. */
   readonly nearCacheEntries: number;
 }
 
-/** What is known without asking anybody. */
+/** Status that is known without I/O. */
 export type LocalStatus = Omit<SessionStatusReport, 'database' | 'canVerify'>;
 
-/** A session that cannot be: reading it is the cheapest question that shows whether sessions can be read. */
+/** Id that no session has: reading it is the cheapest test that sessions can be read. */
 const NO_SESSION = '0'.repeat(32);
 
-/** Tells how the sessions of a SessionModule are doing on this server, for health checks. Provided by SessionModule. */
+/** Reports the health of a SessionModule on this node, for health checks. Provided by SessionModule. */
 export class SessionStatus {
   private asking: Promise<boolean> | null = null;
 
   constructor(private readonly runtime: SessionRuntime) {}
 
   /**
-   * Asks the database, and is done within `timing.verifyBudget` whatever hangs. Callers at the same time share the question.
-   * Never rejects.
+   * Queries the database, and resolves within `timing.verifyBudget` even if it hangs. Concurrent callers share the
+   * query. Never rejects.
    */
   async read(): Promise<SessionStatusReport> {
     const isUp = await (this.asking ??= this.ask().finally(() => (this.asking = null)));
@@ -52,7 +52,7 @@ export class SessionStatus {
   }
 }
 
-/** What a module knows of itself at this moment. */
+/** Returns the status of a module as known without I/O. */
 export function localStatus({ coherence, nearCache, shared }: SessionRuntime): LocalStatus {
   const { pollAge, silentNodes } = coherence.presence;
   return {

@@ -36,7 +36,7 @@ import { wire } from './wire.js';
 
 const EXAMPLE = '{ secret: process.env.SESSION_SECRET }';
 
-/** Makes the options of SessionModule: a class for `forRootAsync({ useClass })`, or a provider for `useExisting`. */
+/** Creates the options of SessionModule, as a class for `forRootAsync({ useClass })` or a provider for `useExisting`. */
 export interface SessionOptionsFactory {
   createSessionOptions(): SessionModuleOptions | Promise<SessionModuleOptions>;
 }
@@ -44,7 +44,7 @@ export interface SessionOptionsFactory {
 const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<SessionModuleOptions>({
     moduleName: 'Session',
-    // What Nest misses where a module imports the class instead of what forRoot() returned.
+    // Nest shows this text if a module imports the class instead of the result of forRoot().
     optionsInjectionToken: 'SessionModule.forRoot({ secret, isGlobal: true }), once, in the place of SessionModule',
   })
     .setClassMethodName('forRoot')
@@ -52,7 +52,10 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIO
     .setExtras({ isGlobal: false }, (definition, { isGlobal }) => ({ ...definition, global: isGlobal }))
     .build();
 
-/** Options of `SessionModule.forRootAsync`: `useFactory` with `inject`, `useClass` or `useExisting`, `imports`, `isGlobal`. */
+/**
+ * Options of `SessionModule.forRootAsync`: `useFactory` with `inject`, `useClass` or `useExisting`, `imports`,
+ * `isGlobal`.
+ */
 export type SessionModuleAsyncOptions = typeof ASYNC_OPTIONS_TYPE;
 
 /** Provides a part of the runtime by its class. */
@@ -78,9 +81,9 @@ const PARTS = [
 ];
 
 /**
- * Gives an application logins that it can see, limit and end: `SessionModule.forRoot({ secret, policy })`. Provides
- * TokenService, SessionService and OperatorService, and what AuthGuard and OnlineUsersService need. With `isGlobal: true` every
- * module of the application can use it. Several of them, with different realms, may live in one process; none knows of the others.
+ * Adds sessions that can be listed, limited and ended: `SessionModule.forRoot({ secret, policy })`. Provides
+ * TokenService, SessionService and OperatorService, and the dependencies of AuthGuard and OnlineUsersService.
+ * `isGlobal: true` makes it available to every module. Several with different realms can run isolated in one process.
  */
 @Module({
   providers: [
@@ -93,7 +96,7 @@ const PARTS = [
     { provide: SESSION_MODULE, useExisting: SessionAuthenticator },
     { provide: APP_FILTER, useClass: SessionErrorFilter },
   ],
-  // The runtime is for the library's own parts: it is not among what the package exports.
+  // The runtime is for the library's own parts; the package does not export it.
   exports: [...PARTS.map(({ provide }) => provide), SESSION_MODULE, SessionRuntime],
 })
 export class SessionModule
