@@ -64,16 +64,16 @@ export interface CheckedLogin {
   readonly claims: Claims;
 }
 
-/** A login that is about to be recorded, as the application's beforeLogin hook sees it. */
+/** A login about to be recorded, as the hook beforeLogin sees it. */
 export interface LoginAttempt extends CheckedLogin {
   readonly userId: string;
-  /** The operator who opens the session as this user, or null. */
+  /** Operator who opens the session as this user, or null. */
   readonly impersonator: string | null;
 }
 
 /**
- * Asked before a login is recorded. It refuses by throwing, which the caller of login gets to see, or by returning false,
- * which is FORBIDDEN.
+ * Vetoes a login before it is recorded: throw, and `login` rejects with that error; return false, and it rejects with
+ * FORBIDDEN.
  */
 export type BeforeLogin = (login: LoginAttempt) => void | boolean | Promise<void | boolean>;
 

@@ -6,36 +6,36 @@ import { invalidArgument } from '../model/session-error.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import { type AccountRef, actorText, keysOf } from '../model/user-key.js';
 
-/** What a ban is to be. */
+/** Options of `ban`. */
 export interface BanOptions {
-  /** What the account is banned from, as `@CheckBan` names it: 1 to 64 letters, digits and `._:-`. Default: everything. */
+  /** Service to ban from, as `@CheckBan` names it: 1 to 64 letters, digits and `._:-`. Default: everything. */
   readonly service?: string;
-  /** How severe it is, 1 to 1,000,000; default 1. */
+  /** Severity, 1 to 1,000,000. Default 1. */
   readonly level?: number;
-  /** At most 255 characters; the user may be told. */
+  /** Operator's words, at most 255 characters. Users may read them. */
   readonly comment?: string | null;
-  /** When it ends by itself, as a Date or in milliseconds since the epoch; default never. */
+  /** End of the ban, as a Date or in milliseconds since the epoch. Default: permanent. */
   readonly until?: Date | number;
-  /** Who bans, 1 to 1,024 characters. */
+  /** Operator, 1 to 1,024 characters. */
   readonly by: string;
   /**
-   * Whether a ban from everything ends the sessions of the account, which is the default. With false they are suspended:
-   * refused as long as the ban is in force, and good again after it.
+   * Default true: a ban from everything ends the account's sessions. With false it suspends them: they are refused
+   * while the ban is in force, and valid again afterwards.
    */
   readonly endSessions?: boolean;
 }
 
-/** Which ban is to be lifted. */
+/** Options of `liftBan`. */
 export interface LiftBanOptions {
-  /** What the account is banned from; default: everything. */
+  /** Service that the account is banned from. Default: everything. */
   readonly service?: string;
-  /** Who lifts it, 1 to 1,024 characters. */
+  /** Operator, 1 to 1,024 characters. */
   readonly by: string;
 }
 
 export interface BanResult {
   readonly ban: Ban;
-  /** How many sessions it ended. */
+  /** Number of sessions that the ban ended. */
   readonly ended: number;
 }
 
@@ -51,7 +51,7 @@ const BAN_FIELDS: FieldsOf<BanOptions> = {
 };
 const LIFT_FIELDS: FieldsOf<LiftBanOptions> = { service: true, by: true };
 
-/** Bans of accounts. */
+/** Sets and lifts bans of accounts. */
 export class Bans {
   constructor(
     private readonly repository: SessionRepository,
@@ -87,7 +87,7 @@ export class Bans {
     return { ban, ended: ended.filter(({ reason }) => reason === 'ACCOUNT_DISABLED').length };
   }
 
-  /** @returns whether there was such a ban */
+  /** @returns true if there was such a ban */
   async liftBan(account: AccountRef, options: LiftBanOptions): Promise<boolean> {
     checkFields(options, 'options', LIFT_FIELDS);
     const service = serviceOf(options.service);
@@ -107,14 +107,14 @@ export class Bans {
     return lifted !== null;
   }
 
-  /** The bans of an account that are in force. */
+  /** Lists the bans of an account that are in force. */
   async listBans(account: AccountRef, now: number): Promise<readonly Ban[]> {
     const { bans } = await this.repository.readAccount(account);
     return bans.filter(({ until }) => until === null || now < until);
   }
 }
 
-/** The name of a service that an account may be banned from. @throws SessionError ARGUMENT_INVALID */
+/** Checks the name of a service. @throws SessionError ARGUMENT_INVALID */
 export function checkService(value: unknown): string {
   if (typeof value !== 'string' || !/^[A-Za-z0-9._:-]{1,64}$/.test(value)) {
     throw invalidArgument('service', 'must be 1 to 64 letters, digits and ._:-');

@@ -20,10 +20,10 @@ import { lastUse } from '../model/token-pair.js';
 import { type AccountRef, accountRef, actorText } from '../model/user-key.js';
 import type { Verifier } from '../verification/verifier.js';
 
-/** What a login gives. */
+/** Result of `login`. */
 export interface LoginResult extends IssuedTokens {
   readonly session: UserSession;
-  /** The sessions that this login ended. */
+  /** Sessions that this login ended. */
   readonly ended: readonly EndedSessionSummary[];
 }
 
@@ -32,37 +32,37 @@ export interface EndedSessionSummary {
   readonly reason: EndReason;
 }
 
-/** What the application can know of a login when it picks a policy for it. */
+/** Properties of a login by which the application picks a policy. */
 export interface PolicyContext {
   readonly userId: string;
   readonly deviceType: string | null;
   readonly claims: UserSession['claims'];
 }
 
-/** One policy for all logins, or a function that picks one for each. */
+/** One policy for all logins, or a function that picks one per login. */
 export type PolicyOption = DevicePolicy | ((login: PolicyContext) => DevicePolicy);
 
-/** A login that has been checked and is to be recorded. */
+/** A validated login, ready to be recorded. */
 interface PendingLogin {
   readonly account: AccountRef;
   readonly input: CheckedLogin;
   readonly authenticatedAt: number | null;
   readonly ticketEpoch: number | null;
-  /** The session that the request came with. */
+  /** Session whose token came with the request. */
   readonly presented: SessionRecord | null;
   readonly impersonation: Impersonation | null;
 }
 
-/** Set where an operator opens the session as the user. */
+/** Set if an operator opens the session as the user. */
 export interface Impersonation {
-  /** The operator's user id. */
+  /** User id of the operator. */
   readonly by: string;
   readonly comment: string | null;
-  /** Life of the session, whatever the mode says. Milliseconds. */
+  /** Lifetime of the session, overriding that of the mode. Milliseconds. */
   readonly maxAgeMs: number;
 }
 
-/** Opens sessions: mints the tokens, and records the session in the slot that the policy decides on. */
+/** Opens sessions: mints the tokens, and records the session in the slot that the policy picks. */
 export class Logins {
   constructor(
     private readonly parts: {
@@ -72,16 +72,16 @@ export class Logins {
       readonly ending: SessionEnding;
       readonly changes: Changes;
       readonly events: LifecycleEvents;
-      /** The application's veto; null if it has none. */
+      /** The application's veto, or null. */
       readonly beforeLogin: BeforeLogin | null;
       readonly mode: TokenMode;
       readonly policy: PolicyOption;
       readonly repository: SessionRepository;
       readonly activity: ActivityRecorder;
       readonly clock: Clock;
-      /** How long a login may take, its wait for earlier logins of the account included. Milliseconds. */
+      /** Time limit of a login, waiting for earlier logins of the account included. Milliseconds. */
       readonly loginBudgetMs: number;
-      /** Whether the data of replaced sessions stays readable. */
+      /** Keeps the data of replaced sessions readable. */
       readonly keepReplacedData: boolean;
     },
   ) {}
@@ -108,7 +108,8 @@ export class Logins {
     if (outcome.kind === 'superseded') throw superseded(outcome.clockSetBackBy);
     if (outcome.kind === 'banned') throw new SessionError('ACCOUNT_DISABLED');
     const { session, ended } = outcome;
-    // What takes an operator's rights commits before it looks for what they have opened; here it is the other way round.
+    // Revoking an operator commits first and then looks for the sessions they opened; this check runs in the opposite
+    // order.
     if (operator && (await this.epochOfOperator(operator)) !== epoch) {
       await ending.endOne(session.id, 'SESSION_KICKED', operator.userId);
       throw new SessionError('FORBIDDEN');
@@ -117,7 +118,7 @@ export class Logins {
     const { id: sessionId, userId, deviceType, ip, impersonator, createdAt } = session;
     activity.recordLogin(sessionId, createdAt, ip);
     events.emit({ type: 'session.login', sessionId, userId, deviceType, ip, impersonator });
-    // Sessions of other users, and of impersonators, are not the policy's to end.
+    // The policy must not end sessions of other users or of impersonators.
     const isPolicys = presented?.userKey === account.key && presented.impersonator === null;
     if (presented && !presented.end && !isPolicys) await ending.logOut(presented);
     return {
@@ -134,7 +135,7 @@ export class Logins {
   ): Promise<void> {
     const { beforeLogin, loginBudgetMs } = this.parts;
     if (!beforeLogin) return;
-    // A copy: what the hook does to it must not get into the record unchecked.
+    // A copy, so that changes by the hook cannot reach the record unchecked.
     const attempt = structuredClone({ ...input, userId, impersonator: impersonation && actorText(impersonation.by) });
     const late = () => {
       const cause = new Error(`hooks.beforeLogin did not answer within ${loginBudgetMs} ms`);
@@ -142,22 +143,22 @@ export class Logins {
     };
     const answer = await withDeadline(Promise.resolve(attempt).then(beforeLogin), loginBudgetMs, late);
     if (answer === false) throw new SessionError('FORBIDDEN');
-    // Not taken for a yes: it may have been meant as a no.
+    // Any other value is no consent: it may be meant as a refusal.
     if (answer !== true && answer !== undefined) {
       const message = `hooks.beforeLogin returned ${typeof answer}; it must return true, false or nothing, or throw.`;
       throw new SessionError('CONFIGURATION_INVALID', message);
     }
   }
 
-  /** Null for an operator who is banned. */
+  /** Null for a banned operator. */
   private async epochOfOperator(operator: AccountRef): Promise<number | null> {
     const { bans, epoch } = await this.parts.repository.readAccount(operator);
     return accountBan(bans, this.parts.clock.now()) ? null : epoch;
   }
 
   /**
-   * One transaction under the lock of the account, in which the policy decides. While a node may still accept a token that it
-   * replaces, the new one is given to nobody: the client logs in again.
+   * Runs one transaction under the account's lock, in which the policy decides. Withholds the new token while a node
+   * may still accept a replaced one: the client logs in again.
    */
   private record(login: PendingLogin, secrets: PairSecrets): Promise<LoginOutcome> {
     const { changes, keepReplacedData, loginBudgetMs, repository } = this.parts;
@@ -193,7 +194,7 @@ export class Logins {
     });
   }
 
-  /** With what this node has not written yet. */
+  /** Adds uses that this node has not written yet. */
   private withPendingUse(session: LiveSession): LiveSession {
     const { activity } = this.parts;
     const presentedAt = session.presentedAt ?? activity.peek(session.id)?.at ?? null;

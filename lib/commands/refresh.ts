@@ -10,14 +10,14 @@ import { MAX_TOKEN_LENGTH, type TokenCodec } from '../tokens/token-codec.js';
 import type { ParsedToken } from '../model/token-pair.js';
 import type { IssuedTokens, TokenIssuer } from '../tokens/token-issuer.js';
 
-/** What a refresh gives. */
+/** Result of `refresh`. */
 export interface RefreshResult extends IssuedTokens {
   readonly session: UserSession;
 }
 
-/** Exchanges refresh tokens. What one comes to is decided by decideRefresh, under the lock of the session's row. */
+/** Exchanges refresh tokens. decideRefresh decides under the lock of the session's row. */
 export class Refreshes {
-  /** Those that have not begun: retries of one client, and its tabs, take one turn together. */
+  /** Exchanges that have not begun. Retries and tabs of one client share one. */
   private readonly waiting = new Map<string, Promise<RefreshResult>>();
 
   constructor(
@@ -36,7 +36,7 @@ export class Refreshes {
   /** @throws TokenRefusedError, SessionError TOO_MANY_REFRESHES, SESSION_STORE_UNAVAILABLE */
   async refresh(text: unknown, ip: string | null, counts: boolean): Promise<RefreshResult> {
     const refreshed = await this.inTurn(text, ip);
-    // Each call for itself: those that take one turn together may differ in this.
+    // Per call, because calls that share an exchange may differ in `counts`.
     this.parts.activity.record(refreshed.session.id, this.parts.clock.now(), ip, counts);
     return refreshed;
   }
@@ -48,7 +48,7 @@ export class Refreshes {
     }
     const token = codec.read('rt', text);
     if (!token || !codec.isAuthentic('rt', text)) throw new TokenRefusedError({ reason: 'TOKEN_INVALID' });
-    // Without grace each use counts: a second one is theft, however soon it comes.
+    // Without grace every use counts: a second one is theft, however soon it comes.
     if (this.parts.rules.mode.graceMs === 0) return this.exchange(token, text, ip);
     const key = `${token.hash} ${ip}`;
     const waiting = this.waiting.get(key);
@@ -56,12 +56,12 @@ export class Refreshes {
     const begins = () => this.waiting.delete(key);
     const exchange = this.exchange(token, text, ip, begins);
     this.waiting.set(key, exchange);
-    // One that is refused before its turn has not begun.
+    // An exchange refused before its turn has not begun.
     exchange.catch(() => this.waiting.get(key) === exchange && begins());
     return exchange;
   }
 
-  /** @param begins called when the row is locked: who comes later is answered by what the row is then */
+  /** @param begins called once the row is locked: later callers get an answer from the row as it is then */
   private async exchange(
     token: ParsedToken,
     text: string,
@@ -114,7 +114,7 @@ export class Refreshes {
     return { ended: [ended], events: ended.reason === 'REFRESH_REUSED' ? [reused] : [], reach: 'attempted' };
   }
 
-  /** Refuses from a read what is refused for good: it takes no connection from logins, however often the token comes back. */
+  /** Refuses from a plain read what is refused for good, so that replayed tokens take no connection from logins. */
   private async refuse(token: ParsedToken): Promise<ChangedSession<RefreshVerdict> | null> {
     const { clock, lookup, rules } = this.parts;
     const record = await lookup.find(token.sessionId);
@@ -122,7 +122,7 @@ export class Refreshes {
     return result && { result, record, changed: false, ended: null };
   }
 
-  /** With the uses that the record does not have: those not written yet, and those that may have been lost. */
+  /** Adds uses missing in the record: those not written yet, and those that may have been lost. */
   private withPendingUse(record: SessionRecord): SessionRecord {
     const { activity } = this.parts;
     return { ...record, lastSeenAt: Math.max(activity.lastUse(record), activity.lostAt) };

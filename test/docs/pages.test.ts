@@ -79,7 +79,7 @@ describe('docs/end-reasons.md', () => {
   });
 
   it('says of every reason who causes it', () => {
-    const table = text.slice(text.indexOf('## Why sessions end'), text.indexOf('### Who is told'));
+    const table = text.slice(text.indexOf('## Why sessions end'), text.indexOf('### Who learns the reason'));
     expect(END_REASONS.filter((reason) => !table.includes(`| \`${reason}\` |`))).toEqual([]);
   });
 

@@ -27,10 +27,10 @@ describe('the metrics of a module', () => {
     'session_activity_dropped_total',
     'session_change_log_lag_seconds',
     'session_end_seconds',
+    'session_journal_dropped_total',
     'session_live_sessions',
     'session_near_cache_entries',
     'session_near_cache_on',
-    'session_journal_dropped_total',
     'session_redis_state',
     'session_silent_nodes',
     'session_verification_seconds',
@@ -94,7 +94,7 @@ describe('the metrics of a module', () => {
     expect(await valueOf(registry, 'session_redis_state', { state: 'off' })).toBe(1);
     const again = { ...sessionMetrics({ registry: new Registry() }), provide: 'again' };
     await expect(open({}, sessionMetrics({ registry: new Registry() }), again)).rejects.toThrow(
-      'realm "users" already',
+      'realm "users" are registered already',
     );
     await open({}, sessionMetrics({ registry: new Registry() }));
   });
