@@ -1,8 +1,8 @@
 import { discard } from './end-notice.js';
 
 /**
- * One call of fetch, which may be sent twice. A body that is a stream or another iterable can be read only once, so such a
- * request is not repeatable; of a Request with a body a copy is kept until the answer is there.
+ * One call of fetch, which may be sent twice. Streams and iterables can be read only once, so a request with such a
+ * body is not repeatable. A Request with a body is cloned until its response arrives.
  */
 export class OutgoingRequest {
   readonly isRepeatable: boolean;
@@ -10,10 +10,10 @@ export class OutgoingRequest {
   private readonly first: Request;
   private readonly again: () => Request;
   private spare: Request | null = null;
-  /** The caller's signal: Node stops following it once it has collected the Request, even while the answer is read. */
+  /** The caller's signal: Node stops following it once the Request is collected, even while the response is read. */
   private readonly init: RequestInit | undefined;
 
-  /** @throws TypeError for what fetch refuses */
+  /** @throws TypeError for input that fetch refuses */
   constructor({
     fetch,
     base,
@@ -39,19 +39,19 @@ export class OutgoingRequest {
     this.first = new Request(target, init);
   }
 
-  /** Undefined in older versions of React Native if the caller gives no signal. */
+  /** Undefined in older versions of React Native if the caller passes no signal. */
   get signal(): AbortSignal | undefined {
     return this.first.signal;
   }
 
-  /** True if the caller authenticates by another token than the session's. */
+  /** True if the caller authenticates with another token. */
   get hasCredentials(): boolean {
     return this.first.headers.has('authorization');
   }
 
   isFor(origin: string): boolean {
     const url = new URL(this.first.url);
-    // The origin of a blob is that of the page that made it.
+    // The origin of a blob is that of the page that created it.
     return url.origin === origin && url.protocol !== 'blob:';
   }
 
@@ -65,7 +65,7 @@ export class OutgoingRequest {
     return this.dispatch(request, token);
   }
 
-  /** Lets go of the copy. */
+  /** Releases the clone. */
   release(): void {
     discard(this.spare?.body);
     this.spare = null;

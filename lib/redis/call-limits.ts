@@ -1,36 +1,36 @@
-/** Redis has not answered in time. The command may still be carried out, or have been. */
+/** Thrown when Redis does not answer in time. The command may still take effect, or may have. */
 export class RedisTimeoutError extends Error {
   constructor(ms: number) {
     super(`Redis did not answer within ${ms} ms.`);
   }
 }
 
-/** Hears how a call ended. */
+/** Receives the outcome of a call. */
 export interface CallOutcome {
   succeed(): void;
   fail(): void;
 }
 
-/** Fails each call that has not ended yet, in the order of the calls. */
+/** Rejects each unfinished call, in the order of the calls. */
 type Turn = (((error: Error) => void) | null)[];
 
 const UNHEARD: CallOutcome = { succeed: () => undefined, fail: () => undefined };
 
 /**
- * Times calls out. Calls of one turn of the event loop share a timer, as there may be thousands a second. A reply that has
- * arrived and only waits for a busy event loop still counts.
+ * Applies deadlines to calls. Calls of one turn of the event loop share a timer, because there may be thousands a
+ * second. A reply that has arrived but waits for a busy event loop still counts.
  */
 export class CallDeadline {
   private turn: Turn | null = null;
 
   constructor(private readonly ms: number) {}
 
-  /** The result of a call, or RedisTimeoutError once the time is up. */
+  /** Settles like the call, or rejects with RedisTimeoutError once the time is up. */
   within<T>(call: Promise<T>, outcome = UNHEARD): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const turn = this.thisTurn();
       const index = turn.length;
-      // The timer holds the turn for as long as a call may take, but nothing of a call that has ended.
+      // The timer keeps the turn alive until the deadline, but nothing of a finished call.
       const end = () => {
         const isFirst = turn[index] !== null;
         turn[index] = null;
@@ -83,7 +83,7 @@ export class CircuitBreaker {
     },
   ) {}
 
-  /** `down`: lets no call through. `probing`: the pause is over; lets one call at a time through. */
+  /** `down`: lets no call through. `probing`: the pause is over, and one call at a time passes. */
   get state(): 'up' | 'down' | 'probing' {
     if (this.failures < this.limits.maxFailures) return 'up';
     return this.limits.now() < this.openUntil || this.probing ? 'down' : 'probing';

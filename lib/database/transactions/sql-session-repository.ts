@@ -47,7 +47,8 @@ export class SqlSessionRepository implements SessionRepository {
     );
     // A connection that hands out the reply to another question has said nothing about this one.
     const foreign = rows.find((row) => !ids.includes(String(row.id)));
-    if (foreign) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The database answered another question.');
+    if (foreign)
+      throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The database returned the result of another query.');
     return toRecords(rows).filter(({ realm }) => realm === this.parts.realm);
   }
 

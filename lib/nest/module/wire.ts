@@ -46,16 +46,16 @@ import type { SessionModuleOptions } from './session-options.js';
 import { SessionRecords } from './session-records.js';
 import type { SessionRuntime } from './session-runtime.js';
 
-/** Tokens that are known by their hash, unless the near cache has room for more sessions. */
+/** Most tokens known by hash, unless the near cache holds more sessions. */
 const KNOWN_TOKENS = 10_000;
-/** Longest time until a node notices that messages do not reach it, as a part of D. */
+/** Share of D within which a node detects that messages do not arrive. */
 const HEARTBEAT_SHARE = 2;
-/** How exactly lastSeenAt is known: uses are noted this often at most, and so many times between two writes at least. */
+/** Resolution of lastSeenAt: the longest interval at which uses are recorded. */
 const MAX_USE_INTERVAL_MS = 1000;
 const USES_PER_FLUSH = 10;
 
 /**
- * Makes the parts of one SessionModule, each once, from the database up.
+ * Creates the parts of one SessionModule, from the database up.
  * @throws SessionError CONFIGURATION_INVALID, which stops the boot
  */
 export async function wire(given: SessionModuleOptions, applicationSource?: DataSource): Promise<SessionRuntime> {
@@ -74,7 +74,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   const logger = new Logger('SessionModule');
   const warn = (message: string) => logger.warn(message);
 
-  // What the nodes remember.
+  // Caches.
   const nearCache = options.nearCache ? new NearCache(options.nearCache.maxEntries) : null;
   const shared =
     options.redis?.create({
@@ -88,7 +88,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
       now: () => clock.now(),
     }) ?? null;
 
-  // The database.
+  // Database.
   const database = await openDatabase({
     source,
     runMigrations: options.runMigrations,
@@ -99,7 +99,8 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   });
   const { engine, tables, embedded } = database;
   const scope = { engine, tables, realm, clock, budgetMs: timing.endBudget };
-  // Half of the time of an end: what is under way when the application is closed, and what comes after it, take no more.
+  // Half of the budget of an end, so that closing the application waits no longer than that for writes in flight and
+  // pending ones.
   const journalScope = { ...scope, budgetMs: timing.endBudget / 2 };
   const repository = new SqlSessionRepository({
     ...scope,
@@ -107,7 +108,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   });
   const nodeRegistry = new SqlNodeRegistry({ ...scope, budgetMs: Math.max(timing.poll, timing.pollFreshness / 2) });
 
-  // The other nodes.
+  // Cluster.
   const coherence = new CacheCoherence(nodeRegistry, clock, {
     nodeId,
     nearCache,
@@ -118,7 +119,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     acknowledgeMs: timing.endBudget * 0.8,
   });
 
-  // What is noted beside requests, and told to the application.
+  // Journal and events.
   const records = new SessionRecords({
     journal: new SqlJournalRepository(journalScope),
     purging: new RecordPurge(journalScope),
@@ -128,7 +129,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   });
   const activity = new ActivityRecorder(repository, records.sightings);
   const events = new LifecyclePublisher(realm, records.statistics);
-  // Hooks are called on their object, which may be an instance of a class.
+  // Called on the hooks object, which may be an instance of a class.
   if (hooks.onEvent) events.add((event) => hooks.onEvent!(event));
   const changes = new Changes(coherence, events, clock);
 
@@ -143,7 +144,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     idleSlackMs: 2 * timing.activityFlush,
   };
 
-  // Questions.
+  // Queries.
   const common = { realm, keys, codec, issuer, repository, cache: coherence, changes, activity, events, clock, rules };
   const stats = new VerificationStats();
   const lookup = new SessionLookup({
@@ -164,7 +165,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     known,
     lookup,
     cache: coherence,
-    // Half of the time is left for the verification itself.
+    // Leaves half of the time to the verification itself.
     renewal: new TokenRenewal({ ...common, budgetMs: timing.verifyBudget / 2 }),
     idle: new IdleTimeout({ ...common, budgetMs: timing.verifyBudget }),
     activity,
@@ -193,7 +194,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   const data = new DataStores(new SqlDataRepository(scope), lookup);
   const failedLogins = new FailedLogins({ ...common, batch: records.events });
 
-  // Work beside requests, and lists for operators.
+  // Background work, and lists for operators.
   const sweep = new SessionSweep({ ...common, nodeRegistry, presence: coherence.presence, records, timing });
   const background = new Background({ engine, coherence, activity, records, lookup, watch, sweep, timing });
 
