@@ -24,6 +24,6 @@ const NEEDS: readonly {
 export function refuseUnused(environment: Environment, config: Decided): void {
   for (const { name, needed, isUsed } of NEEDS) {
     if (environment.text(name) === undefined || isUsed(config)) continue;
-    throw new ConfigError(name, `must be left out, or ${needed} be set: it means nothing without.`);
+    throw new ConfigError(name, `must be left out, or used with ${needed}: it has no effect without.`);
   }
 }

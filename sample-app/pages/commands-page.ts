@@ -3,12 +3,12 @@ import type { TokenConfig } from '../config/sample-config.js';
 type Step = readonly [title: string, ...commands: string[]];
 
 /**
- * What to try, in the order in which to try it.
+ * Renders the tour of shell commands, in the order in which to try them.
  * @param origin such as `http://127.0.0.1:3000`
  */
 export function commandsPage(origin: string, mode: TokenConfig['mode']): string {
   const json = `-H 'content-type: application/json'`;
-  // In quotes: zsh reads a bare ? as a pattern for names of files.
+  // Quoted, since zsh expands a bare ? as a file pattern.
   const call = (path: string, token: string) => `curl -s '${origin}${path}' -H "authorization: Bearer $${token}"`;
   const login = (name: string, device: string, token: string) =>
     `${token}_LOGIN=$(curl -s ${origin}/auth/login ${json} \\
@@ -19,25 +19,25 @@ ${field(token, `${token}_LOGIN`, 'accessToken')}`;
   const steps: readonly Step[] = [
     ['Log in on a phone', login('alice', 'phone', 'PHONE')],
     ['Who am I?', call('/me', 'PHONE')],
-    ['Log in on a laptop: "ended" tells of the phone', login('alice', 'laptop', 'LAPTOP')],
-    ['The phone is told why it is out: SESSION_REPLACED', `${call('/me', 'PHONE')} -i`],
+    ['Log in on a laptop: "ended" names the session of the phone', login('alice', 'laptop', 'LAPTOP')],
+    ['The phone is refused, and told why: SESSION_REPLACED', `${call('/me', 'PHONE')} -i`],
     ['The laptop works, and sees its session', call('/me', 'LAPTOP'), call('/sessions', 'LAPTOP')],
     ...renewalSteps(mode, origin, refresh),
     [
-      'Keep data of this login, and of the account',
+      'Store data for this session, and for the account',
       `${call('/me/token-data/cart', 'LAPTOP')} -X PUT ${json} -d '{"value":["book"]}'`,
       `${call('/me/account-data/theme', 'LAPTOP')} -X PUT ${json} -d '{"value":"dark"}'`,
       call('/me/account-data/theme', 'LAPTOP'),
     ],
     [
-      'A route that wants the password of the last ten minutes, and how to give it again',
+      'A route that needs a login of the last ten minutes, and how to confirm the password later',
       `${call('/me/sensitive', 'LAPTOP')} -X POST`,
       `${call('/auth/confirm-password', 'LAPTOP')} -i ${json} -d '{"password":"alice-password"}'`,
     ],
     ['Log in as the operator', login('admin', 'desktop', 'ADMIN')],
     ['Who is online, and what happened?', call('/admin/online-users', 'ADMIN'), call('/admin/events', 'ADMIN')],
     [
-      'Ban alice from one service: SERVICE_BANNED there, and everything else works',
+      'Ban alice from one service: SERVICE_BANNED there, while everything else works',
       `${call('/admin/users/alice/ban', 'ADMIN')} ${json} -d '{"service":"comment","level":2,"reason":"spam"}'`,
       `${call('/comments', 'LAPTOP')} -i ${json} -d '{"text":"Hello"}'`,
       `${call('/admin/users/alice/ban?service=comment', 'ADMIN')} -X DELETE`,
@@ -51,7 +51,7 @@ ${field('AS_ALICE', 'AS_ALICE', 'accessToken')}`,
     ['End all sessions of alice', `${call('/admin/users/alice/sessions', 'ADMIN')} -X DELETE`],
     ['The laptop is told: SESSION_KICKED', `${call('/me', 'LAPTOP')} -i`],
     [
-      'Ban alice from everything: the next login is answered with ACCOUNT_DISABLED; then lift the ban',
+      'Ban alice from everything: the next login gets ACCOUNT_DISABLED; then lift the ban',
       `${call('/admin/users/alice/ban', 'ADMIN')} ${json} -d '{"reason":"spam"}'`,
       login('alice', 'phone', 'PHONE'),
       `${call('/admin/users/alice/ban', 'ADMIN')} -X DELETE`,
@@ -75,14 +75,14 @@ ${field('AS_ALICE', 'AS_ALICE', 'accessToken')}`,
 <ol>
 ${items}
 </ol>
-<p>Start with SESSION_POLICY=multi:2 or SESSION_POLICY=per-device-type, and try the same again; or with another
-TOKEN_MODE: this is ${mode}, and there are refresh, sliding and jwt.</p>
+<p>Start it again with SESSION_POLICY=multi:2 or SESSION_POLICY=per-device-type, or with another TOKEN_MODE (now
+${mode}, of refresh, sliding and jwt), and repeat the tour.</p>
 </main>
 </html>
 `;
 }
 
-/** A shell command that takes one field out of an answer. */
+/** Returns a shell command that assigns one field of an answer. */
 function field(variable: string, answer: string, name: string): string {
   return `${variable}=$(echo "$${answer}" | sed 's/.*"${name}":"\\([^"]*\\)".*/\\1/')`;
 }
@@ -91,20 +91,20 @@ function renewalSteps(mode: TokenConfig['mode'], origin: string, refresh: (token
   if (mode === 'sliding') {
     return [
       [
-        'Near the end of the token, an answer carries the next one: X-Renewed-Token (start with ACCESS_TTL=1m to see it)',
+        'Near the end of a token, a response carries its successor: X-Renewed-Token (start with ACCESS_TTL=1m to see it)',
         `curl -si ${origin}/me -H "authorization: Bearer $LAPTOP" | grep -i -e ^HTTP -e x-renewed`,
       ],
     ];
   }
   return [
     [
-      'Get the next pair of tokens, twice: a reply that was lost costs nothing, it is the same pair',
+      'Refresh twice, as if the first reply was lost: both answers have the same pair of tokens',
       `${field('REFRESH', 'LAPTOP_LOGIN', 'refreshToken')}
 ${refresh('REFRESH')}`,
       refresh('REFRESH'),
     ],
     ...(mode === 'jwt'
-      ? [['The keys with which other services check the tokens', `curl -s ${origin}/.well-known/jwks.json`] as const]
+      ? [['The keys with which other services verify the tokens', `curl -s ${origin}/.well-known/jwks.json`] as const]
       : []),
   ];
 }

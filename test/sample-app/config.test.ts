@@ -183,7 +183,7 @@ describe('variables that mean nothing beside others', () => {
   ])('%s is refused unless it is used', (name, value, needed, by, good, bad) => {
     for (const one of good) readConfig({ [name]: value, [by]: one });
     for (const [one, held] of bad.flatMap((mode) => [value, 'nonsense'].map((text) => [mode, text] as const))) {
-      const message = `${name} must be left out, or ${needed} be set: it means nothing without.`;
+      const message = `${name} must be left out, or used with ${needed}: it has no effect without.`;
       expect(() => readConfig({ [name]: held, [by]: one })).toThrow(
         new ConfigError(name, message.slice(name.length + 1)),
       );
