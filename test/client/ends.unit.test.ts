@@ -1,38 +1,27 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createSessionClient, memoryStorage } from 'nestjs-latchkey/client';
 import { until } from '../support/until.js';
 import { refuse } from './servers.js';
 import { Browser } from './tabs.js';
-import { type TokenServer, pair, startTokenServer } from './token-server.js';
+import { type TokenServer, pair, useTokenServer } from './token-server.js';
 
 let server: TokenServer;
 let browser: Browser;
 
-beforeEach(async () => {
-  server = await startTokenServer();
+useTokenServer((started) => {
+  server = started;
   browser = new Browser({ baseUrl: server.url, refreshUrl: '/refresh' });
-});
-
-afterEach(async () => {
-  browser.close();
-  await server.close();
+  return () => browser.close();
 });
 
 const END_CODES = [
-  'SESSION_REPLACED',
-  'SESSION_KICKED',
-  'SESSION_REVOKED',
-  'SESSION_LOGGED_OUT',
-  'SESSION_EXPIRED',
-  'SESSION_IDLE',
-  'ACCOUNT_DISABLED',
-  'REFRESH_REUSED',
+  ...['SESSION_REPLACED', 'SESSION_KICKED', 'SESSION_REVOKED', 'SESSION_LOGGED_OUT', 'SESSION_EXPIRED'],
+  ...['SESSION_IDLE', 'ACCOUNT_DISABLED', 'REFRESH_REUSED'],
 ];
 
 describe('the end of a session', () => {
   it.each(END_CODES)('%s forgets the tokens and is told once', async (errorCode) => {
-    const { client, ends } = browser.openTab();
-    client.setTokens(pair(2));
+    const { client, ends } = browser.signIn(2);
     server.onRequest = (response) => refuse(response, errorCode);
     const answers = await Promise.all([client.fetch('/one'), client.fetch('/two'), client.fetch('/three')]);
     for (const answer of answers) expect([answer.status, await answer.json()]).toMatchObject([401, { errorCode }]);
@@ -57,8 +46,7 @@ describe('the end of a session', () => {
   });
 
   it('that two tabs find out by themselves is told once in each', async () => {
-    const [one, two] = [browser.openTab(), browser.openTab()];
-    one.client.setTokens(pair(2));
+    const [one, two] = browser.signInTwo(2);
     server.onRequest = async (response) => {
       await until(() => server.received.length === 2);
       refuse(response, 'SESSION_KICKED');
@@ -69,8 +57,7 @@ describe('the end of a session', () => {
   });
 
   it('does not touch a login that came in between, and is not told', async () => {
-    const [one, two] = [browser.openTab(), browser.openTab()];
-    one.client.setTokens(pair(2));
+    const [one, two] = browser.signInTwo(2);
     const bob = { accessToken: 'of-bob', sessionId: 'session-of-bob' };
     server.onRequest = (response) => {
       two.client.setTokens(bob);
@@ -82,8 +69,7 @@ describe('the end of a session', () => {
   });
 
   it('is not told after such a login either, though that is gone again', async () => {
-    const [one, two] = [browser.openTab(), browser.openTab()];
-    one.client.setTokens(pair(2));
+    const [one, two] = browser.signInTwo(2);
     server.onRequest = (response) => {
       one.client.setTokens({ accessToken: 'of-bob' });
       two.client.clear();
@@ -94,8 +80,7 @@ describe('the end of a session', () => {
   });
 
   it('is that of the session, though its token was renewed meanwhile', async () => {
-    const { client, ends } = browser.openTab();
-    client.setTokens(pair(2));
+    const { client, ends } = browser.signIn(2);
     server.onRequest = (response) => {
       client.setTokens(pair(3));
       refuse(response, 'SESSION_KICKED');
@@ -115,8 +100,7 @@ describe('the end of a session', () => {
   });
 
   it('is not told where the application let go of the tokens first', async () => {
-    const [one, two] = [browser.openTab(), browser.openTab()];
-    one.client.setTokens(pair(2));
+    const [one, two] = browser.signInTwo(2);
     server.onRequest = async (response, { path }) => {
       if (path === '/one') one.client.clear();
       await messagesArrived();
@@ -144,8 +128,7 @@ describe('the end of a session', () => {
       const broken = () => {
         throw new Error('a bug');
       };
-      const { client } = browser.openTab({ onEnd: broken });
-      client.setTokens(pair(2));
+      const { client } = browser.signIn(2, { onEnd: broken });
       client.subscribe(broken);
       server.onRequest = (response) => refuse(response, 'SESSION_KICKED');
       expect((await client.fetch('/one')).status).toBe(401);
@@ -157,8 +140,7 @@ describe('the end of a session', () => {
   });
 
   it('is told in no other words than those of a notice, whatever is posted to the tabs', async () => {
-    const { client, ends } = browser.openTab();
-    client.setTokens(pair(2));
+    const { ends } = browser.signIn(2);
     const { login } = JSON.parse(browser.stored!) as { login: string };
     const channel = new BroadcastChannel(`nestjs-latchkey:${browser.key}`);
     for (const message of [

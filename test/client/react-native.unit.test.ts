@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   type SessionClientOptions,
   type SessionEndNotice,
@@ -8,18 +8,16 @@ import {
 import { until } from '../support/until.js';
 import { LaterStorage, loadOnReactNative } from './react-native.js';
 import { refuse } from './servers.js';
-import { type TokenServer, pair, startTokenServer } from './token-server.js';
+import { type TokenServer, pair, useTokenServer } from './token-server.js';
+
+let server: TokenServer;
+let storage: LaterStorage;
+useTokenServer((started) => {
+  server = started;
+  storage = new LaterStorage();
+});
 
 describe('the client on React Native', () => {
-  let server: TokenServer;
-  let storage: LaterStorage;
-
-  beforeEach(async () => {
-    server = await startTokenServer();
-    storage = new LaterStorage();
-  });
-  afterEach(() => server.close());
-
   async function open(options: SessionClientOptions = {}) {
     const client = await loadOnReactNative();
     const own = client.asyncStorage(storage);
@@ -104,15 +102,9 @@ describe('the client on React Native', () => {
 });
 
 describe('a storage that answers later', () => {
-  let server: TokenServer;
-  beforeEach(async () => {
-    server = await startTokenServer();
-  });
-  afterEach(() => server.close());
   const open = (storage: SessionClientOptions['storage']) => createSessionClient({ baseUrl: server.url, storage });
 
   it('does not take the place of a login that came before its answer', async () => {
-    const storage = new LaterStorage();
     storage.entries.set('nestjs-latchkey', JSON.stringify({ accessToken: 'old', refreshToken: null, login: 'before' }));
     const sessions = open(asyncStorage(storage));
     sessions.setTokens(pair(2));
@@ -135,7 +127,6 @@ describe('a storage that answers later', () => {
 
   it('is waited for by watch', async () => {
     server.onRequest = (response) => response.writeHead(200).write('data: hello\n\n');
-    const storage = new LaterStorage();
     open(asyncStorage(storage)).setTokens(pair(2));
     await until(() => storage.entries.size === 1);
     const heard: string[] = [];
@@ -147,7 +138,6 @@ describe('a storage that answers later', () => {
   });
 
   it('is not taken for one that answers at once', () => {
-    const storage = new LaterStorage();
     const read = () => storage.getItem('x');
     expect(() => open({ read, write: () => undefined } as never)).toThrow(
       /"storage" .* must be made by asyncStorage\(\)/,

@@ -1,9 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { type TabLocks, createSessionClient, memoryStorage } from 'nestjs-latchkey/client';
 import { until } from '../support/until.js';
 import { type Received, refuse, reply } from './servers.js';
 import { Browser, SharedLocks } from './tabs.js';
-import { type TokenServer, pair, startTokenServer } from './token-server.js';
+import { type TokenServer, pair, useTokenServer } from './token-server.js';
 
 let server: TokenServer;
 let browser: Browser;
@@ -12,14 +12,10 @@ const inBrowser = (locks: SharedLocks | null = new SharedLocks()) =>
   (browser = new Browser({ baseUrl: server.url, refreshUrl: '/refresh' }, locks));
 const tokenOf = ({ authorization }: Received) => authorization?.replace('Bearer ', '');
 
-beforeEach(async () => {
-  server = await startTokenServer();
+useTokenServer((started) => {
+  server = started;
   browser = inBrowser();
-});
-
-afterEach(async () => {
-  browser.close();
-  await server.close();
+  return () => browser.close();
 });
 
 /** Holds back the answer to the first refresh until it is let go. */
@@ -36,8 +32,7 @@ function holdRefresh() {
 
 describe('an expired token', () => {
   it('is refreshed once for fifty parallel requests, each of which is repeated once', async () => {
-    const { client, ends } = browser.openTab();
-    client.setTokens(pair(1));
+    const { client, ends } = browser.signIn(1);
     const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => client.fetch(`/item/${n}`)));
     expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(200));
     expect(server.at('/refresh')).toMatchObject([{ method: 'POST', body: '{"refreshToken":"refresh-1"}' }]);
@@ -47,9 +42,8 @@ describe('an expired token', () => {
   });
 
   it('is refreshed once for two tabs that find out at the same time', async () => {
-    const [one, two] = [browser.openTab(), browser.openTab()];
+    const [one, two] = browser.signInTwo(1);
     const letGo = holdRefresh();
-    one.client.setTokens(pair(1));
     const answers = Promise.all([one.client.fetch('/one'), two.client.fetch('/two')]);
     await until(() => server.at('/refresh').length === 1 && browser.locks!.waiting === 1);
     letGo();
@@ -79,8 +73,7 @@ describe('an expired token', () => {
 
   it('is harmless to refresh twice, as two tabs of such a browser may in the same moment', async () => {
     const locks: TabLocks = { request: (_, work) => work() };
-    const [one, two] = [browser.openTab({ locks }), browser.openTab({ locks })];
-    one.client.setTokens(pair(1));
+    const [one, two] = browser.signInTwo(1, { locks });
     server.onRefresh = async (response) => {
       await until(() => server.at('/refresh').length === 2);
       server.generation = 2;
@@ -92,8 +85,7 @@ describe('an expired token', () => {
   });
 
   it('is replaced by the one that another tab has got meanwhile, without a refresh or a lock', async () => {
-    const [one, two] = [browser.openTab(), browser.openTab()];
-    one.client.setTokens(pair(1));
+    const [one, two] = browser.signInTwo(1);
     server.onRequest = (response, request) => {
       if (tokenOf(request) === 'access-2') return reply(response, 200, {});
       two.client.setTokens(pair(2));
@@ -107,8 +99,7 @@ describe('an expired token', () => {
   });
 
   it('does not make a request of one user one of the next', async () => {
-    const { client, ends } = browser.openTab();
-    client.setTokens(pair(1));
+    const { client, ends } = browser.signIn(1);
     server.onRequest = (response) => {
       client.setTokens({ ...pair(2), sessionId: 'session-of-bob' });
       refuse(response, 'TOKEN_EXPIRED');
@@ -120,8 +111,7 @@ describe('an expired token', () => {
   });
 
   it('is not brought back by a refresh that answers after the tokens were cleared', async () => {
-    const { client } = browser.openTab();
-    client.setTokens(pair(1));
+    const { client } = browser.signIn(1);
     const letGo = holdRefresh();
     const answer = client.fetch('/one');
     await until(() => server.at('/refresh').length === 1);
@@ -132,8 +122,7 @@ describe('an expired token', () => {
   });
 
   it('keeps its refresh token where the answer brings no other', async () => {
-    const { client } = browser.openTab();
-    client.setTokens(pair(1));
+    const { client } = browser.signIn(1);
     server.onRefresh = (response) => reply(response, 200, { accessToken: 'access-2' });
     expect((await client.fetch('/one')).status).toBe(200);
     expect(JSON.parse(browser.stored!)).toMatchObject({ accessToken: 'access-2', refreshToken: 'refresh-1' });
@@ -148,15 +137,13 @@ describe('the lock', () => {
   it('is that of the page, by the name of what the tabs share', async () => {
     const locks = new SharedLocks();
     Object.defineProperty(globalThis, 'navigator', { value: { locks }, configurable: true });
-    const { client } = browser.openTab({ locks: undefined });
-    client.setTokens(pair(1));
+    const { client } = browser.signIn(1, { locks: undefined });
     expect((await client.fetch('/one')).status).toBe(200);
     expect(locks.requested).toEqual([`nestjs-latchkey:${browser.key}`]);
   });
 
   it('is not taken by tabs that share nothing', async () => {
-    const { client } = browser.openTab({ storage: memoryStorage() });
-    client.setTokens(pair(1));
+    const { client } = browser.signIn(1, { storage: memoryStorage() });
     expect((await client.fetch('/one')).status).toBe(200);
     expect(browser.locks!.requested).toEqual([]);
   });
@@ -166,8 +153,7 @@ describe('a server that always answers 401', () => {
   it.each(['TOKEN_EXPIRED', 'TOKEN_INVALID'])(
     '%s is sent each request twice and one refresh for them',
     async (code) => {
-      const { client, ends } = browser.openTab();
-      client.setTokens(pair(1));
+      const { client, ends } = browser.signIn(1);
       server.onRequest = (response) => refuse(response, code);
       const answers = await Promise.all([client.fetch('/one'), client.fetch('/two'), client.fetch('/three')]);
       expect(answers.map(({ status }) => status)).toEqual([401, 401, 401]);
@@ -210,8 +196,7 @@ describe('a refresh that fails', () => {
     ['a page', (response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<h1>Hello</h1>')],
     ['a redirect', (response) => response.writeHead(307, { Location: '/elsewhere' }).end()],
   ])('by %s keeps the tokens, and the answer is the 401', async (_, onRefresh) => {
-    const { client, ends } = browser.openTab();
-    client.setTokens(pair(1));
+    const { client, ends } = browser.signIn(1);
     server.onRefresh = onRefresh;
     const answers = await Promise.all([client.fetch('/one'), client.fetch('/two')]);
     expect(answers.map(({ status }) => status)).toEqual([401, 401]);
@@ -223,8 +208,7 @@ describe('a refresh that fails', () => {
   });
 
   it('by an answer that does not come is given up', async () => {
-    const { client, ends } = browser.openTab({ refreshTimeoutMs: 50 });
-    client.setTokens(pair(1));
+    const { client, ends } = browser.signIn(1, { refreshTimeoutMs: 50 });
     server.onRefresh = () => undefined;
     expect((await client.fetch('/one')).status).toBe(401);
     expect([client.token, ends]).toEqual(['access-1', []]);
@@ -247,8 +231,7 @@ describe('a refresh that fails', () => {
   });
 
   it('by a refusal ends the session, once', async () => {
-    const [one, two] = [browser.openTab(), browser.openTab()];
-    one.client.setTokens(pair(1));
+    const [one, two] = browser.signInTwo(1);
     server.onRefresh = (response) => refuse(response, 'REFRESH_REUSED');
     const answers = await Promise.all([one.client.fetch('/one'), one.client.fetch('/two'), two.client.fetch('/three')]);
     expect(answers.map(({ status }) => status)).toEqual([401, 401, 401]);
@@ -260,8 +243,7 @@ describe('a refresh that fails', () => {
   });
 
   it('by a refusal without a reason ends it as well', async () => {
-    const { client, ends } = browser.openTab();
-    client.setTokens(pair(1));
+    const { client, ends } = browser.signIn(1);
     server.onRefresh = (response) => response.writeHead(401).end();
     expect((await client.fetch('/one')).status).toBe(401);
     expect([client.token, ends]).toEqual([null, [{ errorCode: 'TOKEN_INVALID', message: 'Log in again.' }]]);
@@ -269,8 +251,7 @@ describe('a refresh that fails', () => {
 
   it('because another tab was faster, without locks, is no end', async () => {
     browser = inBrowser(null);
-    const [one, two] = [browser.openTab(), browser.openTab()];
-    one.client.setTokens(pair(1));
+    const [one, two] = browser.signInTwo(1);
     server.onRefresh = (response) => {
       two.client.setTokens(pair(2));
       refuse(response, 'TOKEN_EXPIRED');
@@ -282,8 +263,7 @@ describe('a refresh that fails', () => {
 
 describe('a request that is given up while a refresh is under way', () => {
   it('rejects at once, and the refresh goes on for the others', async () => {
-    const { client } = browser.openTab();
-    client.setTokens(pair(1));
+    const { client } = browser.signIn(1);
     const letGo = holdRefresh();
     const controller = new AbortController();
     const givenUp = client.fetch('/one', { signal: controller.signal });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
+  type SessionClient,
   type SessionTokens,
   type TokenStorage,
   type WebStorage,
@@ -8,10 +9,20 @@ import {
   webStorage,
 } from 'nestjs-latchkey/client';
 import { SharedStorage } from './tabs.js';
-import { type TokenServer, pair, startTokenServer } from './token-server.js';
+import { type TokenServer, pair, useTokenServer } from './token-server.js';
 
 const baseUrl = 'http://localhost';
-const openWith = (storage?: TokenStorage, more: object = {}) => createSessionClient({ baseUrl, storage, ...more });
+const clients: SessionClient[] = [];
+const openWith = (own?: TokenStorage, more: object = {}) => {
+  const client = createSessionClient({ baseUrl, storage: own, ...more });
+  clients.push(client);
+  return client;
+};
+/** What the tabs of a page share, in one test. */
+let storage: SharedStorage;
+const fails = () => {
+  throw new Error('forbidden');
+};
 
 /** Gives this process a property of a page for one test. */
 const page = globalThis as Record<string, unknown>;
@@ -21,7 +32,9 @@ function give(name: string, descriptor: PropertyDescriptor): void {
   given.push(name);
 }
 
+beforeEach(() => void (storage = new SharedStorage()));
 afterEach(() => {
+  for (const client of clients.splice(0)) client.close();
   for (const name of given.splice(0)) delete page[name];
 });
 
@@ -43,61 +56,42 @@ describe('what is stored', () => {
     ['a refresh token that is no text', { ...good, refreshToken: 5 }],
     ['an old version without a login', { ...good, login: undefined }],
   ])('is read as nothing if it is %s', async (_, value) => {
-    const storage = new SharedStorage();
     storage.setItem('key', typeof value === 'string' ? value : JSON.stringify(value));
     const client = openWith(webStorage(storage, 'key'));
     expect(client.token).toBeNull();
     client.setTokens(pair(1));
     expect(client.token).toBe('access-1');
-    client.close();
   });
 
   it('is read, with what is of no use left out', () => {
-    const storage = new SharedStorage();
     storage.setItem('key', JSON.stringify({ ...good, expiresAt: 'soon', sessionId: 5, more: true }));
     const client = openWith(webStorage(storage, 'key'));
     expect(client.token).toBe('access');
-    client.close();
   });
 
   it('goes with clear, whatever it was', () => {
-    const storage = new SharedStorage();
     storage.setItem('key', 'something else');
     const client = openWith(webStorage(storage, 'key'));
     client.clear();
     expect(storage.entries.size).toBe(0);
-    client.close();
   });
 
   it('is one entry, and in memory none', () => {
-    const storage = new SharedStorage();
     give('localStorage', { value: storage });
     const client = openWith();
     client.setTokens(pair(1));
     expect([...storage.entries.keys()]).toEqual(['nestjs-latchkey']);
-    client.close();
     openWith(memoryStorage()).setTokens(pair(2));
     expect(storage.getItem('nestjs-latchkey')).toContain('access-1');
   });
 });
 
 describe('the default storage', () => {
-  const full = Object.assign(new SharedStorage(), {
-    setItem: () => {
-      throw new Error('full');
-    },
-  });
+  const full = Object.assign(new SharedStorage(), { setItem: fails });
   it.each<[string, PropertyDescriptor]>([
     ['there is none', { value: undefined }],
     ['the browser has turned it off', { value: null }],
-    [
-      'looking at it is forbidden',
-      {
-        get: () => {
-          throw new Error('forbidden');
-        },
-      },
-    ],
+    ['looking at it is forbidden', { get: fails }],
     ['it takes nothing', { value: full }],
   ])('is memory where %s', (_, descriptor) => {
     give('localStorage', descriptor);
@@ -110,22 +104,14 @@ describe('the default storage', () => {
 
 describe('a storage that fails', () => {
   let server: TokenServer;
-
-  beforeEach(async () => {
-    server = await startTokenServer();
-  });
-
-  afterEach(() => server.close());
+  useTokenServer((started) => void (server = started));
 
   it('to take renewed tokens loses none of them, until another tab has stored newer ones', async () => {
-    const storage = new SharedStorage();
     const options = { baseUrl: server.url, refreshUrl: '/refresh' };
     const client = openWith(webStorage(storage, 'key'), options);
     client.setTokens(pair(1));
     const setItem = storage.setItem.bind(storage);
-    storage.setItem = () => {
-      throw new Error('full');
-    };
+    storage.setItem = fails;
     expect((await client.fetch('/one')).status).toBe(200);
     expect((await client.fetch('/two')).status).toBe(200);
     expect(server.at('/refresh')).toHaveLength(1);
@@ -133,15 +119,10 @@ describe('a storage that fails', () => {
     storage.setItem = setItem;
     openWith(webStorage(storage, 'key'), options).setTokens(pair(3));
     expect(client.token).toBe('access-3');
-    client.close();
   });
 
   it('to be read has nothing', () => {
-    const read = () => {
-      throw new Error('forbidden');
-    };
-    const client = openWith({ read, write: () => undefined });
-    expect(client.token).toBeNull();
+    expect(openWith({ read: fails, write: () => undefined }).token).toBeNull();
   });
 });
 
@@ -154,7 +135,6 @@ describe('the events of a page', () => {
         for (const added of listeners) if (added[1] === removed[1]) listeners.delete(added);
       },
     });
-    const storage = new SharedStorage();
     const client = openWith({ ...webStorage(storage, 'key'), shared: null });
     const own = [...listeners];
     const heard: (string | null)[] = [];

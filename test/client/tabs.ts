@@ -8,6 +8,7 @@ import {
   createSessionClient,
   webStorage,
 } from 'nestjs-latchkey/client';
+import { pair } from './token-server.js';
 
 /** What localStorage is to the tabs of an origin. */
 export class SharedStorage implements WebStorage {
@@ -78,6 +79,20 @@ export class Browser {
     const tab = { client, ends };
     this.tabs.push(tab);
     return tab;
+  }
+
+  /** A tab that has the tokens of this generation. */
+  signIn(generation: number, options?: SessionClientOptions): Tab {
+    const tab = this.openTab(options);
+    tab.client.setTokens(pair(generation));
+    return tab;
+  }
+
+  /** Two tabs, the first of which has got the tokens. */
+  signInTwo(generation: number, options?: SessionClientOptions): [one: Tab, two: Tab] {
+    const [one, two] = [this.openTab(options), this.openTab(options)];
+    one.client.setTokens(pair(generation));
+    return [one, two];
   }
 
   /** The text that the tabs share. */

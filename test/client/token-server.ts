@@ -1,3 +1,4 @@
+import { afterEach, beforeEach } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
 import { type Received, type TestServer, refuse, reply, startServer } from './servers.js';
 
@@ -11,7 +12,7 @@ export interface TokenServer extends TestServer {
   onRequest: ((response: ServerResponse, request: Received) => unknown) | null;
 }
 
-export async function startTokenServer(): Promise<TokenServer> {
+async function startTokenServer(): Promise<TokenServer> {
   const plain = await startServer((request, response) => {
     if (request.path === '/refresh') {
       if (server.onRefresh) return server.onRefresh(response, request);
@@ -27,6 +28,20 @@ export async function startTokenServer(): Promise<TokenServer> {
   });
   const server: TokenServer = { ...plain, generation: 2, onRefresh: null, onRequest: null };
   return server;
+}
+
+/** Registers hooks that give each test a server of its own. @param begin opens what uses it, and returns what closes that */
+export function useTokenServer(begin: (server: TokenServer) => (() => void) | void): void {
+  let server: TokenServer;
+  let close: (() => void) | void;
+  beforeEach(async () => {
+    server = await startTokenServer();
+    close = begin(server);
+  });
+  afterEach(async () => {
+    close?.();
+    await server.close();
+  });
 }
 
 /** What a login or refresh answers; `pair(1)` is expired when the server starts. */

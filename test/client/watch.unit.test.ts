@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
 import {
   type SessionEndNotice,
@@ -12,7 +12,7 @@ import {
 import { backOff } from 'lib/stream-watch.js';
 import { until } from '../support/until.js';
 import { refuse, reply } from './servers.js';
-import { type TokenServer, pair, startTokenServer } from './token-server.js';
+import { type TokenServer, pair, useTokenServer } from './token-server.js';
 
 let server: TokenServer;
 let client: SessionClient;
@@ -22,18 +22,14 @@ let states: WatchState[];
 /** The streams that are open on the server. */
 let streams: ServerResponse[];
 
-beforeEach(async () => {
+useTokenServer((started) => {
   [ends, events, states, streams] = [[], [], [], []];
-  server = await startTokenServer();
+  server = started;
   server.onRequest = (response) => open(response);
   const onEnd = (end: SessionEndNotice) => void ends.push(end);
   client = createSessionClient({ baseUrl: server.url, refreshUrl: '/refresh', storage: memoryStorage(), onEnd });
   client.setTokens(pair(2));
-});
-
-afterEach(async () => {
-  client.close();
-  await server.close();
+  return () => client.close();
 });
 
 function open(response: ServerResponse): void {

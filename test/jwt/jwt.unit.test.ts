@@ -2,7 +2,7 @@ import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Module, UseGuards } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { CompactSign, SignJWT } from 'jose';
+import { CompactSign } from 'jose';
 import { AuthGuard, CurrentUser, SessionModule, TokenService, singleDevice } from 'nestjs-latchkey';
 import { type JwtOptions, jwks, jwksController, jwt, verifyOffline } from 'nestjs-latchkey/jwt';
 import { ManualClock } from 'nestjs-latchkey/testing';
@@ -21,34 +21,46 @@ const LONG = `${SECRET}, and for HS512 of sixty-four bytes or more`;
 const names = { issuer: 'https://issuer.example', audience: 'api' };
 const one: JwtOptions = { ...names, keys: [{ kid: 'one', privateKey: pem(K1.privateKey) }] };
 
-const source = {
-  sessionId: '0123456789abcdef0123456789abcdef',
-  generation: 7,
-  keyId: 'k',
-  secret: Buffer.alloc(32, 9),
-};
+const hs256: JwtOptions = { ...names, algorithm: 'HS256', keys: [{ kid: 'one', secret: SECRET }] };
+
+const keyed = { generation: 7, keyId: 'k' };
+const source = { ...keyed, sessionId: '0123456789abcdef0123456789abcdef', secret: Buffer.alloc(32, 9) };
 const pair = {
-  generation: 7,
-  keyId: 'k',
-  signingKeyId: 'one',
+  ...{ ...keyed, signingKeyId: 'one', accessHash: '', refreshHash: null, refreshExpiresAt: null },
   issuedAt: START + 999,
-  accessHash: '',
   accessExpiresAt: START + 60_999,
-  refreshHash: null,
-  refreshExpiresAt: null,
 };
 const facts = { userId: 'alice', realm: 'users', pair };
 const formatOf = (options: JwtOptions = one) =>
   new JwtAccessTokens(new JwtKeys(options.algorithm ?? 'EdDSA', options.keys), options);
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
-const partsOf = (token: string) =>
-  token
-    .split('.')
-    .slice(0, 2)
-    .map((text) => JSON.parse(Buffer.from(text, 'base64url').toString()) as Record<string, unknown>) as [
-    Record<string, unknown>,
-    Record<string, unknown>,
-  ];
+type Part = Record<string, unknown>;
+const partsOf = (token: string): [header: Part, payload: Part] => {
+  const [header, payload] = token.split('.').map((text) => Buffer.from(text, 'base64url').toString());
+  return [JSON.parse(header!) as Part, JSON.parse(payload!) as Part];
+};
+/** A JWT with these parts, signed by us, or by whom it says. */
+const sign = (header: object, payload: object, key: Parameters<CompactSign['sign']>[0] = K1.privateKey) =>
+  new CompactSign(Buffer.from(JSON.stringify(payload))).setProtectedHeader(header as { alg: string }).sign(key);
+/** The same bytes in another spelling: the last character of 64 bytes has four bits that say nothing. */
+const twinOf = (token: string) => {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  return token.slice(0, -1) + alphabet[alphabet.indexOf(token.at(-1)!) ^ 1];
+};
+/** Signed with the text of our public key, as if that were a secret. */
+const confusedOf = (header: object, payload: object) => {
+  const text = `${part({ ...header, alg: 'HS256' })}.${part(payload)}`;
+  const publicPem = K1.publicKey.export({ type: 'spki', format: 'pem' });
+  return `${text}.${createHmac('sha256', publicPem).update(text).digest('base64url')}`;
+};
+/** Facts of a token that was issued just now, for an hour. */
+const freshFacts = () => {
+  const issuedAt = Math.floor(Date.now() / 1000) * 1000;
+  return { ...facts, pair: { ...pair, issuedAt, accessExpiresAt: issuedAt + 3_600_000 } };
+};
+const codeIs = (code: string) => expect.objectContaining({ code });
+const refuses = (token: unknown, options: Parameters<typeof verifyOffline>[1], code = 'TOKEN_INVALID') =>
+  expect(verifyOffline(token, options)).rejects.toMatchObject({ code });
 
 describe('the configuration of jwt', () => {
   it.each<[string, unknown, RegExp]>([
@@ -120,11 +132,8 @@ describe('a JWT', () => {
 
   it('A5: has one spelling: any other is no token', async () => {
     const token = await format.write(source, facts);
-    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-    const last = alphabet.indexOf(token.at(-1)!);
-    // The last character of 64 bytes has four bits that say nothing.
-    const twin = token.slice(0, -1) + alphabet[last ^ 1];
-    for (const other of [twin, `${token}=`, `${token}.`, ` ${token}`, token.replace('.', '..'), token.slice(0, -86)]) {
+    const others = [`${token}=`, `${token}.`, ` ${token}`, token.replace('.', '..'), token.slice(0, -86)];
+    for (const other of [twinOf(token), ...others]) {
       expect([format.read(other), await format.isAuthentic(other)]).toEqual([null, false]);
     }
   });
@@ -133,27 +142,20 @@ describe('a JWT', () => {
     const token = await format.write(source, facts);
     const [header, payload] = partsOf(token);
     const signature = token.split('.')[2]!;
-    const publicPem = K1.publicKey.export({ type: 'spki', format: 'pem' }) as string;
-    const hmac = (text: string, key: string) => `${text}.${createHmac('sha256', key).update(text).digest('base64url')}`;
+    const changes = [{ sub: 'admin' }, { iss: 'https://other.example' }, { aud: ['api'] }, { sid: '../1' }, { jti: 7 }];
+    const heads = [
+      ...[{ alg: 'none' }, { kid: 'two' }, { typ: 'JWT' }, { crit: ['exp'] }],
+      { jwk: K2.publicKey.export({ format: 'jwk' }) },
+    ];
     const forged = [
       `${part({ ...header, alg: 'none' })}.${part(payload)}.`,
-      `${part({ ...header, alg: 'none' })}.${part(payload)}.${signature}`,
-      hmac(`${part({ ...header, alg: 'HS256' })}.${part(payload)}`, publicPem),
-      `${part({ ...header, kid: 'two' })}.${part(payload)}.${signature}`,
-      `${part({ ...header, typ: 'JWT' })}.${part(payload)}.${signature}`,
-      `${part({ ...header, jwk: K2.publicKey.export({ format: 'jwk' }) })}.${part(payload)}.${signature}`,
-      `${part({ ...header, crit: ['exp'] })}.${part(payload)}.${signature}`,
-      `${part(header)}.${part({ ...payload, sub: 'admin' })}.${signature}`,
-      `${part(header)}.${part({ ...payload, iss: 'https://other.example' })}.${signature}`,
-      `${part(header)}.${part({ ...payload, aud: ['api'] })}.${signature}`,
-      `${part(header)}.${part({ ...payload, sid: '../1' })}.${signature}`,
-      `${part(header)}.${part({ ...payload, jti: 7 })}.${signature}`,
+      confusedOf(header, payload),
+      ...heads.map((change) => `${part({ ...header, ...change })}.${part(payload)}.${signature}`),
+      ...changes.map((change) => `${part(header)}.${part({ ...payload, ...change })}.${signature}`),
       `${part([header])}.${part(payload)}.${signature}`,
       `${part(header)}.${part(null)}.${signature}`,
       `${Buffer.from([0xff]).toString('base64url')}.${part(payload)}.${signature}`,
-      '..',
-      '',
-      'a.b.c',
+      ...['..', '', 'a.b.c'],
     ];
     for (const other of forged) {
       expect(format.read(other) !== null && (await format.isAuthentic(other))).toBe(false);
@@ -164,17 +166,13 @@ describe('a JWT', () => {
 
   it('is refused with our own signature if it is not an access token of this issuer', async () => {
     const [header, payload] = partsOf(await format.write(source, facts));
-    const sign = (more: object, changed: object = {}) =>
-      new CompactSign(Buffer.from(JSON.stringify({ ...payload, ...changed })))
-        .setProtectedHeader({ ...header, ...more } as { alg: string })
-        .sign(K1.privateKey);
-    expect(format.read(await sign({}))).not.toBeNull();
+    expect(format.read(await sign(header, payload))).not.toBeNull();
     for (const more of [{ typ: 'JWT' }, { typ: undefined }, { kid: undefined }, { jku: 'https://thief.example' }]) {
-      expect(format.read(await sign(more))).toBeNull();
+      expect(format.read(await sign({ ...header, ...more }, payload))).toBeNull();
     }
     const jti = Buffer.alloc(29).toString('base64url');
     for (const changed of [{ iss: 'https://other.example' }, { aud: 'other' }, { sid: 'x' }, { jti }, { jti: 7 }]) {
-      expect(format.read(await sign({}, changed))).toBeNull();
+      expect(format.read(await sign(header, { ...payload, ...changed }))).toBeNull();
     }
   });
 
@@ -183,13 +181,8 @@ describe('a JWT', () => {
     const header = part({ alg: 'EdDSA', kid: 'one', typ: 'at+jwt' });
     const claims = `"iss":"${names.issuer}","jti":"${'A'.repeat(40)}","sid":"${source.sessionId}"`;
     const deep = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
-    for (const aud of [
-      deep(4470),
-      `{"a":${deep(4460)}}`,
-      `["api",${deep(4460)}]`,
-      '{"length":2,"0":"api","1":"web"}',
-      '"__proto__"',
-    ]) {
+    const lists = ['{"length":2,"0":"api","1":"web"}', '"__proto__"'];
+    for (const aud of [deep(4470), `{"a":${deep(4460)}}`, `["api",${deep(4460)}]`, ...lists]) {
       const token = `${header}.${Buffer.from(`{"aud":${aud},${claims}}`).toString('base64url')}.AAAA`;
       expect(token.length).toBeLessThanOrEqual(list.maxLength);
       expect([list.read(token), format.read(token)]).toEqual([null, null]);
@@ -219,42 +212,32 @@ describe('a JWT', () => {
   });
 
   it('is written and read with HS256 as well', async () => {
-    const hs = formatOf({ ...names, algorithm: 'HS256', keys: [{ kid: 'one', secret: SECRET }] });
+    const hs = formatOf(hs256);
     const token = await hs.write(source, facts);
     expect(hs.read(token)).not.toBeNull();
     expect(await hs.isAuthentic(token)).toBe(true);
     expect(format.read(token)).toBeNull();
     const [header, payload] = partsOf(token);
-    const longer = await new SignJWT(payload).setProtectedHeader({ ...header, alg: 'HS512' }).sign(Buffer.from(LONG));
-    const byLong = formatOf({ ...names, algorithm: 'HS256', keys: [{ kid: 'one', secret: LONG }] });
+    const longer = await sign({ ...header, alg: 'HS512' }, payload, Buffer.from(LONG));
+    const byLong = formatOf({ ...hs256, keys: [{ kid: 'one', secret: LONG }] });
     expect([byLong.read(longer), await byLong.isAuthentic(longer)]).toEqual([null, false]);
     const options = { keys: Buffer.from(SECRET), ...names, clockTolerance: 0 };
-    await expect(verifyOffline(token, options)).rejects.toMatchObject({ code: 'TOKEN_EXPIRED' });
-    const issuedAt = Math.floor(Date.now() / 1000) * 1000;
-    const fresh = { ...pair, issuedAt, accessExpiresAt: issuedAt + 3_600_000 };
-    expect(await verifyOffline(await hs.write(source, { ...facts, pair: fresh }), options)).toEqual({
-      userId: 'alice',
-      sessionId: source.sessionId,
-      issuedAt,
-      expiresAt: issuedAt + 3_600_000,
-    });
-    const mode = jwt({ ...names, algorithm: 'HS256', keys: [{ kid: 'one', secret: SECRET }] });
-    expect(jwks(mode)).toEqual({ keys: [] });
+    await refuses(token, options, 'TOKEN_EXPIRED');
+    const fresh = freshFacts();
+    const { issuedAt, accessExpiresAt: expiresAt } = fresh.pair;
+    const read = { userId: 'alice', sessionId: source.sessionId, issuedAt, expiresAt };
+    expect(await verifyOffline(await hs.write(source, fresh), options)).toEqual(read);
+    expect(jwks(jwt(hs256))).toEqual({ keys: [] });
   });
 
   it('keeps being accepted while its key is listed, and is signed with the key of its record', async () => {
     const token = await format.write(source, facts);
-    const rotated = formatOf({
-      ...names,
-      keys: [
-        { kid: 'two', privateKey: K2.privateKey },
-        { kid: 'one', privateKey: K1.privateKey },
-      ],
-    });
+    const two = { kid: 'two', privateKey: K2.privateKey };
+    const rotated = formatOf({ ...names, keys: [two, ...one.keys] });
     expect(rotated.signingKeyId).toBe('two');
     expect(await rotated.isAuthentic(token)).toBe(true);
     expect(await rotated.write(source, facts)).toBe(token);
-    const later = formatOf({ ...names, keys: [{ kid: 'two', privateKey: K2.privateKey }] });
+    const later = formatOf({ ...names, keys: [two] });
     expect(later.read(token)).toBeNull();
     await expect(later.write(source, facts)).rejects.toThrow('no key one');
   });
@@ -335,9 +318,7 @@ describe('sessions with JWTs', () => {
     const [header, payload] = partsOf(accessToken);
     const jti = Buffer.alloc(30, 1);
     jti.writeUInt32BE(1);
-    const forged = await new SignJWT({ ...payload, jti: jti.toString('base64url') })
-      .setProtectedHeader(header as { alg: string })
-      .sign(K1.privateKey);
+    const forged = await sign(header, { ...payload, jti: jti.toString('base64url') });
     expect(await tokens.verify(forged)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
     expect((await node.sessions.find(session.id))?.end).toBeNull();
   });
@@ -387,70 +368,40 @@ describe.each(adapters)('the JWKS route on $name', (kind) => {
     expect((await server.sendWith(accessToken)).status).toBe(401);
     expect(await verifyOffline(accessToken, { ...options, keys: jwks(mode) })).toMatchObject(expected);
 
-    for (const bad of [refreshToken, `${accessToken}x`, 'a.b.c', '', 7, null]) {
-      await expect(verifyOffline(bad, options)).rejects.toMatchObject({ code: 'TOKEN_INVALID' });
-    }
-    await expect(verifyOffline(accessToken, { ...options, audience: 'other' })).rejects.toMatchObject({
-      code: 'TOKEN_INVALID',
-    });
-    await expect(
-      verifyOffline(accessToken, { ...options, keys: `http://127.0.0.1:${server.port}/nothing` }),
-    ).rejects.toMatchObject({
-      code: 'SESSION_STORE_UNAVAILABLE',
-    });
-    await expect(verifyOffline(accessToken, { ...options, keys: 'not an address' })).rejects.toMatchObject({
-      code: 'ARGUMENT_INVALID',
-    });
+    for (const bad of [refreshToken, `${accessToken}x`, 'a.b.c', '', 7, null]) await refuses(bad, options);
+    await refuses(accessToken, { ...options, audience: 'other' });
+    const nowhere = `http://127.0.0.1:${server.port}/nothing`;
+    await refuses(accessToken, { ...options, keys: nowhere }, 'SESSION_STORE_UNAVAILABLE');
+    await refuses(accessToken, { ...options, keys: 'not an address' }, 'ARGUMENT_INVALID');
   });
 });
 
 describe('verifyOffline', () => {
-  const issuedAt = Math.floor(Date.now() / 1000) * 1000;
-  const fresh = { ...facts, pair: { ...pair, issuedAt, accessExpiresAt: issuedAt + 3_600_000 } };
   const options = { keys: jwks(jwt(one)), ...names };
+  let token: string;
+  beforeAll(async () => {
+    token = await formatOf().write(source, freshFacts());
+  });
 
   it('accepts one spelling of a token, and no other', async () => {
-    const token = await formatOf().write(source, fresh);
     expect(await verifyOffline(token, options)).toMatchObject({ userId: 'alice' });
-    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-    const twin = token.slice(0, -1) + alphabet[alphabet.indexOf(token.at(-1)!) ^ 1];
-    for (const other of [twin, `${token}=`, `${token}.`, ` ${token}`]) {
-      await expect(verifyOffline(other, options)).rejects.toMatchObject({ code: 'TOKEN_INVALID' });
-    }
+    for (const other of [twinOf(token), `${token}=`, `${token}.`, ` ${token}`]) await refuses(other, options);
   });
 
   it('never takes the algorithm or the key from the token', async () => {
-    const token = await formatOf().write(source, fresh);
     const [header, payload] = partsOf(token);
-    const publicPem = K1.publicKey.export({ type: 'spki', format: 'pem' }) as string;
-    const confused = `${part({ ...header, alg: 'HS256' })}.${part(payload)}`;
-    const withOwnKey = await new SignJWT(payload)
-      .setProtectedHeader({ alg: 'EdDSA', kid: 'one', typ: 'at+jwt', jwk: K2.publicKey.export({ format: 'jwk' }) })
-      .sign(K2.privateKey);
-    const idToken = await new SignJWT(payload)
-      .setProtectedHeader({ alg: 'EdDSA', kid: 'one', typ: 'JWT' })
-      .sign(K1.privateKey);
-    const forged = [
-      `${part({ ...header, alg: 'none' })}.${part(payload)}.`,
-      `${confused}.${createHmac('sha256', publicPem).update(confused).digest('base64url')}`,
-      withOwnKey,
-      idToken,
-    ];
-    for (const other of forged) {
-      await expect(verifyOffline(other, options)).rejects.toMatchObject({ code: 'TOKEN_INVALID' });
-    }
-    await expect(verifyOffline(token, { ...options, keys: Buffer.from(SECRET) })).rejects.toMatchObject({
-      code: 'TOKEN_INVALID',
-    });
+    await refuses(`${part({ ...header, alg: 'none' })}.${part(payload)}.`, options);
+    await refuses(confusedOf(header, payload), options);
+    const jwk = K2.publicKey.export({ format: 'jwk' });
+    await refuses(await sign({ ...header, jwk }, payload, K2.privateKey), options);
+    await refuses(await sign({ ...header, typ: 'JWT' }, payload), options);
+    await refuses(token, { ...options, keys: Buffer.from(SECRET) });
   });
 
   it('needs the claims of an access token of ours', async () => {
-    const [header, payload] = partsOf(await formatOf().write(source, fresh));
+    const [header, payload] = partsOf(token);
     for (const change of [{ sid: 'x' }, { sid: undefined }, { sub: 7 }, { exp: undefined }, { iat: 'now' }]) {
-      const other = await new SignJWT({ ...payload, ...change } as never)
-        .setProtectedHeader(header as { alg: string })
-        .sign(K1.privateKey);
-      await expect(verifyOffline(other, options)).rejects.toMatchObject({ code: 'TOKEN_INVALID' });
+      await refuses(await sign(header, { ...payload, ...change }), options);
     }
   });
 
@@ -463,9 +414,7 @@ describe('verifyOffline', () => {
     ['an address of a file', { ...options, keys: 'file:///etc/keys.json' }],
     ['something that is no key set', { ...options, keys: { keys: [7] } }],
     ['a secret that is too short', { ...options, keys: Buffer.alloc(31) }],
-  ])('refuses %s', async (_name, given) => {
-    await expect(verifyOffline('a.b.c', given as never)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
-  });
+  ])('refuses %s', (_name, given) => refuses('a.b.c', given as never, 'ARGUMENT_INVALID'));
 });
 
 describe.each(adapters)('two modules in one application on $name', (kind) => {
@@ -489,11 +438,8 @@ describe.each(adapters)('two modules in one application on $name', (kind) => {
     }
     const server = await startApp(kind, { imports: [Root] });
     try {
-      const [ofUsers, ofStaff] = [
-        await server.send({ path: '/.well-known/jwks.json' }),
-        await server.send({ path: '/staff/jwks.json' }),
-      ];
-      expect([ofUsers.json, ofStaff.json]).toEqual([jwks(users), jwks(staff)]);
+      expect((await server.send({ path: '/.well-known/jwks.json' })).json).toEqual(jwks(users));
+      expect((await server.send({ path: '/staff/jwks.json' })).json).toEqual(jwks(staff));
       const user = await server.app.get(Root).tokens.login('alice');
       const admin = await server.app.get(StaffModule).tokens.login('alice');
       expect((await server.sendWith(user.accessToken)).status).toBe(200);
@@ -506,22 +452,18 @@ describe.each(adapters)('two modules in one application on $name', (kind) => {
 
 it('the JWKS route has a path of its own, and no pattern', () => {
   for (const path of ['', '*', ':id', 'a b', '/', '//a', 7]) {
-    expect(() => jwksController(jwt(one), path as string)).toThrow(
-      expect.objectContaining({ code: 'ARGUMENT_INVALID' }),
-    );
+    expect(() => jwksController(jwt(one), path as string)).toThrow(codeIs('ARGUMENT_INVALID'));
   }
 });
 
 it('a mode without JWTs has no key set', () => {
-  expect(() => jwks({} as never)).toThrow(expect.objectContaining({ code: 'ARGUMENT_INVALID' }));
+  expect(() => jwks({} as never)).toThrow(codeIs('ARGUMENT_INVALID'));
 });
 
 it('a retry whose signing key is only there to verify is refused, and no error of the server', async () => {
   const database = await createSqlite();
-  const both = [
-    { kid: 'two', privateKey: K2.privateKey },
-    { kid: 'one', publicKey: K1.publicKey },
-  ];
+  const old = { kid: 'one', publicKey: K1.publicKey };
+  const both = [{ kid: 'two', privateKey: K2.privateKey }, old];
   const before = await startSessions({ database: database.options, tokens: jwt(one) });
   const { refreshToken } = await before.tokens.login('rotated');
   await before.tokens.refresh(refreshToken);
