@@ -106,7 +106,7 @@ async function rowsOf(options: DataSourceOptions): Promise<string> {
   const tables = await source.query<Record<string, string>[]>(
     `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = ${schema}`,
   );
-  const names = tables.map((table) => table.name!).filter((name) => name.includes('session'));
+  const names = tables.map((table) => table.name!).filter((name) => name.includes('latchkey_'));
   const rows = await Promise.all(names.map((name) => source.query<unknown>(`SELECT * FROM ${name}`)));
   await source.destroy();
   return JSON.stringify(rows);
