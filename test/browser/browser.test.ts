@@ -2,12 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { seriousProblems } from './axe.js';
-import { useBrowser } from './browser.js';
+import { drawn, useBrowser } from './browser.js';
 
 // What the other tests rely on: a page that misbehaves is told on.
 const browser = useBrowser();
 let server: Server;
-let origin: string;
 let body = '';
 
 beforeAll(async () => {
@@ -20,15 +19,14 @@ beforeAll(async () => {
     response.end(found ? `<!doctype html><html lang="en"><title>Page</title><main>${body}</main>` : '');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  browser.origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
 afterAll(() => new Promise((resolve) => server.close(resolve)));
 
 const open = async (html: string) => {
   body = html;
-  const page = await browser.page(origin);
-  await page.goto('/');
-  await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
+  const page = await browser.open('/');
+  await drawn(page);
   return page;
 };
 

@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
-import { startChromium } from '../../tools/servers/chromium.mjs';
-import type { SampleApp } from '../sample-app/sample-app.js';
+import { type Browser, type BrowserContext, type BrowserContextOptions, type Page, chromium } from 'playwright-core';
+import { type SampleApp, SampleApps, type Variables } from '../sample-app/sample-app.js';
+import { serverUrl } from '../support/servers.js';
 import { Recorder } from './recorder.js';
 
 /** A machine without Chromium downloads and unpacks it first. */
@@ -17,28 +17,29 @@ const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 export const DESKTOP = { width: 1280, height: 800 };
 export const PHONE = { width: 390, height: 844 };
 
-export const originOf = ({ port }: Pick<SampleApp, 'port'>): string => `http://127.0.0.1:${port}`;
-
-/** One browser for a test file. Every test begins without contexts, and fails for what its pages must not do (Recorder). */
+/**
+ * A connection to the browser of the test run, and the application that its pages come from. Every test begins without
+ * contexts, and fails for what its pages must not do (Recorder).
+ */
 export class TestBrowser {
   readonly recorder = new Recorder();
+  /** Where pages come from unless a test names another `baseURL`. */
+  origin = '';
   private browser!: Browser;
-  private stop = async () => {};
   private contexts: BrowserContext[] = [];
   private images = '';
 
   async start(): Promise<void> {
-    const { browser, stop } = await startChromium();
-    [this.browser, this.stop] = [browser, stop];
+    this.browser = await chromium.connect(await serverUrl('Chromium'));
     const update = process.env.UPDATE_SCREENSHOTS === '1';
     this.images = update ? IMAGES : mkdtempSync(join(tmpdir(), 'session-test-images-'));
     if (update) mkdirSync(IMAGES, { recursive: true });
   }
 
   /** A person's browser: storage of its own, shared by its pages. Its pages may talk to the origin and to no other. */
-  async context(origin: string, options: BrowserContextOptions = {}): Promise<BrowserContext> {
+  async context({ baseURL = this.origin, ...options }: BrowserContextOptions = {}): Promise<BrowserContext> {
     const context = await this.browser.newContext({
-      baseURL: origin,
+      baseURL,
       viewport: DESKTOP,
       locale: 'en-US',
       timezoneId: 'UTC',
@@ -47,13 +48,20 @@ export class TestBrowser {
     });
     this.contexts.push(context);
     context.setDefaultTimeout(ACTION_DEADLINE_MS);
-    await this.recorder.watch(context, origin);
+    await this.recorder.watch(context, baseURL);
     return context;
   }
 
   /** A page in a context of its own. */
-  async page(origin: string, options: BrowserContextOptions = {}): Promise<Page> {
-    return (await this.context(origin, options)).newPage();
+  async page(options?: BrowserContextOptions): Promise<Page> {
+    return (await this.context(options)).newPage();
+  }
+
+  /** A page in a context of its own, at this path. */
+  async open(path: string, options?: BrowserContextOptions): Promise<Page> {
+    const page = await this.page(options);
+    await page.goto(path);
+    return page;
   }
 
   /** Into docs/images with UPDATE_SCREENSHOTS=1, otherwise into a directory that goes away. */
@@ -71,9 +79,14 @@ export class TestBrowser {
   }
 
   async close(): Promise<void> {
-    await this.stop();
+    await this.browser.close();
     if (this.images !== IMAGES) rmSync(this.images, { recursive: true, force: true });
   }
+}
+
+/** Waits until what follows of a change has been drawn. */
+export async function drawn(page: Page): Promise<void> {
+  await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
 }
 
 /** Registers the hooks of a test file that uses a browser. */
@@ -82,5 +95,21 @@ export function useBrowser(): TestBrowser {
   beforeAll(() => browser.start(), START_DEADLINE_MS);
   afterEach(() => browser.endTest());
   afterAll(() => browser.close());
+  return browser;
+}
+
+/** The same with a sample application. @param begin is given the application once it listens */
+export function useBrowserWith(
+  variables: Variables | (() => Promise<Variables>),
+  begin: (app: SampleApp) => unknown,
+): TestBrowser {
+  const browser = useBrowser();
+  const apps = new SampleApps();
+  beforeAll(async () => {
+    const app = await apps.start(typeof variables === 'function' ? await variables() : variables);
+    browser.origin = `http://127.0.0.1:${app.port}`;
+    await begin(app);
+  });
+  afterAll(() => apps.close());
   return browser;
 }

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { SampleApps, type SampleApp, until } from '../sample-app/sample-app.js';
-import { originOf, useBrowser } from './browser.js';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { type SampleApp, until } from '../sample-app/sample-app.js';
+import { useBrowserWith } from './browser.js';
 import { ConsolePage, logInMany } from './console.js';
 
 const USERS = 120;
@@ -11,20 +11,16 @@ const NOTE_PROGRESS = `new MutationObserver(() => {
   window.progressOf = document.querySelector('dialog progress')?.max ?? window.progressOf;
 }).observe(document.body, { childList: true, subtree: true, attributes: true })`;
 
-const browser = useBrowser();
-const apps = new SampleApps();
 let app: SampleApp;
-
-beforeAll(async () => {
-  app = await apps.start({ SEED_USERS: String(USERS), SESSION_POLICY: 'multi' });
-  await logInMany(app, USERS);
+const browser = useBrowserWith({ SEED_USERS: String(USERS), SESSION_POLICY: 'multi' }, (started) => {
+  app = started;
+  return logInMany(app, USERS);
 });
-afterAll(() => apps.close());
 
 describe('the list of live sessions', () => {
   let console: ConsolePage;
   beforeEach(async () => {
-    console = await ConsolePage.signedIn(browser, originOf(app));
+    console = await ConsolePage.signedIn(browser);
     await console.go('Online');
   });
 
@@ -132,7 +128,7 @@ describe('the list of live sessions', () => {
 
 describe('ends', () => {
   it('kicks one, and the row says so where it stands', async () => {
-    const console = await ConsolePage.signedIn(browser, originOf(app));
+    const console = await ConsolePage.signedIn(browser);
     const victim = await app.login('bob', { deviceType: 'phone', deviceName: 'Phone of Bob' });
     await console.go('Online');
     await console.search.fill('bob');
@@ -141,8 +137,7 @@ describe('ends', () => {
     await console.dialog.getByText('This ends 1 session.').waitFor();
     await console.dialog.getByText('bob · Phone of Bob').waitFor();
     await console.dialog.getByText('The user is told only that an administrator ended the session.').waitFor();
-    await console.dialog.getByLabel('Reason').fill('lost phone');
-    await console.dialog.getByRole('button', { name: 'End 1 session' }).click();
+    await console.confirm('lost phone', 'End 1 session');
     await console.toast('1 session ended.');
     await console.row('bob').getByText('Kicked').waitFor();
     expect(await app.get('/me', victim.accessToken)).toMatchObject({
@@ -152,7 +147,7 @@ describe('ends', () => {
   });
 
   it('kicks a selection from two pages', async () => {
-    const console = await ConsolePage.signedIn(browser, originOf(app));
+    const console = await ConsolePage.signedIn(browser);
     await console.go('Online');
     await console.search.fill('device');
     await console.finds(USERS, PER_PAGE);
@@ -176,7 +171,7 @@ describe('ends', () => {
 
   it('kicks all that match, more than a page, with progress', async () => {
     const operator = await app.login('admin');
-    const console = await ConsolePage.signedIn(browser, originOf(app));
+    const console = await ConsolePage.signedIn(browser);
     await console.go('Online');
     await console.search.fill('Device');
     const { total } = (await app.get('/admin/online-users?q=device&limit=1', operator.accessToken)).body;
@@ -209,7 +204,7 @@ describe('ends', () => {
   });
 
   it('leaves out the session of the operator', async () => {
-    const console = await ConsolePage.signedIn(browser, originOf(app));
+    const console = await ConsolePage.signedIn(browser);
     await app.login('bob', { deviceType: 'console' });
     await console.go('Online');
     await console.setFilter('Device type', 'console');

@@ -16,23 +16,25 @@ export class ConsolePage {
     this.dialog = page.getByRole('dialog');
   }
 
-  static async open(browser: TestBrowser, origin: string, options?: BrowserContextOptions): Promise<ConsolePage> {
-    const page = await browser.page(origin, options);
-    await page.goto('/admin');
-    return new ConsolePage(page);
+  static async open(browser: TestBrowser, options?: BrowserContextOptions): Promise<ConsolePage> {
+    return new ConsolePage(await browser.open('/admin', options));
   }
 
-  static async signedIn(browser: TestBrowser, origin: string, options?: BrowserContextOptions): Promise<ConsolePage> {
-    const console = await ConsolePage.open(browser, origin, options);
+  static async signedIn(browser: TestBrowser, options?: BrowserContextOptions): Promise<ConsolePage> {
+    const console = await ConsolePage.open(browser, options);
     await console.signIn();
     return console;
   }
 
-  async signIn(username = 'admin'): Promise<void> {
-    await this.page.getByLabel('User name').fill(username);
-    await this.page.getByLabel('Password').fill(`${username}-password`);
-    await this.page.getByRole('button', { name: 'Sign in' }).click();
+  async signIn(): Promise<void> {
+    await this.trySignIn('admin', 'admin-password');
     await this.isLive();
+  }
+
+  async trySignIn(username: string, password: string): Promise<void> {
+    await this.page.getByLabel('User name').fill(username);
+    await this.page.getByLabel('Password').fill(password);
+    await this.page.getByRole('button', { name: 'Sign in' }).click();
   }
 
   /** What happens from now on is shown. */
@@ -65,6 +67,12 @@ export class ConsolePage {
 
   row(text: string | RegExp): Locator {
     return this.rows.filter({ hasText: text });
+  }
+
+  /** Fills in a reason, and confirms what the dialog is about. */
+  async confirm(reason: string, button: string): Promise<void> {
+    await this.dialog.getByLabel('Reason').fill(reason);
+    await this.dialog.getByRole('button', { name: button, exact: true }).click();
   }
 
   /** Waits until the list says how many it finds, and shows so many of them. */

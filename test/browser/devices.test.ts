@@ -1,24 +1,17 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { beforeEach, expect, it } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { SampleApps, type SampleApp } from '../sample-app/sample-app.js';
+import type { SampleApp } from '../sample-app/sample-app.js';
 import { seriousProblems } from './axe.js';
-import { originOf, useBrowser } from './browser.js';
+import { useBrowserWith } from './browser.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { Device } from './device.js';
 import { ENDED } from './recorder.js';
 
-const browser = useBrowser();
-const apps = new SampleApps();
 let app: SampleApp;
-
-beforeAll(async () => {
-  app = await apps.start({ SESSION_POLICY: 'multi' });
-});
-afterAll(() => apps.close());
+const browser = useBrowserWith({ SESSION_POLICY: 'multi' }, (started) => (app = started));
 
 async function myDevices(username: string): Promise<Page> {
-  const page = await browser.page(originOf(app));
-  await page.goto('/devices');
+  const page = await browser.open('/devices');
   await page.getByLabel('User').fill(username);
   await page.getByLabel('Password').fill(`${username}-password`);
   await page.getByRole('button', { name: 'Sign in' }).click();
@@ -29,8 +22,7 @@ async function myDevices(username: string): Promise<Page> {
 beforeEach(() => browser.recorder.expect(ENDED));
 
 it('lists the devices of a user, signs one out, and its window is told', async () => {
-  const phonePage = await browser.page(originOf(app));
-  await phonePage.goto('/');
+  const phonePage = await browser.open('/');
   const phone = new Device(phonePage, 'phone');
   await phone.signIn('alice', 'Phone of Alice');
   const tablet = await app.login('alice', { deviceType: 'tablet', deviceName: 'Tablet of Alice' });
@@ -93,7 +85,7 @@ it('shows names as they are, whatever they are made of', async () => {
 it('notices that the stream went silent without a word, and follows again when the network is back', async () => {
   browser.recorder.expect(/ERR_CONNECTION_RESET/);
   const proxy = await TcpProxy.start(app.port);
-  const page = await browser.page(`http://127.0.0.1:${proxy.port}`);
+  const page = await browser.page({ baseURL: `http://127.0.0.1:${proxy.port}` });
   await page.clock.install();
   await page.goto('/');
   const phone = new Device(page, 'phone');

@@ -1,19 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { SampleApps, type SampleApp } from '../sample-app/sample-app.js';
+import type { SampleApp } from '../sample-app/sample-app.js';
 import { seriousProblems } from './axe.js';
-import { PHONE, originOf, useBrowser } from './browser.js';
+import { PHONE, useBrowserWith } from './browser.js';
 import { Device } from './device.js';
 import { ENDED } from './recorder.js';
 
-const browser = useBrowser();
-const apps = new SampleApps();
 let app: SampleApp;
-
-beforeAll(async () => {
-  app = await apps.start({ SESSION_POLICY: 'single' });
-});
-afterAll(() => apps.close());
+const browser = useBrowserWith({ SESSION_POLICY: 'single' }, (started) => (app = started));
 
 /** Says whether the page was loaded again since. */
 async function noteLoad(page: Page): Promise<() => Promise<boolean>> {
@@ -25,10 +19,7 @@ describe('one user, one device', () => {
   beforeEach(() => browser.recorder.expect(ENDED));
 
   it('the phone in its own browser is told, without a reload, that the laptop took its place', async () => {
-    const [phonePage, laptopPage] = [
-      await browser.page(originOf(app), { viewport: PHONE }),
-      await browser.page(originOf(app)),
-    ];
+    const [phonePage, laptopPage] = [await browser.page({ viewport: PHONE }), await browser.page()];
     await phonePage.goto('/');
     await laptopPage.goto('/');
     const phone = new Device(phonePage, 'phone');
@@ -44,8 +35,7 @@ describe('one user, one device', () => {
   });
 
   it('both devices of one window are clients of their own, and the answers are shown', async () => {
-    const page = await browser.page(originOf(app));
-    await page.goto('/');
+    const page = await browser.open('/');
     const [phone, laptop] = [new Device(page, 'phone'), new Device(page, 'laptop')];
     await phone.signIn();
     await laptop.signIn('bob');
@@ -65,8 +55,7 @@ describe('one user, one device', () => {
   });
 
   it('an operator ends the session, and the window says so', async () => {
-    const page = await browser.page(originOf(app));
-    await page.goto('/');
+    const page = await browser.open('/');
     const phone = new Device(page, 'phone');
     await phone.signIn();
     const operator = await app.login('admin');
@@ -76,8 +65,7 @@ describe('one user, one device', () => {
   });
 
   it('says what is wrong with a password', async () => {
-    const page = await browser.page(originOf(app));
-    await page.goto('/');
+    const page = await browser.open('/');
     const phone = new Device(page, 'phone');
     await phone.panel.getByLabel('Password').fill('wrong');
     await phone.panel.getByRole('button', { name: 'Sign in' }).click();
@@ -91,8 +79,7 @@ describe.each([
   ['/devices', 'My devices', '我的设备'],
 ])('the page %s', (path, english, chinese) => {
   it('speaks Chinese and remembers it, and English again', async () => {
-    const page = await browser.page(originOf(app));
-    await page.goto(path);
+    const page = await browser.open(path);
     const heading = page.getByRole('heading', { level: 1 });
     expect(await heading.innerText()).toBe(english);
     await page.getByRole('button', { name: '中文' }).click();
@@ -105,8 +92,7 @@ describe.each([
   });
 
   it.each(['light', 'dark'] as const)('fits on a narrow phone and is accessible, %s', async (colorScheme) => {
-    const page = await browser.page(originOf(app), { viewport: { width: 360, height: 740 }, colorScheme });
-    await page.goto(path);
+    const page = await browser.open(path, { viewport: { width: 360, height: 740 }, colorScheme });
     await page.getByRole('button', { name: 'Sign in' }).first().waitFor();
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
     expect(await seriousProblems(page)).toEqual([]);

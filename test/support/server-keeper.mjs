@@ -5,7 +5,12 @@ import { findRedis, startRedis } from '../../tools/servers/redis.mjs';
 import { startRedisCluster } from '../../tools/servers/redis-cluster.mjs';
 
 /** The servers that test files share. */
-const SHARED = { PostgreSQL: startPostgres, MariaDB: startMariadb };
+const SHARED = {
+  PostgreSQL: startPostgres,
+  MariaDB: startMariadb,
+  // Playwright is loaded where it is needed.
+  Chromium: async () => (await import('../../tools/servers/chromium.mjs')).startChromium(),
+};
 
 /** Starts the servers of a test run when the first test file asks for one (servers.ts), and stops them at its end. */
 export class ServerKeeper {

@@ -3,7 +3,7 @@
  *
  * @returns its URL
  */
-export function serverUrl(name: 'PostgreSQL' | 'MariaDB'): Promise<string> {
+export function serverUrl(name: 'PostgreSQL' | 'MariaDB' | 'Chromium'): Promise<string> {
   return ask<string>(name);
 }
 

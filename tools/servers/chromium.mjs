@@ -6,8 +6,8 @@ import { fontConfig } from './fonts.mjs';
 import { makeHome } from './home.mjs';
 
 /**
- * @typedef {object} TestBrowser A running headless Chromium for the tests, driven by Playwright.
- * @property {import('playwright-core').Browser} browser
+ * @typedef {object} TestBrowser A running headless Chromium for the tests.
+ * @property {string} url what Playwright connects to; each connection has contexts of its own
  * @property {string} version
  * @property {string} source where the program came from, for people
  * @property {() => Promise<void>} stop ends its processes and removes its data; may be called more than once
@@ -102,7 +102,7 @@ async function inDebian(name, env) {
 async function start({ file, source, env }, { timeoutMs = 60_000 }) {
   const home = makeHome('session-test-browser-');
   try {
-    const browser = await chromium.launch({
+    const server = await chromium.launchServer({
       executablePath: file,
       args: ARGS,
       chromiumSandbox: false, // does not work for root, nor in most containers
@@ -111,8 +111,12 @@ async function start({ file, source, env }, { timeoutMs = 60_000 }) {
     });
     /** @type {Promise<void> | undefined} */
     let stopped;
-    const stop = () => (stopped ??= browser.close().finally(() => home.remove()));
-    return { browser, version: browser.version(), source, stop };
+    const stop = () => (stopped ??= server.close().finally(() => home.remove()));
+    const url = server.wsEndpoint();
+    const browser = await chromium.connect(url);
+    const version = browser.version();
+    await browser.close();
+    return { url, version, source, stop };
   } catch (error) {
     await home.remove();
     throw error;
