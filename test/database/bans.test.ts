@@ -1,21 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import type { Ban } from 'lib/model/ban.js';
 import type { EndReason } from 'lib/model/session.js';
 import { list, raw, sql } from 'lib/sql.js';
 import { ManualClock } from 'lib/manual-clock.js';
 import { openedAs } from 'lib/locks.js';
 import type { EndedSession } from 'lib/tombstone.js';
-import { type TestDatabase, databaseKinds } from '../support/databases.js';
-import { HOUR, MINUTE, START, TestRepositories, idsOf } from './repositories.js';
+import { HOUR, MINUTE, describeRepository, idsOf } from './repositories.js';
 
-describe.each(databaseKinds)('an account on $name', ({ create }) => {
-  const clock = new ManualClock(START);
-  let database: TestDatabase;
-  let node: TestRepositories;
-  let other: TestRepositories;
-  let users = 0;
-  const newUser = () => `user-${++users}`;
-
+describeRepository('an account', ({ clock, node, other, open, newUser }) => {
   const draft = (ban: Partial<Ban> = {}): Omit<Ban, 'at'> => ({
     service: null,
     level: 1,
@@ -32,17 +24,6 @@ describe.each(databaseKinds)('an account on $name', ({ create }) => {
       { reason: 'SESSION_REVOKED', by: user },
       { except, raiseEpoch: true },
     );
-
-  beforeAll(async () => {
-    database = await create();
-    node = await TestRepositories.open(database, clock);
-    other = await TestRepositories.open(database, clock);
-  });
-
-  afterAll(async () => {
-    await Promise.all([node.close(), other.close()]);
-    await database.drop();
-  });
 
   it('A68: that is banned loses its sessions and cannot log in', async () => {
     const user = newUser();
@@ -292,7 +273,7 @@ describe.each(databaseKinds)('an account on $name', ({ create }) => {
   ])('G11: goes by the number of a ticket where the clock was set back by %s', async (_step, minutes) => {
     const user = newUser();
     await node.login(user);
-    const ahead = await TestRepositories.open(database, new ManualClock(clock.now() + minutes * MINUTE));
+    const ahead = await open(new ManualClock(clock.now() + minutes * MINUTE));
     await ahead.sessions.endAccountSessions(
       node.account(user),
       { reason: 'SESSION_REVOKED', by: user },
@@ -333,7 +314,7 @@ describe.each(databaseKinds)('an account on $name', ({ create }) => {
 
   it('A61: has steps of its sessions in order, though the clock of another node is behind', async () => {
     const user = newUser();
-    const late = await TestRepositories.open(database, new ManualClock(clock.now() - 50));
+    const late = await open(new ManualClock(clock.now() - 50));
     const before = await node.login(user);
     await revoke(user);
     const after = await late.login(user);

@@ -1,26 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import type { SessionDecision } from 'lib/session-change.js';
 import type { SessionPatch, SessionRecord } from 'lib/model/session.js';
 import { raw, sql } from 'lib/sql.js';
-import { type TestDatabase, databaseKinds } from '../support/databases.js';
-import { HOUR, MINUTE, START, TestRepositories, testPair } from './repositories.js';
+import { HOUR, MINUTE, START, describeRepository, testPair } from './repositories.js';
 
-describe.each(databaseKinds)('the change of a session on $name', ({ create }) => {
-  let database: TestDatabase;
-  let node: TestRepositories;
-  let other: TestRepositories;
-  const nodes = () => [node, other];
-
-  beforeAll(async () => {
-    database = await create();
-    node = await TestRepositories.open(database);
-    other = await TestRepositories.open(database);
-  });
-
-  afterAll(async () => {
-    await Promise.all(nodes().map((one) => one.close()));
-    await database.drop();
-  });
+describeRepository('the change of a session', ({ node, other }) => {
+  const nodes = [node, other];
 
   const rotate = (record: SessionRecord | null): SessionDecision<SessionRecord | null> => ({
     result: record,
@@ -30,7 +15,7 @@ describe.each(databaseKinds)('the change of a session on $name', ({ create }) =>
   it('A81, A83: each of 40 parallel callers sees the record of the one before, and no version comes twice', async () => {
     const { id } = await node.login('alice');
     const changes = await Promise.all(
-      Array.from({ length: 40 }, (_, index) => nodes()[index % 2]!.sessions.changeSession(id, rotate)),
+      Array.from({ length: 40 }, (_, index) => nodes[index % 2]!.sessions.changeSession(id, rotate)),
     );
     const expected = Array.from({ length: 40 }, (_, index) => index + 1);
     expect(changes.map(({ result }) => result!.version).sort((a, b) => a - b)).toEqual(expected);
@@ -204,7 +189,7 @@ describe.each(databaseKinds)('the change of a session on $name', ({ create }) =>
       const { id } = await node.login('alice');
       const [ended, ...changes] = await Promise.all([
         other.sessions.endSession(id, { reason: 'SESSION_LOGGED_OUT', by: 'alice' }),
-        ...Array.from({ length: 10 }, (_, index) => nodes()[index % 2]!.sessions.changeSession(id, rotate)),
+        ...Array.from({ length: 10 }, (_, index) => nodes[index % 2]!.sessions.changeSession(id, rotate)),
       ]);
       const record = await node.record(id);
       expect(record).toMatchObject({ end: { reason: 'SESSION_LOGGED_OUT' }, version: ended!.version });

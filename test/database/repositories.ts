@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe } from '@jest/globals';
 import { DataStores } from 'lib/data.js';
 import type { LoginOutcome, LoginRequest } from 'lib/session-repository.js';
 import type { SessionEvent } from 'lib/session-event.js';
@@ -13,7 +14,7 @@ import { type Row, type Statement, list, sql } from 'lib/sql.js';
 import { SqlDataRepository } from 'lib/sql-data-repository.js';
 import { SqlSessionRepository } from 'lib/sql-session-repository.js';
 import { ManualClock } from 'lib/manual-clock.js';
-import type { TestDatabase } from '../support/databases.js';
+import { type TestDatabase, databaseKinds } from '../support/databases.js';
 
 export const START = Date.UTC(2026, 0, 15, 12);
 export const MINUTE = 60_000;
@@ -190,6 +191,40 @@ export class TestRepositories {
   async write(statement: Statement): Promise<void> {
     await this.database.engine.write(statement, { lane: 'work', budgetMs: BUDGET_MS });
   }
+}
+
+/** Two nodes on one database that tests of a block share, by one clock. */
+interface Nodes {
+  readonly clock: ManualClock;
+  readonly node: TestRepositories;
+  readonly other: TestRepositories;
+  /** Opens a third one. */
+  readonly open: (clock: ManualClock) => Promise<TestRepositories>;
+  /** Of one test. */
+  readonly newUser: () => string;
+}
+
+/** A part of the contract of SessionRepository, which is the same on every database. */
+export function describeRepository(title: string, body: (nodes: Nodes) => void, kinds = databaseKinds): void {
+  describe.each(kinds)(`${title} on $name`, ({ create }) => {
+    const clock = new ManualClock(START);
+    const [node, other] = [0, 0].map(() => Object.create(TestRepositories.prototype) as TestRepositories) as [
+      TestRepositories,
+      TestRepositories,
+    ];
+    let database: TestDatabase;
+    let users = 0;
+    beforeAll(async () => {
+      database = await create();
+      for (const one of [node, other]) Object.assign(one, await TestRepositories.open(database, clock));
+    });
+    afterAll(async () => {
+      await Promise.all([node.close(), other.close()]);
+      await database.drop();
+    });
+    const open = (another: ManualClock) => TestRepositories.open(database, another);
+    body({ clock, node, other, open, newUser: () => `user-${++users}` });
+  });
 }
 
 /** Tokens of a generation that begins now, as they would be stored. */

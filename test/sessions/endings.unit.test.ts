@@ -37,14 +37,20 @@ describe.each(serviceKinds)('the end of a session on $name', (kind) => {
     }
   });
 
-  it('A55: a login ends the session that it is made in, by either token', async () => {
+  it('A55: a login ends the session that it is made in, by either token, whoever logs in', async () => {
     const { tokens } = harness;
     for (const presented of ['accessToken', 'refreshToken'] as const) {
       const before = await tokens.login('again');
       const after = await tokens.login('again', { presentedToken: before[presented] });
       expect(after.ended).toEqual([{ sessionId: before.session.id, reason: 'SESSION_REPLACED' }]);
       expect((await tokens.verify(before.accessToken)).status).toBe('INVALID');
-      expect((await tokens.verify(after.accessToken)).status).toBe('VALID');
+      const foreign = await tokens.login('another', { presentedToken: after[presented] });
+      expect(await tokens.verify(after.accessToken)).toEqual(invalid('SESSION_LOGGED_OUT'));
+      // What is no token of ours changes nothing.
+      for (const presentedToken of ['', 'nonsense', `${foreign[presented]}x`, null]) {
+        await tokens.login('stranger', { presentedToken });
+      }
+      expect((await tokens.verify(foreign.accessToken)).status).toBe('VALID');
     }
   });
 
