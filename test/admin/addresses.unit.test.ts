@@ -1,23 +1,20 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { ADMIN_RIGHTS } from 'lib/admin-options.js';
-import { adapters } from '../nest/http-app.js';
-import { type AdminApp, linesOf, startAdminApp } from './admin-app.js';
+import { adapters, useApp } from '../nest/http-app.js';
+import { linesOf, startAdminApp } from './admin-app.js';
 import { LiveStream } from './live-stream.js';
 
 const ADDRESS = '203.0.113.77';
 
 describe('A110: addresses', () => {
-  let server: AdminApp;
+  const server = useApp(() => startAdminApp(adapters[0]!));
   let seeing: string;
   let blind: string;
 
   beforeAll(async () => {
-    server = await startAdminApp(adapters[0]!);
     seeing = await server.operator(...ADMIN_RIGHTS);
     blind = await server.operator('view', 'kick', 'export');
   });
-
-  afterAll(() => server.close());
 
   it('find users for those alone who may see them', async () => {
     await server.tokens.login('bob', { ip: ADDRESS });

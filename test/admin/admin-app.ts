@@ -1,7 +1,7 @@
 import { SessionModule, type SessionModuleOptions, multiDevice } from 'nestjs-latchkey';
 import { type AdminRight, SessionAdminModule, type SessionAdminOptions } from 'nestjs-latchkey/admin';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { type AdapterKind, type HttpApp, type RawAnswer, sessionOptions, startApp } from '../nest/http-app.js';
+import { type AdapterKind, type HttpApp, type RawAnswer, json, sessionOptions, startApp } from '../nest/http-app.js';
 
 /** An application with the routes of operators at `/admin`. */
 export interface AdminApp extends HttpApp {
@@ -37,13 +37,7 @@ export async function startAdminApp(
     operator: async (...rights) =>
       (await server.tokens.login(`operator-${operators++}`, { claims: { rights } })).accessToken,
     get: (token, path) => server.sendWith(token, { path: `/admin${path}` }),
-    post: (token, path, body) =>
-      server.sendWith(token, {
-        method: 'POST',
-        path: `/admin${path}`,
-        body: JSON.stringify(body),
-        lines: ['Content-Type: application/json'],
-      }),
+    post: (token, path, body) => server.sendWith(token, json(`/admin${path}`, body)),
   };
 }
 

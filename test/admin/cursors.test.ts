@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { PagedList } from 'lib/cursor.js';
 import { Keyset } from 'lib/keyset.js';
 import { SessionRuntime } from 'lib/session-runtime.js';
-import { adapters } from '../nest/http-app.js';
-import { type AdminApp, startAdminApp } from './admin-app.js';
+import { adapters, useApp } from '../nest/http-app.js';
+import { startAdminApp } from './admin-app.js';
 
 /** Every list that has cursors, with orders and filters that hold for two rows at least. */
 const LISTS = [
@@ -36,11 +36,10 @@ const LISTS = [
   '/sightings?userId=anna',
 ] as const;
 
-let server: AdminApp;
+const server = useApp(() => startAdminApp(adapters[0]!));
 let token: string;
 
 beforeAll(async () => {
-  server = await startAdminApp(adapters[0]!);
   token = await server.operator('view', 'viewAddresses');
   for (const userId of ['alice', 'anna', 'alice', 'anna', 'alice', 'alice']) {
     server.clock.advance(10);
@@ -50,8 +49,6 @@ beforeAll(async () => {
   await server.operators.kickMany(ids, { by: 'root' });
   await server.app.get(SessionRuntime, { strict: false }).records.flush();
 });
-
-afterAll(() => server.close());
 
 const page = (list: string, cursor: string, limit = 1) => server.get(token, `${list}&limit=${limit}&cursor=${cursor}`);
 const INVALID = { status: 400, json: { errorCode: 'CURSOR_INVALID' } };

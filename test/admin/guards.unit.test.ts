@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { type CanActivate, type ExecutionContext, Injectable, Module, UnauthorizedException } from '@nestjs/common';
 import { SessionModule } from 'nestjs-latchkey';
 import { SessionAdminModule, type SessionAdminOptions, type SessionAdminOptionsFactory } from 'nestjs-latchkey/admin';
 import { type Observable, of } from 'rxjs';
-import { type HttpApp, adapters, sessionOptions, startApp } from '../nest/http-app.js';
+import { adapters, sessionOptions, startApp, useApp } from '../nest/http-app.js';
 
 /** Something of the application that a guard is injected. */
 @Injectable()
@@ -36,21 +36,13 @@ class ShiftGuard implements CanActivate {
   }
 }
 
+const session = () => SessionModule.forRoot({ isGlobal: true, ...sessionOptions() });
+
 describe.each(adapters)('the guards of the application, on $name', (kind) => {
-  let server: HttpApp;
+  const admin = SessionAdminModule.forRoot({ imports: [NetworksModule], guards: [NetworkGuard, ShiftGuard] });
+  const server = useApp(() => startApp(kind, { imports: [session(), admin] }));
   let token: string;
-
-  beforeAll(async () => {
-    server = await startApp(kind, {
-      imports: [
-        SessionModule.forRoot({ isGlobal: true, ...sessionOptions() }),
-        SessionAdminModule.forRoot({ imports: [NetworksModule], guards: [NetworkGuard, ShiftGuard] }),
-      ],
-    });
-    token = (await server.tokens.login('root')).accessToken;
-  });
-
-  afterAll(() => server.close());
+  beforeAll(async () => (token = (await server.tokens.login('root')).accessToken));
 
   const ask = (path: string, ...lines: string[]) => server.sendWith(token, { path, lines });
 
@@ -86,12 +78,8 @@ describe.each(adapters)('the guards of the application, on $name', (kind) => {
 
 describe('the guards of the application and authorize', () => {
   it('must both agree', async () => {
-    const server = await startApp(adapters[0]!, {
-      imports: [
-        SessionModule.forRoot({ isGlobal: true, ...sessionOptions() }),
-        SessionAdminModule.forRoot({ guards: [ShiftGuard], authorize: ({ userId }) => userId === 'root' }),
-      ],
-    });
+    const admin = SessionAdminModule.forRoot({ guards: [ShiftGuard], authorize: ({ userId }) => userId === 'root' });
+    const server = await startApp(adapters[0]!, { imports: [session(), admin] });
     const ask = async (userId: string, shift: string) => {
       const { accessToken } = await server.tokens.login(userId);
       return (await server.sendWith(accessToken, { path: '/admin/operator', lines: [`X-Shift: ${shift}`] })).status;
@@ -113,8 +101,7 @@ it('the module takes its options from a class as well', async () => {
     }
   }
   const admin = SessionAdminModule.forRootAsync({ path: 'desk', imports: [NetworksModule], useClass: AdminConfig });
-  const session = SessionModule.forRoot({ isGlobal: true, ...sessionOptions() });
-  const server = await startApp(adapters[0]!, { imports: [session, admin] });
+  const server = await startApp(adapters[0]!, { imports: [session(), admin] });
   for (const [user, status] of [
     ['intranet', 200],
     ['internet', 403],

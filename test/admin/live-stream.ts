@@ -7,12 +7,12 @@ export class LiveStream {
   private readonly request: ClientRequest;
   private readonly parts: Promise<AsyncIterator<string>>;
 
-  constructor(port: number, token: string, lastEventId?: string) {
+  constructor(port: number, token: string, lastEventId?: string, path = '/admin/live') {
     const headers = {
       authorization: `Bearer ${token}`,
       ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
     };
-    this.request = get({ port, path: '/admin/live', headers, agent: false });
+    this.request = get({ port, path, headers, agent: false });
     this.parts = new Promise((resolve, reject) => {
       this.request.on('error', reject);
       this.request.on('response', (answer: IncomingMessage) =>

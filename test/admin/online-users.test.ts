@@ -191,47 +191,6 @@ describe.each(databaseKinds)('who is online on $name', ({ create }) => {
     expect((await others.list()).total).toBe(1);
   });
 
-  it.each([
-    { limit: 0 },
-    { limit: -1 },
-    { limit: 201 },
-    { limit: 1e9 },
-    { limit: NaN },
-    { limit: 1.5 },
-    { limit: '10' },
-    { cursor: 5 },
-    { cursor: {} },
-    { sort: 'last_seen_at; DROP TABLE latchkey_session' },
-    { sort: ['login'] },
-    { q: 5 },
-    { q: ['a'] },
-    { q: { $ne: 1 } },
-    { q: 'x'.repeat(129) },
-    { q: '\0' },
-    { ip: {} },
-    { deviceType: [] },
-    { userId: '' },
-    { userId: {} },
-    { userId: null },
-  ])('A94, A95, A109: %j is refused', async (query) => {
-    await expect(online.list(query as never)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
-    if ('cursor' in query || 'sort' in query) return;
-    expect(() => online.pages(query as never)).toThrow(expect.objectContaining({ code: 'ARGUMENT_INVALID' }));
-  });
-
-  it.each([
-    { from: 'x' },
-    { to: -1 },
-    { from: 1.5 },
-    { sessionId: 'x' },
-    { type: {} },
-    { ip: [] },
-    { userId: {} },
-    { limit: 0 },
-  ])('A95: events with %j are refused', async (query) => {
-    await expect(online.events(query as never)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
-  });
-
   it('pages through events, within times', async () => {
     const paged = await all((cursor) => online.events({ limit: 9, cursor, type: 'LOGIN' }));
     expect(paged).toHaveLength(USERS);

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { adapters } from '../nest/http-app.js';
-import { type AdminApp, startAdminApp } from './admin-app.js';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { adapters, useApp } from '../nest/http-app.js';
+import { startAdminApp } from './admin-app.js';
 import { registeredRoutes } from './admin-routes.js';
 
 /** By field: a value that is good, and some that are not. */
@@ -101,21 +101,18 @@ it('has a row for every route', () => {
   expect(routes.map(({ method, path }) => `${method} ${path}`).sort()).toEqual(Object.keys(ROWS).sort());
 });
 
-describe.each(adapters)('A12: what the routes of operators do not understand, on $name', (kind) => {
-  let server: AdminApp;
+describe.each(adapters)('A12, A109: what the routes of operators do not understand, on $name', (kind) => {
+  const server = useApp(() => startAdminApp(kind, { impersonate: async () => ({ claims: {} }) }));
   let token: string;
   let sessionId: string;
 
   beforeAll(async () => {
-    server = await startAdminApp(kind, { impersonate: async () => ({ claims: {} }) });
     token = await server.operator('view', 'viewAddresses', 'kick', 'ban', 'impersonate', 'export');
   });
 
   beforeEach(async () => {
     sessionId = (await server.tokens.login('alice', { deviceType: 'phone' })).session.id;
   });
-
-  afterAll(() => server.close());
 
   const ask = (method: string, path: string, query: object = {}, body?: object) => {
     const params = new URLSearchParams(

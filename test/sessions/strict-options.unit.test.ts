@@ -55,9 +55,9 @@ const NO_ACTOR = [undefined, '', 1, {}, 'x'.repeat(1025)];
 const DEVICE = { userName: NO_TEXT, deviceType: ['a b', ...NO_TEXT], deviceName: NO_TEXT, ip: NO_ADDRESS };
 const WHO: Fields = { ...DEVICE, userAgent: [1, true, {}, ['a']], claims: [null, 1, 'x', [], { a: () => 1 }] };
 const BY = { by: 'root' };
-const PAGE: Fields = { limit: ['5', 0, 201, 1.5, true], cursor: [1, {}, true] };
+const PAGE: Fields = { limit: ['5', 0, -1, 201, 1e9, NaN, 1.5, true], cursor: [1, {}, true] };
 const CRITERIA: Fields = {
-  q: NO_TEXT,
+  q: [{ $ne: 1 }, ...NO_TEXT],
   addresses: NO_FLAG,
   userId: [null, '', 1.5, {}, true],
   ip: ['x', '192.0.2.0/33', ...NO_ADDRESS],
@@ -156,7 +156,10 @@ const SERVICES: Readonly<Record<string, Row | null>> = {
 };
 
 const ONLINE_USERS: Readonly<Record<string, Row | null>> = {
-  list: { call: (query) => online.list(query), fields: { ...PAGE, ...CRITERIA, sort: ['id', 1, null] } },
+  list: {
+    call: (query) => online.list(query),
+    fields: { ...PAGE, ...CRITERIA, sort: ['last_seen_at; DROP TABLE latchkey_session', ['login'], 1, null] },
+  },
   pages: { call: (query) => online.pages(query), fields: { ...CRITERIA, limit: PAGE.limit! } },
   count: { call: (criteria) => online.count(criteria), fields: CRITERIA },
   listUsers: {
@@ -301,9 +304,9 @@ describe('A12: what is not understood', () => {
   const rowsOf = (table: Readonly<Record<string, Row | null>>) =>
     Object.entries(table).flatMap(([name, row]) => (row ? [{ name, row }] : []));
 
-  it.each(rowsOf(SERVICES))('by the method $name is refused by name', ({ row }) => check(row, 'ARGUMENT_INVALID'));
+  it.each(rowsOf(SERVICES))('A95: by the method $name is refused by name', ({ row }) => check(row, 'ARGUMENT_INVALID'));
 
-  it.each(rowsOf(ONLINE_USERS))('by OnlineUsersService.$name is refused by name', ({ row }) =>
+  it.each(rowsOf(ONLINE_USERS))('A94, A95, A109: by OnlineUsersService.$name is refused by name', ({ row }) =>
     check(row, 'ARGUMENT_INVALID'),
   );
 
