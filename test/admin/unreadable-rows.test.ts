@@ -1,10 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { multiDevice } from 'nestjs-latchkey';
 import { OnlineUsersService, type Page } from 'nestjs-latchkey/admin';
-import { ManualClock } from 'nestjs-latchkey/testing';
 import { DataSource } from 'typeorm';
-import { type TestDatabase, databaseKinds } from '../support/databases.js';
-import { type Sessions, startSessions } from '../support/sessions.js';
+import { databaseKinds } from '../support/databases.js';
+import { useSessions } from '../sessions/harness.js';
 
 const USERS = ['ann', 'bob', 'cem', 'dan', 'eva', 'fay', 'gus', 'hal'];
 /** Two within the first page of three or just behind it, in either direction; and a page of nothing else. */
@@ -13,19 +12,15 @@ const READABLE = USERS.filter((user) => !UNREADABLE.includes(user));
 
 type Listing = (query: { limit: number; cursor: string | null }) => Promise<Page<{ userId: string }>>;
 
-describe.each(databaseKinds)('F41: a list with rows that show nothing, on $name', ({ create }) => {
-  let database: TestDatabase;
-  let sessions: Sessions;
+describe.each(databaseKinds)('F41: a list with rows that show nothing, on $name', (kind) => {
+  const sessions = useSessions(kind, { policy: multiDevice() });
   let operators: OnlineUsersService;
 
   beforeAll(async () => {
-    database = await create();
-    const clock = new ManualClock(Date.UTC(2026, 0, 15));
-    sessions = await startSessions({ database: database.options, clock, policy: multiDevice() }, [OnlineUsersService]);
-    operators = sessions.context.get(OnlineUsersService, { strict: false });
-    const source = await new DataSource(database.options).initialize();
+    operators = sessions.online;
+    const source = await new DataSource(sessions.database.options).initialize();
     const login = async (user: string, deviceType: string) => {
-      clock.advance(1000);
+      sessions.clock.advance(1000);
       const { session } = await sessions.tokens.login(user, { deviceType });
       return session.id;
     };
@@ -42,11 +37,6 @@ describe.each(databaseKinds)('F41: a list with rows that show nothing, on $name'
       await spoil(past, `claims = '{'`);
     }
     await source.destroy();
-  });
-
-  afterAll(async () => {
-    await sessions.close();
-    await database.drop();
   });
 
   it.each<[string, Listing, readonly string[]]>([

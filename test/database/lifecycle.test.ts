@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   type LoginOptions,
   type LoginResult,
@@ -7,24 +7,19 @@ import {
   multiDevice,
   singleDevice,
 } from 'nestjs-latchkey';
-import { ManualClock } from 'nestjs-latchkey/testing';
-import { OnlineUsersService } from 'nestjs-latchkey/admin';
-import { type TestDatabase, databaseKinds, serviceKinds } from '../support/databases.js';
-import { type Sessions, startSessions } from '../support/sessions.js';
+import { databaseKinds, serviceKinds } from '../support/databases.js';
+import { DAY, HOUR, MINUTE, SECOND, useSessions } from '../sessions/harness.js';
 
 const START = Date.UTC(2026, 0, 15, 12);
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
-
 const json = (text: string) => JSON.parse(text) as unknown;
 
 describe.each(databaseKinds)('a session on $name', (kind) => {
-  const clock = new ManualClock(START);
-  let database: TestDatabase;
-  let node: Sessions;
-  let online: OnlineUsersService;
+  const node = useSessions(kind, {
+    tokens: fixed({ ttl: '2h', maxAge: '30d' }),
+    policy: (context) => (typeof policy === 'function' ? policy(context) : policy),
+    timing: { sweep: '1h', activityFlush: '1h' },
+  });
+  const { clock } = node;
   let policy: PolicyOption = multiDevice();
   let users = 0;
   const newUser = () => `user-${++users}`;
@@ -33,27 +28,6 @@ describe.each(databaseKinds)('a session on $name', (kind) => {
     const result = await node.tokens.verify(login.accessToken);
     return result.status === 'INVALID' ? result.reason : result.status;
   };
-
-  beforeAll(async () => {
-    database = await kind.create();
-    node = await startSessions(
-      {
-        database: database.options,
-        clock,
-        tokens: fixed({ ttl: '2h', maxAge: '30d' }),
-        policy: (context) => (typeof policy === 'function' ? policy(context) : policy),
-        // Background work is left to the tests that want it.
-        timing: { sweep: '1h', activityFlush: '1h' },
-      },
-      [OnlineUsersService],
-    );
-    online = node.context.get(OnlineUsersService, { strict: false });
-  });
-
-  afterAll(async () => {
-    await node.close();
-    await database.drop();
-  });
 
   it('is what the login said, and is kept through every request', async () => {
     const user = newUser();
@@ -233,7 +207,7 @@ describe.each(databaseKinds)('a session on $name', (kind) => {
       await node.sessions.endAll(user);
       expect(await reasonOf(await login(user, { ticket: again }))).toBe('VALID');
     }
-    expect((await online.events({ userId: user, type: 'LOGIN_REFUSED' })).items).toHaveLength(2);
+    expect((await node.online.events({ userId: user, type: 'LOGIN_REFUSED' })).items).toHaveLength(2);
   });
 
   it('A73: is refused at a limit, and the refusal ends nothing', async () => {
@@ -285,7 +259,7 @@ describe.each(databaseKinds)('a session on $name', (kind) => {
     await node.operators.kick(one.session.id, { by: 'operator:eve' });
     await node.operators.kick(one.session.id, { by: 'operator:eve' });
     await node.operators.kickUser(user, { by: 'operator:mallory' });
-    const trail = (await online.events({ userId: user })).items.map((event) => [
+    const trail = (await node.online.events({ userId: user })).items.map((event) => [
       event.type,
       event.actor,
       event.reason,
@@ -299,7 +273,7 @@ describe.each(databaseKinds)('a session on $name', (kind) => {
       ['SESSION_ENDED', 'operator:eve', 'SESSION_KICKED', '198.51.100.9', one.session.id, null],
       ['LOGIN', user, null, '198.51.100.9', one.session.id, null],
     ]);
-    const bySession = await online.events({ sessionId: one.session.id, type: 'KICK_WITHOUT_EFFECT' });
+    const bySession = await node.online.events({ sessionId: one.session.id, type: 'KICK_WITHOUT_EFFECT' });
     expect(bySession.items).toMatchObject([{ actor: 'operator:eve', ended: 0 }]);
   });
 
@@ -363,7 +337,7 @@ describe.each(databaseKinds)('a session on $name', (kind) => {
       (value) => sessions.end(value, session.id),
       (value) => tokens.revokeSessions(value),
       (value) => sessions.list(value),
-      (value) => online.userSessions(value),
+      (value) => node.online.userSessions(value),
     ];
     for (const value of noUser) {
       for (const call of byUser) {

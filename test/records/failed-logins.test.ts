@@ -1,30 +1,19 @@
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { multiDevice } from 'nestjs-latchkey';
-import { OnlineUsersService } from 'nestjs-latchkey/admin';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { databaseKinds, kindsOf } from '../support/databases.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { type Sessions, startSessions } from '../support/sessions.js';
+import { startSessions } from '../support/sessions.js';
 import { until } from '../support/until.js';
 import { HOUR, MINUTE, SECOND, eventsOf, useSessions } from '../sessions/harness.js';
 
 describe.each(databaseKinds)('failed logins on $name', (kind) => {
   const harness = useSessions(kind, { policy: multiDevice() });
-  const others: Sessions[] = [];
   const queries = () => harness.runtime.failedLoginQueries;
   const flush = () => harness.runtime.records.events.flush();
-  const another = async (options = {}) => {
-    const { clock, database } = harness;
-    const sessions = await startSessions({ database: database.options, clock, ...options }, [OnlineUsersService]);
-    others.push(sessions);
-    return sessions;
-  };
-
-  afterAll(() => Promise.all(others.map((sessions) => sessions.close())));
 
   it('are lines of the audit trail, with the reason, and told to listeners', async () => {
     const { tokens, clock } = harness;
-    const operators = (await another()).context.get(OnlineUsersService, { strict: false });
     const hostile = `\0\u2028' OR 1=1 -- \ud800${'ü'.repeat(2000)}`;
     tokens.recordFailedLogin('mallory', {
       ip: '192.0.2.1',
@@ -35,7 +24,7 @@ describe.each(databaseKinds)('failed logins on $name', (kind) => {
     tokens.recordFailedLogin(hostile, { ip: '192.0.2.1' });
     tokens.recordFailedLogin(null);
     await flush();
-    const { items } = await operators.events({ type: 'LOGIN_FAILED' });
+    const { items } = await harness.online.events({ type: 'LOGIN_FAILED' });
     expect(items).toHaveLength(3);
     expect(items.find(({ userId }) => userId === 'mallory')).toMatchObject({
       at: clock.now(),
@@ -58,9 +47,9 @@ describe.each(databaseKinds)('failed logins on $name', (kind) => {
     const fail = (userId: string, ip: string, times = 1) => {
       for (let time = 0; time < times; time++) tokens.recordFailedLogin(userId, { ip });
     };
-    const otherRealm = await another({ realm: 'admins' });
+    const otherRealm = await harness.another({ realm: 'admins' });
     otherRealm.tokens.recordFailedLogin('alice', { ip: '192.0.2.10' });
-    await otherRealm.context.get(SessionRuntime, { strict: false }).records.flush();
+    await otherRealm.runtime.records.flush();
     // Ten, spread over windows: no burst. Then ten within one.
     for (let minute = 0; minute < 10; minute++) {
       fail('slow', '192.0.2.20');
@@ -130,8 +119,7 @@ describe.each(databaseKinds)('failed logins on $name', (kind) => {
   });
 
   it('are written when the application is closed', async () => {
-    const node = await another();
-    others.pop();
+    const node = await harness.another();
     harness.clock.advance(200 * HOUR);
     node.tokens.recordFailedLogin('late', { ip: '192.0.2.99' });
     await node.close();

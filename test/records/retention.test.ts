@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type SessionModuleOptions, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
-import { SessionRuntime } from 'lib/session-runtime.js';
 import { resolveOptions } from 'lib/resolve-options.js';
 import { databaseKinds } from '../support/databases.js';
-import { SECRET, type Sessions, startSessions } from '../support/sessions.js';
+import { SECRET } from '../support/sessions.js';
 import { DAY, HOUR, useSessions } from '../sessions/harness.js';
 
 const options = {
@@ -17,25 +16,16 @@ const options = {
 describe.each(databaseKinds)('retention on $name', (kind) => {
   const harness = useSessions(kind, options);
   let application: DataSource;
-  const opened: Sessions[] = [];
   /** A value of a column, which is text or a number, as it stands in a statement. */
   const quoted = (value: unknown) => (value === null ? 'NULL' : `'${String(value as string).replaceAll("'", "''")}'`);
   const count = async (table: string, where = '1 = 1') =>
     Number((await application.query(`SELECT COUNT(*) AS n FROM latchkey_${table} WHERE ${where}`))[0].n);
-  const keeping = async (retention: SessionModuleOptions['retention'], more = {}) => {
-    const { database, clock } = harness;
-    const sessions = await startSessions({ ...options, database: database.options, clock, retention, ...more });
-    opened.push(sessions);
-    return { ...sessions, runtime: sessions.context.get(SessionRuntime, { strict: false }) };
-  };
+  const keeping = (retention: SessionModuleOptions['retention'], more = {}) => harness.another({ retention, ...more });
 
   beforeAll(async () => {
     application = await new DataSource(harness.database.options).initialize();
   });
-  afterAll(async () => {
-    await Promise.all(opened.map((sessions) => sessions.close()));
-    await application.destroy();
-  });
+  afterAll(() => application.destroy());
 
   it('is for ever, unless the application says otherwise', async () => {
     const { tokens, operators, runtime, clock } = harness;

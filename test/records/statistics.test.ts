@@ -1,22 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { multiDevice } from 'nestjs-latchkey';
-import { SessionRuntime } from 'lib/session-runtime.js';
 import { databaseKinds } from '../support/databases.js';
-import { type Sessions, startSessions } from '../support/sessions.js';
 import { DAY, HOUR, MINUTE, useSessions } from '../sessions/harness.js';
 
 describe.each(databaseKinds)('statistics on $name', (kind) => {
-  const options = { policy: multiDevice(), timing: { activityFlush: '5m', sweep: '1h' } } as const;
-  const harness = useSessions(kind, options);
-  let node: Sessions;
-  let other: SessionRuntime;
+  const harness = useSessions(kind, { policy: multiDevice() });
+  let node: Awaited<ReturnType<typeof harness.another>>;
   const series = (range: '24h' | '30d') => harness.runtime.statisticQueries.series(range);
 
-  beforeAll(async () => {
-    node = await startSessions({ ...options, database: harness.database.options, clock: harness.clock });
-    other = node.context.get(SessionRuntime, { strict: false });
-  });
-  afterAll(() => node.close());
+  beforeAll(async () => (node = await harness.another()));
 
   it('add up over servers that write at the same time', async () => {
     const { runtime, clock } = harness;
@@ -26,10 +18,10 @@ describe.each(databaseKinds)('statistics on $name', (kind) => {
         if (round < 3) await operators.kick(session.id, { by: 'root' });
         tokens.recordFailedLogin('nobody');
       }
-      await Promise.all([runtime.records.flush(), other.records.flush()]);
+      await Promise.all([runtime.records.flush(), node.runtime.records.flush()]);
     }
-    await Promise.all([runtime.records.statistics.countLive(), other.records.statistics.countLive()]);
-    await Promise.all([runtime.records.flush(), other.records.flush()]);
+    await Promise.all([runtime.records.statistics.countLive(), node.runtime.records.statistics.countLive()]);
+    await Promise.all([runtime.records.flush(), node.runtime.records.flush()]);
     expect((await series('24h')).at(-1)).toEqual({
       at: clock.now() - (clock.now() % HOUR),
       // Not twice: both have seen the same four.

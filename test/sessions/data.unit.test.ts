@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { singleDevice } from 'nestjs-latchkey';
 import { serviceKinds } from '../support/databases.js';
-import { startSessions } from '../support/sessions.js';
 import { useSessions } from './harness.js';
 
 const notFound = expect.objectContaining({ code: 'SESSION_NOT_FOUND' });
@@ -50,8 +49,7 @@ describe.each(serviceKinds)('data on $name', (kind) => {
     await login('replaced');
     expect(await sessions.data(cleared).get('draft')).toBeUndefined();
 
-    const { database, clock } = harness;
-    const keeper = await startSessions({ database: database.options, clock, onReplace: 'keep', realm: 'keeper' });
+    const keeper = await harness.another({ onReplace: 'keep', realm: 'keeper' });
     const old = await keeper.tokens.login('replaced');
     await keeper.sessions.data(old.session.id).set('draft', 'text');
     await keeper.tokens.login('replaced');

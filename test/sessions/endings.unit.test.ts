@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type LoginOptions, accessAndRefresh, multiDevice, singleDevice } from 'nestjs-latchkey';
 import { serviceKinds } from '../support/databases.js';
-import { startSessions } from '../support/sessions.js';
 import { until } from '../support/until.js';
 import { HOUR, MINUTE, eventsOf, useSessions } from './harness.js';
 
@@ -123,9 +122,8 @@ describe.each(serviceKinds)('the end of a session on $name', (kind) => {
   });
 
   it('A71: of a replaced session names the device that took its place, for a bounded time', async () => {
-    const { tokens, clock } = harness;
-    const { database } = harness;
-    const single = await startSessions({ database: database.options, clock, policy: singleDevice(), realm: 'single' });
+    const { tokens, clock, another } = harness;
+    const single = await another({ policy: singleDevice(), realm: 'single' });
     const phone = await single.tokens.login('one', { deviceType: 'phone' });
     await single.tokens.login('one', { deviceType: 'laptop', deviceName: 'work' });
     const replacedBy = { deviceType: 'laptop', deviceName: 'work', at: clock.now() };

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type LoginResult, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { ABANDONED_AFTER_MS } from 'lib/device-policy.js';
 import { SqlSessionRepository } from 'lib/sql-session-repository.js';
 import { databaseKinds } from '../support/databases.js';
-import { type Services, type Sessions, startSessions } from '../support/sessions.js';
+import { type Services } from '../support/sessions.js';
 import { MINUTE, SECOND, useSessions } from './harness.js';
 
 const options = {
@@ -26,15 +26,11 @@ const WAYS: Readonly<Record<string, (services: Services, login: LoginResult) => 
 
 describe.each(databaseKinds)('a login under a limit on $name', (kind) => {
   const harness = useSessions(kind, options);
-  let other: Sessions;
+  let other: Services;
   const full = { code: 'SESSION_LIMIT_REACHED' };
   const flush = () => harness.runtime.activity.flush();
 
-  beforeAll(async () => {
-    const { database, clock } = harness;
-    other = await startSessions({ database: database.options, clock, ...options });
-  });
-  afterAll(() => other.close());
+  beforeAll(async () => (other = await harness.another()));
 
   it.each(Object.keys(WAYS))(
     'is not abandoned after %s, on this node and on others once it is written',
@@ -81,9 +77,8 @@ describe.each(databaseKinds)('a login under a limit on $name', (kind) => {
   });
 
   it('leaves the least active first only where all were presented', async () => {
-    const { tokens, clock, database } = harness;
-    const policy = multiDevice({ max: 2, overflow: 'evict-least-active' });
-    const node = await startSessions({ database: database.options, clock, ...options, policy });
+    const { tokens, clock } = harness;
+    const node = await harness.another({ policy: multiDevice({ max: 2, overflow: 'evict-least-active' }) });
     const [quiet, busy] = [await node.tokens.login('active'), await node.tokens.login('active')];
     await tokens.verify(quiet.accessToken, { activity: false });
     clock.advance(MINUTE);

@@ -2,7 +2,6 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { accessAndRefresh, multiDevice, sliding } from 'nestjs-latchkey';
 import { SqlSessionRepository } from 'lib/sql-session-repository.js';
 import { serviceKinds } from '../support/databases.js';
-import { startSessions } from '../support/sessions.js';
 import { MINUTE, eventsOf, useSessions } from './harness.js';
 
 const IDLE = 30 * MINUTE;
@@ -64,14 +63,8 @@ describe.each(serviceKinds)('A58: an idle timeout on $name', (kind) => {
   });
 
   it('counts the uses that another node has written', async () => {
-    const { tokens, clock, database } = harness;
-    const other = await startSessions({
-      database: database.options,
-      clock,
-      tokens: tokensMode,
-      idleTimeout: '30m',
-      timing: { activityFlush: '5m', sweep: '1h' },
-    });
+    const { tokens, clock } = harness;
+    const other = await harness.another();
     const { accessToken } = await tokens.login('roaming');
     clock.advance(IDLE);
     expect((await other.tokens.verify(accessToken)).status).toBe('VALID');

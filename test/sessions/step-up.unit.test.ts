@@ -7,9 +7,8 @@ import {
   accessAndRefresh,
   singleDevice,
 } from 'nestjs-latchkey';
-import { OnlineUsersService } from 'nestjs-latchkey/admin';
 import { serviceKinds } from '../support/databases.js';
-import { type Services, startSessions } from '../support/sessions.js';
+import { type Services } from '../support/sessions.js';
 import { HOUR, MINUTE, eventsOf, useSessions } from './harness.js';
 
 const refusedAs = (code: string) => expect.objectContaining({ code });
@@ -83,7 +82,7 @@ describe.each(serviceKinds)('an impersonation on $name', (kind) => {
   });
 
   it('is marked with the operator, stands beside the sessions of the user, and ends none', async () => {
-    const { tokens, operators, clock, database } = harness;
+    const { tokens, operators, online } = harness;
     const own = await tokens.login('alice');
     const other = await operators.impersonate('alice', { by: 'admin', comment: 'ticket 7', claims: { roles: [] } });
     expect(other.ended).toEqual([]);
@@ -95,13 +94,10 @@ describe.each(serviceKinds)('an impersonation on $name', (kind) => {
     expect(again.ended).toEqual([{ sessionId: own.session.id, reason: 'SESSION_REPLACED' }]);
     expect((await tokens.verify(other.accessToken)).status).toBe('VALID');
 
-    const auditor = await startSessions({ database: database.options, clock }, [OnlineUsersService]);
-    const online = auditor.context.get(OnlineUsersService, { strict: false });
     const { items } = await online.events({ sessionId: other.session.id });
     expect(items).toEqual([
       expect.objectContaining({ type: 'IMPERSONATION', actor: 'admin', detail: { comment: 'ticket 7' } }),
     ]);
-    await auditor.close();
     expect(await operators.kickUser('alice', { by: 'boss' })).toBe(2);
     expect((await tokens.verify(other.accessToken)).status).toBe('INVALID');
   });
