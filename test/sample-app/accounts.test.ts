@@ -1,35 +1,27 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
-import { type Answer, type Login, SampleApps, type SampleApp, until } from './sample-app.js';
+import { type Answer, type Login, type SampleApp, until, useSampleApps } from './sample-app.js';
 
 const codeOf = ({ status, body }: Answer) => (status === 200 ? 200 : (body?.errorCode as string));
 
 describe.each(
-  kindsOf('sqlite', 'postgres', 'mariadb').flatMap(({ name, create }) => {
-    const adapter = name === 'postgres' ? 'fastify' : 'express';
-    return [{ name, adapter, create }];
-  }),
-)('accounts on $name and $adapter', ({ create, adapter }) => {
-  const apps = new SampleApps();
+  kindsOf('sqlite', 'postgres', 'mariadb').map((kind) => ({
+    name: kind.name,
+    adapter: kind.name === 'postgres' ? 'fastify' : 'express',
+    kind,
+  })),
+)('accounts on $name and $adapter', ({ kind, adapter }) => {
+  const apps = useSampleApps();
   let database: TestDatabase;
   let app: SampleApp;
   let admin: string;
 
   beforeAll(async () => {
-    database = await create();
-    app = await apps.start({
-      DATABASE_URL: database.url,
-      HTTP_ADAPTER: adapter,
-      SESSION_POLICY: 'multi',
-      SEED_USERS: '9',
-    });
+    database = await apps.database(kind);
+    const variables = { HTTP_ADAPTER: adapter, SESSION_POLICY: 'multi', SEED_USERS: '9' };
+    app = await apps.start({ DATABASE_URL: database.url, ...variables });
     admin = (await app.login('admin')).accessToken;
-  });
-
-  afterAll(async () => {
-    await apps.close();
-    await database.drop();
   });
 
   const tryLogin = (username: string, password = 'password') => app.post('/auth/login', { username, password });

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type TestDatabase, kindsOf } from '../support/databases.js';
-import { type Login, SampleApps, type SampleApp } from './sample-app.js';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { kindsOf } from '../support/databases.js';
+import { type Login, useSampleApp } from './sample-app.js';
 
 const USERS = 23;
 
@@ -12,26 +12,17 @@ interface Item {
   readonly lastSeenAt: string;
 }
 
-describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('an operator on $name', ({ create }) => {
-  const apps = new SampleApps();
-  let database: TestDatabase;
-  let app: SampleApp;
+describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('an operator on $name', (kind) => {
+  const app = useSampleApp({ SEED_USERS: String(USERS), SESSION_POLICY: 'multi' }, kind);
   let admin: Login;
   const logins = new Map<string, Login>();
 
   beforeAll(async () => {
-    database = await create();
-    app = await apps.start({ DATABASE_URL: database.url, SEED_USERS: String(USERS), SESSION_POLICY: 'multi' });
     admin = await app.login('admin', { deviceType: 'desktop', deviceName: 'Desk' });
     for (let number = 1; number <= USERS; number++) {
       const deviceType = number % 2 ? 'phone' : 'laptop';
       logins.set(`user${number}`, await app.login(`user${number}`, { deviceType, deviceName: `Device ${number}` }));
     }
-  });
-
-  afterAll(async () => {
-    await apps.close();
-    await database.drop();
   });
 
   const get = async (path: string) => {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource, type QueryRunner } from 'typeorm';
 import { paysWithoutIndexes, withoutIndexes } from '../../tools/demo/without-indexes.mjs';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
-import { SampleApps, type SampleApp } from './sample-app.js';
+import { type SampleApp, useSampleApps } from './sample-app.js';
 
 const LOAD = fileURLToPath(new URL('../../tools/demo/main.mjs', import.meta.url));
 const HOUR_MS = 3_600_000;
@@ -31,25 +31,20 @@ interface EventItem {
   readonly reason: string | null;
 }
 
-describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('npm run demo:load on $name', ({ name, create }) => {
-  const apps = new SampleApps();
+describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('npm run demo:load on $name', (kind) => {
+  const apps = useSampleApps();
   let database: TestDatabase;
   let app: SampleApp;
   let token: string;
-  const sessions = name === 'sqlite' ? 2000 : 400;
+  const sessions = kind.name === 'sqlite' ? 2000 : 400;
   const options = [`--sessions=${sessions}`, `--ended=${sessions / 2}`, `--users=${sessions / 4}`];
 
   beforeAll(async () => {
-    database = await create();
+    database = await apps.database(kind);
     const first = await load([...options, `--database=${database.url}`]);
     expect(first).toMatchObject({ code: 0, stderr: '' });
     app = await apps.start({ DATABASE_URL: database.url });
     token = (await app.login('admin')).accessToken;
-  });
-
-  afterAll(async () => {
-    await apps.close();
-    await database.drop();
   });
 
   const walk = async <T>(path: string): Promise<T[]> => {

@@ -1,17 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../support/until.js';
-import { SampleApps, type SampleApp } from './sample-app.js';
+import { useSampleApp } from './sample-app.js';
 
 describe.each(['express', 'fastify'])('a login with a wrong password, on %s', (HTTP_ADAPTER) => {
-  const apps = new SampleApps();
-  let app: SampleApp;
+  const app = useSampleApp({ HTTP_ADAPTER });
   let admin: string;
 
   beforeAll(async () => {
-    app = await apps.start({ HTTP_ADAPTER });
     admin = (await app.login('admin')).accessToken;
   });
-  afterAll(() => apps.close());
 
   const failed = async () => (await app.get('/admin/events?type=LOGIN_FAILED', admin)).body.items as object[];
 

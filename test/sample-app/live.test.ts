@@ -1,22 +1,18 @@
 import http from 'node:http';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Login, SampleApps, type SampleApp, until } from './sample-app.js';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { type Login, type SampleApp, until, useSampleApp, useSampleApps } from './sample-app.js';
 
 const PHONE = { deviceType: 'phone', deviceName: 'Phone of Alice' };
 const LAPTOP = { deviceType: 'laptop', deviceName: 'Laptop of Alice' };
 const ISO = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 
 describe.each(['express', 'fastify'])('the stream of a session on %s', (HTTP_ADAPTER) => {
-  const apps = new SampleApps();
-  let app: SampleApp;
+  const app = useSampleApp({ HTTP_ADAPTER });
   let admin: Login;
 
   beforeAll(async () => {
-    app = await apps.start({ HTTP_ADAPTER });
     admin = await app.login('admin');
   });
-
-  afterAll(() => apps.close());
 
   it('tells a device of the login that took its place', async () => {
     const phone = await app.login('alice', PHONE);
@@ -90,8 +86,7 @@ describe.each(['express', 'fastify'])('the stream of a session on %s', (HTTP_ADA
 });
 
 describe.each(['express', 'fastify'])('a process with open streams on %s', (HTTP_ADAPTER) => {
-  const apps = new SampleApps();
-  afterAll(() => apps.close());
+  const apps = useSampleApps();
 
   it('ends without waiting for their clients', async () => {
     const app = await apps.start({ HTTP_ADAPTER, DATABASE_URL: 'sqlite::memory:', SESSION_SECRET: 's'.repeat(32) });
@@ -109,8 +104,7 @@ describe.each(['express', 'fastify'])('a process with open streams on %s', (HTTP
 });
 
 describe('a stream of another process', () => {
-  const apps = new SampleApps();
-  afterAll(() => apps.close());
+  const apps = useSampleApps();
 
   it('tells of an end as well', async () => {
     const variables = { DATABASE_URL: `sqlite:${apps.directory()}/shared.sqlite`, SESSION_SECRET: 's'.repeat(32) };

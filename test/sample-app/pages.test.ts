@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Answer, SampleApps, type SampleApp } from './sample-app.js';
+import { describe, expect, it } from '@jest/globals';
+import { type Answer, useSampleApp } from './sample-app.js';
 
 const PUBLIC = fileURLToPath(new URL('../../sample-app/public', import.meta.url));
 const CLIENT = fileURLToPath(new URL('../../lib/client', import.meta.url));
@@ -16,14 +16,7 @@ const POLICY =
   "form-action 'self'; frame-ancestors 'none'";
 
 describe.each(['express', 'fastify'])('the pages on %s', (HTTP_ADAPTER) => {
-  const apps = new SampleApps();
-  let app: SampleApp;
-
-  beforeAll(async () => {
-    app = await apps.start({ HTTP_ADAPTER, DATABASE_URL: 'sqlite::memory:', SESSION_POLICY: 'multi:2' });
-  });
-
-  afterAll(() => apps.close());
+  const app = useSampleApp({ HTTP_ADAPTER, DATABASE_URL: 'sqlite::memory:', SESSION_POLICY: 'multi:2' });
 
   const expectFile = ({ status, headers, text }: Answer, kind: string) => {
     expect(status).toBe(200);

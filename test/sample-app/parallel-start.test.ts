@@ -1,15 +1,9 @@
-import { afterAll, describe, expect, it } from '@jest/globals';
-import { type TestDatabase, kindsOf } from '../support/databases.js';
-import { SampleApps, type SampleApp } from './sample-app.js';
+import { describe, expect, it } from '@jest/globals';
+import { kindsOf } from '../support/databases.js';
+import { SampleApps, type SampleApp, useSampleApps } from './sample-app.js';
 
 describe('two processes that start at the same time', () => {
-  const apps = SampleApps.asBuilt();
-  const opened: TestDatabase[] = [];
-
-  afterAll(async () => {
-    await apps.close();
-    await Promise.all(opened.map((database) => database.drop()));
-  });
+  const apps = useSampleApps(SampleApps.asBuilt());
 
   it('make one secret and one embedded database', async () => {
     for (let round = 0; round < 2; round++) {
@@ -18,11 +12,9 @@ describe('two processes that start at the same time', () => {
     }
   });
 
-  it.each(kindsOf('postgres', 'mariadb'))('make one set of tables and users on $name', async ({ create }) => {
-    const database = await create();
-    opened.push(database);
+  it.each(kindsOf('postgres', 'mariadb'))('make one set of tables and users on $name', async (kind) => {
     const variables = {
-      DATABASE_URL: database.url,
+      DATABASE_URL: (await apps.database(kind)).url,
       SESSION_SECRET: 'one secret for both of the processes',
       SEED_USERS: '700',
     };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { type RedisServer, redisCommand, startRedis } from '../support/redis.js';
-import { type SampleApp, SampleApps, until } from './sample-app.js';
+import { type SampleApp, SampleApps, until, useSampleApps } from './sample-app.js';
 
 const SESSION_SECRET = 'the secret of two servers that share a Redis';
 const GOOD = { status: 'ok', database: 'up', redis: 'up', nearCache: 'on' };
@@ -86,8 +86,7 @@ describe.each(kindsOf('postgres'))('two servers with Redis, on $name', ({ create
 });
 
 describe('a server', () => {
-  const apps = new SampleApps();
-  afterAll(() => apps.close());
+  const apps = useSampleApps();
 
   it.each([
     ['express', 'auto', 'on'],
@@ -123,8 +122,7 @@ describe('a server', () => {
 });
 
 describe('a REDIS_URL that is none', () => {
-  const apps = new SampleApps();
-  afterAll(() => apps.close());
+  const apps = useSampleApps();
 
   it('stops the start with one line, and is not repeated', async () => {
     const bad = [

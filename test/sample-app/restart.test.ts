@@ -1,12 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
-import { SampleApps, type SampleApp, until } from './sample-app.js';
+import { type SampleApp, until, useSampleApps } from './sample-app.js';
 
 const SESSION_SECRET = 'the secret of a server that starts again';
 
 describe('a restart', () => {
-  const apps = new SampleApps();
-  afterAll(() => apps.close());
+  const apps = useSampleApps();
 
   it('goes on with the sessions, and with every use of them that there was', async () => {
     const directory = apps.directory();
@@ -64,21 +63,14 @@ interface Known {
 const USERS = 8;
 const ROUNDS = 3;
 
-describe.each(kindsOf('sqlite', 'postgres'))('a process that is killed at any moment, on $name', ({ create }) => {
-  const apps = new SampleApps();
+describe.each(kindsOf('sqlite', 'postgres'))('a process that is killed at any moment, on $name', (kind) => {
+  const apps = useSampleApps();
   let database: TestDatabase;
   const directory = apps.directory();
   const known = Array.from({ length: USERS }, (): Known => ({ live: null, ended: [], pending: null }));
   const start = () => apps.start({ DATABASE_URL: database.url, SESSION_SECRET, SEED_USERS: String(USERS) }, directory);
 
-  beforeAll(async () => {
-    database = await create();
-  });
-
-  afterAll(async () => {
-    await apps.close();
-    await database.drop();
-  });
+  beforeAll(async () => (database = await apps.database(kind)));
 
   it('loses nothing that was acknowledged, and delays nobody after it', async () => {
     let app = await start();

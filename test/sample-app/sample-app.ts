@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll } from '@jest/globals';
+import type { DatabaseKind, TestDatabase } from '../support/databases.js';
 
 const MAIN = fileURLToPath(new URL('../../dist-sample/main.js', import.meta.url));
 /** The same in one file, which takes half as much to start; `npm test` makes it, and a build of either part removes it. */
@@ -46,10 +48,11 @@ export interface Login {
   readonly ended: readonly { readonly sessionId: string; readonly reason: string }[];
 }
 
-/** Processes of the sample application, and the directories that they work in; `close` in afterAll ends and removes them. */
+/** Processes of the sample application, with their databases and directories; `close` in afterAll ends and removes them. */
 export class SampleApps {
   private readonly apps: SampleApp[] = [];
   private readonly directories: string[] = [];
+  private readonly databases: TestDatabase[] = [];
 
   /** @param main what is run; by default the one file, if there is one */
   constructor(private readonly main = existsSync(BUNDLED) ? BUNDLED : MAIN) {}
@@ -63,6 +66,12 @@ export class SampleApps {
     const directory = mkdtempSync(join(tmpdir(), 'sample-app-'));
     this.directories.push(directory);
     return directory;
+  }
+
+  async database({ create }: DatabaseKind): Promise<TestDatabase> {
+    const database = await create();
+    this.databases.push(database);
+    return database;
   }
 
   /** Starts one and waits until it listens. */
@@ -81,8 +90,26 @@ export class SampleApps {
 
   async close(): Promise<void> {
     await Promise.all(this.apps.map((app) => app.end('SIGKILL')));
+    await Promise.all(this.databases.map((database) => database.drop()));
     for (const directory of this.directories) rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** Applications of the tests of one block, ended after them. */
+export function useSampleApps(apps = new SampleApps()): SampleApps {
+  afterAll(() => apps.close());
+  return apps;
+}
+
+/** One application for the tests of a block, on a database of its own where a kind is given. */
+export function useSampleApp(variables: Variables = {}, kind?: DatabaseKind): SampleApp {
+  const apps = useSampleApps();
+  const app = {} as SampleApp;
+  beforeAll(async () => {
+    const url = kind && { DATABASE_URL: (await apps.database(kind)).url };
+    Object.setPrototypeOf(app, await apps.start({ ...url, ...variables }));
+  });
+  return app;
 }
 
 /** One process of the sample application. */

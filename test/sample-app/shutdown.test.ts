@@ -1,12 +1,11 @@
 import net from 'node:net';
-import { afterAll, describe, expect, it } from '@jest/globals';
-import { SampleApps, type SampleApp, until } from './sample-app.js';
+import { describe, expect, it } from '@jest/globals';
+import { SampleApps, type SampleApp, until, useSampleApps } from './sample-app.js';
 
 const LOGIN = JSON.stringify({ username: 'alice', password: 'alice-password' });
 
 describe.each(['express', 'fastify'])('the end of a process on %s', (HTTP_ADAPTER) => {
-  const apps = SampleApps.asBuilt();
-  afterAll(() => apps.close());
+  const apps = useSampleApps(SampleApps.asBuilt());
 
   it('lets a request in flight finish, on SIGTERM, and exits with 0', async () => {
     const app = await apps.start({ HTTP_ADAPTER, SESSION_POLICY: 'multi' });

@@ -1,25 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type TestDatabase, kindsOf } from '../support/databases.js';
-import { type Answer, type Login, SampleApps, type SampleApp, until } from './sample-app.js';
+import { describe, expect, it } from '@jest/globals';
+import { kindsOf } from '../support/databases.js';
+import { type Answer, type Login, type SampleApp, until, useSampleApp, useSampleApps } from './sample-app.js';
 
 const PHONE = { deviceType: 'phone', deviceName: 'Phone of Alice' };
 const LAPTOP = { deviceType: 'laptop', deviceName: 'Laptop of Alice' };
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('a newcomer on $name', ({ create }) => {
-  const apps = new SampleApps();
-  let database: TestDatabase;
-  let app: SampleApp;
-
-  beforeAll(async () => {
-    database = await create();
-    app = await apps.start({ DATABASE_URL: database.url });
-  });
-
-  afterAll(async () => {
-    await apps.close();
-    await database.drop();
-  });
+describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('a newcomer on $name', (kind) => {
+  const app = useSampleApp({}, kind);
 
   it('logs in on a phone, then on a laptop, and the phone is told why it is out', async () => {
     const phoneLogin = await app.post('/auth/login', { username: 'alice', password: 'alice-password', ...PHONE });
@@ -123,27 +111,15 @@ describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('a newcomer on $name', (
   });
 });
 
-describe.each(kindsOf('sqlite', 'postgres'))('a device policy on $name', ({ create }) => {
-  const apps = new SampleApps();
-  const opened: TestDatabase[] = [];
-
-  const start = async (variables: Record<string, string>) => {
-    const database = await create();
-    opened.push(database);
-    return apps.start({ DATABASE_URL: database.url, ...variables });
-  };
+describe('a device policy', () => {
+  const apps = useSampleApps();
   const codes = async (app: SampleApp, logins: readonly { accessToken: string }[]) => {
     const answers = await Promise.all(logins.map(({ accessToken }) => app.get('/me', accessToken)));
     return answers.map(({ status, body }: Answer) => (status === 200 ? 200 : body.errorCode));
   };
 
-  afterAll(async () => {
-    await apps.close();
-    await Promise.all(opened.map((database) => database.drop()));
-  });
-
   it('multi: every login lives', async () => {
-    const app = await start({ SESSION_POLICY: 'multi' });
+    const app = await apps.start({ SESSION_POLICY: 'multi' });
     const logins = await Promise.all([1, 2, 3, 4].map(() => app.login('alice', PHONE)));
     expect(await codes(app, logins)).toEqual([200, 200, 200, 200]);
     const own = await app.get('/sessions', logins[0]!.accessToken);
@@ -159,7 +135,7 @@ describe.each(kindsOf('sqlite', 'postgres'))('a device policy on $name', ({ crea
   });
 
   it('multi:2, evict-oldest: the third login ends the first, however active that is', async () => {
-    const app = await start({ SESSION_POLICY: 'multi:2' });
+    const app = await apps.start({ SESSION_POLICY: 'multi:2' });
     const [first, second] = await twoLogins(app);
     await useAfter(app, first, second);
     const third = await app.login('alice');
@@ -168,7 +144,7 @@ describe.each(kindsOf('sqlite', 'postgres'))('a device policy on $name', ({ crea
   });
 
   it('multi:2, evict-least-active: the third login ends the one that was used longer ago', async () => {
-    const app = await start({ SESSION_POLICY: 'multi:2', SESSION_OVERFLOW: 'evict-least-active' });
+    const app = await apps.start({ SESSION_POLICY: 'multi:2', SESSION_OVERFLOW: 'evict-least-active' });
     const [first, second] = await twoLogins(app);
     await useAfter(app, first, second);
     const third = await app.login('alice');
@@ -177,7 +153,7 @@ describe.each(kindsOf('sqlite', 'postgres'))('a device policy on $name', ({ crea
   });
 
   it('multi:2, reject: the third login is refused, until one of the others has logged out', async () => {
-    const app = await start({ SESSION_POLICY: 'multi:2', SESSION_OVERFLOW: 'reject' });
+    const app = await apps.start({ SESSION_POLICY: 'multi:2', SESSION_OVERFLOW: 'reject' });
     const [first, second] = await twoLogins(app);
     expect(await app.post('/auth/login', { username: 'alice', password: 'alice-password' })).toMatchObject({
       status: 409,
@@ -190,7 +166,7 @@ describe.each(kindsOf('sqlite', 'postgres'))('a device policy on $name', ({ crea
   });
 
   it('per-device-type: one phone and one laptop', async () => {
-    const app = await start({ SESSION_POLICY: 'per-device-type' });
+    const app = await apps.start({ SESSION_POLICY: 'per-device-type' });
     const [phone, laptop] = [await app.login('alice', PHONE), await app.login('alice', LAPTOP)];
     expect(await codes(app, [phone, laptop])).toEqual([200, 200]);
     const secondPhone = await app.login('alice', PHONE);

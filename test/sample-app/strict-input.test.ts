@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { RequestMethod, type Type } from '@nestjs/common';
 import { INTERCEPTORS_METADATA, METHOD_METADATA, MODULE_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { AdminModule } from '../../sample-app/admin/admin.module.js';
 import { AppModule } from '../../sample-app/app.module.js';
 import { AuthModule } from '../../sample-app/auth/auth.module.js';
-import { type SampleApp, SampleApps } from './sample-app.js';
+import { useSampleApp } from './sample-app.js';
 
 /** Pages, files and the health of the process: nothing is done with what browsers and monitors may add to their addresses. */
 const OPEN = ['PagesController', 'CommandsController', 'HealthController'];
@@ -34,16 +34,12 @@ it('A12: every controller refuses what its routes do not read', () => {
 });
 
 describe.each(['express', 'fastify'])('A12: what the sample application does not understand, on %s', (HTTP_ADAPTER) => {
-  const apps = new SampleApps();
-  let app: SampleApp;
+  const app = useSampleApp({ HTTP_ADAPTER });
   let token: string;
 
   beforeAll(async () => {
-    app = await apps.start({ HTTP_ADAPTER });
     token = (await app.login('admin')).accessToken;
   });
-
-  afterAll(() => apps.close());
 
   it.each(routes)('$method $path', async ({ method, path }) => {
     const at = path.replace(':id', '0'.repeat(32)).replace(':key', 'k');

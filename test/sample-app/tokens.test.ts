@@ -1,6 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createLocalJWKSet, jwtVerify } from 'jose';
-import { type Answer, type Login, SampleApps, type SampleApp, type Variables, until } from './sample-app.js';
+import {
+  type Answer,
+  type Login,
+  type SampleApp,
+  type Variables,
+  until,
+  useSampleApp,
+  useSampleApps,
+} from './sample-app.js';
 
 const codeOf = ({ status, body }: Answer) => (status === 200 ? 200 : (body?.errorCode as string));
 const eventsOf = async (app: SampleApp, sessionId: string, type: string) => {
@@ -13,14 +21,7 @@ describe.each<Variables>([
   { TOKEN_MODE: 'refresh', HTTP_ADAPTER: 'express' },
   { TOKEN_MODE: 'jwt', HTTP_ADAPTER: 'fastify' },
 ])('access and refresh tokens: $TOKEN_MODE on $HTTP_ADAPTER', (variables) => {
-  const apps = new SampleApps();
-  let app: SampleApp;
-
-  beforeAll(async () => {
-    app = await apps.start({ ...variables, SESSION_POLICY: 'multi' });
-  });
-
-  afterAll(() => apps.close());
+  const app = useSampleApp({ ...variables, SESSION_POLICY: 'multi' });
 
   it('renew each other, and every retry gets the same pair', async () => {
     const login = await app.login('alice');
@@ -88,8 +89,7 @@ describe.each<Variables>([
 });
 
 describe('a refresh token that comes back', () => {
-  const apps = new SampleApps();
-  afterAll(() => apps.close());
+  const apps = useSampleApps();
 
   it('after the grace is theft: the session ends, for both who hold a token of it', async () => {
     const app = await apps.start({ TOKEN_GRACE: '1ms', SESSION_POLICY: 'multi' });
@@ -119,8 +119,7 @@ describe('a refresh token that comes back', () => {
 });
 
 describe('a life that ends', () => {
-  const apps = new SampleApps();
-  afterAll(() => apps.close());
+  const apps = useSampleApps();
 
   it('of an access token: the refresh token goes on, and an expired token logs out', async () => {
     const app = await apps.start({ ACCESS_TTL: '500ms' });
@@ -164,8 +163,7 @@ describe('a life that ends', () => {
 });
 
 describe.each(['express', 'fastify'])('sliding tokens on %s', (HTTP_ADAPTER) => {
-  const apps = new SampleApps();
-  afterAll(() => apps.close());
+  const apps = useSampleApps();
   /** From the second millisecond of its life on, every use of a token is near its end. */
   const start = (TOKEN_GRACE: string) =>
     apps.start({
@@ -214,14 +212,7 @@ describe.each(['express', 'fastify'])('sliding tokens on %s', (HTTP_ADAPTER) => 
 });
 
 describe.each(['express', 'fastify'])('JSON Web Tokens on %s', (HTTP_ADAPTER) => {
-  const apps = new SampleApps();
-  let app: SampleApp;
-
-  beforeAll(async () => {
-    app = await apps.start({ TOKEN_MODE: 'jwt', HTTP_ADAPTER });
-  });
-
-  afterAll(() => apps.close());
+  const app = useSampleApp({ TOKEN_MODE: 'jwt', HTTP_ADAPTER });
 
   it('can be checked by another service, with the public keys that everybody may read', async () => {
     const { accessToken, sessionId } = await app.login('alice');
@@ -254,8 +245,7 @@ describe.each(['express', 'fastify'])('JSON Web Tokens on %s', (HTTP_ADAPTER) =>
 });
 
 describe('the key-values of a replaced login', () => {
-  const apps = new SampleApps();
-  afterAll(() => apps.close());
+  const apps = useSampleApps();
 
   it.each([
     ['clear', {}],
