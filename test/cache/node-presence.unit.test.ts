@@ -6,6 +6,9 @@ import { START } from './virtual-time.js';
 let harness: PresenceHarness;
 const caches = (...nodes: readonly PresentNode[]) => nodes.map(({ presence }) => presence.mayCache);
 const saysCaching = (...nodes: readonly PresentNode[]) => nodes.map(({ id }) => harness.nodeRegistry.row(id)?.caching);
+/** Each of them caches, or does not, and says so. */
+const expectCaching = (expected: readonly boolean[], ...nodes: readonly PresentNode[]) =>
+  expect([caches(...nodes), saysCaching(...nodes)]).toEqual([expected, expected]);
 
 beforeEach(() => {
   harness = new PresenceHarness();
@@ -67,13 +70,13 @@ describe('a node that joins', () => {
     expect(harness.nodeRegistry.row(node.id)!.poll).toBeGreaterThan(60);
     harness.nodeRegistry.before = () => undefined;
     await harness.poll(node);
-    expect([caches(node), saysCaching(node)]).toEqual([[true], [true]]);
+    expectCaching([true], node);
   });
 
   it('never caches where there is nothing to cache in', async () => {
     const node = await harness.joined({ canCache: false });
     await harness.pass(2000, node);
-    expect([caches(node), saysCaching(node)]).toEqual([[false], [false]]);
+    expectCaching([false], node);
   });
 
   it('says which poll it has completed, once it has', async () => {
@@ -97,21 +100,15 @@ describe('nodes without messages', () => {
 
   it('cache only while there is one', async () => {
     const first = await harness.joined(plain);
-    expect([caches(first), saysCaching(first)]).toEqual([[true], [true]]);
+    expectCaching([true], first);
     expect(first.presence.isAlone).toBe(true);
     const second = await harness.joined(plain);
     await harness.poll(second);
     // The first has not looked since; the other ends nothing without it, and does not begin.
-    expect([caches(first, second), saysCaching(first, second)]).toEqual([
-      [true, false],
-      [true, false],
-    ]);
+    expectCaching([true, false], first, second);
     expect(second.presence.isAlone).toBe(false);
     await harness.poll(first);
-    expect([caches(first, second), saysCaching(first, second)]).toEqual([
-      [false, false],
-      [false, false],
-    ]);
+    expectCaching([false, false], first, second);
     expect(first.inactive).toBeGreaterThan(0);
     await harness.poll(second);
     expect(second.presence.isAlone).toBe(true);
@@ -186,10 +183,7 @@ describe('a mixed deployment', () => {
     expect(caches(first, second)).toEqual([true, true]);
     const plain = await harness.joined({ messaging: false });
     await harness.poll(first, second, plain);
-    expect([caches(first, second, plain), saysCaching(first, second, plain)]).toEqual([
-      [false, false, false],
-      [false, false, false],
-    ]);
+    expectCaching([false, false, false], first, second, plain);
     const late = await harness.joined();
     expect(caches(late)).toEqual([false]);
     await plain.presence.stop();
@@ -216,7 +210,7 @@ describe('a link for messages that is down', () => {
     await harness.pass(5000, node);
     expect(caches(node)).toEqual([false]);
     await node.setConnected(true);
-    expect([caches(node), saysCaching(node)]).toEqual([[true], [true]]);
+    expectCaching([true], node);
   });
 
   it('means the whole window when it is back, though it was down for a moment', async () => {
@@ -256,7 +250,7 @@ describe('a link for messages that is down', () => {
     expect(caches(node)).toEqual([true]);
     harness.nodeRegistry.put({ id: 'newcomer' });
     await harness.poll(node);
-    expect([caches(node), saysCaching(node)]).toEqual([[false], [false]]);
+    expectCaching([false], node);
   });
 });
 

@@ -9,6 +9,7 @@ import type { TokenMode } from 'lib/token-mode.js';
 import { lastUse } from 'lib/token-pair.js';
 import { type Verdict, judge } from 'lib/verification.js';
 import { ManualClock } from 'lib/manual-clock.js';
+import { recordOf } from '../cache/records.js';
 import { TokenMint } from '../support/mint.js';
 
 export const START = 1_800_000_000_000;
@@ -34,40 +35,12 @@ export class Chain {
   static async open(mode: TokenMode, options: { idleMs?: number; secret?: string[] } = {}): Promise<Chain> {
     const chain = new Chain(mode, new TokenMint(options.secret ?? SECRET), options.idleMs ?? null);
     const { issuer } = chain;
-    const subject = {
-      id: randomId(),
-      userId: 'alice',
-      realm: 'users',
-      nonce: randomId(),
-      expiresAt: START + mode.maxAgeMs,
-    };
+    const expiresAt = START + mode.maxAgeMs;
+    const subject = { id: randomId(), userId: 'alice', realm: 'users', nonce: randomId(), expiresAt };
     const secrets = issuer.randomSecrets();
     const current = issuer.open(subject, 1, secrets, START);
-    chain.record = {
-      ...subject,
-      userKey: 'key of alice',
-      userName: null,
-      loginMethod: null,
-      deviceType: null,
-      deviceId: null,
-      deviceName: null,
-      ip: null,
-      userAgent: null,
-      claims: {},
-      createdAt: START,
-      authenticatedAt: START,
-      reauthenticatedAt: null,
-      impersonator: null,
-      bans: [],
-      lastSeenAt: START,
-      lastIp: null,
-      end: null,
-      version: 1,
-      current,
-      superseded: [],
-      renewedFrom: null,
-      usableUntil: lastUse(current),
-    };
+    const times = { createdAt: START, authenticatedAt: START, lastSeenAt: START };
+    chain.record = recordOf({ ...subject, ...times, current, usableUntil: lastUse(current) });
     chain.first = await issuer.write(subject, current, secrets);
     return chain;
   }

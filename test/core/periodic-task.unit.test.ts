@@ -8,19 +8,9 @@ describe('PeriodicTask', () => {
     let others = 0;
     let release = () => undefined as void;
     const gate = new Promise<void>((resolve) => (release = resolve));
-    const task = new PeriodicTask(
-      async () => {
-        runs++;
-        await gate;
-      },
-      1,
-      () => undefined,
-    );
-    const other = new PeriodicTask(
-      async () => others++,
-      1,
-      () => undefined,
-    );
+    const run = (work: () => Promise<unknown>) => new PeriodicTask(work, 1, () => undefined);
+    const task = run(() => (runs++, gate));
+    const other = run(async () => others++);
     task.start();
     await until(() => runs === 1);
     void task.stop();
