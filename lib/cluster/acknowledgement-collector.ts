@@ -114,7 +114,7 @@ export class AcknowledgementCollector {
     return (this.listing = listing);
   }
 
-  private effectiveBy(members: readonly NodeRow[]): number {
-    return this.clock.now() + Math.ceil(Math.max(...members.map((one) => this.watch.untilSilent(one))));
+  private effectiveBy(nodes: readonly NodeRow[]): number {
+    return this.clock.now() + Math.ceil(Math.max(...nodes.map((one) => this.watch.untilSilent(one))));
   }
 }

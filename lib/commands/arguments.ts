@@ -142,7 +142,7 @@ export function optionalText(value: unknown, name: string, maxLength: number): s
   if (value.length > maxLength) throw invalidArgument(name, `must be at most ${maxLength} characters long`);
 
   if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(value) || !isWellFormed(value)) {
-    throw invalidArgument(name, 'must not contain control characters or broken Unicode');
+    throw invalidArgument(name, 'must not contain control characters or lone surrogates');
   }
   return value;
 }
@@ -172,7 +172,7 @@ function impersonationLife(value: unknown = '30m'): number {
 /** Reads the operator's user id. */
 export function actorOf(value: unknown): string {
   if (typeof value !== 'string' || value === '' || value.length > 1024) {
-    throw invalidArgument('by', 'must be text of 1 to 1,024 characters that names who does it');
+    throw invalidArgument('by', 'must name the operator in 1 to 1,024 characters');
   }
   return value;
 }

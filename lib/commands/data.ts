@@ -32,7 +32,7 @@ export class DataStore {
   async set(name: string, value: unknown): Promise<void> {
     const entry = { name: nameOf(name), json: jsonText(value, 'value', MAX_VALUE_BYTES) };
     if (await this.repository.write(this.owner, entry, MAX_ENTRIES, this.beforeWaiting)) return;
-    throw invalidArgument('name', `is one too many: there are ${MAX_ENTRIES} already`);
+    throw invalidArgument('name', `exceeds the limit of ${MAX_ENTRIES} names`);
   }
 
   /** @returns true if there was a value */

@@ -19,7 +19,7 @@ export type QueryValues = Readonly<Record<string, string | number | undefined>>;
 
 /** The routes of the admin module, for a session client. */
 export class Api {
-  /** Asks the operator for the password and sends it with confirmPassword; false: given up. */
+  /** Asks the operator for the password and sends it with reauthenticate; false: given up. */
   askPassword: () => Promise<boolean> = () => Promise.resolve(false);
 
   constructor(
@@ -29,7 +29,7 @@ export class Api {
   ) {}
 
   get canConfirm(): boolean {
-    return this.urls.confirm !== null;
+    return this.urls.reauthenticate !== null;
   }
 
   async get<Answer>(path: string, query: QueryValues = {}, signal?: AbortSignal): Promise<Answer> {
@@ -64,8 +64,8 @@ export class Api {
     this.session.setTokens((await answer.json()) as TokenAnswer);
   }
 
-  async confirmPassword(password: string): Promise<void> {
-    await checked(this.session.fetch(this.urls.confirm!, { method: 'POST', ...json({ password }) }));
+  async reauthenticate(password: string): Promise<void> {
+    await checked(this.session.fetch(this.urls.reauthenticate!, { method: 'POST', ...json({ password }) }));
   }
 
   /** Forgets the tokens in any case; an application that cannot be reached ends the session when it expires. */

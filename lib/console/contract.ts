@@ -6,7 +6,7 @@ export interface ConsoleUrls {
   readonly login: string;
   readonly refresh: string | null;
   readonly logout: string | null;
-  readonly confirm: string | null;
+  readonly reauthenticate: string | null;
 }
 
 /** The content of the page's `session-console` meta element. */

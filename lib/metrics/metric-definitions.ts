@@ -100,10 +100,10 @@ export const METRICS: readonly MetricDefinition[] = [
     name: 'session_journal_dropped_total',
     help: 'Journal entries that could not be written.',
     labels: ['kind'],
-    read: ({ runtime: { records } }) => [
-      [records.sightings?.dropped ?? 0, { kind: 'sighting' }],
-      [records.events.dropped, { kind: 'event' }],
-      [records.statistics.dropped, { kind: 'statistic' }],
+    read: ({ runtime: { journal } }) => [
+      [journal.sightings?.dropped ?? 0, { kind: 'sighting' }],
+      [journal.events.dropped, { kind: 'event' }],
+      [journal.statistics.dropped, { kind: 'statistic' }],
     ],
   },
 ];

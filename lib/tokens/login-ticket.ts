@@ -29,7 +29,7 @@ export function readTicket(keys: SecretKeys, account: AccountRef, ticket: unknow
       return body.readUIntBE(0, EPOCH_BYTES);
     }
   }
-  throw invalidArgument('ticket', 'must be what beginLogin returned for the same user');
+  throw invalidArgument('ticket', 'must be a ticket of beginLogin() for the same user');
 }
 
 function signed(account: AccountRef, body: Buffer): Buffer {

@@ -34,7 +34,7 @@ export class SecretKeys {
       if (typeof value === 'string' && Buffer.byteLength(value) >= MIN_SECRET_BYTES) return Buffer.from(value);
       throw invalidOption(
         'secret',
-        `must be text of at least ${MIN_SECRET_BYTES} bytes, and ${given}; make one with: openssl rand -base64 48`,
+        `must be text of at least ${MIN_SECRET_BYTES} bytes, but ${given}; generate one with: openssl rand -base64 48`,
       );
     });
     if (new Set(list).size !== list.length) throw invalidOption('secret', 'must not list the same secret twice');

@@ -25,7 +25,7 @@ import { isAdmin } from './is-admin.js';
           login: '/auth/login',
           refresh: '/auth/refresh',
           logout: '/auth/logout',
-          confirm: '/auth/confirm-password',
+          reauthenticate: '/auth/confirm-password',
           title: 'Sessions of the sample application',
         },
       }),

@@ -47,7 +47,7 @@ beforeAll(async () => {
   }
   const ids = (await server.sessions.list('alice')).slice(0, 2).map(({ id }) => id);
   await server.operators.kickMany(ids, { by: 'root' });
-  await server.app.get(SessionRuntime, { strict: false }).records.flush();
+  await server.app.get(SessionRuntime, { strict: false }).journal.flush();
 });
 
 const page = (list: string, cursor: string, limit = 1) => server.get(token, `${list}&limit=${limit}&cursor=${cursor}`);

@@ -359,7 +359,7 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
     expect((await get('/sightings?ip=203.0.113.77&userId=x')).status).toBe(400);
     expect((await get('/sightings?ip=2001:db8::/32')).json).toMatchObject({ items: [], nextCursor: null });
     const { session } = await server.tokens.login('nobody', { userName: 'Nobody known', ip: '203.0.113.78' });
-    await server.app.get(SessionRuntime, { strict: false }).records.flush();
+    await server.app.get(SessionRuntime, { strict: false }).journal.flush();
     expect((await get('/sightings?ip=203.0.113.78')).json.items).toEqual([
       expect.objectContaining({ sessionId: session.id, userId: 'nobody', username: 'Nobody known' }),
     ]);

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { CONSOLE_CSP, consolePage } from 'lib/console-page.js';
 
-const urls = { login: '/auth/login', refresh: null, logout: '/auth/logout', confirm: null };
+const urls = { login: '/auth/login', refresh: null, logout: '/auth/logout', reauthenticate: null };
 
 const decode = (text: string): string =>
   text

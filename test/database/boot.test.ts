@@ -9,7 +9,7 @@ import { onServer } from '../support/migrated-database.js';
 import { startSessions } from '../support/sessions.js';
 
 const SHORT: BootLimits = { connectMs: 500, lockMs: 300, migrationsMs: 500, closeMs: 100 };
-const LANES = { verify: 1, work: 1, control: 1, records: 1 };
+const LANES = { verify: 1, work: 1, control: 1, journal: 1 };
 /** More replies than a boot has that finds its tables made. */
 const ALL_REPLIES = 40;
 

@@ -61,7 +61,7 @@ export class TestRepositories {
     clock = new ManualClock(START),
     datesByDatabase = false,
   ): Promise<TestRepositories> {
-    const lanes = { verify: 4, work: 8, control: 2, records: 1 };
+    const lanes = { verify: 4, work: 8, control: 2, journal: 1 };
     const settings = { source: options, runMigrations: true, lanes, budgetMs: BUDGET_MS, datesByDatabase };
     const database = await openDatabase(settings);
     return new TestRepositories(database, clock, 'users');

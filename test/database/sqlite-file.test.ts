@@ -15,7 +15,7 @@ describe('the file of an SQLite database', () => {
   let file: string;
   let database: Database;
   const open = async () => {
-    const lanes = { verify: 1, work: 1, control: 1, records: 1 };
+    const lanes = { verify: 1, work: 1, control: 1, journal: 1 };
     return openDatabase({ source: test.options, runMigrations: true, lanes, budgetMs: 5000 });
   };
   const connect = (path = file) => new Libsql(path) as unknown as SqliteConnection & { close(): void };
@@ -62,7 +62,7 @@ describe('the file of an SQLite database', () => {
     const full = await createSqlite();
     const prepareDatabase = (connection: { pragma(text: string): unknown }) => connection.pragma('max_page_count = 8');
     const source = { ...full.options, prepareDatabase } as DataSourceOptions;
-    const lanes = { verify: 1, work: 1, control: 1, records: 1 };
+    const lanes = { verify: 1, work: 1, control: 1, journal: 1 };
     await expect(openDatabase({ source, runMigrations: true, lanes, budgetMs: 5000 })).rejects.toMatchObject({
       code: 'CONFIGURATION_INVALID',
       message: expect.stringMatching(

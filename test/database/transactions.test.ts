@@ -130,7 +130,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('a transaction on $name', ({ name,
   it('waits for a lock no longer than the change log is read again, whatever its budget', async () => {
     // A setting of the application's, or a pooler that leaves out what a connection asks for.
     const options = { ...rows.database.options, ...(name === 'postgres' && { extra: { lock_timeout: 0 } }) };
-    const lanes = { verify: 1, work: 1, control: 1, records: 1 };
+    const lanes = { verify: 1, work: 1, control: 1, journal: 1 };
     for (const [budgetMs, seconds] of [
       [3000, 4],
       [3_600_000, 10],

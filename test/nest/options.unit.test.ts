@@ -85,7 +85,7 @@ describe('the options of SessionModule', () => {
     ['connections', [{ verify: 0 }, { work: 1.5 }, null, 4]],
     ['messages', [null]],
     ['messages.TOKEN_MISSING', [1]],
-    ['messages.TOKEN_MISING', ['x'], 'is not the code of an error'],
+    ['messages.TOKEN_MISING', ['x'], 'is unknown: it must be the code of an error'],
     ['timing', [null]],
     ['timing.pol', ['1s'], 'is unknown'],
     ['timing.poll', ['0s', '-1m']],
@@ -109,7 +109,7 @@ describe('the options of SessionModule', () => {
 
   it('stop the boot where they contradict each other', () => {
     const headers = { renewedToken: 'X-A', renewedTokenExpiresIn: 'x-a' };
-    expectRefused(() => resolve({ headers }), 'headers.renewedTokenExpiresIn', 'the same');
+    expectRefused(() => resolve({ headers }), 'headers.renewedTokenExpiresIn', 'must differ from headers.renewedToken');
     const timing = { poll: '2s', pollFreshness: '3s' };
     expectRefused(() => resolve({ timing }), 'timing.pollFreshness');
   });

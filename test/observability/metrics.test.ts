@@ -128,9 +128,9 @@ describe('metrics, with a Redis and a database that can fail', () => {
     expect(counted).toHaveBeenCalledTimes(1);
     runtime.activity.record('0'.repeat(32), Date.now(), '192.0.2.1');
     runtime.tokens.recordFailedLogin('alice');
-    await Promise.all([runtime.activity.flush(), runtime.records.flush()]);
+    await Promise.all([runtime.activity.flush(), runtime.journal.flush()]);
     expect(await valueOf(registry, 'session_activity_dropped_total')).toBe(1);
-    const { sightings, events, statistics } = runtime.records;
+    const { sightings, events, statistics } = runtime.journal;
     const dropped = [sightings!.dropped, events.dropped, statistics.dropped];
     expect(dropped.every((count) => count > 0)).toBe(true);
     for (const [index, kind] of ['sighting', 'event', 'statistic'].entries()) {

@@ -10,7 +10,7 @@ import { HOUR, MINUTE, SECOND, eventsOf, useSessions } from '../sessions/harness
 describe.each(databaseKinds)('failed logins on $name', (kind) => {
   const harness = useSessions(kind, { policy: multiDevice() });
   const queries = () => harness.runtime.failedLoginQueries;
-  const flush = () => harness.runtime.records.events.flush();
+  const flush = () => harness.runtime.journal.events.flush();
 
   it('are lines of the audit trail, with the reason, and told to listeners', async () => {
     const { tokens, clock } = harness;
@@ -49,7 +49,7 @@ describe.each(databaseKinds)('failed logins on $name', (kind) => {
     };
     const otherRealm = await harness.another({ realm: 'admins' });
     otherRealm.tokens.recordFailedLogin('alice', { ip: '192.0.2.10' });
-    await otherRealm.runtime.records.flush();
+    await otherRealm.runtime.journal.flush();
     // Ten, spread over windows: no burst. Then ten within one.
     for (let minute = 0; minute < 10; minute++) {
       fail('slow', '192.0.2.20');
@@ -136,30 +136,30 @@ describe.each(kindsOf('postgres', 'mariadb'))('while $name is gone', ({ create }
     const options = { ...database.options, url: url.href } as typeof database.options;
     const timing = { endBudget: '2s', activityFlush: '5m', sweep: '1h' } as const;
     const sessions = await startSessions({ database: options, policy: multiDevice(), timing });
-    const { records, sightingQueries } = sessions.context.get(SessionRuntime, { strict: false });
+    const { journal, sightingQueries } = sessions.context.get(SessionRuntime, { strict: false });
     const { session } = await sessions.tokens.login('alice', { ip: '192.0.2.1' });
-    await records.flush();
+    await journal.flush();
     proxy.hold();
     const startedAt = performance.now();
     for (let index = 0; index < 1300; index++) sessions.tokens.recordFailedLogin(`user-${index}`, { ip: '192.0.2.7' });
     sessions.tokens.recordUse(session.id, '192.0.2.2');
     expect(performance.now() - startedAt).toBeLessThan(1000);
-    await records.flush();
+    await journal.flush();
     // One budget, half of that of an end, for all of them, however many batches there are.
     expect(performance.now() - startedAt).toBeLessThan(1000 + 2000);
-    expect([records.events.dropped, records.sightings!.dropped, records.statistics.dropped]).toEqual([1300, 1, 1300]);
+    expect([journal.events.dropped, journal.sightings!.dropped, journal.statistics.dropped]).toEqual([1300, 1, 1300]);
     proxy.release();
     proxy.cut();
     // A driver may hand out a connection once that it does not know to be broken.
     const isWritten = async () => {
-      const before = records.events.dropped;
+      const before = journal.events.dropped;
       sessions.tokens.recordFailedLogin('after', { ip: '192.0.2.7' });
-      await records.flush();
-      return records.events.dropped === before;
+      await journal.flush();
+      return journal.events.dropped === before;
     };
     await until(isWritten);
     sessions.tokens.recordUse(session.id, '192.0.2.2');
-    await records.flush();
+    await journal.flush();
     const all = { from: null, backwards: false, limit: 10 };
     expect(await sightingQueries.bySession(session.id, all)).toHaveLength(2);
     await sessions.close();

@@ -32,7 +32,7 @@ describe.each(databaseKinds)('retention on $name', (kind) => {
     const { session } = await tokens.login('old', { ip: '192.0.2.1' });
     await operators.kick(session.id, { by: 'root' });
     tokens.recordFailedLogin('old');
-    await runtime.records.flush();
+    await runtime.journal.flush();
     clock.advance(10_000 * DAY);
     await runtime.sweep();
     expect([await count('session'), await count('sighting'), await count('event'), await count('statistic')]).toEqual([
@@ -58,7 +58,7 @@ describe.each(databaseKinds)('retention on $name', (kind) => {
         `INSERT INTO latchkey_session (${names.join(', ')}) VALUES (${Object.values(row).map(quoted).join(', ')})`,
       );
     }
-    await runtime.records.flush();
+    await runtime.journal.flush();
     clock.advance(2 * DAY);
     await tokens.logout(later.refreshToken);
     expect(await tokens.verify(ended.accessToken)).toMatchObject({ reason: 'TOKEN_INVALID' });
@@ -87,10 +87,10 @@ describe.each(databaseKinds)('retention on $name', (kind) => {
     const { session } = await admins.tokens.login('root', { ip: '192.0.2.3' });
     for (let index = 0; index < 1100; index++) tokens.recordFailedLogin(`user-${index}`);
     await tokens.login('before', { ip: '192.0.2.4' });
-    await Promise.all([runtime.records.flush(), admins.runtime.records.flush()]);
+    await Promise.all([runtime.journal.flush(), admins.runtime.journal.flush()]);
     clock.advance(10 * DAY);
     await tokens.login('after', { ip: '192.0.2.5' });
-    await runtime.records.flush();
+    await runtime.journal.flush();
     const nodes = await Promise.all(
       [1, 2].map(() => keeping({ events: '9d', sightings: '9d', statistics: '9d', endedSessions: false })),
     );
@@ -115,12 +115,12 @@ describe.each(databaseKinds)('retention on $name', (kind) => {
 
   it('stops when its time is over, and goes on with the next sweep', async () => {
     const { runtime } = harness;
-    const { purging } = runtime.records as unknown as {
+    const { purging } = runtime.journal as unknown as {
       purging: { run(times: object, hasTime: () => boolean): Promise<void> };
     };
     harness.clock.advance(10 * DAY);
     for (let index = 0; index < 1100; index++) harness.tokens.recordFailedLogin(`user-${index}`);
-    await runtime.records.flush();
+    await runtime.journal.flush();
     const times = { endedSessions: null, events: harness.clock.now() + 1, sightings: null, statistics: null };
     const failed = () => count('event', "realm = 'users'");
     const before = await failed();

@@ -19,7 +19,7 @@ function itemsOf(rows: readonly Listed<SightingItem>[]): readonly SightingItem[]
 describe.each(databaseKinds)('sightings on $name', (kind) => {
   const harness = useSessions(kind, { policy: multiDevice(), tokens: accessAndRefresh(), timing });
   const others: Sessions[] = [];
-  const flush = () => harness.runtime.records.flush();
+  const flush = () => harness.runtime.journal.flush();
   const queries = () => harness.runtime.sightingQueries;
   const timesOf = async (sessionId: string) =>
     itemsOf(await queries().bySession(sessionId, ALL)).map(({ ip, firstAt, lastAt }) => [ip, firstAt, lastAt]);
@@ -99,16 +99,16 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
     tokens.recordUse(session.id, '192.0.2.10');
     clock.advance(MINUTE);
     node.tokens.recordUse(session.id, '192.0.2.10');
-    await node.runtime.records.flush();
+    await node.runtime.journal.flush();
     expect(await timesOf(session.id)).toEqual([['192.0.2.10', start + 2 * MINUTE, start + 2 * MINUTE]]);
-    await runtime.records.flush();
+    await runtime.journal.flush();
     expect(await timesOf(session.id)).toEqual([['192.0.2.10', start, start + 2 * MINUTE]]);
     clock.advance(HOUR);
     await Promise.all(
       Array.from({ length: 10 }, async (_, index) => {
         const { tokens: some, runtime: own } = index % 2 ? harness : node;
         some.recordUse(session.id, `192.0.2.${20 + (index % 4)}`);
-        await own.records.flush();
+        await own.journal.flush();
       }),
     );
     expect(await timesOf(session.id)).toHaveLength(5);
@@ -119,7 +119,7 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
     const { session } = await tokens.login('steady', { ip: '192.0.2.30' });
     await flush();
     const start = clock.now();
-    const { sightings } = runtime.records;
+    const { sightings } = runtime.journal;
     let writes = 0;
     const repository = (sightings as unknown as { repository: { addSightings(all: unknown[]): Promise<void> } })
       .repository;
@@ -163,9 +163,9 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
     const node = await another({ sightings: false });
     const { session, accessToken } = await node.tokens.login('unseen', { ip: '192.0.2.50' });
     await node.tokens.verify(accessToken, { ip: '192.0.2.51' });
-    await node.runtime.records.flush();
+    await node.runtime.journal.flush();
     expect(await timesOf(session.id)).toEqual([]);
-    expect(node.runtime.records.sightings).toBeNull();
+    expect(node.runtime.journal.sightings).toBeNull();
   });
 
   it('are written when the application is closed', async () => {

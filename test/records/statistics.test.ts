@@ -18,10 +18,10 @@ describe.each(databaseKinds)('statistics on $name', (kind) => {
         if (round < 3) await operators.kick(session.id, { by: 'root' });
         tokens.recordFailedLogin('nobody');
       }
-      await Promise.all([runtime.records.flush(), node.runtime.records.flush()]);
+      await Promise.all([runtime.journal.flush(), node.runtime.journal.flush()]);
     }
-    await Promise.all([runtime.records.statistics.countLive(), node.runtime.records.statistics.countLive()]);
-    await Promise.all([runtime.records.flush(), node.runtime.records.flush()]);
+    await Promise.all([runtime.journal.statistics.countLive(), node.runtime.journal.statistics.countLive()]);
+    await Promise.all([runtime.journal.flush(), node.runtime.journal.flush()]);
     expect((await series('24h')).at(-1)).toEqual({
       at: clock.now() - (clock.now() % HOUR),
       // Not twice: both have seen the same four.
@@ -35,7 +35,7 @@ describe.each(databaseKinds)('statistics on $name', (kind) => {
 
   it('keep the highest number of live sessions of an hour', async () => {
     const { runtime, tokens, sessions, clock } = harness;
-    const { statistics } = runtime.records;
+    const { statistics } = runtime.journal;
     clock.advance(HOUR);
     for (const expected of [4, 6, 6]) {
       await statistics.countLive();
@@ -62,8 +62,8 @@ describe.each(databaseKinds)('statistics on $name', (kind) => {
     for (const [index, hour] of hours.entries()) {
       clock.advance(day + hour * HOUR - clock.now());
       for (let login = 0; login <= index; login++) await tokens.login('counter');
-      await runtime.records.statistics.countLive();
-      await runtime.records.flush();
+      await runtime.journal.statistics.countLive();
+      await runtime.journal.flush();
     }
     const days = await series('30d');
     expect(days.map(({ logins }) => logins).filter((logins) => logins > 0)).toEqual([1 + 2 + 3, 4 + 5, 6]);

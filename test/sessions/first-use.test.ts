@@ -95,7 +95,7 @@ describe.each(databaseKinds)('a login under a limit on $name', (kind) => {
     const { accessToken, session } = await tokens.login('stolen', { ip: '192.0.2.1' });
     const seen = () => Promise.all([harness, other].map(({ sessions }) => sessions.find(session.id)));
     const addresses = async () => {
-      await runtime.records.flush();
+      await runtime.journal.flush();
       const all = { from: null, backwards: false, limit: 9 };
       const rows = await runtime.sightingQueries.bySession(session.id, all);
       return rows.map(({ item }) => item!.ip).sort();

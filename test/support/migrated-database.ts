@@ -58,7 +58,7 @@ async function makeTemplate(type: ServerKind, server: string, query: Query): Pro
   const url = new URL(server);
   url.pathname = `/${made}`;
   const source: DataSourceOptions = { type, url: url.href };
-  const lanes = { verify: 1, work: 1, control: 1, records: 1 };
+  const lanes = { verify: 1, work: 1, control: 1, journal: 1 };
   const { engine } = await openDatabase({ source, runMigrations: true, lanes, budgetMs: BUDGET_MS });
   await engine.close();
   await query(

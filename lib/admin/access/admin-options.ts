@@ -48,7 +48,7 @@ export interface ConsoleOptions {
   /** POST that ends the operator's session. */
   readonly logout?: string;
   /** POST `{ password }` that calls SessionService.reauthenticate. Required for `requireFresh`. */
-  readonly confirm?: string;
+  readonly reauthenticate?: string;
   /** Heading and title of the page. Default `Sessions`. */
   readonly title?: string;
 }
@@ -117,12 +117,12 @@ export function resolveAdminOptions(given: SessionAdminOptions | undefined): Res
   };
 }
 
-const CONSOLE_URLS = ['login', 'refresh', 'logout', 'confirm'] as const;
+const CONSOLE_URLS = ['login', 'refresh', 'logout', 'reauthenticate'] as const;
 const CONSOLE_KNOWN: FieldsOf<ConsoleOptions> = {
   login: true,
   refresh: true,
   logout: true,
-  confirm: true,
+  reauthenticate: true,
   title: true,
 };
 

@@ -7,7 +7,7 @@ export interface ConsolePageOptions {
     readonly login: string;
     readonly refresh: string | null;
     readonly logout: string | null;
-    readonly confirm: string | null;
+    readonly reauthenticate: string | null;
   };
   readonly title: string;
   /** Language until the reader's is known. Default `en`. */
@@ -28,8 +28,8 @@ export const CONSOLE_CSP = [
 
 /** Renders the console page. It contains no data, which its script loads once the operator has signed in. */
 export function consolePage({ base, urls, title, lang = 'en' }: ConsolePageOptions): string {
-  const { login, refresh, logout, confirm } = urls;
-  const config = JSON.stringify({ base, urls: { login, refresh, logout, confirm }, title });
+  const { login, refresh, logout, reauthenticate } = urls;
+  const config = JSON.stringify({ base, urls: { login, refresh, logout, reauthenticate }, title });
   return `<!doctype html>
 <html lang="${escape(lang)}">
 <head>

@@ -52,10 +52,10 @@ export class ConsoleController {
     const { console } = this.options;
     if (!console) throw new NotFoundException();
     setHeaders(response, PAGE_HEADERS);
-    const { login, refresh = null, logout = null, confirm = null, title = 'Sessions' } = console;
+    const { login, refresh = null, logout = null, reauthenticate = null, title = 'Sessions' } = console;
     // As the client requested it, with a global prefix or whatever else precedes the path.
     const base = originalUrl.replace(/[?#].*$/s, '').replace(/\/+$/, '');
-    return consolePage({ base, urls: { login, refresh, logout, confirm }, title });
+    return consolePage({ base, urls: { login, refresh, logout, reauthenticate }, title });
   }
 
   @Get('assets/:file')

@@ -16,7 +16,7 @@ export function PasswordDialog({ onDone }: { onDone: (confirmed: boolean) => voi
     setBusy(true);
     setWrong('');
     try {
-      await api.confirmPassword(password);
+      await api.reauthenticate(password);
       onDone(true);
     } catch (error) {
       const refused = error instanceof ApiError && [400, 401, 403].includes(error.status);

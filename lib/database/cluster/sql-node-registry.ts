@@ -6,7 +6,7 @@ import type { RunOptions } from '../engine/engine.js';
 import { type Row, type Statement, list, sql } from '../engine/sql.js';
 import { readFileSync, readlinkSync } from 'node:fs';
 
-/** Members and change log in the tables of a realm. */
+/** Nodes and change log in the tables of a realm. */
 export class SqlNodeRegistry implements NodeRegistry {
   private readonly process = processIdentity();
   private readonly options: RunOptions;
@@ -36,17 +36,17 @@ export class SqlNodeRegistry implements NodeRegistry {
       );
     }
     const askedAt = performance.now();
-    const members = await this.readNodes();
+    const rows = await this.readNodes();
     const measuredAt = (askedAt + performance.now()) / 2;
-    const own = members.find((row) => row.id === id);
+    const own = rows.find((row) => row.id === id);
     // Somebody took this node for gone in between; the next poll puts its row back.
     if (!own) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The row of this node is missing.');
     // Nobody need wait for the row of a process that is known to be gone.
-    const gone = members.filter((row) => row !== own && isGone(row.process as string | null));
+    const gone = rows.filter((row) => row !== own && isGone(row.process as string | null));
     if (gone.length > 0) await this.delete(sql`id IN (${list(gone.map((row) => String(row.id)))})`);
     return {
       ...listOf(
-        members.filter((row) => !gone.includes(row)),
+        rows.filter((row) => !gone.includes(row)),
         id,
       ),
       databaseTime: Number(own.now_ms),
@@ -90,8 +90,8 @@ export class SqlNodeRegistry implements NodeRegistry {
   }
 }
 
-function listOf(members: readonly Row[], nodeId: string): NodeList {
-  return { others: members.filter((row) => row.id !== nodeId).map(toNode) };
+function listOf(rows: readonly Row[], nodeId: string): NodeList {
+  return { others: rows.filter((row) => row.id !== nodeId).map(toNode) };
 }
 
 function toNode(row: Row): NodeRow {

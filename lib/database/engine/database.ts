@@ -92,7 +92,7 @@ function limitsOf({ budgetMs }: DatabaseSettings): TransactionLimits {
 function optionsOf(source: DataSource | DataSourceOptions): DataSourceOptions {
   const options = isDataSource(source) ? source.options : source;
   if (!options || typeof options !== 'object' || typeof options.type !== 'string') {
-    throw invalidOption('database', 'must be a TypeORM DataSource or the options of one');
+    throw invalidOption('database', 'must be a TypeORM DataSource or its options');
   }
   if ((options.entityPrefix ?? '').length > MAX_PREFIX) {
     throw invalidOption('database', `must have an entityPrefix of at most ${MAX_PREFIX} characters`);
@@ -175,7 +175,7 @@ async function connect(dataSource: DataSource, dialect: Dialect, limitMs: number
     throw new SessionError(
       'CONFIGURATION_INVALID',
       `SessionModule cannot connect to its database (${(cause as Error).message}). ` +
-        adviceFor(cause, 'Check the DataSource that it was given.'),
+        adviceFor(cause, 'Check its DataSource.'),
       { cause },
     );
   }

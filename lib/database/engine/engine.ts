@@ -7,9 +7,9 @@ import type { QueryResult, Script, Statement } from './sql.js';
  * - verify: reading sessions for requests
  * - work: logins, ends, lists
  * - control: nodeRegistry and change log, small and regular
- * - records: what operators read later; the first to wait
+ * - journal: what operators read later; the first to wait
  */
-export type LaneName = 'verify' | 'work' | 'control' | 'records';
+export type LaneName = 'verify' | 'work' | 'control' | 'journal';
 
 export interface RunOptions {
   readonly lane: LaneName;

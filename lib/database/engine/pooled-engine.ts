@@ -38,12 +38,12 @@ export class PooledEngine implements Engine {
   ) {
     this.begin = dialect.begin(limits);
     this.names = dialect.keepsStatements ? new StatementNames() : null;
-    const { verify, work, control, records } = widths;
+    const { verify, work, control, journal } = widths;
     this.lanes = {
       verify: new Lane(verify),
       work: new Lane(work),
       control: new Lane(control),
-      records: new Lane(records),
+      journal: new Lane(journal),
     };
   }
 

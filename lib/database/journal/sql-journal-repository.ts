@@ -3,7 +3,7 @@ import type { DetachedEvent, JournalRepository, Sighting, StatisticAmount } from
 import { escapeUserId } from '../../model/user-key.js';
 import { insertEvents } from '../transactions/audit.js';
 import type { RunOptions } from '../engine/engine.js';
-import { addAmounts, mergeSightings } from './record-statements.js';
+import { addAmounts, mergeSightings } from './journal-statements.js';
 import { usableAt } from '../schema/session-rows.js';
 import { type Statement, effect, sql } from '../engine/sql.js';
 
@@ -13,7 +13,7 @@ export class SqlJournalRepository implements JournalRepository {
 
   /** @param budgetMs time that each call may take, its wait for the others included */
   constructor(private readonly parts: RealmScope) {
-    this.options = { lane: 'records', budgetMs: parts.budgetMs };
+    this.options = { lane: 'journal', budgetMs: parts.budgetMs };
   }
 
   async addSightings(sightings: readonly Sighting[]): Promise<void> {

@@ -117,12 +117,12 @@ export class ErrorReport {
       this.unavailable(error.cause ?? error);
     } else if (error instanceof ChangePendingError) {
       const by = new Date(error.effectiveBy).toISOString();
-      this.log(error.code, `An end was answered with 202, since a node has not acknowledged it: effective by ${by}.`);
+      this.log(error.code, `Answered a change with 202, because a node has not acknowledged it: effective by ${by}.`);
     } else if (['CONFIGURATION_INVALID', 'INSIDE_TRANSACTION'].includes(error.code)) {
-      this.log(String(error.stack), `A request was answered with 500: ${placeOf(error)}`);
+      this.log(String(error.stack), `Answered a request with 500: ${placeOf(error)}`);
     } else if (error instanceof ArgumentError) {
-      const advice = 'If it came from the client, check it before the call';
-      this.log(String(error.stack), `An invalid argument was answered with 400. ${advice}: ${placeOf(error)}`);
+      const advice = 'If it comes from the client, validate it before the call';
+      this.log(String(error.stack), `Answered an invalid argument with 400. ${advice}: ${placeOf(error)}`);
     }
   }
 

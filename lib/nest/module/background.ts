@@ -17,7 +17,7 @@ import { ABANDONED_AFTER_MS } from '../../rules/device-policy.js';
 import type { RotationRules } from '../../rules/rotation.js';
 import type { SessionLookup } from '../../verification/session-lookup.js';
 import type { SessionWatch } from '../../verification/session-watch.js';
-import type { SessionRecords } from './session-records.js';
+import type { SessionJournal } from './session-journal.js';
 
 /** Refreshes copies in use this many times within their lifetime. */
 const COPY_AGE_PARTS = 60;
@@ -45,28 +45,28 @@ export class Background {
       readonly engine: Engine;
       readonly coherence: CacheCoherence;
       readonly activity: ActivityRecorder;
-      readonly records: SessionRecords;
+      readonly journal: SessionJournal;
       readonly lookup: SessionLookup;
       readonly watch: SessionWatch;
       readonly sweep: SessionSweep;
       readonly timing: Timing;
     },
   ) {
-    const { engine, coherence, activity, records, lookup, sweep, timing } = parts;
+    const { engine, coherence, activity, journal, lookup, sweep, timing } = parts;
     const { poll, activityFlush, copyAge } = timing;
     const every = (ms: number, name: string, work: () => Promise<unknown> | undefined) =>
       new PeriodicTask(
         async () => void (await work()),
         ms,
         (failure) =>
-          this.logger.warn(failure ? `${name} fails: ${describeError(failure.error)}` : `${name} works again.`),
+          this.logger.warn(failure ? `${name} failed: ${describeError(failure.error)}` : `${name} has recovered.`),
       );
     this.tasks = [
       every(poll, 'Reading the change log', () => coherence.poll()),
       every(activityFlush, 'Writing activity', () => this.flushActivity()),
       every(FIRST_USE_MS, 'Writing first uses', () => activity.flushFirst()),
-      every(Math.min(EVENT_FLUSH_MS, activityFlush), 'Writing events', () => records.flushEvents()),
-      every(activityFlush, 'Writing sightings and statistics', () => records.flushOthers()),
+      every(Math.min(EVENT_FLUSH_MS, activityFlush), 'Writing events', () => journal.flushEvents()),
+      every(activityFlush, 'Writing sightings and statistics', () => journal.flushOthers()),
       every(timing.sweep, 'Ending overdue sessions', () => sweep.run()),
       every(timing.sweep, 'Keeping the database tidy', () => engine.tidy?.()),
       every(copyAge / COPY_AGE_PARTS, 'Reading copies again', () => lookup.refreshCopies()),
@@ -82,9 +82,9 @@ export class Background {
   }
 
   async stop(): Promise<void> {
-    const { engine, coherence, activity, records, watch } = this.parts;
+    const { engine, coherence, activity, journal, watch } = this.parts;
     await Promise.all([watch.stop(), ...this.tasks.map((task) => task.stop())]);
-    await Promise.all([activity.flush(), records.flush()]);
+    await Promise.all([activity.flush(), journal.flush()]);
     await coherence.stop().catch((error: unknown) => this.logger.warn(`Leaving failed: ${describeError(error)}`));
     await engine.close();
   }
@@ -158,7 +158,7 @@ export class SessionSweep {
       readonly repository: SessionRepository;
       readonly nodeRegistry: NodeRegistry;
       readonly presence: Pick<NodePresence, 'steadyMs'>;
-      readonly records: SessionRecords;
+      readonly journal: SessionJournal;
       readonly activity: ActivityRecorder;
       readonly changes: Changes;
       readonly clock: Clock;
@@ -168,7 +168,7 @@ export class SessionSweep {
   ) {}
 
   async run(): Promise<void> {
-    const { repository, records, activity, clock, rules } = this.parts;
+    const { repository, journal, activity, clock, rules } = this.parts;
     const { idleMs, idleSlackMs } = rules;
     await this.endAll(() => repository.endOverdueSessions(BATCH));
     if (idleMs !== null) {
@@ -178,7 +178,7 @@ export class SessionSweep {
       }
     }
     await this.purgeChanges();
-    await records.purge();
+    await journal.purge();
   }
 
   /**

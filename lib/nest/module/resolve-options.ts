@@ -96,10 +96,7 @@ function resolveIdleTimeout(value: unknown, flushMs: number): number | null {
   if (value === undefined || value === false) return null;
   const idleMs = parseDuration(value, 'idleTimeout');
   if (idleMs < 3 * flushMs) {
-    throw invalidOption(
-      'idleTimeout',
-      'must be at least three times timing.activityFlush: make one longer or the other shorter',
-    );
+    throw invalidOption('idleTimeout', 'must be at least three times timing.activityFlush');
   }
   return idleMs;
 }
@@ -130,7 +127,7 @@ function resolveHeaders(given: object): Required<HeaderOptions> {
   }
   const { renewedToken, renewedTokenExpiresIn } = headers as Required<HeaderOptions>;
   if (renewedToken.toLowerCase() === renewedTokenExpiresIn.toLowerCase()) {
-    throw invalidOption('headers.renewedTokenExpiresIn', 'must not be the same as headers.renewedToken');
+    throw invalidOption('headers.renewedTokenExpiresIn', 'must differ from headers.renewedToken');
   }
   return headers as Required<HeaderOptions>;
 }
@@ -138,7 +135,8 @@ function resolveHeaders(given: object): Required<HeaderOptions> {
 function resolveMessages(given: object): ResolvedOptions['messages'] {
   const messages = definedIn(given);
   for (const [code, text] of Object.entries(messages)) {
-    if (!Object.hasOwn(defaultMessages, code)) throw invalidOption(`messages.${code}`, 'is not the code of an error');
+    if (!Object.hasOwn(defaultMessages, code))
+      throw invalidOption(`messages.${code}`, 'is unknown: it must be the code of an error');
     if (typeof text !== 'string') throw invalidOption(`messages.${code}`, 'must be text');
   }
   return { ...defaultMessages, ...messages };

@@ -16,7 +16,7 @@ import type { VerificationStats } from '../../verification/verification-stats.js
 import type { Verifier } from '../../verification/verifier.js';
 import type { LifecyclePublisher } from './lifecycle-publisher.js';
 import type { ResolvedOptions } from './resolve-options.js';
-import type { SessionRecords } from './session-records.js';
+import type { SessionJournal } from './session-journal.js';
 
 /** Parts of one SessionModule for its guard, admin, metrics and health checks, made by `wire`. Also their injection token. */
 export abstract class SessionRuntime {
@@ -28,7 +28,7 @@ export abstract class SessionRuntime {
   abstract readonly nearCache: NearCache | null;
   abstract readonly coherence: CacheCoherence;
   abstract readonly activity: ActivityRecorder;
-  abstract readonly records: SessionRecords;
+  abstract readonly journal: SessionJournal;
   abstract readonly events: LifecyclePublisher;
   abstract readonly verifier: Verifier;
   /** Counts this module's verifications. */

@@ -11,7 +11,7 @@ import { SessionEnding } from '../../commands/end.js';
 import { Refreshes } from '../../commands/refresh.js';
 import { SqlNodeRegistry } from '../../database/cluster/sql-node-registry.js';
 import { openDatabase } from '../../database/engine/database.js';
-import { RecordPurge } from '../../database/journal/record-purge.js';
+import { JournalPurge } from '../../database/journal/journal-purge.js';
 import { SqlJournalRepository } from '../../database/journal/sql-journal-repository.js';
 import { FailedLoginQueries } from '../../database/lists/failed-login-queries.js';
 import { OnlineQueries } from '../../database/lists/online-queries.js';
@@ -43,7 +43,7 @@ import { Background, SessionSweep } from './background.js';
 import { LifecyclePublisher } from './lifecycle-publisher.js';
 import { resolveOptions } from './resolve-options.js';
 import type { SessionModuleOptions } from './session-options.js';
-import { SessionRecords } from './session-records.js';
+import { SessionJournal } from './session-journal.js';
 import type { SessionRuntime } from './session-runtime.js';
 
 /** Most tokens known by hash, unless the near cache holds more sessions. */
@@ -66,7 +66,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   if (!source) {
     throw invalidOption(
       'database',
-      'is missing, and there is no default DataSource: import TypeOrmModule.forRoot(), or give a DataSource or its options',
+      'is required without a default DataSource: import TypeOrmModule.forRoot(), or pass a DataSource or its options',
     );
   }
   const clock = options.clock ?? new SynchronizedClock();
@@ -92,7 +92,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   const database = await openDatabase({
     source,
     runMigrations: options.runMigrations,
-    lanes: { ...options.connections, control: 2, records: 1 },
+    lanes: { ...options.connections, control: 2, journal: 1 },
     budgetMs: Math.max(timing.verifyBudget, timing.loginBudget, timing.endBudget),
     datesByDatabase: !options.clock,
     warn,
@@ -120,15 +120,15 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   });
 
   // Journal and events.
-  const records = new SessionRecords({
-    journal: new SqlJournalRepository(journalScope),
-    purging: new RecordPurge(journalScope),
+  const journal = new SessionJournal({
+    repository: new SqlJournalRepository(journalScope),
+    purging: new JournalPurge(journalScope),
     retention: options.retention,
     clock,
     sightingMs: options.sightings ? timing.sightingInterval : null,
   });
-  const activity = new ActivityRecorder(repository, records.sightings);
-  const events = new LifecyclePublisher(realm, records.statistics);
+  const activity = new ActivityRecorder(repository, journal.sightings);
+  const events = new LifecyclePublisher(realm, journal.statistics);
   // Called on the hooks object, which may be an instance of a class.
   if (hooks.onEvent) events.add((event) => hooks.onEvent!(event));
   const changes = new Changes(coherence, events, clock);
@@ -192,11 +192,11 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   const liveChanges = new SessionChanges({ ...common, lookup });
   const bans = new Bans(repository, changes);
   const data = new DataStores(new SqlDataRepository(scope), lookup);
-  const failedLogins = new FailedLogins({ ...common, batch: records.events });
+  const failedLogins = new FailedLogins({ ...common, batch: journal.events });
 
   // Background work, and lists for operators.
-  const sweep = new SessionSweep({ ...common, nodeRegistry, presence: coherence.presence, records, timing });
-  const background = new Background({ engine, coherence, activity, records, lookup, watch, sweep, timing });
+  const sweep = new SessionSweep({ ...common, nodeRegistry, presence: coherence.presence, journal, timing });
+  const background = new Background({ engine, coherence, activity, journal, lookup, watch, sweep, timing });
 
   return {
     options,
@@ -206,7 +206,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     nearCache,
     coherence,
     activity,
-    records,
+    journal,
     events,
     verifier,
     stats,

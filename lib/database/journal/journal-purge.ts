@@ -23,11 +23,11 @@ const HOURS = 24;
  * Removes old records of a realm: keys first, in portions, then by key, so that nodes that do it at the same time remove the same
  * rows and nothing waits for long.
  */
-export class RecordPurge {
+export class JournalPurge {
   private readonly options: RunOptions;
 
   constructor(private readonly parts: Omit<RealmScope, 'clock'>) {
-    this.options = { lane: 'records', budgetMs: parts.budgetMs };
+    this.options = { lane: 'journal', budgetMs: parts.budgetMs };
   }
 
   /** @param hasTime asked before each portion; what is left is for the next time */

@@ -4,38 +4,38 @@ import type { JournalRepository } from '../../ports/journal-repository.js';
 import { EventBatch } from '../../journal/failed-logins.js';
 import { SightingRecorder } from '../../journal/sighting-recorder.js';
 import { StatisticRecorder } from '../../journal/statistic-recorder.js';
-import type { RecordPurge } from '../../database/journal/record-purge.js';
+import type { JournalPurge } from '../../database/journal/journal-purge.js';
 import type { Retention } from './resolve-options.js';
 
 /** Most sightings of which is remembered when they were written; of others, more is written than need be. */
 const MAX_WRITTEN = 50_000;
-/** Longest time that one sweep spends on removing old records. */
+/** Longest time that one sweep spends on removing old journal. */
 const PURGE_MS = 5000;
 
 /** What operators read later: written in batches, beside the requests, and the first to be dropped when there is trouble. */
-export class SessionRecords {
+export class SessionJournal {
   /** Null where the module is to note none. */
   readonly sightings: SightingRecorder | null;
   readonly events: EventBatch;
   readonly statistics: StatisticRecorder;
-  private readonly purging: RecordPurge;
+  private readonly purging: JournalPurge;
   private readonly retention: Retention;
   private readonly clock: Clock;
 
   constructor(parts: {
-    readonly journal: JournalRepository;
-    readonly purging: RecordPurge;
+    readonly repository: JournalRepository;
+    readonly purging: JournalPurge;
     readonly retention: Retention;
     readonly clock: Clock;
     /** Time between two notes of one session at one address, in milliseconds; null to note none. */
     readonly sightingMs: number | null;
   }) {
-    const { journal, sightingMs, clock } = parts;
+    const { repository, sightingMs, clock } = parts;
     // With `max` it would make place for all of them at once, in some 15 ms of each start.
     const written = new LRUCache<string, number>({ maxSize: MAX_WRITTEN, sizeCalculation: () => 1 });
-    this.sightings = sightingMs === null ? null : new SightingRecorder(journal, written, sightingMs);
-    this.events = new EventBatch(journal);
-    this.statistics = new StatisticRecorder(journal, clock);
+    this.sightings = sightingMs === null ? null : new SightingRecorder(repository, written, sightingMs);
+    this.events = new EventBatch(repository);
+    this.statistics = new StatisticRecorder(repository, clock);
     this.purging = parts.purging;
     this.retention = parts.retention;
     this.clock = clock;
@@ -81,6 +81,6 @@ export class SessionRecords {
   private async orSayWhatWasLost(write: () => Promise<void>): Promise<void> {
     const before = this.dropped;
     await write();
-    if (this.dropped > before) throw new Error(`${this.dropped - before} records were dropped`);
+    if (this.dropped > before) throw new Error(`${this.dropped - before} entries were dropped`);
   }
 }
