@@ -40,14 +40,16 @@ export interface Change<T> {
 /** Single path of all changes of sessions, and the only place that knows what follows a commit. */
 export class Changes {
   constructor(
-    private readonly copies: SharedCopies,
-    private readonly events: LifecycleEvents,
-    private readonly clock: Pick<Clock, 'now'>,
+    private readonly parts: {
+      readonly copies: SharedCopies;
+      readonly events: LifecycleEvents;
+      readonly clock: Pick<Clock, 'now'>;
+    },
   ) {}
 
   /** See SharedCopies. */
   get settleMs(): number {
-    return this.copies.settleMs;
+    return this.parts.copies.settleMs;
   }
 
   /**
@@ -58,7 +60,7 @@ export class Changes {
    * @returns result of the transaction
    */
   async commit<T>({ holding, transaction, outcomeOf }: Change<T>): Promise<T> {
-    const releases = holding.map((key) => this.copies.hold(key));
+    const releases = holding.map((key) => this.parts.copies.hold(key));
     let result: T;
     let outcome: Outcome;
     let isKnown = false;
@@ -85,14 +87,14 @@ export class Changes {
    * any node can go without learning of it, no call needs to wait.
    */
   reachOfRotation<R extends Reach>(graceMs: number, otherwise: R): R | 'announced' {
-    return graceMs > this.copies.silenceMs ? 'announced' : otherwise;
+    return graceMs > this.parts.copies.silenceMs ? 'announced' : otherwise;
   }
 
   private apply({ events = [], ended = [], ...outcome }: Outcome): void {
-    this.copies.forget(noticeOf({ ended, ...outcome }), ended);
-    for (const event of events) this.events.emit(event);
+    this.parts.copies.forget(noticeOf({ ended, ...outcome }), ended);
+    for (const event of events) this.parts.events.emit(event);
     for (const { sessionId, userId, reason } of ended) {
-      this.events.emit({ type: 'session.ended', sessionId, userId, reason });
+      this.parts.events.emit({ type: 'session.ended', sessionId, userId, reason });
     }
   }
 
@@ -100,11 +102,11 @@ export class Changes {
     const { reach } = outcome;
     const notice = noticeOf(outcome);
     if (reach === 'applied' || (notice.changes.length === 0 && notice.keys.length === 0)) return;
-    if (reach === 'announced') return this.copies.announce(notice);
+    if (reach === 'announced') return this.parts.copies.announce(notice);
     try {
-      await this.copies.acknowledged(notice);
+      await this.parts.copies.acknowledged(notice);
     } catch (error) {
-      if (reach === 'required') throw new UnacknowledgedError(error, this.clock.now());
+      if (reach === 'required') throw new UnacknowledgedError(error, this.parts.clock.now());
       if (reach !== 'attempted' || !(error instanceof ChangePendingError)) throw error;
     }
   }

@@ -5,12 +5,6 @@ import type { ChangeNotice } from '../ports/verification-cache.js';
 import type { ChangeBus, Receipt } from './change-bus.js';
 import type { NodeWatch } from './node-watch.js';
 
-export interface AcknowledgementSettings {
-  readonly nodeId: string;
-  /** Time limit for other nodes to acknowledge, after which a change is reported as pending. Milliseconds. */
-  readonly acknowledgeMs: number;
-}
-
 /** Interval at which rows of nodes that have not answered are read again. */
 const LOOK_MS = 100;
 
@@ -24,17 +18,21 @@ export class AcknowledgementCollector {
   private nextListing: Promise<NodeList> | null = null;
 
   constructor(
-    private readonly nodeRegistry: NodeRegistry,
-    private readonly clock: Clock,
-    private readonly bus: ChangeBus | null,
-    private readonly watch: NodeWatch,
-    private readonly settings: AcknowledgementSettings,
+    private readonly parts: {
+      readonly nodeRegistry: NodeRegistry;
+      readonly clock: Clock;
+      readonly bus: ChangeBus | null;
+      readonly watch: NodeWatch;
+      readonly nodeId: string;
+      /** Time limit for other nodes to acknowledge, after which a change is reported as pending. Milliseconds. */
+      readonly acknowledgeMs: number;
+    },
   ) {}
 
   /** Call after the commit. @throws ChangePendingError */
   async acknowledged(notice: ChangeNotice): Promise<void> {
-    const deadline = this.clock.monotonic() + this.settings.acknowledgeMs;
-    const receipt = this.bus?.publish(notice);
+    const deadline = this.parts.clock.monotonic() + this.parts.acknowledgeMs;
+    const receipt = this.parts.bus?.publish(notice);
     try {
       await this.wait(receipt, deadline);
     } finally {
@@ -51,7 +49,7 @@ export class AcknowledgementCollector {
       if (missing().length > 0) await this.answersFor(() => missing().length === 0);
       const waitedFor = missing();
       if (waitedFor.length === 0) return;
-      if (this.clock.monotonic() >= deadline) throw new ChangePendingError(this.effectiveBy(waitedFor));
+      if (this.parts.clock.monotonic() >= deadline) throw new ChangePendingError(this.effectiveBy(waitedFor));
       list = await this.listInTime(deadline);
     }
   }
@@ -59,7 +57,7 @@ export class AcknowledgementCollector {
   /** @param first poll number of each node when it was first listed */
   private isDone(one: NodeRow, first: ReadonlyMap<string, number>, receipt: Receipt | undefined): boolean {
     if (!one.caching || receipt?.acknowledgedBy.has(one.id)) return true;
-    return one.polled > (first.get(one.id) ?? -1) || this.watch.isSilent(one);
+    return one.polled > (first.get(one.id) ?? -1) || this.parts.watch.isSilent(one);
   }
 
   /** Waits until enough answers have arrived, or it is time to read the rows again. */
@@ -72,7 +70,7 @@ export class AcknowledgementCollector {
         resolve();
       }, LOOK_MS);
     });
-    while (!isTime && !isEnough()) await (this.bus ? Promise.race([time, this.bus.nextAnswer()]) : time);
+    while (!isTime && !isEnough()) await (this.parts.bus ? Promise.race([time, this.parts.bus.nextAnswer()]) : time);
     clearTimeout(timer);
   }
 
@@ -81,10 +79,10 @@ export class AcknowledgementCollector {
     for (;;) {
       try {
         const list = await this.list();
-        this.watch.note(list.others);
+        this.parts.watch.note(list.others);
         return list;
       } catch (cause) {
-        if (this.clock.monotonic() >= deadline) throw this.unknown(cause);
+        if (this.parts.clock.monotonic() >= deadline) throw this.unknown(cause);
         await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       }
     }
@@ -92,7 +90,7 @@ export class AcknowledgementCollector {
 
   /** The nodes are unknown, so any node may have just written its row. */
   private unknown(cause: unknown): SessionError {
-    const pending = new ChangePendingError(this.clock.now() + this.watch.longestSilenceMs);
+    const pending = new ChangePendingError(this.parts.clock.now() + this.parts.watch.longestSilenceMs);
     pending.cause = cause;
     return pending;
   }
@@ -108,13 +106,13 @@ export class AcknowledgementCollector {
 
   private startListing(): Promise<NodeList> {
     this.nextListing = null;
-    const listing = this.nodeRegistry.list(this.settings.nodeId).finally(() => {
+    const listing = this.parts.nodeRegistry.list(this.parts.nodeId).finally(() => {
       if (this.listing === listing) this.listing = null;
     });
     return (this.listing = listing);
   }
 
   private effectiveBy(nodes: readonly NodeRow[]): number {
-    return this.clock.now() + Math.ceil(Math.max(...nodes.map((one) => this.watch.untilSilent(one))));
+    return this.parts.clock.now() + Math.ceil(Math.max(...nodes.map((one) => this.parts.watch.untilSilent(one))));
   }
 }

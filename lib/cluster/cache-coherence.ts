@@ -5,7 +5,7 @@ import { type EndedSession, type Tombstone, isTombstone, tombstoneOf } from '../
 import type { ChangeNotice, RememberedRecord, SharedCopies, VerificationCache } from '../ports/verification-cache.js';
 import { userKey as keyOf } from '../model/user-key.js';
 import { AgingCopies } from './aging-copies.js';
-import { ChangeBus } from './change-bus.js';
+import { ChangeBus, type NoticeHandler } from './change-bus.js';
 import { AcknowledgementCollector } from './acknowledgement-collector.js';
 import { HeldKeys } from './held-keys.js';
 import { NodeWatch } from './node-watch.js';
@@ -13,23 +13,6 @@ import type { Copy, KeptCopy, NearCache } from './near-cache.js';
 import { NodePresence } from './node-presence.js';
 import { RecentChanges } from './recent-changes.js';
 import type { SharedBackend } from './shared-cache.js';
-
-export interface CoherenceSettings {
-  /** 32 hex digits, new at every start. */
-  readonly nodeId: string;
-  /** Null if this node keeps no copies of its own. */
-  readonly nearCache: NearCache | null;
-  /** Null if the nodes share no cache and exchange no messages. */
-  readonly shared: SharedBackend | null;
-  /** D: while polls work, no copy is used if the last one began longer ago. */
-  readonly pollFreshnessMs: number;
-  /** max(D, G): the same while polls fail. A node silent for this long uses no copy. */
-  readonly silenceMs: number;
-  /** A: copies read longer ago are not used. */
-  readonly copyAgeMs: number;
-  /** Time limit for other nodes to acknowledge, after which an end is reported as pending. */
-  readonly acknowledgeMs: number;
-}
 
 /** Receives how long a change waited for the other nodes, and if all acknowledged in time. */
 export type AcknowledgementObserver = (millis: number, isAcknowledged: boolean) => void;
@@ -59,24 +42,40 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   private readonly watch: NodeWatch;
 
   constructor(
-    nodeRegistry: NodeRegistry,
-    private readonly clock: Clock,
-    private readonly settings: CoherenceSettings,
+    private readonly parts: {
+      readonly nodeRegistry: NodeRegistry;
+      readonly clock: Clock;
+      /** 32 hex digits, new at every start. */
+      readonly nodeId: string;
+      /** Null if this node keeps no copies of its own. */
+      readonly nearCache: NearCache | null;
+      /** Null if the nodes share no cache and exchange no messages. */
+      readonly shared: SharedBackend | null;
+      /** D: while polls work, no copy is used if the last one began longer ago. */
+      readonly pollFreshnessMs: number;
+      /** max(D, G): the same while polls fail. A node silent for this long uses no copy. */
+      readonly silenceMs: number;
+      /** A: copies read longer ago are not used. */
+      readonly copyAgeMs: number;
+      /** Time limit for other nodes to acknowledge, after which an end is reported as pending. */
+      readonly acknowledgeMs: number;
+    },
   ) {
-    const { nodeId, nearCache, shared, copyAgeMs, silenceMs } = settings;
+    const { clock, nodeId, nearCache, shared, copyAgeMs, silenceMs } = parts;
     const windowMs = changeWindow(copyAgeMs);
     this.recent = new RecentChanges(windowMs, clock.monotonic());
     this.aging = new AgingCopies(copyAgeMs, clock);
-    this.bus = shared && new ChangeBus(nodeId, shared.messenger, (changes, keys) => this.hear({ changes, keys }));
+    const onNotice: NoticeHandler = (changes, keys) => this.hear({ changes, keys });
+    this.bus = shared && new ChangeBus({ nodeId, messenger: shared.messenger, onNotice });
     this.watch = new NodeWatch(clock, silenceMs);
-    this.acknowledgement = new AcknowledgementCollector(nodeRegistry, clock, this.bus, this.watch, settings);
-    const canCache = nearCache !== null || shared !== null;
-    this.presence = new NodePresence(
-      nodeRegistry,
-      clock,
-      this.watch,
-      { ...settings, canCache, messaging: shared !== null, windowMs },
-      {
+    this.acknowledgement = new AcknowledgementCollector({ ...parts, bus: this.bus, watch: this.watch });
+    this.presence = new NodePresence({
+      ...parts,
+      watch: this.watch,
+      canCache: nearCache !== null || shared !== null,
+      messaging: shared !== null,
+      windowMs,
+      handlers: {
         isConnected: () => shared?.messenger.isConnected ?? false,
         onPoll: () => this.held.beginPoll(),
         onPolled: (poll, changes) => {
@@ -85,7 +84,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
         },
         onInactive: () => nearCache?.clear(),
       },
-    );
+    });
   }
 
   get caching(): boolean {
@@ -99,11 +98,11 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   get settleMs(): number {
     const settleMs = this.silenceMs + LATE_COMMIT_MS;
     // After a clock step, an old timestamp may belong to a new change: treat all changes as recent.
-    return this.presence.sinceStepMs < settleMs ? this.clock.now() : settleMs;
+    return this.presence.sinceStepMs < settleMs ? this.parts.clock.now() : settleMs;
   }
 
   start(): void {
-    const { shared } = this.settings;
+    const { shared } = this.parts;
     shared?.start({
       onMessage: (text) => this.bus!.receiveMessage(text),
       onAnswer: (text) => this.bus!.receiveAnswer(text),
@@ -121,26 +120,26 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     try {
       await this.presence.stop();
     } finally {
-      await this.settings.shared?.stop();
+      await this.parts.shared?.stop();
     }
   }
 
   get(sessionId: string): RememberedRecord | null {
-    const copy = this.settings.nearCache?.get(sessionId);
-    return copy && this.counts(copy, this.clock.monotonic()) ? copy : null;
+    const copy = this.parts.nearCache?.get(sessionId);
+    return copy && this.counts(copy, this.parts.clock.monotonic()) ? copy : null;
   }
 
   counts(remembered: RememberedRecord, now: number): boolean {
     const copy = remembered as KeptCopy;
     if (copy.isDropped || now >= copy.goneAt || !this.presence.mayCacheAt(now)) return false;
     if (this.isHeld(copy.record, now)) return false;
-    this.settings.nearCache!.use(copy, now);
+    this.parts.nearCache!.use(copy, now);
     if (now >= copy.agesAt) this.aging.note(copy.record.id);
     return true;
   }
 
   async fetch(sessionId: string): Promise<SessionRecord | Tombstone | null> {
-    const { shared } = this.settings;
+    const { shared } = this.parts;
     if (!shared || shared.state === 'down' || !this.presence.mayCache) return null;
     let found: Copy | Tombstone | null;
     try {
@@ -149,7 +148,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
       return null;
     }
     if (!found || isTombstone(found)) return found;
-    const now = this.clock.monotonic();
+    const now = this.parts.clock.monotonic();
     if (!this.presence.mayCacheAt(now) || !this.isUsable(found, now)) return null;
     this.keepNear(found);
     return found.record;
@@ -157,11 +156,11 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
 
   put(record: SessionRecord, readAt: number): void {
     if (!this.presence.mayCache) return;
-    const { shared } = this.settings;
+    const { shared } = this.parts;
     const tombstone = tombstoneOf(record);
     if (tombstone) {
       void shared?.cache.bury([tombstone]);
-    } else if (this.isUsable({ record, readAt }, this.clock.monotonic())) {
+    } else if (this.isUsable({ record, readAt }, this.parts.clock.monotonic())) {
       this.keepNear({ record, readAt });
       shared?.cache.keep({ record, readAt });
     }
@@ -174,18 +173,18 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
 
   /** True if this node's copy of a session expires soon, or is gone. */
   isAging(sessionId: string): boolean {
-    const copy = this.settings.nearCache?.get(sessionId);
-    return !copy || this.clock.monotonic() >= copy.agesAt;
+    const copy = this.parts.nearCache?.get(sessionId);
+    return !copy || this.parts.clock.monotonic() >= copy.agesAt;
   }
 
   hold(key: string): (isKnown: boolean) => void {
     this.held.hold(key);
-    return (isKnown) => this.held.release(key, isKnown, this.clock.monotonic());
+    return (isKnown) => this.held.release(key, isKnown, this.parts.clock.monotonic());
   }
 
   forget(notice: ChangeNotice, ended: readonly EndedSession[] = []): void {
     this.hear(notice);
-    if (ended.length > 0) void this.settings.shared?.cache.bury(ended.map(({ tombstone }) => tombstone));
+    if (ended.length > 0) void this.parts.shared?.cache.bury(ended.map(({ tombstone }) => tombstone));
   }
 
   announce(notice: ChangeNotice): void {
@@ -193,13 +192,13 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   }
 
   async acknowledged(notice: ChangeNotice): Promise<void> {
-    const startedAt = this.clock.monotonic();
+    const startedAt = this.parts.clock.monotonic();
     let isAcknowledged = false;
     try {
       if (!this.presence.isAlone) await this.acknowledgement.acknowledged(notice);
       isAcknowledged = true;
     } finally {
-      this.observer?.(this.clock.monotonic() - startedAt, isAcknowledged);
+      this.observer?.(this.parts.clock.monotonic() - startedAt, isAcknowledged);
     }
   }
 
@@ -210,19 +209,19 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   }
 
   private apply(change: SessionChange): void {
-    this.recent.add(change, this.clock.monotonic());
-    this.settings.nearCache?.dropOlder(change.sessionId, change.version);
+    this.recent.add(change, this.parts.clock.monotonic());
+    this.parts.nearCache?.dropOlder(change.sessionId, change.version);
   }
 
   /** @param now monotonic milliseconds */
   private isUsable({ record, readAt }: Copy, now: number): boolean {
-    const age = this.clock.now() - readAt;
-    if (age >= this.settings.copyAgeMs || age < -CLOCK_MARGIN_MS) return false;
+    const age = this.parts.clock.now() - readAt;
+    if (age >= this.parts.copyAgeMs || age < -CLOCK_MARGIN_MS) return false;
     return record.version >= this.recent.versionOf(record.id) && !this.isHeld(record, now);
   }
 
   private keepNear(copy: Copy): void {
-    this.settings.nearCache?.set({ ...copy, ...this.aging.timesOf(copy.readAt) });
+    this.parts.nearCache?.set({ ...copy, ...this.aging.timesOf(copy.readAt) });
   }
 
   /** Held by session id, by account, or by the account of the impersonator: see keysOf. */

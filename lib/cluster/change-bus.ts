@@ -38,9 +38,11 @@ export class ChangeBus {
   private lastNumber = 0;
 
   constructor(
-    private readonly nodeId: string,
-    private readonly messenger: Messenger,
-    private readonly onNotice: NoticeHandler,
+    private readonly parts: {
+      readonly nodeId: string;
+      readonly messenger: Messenger;
+      readonly onNotice: NoticeHandler;
+    },
   ) {}
 
   /** Sends a notice without acknowledgement. */
@@ -68,8 +70,8 @@ export class ChangeBus {
 
   receiveMessage(text: string): void {
     const message = parseMessage(text);
-    if (!message || message.from === this.nodeId) return;
-    this.onNotice(message.changes, message.keys);
+    if (!message || message.from === this.parts.nodeId) return;
+    this.parts.onNotice(message.changes, message.keys);
     if (message.number !== null) this.answer(message.from, message.number);
   }
 
@@ -100,7 +102,7 @@ export class ChangeBus {
     if (!message) return;
     if (message.waiting > 0) this.open.set((message.number = ++this.lastNumber), message);
     const { changes, keys, number } = message;
-    void this.messenger.send(writeMessage({ from: this.nodeId, number, changes, keys: [...keys] }));
+    void this.parts.messenger.send(writeMessage({ from: this.parts.nodeId, number, changes, keys: [...keys] }));
   }
 
   private answer(to: string, number: number): void {
@@ -113,7 +115,7 @@ export class ChangeBus {
     this.answers.set(to, numbers);
     queueMicrotask(() => {
       this.answers.delete(to);
-      void this.messenger.answer(to, writeAnswer({ from: this.nodeId, numbers }));
+      void this.parts.messenger.answer(to, writeAnswer({ from: this.parts.nodeId, numbers }));
     });
   }
 }

@@ -69,55 +69,56 @@ export class NodePresence {
   private stopped = false;
 
   constructor(
-    private readonly nodeRegistry: NodeRegistry,
-    private readonly clock: Clock,
-    private readonly watch: NodeWatch,
-    private readonly settings: PresenceSettings,
-    private readonly handlers: PresenceHandlers,
+    private readonly parts: PresenceSettings & {
+      readonly nodeRegistry: NodeRegistry;
+      readonly clock: Clock;
+      readonly watch: NodeWatch;
+      readonly handlers: PresenceHandlers;
+    },
   ) {
-    this.wantsToCache = settings.canCache && settings.messaging;
-    this.startedAt = clock.monotonic();
+    this.wantsToCache = parts.canCache && parts.messaging;
+    this.startedAt = parts.clock.monotonic();
   }
 
   /** True if copies may be used now. */
   get mayCache(): boolean {
-    return this.mayCacheAt(this.clock.monotonic());
+    return this.mayCacheAt(this.parts.clock.monotonic());
   }
 
   /** `mayCache` for a known time. @param now monotonic milliseconds */
   mayCacheAt(now: number): boolean {
-    const { pollFreshnessMs, silenceMs } = this.settings;
+    const { pollFreshnessMs, silenceMs } = this.parts;
     return this.active && this.isFresh(now - this.pollStartedAt, this.failing ? silenceMs : pollFreshnessMs);
   }
 
   /** Milliseconds since the last complete poll began. */
   get pollAge(): number {
-    return this.clock.monotonic() - this.pollStartedAt;
+    return this.parts.clock.monotonic() - this.pollStartedAt;
   }
 
   /** Milliseconds since the last step of the database's clock; Infinity for none. */
   get sinceStepMs(): number {
-    return this.clock.monotonic() - this.steppedAt;
+    return this.parts.clock.monotonic() - this.steppedAt;
   }
 
   /** Milliseconds for which this node has watched that clock without a step. */
   get steadyMs(): number {
-    return Math.min(this.sinceStepMs, this.clock.monotonic() - this.startedAt);
+    return Math.min(this.sinceStepMs, this.parts.clock.monotonic() - this.startedAt);
   }
 
   /** Nodes whose rows have not been renewed for longer than D; they may still be alive. */
   get silentNodes(): number {
-    return this.others.filter((one) => this.watch.stillFor(one) > this.settings.pollFreshnessMs).length;
+    return this.others.filter((one) => this.parts.watch.stillFor(one) > this.parts.pollFreshnessMs).length;
   }
 
   /** Nodes that may be using copies and have not polled since this node first saw them. */
   get unheardNodes(): readonly NodeRow[] {
-    return this.others.filter((one) => one.caching && !this.watch.hasMoved(one));
+    return this.others.filter((one) => one.caching && !this.parts.watch.hasMoved(one));
   }
 
   /** True if no other node can be using copies, so that no acknowledgement is needed. Never with messages. */
   get isAlone(): boolean {
-    return !this.settings.messaging && this.established && this.isFresh(this.pollAge, this.settings.silenceMs);
+    return !this.parts.messaging && this.established && this.isFresh(this.pollAge, this.parts.silenceMs);
   }
 
   /** Reads the shared state once; concurrent calls share the read. Rejects if the database cannot be read. */
@@ -138,7 +139,7 @@ export class NodePresence {
     this.stopped = true;
     this.retreat();
     await this.polling?.catch(() => undefined);
-    await this.nodeRegistry.leave(this.settings.nodeId);
+    await this.parts.nodeRegistry.leave(this.parts.nodeId);
   }
 
   /** Polls again, beginning after this call. */
@@ -149,19 +150,19 @@ export class NodePresence {
 
   private async pollOnce(): Promise<void> {
     if (this.stopped) return;
-    const { clock, settings } = this;
+    const { clock, windowMs, silenceMs } = this.parts;
     const startedAt = clock.monotonic();
     const wall = Date.now();
-    const poll = this.handlers.onPoll();
+    const poll = this.parts.handlers.onPoll();
     const gap = startedAt - this.pollStartedAt;
     // A node that renews its row but cannot read changes would make others wait forever for a complete poll.
-    const isBlind = this.failing && gap >= settings.silenceMs && this.isAllowed();
+    const isBlind = this.failing && gap >= silenceMs && this.isAllowed();
     if (isBlind) this.retreat();
     const announces = this.wantsToCache;
     const isWhole = !this.active;
     const number = ++this.begunPolls;
     // Changes carry the time of their transaction, and may commit after an earlier poll.
-    const reachMs = isWhole ? settings.windowMs : Math.min(settings.windowMs, gap + LATE_COMMIT_MS);
+    const reachMs = isWhole ? windowMs : Math.min(windowMs, gap + LATE_COMMIT_MS);
     const result = await this.ask(number, announces, announces || isBlind ? reachMs : null);
     if (this.stopped) return;
     const stepped = this.setClock(result);
@@ -170,7 +171,7 @@ export class NodePresence {
     this.wallAtPoll = wall;
     this.lookAtOthers(result.others);
     this.established = !this.others.some(({ caching }) => caching);
-    this.handlers.onPolled(poll, result.changes);
+    this.parts.handlers.onPolled(poll, result.changes);
     this.polled = number;
     const isContinuous = !stepped && (isWhole || (result.wasRegistered && gap < LATE_COMMIT_MS));
     if (!isContinuous || !this.isAllowed()) this.retreat();
@@ -182,17 +183,17 @@ export class NodePresence {
 
   /** Removes the rows of silent nodes, so that no node waits for them. */
   private lookAtOthers(rows: readonly NodeRow[]): void {
-    this.watch.note(rows);
-    this.watch.keep(rows);
-    this.others = rows.filter((row) => !this.watch.isSilent(row));
-    const silent = rows.filter((row) => this.watch.isSilent(row));
+    this.parts.watch.note(rows);
+    this.parts.watch.keep(rows);
+    this.others = rows.filter((row) => !this.parts.watch.isSilent(row));
+    const silent = rows.filter((row) => this.parts.watch.isSilent(row));
     // On failure, the next poll finds them again.
-    if (silent.length > 0) this.nodeRegistry.remove(silent).catch(() => undefined);
+    if (silent.length > 0) this.parts.nodeRegistry.remove(silent).catch(() => undefined);
   }
 
   private async ask(poll: number, caching: boolean, reachMs: number | null): Promise<PollResult> {
-    const { clock, nodeRegistry, polled, settings } = this;
-    const { nodeId: id, messaging, silenceMs } = settings;
+    const { polled } = this;
+    const { clock, nodeRegistry, nodeId: id, messaging, silenceMs } = this.parts;
     const since = reachMs === null ? null : Math.floor(clock.now() - reachMs);
     try {
       return await nodeRegistry.poll({ id, messaging, silenceMs, caching, poll, polled }, since);
@@ -204,7 +205,7 @@ export class NodePresence {
 
   /** @returns true if the database's clock was stepped, which invalidates earlier times */
   private setClock({ databaseTime, measuredAt }: PollResult): boolean {
-    const { clock } = this;
+    const { clock } = this.parts;
     if (!(clock instanceof SynchronizedClock)) return false;
     const expected = clock.now() - (clock.monotonic() - measuredAt);
     clock.synchronize(databaseTime, measuredAt);
@@ -215,16 +216,16 @@ export class NodePresence {
 
   /** True if every other node can learn of changes made here, and this one of theirs. */
   private isAllowed(): boolean {
-    const { canCache, messaging } = this.settings;
+    const { canCache, messaging } = this.parts;
     if (!canCache) return false;
     if (this.others.length === 0) return true;
-    return messaging && this.handlers.isConnected() && this.others.every((one) => one.messaging);
+    return messaging && this.parts.handlers.isConnected() && this.others.every((one) => one.messaging);
   }
 
   private retreat(): void {
     this.active = false;
     this.wantsToCache = false;
-    this.handlers.onInactive();
+    this.parts.handlers.onInactive();
   }
 
   /** True if polls are recent and no clock has jumped, as after a suspend. */

@@ -19,6 +19,15 @@ describe('a change is confirmed', () => {
   let acknowledgement: AcknowledgementCollector;
   let watch: NodeWatch;
   let sent: string[];
+  const collector = (through: ChangeBus | null) =>
+    new AcknowledgementCollector({
+      nodeRegistry,
+      clock: time.clock,
+      bus: through,
+      watch,
+      nodeId: 'me',
+      acknowledgeMs: CONFIRM,
+    });
   const outcome = (work: Promise<unknown>) => time.outcome(work);
   const answer = (from: string, numbers: readonly number[]) => bus.receiveAnswer(writeAnswer({ from, numbers }));
 
@@ -31,10 +40,9 @@ describe('a change is confirmed', () => {
       send: async (text: string) => void sent.push(text),
       answer: async () => undefined,
     };
-    bus = new ChangeBus('me', messenger, () => undefined);
-    const settings = { nodeId: 'me', acknowledgeMs: CONFIRM };
+    bus = new ChangeBus({ nodeId: 'me', messenger, onNotice: () => undefined });
     watch = new NodeWatch(time.clock, SILENCE);
-    acknowledgement = new AcknowledgementCollector(nodeRegistry, time.clock, bus, watch, settings);
+    acknowledgement = collector(bus);
     nodeRegistry.put({ id: 'me' });
   });
   afterEach(() => time.end());
@@ -203,8 +211,7 @@ describe('a change is confirmed', () => {
   });
 
   it('without messages as well, by the rows', async () => {
-    const settings = { nodeId: 'me', acknowledgeMs: CONFIRM };
-    const silent = new AcknowledgementCollector(nodeRegistry, time.clock, null, watch, settings);
+    const silent = collector(null);
     nodeRegistry.put({ id: 'a', messaging: false });
     const work = silent.acknowledged(NOTICE);
     await time.pass(LOOK);

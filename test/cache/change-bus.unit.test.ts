@@ -21,7 +21,7 @@ class Wire {
         this.buses.get(to)?.receiveAnswer(text);
       },
     };
-    const bus = new ChangeBus(nodeId, messenger, onNotice);
+    const bus = new ChangeBus({ nodeId, messenger, onNotice });
     this.buses.set(nodeId, bus);
     return bus;
   }

@@ -17,7 +17,9 @@ export class CoherenceHarness {
   readonly nearCache = new NearCache(10);
   readonly record = recordOf({ version: 3 });
   readonly observed: boolean[] = [];
-  readonly coherence = new CacheCoherence(this.nodeRegistry, this.time.clock, {
+  readonly coherence = new CacheCoherence({
+    nodeRegistry: this.nodeRegistry,
+    clock: this.time.clock,
     nodeId: 'me',
     nearCache: this.nearCache,
     shared: this.backend,

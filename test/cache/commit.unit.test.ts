@@ -14,7 +14,11 @@ describe('a change of sessions', () => {
   beforeEach(async () => {
     h = await CoherenceHarness.start();
     told = [];
-    changes = new Changes(h.coherence, { emit: (event) => told.push(event) }, h.time.clock);
+    changes = new Changes({
+      copies: h.coherence,
+      events: { emit: (event) => void told.push(event) },
+      clock: h.time.clock,
+    });
     h.coherence.put(h.record, START);
     expect(h.near()).toBe(3);
   });

@@ -38,18 +38,20 @@ export class PresenceHarness {
       connected: true,
       inactive: 0,
       changes: [],
-      presence: new NodePresence(
-        this.nodeRegistry,
+      presence: new NodePresence({
+        nodeRegistry: this.nodeRegistry,
         clock,
-        new NodeWatch(clock, settings.silenceMs ?? SILENCE),
-        { ...all, windowMs: WINDOW, ...settings },
-        {
+        watch: new NodeWatch(clock, settings.silenceMs ?? SILENCE),
+        ...all,
+        windowMs: WINDOW,
+        ...settings,
+        handlers: {
           isConnected: () => node.connected,
           onPoll: () => ++polls,
           onPolled: (_poll, changes) => node.changes.push(...changes),
           onInactive: () => void node.inactive++,
         },
-      ),
+      }),
       async setConnected(connected) {
         node.connected = connected;
         node.presence.connectionChanged();

@@ -109,7 +109,9 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   const nodeRegistry = new SqlNodeRegistry({ ...scope, budgetMs: Math.max(timing.poll, timing.pollFreshness / 2) });
 
   // Cluster.
-  const coherence = new CacheCoherence(nodeRegistry, clock, {
+  const coherence = new CacheCoherence({
+    nodeRegistry,
+    clock,
     nodeId,
     nearCache,
     shared,
@@ -131,7 +133,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   const events = new LifecyclePublisher(realm, journal.statistics);
   // Called on the hooks object, which may be an instance of a class.
   if (hooks.onEvent) events.add((event) => hooks.onEvent!(event));
-  const changes = new Changes(coherence, events, clock);
+  const changes = new Changes({ copies: coherence, events, clock });
 
   // Tokens.
   const codec = new TokenCodec(keys, options.tokenPrefix);
