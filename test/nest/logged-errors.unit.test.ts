@@ -80,7 +80,7 @@ describe.each(adapters)('an error that is answered, on $name', (kind) => {
     expect(lines[0]).toMatch(/at .*logged-errors\.unit\.test\.ts:\d+/);
     await post('/kick');
     expect(lines).toHaveLength(2);
-    expect(lines[1]).toMatch(/by must be text[^]*at .*logged-errors\.unit\.test\.ts:\d+/);
+    expect(lines[1]).toMatch(/by must name[^]*at .*logged-errors\.unit\.test\.ts:\d+/);
   });
 
   it('is not logged where an application answers its client by such an error, or a route of ours does', async () => {

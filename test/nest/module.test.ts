@@ -116,7 +116,7 @@ describe('a configuration error', () => {
   const secretOf = (secret: unknown): [string, Record<string, unknown>] => ['secret', { secret }];
   const wrong: readonly [string, Record<string, unknown>, string?][] = [
     ['secret', { secret: undefined }, 'is undefined; generate one with: openssl rand'],
-    ['secret', { secret: 'x'.repeat(31) }, 'at least 32 bytes, and has 31'],
+    ['secret', { secret: 'x'.repeat(31) }, 'at least 32 bytes, but has 31'],
     ...['', 'ü'.repeat(15), Buffer.alloc(64)].map(secretOf),
     ...[[], [SECRET, SECRET], [SECRET, ''], Array.from({ length: 5 }, (_, i) => SECRET + i)].map(secretOf),
     ['realm', { realm: 'Users' }],
