@@ -210,7 +210,7 @@ describe('which changes are forgotten', () => {
       rules: { idleMs: null },
       changes: { commit: async () => [] },
       repository: nothing,
-      records: nothing,
+      journal: nothing,
     } as unknown as ConstructorParameters<typeof SessionSweep>[0]).run();
     const state = { id: 'me', caching: true, messaging: true, silenceMs: D, poll: 1, polled: 0 };
     const { changes } = await nodeRegistry.poll(state, 0);

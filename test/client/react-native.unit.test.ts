@@ -140,7 +140,7 @@ describe('a storage that answers later', () => {
   it('is not taken for one that answers at once', () => {
     const read = () => storage.getItem('x');
     expect(() => open({ read, write: () => undefined } as never)).toThrow(
-      /"storage" .* must be made by asyncStorage\(\)/,
+      /"storage" .* must be wrapped by asyncStorage\(\)/,
     );
   });
 });

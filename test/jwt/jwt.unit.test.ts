@@ -239,7 +239,7 @@ describe('a JWT', () => {
     expect(await rotated.write(source, facts)).toBe(token);
     const later = formatOf({ ...names, keys: [two] });
     expect(later.read(token)).toBeNull();
-    await expect(later.write(source, facts)).rejects.toThrow('no key one');
+    await expect(later.write(source, facts)).rejects.toThrow('No signing key one');
   });
 });
 
