@@ -44,7 +44,7 @@ export async function call(tokens: TokenService, sessions: SessionService, opera
   // @ts-expect-error: claims are missing
   await operators.impersonate('alice', { by: 'root' });
   // @ts-expect-error: not declared
-  session.claims.role;
+  void session.claims.role;
   return { roles, team };
 }
 
