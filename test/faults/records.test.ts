@@ -57,7 +57,7 @@ describe('what is found in Redis', () => {
       await untilWell([node]);
       await expectOwn(node, bob);
     }
-    expect(warn.mock.calls.filter(([text]) => String(text).includes('another question'))).toHaveLength(2);
+    expect(warn.mock.calls.filter(([text]) => String(text).includes('another command'))).toHaveLength(2);
     warn.mockRestore();
   });
 

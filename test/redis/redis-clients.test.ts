@@ -83,7 +83,7 @@ describe('a client of the application', () => {
     const node = await backends.start(lazy, { prefix }, { waits: false });
     const { sessionId } = tombstoneOf(endedRecord())!;
     expect(node.backend.state).toBe('down');
-    await expect(node.backend.cache.read(sessionId)).rejects.toThrow('no connection');
+    await expect(node.backend.cache.read(sessionId)).rejects.toThrow('No connection');
     expect(lazy.status).toBe('wait');
     await lazy.connect();
     await works(node);

@@ -1,7 +1,7 @@
 import { ipKey } from '../../dist/esm/model/ip-key.js';
 import { userKey } from '../../dist/esm/model/user-key.js';
 import { eventId } from '../../dist/esm/database/transactions/audit.js';
-import { searchKeys } from '../../dist/esm/database/schema/search-keys.js';
+import { searchKeys } from '../../dist/esm/database/schema/session-rows.js';
 import { randomHex, sometimes } from './chance.mjs';
 import { addressOf } from './people.mjs';
 

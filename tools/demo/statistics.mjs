@@ -1,5 +1,5 @@
 import { dialectOf } from '../../dist/esm/database/engine/dialect.js';
-import { addAmounts } from '../../dist/esm/database/journal/record-statements.js';
+import { addAmounts } from '../../dist/esm/database/journal/journal-statements.js';
 import { tablesOf } from '../../dist/esm/database/schema/tables.js';
 import { REALM } from './rows.mjs';
 
