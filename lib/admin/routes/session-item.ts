@@ -10,7 +10,7 @@ export interface SessionItem extends ListedFields {
   readonly userId: string;
   readonly username: string | null;
   readonly avatarUrl: string | null;
-  /** Whether it is the operator's own. */
+  /** True for the operator's own session. */
   readonly current: boolean;
 }
 

@@ -1,3 +1,5 @@
+import { enLabels } from './labels.js';
+
 /** What the console says in English. Two forms divided by a bar: one, many. Keys and placeholders are those of every language. */
 export const en = {
   skip: 'Skip to content',
@@ -240,30 +242,7 @@ export const en = {
   'key.close': 'Close a dialog',
   'key.help': 'Show this list',
 
-  'reason.SESSION_LOGGED_OUT': 'Signed out',
-  'reason.SESSION_REPLACED': 'Replaced',
-  'reason.SESSION_KICKED': 'Kicked',
-  'reason.SESSION_REVOKED': 'Revoked',
-  'reason.ACCOUNT_DISABLED': 'Banned',
-  'reason.REFRESH_REUSED': 'Token stolen',
-  'reason.SESSION_IDLE': 'Idle',
-  'reason.SESSION_EXPIRED': 'Expired',
-  'reason.TOKEN_EXPIRED': 'Token ran out',
-
-  'event.LOGIN': 'Signed in',
-  'event.LOGIN_REFUSED': 'Sign-in refused',
-  'event.LOGIN_FAILED': 'Sign-in failed',
-  'event.IMPERSONATION': 'Impersonated',
-  'event.TOKEN_RENEWED': 'Token renewed',
-  'event.REFRESH_REUSED': 'Refresh token reused',
-  'event.SESSION_ENDED': 'Session ended',
-  'event.ACCOUNT_SESSIONS_ENDED': 'All sessions ended',
-  'event.BULK_KICK': 'Kick of many',
-  'event.KICK_WITHOUT_EFFECT': 'Kick without effect',
-  'event.REAUTHENTICATED': 'Password confirmed',
-  'event.BANNED': 'Banned',
-  'event.BAN_LIFTED': 'Ban lifted',
-  'event.EXPORTED': 'Exported',
+  ...enLabels,
 };
 
 export type TextKey = keyof typeof en;

@@ -1,3 +1,4 @@
+import { zhLabels } from './labels.js';
 import type { Texts } from './en.js';
 
 /** What the console says in Chinese. */
@@ -238,28 +239,5 @@ export const zh: Texts = {
   'key.close': '关闭对话框',
   'key.help': '显示此列表',
 
-  'reason.SESSION_LOGGED_OUT': '主动退出',
-  'reason.SESSION_REPLACED': '被顶替',
-  'reason.SESSION_KICKED': '被踢下线',
-  'reason.SESSION_REVOKED': '被撤销',
-  'reason.ACCOUNT_DISABLED': '账号封禁',
-  'reason.REFRESH_REUSED': '令牌被盗用',
-  'reason.SESSION_IDLE': '长时间未活动',
-  'reason.SESSION_EXPIRED': '会话到期',
-  'reason.TOKEN_EXPIRED': '令牌到期',
-
-  'event.LOGIN': '登录',
-  'event.LOGIN_REFUSED': '登录被拒绝',
-  'event.LOGIN_FAILED': '登录失败',
-  'event.IMPERSONATION': '代为登录',
-  'event.TOKEN_RENEWED': '令牌续期',
-  'event.REFRESH_REUSED': '刷新令牌重复使用',
-  'event.SESSION_ENDED': '会话结束',
-  'event.ACCOUNT_SESSIONS_ENDED': '全部会话结束',
-  'event.BULK_KICK': '批量踢下线',
-  'event.KICK_WITHOUT_EFFECT': '踢下线未生效',
-  'event.REAUTHENTICATED': '已确认密码',
-  'event.BANNED': '封禁',
-  'event.BAN_LIFTED': '解除封禁',
-  'event.EXPORTED': '导出',
+  ...zhLabels,
 };

@@ -120,7 +120,7 @@ export function processIdentity(): string | null {
   }
 }
 
-/** Whether the identity is one of this host whose process is gone for certain. */
+/** True if the identity names a process of this host that no longer exists. */
 export function isGone(identity: string | null): boolean {
   if (identity === null) return false;
   const [boot, namespace, pid, startTime] = identity.split(' ');

@@ -17,7 +17,7 @@ export const sessionMigrations = [CreateTables] as const;
 
 /** Any number will do, as long as nothing else in the database uses it for an advisory lock. */
 const LOCK_KEY = 7_305_221_901;
-/** Of the lock on MySQL and MariaDB, together with that of the database. */
+/** Name of the lock on MySQL and MariaDB, together with that of the database. */
 const LOCK_NAME = 'latchkey_migration';
 /** Where TypeORM notes which migrations have run. */
 const MIGRATIONS = 'migration';
@@ -121,7 +121,7 @@ async function migrateFile(dataSource: DataSource): Promise<void> {
   }
 }
 
-/** What a migration would run. No migration reads: what it would see may have changed by the time it runs. */
+/** Collects the statements of a migration. No migration reads: the data may have changed by the time it runs. */
 async function statementsOf(dataSource: DataSource, migration: MigrationInterface): Promise<readonly string[]> {
   const statements: string[] = [];
   const query = (statement: string) => Promise.resolve(statements.push(statement));

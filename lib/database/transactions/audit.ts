@@ -68,7 +68,7 @@ export function insertEndEvents(
     device_type, device_name, ${detail && JSON.stringify(detail)} FROM ${from}`;
 }
 
-/** What an event says of the session that it is about. */
+/** The fields of an event that describe its session. */
 export function describe(row: Row) {
   const value = (column: string) => (row[column] ?? null) as SqlValue;
   return {

@@ -49,7 +49,7 @@ export class LatchkeyEvent {
   @Column(nullable(number('ended')))
   ended!: number | null;
 
-  /** What else belongs to this type of event. */
+  /** Further facts, as JSON; its fields depend on the type. */
   @Column(nullable(json('detail')))
   detail!: Readonly<Record<string, unknown>> | null;
 }
@@ -70,7 +70,7 @@ export class LatchkeySighting {
   @Column(text('realm', 64))
   realm!: string;
 
-  /** That of the session. */
+  /** The same value as in the row of the session. */
   @Column(text('user_key', 64))
   userKey!: string;
 

@@ -7,7 +7,7 @@ import { json, nullable, number, table, text, userId } from './column-types.js';
 
 type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
 
-/** What only the row has. */
+/** Columns that only the row has. */
 interface RowFields {
   readonly status: 'live' | 'ended';
   /** Place under the device policy; null once ended. */
