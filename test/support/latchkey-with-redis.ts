@@ -28,8 +28,9 @@ export class SessionModule extends PlainSessionModule {
   }
 
   static override forRootAsync(options: Async): DynamicModule {
-    const { useFactory } = options;
-    if (!useFactory) return PlainSessionModule.forRootAsync(options);
+    // What is no options object is for the module to refuse.
+    const useFactory = (options as Async | undefined)?.useFactory;
+    if (typeof useFactory !== 'function') return PlainSessionModule.forRootAsync(options);
     return PlainSessionModule.forRootAsync({
       ...options,
       useFactory: async (...args: unknown[]) => withRedis(await useFactory(...(args as never[]))),
