@@ -59,7 +59,7 @@ export const SESSION_FIELDS = {
   bans: { kind: 'bans', copied: false },
 } as const satisfies FieldsOf<Omit<SessionRecord, 'current' | 'end'>>;
 
-/** Of the current pair, which are columns of the session's row, and of those that are superseded. */
+/** Fields of the current pair, which are columns of the session's row, and of superseded pairs. */
 export const PAIR_FIELDS = {
   generation: { kind: 'number' },
   keyId: { kind: 'text', length: 16 },

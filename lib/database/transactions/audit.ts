@@ -82,7 +82,7 @@ export function describe(row: Row) {
   };
 }
 
-/** What an event says of the account that it is about. */
+/** The fields of an event that describe its account. */
 export function describeAccount({ realm, key, userId }: AccountRef) {
   return { realm, userKey: key, userId: escapeUserId(userId), sessionId: null };
 }
@@ -114,7 +114,7 @@ export function timeOfEvent(id: string): number {
   return parseInt(id.slice(0, 12), 16);
 }
 
-/** What every event id of a millisecond begins with; it sorts before all of them. */
+/** The prefix of every event id of a millisecond; it sorts before all of them. */
 export function lowestEventId(at: number): string {
   return Math.max(0, at).toString(16).padStart(12, '0');
 }

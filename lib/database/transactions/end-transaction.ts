@@ -13,7 +13,7 @@ import { type Scope, chunksOf, lockDamagedAccount, lockOfAccount, lockRows, time
 export interface Ending extends EndRequest {
   readonly at: number;
   readonly replacedBy: string | null;
-  /** Whether the data of the session stays readable; default false. */
+  /** Keeps the data of the session readable; default false. */
   readonly keepData?: boolean;
 }
 
@@ -181,7 +181,7 @@ export function* endIdle(
   });
 }
 
-/** What an ending makes of a row, as the assignments of an UPDATE. */
+/** The assignments of an UPDATE that ends a row. */
 function endOf({ reason, by, at, replacedBy }: Ending): Statement {
   return sql`status = 'ended', slot = NULL, end_reason = ${reason}, ended_at = ${at}, ended_by = ${by},
     replaced_by = ${replacedBy}, version = ${nextOf('version')}`;

@@ -13,7 +13,7 @@ import type { Tables } from '../schema/tables.js';
  * whosever they are. Two transactions that keep to it cannot deadlock.
  */
 
-/** What the transactions of a realm work on. */
+/** The database, tables and clock that the transactions of a realm use. */
 export interface Scope {
   readonly tables: Tables;
   readonly dialect: Dialect;

@@ -93,7 +93,7 @@ export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boole
 }
 
 /**
- * Whether a session of the account ended after a time. Another node may be about to tell of it, or may have crashed before
+ * Asks if a session of the account ended after a time. Another node may be about to tell of it, or may have crashed before
  * it could, and the slot that came free is given away now.
  */
 function* hasEndedSince(tables: Tables, accountKey: string, time: number): Script<boolean> {

@@ -24,7 +24,7 @@ import { type Scope, ensureAccount, toDamagedAccount } from './locks.js';
 import { loginScript } from './login-transaction.js';
 
 const LIST_LIMIT = 1000;
-/** What ends several sessions at once takes turns, since any two may have one in common. */
+/** Ends of several sessions take turns, since any two may have one in common. */
 const SEVERAL = 'ends';
 
 /** The record of sessions in a database that TypeORM connects to. See SessionRepository for the contract. */
