@@ -4,7 +4,7 @@ import type { Clock } from '../ports/clock.js';
 import { withDeadline } from '../async/deadline.js';
 import { type DevicePolicy, checkPicked, decideSlot } from '../rules/device-policy.js';
 import type { LiveSession } from '../model/device-slot.js';
-import { accountBan } from '../model/ban.js';
+import { type AccountRecord, accountBan } from '../model/ban.js';
 import { type BeforeLogin, type CheckedLogin, type LoginOptions, checkLogin, checkTime } from './arguments.js';
 import type { LifecycleEvents } from '../model/lifecycle-event.js';
 import { readTicket } from '../tokens/login-ticket.js';
@@ -92,12 +92,12 @@ export class Logins {
     options: LoginOptions,
     impersonation: Impersonation | null = null,
   ): Promise<LoginResult> {
-    const { activity, ending, events, issuer, keys, verifier } = this.parts;
+    const { activity, ending, events, issuer, keys, repository, verifier } = this.parts;
     const input = checkLogin(options);
     const authenticatedAt = checkTime(options.authenticatedAt, 'authenticatedAt') ?? null;
     const ticketEpoch = options.ticket === undefined ? null : readTicket(keys, account, options.ticket);
     const operator = impersonation && accountRef(account.realm, impersonation.by);
-    const epoch = operator && (await this.epochOfOperator(operator));
+    const epoch = operator && this.epochOf(await repository.readAccount(operator));
     if (operator && epoch === null) throw new SessionError('FORBIDDEN');
     await this.askBeforeLogin(account, input, impersonation);
     const presented = await verifier.findHolder(options.presentedToken);
@@ -108,9 +108,8 @@ export class Logins {
     if (outcome.kind === 'superseded') throw superseded(outcome.clockSetBackBy);
     if (outcome.kind === 'banned') throw new SessionError('ACCOUNT_DISABLED');
     const { session, ended } = outcome;
-    // Revoking an operator commits first and then looks for the sessions they opened; this check runs in the opposite
-    // order.
-    if (operator && (await this.epochOfOperator(operator)) !== epoch) {
+    // Waits for a kick or ban of the operator that began too early to see this session. A later one sees it.
+    if (operator && this.epochOf(await repository.readSettledAccount(operator)) !== epoch) {
       await ending.endOne(session.id, 'SESSION_KICKED', operator.userId);
       throw new SessionError('FORBIDDEN');
     }
@@ -151,8 +150,7 @@ export class Logins {
   }
 
   /** Null for a banned operator. */
-  private async epochOfOperator(operator: AccountRef): Promise<number | null> {
-    const { bans, epoch } = await this.parts.repository.readAccount(operator);
+  private epochOf({ bans, epoch }: AccountRecord): number | null {
     return accountBan(bans, this.parts.clock.now()) ? null : epoch;
   }
 

@@ -123,6 +123,9 @@ export interface SessionRepository {
   /** Reads an account; an unknown one has epoch 0. Unreadable bans are reported as one ban from everything. */
   readAccount(account: AccountRef): Promise<AccountRecord>;
 
+  /** Reads an account as it is once every step that holds its lock has committed or failed. */
+  readSettledAccount(account: AccountRef): Promise<AccountRecord>;
+
   /**
    * Sets a ban, replacing the account's ban from the same service. With `endSessions`, ends all sessions with
    * ACCOUNT_DISABLED; without, every session carries the ban from then on, and `changed` lists them. A ban from

@@ -20,7 +20,7 @@ import { SESSION_COLUMNS, isLiveOf, toRecords } from '../schema/session-rows.js'
 import { banScript, liftBanScript } from './ban-transaction.js';
 import { changeScript } from './change-transaction.js';
 import { endAll, endAtOnce, endIdle, endOne, endOverdue, endSome, sessionOwner } from './end-transaction.js';
-import { type Scope, ensureAccount, toDamagedAccount } from './locks.js';
+import { type Scope, ensureAccount, lockDamagedAccount, toDamagedAccount } from './locks.js';
 import { loginScript } from './login-transaction.js';
 
 const LIST_LIMIT = 1000;
@@ -108,6 +108,10 @@ export class SqlSessionRepository implements SessionRepository {
       { lane: 'work', budgetMs: this.parts.budgets.endMs },
     );
     return toDamagedAccount(rows[0]);
+  }
+
+  readSettledAccount(account: AccountRef): Promise<AccountRecord> {
+    return this.write(rowOf(account), () => lockDamagedAccount(this.scope, account.key));
   }
 
   async ban(account: AccountRef, ban: Omit<Ban, 'at'>, endsSessions: boolean): Promise<BanOutcome> {

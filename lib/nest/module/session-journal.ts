@@ -12,7 +12,7 @@ const MAX_WRITTEN = 50_000;
 /** Longest time that one sweep spends on removing old journal. */
 const PURGE_MS = 5000;
 
-/** What operators read later: written in batches, beside the requests, and the first to be dropped when there is trouble. */
+/** Writes what operators read later: in batches, beside the requests, and the first to be dropped under load. */
 export class SessionJournal {
   /** Null where the module is to note none. */
   readonly sightings: SightingRecorder | null;
