@@ -20,7 +20,8 @@ const LOSSES = ['drop', 'restore', 'restore', 'flush', 'fill', 'empty'] as const
 /** What takes its time: nodes have to connect anew. */
 type Failure = 'leaveBehind' | 'promote' | 'failBack' | 'cutMessages';
 
-type What = (typeof DEEDS)[number] | (typeof LOSSES)[number] | Failure;
+/** `look` does nothing: tokens are looked at after every step. */
+type What = (typeof DEEDS)[number] | (typeof LOSSES)[number] | Failure | 'look';
 
 /** One step of a history. What it is about is picked by number, from what is there. */
 export interface Step {
@@ -47,17 +48,23 @@ const stepOf = (what: fc.Arbitrary<What>): fc.Arbitrary<Step> =>
     isSettled: fc.boolean(),
   });
 
-/** Histories of deeds and losses. */
-export const losses = fc.array(
-  stepOf(
-    fc.oneof(
-      { weight: 2, arbitrary: fc.constant('login' as const) },
-      { weight: 8, arbitrary: fc.constantFrom(...DEEDS) },
-      { weight: 8, arbitrary: fc.constantFrom(...LOSSES) },
+/** These steps, one after the other, each on its own. */
+const fixed = (...whats: What[]): Step[] =>
+  whats.map((what) => ({ what, node: 0, session: 0, keys: 0, moment: 0, isBusy: false, isSettled: true }));
+
+/** Histories of deeds and losses, each with a token that caches answer for at the start, and one they refuse at the end. */
+export const losses = fc
+  .array(
+    stepOf(
+      fc.oneof(
+        { weight: 2, arbitrary: fc.constant('login' as const) },
+        { weight: 8, arbitrary: fc.constantFrom(...DEEDS) },
+        { weight: 8, arbitrary: fc.constantFrom(...LOSSES) },
+      ),
     ),
-  ),
-  { minLength: 6, maxLength: 16 },
-);
+    { minLength: 6, maxLength: 16 },
+  )
+  .map((steps) => [...fixed('login', 'look'), ...steps, ...fixed('empty', 'kickUser', 'look')]);
 
 /** Histories in which a stale replica takes over in the middle, and mostly gives back. */
 export const failovers = fc
