@@ -4,6 +4,7 @@ import { until } from '../support/until.js';
 import { END_BUDGET_MS, SLACK_MS } from './budgets.js';
 import {
   type FaultNode,
+  SHORT_TIMING,
   keyOf,
   timed,
   untilRemembered,
@@ -37,8 +38,9 @@ describe('a database that is out, with Redis there', () => {
   let near: FaultNode;
   let far: FaultNode;
   beforeEach(async () => {
-    [near] = (await stage.openAll(1, { policy: multiDevice() })) as [FaultNode];
-    [far] = (await stage.openAll(1, { policy: multiDevice(), nearCache: false })) as [FaultNode];
+    const options = { policy: multiDevice(), timing: SHORT_TIMING };
+    [near] = (await stage.openAll(1, options)) as [FaultNode];
+    [far] = (await stage.openAll(1, { ...options, nearCache: false })) as [FaultNode];
     await untilWell([near, far]);
   });
 

@@ -15,8 +15,10 @@ import { until } from '../support/until.js';
 import { BUDGETS } from './budgets.js';
 import { Witness } from './witness.js';
 
-/** The budgets are the default ones. The outage grace is short enough to see its end. */
+/** The outage grace is short enough to see its end. */
 export const TIMING = { ...BUDGETS, poll: '200ms', outageGrace: '3s', activityFlush: '1h' } as const;
+/** The same with the default budget of a verification, for outages in which each of them uses it up. */
+export const SHORT_TIMING = { ...TIMING, verifyBudget: '1s' } as const;
 
 /** Who ends a session, where it does not matter. */
 export const KICK = { by: 'root' };
