@@ -11,7 +11,7 @@ describe('G10: one budget for all that a verification asks', () => {
   const stage = useStage({ isShared: true });
 
   const open = async (tokens = accessAndRefresh()) => {
-    const options = { policy: singleDevice(), nearCache: false, timing: SHORT_TIMING, tokens };
+    const options = { policy: singleDevice(), nearCache: false as const, timing: SHORT_TIMING, tokens };
     const [node] = await stage.openAll(1, { ...options, redisTimeout: '900ms' });
     return node as FaultNode;
   };
