@@ -32,7 +32,7 @@ export type { Duration } from './model/timing.js';
 export type { GraceFrom } from './model/token-pair.js';
 export type { RefreshOptions, TokenMode } from './tokens/token-mode.js';
 export type { DevicePolicy, Overflow } from './rules/device-policy.js';
-export type { LiveSession, LoginCandidate, SlotDecision } from './model/device-slot.js';
+export type { LiveSession, LoginCandidate, SlotDecision } from './model/session-change.js';
 export type { PolicyContext, PolicyOption } from './commands/login.js';
 export type {
   BeforeLogin,
@@ -48,11 +48,11 @@ export type { RefreshResult } from './commands/refresh.js';
 export type { EndExplanation } from './verification/session-lookup.js';
 export type { IssuedTokens } from './tokens/token-issuer.js';
 export type { FailedLogin } from './journal/failed-logins.js';
-export type { FailedLoginReason } from './model/lifecycle-event.js';
+export type { FailedLoginReason } from './model/session-event.js';
 export type { Ban } from './model/ban.js';
 export type { BanOptions, BanResult, LiftBanOptions } from './commands/ban.js';
 export type { DataStore } from './commands/data.js';
-export type { LifecycleEvent } from './model/lifecycle-event.js';
+export type { LifecycleEvent } from './model/session-event.js';
 export type { LifecycleListener, PublishedEvent } from './nest/module/lifecycle-publisher.js';
 export type { Claims, EndReason, SessionClaims, SessionEnd, SessionWithEnd, UserSession } from './model/session.js';
 export type { InvalidReason, Refusal, RenewedToken, Replacement, Verification } from './model/verification.js';

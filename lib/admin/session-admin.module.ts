@@ -17,9 +17,9 @@ import { ExportController } from './routes/export.controller.js';
 import { KickController, OnlineController } from './routes/online.controller.js';
 import { LiveController } from './routes/live.controller.js';
 import { LiveFeed } from './live/live-feed.js';
-import { OnlineSummaries } from './lists/online-summary.js';
+import { OnlineSummaries } from './lists/online-counts.js';
 import { OnlineUsersService } from './lists/online-users.service.js';
-import { PastSessions } from './lists/past-sessions.js';
+import { PastSessions } from './routes/admin-items.js';
 import { UserDirectory } from './lists/user-directory.js';
 import { RouterModule } from '@nestjs/core';
 

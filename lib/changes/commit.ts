@@ -1,6 +1,6 @@
-import type { LifecycleEvent, LifecycleEvents } from '../model/lifecycle-event.js';
+import type { LifecycleEvent, LifecycleEvents } from '../model/session-event.js';
 import { ChangePendingError, UnacknowledgedError } from '../model/session-error.js';
-import type { EndedSession } from '../model/tombstone.js';
+import type { EndedSession } from '../model/session-change.js';
 import type { Clock } from '../ports/clock.js';
 import type { SessionChange } from '../ports/node-registry.js';
 import type { ChangedSession } from '../ports/session-repository.js';

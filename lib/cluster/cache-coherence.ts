@@ -1,7 +1,7 @@
 import type { Clock } from '../ports/clock.js';
 import { LATE_COMMIT_MS, type NodeRegistry, type SessionChange } from '../ports/node-registry.js';
 import type { SessionRecord } from '../model/session.js';
-import { type EndedSession, type Tombstone, isTombstone, tombstoneOf } from '../model/tombstone.js';
+import { type EndedSession, type Tombstone, isTombstone, tombstoneOf } from '../model/session-change.js';
 import type { ChangeNotice, RememberedRecord, SharedCopies, VerificationCache } from '../ports/verification-cache.js';
 import { userKey as keyOf } from '../model/user-key.js';
 import { AgingCopies } from './aging-copies.js';

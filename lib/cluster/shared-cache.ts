@@ -1,4 +1,4 @@
-import type { Tombstone } from '../model/tombstone.js';
+import type { Tombstone } from '../model/session-change.js';
 import type { Copy } from './near-cache.js';
 
 /**

@@ -1,6 +1,6 @@
 import { type Changes, changesOf } from '../changes/commit.js';
 import { checkClaims } from './arguments.js';
-import type { LifecycleEvents } from '../model/lifecycle-event.js';
+import type { LifecycleEvents } from '../model/session-event.js';
 import { SessionError, invalidArgument } from '../model/session-error.js';
 import type { SessionLookup } from '../verification/session-lookup.js';
 import type { SessionRepository } from '../ports/session-repository.js';

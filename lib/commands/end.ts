@@ -1,6 +1,6 @@
 import type { Changes } from '../changes/commit.js';
 import type { EndReason, SessionRecord } from '../model/session.js';
-import type { EndedSession } from '../model/tombstone.js';
+import type { EndedSession } from '../model/session-change.js';
 import { type AccountRef, actorText, keysOf } from '../model/user-key.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 

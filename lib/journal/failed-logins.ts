@@ -1,6 +1,6 @@
 import type { Clock } from '../ports/clock.js';
 import { type FieldsOf, checkFields } from '../model/checked-input.js';
-import { FAILED_LOGIN_REASONS, type FailedLoginReason, type LifecycleEvents } from '../model/lifecycle-event.js';
+import { FAILED_LOGIN_REASONS, type FailedLoginReason, type LifecycleEvents } from '../model/session-event.js';
 import { optionalAddress } from '../model/ip-key.js';
 import { invalidArgument } from '../model/session-error.js';
 import { type AccountRef, type UserId, accountRef, actorText } from '../model/user-key.js';

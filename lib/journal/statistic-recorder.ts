@@ -1,5 +1,5 @@
 import type { Clock } from '../ports/clock.js';
-import type { LifecycleEvent, LifecycleEvents } from '../model/lifecycle-event.js';
+import type { LifecycleEvent, LifecycleEvents } from '../model/session-event.js';
 import type { JournalRepository, StatisticAmount, StatisticKind } from '../ports/journal-repository.js';
 import { writeInChunks } from '../async/batches.js';
 

@@ -1,5 +1,7 @@
-import type { EndReason, SessionPatch } from './session.js';
+import type { EndReason, SessionPatch, SessionEnd, SessionRecord } from './session.js';
 import type { SessionEventType } from './session-event.js';
+import type { ParsedToken } from './token-pair.js';
+import { equalHashes } from './verification.js';
 
 /** Audit event about the session that is being changed. */
 export interface EventDraft {
@@ -31,3 +33,68 @@ export interface EndRequest {
   /** The operator's words for the audit trail, at most 255 characters. */
   readonly comment?: string | null;
 }
+
+/**
+ * Remains of an ended session, cached so that the holder of its token can be told why without the database. Holds no
+ * data of the user, and of the tokens only the hashes that were valid until the end.
+ */
+export interface Tombstone {
+  readonly sessionId: string;
+  readonly version: number;
+  readonly end: SessionEnd;
+  /** Access tokens that the end invalidated. */
+  readonly tokens: readonly Readonly<{ generation: number; accessHash: string }>[];
+}
+
+export function isTombstone(found: object): found is Tombstone {
+  return 'tokens' in found;
+}
+
+/** Returns the end of a token's session if the end invalidated this very token; null for any other token. */
+export function endOfHolder(token: ParsedToken, { end, tokens }: Tombstone): SessionEnd | null {
+  const own = tokens.find(({ generation }) => generation === token.generation);
+  return own && equalHashes(own.accessHash, token.hash) ? end : null;
+}
+
+/** Makes the tombstone of a record; null for a live one. */
+export function tombstoneOf({ id, version, end, current, superseded }: SessionRecord): Tombstone | null {
+  const tokens = [...superseded, current].map(({ generation, accessHash }) => ({ generation, accessHash }));
+  return end && { sessionId: id, version, end, tokens };
+}
+
+/** A session that a call ended, with the version that its record has since. */
+export interface EndedSession {
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly reason: EndReason;
+  readonly version: number;
+  readonly tombstone: Tombstone;
+}
+
+/** A live session as a device policy sees it. Times are milliseconds since the epoch. */
+export interface LiveSession {
+  readonly id: string;
+  readonly slot: string;
+  readonly deviceType: string | null;
+  readonly deviceId: string | null;
+  readonly createdAt: number;
+  /** Last use; equals createdAt until the first one. Requests that do not count as a use leave it unchanged. */
+  readonly lastSeenAt: number;
+  /** Last time that a token was presented, event streams and uncounted requests included; null for never. */
+  readonly presentedAt: number | null;
+}
+
+/** The login that asks for a slot. */
+export interface LoginCandidate {
+  readonly sessionId: string;
+  readonly deviceType: string | null;
+  readonly deviceId: string | null;
+  /** Session whose token came with the login request. The login ends it, against session fixation (CWE-384). */
+  readonly presentedSessionId: string | null;
+  readonly now: number;
+}
+
+/** Grants a slot and names the sessions to end, or refuses at a limit. */
+export type SlotDecision =
+  | { readonly kind: 'grant'; readonly slot: string; readonly end: readonly string[] }
+  | { readonly kind: 'refuse'; readonly limit: number };

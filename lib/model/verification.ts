@@ -1,7 +1,7 @@
+import { timingSafeEqual } from 'node:crypto';
 import { accountBan } from './ban.js';
 import type { EndReason, UserSession, SessionEnd, SessionRecord } from './session.js';
 import { type ParsedToken, type SupersededPair, type TokenPair, isInGrace } from './token-pair.js';
-import { equalHashes } from './equal-hashes.js';
 
 /** Reason for refusing a token. */
 export type InvalidReason = EndReason | 'TOKEN_MALFORMED' | 'TOKEN_INVALID';
@@ -109,4 +109,10 @@ export function ended(end: SessionEnd, now: number, rules: VerdictRules): Verdic
   return now < end.at + rules.endReasonTtlMs
     ? { status: 'INVALID', reason: end.reason, end }
     : { status: 'INVALID', reason: 'TOKEN_INVALID' };
+}
+
+/** Compares two hashes in constant time; false for different lengths. */
+export function equalHashes(a: string, b: string): boolean {
+  const [one, other] = [Buffer.from(a), Buffer.from(b)];
+  return one.length === other.length && timingSafeEqual(one, other);
 }

@@ -1,8 +1,6 @@
-import type { LiveSession, SlotDecision } from '../model/device-slot.js';
+import type { LiveSession, SlotDecision, EndRequest, SessionDecision, EndedSession } from '../model/session-change.js';
 import type { AccountRecord, AccountState, Ban } from '../model/ban.js';
-import type { EndRequest, SessionDecision } from '../model/session-change.js';
 import type { NewSession, SessionRecord } from '../model/session.js';
-import type { EndedSession } from '../model/tombstone.js';
 import type { AccountRef } from '../model/user-key.js';
 
 /** A login, ready to be recorded. */

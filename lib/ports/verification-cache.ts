@@ -1,6 +1,6 @@
 import type { SessionChange } from './node-registry.js';
 import type { SessionRecord } from '../model/session.js';
-import type { EndedSession, Tombstone } from '../model/tombstone.js';
+import type { EndedSession, Tombstone } from '../model/session-change.js';
 
 /** Copy of a record in this node's memory. Stays the same object while it is cached. */
 export interface RememberedRecord {

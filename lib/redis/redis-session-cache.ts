@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Copy } from '../cluster/near-cache.js';
 import type { SharedCache, SharedContext } from '../cluster/shared-cache.js';
-import { type Tombstone, isTombstone } from '../model/tombstone.js';
+import { type Tombstone, isTombstone } from '../model/session-change.js';
 import type { RedisCommands, RedisKeys } from './redis-commands.js';
 import { readStored, writeCopy, writeTombstone } from './stored-session.js';
 

@@ -10,7 +10,7 @@ import {
 } from '../model/session-fields.js';
 import type { SessionEnd, SessionRecord } from '../model/session.js';
 import type { SupersededPair, TokenPair } from '../model/token-pair.js';
-import type { Tombstone } from '../model/tombstone.js';
+import type { Tombstone } from '../model/session-change.js';
 import type { Ban } from '../model/ban.js';
 import { userKey } from '../model/user-key.js';
 

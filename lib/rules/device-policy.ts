@@ -1,4 +1,4 @@
-import type { LiveSession, LoginCandidate, SlotDecision } from '../model/device-slot.js';
+import type { LiveSession, LoginCandidate, SlotDecision } from '../model/session-change.js';
 import { checkOptions } from '../model/checked-input.js';
 import { SessionError, invalidOption } from '../model/session-error.js';
 

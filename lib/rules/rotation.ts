@@ -1,17 +1,24 @@
 import type { SessionDecision } from '../model/session-change.js';
 import { type AccountState, accountBan } from '../model/ban.js';
 import type { SessionPatch, SessionRecord } from '../model/session.js';
-import { equalHashes } from '../model/equal-hashes.js';
 import {
-  MAX_SUPERSEDED,
   type ParsedToken,
   type SupersededPair,
   type TokenLives,
   type TokenPair,
+  MAX_SUPERSEDED,
   isInGrace,
   lastUse,
 } from '../model/token-pair.js';
-import { type Verdict, type VerdictRules, ended, judge, newerThanRecord, pairOf } from '../model/verification.js';
+import {
+  type Verdict,
+  type VerdictRules,
+  equalHashes,
+  ended,
+  judge,
+  newerThanRecord,
+  pairOf,
+} from '../model/verification.js';
 
 /** Rules of rotation beside the record. */
 export interface RotationRules extends VerdictRules {

@@ -4,8 +4,8 @@ import type { Clock } from '../ports/clock.js';
 import type { SecretKeys } from './secret-keys.js';
 import type { SessionRecord } from '../model/session.js';
 import { SECRET_BYTES, type TokenCodec, type TokenSource, hashToken } from './token-codec.js';
-import { equalHashes } from '../model/equal-hashes.js';
 import type { TokenPair } from '../model/token-pair.js';
+import { equalHashes } from '../model/verification.js';
 import type { TokenMode } from './token-mode.js';
 
 /** Tokens for the client. Return them in the response; they are stored nowhere. */

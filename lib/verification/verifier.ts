@@ -7,15 +7,14 @@ import type { KnownToken, KnownTokens, Presentation } from './known-tokens.js';
 import { type RotationRules, goodUntil, needsUpkeep } from '../rules/rotation.js';
 import type { SessionLookup } from './session-lookup.js';
 import { type UserSession, type SessionRecord, toSession } from '../model/session.js';
-import { equalHashes } from '../model/equal-hashes.js';
 import type { ParsedToken, SupersededPair, TokenPair } from '../model/token-pair.js';
+import { type Verdict, type Verification, equalHashes, ended, judge, pairOf } from '../model/verification.js';
 import type { AccessTokenFormat } from '../tokens/access-token-format.js';
 import { MAX_TOKEN_LENGTH, type TokenCodec } from '../tokens/token-codec.js';
 import type { TokenRenewal } from './token-renewal.js';
-import { endOfHolder, isTombstone } from '../model/tombstone.js';
+import { endOfHolder, isTombstone } from '../model/session-change.js';
 import type { SharedRecord, VerificationCache } from '../ports/verification-cache.js';
 import type { VerificationSource, VerificationStats } from './verification-stats.js';
-import { type Verdict, type Verification, ended, judge, pairOf } from '../model/verification.js';
 
 const NOT_KNOWN = { status: 'INVALID', reason: 'TOKEN_INVALID' } as const;
 const MALFORMED = { status: 'INVALID', reason: 'TOKEN_MALFORMED' } as const;

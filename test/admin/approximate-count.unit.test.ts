@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { ApproximateCount } from 'lib/approximate-count.js';
+import { ApproximateCount } from 'lib/online-counts.js';
 
 const FILTER = { deviceType: 'phone' };
 const UNKNOWN = { total: 0, totalIsEstimate: true, totalIsMinimum: true };

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { OnlineSummaries } from 'lib/online-summary.js';
+import { OnlineSummaries } from 'lib/online-counts.js';
 import type { OnlineQueries } from 'lib/online-queries.js';
 
 describe('how many are online, for a page', () => {

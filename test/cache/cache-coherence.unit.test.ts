@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { tombstoneOf } from 'lib/tombstone.js';
+import { tombstoneOf } from 'lib/session-change.js';
 import { COPY_AGE, CoherenceHarness } from './coherence-harness.js';
 import { endedRecord, recordOf } from './records.js';
 import { START } from './virtual-time.js';

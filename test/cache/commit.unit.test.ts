@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Outcome, Changes } from 'lib/commit.js';
-import type { LifecycleEvent } from 'lib/lifecycle-event.js';
-import { tombstoneOf } from 'lib/tombstone.js';
+import type { LifecycleEvent } from 'lib/session-event.js';
+import { tombstoneOf } from 'lib/session-change.js';
 import { accountRef, keysOf } from 'lib/user-key.js';
 import { CoherenceHarness } from './coherence-harness.js';
 import { endedRecord } from './records.js';

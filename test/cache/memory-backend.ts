@@ -1,6 +1,6 @@
 import type { Copy } from 'lib/near-cache.js';
 import type { MessageHandlers, Messenger, SharedBackend, SharedCache, SharedState } from 'lib/shared-cache.js';
-import type { Tombstone } from 'lib/tombstone.js';
+import type { Tombstone } from 'lib/session-change.js';
 
 /** The port of the shared cache and the messages, in memory: what it holds, and how it fares, is the test's to say. */
 export class MemoryBackend implements SharedBackend {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { CONSOLE_CSP, consolePage } from 'lib/console-page.js';
+import { CONSOLE_CSP, consolePage } from 'lib/console.controller.js';
 
-const urls = { login: '/auth/login', refresh: null, logout: '/auth/logout', reauthenticate: null };
+const routes = { login: '/auth/login', logout: '/auth/logout' };
+const urls = { refresh: null, reauthenticate: null, ...routes };
 
 const decode = (text: string): string =>
   text
@@ -17,7 +18,7 @@ const tags = (html: string): string[] => html.match(/<[^!>][^>]*>/g) ?? [];
 
 describe('the page of the console', () => {
   it('tells its script where it is and which routes there are', () => {
-    const html = consolePage({ base: '/admin', urls, title: 'Sessions' });
+    const html = consolePage('/admin', routes);
     const content = /<meta name="session-console" content="([^"]*)">/.exec(html)![1]!;
     expect(JSON.parse(decode(content))).toEqual({ base: '/admin', urls, title: 'Sessions' });
     expect(html).toContain('<link rel="stylesheet" href="/admin/assets/console.css">');
@@ -26,14 +27,14 @@ describe('the page of the console', () => {
   });
 
   it('has the same elements whatever its texts contain, and says them unchanged', () => {
-    const plain = consolePage({ base: 'b', urls, title: 't', lang: 'l' });
+    const plain = consolePage('b', { ...routes, title: 't' });
     const shape = (html: string): string[] => tags(html).map((tag) => tag.replace(/"[^"]*"/g, '""'));
     const hostile = fc.string({
       unit: fc.constantFrom('<', '>', '"', "'", '&', '/', '=', 'x', ' ', '</script>', '<!--', '&quot;'),
     });
     fc.assert(
-      fc.property(hostile, hostile, hostile, hostile, (base, title, lang, login) => {
-        const html = consolePage({ base, urls: { ...urls, login }, title, lang });
+      fc.property(hostile, hostile, hostile, (base, title, login) => {
+        const html = consolePage(base, { ...routes, login, title });
         expect(shape(html)).toEqual(shape(plain));
         expect(decode(/<title>([^<]*)<\/title>/.exec(html)![1]!)).toBe(title);
         const content = /<meta name="session-console" content="([^"]*)">/.exec(html)![1]!;
@@ -43,12 +44,12 @@ describe('the page of the console', () => {
   });
 
   it('passes on nothing of the urls but what it names', () => {
-    const more = { ...urls, secret: 'of-the-application' };
-    expect(consolePage({ base: '/admin', urls: more, title: 'Sessions' })).not.toContain('of-the-application');
+    const more = { ...routes, secret: 'of-the-application' };
+    expect(consolePage('/admin', more)).not.toContain('of-the-application');
   });
 
   it('needs no inline script, style or handler', () => {
-    const html = consolePage({ base: '/admin', urls, title: 'Sessions' });
+    const html = consolePage('/admin', routes);
     expect(html).not.toMatch(/<style|\sstyle=|\son\w+=|javascript:/i);
     expect(html.match(/<script[^>]*>[^<]*<\/script>/g)).toEqual([
       '<script type="module" src="/admin/assets/console.js"></script>',

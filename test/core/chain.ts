@@ -8,7 +8,7 @@ import { type IssuedTokens, TokenIssuer } from 'lib/token-issuer.js';
 import type { TokenMode } from 'lib/token-mode.js';
 import { lastUse } from 'lib/token-pair.js';
 import { type Verdict, judge } from 'lib/verification.js';
-import { ManualClock } from 'lib/manual-clock.js';
+import { ManualClock } from 'nestjs-latchkey/testing';
 import { recordOf } from '../cache/records.js';
 import { TokenMint } from '../support/mint.js';
 

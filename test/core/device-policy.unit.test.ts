@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { LiveSession } from 'lib/device-slot.js';
+import type { LiveSession } from 'lib/session-change.js';
 import { type DevicePolicy, multiDevice, oneDevicePerType, singleDevice } from 'lib/device-policy.js';
 import { rounds } from '../support/size.js';
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { issueTicket, readTicket } from 'lib/login-ticket.js';
 import { SecretKeys } from 'lib/secret-keys.js';
 import { type TokenCodec, hashToken, randomId } from 'lib/token-codec.js';
-import { equalHashes } from 'lib/equal-hashes.js';
+import { equalHashes } from 'lib/verification.js';
 import { TokenMint } from '../support/mint.js';
 import { accountRef, canonicalUserId, escapeUserId, unescapeUserId, userKey } from 'lib/user-key.js';
 import { rounds } from '../support/size.js';

@@ -2,9 +2,9 @@ import { expect, it } from '@jest/globals';
 import type { Ban } from 'lib/model/ban.js';
 import type { EndReason } from 'lib/model/session.js';
 import { list, raw, sql } from 'lib/sql.js';
-import { ManualClock } from 'lib/manual-clock.js';
+import { ManualClock } from 'nestjs-latchkey/testing';
 import { openedAs } from 'lib/locks.js';
-import type { EndedSession } from 'lib/tombstone.js';
+import type { EndedSession } from 'lib/session-change.js';
 import { HOUR, MINUTE, describeRepository, idsOf } from './repositories.js';
 
 describeRepository('an account', ({ clock, node, other, open, newUser }) => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { raw, sql } from 'lib/sql.js';
-import { ManualClock } from 'lib/manual-clock.js';
+import { ManualClock } from 'nestjs-latchkey/testing';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { EditingProxy } from '../support/editing-proxy.js';
 import { TcpProxy } from '../support/tcp-proxy.js';

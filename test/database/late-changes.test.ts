@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type Statement, raw, sql } from 'lib/sql.js';
-import { ManualClock } from 'lib/manual-clock.js';
+import { ManualClock } from 'nestjs-latchkey/testing';
 import { type TestDatabase, databaseKinds, kindsOf } from '../support/databases.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';

@@ -4,7 +4,7 @@ import { DataStores } from 'lib/data.js';
 import type { LoginOutcome, LoginRequest } from 'lib/session-repository.js';
 import type { SessionEvent } from 'lib/session-event.js';
 import type { SessionRecord } from 'lib/model/session.js';
-import type { EndedSession } from 'lib/tombstone.js';
+import type { EndedSession } from 'lib/session-change.js';
 import type { TokenPair } from 'lib/token-pair.js';
 import { type AccountRef, accountRef } from 'lib/user-key.js';
 import { type Database, openDatabase } from 'lib/database.js';
@@ -13,7 +13,7 @@ import { SessionQueries } from 'lib/session-queries.js';
 import { type Row, type Statement, list, sql } from 'lib/sql.js';
 import { SqlDataRepository } from 'lib/sql-data-repository.js';
 import { SqlSessionRepository } from 'lib/sql-session-repository.js';
-import { ManualClock } from 'lib/manual-clock.js';
+import { ManualClock } from 'nestjs-latchkey/testing';
 import { type TestDatabase, databaseKinds } from '../support/databases.js';
 
 export const START = Date.UTC(2026, 0, 15, 12);

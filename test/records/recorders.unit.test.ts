@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { EventBatch, FailedLogins } from 'lib/journal/failed-logins.js';
-import type { LifecycleEvent } from 'lib/lifecycle-event.js';
+import type { LifecycleEvent } from 'lib/session-event.js';
 import type { DetachedEvent, Sighting, StatisticAmount } from 'lib/journal-repository.js';
 import { SightingRecorder } from 'lib/sighting-recorder.js';
 import { StatisticRecorder } from 'lib/statistic-recorder.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { SharedBackend } from 'lib/shared-cache.js';
-import { tombstoneOf } from 'lib/tombstone.js';
+import { tombstoneOf } from 'lib/session-change.js';
 import { copyOf, endedRecord, recordOf } from '../cache/records.js';
 import { type RedisServer, redisCommand, redisPrefix, startRedis } from '../support/redis.js';
 import { TcpProxy } from '../support/tcp-proxy.js';

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Cluster, Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
-import { tombstoneOf } from 'lib/tombstone.js';
+import { tombstoneOf } from 'lib/session-change.js';
 import { redis } from '../../lib/redis/index.js';
 import { endedRecord } from '../cache/records.js';
 import {

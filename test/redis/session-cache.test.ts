@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import type { Copy } from 'lib/near-cache.js';
 import type { SharedBackend, SharedCache } from 'lib/shared-cache.js';
 import type { SessionRecord } from 'lib/model/session.js';
-import { tombstoneOf } from 'lib/tombstone.js';
+import { tombstoneOf } from 'lib/session-change.js';
 import { putIfNewer } from 'lib/put-if-newer.script.js';
 import { copyOf, endedRecord, recordOf } from '../cache/records.js';
 import { type RedisServer, redisPrefix, startRedis } from '../support/redis.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { END_REASONS, type SessionRecord } from 'lib/model/session.js';
-import { type Tombstone, isTombstone, tombstoneOf } from 'lib/tombstone.js';
+import { type Tombstone, isTombstone, tombstoneOf } from 'lib/session-change.js';
 import { userKey } from 'lib/user-key.js';
 import { readStored, writeCopy, writeTombstone } from 'lib/stored-session.js';
 import { recordOf } from '../cache/records.js';

@@ -1,10 +1,16 @@
 import {
   type CanActivate,
   type ExecutionContext,
+  type OnModuleInit,
+  type CallHandler,
+  type NestInterceptor,
   Inject,
   Injectable,
-  type OnModuleInit,
   createParamDecorator,
+  Controller,
+  UseGuards,
+  UseInterceptors,
+  applyDecorators,
 } from '@nestjs/common';
 import { ModuleRef, Reflector } from '@nestjs/core';
 import { type Observable, lastValueFrom } from 'rxjs';
@@ -13,13 +19,15 @@ import { withDeadline } from '../../async/deadline.js';
 import { SessionError } from '../../model/session-error.js';
 import type { UserSession } from '../../model/session.js';
 import { SessionService } from '../../services/session-service.js';
-import { setHeaders } from '../../nest/http/answers.js';
 import { userOf } from '../../nest/http/fast-path/hidden-classes.js';
 import { type GuardedRequest, identityOf, setIdentity } from '../../nest/http/identity.js';
 import { brokenRule } from '../../nest/http/route-rules.js';
 import { SessionAuthenticator } from '../../nest/http/session-authenticator.js';
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import { ADMIN_RIGHTS, type AdminRight, type Operator, type ResolvedAdminOptions } from './admin-options.js';
+import { AuthGuard } from '../../nest/http/auth.guard.js';
+import { StrictInput } from '../../nest/http/route-input.js';
+import { setHeaders } from '../../nest/http/answers.js';
 
 export const ADMIN_OPTIONS = Symbol('options of SessionAdminModule');
 
@@ -168,3 +176,24 @@ export const CurrentOperator = createParamDecorator((_: unknown, context: Execut
   if (!operator) throw new Error('CurrentOperator needs a route behind AdminGuard.');
   return operator;
 });
+
+/**
+ * Declares a controller of JSON routes: requires a valid token and the operator's rights, refuses unknown fields, and
+ * forbids caching.
+ */
+export function AdminRoutes(path = ''): ClassDecorator {
+  return applyDecorators(
+    Controller(path),
+    UseGuards(AuthGuard, AdminGuard),
+    UseInterceptors(NoStoreInterceptor, StrictInput),
+  );
+}
+
+/** Answers to operators must not be stored by intermediaries (RFC 9111 section 5.2.2.5). */
+@Injectable()
+export class NoStoreInterceptor implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    setHeaders(context.switchToHttp().getResponse(), { 'Cache-Control': 'no-store' });
+    return next.handle();
+  }
+}

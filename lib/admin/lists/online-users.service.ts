@@ -23,7 +23,7 @@ import {
   eventFilter,
   onlineFilter,
 } from '../routes/admin-filters.js';
-import { ApproximateCount, type Total } from './approximate-count.js';
+import { ApproximateCount, type Total } from './online-counts.js';
 import { type Page, PagedList, type PageQuery, oneMore } from './cursor.js';
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import { pageLimit } from '../routes/request-input.js';

@@ -1,8 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { withDeadline } from '../../async/deadline.js';
-import { SessionError, invalidArgument } from '../../model/session-error.js';
+import { SessionError, invalidArgument, describeError } from '../../model/session-error.js';
 import { canonicalUserId } from '../../model/user-key.js';
-import { describeError } from '../../model/session-error.js';
 import { ADMIN_OPTIONS } from '../access/admin.guard.js';
 import type { ResolvedAdminOptions, UserDescription } from '../access/admin-options.js';
 

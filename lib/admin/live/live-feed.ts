@@ -5,10 +5,9 @@ import { SESSION_EVENT_TYPES, type SessionEvent, type SessionEventType } from '.
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import { timeOfEvent } from '../../database/transactions/audit.js';
 import { SessionQueries } from '../../database/lists/session-queries.js';
-import { describeError } from '../../model/session-error.js';
-import { type KnownSummary, OnlineSummaries } from '../lists/online-summary.js';
+import { describeError, SessionError } from '../../model/session-error.js';
+import { type KnownSummary, OnlineSummaries } from '../lists/online-counts.js';
 import { type ShownUser, UserDirectory } from '../lists/user-directory.js';
-import { SessionError } from '../../model/session-error.js';
 import { checksum } from '../lists/cursor.js';
 
 /** Changes, with the names of their users. */

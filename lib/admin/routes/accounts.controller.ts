@@ -3,13 +3,11 @@ import { SessionError, invalidArgument } from '../../model/session-error.js';
 import { OperatorService } from '../../services/operator-service.js';
 import { TokenService } from '../../services/token-service.js';
 import { canonicalUserId } from '../../model/user-key.js';
-import { toBanItem } from './admin-items.js';
-import { ADMIN_OPTIONS, NeedsRight, CurrentOperator, type KnownOperator } from '../access/admin.guard.js';
+import { toBanItem, PastSessions } from './admin-items.js';
+import { type KnownOperator, ADMIN_OPTIONS, NeedsRight, CurrentOperator, AdminRoutes } from '../access/admin.guard.js';
 import type { ResolvedAdminOptions } from '../access/admin-options.js';
 import { readBan, readImpersonation, readComment, readService, readUserSessionsQuery } from './admin-requests.js';
-import { AdminRoutes } from './admin-route.js';
 import { OnlineUsersService, type UserSessionsQuery } from '../lists/online-users.service.js';
-import { PastSessions } from '../lists/past-sessions.js';
 import { BodyFields, QueryFields } from './request-input.js';
 import { UserDirectory } from '../lists/user-directory.js';
 

@@ -1,12 +1,15 @@
 import type { Ban } from '../../model/ban.js';
 import type { SessionEvent } from '../../model/session-event.js';
 import { LISTED_FIELDS, SESSION_FIELDS } from '../../model/session-fields.js';
-import type { SessionEnd, SessionWithEnd, UserSession } from '../../model/session.js';
+import { type SessionEnd, type SessionWithEnd, type UserSession, toSession } from '../../model/session.js';
 import { filterWithoutAddresses } from '../access/filter-rights.js';
-import type { KnownOperator } from '../access/admin.guard.js';
 import type { OnlineUser } from '../../database/lists/online-queries.js';
-import type { ShownUser } from '../lists/user-directory.js';
+import { type ShownUser, UserDirectory } from '../lists/user-directory.js';
 import type { EndItem, ListedFields, SessionItem, Successor } from './session-item.js';
+import { Injectable } from '@nestjs/common';
+import { SessionRuntime } from '../../nest/module/session-runtime.js';
+import type { Page } from '../lists/cursor.js';
+import type { KnownOperator } from '../access/admin.guard.js';
 
 /** Context of items: names of users, and the operator's rights. */
 export interface View {
@@ -118,4 +121,40 @@ const LATEST_DATE = 8.64e15;
 export function toIso(at: number): string {
   // An invalid time must not keep a list from being shown.
   return new Date(Math.min(Math.max(at || 0, -LATEST_DATE), LATEST_DATE)).toISOString();
+}
+
+/** Presents sessions to operators: with users' names, each session's replacement, and the comment on its end. */
+@Injectable()
+export class PastSessions {
+  constructor(
+    private readonly runtime: SessionRuntime,
+    private readonly users: UserDirectory,
+  ) {}
+
+  async show({ items, ...page }: Page<SessionWithEnd>, operator: KnownOperator) {
+    const [users, successors, comments] = await Promise.all([
+      this.users.describe(items.map(({ userId }) => userId)),
+      this.successorsOf(items),
+      this.commentsOn(items),
+    ]);
+    const view = { users, operator };
+    return { items: items.map((item) => toPastSessionItem(item, view, { successors, comments })), ...page };
+  }
+
+  /** Finds the operators' comments on the ends of sessions or accounts. */
+  private async commentsOn(sessions: readonly SessionWithEnd[]): Promise<ReadonlyMap<string, string>> {
+    const ended = sessions.filter(({ end }) => end && end.by !== 'system' && end.replacedBy === null);
+    const since = Math.min(...ended.map(({ end }) => end!.at));
+    return this.runtime.queries.endComments(
+      ended.map(({ id }) => id),
+      since,
+    );
+  }
+
+  private async successorsOf(sessions: readonly SessionWithEnd[]): Promise<EndFacts['successors']> {
+    const ids = [...new Set(sessions.flatMap(({ end }) => end?.replacedBy ?? []))];
+    if (ids.length === 0) return new Map();
+    const found: UserSession[] = (await this.runtime.queries.byIds(ids)).map(toSession);
+    return new Map(found.map((session) => [session.id, session]));
+  }
 }

@@ -1,14 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import type { KickOptions } from '../../commands/arguments.js';
-import { ChangePendingError, SessionError, invalidArgument } from '../../model/session-error.js';
+import { ChangePendingError, SessionError, invalidArgument, describeError } from '../../model/session-error.js';
 import { isSessionId } from '../../tokens/token-codec.js';
 import { OperatorService } from '../../services/operator-service.js';
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import type { OnlineFilter } from '../../database/lists/online-filter.js';
 import { OnlineQueries } from '../../database/lists/online-queries.js';
 import { OperatorAudit } from '../../database/transactions/audit.js';
-import { describeError } from '../../model/session-error.js';
 import { type OnlineCriteria, onlineFilter } from './admin-filters.js';
 import { auditedFilter } from '../access/filter-rights.js';
 

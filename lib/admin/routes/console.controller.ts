@@ -1,25 +1,30 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Controller, Get, Header, Inject, NotFoundException, Param, Req, Res } from '@nestjs/common';
 import { Public } from '../../nest/http/route-rules.js';
 import { setHeaders } from '../../nest/http/answers.js';
 import { ADMIN_OPTIONS } from '../access/admin.guard.js';
-import type { ResolvedAdminOptions } from '../access/admin-options.js';
+import type { ConsoleOptions, ResolvedAdminOptions } from '../access/admin-options.js';
 import { consoleAssets } from '../console-assets.js';
-import { CONSOLE_CSP, consolePage } from './console-page.js';
 
-const TYPES = {
-  'console.js': 'text/javascript; charset=utf-8',
-  'console.css': 'text/css; charset=utf-8',
-} as const;
-
-type AssetName = keyof typeof TYPES;
-
-const ETAGS = new Map(
-  Object.entries(consoleAssets).map(([name, text]) => [
-    name,
-    `"${createHash('sha256').update(text).digest('base64url')}"`,
-  ]),
+const ASSETS = new Map(
+  Object.entries(consoleAssets).map(([name, text]) => {
+    const ETag = `"${hash('sha256', text, 'base64url')}"`;
+    const type = name.endsWith('.js') ? 'text/javascript' : 'text/css';
+    return [name, { text, headers: { 'Content-Type': `${type}; charset=utf-8`, ETag } }];
+  }),
 );
+
+/** Allows neither inline scripts nor inline styles, and forbids framing. */
+export const CONSOLE_CSP = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data: https:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+].join('; ');
 
 const PAGE_HEADERS = {
   'Content-Type': 'text/html; charset=utf-8',
@@ -52,10 +57,9 @@ export class ConsoleController {
     const { console } = this.options;
     if (!console) throw new NotFoundException();
     setHeaders(response, PAGE_HEADERS);
-    const { login, refresh = null, logout = null, reauthenticate = null, title = 'Sessions' } = console;
     // As the client requested it, with a global prefix or whatever else precedes the path.
     const base = originalUrl.replace(/[?#].*$/s, '').replace(/\/+$/, '');
-    return consolePage({ base, urls: { login, refresh, logout, reauthenticate }, title });
+    return consolePage(base, console);
   }
 
   @Get('assets/:file')
@@ -66,12 +70,50 @@ export class ConsoleController {
     @Req() { headers }: PageRequest,
     @Res({ passthrough: true }) response: PageResponse,
   ): string | undefined {
-    if (!this.options.console || !Object.hasOwn(TYPES, file)) throw new NotFoundException();
-    const name = file as AssetName;
-    const etag = ETAGS.get(name)!;
-    setHeaders(response, { 'Content-Type': TYPES[name], ETag: etag });
-    if (headers['if-none-match'] !== etag) return consoleAssets[name];
+    const asset = ASSETS.get(file);
+    if (!this.options.console || !asset) throw new NotFoundException();
+    setHeaders(response, asset.headers);
+    if (headers['if-none-match'] !== asset.headers.ETag) return asset.text;
     response.status(304);
     return undefined;
   }
 }
+
+/**
+ * Renders the console page. It contains no data, which its script loads once the operator has signed in.
+ * @param base path of the admin routes without a trailing slash, such as `/admin`; '' for the root
+ */
+export function consolePage(base: string, options: ConsoleOptions): string {
+  const { login, refresh = null, logout = null, reauthenticate = null, title = 'Sessions' } = options;
+  const config = JSON.stringify({ base, urls: { login, refresh, logout, reauthenticate }, title });
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="robots" content="noindex">
+<meta name="referrer" content="no-referrer">
+<meta name="session-console" content="${escape(config)}">
+<title>${escape(title)}</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="${escape(base)}/assets/console.css">
+<script type="module" src="${escape(base)}/assets/console.js"></script>
+</head>
+<body>
+<div id="console"></div>
+<noscript>This page needs JavaScript.</noscript>
+</body>
+</html>
+`;
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+const escape = (text: string): string => text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);

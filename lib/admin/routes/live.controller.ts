@@ -9,7 +9,7 @@ import { SessionQueries } from '../../database/lists/session-queries.js';
 import { NoActivity } from '../../nest/http/route-rules.js';
 import { readBearer } from '../../nest/http/session-authenticator.js';
 import { toEventItem } from './admin-items.js';
-import { AdminRoutes } from './admin-route.js';
+import { type KnownOperator, AdminRoutes, CurrentOperator, JUDGE_EVERY_MS } from '../access/admin.guard.js';
 import {
   type LiveChanges,
   LiveFeed,
@@ -18,7 +18,6 @@ import {
   LiveReader,
   type LiveResponse,
 } from '../live/live-feed.js';
-import { CurrentOperator, JUDGE_EVERY_MS, type KnownOperator } from '../access/admin.guard.js';
 
 /** Reasons that a new token does not cure. */
 const ENDS: ReadonlySet<string> = new Set(END_REASONS.filter((reason) => reason !== 'TOKEN_EXPIRED'));

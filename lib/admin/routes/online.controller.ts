@@ -1,13 +1,11 @@
 import { Delete, Get, Param, HttpCode, Post, StreamableFile } from '@nestjs/common';
 import { OperatorService } from '../../services/operator-service.js';
-import { toOnlineUserItem, toSessionItem } from './admin-items.js';
-import { NeedsRight, CurrentOperator, type KnownOperator } from '../access/admin.guard.js';
+import { toOnlineUserItem, toSessionItem, PastSessions } from './admin-items.js';
+import { type KnownOperator, NeedsRight, CurrentOperator, AdminRoutes } from '../access/admin.guard.js';
 import { readEndedSessionsQuery, readOnlineQuery, readComment, type KickRequest, readKick } from './admin-requests.js';
-import { AdminRoutes } from './admin-route.js';
 import { type EndedSessionsQuery, OnlineUsersService } from '../lists/online-users.service.js';
 import { QueryFields, BodyFields } from './request-input.js';
 import { withinRights } from '../access/filter-rights.js';
-import { PastSessions } from '../lists/past-sessions.js';
 import { UserDirectory } from '../lists/user-directory.js';
 import { Readable } from 'node:stream';
 import { SessionError } from '../../model/session-error.js';

@@ -1,4 +1,4 @@
-import type { LiveSession } from '../../model/device-slot.js';
+import type { LiveSession } from '../../model/session-change.js';
 import { END_FIELDS, type Field, type Fields, PAIR_FIELDS, SESSION_FIELDS } from '../../model/session-fields.js';
 import {
   END_REASONS,

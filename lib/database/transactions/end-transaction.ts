@@ -1,5 +1,4 @@
-import type { EndRequest } from '../../model/session-change.js';
-import type { EndedSession } from '../../model/tombstone.js';
+import type { EndRequest, EndedSession } from '../../model/session-change.js';
 import type { AccountRef } from '../../model/user-key.js';
 import type { TransactionConditions } from '../engine/dialect.js';
 import { type Row, type Script, type Statement, effect, raw, sql, unindexed } from '../engine/sql.js';

@@ -9,10 +9,9 @@ import type {
   LoginRequest,
   SessionRepository,
 } from '../../ports/session-repository.js';
-import type { EndRequest, SessionDecision } from '../../model/session-change.js';
+import type { EndRequest, SessionDecision, EndedSession } from '../../model/session-change.js';
 import { SessionError } from '../../model/session-error.js';
 import type { SessionRecord } from '../../model/session.js';
-import type { EndedSession } from '../../model/tombstone.js';
 import type { AccountRef } from '../../model/user-key.js';
 import { lockOrLook } from '../engine/engine.js';
 import { type Script, list, raw, sql } from '../engine/sql.js';

@@ -9,7 +9,7 @@ import { adviceFor } from '../../database/full-disk.js';
 import type { ActivityRecorder } from '../../journal/activity-recorder.js';
 import { SessionError, describeError } from '../../model/session-error.js';
 import type { Timing } from '../../model/timing.js';
-import type { EndedSession } from '../../model/tombstone.js';
+import type { EndedSession } from '../../model/session-change.js';
 import type { Clock } from '../../ports/clock.js';
 import type { NodeRegistry, NodeRow } from '../../ports/node-registry.js';
 import type { SessionRepository } from '../../ports/session-repository.js';

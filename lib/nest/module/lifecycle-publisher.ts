@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { ModulesContainer } from '@nestjs/core';
-import type { LifecycleEvent, LifecycleEvents } from '../../model/lifecycle-event.js';
+import type { LifecycleEvent, LifecycleEvents } from '../../model/session-event.js';
 import { describeError } from '../../model/session-error.js';
 
 type EventType = LifecycleEvent['type'];

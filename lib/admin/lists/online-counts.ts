@@ -1,13 +1,79 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { type OnlineSummary, OnlineQueries } from '../../database/lists/online-queries.js';
 import { withDeadline } from '../../async/deadline.js';
 import type { OnlineFilter } from '../../database/lists/online-filter.js';
-import type { OnlineQueries } from '../../database/lists/online-queries.js';
+
+export interface KnownSummary extends OnlineSummary {
+  /** True if it was counted some time ago. */
+  readonly isEstimate: boolean;
+}
+
+const FRESH_MS = 2000;
+/** Spends at most this share of one connection's time on counting: the slower a count, the longer it is used. */
+const COST_SHARE = 1 / 20;
+/** Maximum age of a summary shown in place of a missing one. */
+const SUMMARY_TOO_OLD_MS = 600_000;
+/** How long a page waits for a count, from its start. */
+const PATIENCE_MS = 1000;
+/** How long lists skip waiting after one has waited in vain. */
+const IMPATIENCE_MS = 60_000;
+
+interface Count {
+  readonly summary: OnlineSummary;
+  readonly at: number;
+}
+
+/** Counts who is online, as often as is cheap, and once for all concurrent callers. */
+@Injectable()
+export class OnlineSummaries {
+  private counting: Promise<Count> | null = null;
+  private last: Count | null = null;
+  private begunAt = 0;
+  private until = -Infinity;
+
+  constructor(private readonly online: OnlineQueries) {}
+
+  /** Rejects if the count fails, and starts no other before its time. */
+  async get(): Promise<KnownSummary> {
+    if (!this.counting || performance.now() >= this.until) this.counting = this.count();
+    return known(await this.counting);
+  }
+
+  /**
+   * Returns the count for a page that is worth more than this number: the last one if a new one is slow or fails, else
+   * null.
+   */
+  async soon(): Promise<KnownSummary | null> {
+    const count = this.get();
+    const patience = Math.max(0, this.begunAt + PATIENCE_MS - performance.now());
+    return withDeadline(count, patience).catch(() => {
+      const { last } = this;
+      return last && performance.now() - last.at < SUMMARY_TOO_OLD_MS ? known(last) : null;
+    });
+  }
+
+  private async count(): Promise<Count> {
+    this.begunAt = performance.now();
+    // All callers wait for it.
+    this.until = Infinity;
+    try {
+      const summary = await this.online.summary();
+      return (this.last = { summary, at: performance.now() });
+    } finally {
+      const at = performance.now();
+      this.until = at + Math.max(FRESH_MS, (at - this.begunAt) / COST_SHARE);
+    }
+  }
+}
+
+function known({ summary, at }: Count): KnownSummary {
+  return { ...summary, isEstimate: performance.now() - at > FRESH_MS };
+}
 
 /** Counts up to this many for each page while that is fast. Two slow counts in a row end it; a single one may be chance. */
 const EXACT_UP_TO = 1000;
 const QUICK_MS = 40;
-/** How long a list waits for its total, and how long lists skip waiting after one has waited in vain. */
-const PATIENCE_MS = 1000;
-const IMPATIENCE_MS = 60_000;
 const KEEP_MS = 10_000;
 /** Maximum age of a displayed count. */
 const TOO_OLD_MS = 60_000;
@@ -38,7 +104,7 @@ interface Kept {
  * pages show the last count while it is refreshed, at most once in ten seconds.
  */
 export class ApproximateCount {
-  private readonly kept = new Map<string, Kept>();
+  private readonly kept = new LRUCache<string, Kept>({ max: MAX_KEPT });
 
   constructor(private readonly sessions: Pick<OnlineQueries, 'count' | 'estimate'>) {}
 
@@ -75,11 +141,8 @@ export class ApproximateCount {
 
   private keptOf(key: string): Kept {
     let kept = this.kept.get(key);
-    if (!kept) {
-      kept = { countedAt: -Infinity, wasSlow: false, atLeast: 0, impatientUntil: -Infinity };
-      if (this.kept.size >= MAX_KEPT) this.kept.delete(this.kept.keys().next().value!);
-      this.kept.set(key, kept);
-    }
+    if (!kept)
+      this.kept.set(key, (kept = { countedAt: -Infinity, wasSlow: false, atLeast: 0, impatientUntil: -Infinity }));
     return kept;
   }
 
