@@ -2,7 +2,6 @@ import { Redis } from 'ioredis';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
-import { Switchboard } from './switchboard.js';
 
 /** What keys held at one moment. */
 export type Snapshot = ReadonlyMap<string, string>;
@@ -13,13 +12,13 @@ const TTL_MS = 300_000;
 /** A Redis that loses what it held, brings it back from earlier, fails over to a stale replica and back, or is full. */
 export class ForgetfulRedis {
   /** Which of the two is in front: 0 for the one that was master first. */
-  private front = 0;
+  private front: 0 | 1 = 0;
   private readonly clients: readonly Redis[];
 
   private constructor(
     private readonly servers: readonly [RedisServer, RedisServer],
     private readonly replication: TcpProxy,
-    private readonly board: Switchboard,
+    private readonly board: TcpProxy,
   ) {
     this.clients = servers.map(({ url }) => new Redis(url));
   }
@@ -28,16 +27,19 @@ export class ForgetfulRedis {
     // A replica gets its copy at once, and not with those that may come in the next seconds.
     const args = ['--repl-diskless-sync', 'yes', '--repl-diskless-sync-delay', '0'];
     const servers = await Promise.all([startRedis({ args }), startRedis({ args })]);
-    const [replication, board] = await Promise.all([
-      TcpProxy.start(servers[0].port),
-      Switchboard.start(servers[0].port),
-    ]);
+    const [replication, board] = await Promise.all([TcpProxy.start(servers[0].port), TcpProxy.start(servers[0].port)]);
     return new ForgetfulRedis(servers, replication, board);
   }
 
   /** Where the nodes find it, whoever is in front. */
   get url(): string {
-    return this.board.url;
+    return `redis://127.0.0.1:${this.board.port}`;
+  }
+
+  private lead(front: 0 | 1): void {
+    this.front = front;
+    this.board.target = this.servers[front].port;
+    this.board.cut();
   }
 
   private get client(): Redis {
@@ -87,14 +89,12 @@ export class ForgetfulRedis {
   /** The replica takes the place of the master, as it is. */
   async promote(): Promise<void> {
     await this.clients[1]!.replicaof('NO', 'ONE');
-    this.front = 1;
-    this.board.point(this.servers[1].port);
+    this.lead(1);
   }
 
   /** The first master is back in front, with all that it had. */
   failBack(): void {
-    this.front = 0;
-    this.board.point(this.servers[0].port);
+    this.lead(0);
   }
 
   get isFailedOver(): boolean {

@@ -279,7 +279,6 @@ describeRepository('an account', ({ clock, node, other, open, newUser }) => {
       { reason: 'SESSION_REVOKED', by: user },
       { except: null, raiseEpoch: true },
     );
-    await ahead.close();
     const authenticatedAt = clock.now();
     for (const login of [{ authenticatedAt }, { authenticatedAt, ticketEpoch: 0 }]) {
       const refused = await node.tryLogin(user, login);
@@ -331,7 +330,6 @@ describeRepository('an account', ({ clock, node, other, open, newUser }) => {
     const banned = await node.login(user);
     const { ban } = await late.sessions.ban(node.account(user), draft(), true);
     expect(ban.at).toBeGreaterThanOrEqual(banned.createdAt);
-    await late.close();
   });
 
   it('keeps sessions of operators apart from those that its policy counts', async () => {

@@ -1,34 +1,27 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { DataSource, type DataSourceOptions, type QueryRunner } from 'typeorm';
 import { type BootLimits, openDatabase } from 'lib/database.js';
 import { dialectOf } from 'lib/dialect.js';
 import { migrate } from 'lib/migrate.js';
-import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { kindsOf, portOf, throughPort } from '../support/databases.js';
 import { EditingProxy } from '../support/editing-proxy.js';
 import { onServer } from '../support/migrated-database.js';
 import { startSessions } from '../support/sessions.js';
+import { useDatabase } from '../support/use-database.js';
 
 const SHORT: BootLimits = { connectMs: 500, lockMs: 300, migrationsMs: 500, closeMs: 100 };
 const LANES = { verify: 1, work: 1, control: 1, journal: 1 };
 /** More replies than a boot has that finds its tables made. */
 const ALL_REPLIES = 40;
 
-describe.each(kindsOf('postgres', 'mariadb'))('the boot on $name', ({ name, create }) => {
-  let database: TestDatabase;
-  const others: DataSource[] = [];
-
-  beforeEach(async () => {
-    database = await create();
-  });
-  afterEach(async () => {
-    await Promise.all(others.splice(0).map((other) => other.destroy()));
-    await database.drop();
-  });
+describe.each(kindsOf('postgres', 'mariadb'))('the boot on $name', (kind) => {
+  const { name, create } = kind;
+  const database = useDatabase(kind);
 
   /** The application's connection, on which locks are held. */
   const connect = async () => {
     const other = await new DataSource({ ...database.options, poolSize: 1 } as DataSourceOptions).initialize();
-    others.push(other);
+    database.atEnd(() => other.destroy());
     return other;
   };
   const open = (settings: Partial<Parameters<typeof openDatabase>[0]> = {}) =>
@@ -76,9 +69,8 @@ describe.each(kindsOf('postgres', 'mariadb'))('the boot on $name', ({ name, crea
   it('asks the primary, and no replica', async () => {
     const gone = { ...database.options, url: `${name}://127.0.0.1:1/gone` };
     const replication = { master: database.options, slaves: [gone] };
-    const sessions = await startSessions({ database: { type: name, replication } as unknown as DataSourceOptions });
-    expect(await sessions.tokens.login('alice')).toBeDefined();
-    await sessions.close();
+    const { tokens } = await database.start({ database: { type: name, replication } as unknown as DataSourceOptions });
+    expect(await tokens.login('alice')).toBeDefined();
   });
 
   it('ends with an error where another process holds the lock of the migrations for ever, and works without it', async () => {
@@ -113,7 +105,8 @@ describe.each(kindsOf('postgres', 'mariadb'))('the boot on $name', ({ name, crea
     }
     const limited = { ...database.options, poolSize: 1, extra: name === 'postgres' ? { statement_timeout: 100 } : {} };
     const source = new DataSource({ ...limited, migrations: [Slow1700000000000] } as DataSourceOptions);
-    others.push(await source.initialize());
+    await source.initialize();
+    database.atEnd(() => source.destroy());
     await migrate(source, dialectOf(name));
     expect(await source.query('SELECT name FROM migrations')).toEqual([{ name: Slow1700000000000.name }]);
     if (name === 'postgres') {
@@ -122,14 +115,12 @@ describe.each(kindsOf('postgres', 'mariadb'))('the boot on $name', ({ name, crea
   });
 
   it('ends with an error wherever the server falls silent', async () => {
-    const url = new URL(database.url);
     let silentFrom = 0;
     let replies = 0;
-    const proxy = await EditingProxy.start(Number(url.port), () => ({
+    const proxy = await EditingProxy.start(portOf(database), () => ({
       reply: (chunk) => (++replies > silentFrom ? Buffer.alloc(0) : chunk),
     }));
-    url.port = String(proxy.port);
-    const source = { ...database.options, url: url.href } as DataSourceOptions;
+    const source = throughPort(database, proxy.port);
     for (let isWhole = false; !isWhole; silentFrom++) {
       expect(silentFrom).toBeLessThan(ALL_REPLIES);
       replies = 0;

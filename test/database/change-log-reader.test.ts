@@ -1,22 +1,18 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, expect, it } from '@jest/globals';
 import { ChangeLogReader } from 'lib/change-log-reader.js';
 import { join, list, sql } from 'lib/sql.js';
-import { type TestDatabase, databaseKinds } from '../support/databases.js';
-import { START, TestRepositories } from './repositories.js';
+import { START, describeRepository } from './repositories.js';
 
 const OPTIONS = { lane: 'work', budgetMs: 20_000 } as const;
 
-describe.each(databaseKinds)('the change log on $name', ({ create }) => {
-  let database: TestDatabase;
-  let node: TestRepositories;
+describeRepository('the change log', ({ node }) => {
   let reader: ChangeLogReader;
   let rowsRead: number;
 
   beforeEach(async () => {
-    database = await create();
-    node = await TestRepositories.open(database);
     rowsRead = 0;
     const { engine, tables } = node.database;
+    await node.write(sql`DELETE FROM ${tables.change}`);
     const counted: Pick<typeof engine, 'read'> = {
       read: async (statement, options) => {
         const result = await engine.read(statement, options);
@@ -27,11 +23,6 @@ describe.each(databaseKinds)('the change log on $name', ({ create }) => {
     reader = new ChangeLogReader({ engine: counted, tables, realm: 'users', options: OPTIONS });
   });
 
-  afterEach(async () => {
-    await node.close();
-    await database.drop();
-  });
-
   /** Changes of as many sessions at each of the moments, `<name>-<moment>-<number>`. */
   async function log(name: string, moments: readonly number[], each: number): Promise<void> {
     const rows = moments.flatMap((at) => Array.from({ length: each }, (_, index) => ({ at, index })));
@@ -39,9 +30,8 @@ describe.each(databaseKinds)('the change log on $name', ({ create }) => {
       const values = rows
         .slice(from, from + 500)
         .map(({ at, index }) => sql`(${list([`${name}-${at - START}-${index}`, 1, 'users', at])})`);
-      await node.database.engine.write(
+      await node.write(
         sql`INSERT INTO ${node.database.tables.change} (session_id, version, realm, at) VALUES ${join(values, ', ')}`,
-        OPTIONS,
       );
     }
   }
@@ -88,18 +78,14 @@ describe.each(databaseKinds)('the change log on $name', ({ create }) => {
   it('is read anew where some of it is gone, as after a database was restored', async () => {
     await log('a', moments(4), 200);
     await told(START);
-    await node.database.engine.write(
-      sql`DELETE FROM ${node.database.tables.change} WHERE session_id = 'a-2-7'`,
-      OPTIONS,
-    );
+    await node.write(sql`DELETE FROM ${node.database.tables.change} WHERE session_id = 'a-2-7'`);
     expect(await told(START)).toHaveLength(199);
   });
 
   it('A6: is read where others come at the moments of some that were removed, as after a clock was set back', async () => {
     await log('a', moments(8), 100);
     await told(START);
-    const { engine, tables } = node.database;
-    await engine.write(sql`DELETE FROM ${tables.change} WHERE at >= ${START + 6}`, OPTIONS);
+    await node.write(sql`DELETE FROM ${node.database.tables.change} WHERE at >= ${START + 6}`);
     expect(await told(START)).toEqual([]);
     await log('b', [START + 6], 100);
     expect(await told(START)).toHaveLength(100);

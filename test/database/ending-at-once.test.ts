@@ -1,40 +1,35 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { DataSource } from 'typeorm';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { raw, sql } from 'lib/sql.js';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { kindsOf, portOf, throughPort } from '../support/databases.js';
 import { EditingProxy } from '../support/editing-proxy.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
+import { useDatabase } from '../support/use-database.js';
 import { MINUTE, START, TestRepositories } from './repositories.js';
 
 const KICK = { reason: 'SESSION_KICKED', by: 'root' } as const;
 
 describe('the end of one session on PostgreSQL', () => {
   const clock = new ManualClock(START);
-  let database: TestDatabase;
+  const database = useDatabase(kindsOf('postgres')[0]!);
   let proxy: TcpProxy;
   let node: TestRepositories;
   let other: TestRepositories;
 
   beforeEach(async () => {
-    database = await kindsOf('postgres')[0]!.create();
-    proxy = await TcpProxy.start(Number(new URL(database.url).port));
+    proxy = await TcpProxy.start(portOf(database));
+    database.atEnd(() => proxy.close());
     node = await openThrough(proxy.port);
-    other = await TestRepositories.open(database, clock);
-  });
-  afterEach(async () => {
-    await Promise.all([node.close(), other.close()]);
-    await proxy.close();
-    await database.drop();
+    other = await openThrough(portOf(database));
   });
 
   /** Another node, on the way to the database that a test gives it. */
-  const openThrough = (port: number, extra = {}) => {
-    const url = new URL(database.url);
-    url.port = String(port);
-    const options = { ...database.options, url: url.href, extra } as typeof database.options;
-    return TestRepositories.open({ ...database, options }, clock);
+  const openThrough = async (port: number, extra = {}) => {
+    const options = { ...throughPort(database, port), extra } as typeof database.options;
+    const opened = await TestRepositories.open({ ...database, options }, clock);
+    database.atEnd(() => opened.close());
+    return opened;
   };
 
   /** Of the session's end: versions in the change log, lines of the audit trail, values that are left. */
@@ -63,7 +58,7 @@ describe('the end of one session on PostgreSQL', () => {
 
   it('takes data with it that somebody wrote who had the row when it came', async () => {
     const { id } = await node.login('alice');
-    const client = await new DataSource(database.options).initialize();
+    const client = await database.connect();
     const runner = client.createQueryRunner();
     await runner.startTransaction();
     await runner.query('SELECT 1 FROM latchkey_session WHERE id = $1 FOR UPDATE', [id]);
@@ -79,14 +74,13 @@ describe('the end of one session on PostgreSQL', () => {
     await runner.commitTransaction();
     expect(await ending).toMatchObject({ sessionId: id, version: 2 });
     expect(await traces(id, 'alice')).toEqual({ versions: [2], events: ['LOGIN', 'SESSION_ENDED'], data: 0 });
-    await client.destroy();
   });
 
   it('leaves nothing behind when a part of it fails', async () => {
     const { id } = await node.login('alice');
     await node.stores.session(id).set('draft', 1);
     const before = await traces(id, 'alice');
-    const client = await new DataSource(database.options).initialize();
+    const client = await database.connect();
     await client.query(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$`);
     await client.query('CREATE TRIGGER fails BEFORE DELETE ON latchkey_data FOR EACH ROW EXECUTE FUNCTION fail()');
     await expect(node.sessions.endSession(id, KICK)).rejects.toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
@@ -94,7 +88,6 @@ describe('the end of one session on PostgreSQL', () => {
     expect(await traces(id, 'alice')).toEqual(before);
     await client.query('DROP TRIGGER fails ON latchkey_data');
     expect(await node.sessions.endSession(id, KICK)).toMatchObject({ version: 2 });
-    await client.destroy();
   });
 
   it('does nothing where the transaction has not been begun', async () => {
@@ -110,6 +103,7 @@ describe('the end of one session on PostgreSQL', () => {
       return Buffer.from(changed, 'latin1');
     };
     const spoiler = await EditingProxy.start(proxy.port, () => ({ request }));
+    database.atEnd(() => spoiler.close());
     const spoiled = await openThrough(spoiler.port);
     isSpoiling = true;
     await expect(spoiled.sessions.endSession(id, KICK)).rejects.toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
@@ -119,8 +113,6 @@ describe('the end of one session on PostgreSQL', () => {
     isSpoiling = false;
     expect(await spoiled.sessions.endSession(id, KICK)).toMatchObject({ version: 2 });
     expect((await traces(id, 'alice')).data).toBe(0);
-    await spoiled.close();
-    await spoiler.close();
   });
 
   it('is the same with a driver that waits for every answer', async () => {
@@ -130,7 +122,6 @@ describe('the end of one session on PostgreSQL', () => {
     expect(await waiting.sessions.endSession(id, KICK)).toMatchObject({ sessionId: id, version: 2 });
     expect(await traces(id, 'alice')).toEqual({ versions: [2], events: ['LOGIN', 'SESSION_ENDED'], data: 0 });
     expect(await waiting.sessions.endSession(id, KICK)).toBeNull();
-    await waiting.close();
   });
 
   it('touches no session that is not to be ended, nor its data', async () => {

@@ -1,9 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type Statement, raw, sql } from 'lib/sql.js';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { type TestDatabase, databaseKinds, kindsOf } from '../support/databases.js';
+import { databaseKinds, kindsOf, portOf, throughPort } from '../support/databases.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
+import { useDatabase } from '../support/use-database.js';
 import { HOUR, MINUTE, TestRepositories } from './repositories.js';
 
 const KICK = { reason: 'SESSION_KICKED', by: 'root' } as const;
@@ -37,21 +38,21 @@ const COMMANDS: Record<string, (node: TestRepositories, id: string) => Promise<u
   'the sweep of what is idle': ({ sessions }) => sessions.endIdleSessions(10 * MINUTE, 0, 10),
 };
 
-describe.each(databaseKinds)('a change on $name that comes late', ({ create }) => {
-  let database: TestDatabase;
-  let clock: HeldClock;
+describe.each(databaseKinds)('a change on $name that comes late', (kind) => {
+  const database = useDatabase(kind, { isShared: true });
+  const clock = new HeldClock(0);
   let node: TestRepositories;
   let other: TestRepositories;
 
-  beforeEach(async () => {
-    database = await create();
-    clock = new HeldClock(0);
+  beforeAll(async () => {
     node = await TestRepositories.open(database, clock, true);
     other = await TestRepositories.open(database, new ManualClock(Date.now() - HOUR));
+    database.atEnd(() => Promise.all([node.close(), other.close()]));
   });
-  afterEach(async () => {
-    await Promise.all([node.close(), other.close()]);
-    await database.drop();
+  beforeEach(async () => {
+    clock.offset = 0;
+    const { session, account, change, event, data } = other.database.tables;
+    for (const table of [session, account, change, event, data]) await other.write(sql`DELETE FROM ${table}`);
   });
 
   /** All that is written down, in the order of the keys. */
@@ -84,57 +85,52 @@ describe.each(databaseKinds)('a change on $name that comes late', ({ create }) =
     expect(await everything()).toEqual(before);
     clock.offset = 0;
     await doing;
+    isLate.mockRestore();
     const { change } = node.database.tables;
     const [newest] = await other.rows(sql`SELECT at FROM ${change} WHERE session_id = ${id} ORDER BY version DESC`);
     expect(Math.abs(Number(newest!.at) - Date.now())).toBeLessThan(10_000);
   });
 });
 
-describe.each(kindsOf('postgres', 'mariadb'))(
-  'a transaction on $name whose COMMIT the network holds',
-  ({ name, create }) => {
-    it('is rolled back by the server, and by its client not taken for done', async () => {
-      const database = await create();
-      const url = new URL(database.url);
-      const proxy = await TcpProxy.start(Number(url.port));
-      url.port = String(proxy.port);
-      const options = { ...database.options, url: url.href } as typeof database.options;
-      const node = await TestRepositories.open({ ...database, options });
-      const other = await TestRepositories.open(database);
-      const { engine, tables } = node.database;
-      const [ownId, ids] =
-        name === 'postgres'
-          ? ['pg_backend_pid()', 'pid AS id FROM pg_stat_activity']
-          : ['CONNECTION_ID()', 'id FROM information_schema.processlist'];
-      let holder: number | undefined;
-      const writing = engine.transaction(
-        function* () {
-          yield sql`INSERT INTO ${tables.change} (session_id, version, realm, at) VALUES ('held', 1, 'users', 0)`;
-          const { rows } = yield raw(`SELECT ${ownId} AS id`);
-          holder = Number(rows[0]!.id);
-          proxy.hold();
-        },
-        { lane: 'work', budgetMs: 60_000 },
-      );
-      const outcome = writing.then(
-        () => 'done',
-        ({ code }: { code: string }) => code,
-      );
-      await until(() => holder !== undefined);
-      await until(async () => (await other.rows(raw(`SELECT ${ids}`))).every(({ id }) => Number(id) !== holder));
-      proxy.release();
-      expect(await outcome).toBe('SESSION_STORE_UNAVAILABLE');
-      expect(await other.loggedVersions('held')).toEqual([]);
-      await Promise.all([node.close(), other.close()]);
-      await proxy.close();
-      await database.drop();
-    });
-  },
-);
+describe.each(kindsOf('postgres', 'mariadb'))('a transaction on $name whose COMMIT the network holds', (kind) => {
+  const database = useDatabase(kind);
+
+  it('is rolled back by the server, and by its client not taken for done', async () => {
+    const proxy = await TcpProxy.start(portOf(database));
+    const node = await TestRepositories.open({ ...database, options: throughPort(database, proxy.port) });
+    const other = await TestRepositories.open(database);
+    database.atEnd(() => Promise.all([node.close(), other.close()]).then(() => proxy.close()));
+    const { engine, tables } = node.database;
+    const [ownId, ids] =
+      kind.name === 'postgres'
+        ? ['pg_backend_pid()', 'pid AS id FROM pg_stat_activity']
+        : ['CONNECTION_ID()', 'id FROM information_schema.processlist'];
+    let holder: number | undefined;
+    const writing = engine.transaction(
+      function* () {
+        yield sql`INSERT INTO ${tables.change} (session_id, version, realm, at) VALUES ('held', 1, 'users', 0)`;
+        const { rows } = yield raw(`SELECT ${ownId} AS id`);
+        holder = Number(rows[0]!.id);
+        proxy.hold();
+      },
+      { lane: 'work', budgetMs: 60_000 },
+    );
+    const outcome = writing.then(
+      () => 'done',
+      ({ code }: { code: string }) => code,
+    );
+    await until(() => holder !== undefined);
+    await until(async () => (await other.rows(raw(`SELECT ${ids}`))).every(({ id }) => Number(id) !== holder));
+    proxy.release();
+    expect(await outcome).toBe('SESSION_STORE_UNAVAILABLE');
+    expect(await other.loggedVersions('held')).toEqual([]);
+  });
+});
 
 describe('a change on MariaDB without strict mode', () => {
+  const database = useDatabase(kindsOf('mariadb')[0]!);
+
   it('is refused all the same, and not written with no time', async () => {
-    const database = await kindsOf('mariadb')[0]!.create();
     const node = await TestRepositories.open(database, undefined, true);
     const { engine, tables } = node.database;
     const writing = engine.transaction(
@@ -148,6 +144,5 @@ describe('a change on MariaDB without strict mode', () => {
     await expect(writing).rejects.toMatchObject({ code: 'SESSION_STORE_UNAVAILABLE' });
     expect(await node.loggedVersions('late')).toEqual([]);
     await node.close();
-    await database.drop();
   });
 });

@@ -1,9 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { DataSource, type QueryRunner } from 'typeorm';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import type { DataSource } from 'typeorm';
 import { type LoginResult, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { accountRef } from 'lib/user-key.js';
-import { type TestDatabase, kindsOf } from '../support/databases.js';
-import { type Services, type Sessions, startSessions } from '../support/sessions.js';
+import { kindsOf } from '../support/databases.js';
+import type { Services, Sessions } from '../support/sessions.js';
+import { until } from '../support/until.js';
+import { useDatabase } from '../support/use-database.js';
 
 const BY = { by: 'root' };
 /** Many times the connections that there are. */
@@ -73,8 +75,8 @@ const OPTIONS = {
   timing: { loginBudget: '8s', endBudget: '8s', verifyBudget: '8s' },
 } as const;
 
-describe.each(kindsOf('postgres', 'mariadb'))('a row on $name that many wait for', ({ create }) => {
-  let database: TestDatabase;
+describe.each(kindsOf('postgres', 'mariadb'))('a row on $name that many wait for', (kind) => {
+  const database = useDatabase(kind, { isShared: true });
   let node: Sessions;
   let tokens: Sessions['tokens'];
   let operators: Sessions['operators'];
@@ -82,20 +84,14 @@ describe.each(kindsOf('postgres', 'mariadb'))('a row on $name that many wait for
   let users = 0;
 
   beforeAll(async () => {
-    database = await create();
-    node = await startSessions({ database: database.options, ...OPTIONS });
+    node = await database.start(OPTIONS);
     ({ tokens, operators } = node);
-    holder = await new DataSource(database.options).initialize();
-  });
-  afterAll(async () => {
-    await node.close();
-    await holder.destroy();
-    await database.drop();
+    holder = await database.connect();
   });
 
   /** Somebody else has the row for as long as the work goes on. */
   const whileLocked = async (locks: 'session' | 'account', { session }: LoginResult, work: () => Promise<void>) => {
-    const runner: QueryRunner = holder.createQueryRunner();
+    const runner = holder.createQueryRunner();
     const row =
       locks === 'session'
         ? `SELECT id FROM latchkey_session WHERE id = '${session.id}'`
@@ -117,19 +113,22 @@ describe.each(kindsOf('postgres', 'mariadb'))('a row on $name that many wait for
     expect(await operators.kickUser(session.userId, BY)).toBe(0);
   };
 
-  it.each(Object.entries(COMMANDS))(`takes no connection from others: ${AT_ONCE} at once of %s`, async (_, command) => {
-    const login = await tokens.login(`user-${users++}`);
-    let many: Promise<unknown> | undefined;
-    await whileLocked(command.locks, login, async () => {
-      many = Promise.allSettled(Array.from({ length: AT_ONCE }, () => command.run(node, login)));
+  it.each(Object.entries(COMMANDS))(
+    `F38: takes no connection from others: ${AT_ONCE} at once of %s`,
+    async (_, command) => {
+      const login = await tokens.login(`user-${users++}`);
+      let many: Promise<unknown> | undefined;
+      await whileLocked(command.locks, login, async () => {
+        many = Promise.allSettled(Array.from({ length: AT_ONCE }, () => command.run(node, login)));
+        await goesOn();
+      });
+      await many;
       await goesOn();
-    });
-    await many;
-    await goesOn();
-  });
+    },
+  );
 
   it.each(HOPELESS)(
-    `is not even waited for by ${AT_ONCE} at once of %s of a session that has ended`,
+    `F38: is not even waited for by ${AT_ONCE} at once of %s of a session that has ended`,
     async (_, command) => {
       const login = await tokens.login(`user-${users++}`);
       await operators.kick(login.session.id, BY);
@@ -150,6 +149,21 @@ describe.each(kindsOf('postgres', 'mariadb'))('a row on $name that many wait for
       await goesOn();
     });
     expect((await tokens.verify((await refreshed!).accessToken)).status).toBe('VALID');
+  });
+
+  it('lets in no operator as a user whose kick looked for the session before it was there, and commits after it', async () => {
+    await tokens.login('operator');
+    const runner = holder.createQueryRunner();
+    await runner.startTransaction();
+    await runner.query(
+      `UPDATE latchkey_account SET epoch = epoch + 1 WHERE user_key = '${accountRef('users', 'operator').key}'`,
+    );
+    const opening = operators.impersonate('user', { by: 'operator' }).catch((error: unknown) => error);
+    await until(async () => (await node.sessions.list('user')).length > 0);
+    await runner.commitTransaction();
+    await runner.release();
+    expect(await opening).toMatchObject({ code: 'FORBIDDEN' });
+    expect(await node.sessions.list('user')).toEqual([]);
   });
 
   it('is ended by a kick, however many refreshes of the session wait for their turn', async () => {
@@ -173,20 +187,17 @@ describe.each(kindsOf('postgres', 'mariadb'))('a row on $name that many wait for
 });
 
 describe('a SQLite file that another process writes to', () => {
+  const database = useDatabase(kindsOf('sqlite')[0]!);
+
   it.each(HOPELESS)('is not waited for by %s of a session that has ended', async (_, command) => {
-    const [kind] = kindsOf('sqlite');
-    const database = await kind!.create();
-    const node = await startSessions({ database: database.options, ...OPTIONS });
+    const node = await database.start(OPTIONS);
     const { tokens, operators } = node;
     const login = await tokens.login('user');
     await operators.kick(login.session.id, BY);
-    const holder = await new DataSource(database.options).initialize();
+    const holder = await database.connect();
     await holder.query('BEGIN IMMEDIATE');
     const many = Array.from({ length: AT_ONCE }, () => answerOf(command.run(node, login)));
     expect(new Set(await Promise.all(many))).toEqual(new Set([command.onceKicked]));
     await holder.query('ROLLBACK');
-    await holder.destroy();
-    await node.close();
-    await database.drop();
   });
 });

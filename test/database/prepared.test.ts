@@ -1,12 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { DataSource, type DataSourceOptions, type Logger } from 'typeorm';
+import type { DataSource, DataSourceOptions, Logger } from 'typeorm';
 import { raw } from 'lib/sql.js';
-import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { kindsOf } from '../support/databases.js';
 import { until } from '../support/until.js';
+import { useDatabase } from '../support/use-database.js';
 import { START, TestRepositories } from './repositories.js';
 
 const TABLES = ['latchkey_session', 'latchkey_account', 'latchkey_data'];
 const KICK = { reason: 'SESSION_KICKED', by: 'root' } as const;
+
+const [POSTGRES] = kindsOf('postgres');
 
 /** A connection has told all that it has counted when it is gone. */
 async function isAlone(client: DataSource): Promise<void> {
@@ -15,16 +18,12 @@ async function isAlone(client: DataSource): Promise<void> {
 }
 
 describe('statements that PostgreSQL keeps for a connection', () => {
-  let database: TestDatabase;
+  const database = useDatabase(POSTGRES!);
   let node: TestRepositories;
   beforeEach(async () => {
-    database = await kindsOf('postgres')[0]!.create();
     node = await TestRepositories.open(database);
   });
-  afterEach(async () => {
-    await node.close();
-    await database.drop();
-  });
+  afterEach(() => node.close());
 
   /** All of them on the one connection that is in use when nothing is done at the same time. */
   const logInAndKick = async (times: number) => {
@@ -124,7 +123,7 @@ describe('statements that PostgreSQL keeps for a connection', () => {
     // From now on they are known to be of one page, which is read from end to end sooner than by an index.
     for (const table of TABLES) await node.write(raw(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`));
     for (const table of TABLES) await node.write(raw(`ANALYZE ${table}`));
-    const client = await new DataSource(database.options).initialize();
+    const client = await database.connect();
     await client.query('SELECT pg_stat_reset()');
     await logInAndKick(12);
     await node.close();
@@ -132,7 +131,6 @@ describe('statements that PostgreSQL keeps for a connection', () => {
     const rows = await client.query<{ relname: string; seq_scan: string; idx_scan: string }[]>(
       'SELECT relname, seq_scan, idx_scan FROM pg_stat_user_tables',
     );
-    await client.destroy();
     node = await TestRepositories.open(database);
     const used = rows.filter(({ relname }) => TABLES.includes(relname));
     expect(used.map(({ seq_scan }) => Number(seq_scan))).toEqual([0, 0, 0]);
@@ -141,16 +139,11 @@ describe('statements that PostgreSQL keeps for a connection', () => {
 });
 
 describe('a table on PostgreSQL of which there are no statistics', () => {
-  let database: TestDatabase;
+  const database = useDatabase(POSTGRES!);
   let client: DataSource;
   beforeEach(async () => {
-    database = await kindsOf('postgres')[0]!.create();
-    client = await new DataSource(database.options).initialize();
+    client = await database.connect();
     await client.query('ALTER TABLE latchkey_session SET (autovacuum_enabled = off)');
-  });
-  afterEach(async () => {
-    await client.destroy();
-    await database.drop();
   });
 
   /** What the table is read by while a node does something. */

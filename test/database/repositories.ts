@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe } from '@jest/globals';
+import { beforeAll, describe } from '@jest/globals';
 import { DataStores } from 'lib/data.js';
 import type { LoginOutcome, LoginRequest } from 'lib/session-repository.js';
 import type { SessionEvent } from 'lib/session-event.js';
@@ -14,7 +14,8 @@ import { type Row, type Statement, list, sql } from 'lib/sql.js';
 import { SqlDataRepository } from 'lib/sql-data-repository.js';
 import { SqlSessionRepository } from 'lib/sql-session-repository.js';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { type TestDatabase, databaseKinds } from '../support/databases.js';
+import { type DatabaseKind, type TestDatabase, databaseKinds } from '../support/databases.js';
+import { type UsedDatabase, useDatabase } from '../support/use-database.js';
 
 export const START = Date.UTC(2026, 0, 15, 12);
 export const MINUTE = 60_000;
@@ -195,6 +196,8 @@ export class TestRepositories {
 
 /** Two nodes on one database that tests of a block share, by one clock. */
 interface Nodes {
+  readonly kind: DatabaseKind;
+  readonly database: UsedDatabase;
   readonly clock: ManualClock;
   readonly node: TestRepositories;
   readonly other: TestRepositories;
@@ -206,24 +209,23 @@ interface Nodes {
 
 /** A part of the contract of SessionRepository, which is the same on every database. */
 export function describeRepository(title: string, body: (nodes: Nodes) => void, kinds = databaseKinds): void {
-  describe.each(kinds)(`${title} on $name`, ({ create }) => {
+  describe.each(kinds)(`${title} on $name`, (kind) => {
+    const database = useDatabase(kind, { isShared: true });
     const clock = new ManualClock(START);
     const [node, other] = [0, 0].map(() => Object.create(TestRepositories.prototype) as TestRepositories) as [
       TestRepositories,
       TestRepositories,
     ];
-    let database: TestDatabase;
     let users = 0;
+    const open = async (another: ManualClock) => {
+      const opened = await TestRepositories.open(database, another);
+      database.atEnd(() => opened.close());
+      return opened;
+    };
     beforeAll(async () => {
-      database = await create();
-      for (const one of [node, other]) Object.assign(one, await TestRepositories.open(database, clock));
+      for (const one of [node, other]) Object.assign(one, await open(clock));
     });
-    afterAll(async () => {
-      await Promise.all([node.close(), other.close()]);
-      await database.drop();
-    });
-    const open = (another: ManualClock) => TestRepositories.open(database, another);
-    body({ clock, node, other, open, newUser: () => `user-${++users}` });
+    body({ kind, database, clock, node, other, open, newUser: () => `user-${++users}` });
   });
 }
 

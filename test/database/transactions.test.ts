@@ -1,52 +1,27 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, expect, it } from '@jest/globals';
 import type { DataSourceOptions } from 'typeorm';
 import { openDatabase } from 'lib/database.js';
-import { type Script, type Statement, effect, raw, sql } from 'lib/sql.js';
+import { type Script, effect, raw, sql } from 'lib/sql.js';
 import { until } from '../support/until.js';
-import { type TestDatabase, databaseKinds, kindsOf } from '../support/databases.js';
-import { START, TestRepositories } from './repositories.js';
+import { kindsOf } from '../support/databases.js';
+import { START, type TestRepositories, describeRepository } from './repositories.js';
 
 const OPTIONS = { lane: 'work', budgetMs: 20_000 } as const;
 
-/** A repository and rows of its change log, which are as good as any to be written. */
-class Rows {
-  private constructor(
-    readonly database: TestDatabase,
-    readonly node: TestRepositories,
-  ) {}
+/** Rows of the change log, which are as good as any to be written. */
+const rowsOf = ({ database: { engine, tables } }: TestRepositories) => ({
+  run: <T>(script: () => Script<T>): Promise<T> => engine.transaction(script, OPTIONS),
+  read: () => sql`SELECT version FROM ${tables.change}`,
+  insert: (id: string, version: number) =>
+    sql`INSERT INTO ${tables.change} (session_id, version, realm, at) VALUES (${id}, ${version}, 'users', ${START})`,
+});
 
-  static async open(create: () => Promise<TestDatabase>): Promise<Rows> {
-    const database = await create();
-    return new Rows(database, await TestRepositories.open(database));
-  }
-
-  async close(): Promise<void> {
-    await this.node.close();
-    await this.database.drop();
-  }
-
-  run<T>(script: () => Script<T>): Promise<T> {
-    return this.node.database.engine.transaction(script, OPTIONS);
-  }
-
-  read(): Statement {
-    return sql`SELECT version FROM ${this.node.database.tables.change}`;
-  }
-
-  insert(id: string, version: number): Statement {
-    return sql`INSERT INTO ${this.node.database.tables.change} (session_id, version, realm, at)
-      VALUES (${id}, ${version}, 'users', ${START})`;
-  }
-}
-
-describe.each(databaseKinds)('a transaction on $name', ({ create }) => {
-  let rows: Rows;
-  beforeAll(async () => {
-    rows = await Rows.open(create);
+describeRepository('a transaction', ({ node }) => {
+  let rows: ReturnType<typeof rowsOf>;
+  beforeAll(() => {
+    rows = rowsOf(node);
   });
-  afterAll(() => rows.close());
-
-  const versionsOf = (id: string) => rows.node.loggedVersions(id);
+  const versionsOf = (id: string) => node.loggedVersions(id);
 
   it.each([
     ['after a read', true],
@@ -104,32 +79,31 @@ describe.each(databaseKinds)('a transaction on $name', ({ create }) => {
   });
 });
 
-describe.each(kindsOf('postgres', 'mariadb'))('a transaction on $name', ({ name, create }) => {
-  let rows: Rows;
-  beforeAll(async () => {
-    rows = await Rows.open(create);
+const onServers = ({ kind: { name }, database, node }: Parameters<Parameters<typeof describeRepository>[1]>[0]) => {
+  let rows: ReturnType<typeof rowsOf>;
+  beforeAll(() => {
+    rows = rowsOf(node);
   });
-  afterAll(() => rows.close());
 
   it('is run again where an effect meets a key that another has just taken', async () => {
-    await rows.node.login('alice');
-    const { account } = rows.node.database.tables;
+    await node.login('alice');
+    const { account } = node.database.tables;
     let runs = 0;
     const result = await rows.run(function* (): Script<number> {
       yield rows.read();
-      const key = ++runs === 1 ? rows.node.account('alice').key : 'another';
+      const key = ++runs === 1 ? node.account('alice').key : 'another';
       yield effect(sql`INSERT INTO ${account} (user_key, realm, user_id, epoch, not_before, created_at)
         VALUES (${key}, 'users', ${key}, 0, 0, 0)`);
       yield effect(rows.insert('again', runs));
       return runs;
     });
     expect(result).toBe(2);
-    expect(await rows.node.loggedVersions('again')).toEqual([2]);
+    expect(await node.loggedVersions('again')).toEqual([2]);
   });
 
   it('waits for a lock no longer than the change log is read again, whatever its budget', async () => {
     // A setting of the application's, or a pooler that leaves out what a connection asks for.
-    const options = { ...rows.database.options, ...(name === 'postgres' && { extra: { lock_timeout: 0 } }) };
+    const options = { ...database.options, ...(name === 'postgres' && { extra: { lock_timeout: 0 } }) };
     const lanes = { verify: 1, work: 1, control: 1, journal: 1 };
     for (const [budgetMs, seconds] of [
       [3000, 4],
@@ -152,7 +126,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('a transaction on $name', ({ name,
   });
 
   it('attempts nothing while the process has other work for the row', async () => {
-    const { engine } = rows.node.database;
+    const { engine } = node.database;
     const options = { ...OPTIONS, row: 'a row' };
     let [began, mayGo] = [0, false];
     const script = function* (): Script<number> {
@@ -171,9 +145,9 @@ describe.each(kindsOf('postgres', 'mariadb'))('a transaction on $name', ({ name,
 
   // MariaDB would carry out what follows a statement that has failed.
   it(`${name === 'postgres' ? 'does not wait' : 'waits'} for an effect before it goes on`, async () => {
-    await rows.node.login('bob');
-    const { engine, tables } = rows.node.database;
-    const { key } = rows.node.account('bob');
+    await node.login('bob');
+    const { engine, tables } = node.database;
+    const { key } = node.account('bob');
     const lock = sql`SELECT epoch FROM ${tables.account} WHERE user_key = ${key}${engine.dialect.forUpdate()}`;
     let [isLocked, mayGo, wentOn] = [false, false, false];
     const other = engine.transaction(function* (): Script<void> {
@@ -194,6 +168,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('a transaction on $name', ({ name,
     mayGo = true;
     await Promise.all([one, other]);
     expect(wentOn).toBe(true);
-    expect(await rows.node.sessions.readAccount(rows.node.account('bob'))).toMatchObject({ epoch: 7 });
+    expect(await node.sessions.readAccount(node.account('bob'))).toMatchObject({ epoch: 7 });
   });
-});
+};
+describeRepository('a transaction', onServers, kindsOf('postgres', 'mariadb'));

@@ -21,7 +21,7 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-interface CreateOptions {
+export interface CreateOptions {
   readonly empty?: boolean;
 }
 
@@ -29,6 +29,18 @@ export interface DatabaseKind {
   readonly name: 'sqlite' | 'postgres' | 'mariadb';
   /** On a server, with the tables of the library as they are after its first start, unless it is to be empty. */
   readonly create: (options?: CreateOptions) => Promise<TestDatabase>;
+}
+
+/** Where a database on a server is, as a proxy in front of it must know. */
+export function portOf({ url }: TestDatabase): number {
+  return Number(new URL(url).port);
+}
+
+/** Leads to a database by another port, such as that of a proxy. */
+export function throughPort(database: TestDatabase, port: number): DataSourceOptions {
+  const url = new URL(database.url);
+  url.port = String(port);
+  return { ...database.options, url: url.href } as DataSourceOptions;
 }
 
 /** The engines that everything must work on. */
@@ -61,11 +73,20 @@ export async function createSqlite(parent = tmpdir()): Promise<TestDatabase> {
     options: sqliteOptions(file),
     url: `sqlite:${file}`,
     drop: async () => {
-      const stored = readdirSync(directory).map((name) => readFileSync(join(directory, name), 'latin1'));
+      const stored = readdirSync(directory).map((name) => readIfThere(join(directory, name)));
       rmSync(directory, { recursive: true, force: true });
       stored.forEach(refuseTokens);
     },
   };
+}
+
+/** A process that has just closed the file removes the log beside it. */
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
 }
 
 async function createOnServer(

@@ -8,6 +8,7 @@ import {
   SessionService,
   TokenService,
 } from 'nestjs-latchkey';
+import { SessionRuntime } from 'lib/session-runtime.js';
 
 export const SECRET = 'a secret of the tests, of thirty-two bytes and more';
 
@@ -37,6 +38,7 @@ export function servicesOf(context: INestApplicationContext): Services {
 /** A SessionModule without an HTTP server, closed by `close`. */
 export interface Sessions extends Services {
   readonly context: INestApplicationContext;
+  readonly runtime: SessionRuntime;
   close(): Promise<void>;
 }
 
@@ -51,5 +53,6 @@ export async function startSessions(
   const session = SessionModule.forRoot({ secret: SECRET, ...options, timing: patient(options.timing) });
   const root: DynamicModule = { module: Root, imports: [session], providers };
   const context = await NestFactory.createApplicationContext(root, { logger: ['error'], abortOnError: false });
-  return { context, ...servicesOf(context), close: () => context.close() };
+  const runtime = context.get(SessionRuntime, { strict: false });
+  return { context, runtime, ...servicesOf(context), close: () => context.close() };
 }
