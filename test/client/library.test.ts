@@ -160,29 +160,6 @@ describe.each(adapters)('the client and the library on $name', (kind) => {
       expect(await me(tab)).toMatchObject([401, { errorCode: 'TOKEN_MISSING' }]);
       expect(tab.ends).toHaveLength(1);
     });
-
-    it('is told of a kick that happened while the access token ran out', async () => {
-      await withRefresh();
-      const tab = browser.openTab();
-      const { sessionId } = await login(tab);
-      await server.operators.kick(sessionId, { by: 'admin' });
-      clock.advance(11 * MINUTE);
-      expect((await me(tab))[0]).toBe(401);
-      const endedAt = new Date(START).toISOString();
-      expect(tab.ends).toEqual([{ errorCode: 'SESSION_KICKED', message: expect.any(String), endedAt }]);
-    });
-
-    it('is told that a refresh token was used by somebody else', async () => {
-      await withRefresh();
-      const tab = browser.openTab();
-      const { refreshToken } = await login(tab);
-      const stolen = await server.tokens.refresh(refreshToken!);
-      await server.tokens.refresh(stolen.refreshToken!);
-      clock.advance(11 * MINUTE);
-      expect((await me(tab))[0]).toBe(401);
-      expect(tab.ends).toMatchObject([{ errorCode: 'REFRESH_REUSED' }]);
-      expect(browser.stored).toBeNull();
-    });
   });
 
   describe('with tokens that the server renews', () => {
@@ -230,22 +207,6 @@ describe.each(adapters)('the client and the library on $name', (kind) => {
       ]);
       expect([tab.client.token, other.stored === null]).toEqual([null, false]);
       other.close();
-    });
-
-    it('is told of a kick, a ban and a logout elsewhere', async () => {
-      await start({});
-      const tab = browser.openTab();
-      const ends = [
-        ({ sessionId }: { sessionId: string }) => server.operators.kick(sessionId, { by: 'admin' }),
-        () => server.sessions.endAll('alice'),
-        () => server.operators.ban('alice', { by: 'admin' }),
-      ];
-      for (const end of ends) {
-        await end(await login(tab));
-        await me(tab);
-      }
-      const codes = tab.ends.map(({ errorCode }) => errorCode);
-      expect(codes).toEqual(['SESSION_KICKED', 'SESSION_LOGGED_OUT', 'ACCOUNT_DISABLED']);
     });
 
     it('logs out without being told so', async () => {

@@ -1,12 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Body, Controller, Injectable, type LoggerService, Post } from '@nestjs/common';
+import { Injectable, type LoggerService } from '@nestjs/common';
 import { EventEmitter2, EventEmitterModule, OnEvent } from '@nestjs/event-emitter';
 import {
   type LoginAttempt,
   type PublishedEvent,
   SessionModule,
   type SessionModuleOptions,
-  TokenService,
   accessAndRefresh,
   multiDevice,
   sliding,
@@ -14,7 +13,7 @@ import {
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { until } from '../support/until.js';
-import { type HttpApp, type StartOptions, adapters, json, sessionOptions, startApp, verdict } from './http-app.js';
+import { type HttpApp, type StartOptions, adapters, sessionOptions, startApp } from './http-app.js';
 
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 0, 15, 12);
@@ -398,26 +397,5 @@ describe('the beforeLogin hook', () => {
     const result = await tokens.verify(accessToken);
     expect(result).toMatchObject({ session: { userId: 'alice', deviceType: null, claims: { roles: ['user'] } } });
     expect(result).not.toHaveProperty('session.claims.big');
-  });
-});
-
-describe.each(adapters)('a refusal of beforeLogin on $name', (kind) => {
-  @Controller()
-  class LoginController {
-    constructor(private readonly tokens: TokenService) {}
-
-    @Post('login')
-    async login(@Body() body: { userId: string }) {
-      return { token: (await this.tokens.login(body.userId)).accessToken };
-    }
-  }
-
-  it('is a 403', async () => {
-    const hooks = { beforeLogin: ({ userId }: LoginAttempt) => userId !== 'mallory' };
-    const session = SessionModule.forRoot(sessionOptions({ hooks }));
-    server = await startApp(kind, { imports: [session], controllers: [LoginController] });
-    const login = (userId: string) => server.send(json('/login', { userId }));
-    expect(verdict(await login('mallory'))).toMatchObject({ status: 403, errorCode: 'FORBIDDEN' });
-    expect((await login('alice')).status).toBe(201);
   });
 });

@@ -5,21 +5,15 @@ import { type Answer, type Login, type SampleApp, until, useSampleApps } from '.
 
 const codeOf = ({ status, body }: Answer) => (status === 200 ? 200 : (body?.errorCode as string));
 
-describe.each(
-  kindsOf('sqlite', 'postgres', 'mariadb').map((kind) => ({
-    name: kind.name,
-    adapter: kind.name === 'postgres' ? 'fastify' : 'express',
-    kind,
-  })),
-)('accounts on $name and $adapter', ({ kind, adapter }) => {
+describe('accounts', () => {
   const apps = useSampleApps();
   let database: TestDatabase;
   let app: SampleApp;
   let admin: string;
 
   beforeAll(async () => {
-    database = await apps.database(kind);
-    const variables = { HTTP_ADAPTER: adapter, SESSION_POLICY: 'multi', SEED_USERS: '9' };
+    database = await apps.database(kindsOf('sqlite')[0]!);
+    const variables = { HTTP_ADAPTER: 'fastify', SESSION_POLICY: 'multi', SEED_USERS: '9' };
     app = await apps.start({ DATABASE_URL: database.url, ...variables });
     admin = (await app.login('admin')).accessToken;
   });
@@ -50,14 +44,6 @@ describe.each(
       ({ type }: { type: string }) => type,
     ) as string[];
     expect(types).toEqual(expect.arrayContaining(['BANNED', 'BAN_LIFTED', 'LOGIN_REFUSED', 'SESSION_ENDED']));
-  });
-
-  it('a ban with an end is over by itself', async () => {
-    const end = new Date(Date.now() + 2000).toISOString();
-    expect((await ban('user3', { until: end })).body).toEqual({ ended: 0 });
-    expect(codeOf(await tryLogin('user3'))).toBe('ACCOUNT_DISABLED');
-    await until(async () => (await tryLogin('user3')).status === 200);
-    expect((await app.get('/admin/users/user3/bans', admin)).body).toEqual({ items: [] });
   });
 
   it('a ban from a service refuses that one from its level on, and nothing else', async () => {

@@ -3,10 +3,15 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { accessAndRefresh, sliding } from 'nestjs-latchkey';
+import { AppModule } from '../../sample-app/app.module.js';
 import { ConfigError } from '../../sample-app/config/config-error.js';
 import { readConfig } from '../../sample-app/config/read-config.js';
 import { inVariables } from '../../sample-app/config/variable-names.js';
+import { createApplication } from '../../sample-app/http/create-application.js';
+import { sessionOptions } from '../../sample-app/session-options.js';
+import { startProblem } from '../../sample-app/start-problem.js';
 import { serverUrl } from '../support/servers.js';
 import { SampleApps } from './sample-app.js';
 
@@ -39,71 +44,68 @@ describe('the environment', () => {
   });
 
   it.each([
-    [
-      { HOST: '0.0.0.0', PORT: '0' },
-      { host: '0.0.0.0', port: 0 },
-    ],
-    [{ DATABASE_URL: 'sqlite::memory:' }, { database: { kind: 'memory' } }],
-    [{ DATABASE_URL: 'sqlite:/var/lib/x.db' }, { database: { kind: 'file', path: '/var/lib/x.db' } }],
-    [
-      { DATABASE_URL: 'postgres://u:p@h/d' },
-      { database: { kind: 'server', type: 'postgres', url: 'postgres://u:p@h/d' } },
-    ],
-    [{ DATABASE_URL: 'postgresql://h/d' }, { database: { kind: 'server', type: 'postgres', url: 'postgresql://h/d' } }],
-    [{ DATABASE_URL: 'mysql://h:1/d' }, { database: { kind: 'server', type: 'mysql', url: 'mysql://h:1/d' } }],
-    [{ DATABASE_URL: 'mariadb://h/d' }, { database: { kind: 'server', type: 'mariadb', url: 'mariadb://h/d' } }],
-    [{ REDIS_URL: ' redis://h:1 ' }, { redisUrl: 'redis://h:1' }],
-    [{ SESSION_SECRET: `${SECRET}1, ${SECRET}2` }, { sessionSecrets: [`${SECRET}1`, `${SECRET}2`] }],
-    [{ SESSION_POLICY: 'multi' }, { policy: { kind: 'multi', overflow: 'evict-oldest' } }],
-    [
-      { SESSION_POLICY: 'multi:1000', SESSION_OVERFLOW: 'reject' },
-      { policy: { kind: 'multi', max: 1000, overflow: 'reject' } },
-    ],
-    [{ SESSION_POLICY: 'per-device-type' }, { policy: { kind: 'per-device-type' } }],
-    [
-      { ACCESS_TTL: '45m', REFRESH_TTL: '2d', MAX_AGE: '3d', TOKEN_GRACE: '0s', OUTAGE_GRACE: '5m' },
-      {
-        tokens: { mode: 'refresh', access: '45m', refresh: '2d', grace: '0s', maxAge: '3d' },
-        outageGrace: '5m',
-      },
-    ],
-    [
-      { TOKEN_MODE: 'sliding' },
-      { tokens: { mode: 'sliding', ttl: '2h', renewWithin: '5m', grace: '30s', maxAge: '90d' } },
-    ],
-    [
-      { TOKEN_MODE: 'sliding', ACCESS_TTL: '1h', RENEW_WITHIN: '20m', TOKEN_GRACE: '1m' },
-      { tokens: { mode: 'sliding', ttl: '1h', renewWithin: '20m', grace: '1m', maxAge: '90d' } },
-    ],
+    { given: { HOST: '0.0.0.0', PORT: '0' }, read: { host: '0.0.0.0', port: 0 } },
+    { given: { DATABASE_URL: 'sqlite::memory:' }, read: { database: { kind: 'memory' } } },
+    { given: { DATABASE_URL: 'sqlite:/var/lib/x.db' }, read: { database: { kind: 'file', path: '/var/lib/x.db' } } },
+    {
+      given: { DATABASE_URL: 'postgres://u:p@h/d' },
+      read: { database: { kind: 'server', type: 'postgres', url: 'postgres://u:p@h/d' } },
+    },
+    {
+      given: { DATABASE_URL: 'postgresql://h/d' },
+      read: { database: { kind: 'server', type: 'postgres', url: 'postgresql://h/d' } },
+    },
+    {
+      given: { DATABASE_URL: 'mysql://h:1/d' },
+      read: { database: { kind: 'server', type: 'mysql', url: 'mysql://h:1/d' } },
+    },
+    {
+      given: { DATABASE_URL: 'mariadb://h/d' },
+      read: { database: { kind: 'server', type: 'mariadb', url: 'mariadb://h/d' } },
+    },
+    { given: { REDIS_URL: ' redis://h:1 ' }, read: { redisUrl: 'redis://h:1' } },
+    { given: { SESSION_SECRET: `${SECRET}1, ${SECRET}2` }, read: { sessionSecrets: [`${SECRET}1`, `${SECRET}2`] } },
+    { given: { SESSION_POLICY: 'multi' }, read: { policy: { kind: 'multi', overflow: 'evict-oldest' } } },
+    {
+      given: { SESSION_POLICY: 'multi:1000', SESSION_OVERFLOW: 'reject' },
+      read: { policy: { kind: 'multi', max: 1000, overflow: 'reject' } },
+    },
+    { given: { SESSION_POLICY: 'per-device-type' }, read: { policy: { kind: 'per-device-type' } } },
+    {
+      given: { ACCESS_TTL: '45m', REFRESH_TTL: '2d', MAX_AGE: '3d', TOKEN_GRACE: '0s', OUTAGE_GRACE: '5m' },
+      read: { tokens: { mode: 'refresh', access: '45m', refresh: '2d', grace: '0s', maxAge: '3d' }, outageGrace: '5m' },
+    },
+    {
+      given: { TOKEN_MODE: 'sliding' },
+      read: { tokens: { mode: 'sliding', ttl: '2h', renewWithin: '5m', grace: '30s', maxAge: '90d' } },
+    },
+    {
+      given: { TOKEN_MODE: 'sliding', ACCESS_TTL: '1h', RENEW_WITHIN: '20m', TOKEN_GRACE: '1m' },
+      read: { tokens: { mode: 'sliding', ttl: '1h', renewWithin: '20m', grace: '1m', maxAge: '90d' } },
+    },
     // Defaults make way for what is set.
-    [{ ACCESS_TTL: '10s' }, { tokens: { access: '10s', grace: '10s' } }],
-    [{ ACCESS_TTL: '60d' }, { tokens: { access: '60d', refresh: '60d' } }],
-    [{ TOKEN_MODE: 'sliding', ACCESS_TTL: '8s' }, { tokens: { ttl: '8s', renewWithin: '4000ms', grace: '8s' } }],
-    [{ TOKEN_MODE: 'jwt' }, { tokens: { mode: 'jwt', privateKeys: null, access: '30m', refresh: '30d' } }],
-    [{ TOKEN_MODE: 'jwt', JWT_PRIVATE_KEY: ED25519 }, { tokens: { privateKeys: [ED25519.trim()] } }],
-    [
-      { TOKEN_MODE: 'jwt', JWT_PRIVATE_KEY: ED25519.replaceAll('\n', '\\n') + OTHER_ED25519 },
-      { tokens: { privateKeys: [ED25519.trim(), OTHER_ED25519.trim()] } },
-    ],
-    [
-      { IDLE_TIMEOUT: '30m', ON_REPLACE: 'keep' },
-      { idleTimeout: '30m', onReplace: 'keep' },
-    ],
-    [
-      { NEAR_CACHE: 'off', HTTP_ADAPTER: 'fastify' },
-      { nearCache: 'off', httpAdapter: 'fastify' },
-    ],
-    [
-      { SEED_USERS: '1000', SCRYPT_COST: '4' },
-      { seedUsers: 1000, scryptCost: 4 },
-    ],
-    [
-      { IDLE_TIMEOUT: 'off', ON_REPLACE: 'clear' },
-      { idleTimeout: false, onReplace: 'clear' },
-    ],
-  ])('%j is read', (variables, expected) => {
-    const config = readConfig(variables);
-    expect(config).toMatchObject(expected);
+    { given: { ACCESS_TTL: '10s' }, read: { tokens: { access: '10s', grace: '10s' } } },
+    { given: { ACCESS_TTL: '60d' }, read: { tokens: { access: '60d', refresh: '60d' } } },
+    {
+      given: { TOKEN_MODE: 'sliding', ACCESS_TTL: '8s' },
+      read: { tokens: { ttl: '8s', renewWithin: '4000ms', grace: '8s' } },
+    },
+    {
+      given: { TOKEN_MODE: 'jwt' },
+      read: { tokens: { mode: 'jwt', privateKeys: null, access: '30m', refresh: '30d' } },
+    },
+    { given: { TOKEN_MODE: 'jwt', JWT_PRIVATE_KEY: ED25519 }, read: { tokens: { privateKeys: [ED25519.trim()] } } },
+    {
+      given: { TOKEN_MODE: 'jwt', JWT_PRIVATE_KEY: ED25519.replaceAll('\n', '\\n') + OTHER_ED25519 },
+      read: { tokens: { privateKeys: [ED25519.trim(), OTHER_ED25519.trim()] } },
+    },
+    { given: { IDLE_TIMEOUT: '30m', ON_REPLACE: 'keep' }, read: { idleTimeout: '30m', onReplace: 'keep' } },
+    { given: { NEAR_CACHE: 'off', HTTP_ADAPTER: 'fastify' }, read: { nearCache: 'off', httpAdapter: 'fastify' } },
+    { given: { SEED_USERS: '1000', SCRYPT_COST: '4' }, read: { seedUsers: 1000, scryptCost: 4 } },
+    { given: { IDLE_TIMEOUT: 'off', ON_REPLACE: 'clear' }, read: { idleTimeout: false, onReplace: 'clear' } },
+  ])('$given is read', ({ given, read }) => {
+    const config = readConfig(given);
+    expect(config).toMatchObject(read);
     expect(Object.isFrozen(config) && Object.isFrozen(config.tokens)).toBe(true);
   });
 
@@ -169,14 +171,7 @@ describe('the environment', () => {
 
 describe('variables that mean nothing beside others', () => {
   it.each<[name: string, value: string, needed: string, by: string, good: readonly string[], bad: readonly string[]]>([
-    [
-      'SESSION_OVERFLOW',
-      'reject',
-      'SESSION_POLICY=multi:N',
-      'SESSION_POLICY',
-      ['multi:2'],
-      ['', 'single', 'multi', 'per-device-type'],
-    ],
+    ['SESSION_OVERFLOW', 'reject', 'SESSION_POLICY=multi:N', 'SESSION_POLICY', ['multi:2'], ['', 'single', 'multi']],
     ['REFRESH_TTL', '1d', 'TOKEN_MODE=refresh or jwt', 'TOKEN_MODE', ['', 'refresh', 'jwt'], ['sliding']],
     ['RENEW_WITHIN', '1m', 'TOKEN_MODE=sliding', 'TOKEN_MODE', ['sliding'], ['', 'refresh', 'jwt']],
     ['JWT_PRIVATE_KEY', ED25519, 'TOKEN_MODE=jwt', 'TOKEN_MODE', ['jwt'], ['', 'refresh', 'sliding']],
@@ -220,6 +215,52 @@ describe('token modes', () => {
   });
 });
 
+/** What the library is given for these variables. */
+const optionsOf = (variables: Record<string, string>) =>
+  sessionOptions(readConfig(variables), { secrets: [SECRET], jwtKeys: [] });
+
+describe('the session library', () => {
+  it.each([
+    { given: {}, options: { tokens: accessAndRefresh(), timing: { outageGrace: '15s' }, onReplace: 'clear' } },
+    {
+      given: { REFRESH_TTL: '2d', MAX_AGE: '3d' },
+      options: { tokens: accessAndRefresh({ refresh: '2d', maxAge: '3d' }) },
+    },
+    {
+      given: { ACCESS_TTL: '45m', TOKEN_GRACE: '0s' },
+      options: { tokens: accessAndRefresh({ access: '45m', grace: '0s' }) },
+    },
+    {
+      given: { TOKEN_MODE: 'sliding', ACCESS_TTL: '1h', RENEW_WITHIN: '20m', TOKEN_GRACE: '1m', MAX_AGE: '3d' },
+      options: { tokens: sliding({ ttl: '1h', renewWithin: '20m', grace: '1m', maxAge: '3d' }) },
+    },
+    { given: { IDLE_TIMEOUT: '30m' }, options: { idleTimeout: '30m', timing: { activityFlush: '10s', sweep: '30s' } } },
+    { given: { IDLE_TIMEOUT: '9s' }, options: { idleTimeout: '9s', timing: { activityFlush: '3000ms', sweep: '9s' } } },
+    { given: { ON_REPLACE: 'keep', NEAR_CACHE: 'off' }, options: { onReplace: 'keep', nearCache: false } },
+    { given: { OUTAGE_GRACE: '5m' }, options: { timing: { outageGrace: '5m' } } },
+  ])('is given what was read: $given', ({ given, options }) => {
+    expect(optionsOf(given as Record<string, string>)).toMatchObject(options);
+  });
+
+  const phone = { id: 'phone', slot: 'multi:0', deviceType: 'phone', deviceId: null, createdAt: 1, lastSeenAt: 9 };
+  const laptop = { ...phone, id: 'laptop', slot: 'multi:1', deviceType: 'laptop', createdAt: 2, lastSeenAt: 2 };
+  const live = [phone, laptop].map((session) => ({ ...session, presentedAt: session.lastSeenAt }));
+
+  it.each([
+    ['single', undefined, { kind: 'grant', end: ['phone', 'laptop'] }],
+    ['multi', undefined, { kind: 'grant', end: [] }],
+    ['multi:3', undefined, { kind: 'grant', end: [] }],
+    ['multi:2', undefined, { kind: 'grant', end: ['phone'] }],
+    ['multi:2', 'evict-least-active', { kind: 'grant', end: ['laptop'] }],
+    ['multi:2', 'reject', { kind: 'refuse', limit: 2 }],
+    ['per-device-type', undefined, { kind: 'grant', end: ['phone'] }],
+  ])('decides about a login by SESSION_POLICY=%s and SESSION_OVERFLOW=%s', (SESSION_POLICY, overflow, decision) => {
+    const { policy } = optionsOf({ SESSION_POLICY, ...(overflow && { SESSION_OVERFLOW: overflow }) });
+    const candidate = { sessionId: 'new', deviceType: 'phone', deviceId: null, presentedSessionId: null, now: 10 };
+    expect(policy.decide(candidate, live)).toMatchObject(decision);
+  });
+});
+
 /** A server that is there, and lets nobody in with this. */
 async function wrongPassword(): Promise<string> {
   const url = new URL(await serverUrl('MariaDB'));
@@ -227,90 +268,118 @@ async function wrongPassword(): Promise<string> {
   return url.href;
 }
 
+/** What a start in this process says, which makes no secret or key. */
+async function problemOf(variables: Record<string, string>): Promise<unknown> {
+  try {
+    const config = readConfig(variables);
+    const app = await createApplication(AppModule.with(config, { secrets: [SECRET], jwtKeys: [] }), config);
+    const listening = app.listen(config.port, config.host);
+    await listening.catch(() => undefined);
+    await app.close();
+    await listening;
+    return null;
+  } catch (error) {
+    return startProblem(error);
+  }
+}
+
 describe('a start', () => {
   const apps = SampleApps.asBuilt();
-  const listening: net.Server[] = [];
+  const taken = net.createServer();
+  let port: string;
+
+  beforeAll(async () => {
+    await once(taken.listen(0, '127.0.0.1'), 'listening');
+    port = String((taken.address() as net.AddressInfo).port);
+  });
 
   afterAll(async () => {
-    for (const server of listening) server.close();
+    taken.close();
     await apps.close();
   });
 
+  const withFile = (path: string, text?: string) => {
+    const directory = apps.directory();
+    mkdirSync(join(directory, path, '..'), { recursive: true });
+    if (text === undefined) mkdirSync(join(directory, path));
+    else writeFileSync(join(directory, path), text);
+    return directory;
+  };
+
   it('stops with one line, without a stack, for a variable that it cannot start with', async () => {
-    const taken = net.createServer().listen(0, '127.0.0.1');
-    listening.push(taken);
-    await once(taken, 'listening');
-    const { port } = taken.address() as net.AddressInfo;
-    const withFile = (path: string, text?: string) => {
-      const directory = apps.directory();
-      mkdirSync(join(directory, path, '..'), { recursive: true });
-      if (text === undefined) mkdirSync(join(directory, path));
-      else writeFileSync(join(directory, path), text);
-      return directory;
-    };
     const bad: readonly (readonly [name: string, variables: Record<string, string>, directory?: string])[] = [
       ['SESSION_POLICY', { SESSION_POLICY: 'triple' }],
-      ['SESSION_OVERFLOW', { SESSION_OVERFLOW: 'reject' }],
+      ['SESSION_SECRET', { NODE_ENV: 'production' }],
       ['SESSION_SECRET', {}, withFile('.data', 'a file')],
       ['SESSION_SECRET', {}, withFile('.data/session-secret')],
       ['SESSION_SECRET', {}, '/proc/self'],
       ['JWT_PRIVATE_KEY', { TOKEN_MODE: 'jwt', SESSION_SECRET: SECRET }, withFile('.data', 'a file')],
       ['DATABASE_URL', { SESSION_SECRET: SECRET }, withFile('.data', 'a file')],
-      ['DATABASE_URL', {}, withFile('.data/sessions.sqlite')],
-      ['DATABASE_URL', {}, withFile('.data/sessions.sqlite', 'no database at all, but a text that is long enough')],
-      ['DATABASE_URL', { DATABASE_URL: 'sqlite:/dev/full' }],
-      ['DATABASE_URL', { DATABASE_URL: await wrongPassword() }],
-      ['REDIS_URL', { REDIS_URL: 'http://user:hunter2@127.0.0.1:1' }],
-      ['TOKEN_GRACE', { TOKEN_GRACE: '2h' }],
-      ['RENEW_WITHIN', { TOKEN_MODE: 'sliding', ACCESS_TTL: '1m', RENEW_WITHIN: '1m' }],
-      ['SESSION_SECRET', { NODE_ENV: 'production' }],
-      ['PORT', { PORT: String(port) }],
-      ['PORT', { PORT: String(port), HTTP_ADAPTER: 'fastify' }],
-      ['HOST', { HOST: '192.0.2.1' }],
-      ['DATABASE_URL', { DATABASE_URL: 'postgres://user:hunter2@127.0.0.1:1/none' }],
-      ['DATABASE_URL', { DATABASE_URL: 'mysql://user:hunter2@127.0.0.1:1/none' }],
-      ['DATABASE_URL', { DATABASE_URL: 'sqlite:/dev/null/x.sqlite' }],
-      ['DATABASE_URL', { DATABASE_URL: 'sqlite:/proc/missing/folder/x.sqlite' }],
+      ['PORT', { PORT: port, DATABASE_URL: 'sqlite::memory:' }],
     ];
     const starts = bad.map(async ([name, variables, directory]) => {
       const app = apps.spawn(variables, directory);
       expect(await app.exit()).toBe(1);
       expect(app.stdout).toBe('');
-      // Without a secret of its own, an application on a server says so first.
+      // Without a secret of its own, an application that keeps none says so first.
       expect(app.stderr).toMatch(new RegExp(`^(SESSION_SECRET is not set: .*\\n)?${name} .*\\n$`));
-      expect(app.stderr).not.toMatch(/hunter2|^ +at /m);
+      expect(app.stderr).not.toMatch(/^ +at /m);
     });
     await Promise.all(starts);
   });
 
-  it('works with the least cost of scrypt', async () => {
-    const app = await apps.start({ SCRYPT_COST: '1' });
-    expect((await app.login('alice')).ended).toEqual([]);
+  it.each<[name: string, how: string, variables: () => Record<string, string> | Promise<Record<string, string>>]>([
+    ['DATABASE_URL', 'a folder', () => ({ DATABASE_URL: `sqlite:${withFile('sessions.sqlite')}/sessions.sqlite` })],
+    ['DATABASE_URL', 'text', () => ({ DATABASE_URL: `sqlite:${withFile('x.sqlite', 'x'.repeat(50))}/x.sqlite` })],
+    ['DATABASE_URL', 'full', () => ({ DATABASE_URL: 'sqlite:/dev/full' })],
+    ['DATABASE_URL', 'a wrong password', async () => ({ DATABASE_URL: await wrongPassword() })],
+    ['DATABASE_URL', 'no PostgreSQL', () => ({ DATABASE_URL: 'postgres://user:hunter2@127.0.0.1:1/none' })],
+    ['DATABASE_URL', 'no MySQL', () => ({ DATABASE_URL: 'mysql://user:hunter2@127.0.0.1:1/none' })],
+    ['DATABASE_URL', 'below a device', () => ({ DATABASE_URL: 'sqlite:/dev/null/x.sqlite' })],
+    ['DATABASE_URL', 'no folder', () => ({ DATABASE_URL: 'sqlite:/proc/missing/folder/x.sqlite' })],
+    ['TOKEN_GRACE', 'too long', () => ({ TOKEN_GRACE: '2h' })],
+    ['RENEW_WITHIN', 'too long', () => ({ TOKEN_MODE: 'sliding', ACCESS_TTL: '1m', RENEW_WITHIN: '1m' })],
+    ['PORT', 'in use', () => ({ PORT: port, HTTP_ADAPTER: 'fastify' })],
+    ['HOST', 'of another machine', () => ({ PORT: '0', HOST: '192.0.2.1' })],
+  ])('says in one line that %s is wrong: %s', async (name, _how, variables) => {
+    const problem = await problemOf({ DATABASE_URL: 'sqlite::memory:', ...(await variables()) });
+    expect(problem).toMatch(new RegExp(`^${name} .*$`));
+    expect(problem).not.toContain('hunter2');
   });
 
-  it('makes a secret once, which only its owner may read', async () => {
-    const directory = apps.directory();
-    await (await apps.start({}, directory)).end('SIGTERM');
-    const file = join(directory, '.data/session-secret');
-    const secret = readFileSync(file, 'utf8');
-    expect(secret.trim().length).toBeGreaterThanOrEqual(32);
-    expect(statSync(file).mode & 0o777).toBe(0o600);
-    await (await apps.start({}, directory)).end('SIGTERM');
-    expect(readFileSync(file, 'utf8')).toBe(secret);
+  it.each([
+    'http://user:hunter2@127.0.0.1:6379',
+    'hunter2',
+    'redis://',
+    'redis://user:hunter2@127.0.0.1:66666',
+    'redis://user:hunter2%zz@127.0.0.1:6379',
+    'redis://user:hunter2@127.0.0.1:6379/sessions',
+    'redis+cluster://user:hunter2@127.0.0.1',
+    'redis+cluster://user:hunter2%@127.0.0.1:7000,127.0.0.1:7001',
+    'redis+sentinel://user:hunter2@127.0.0.1:26379',
+  ])('says what a REDIS_URL may be, and does not repeat it: %s', async (REDIS_URL) => {
+    const problem = await problemOf({ DATABASE_URL: 'sqlite::memory:', REDIS_URL });
+    expect(problem).toMatch(/^REDIS_URL must be a URL of one of these forms: redis:\/\/HOST:PORT, .*$/);
+    expect(problem).not.toMatch(/hunter2|127\.0\.0\.1/);
   });
 
-  it('makes a key for JWTs once, which only its owner may read, and goes on with the tokens of before', async () => {
+  it('makes a secret, and a key for JWTs, once, which only their owner may read, and goes on with tokens of before', async () => {
     const directory = apps.directory();
+    const kept = () =>
+      ['session-secret', 'jwt-key.pem'].map((name) => {
+        const file = join(directory, '.data', name);
+        expect(statSync(file).mode & 0o777).toBe(0o600);
+        return readFileSync(file, 'utf8');
+      });
     const first = await apps.start({ TOKEN_MODE: 'jwt' }, directory);
     const { accessToken } = await first.login('alice');
     await first.end('SIGTERM');
-    const file = join(directory, '.data/jwt-key.pem');
-    const key = readFileSync(file, 'utf8');
-    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const before = kept();
+    expect(before[0]!.trim().length).toBeGreaterThanOrEqual(32);
     const second = await apps.start({ TOKEN_MODE: 'jwt' }, directory);
     expect((await second.get('/me', accessToken)).status).toBe(200);
     await second.end('SIGTERM');
-    expect(readFileSync(file, 'utf8')).toBe(key);
+    expect(kept()).toEqual(before);
   });
 
   it.each([
@@ -325,8 +394,9 @@ describe('a start', () => {
     expect(app.stderr).toMatch(new RegExp(`^${name} is not set.*\\.data/${file}`));
   });
 
-  it('warns where a secret or a key cannot be kept', async () => {
-    const app = await apps.start({ DATABASE_URL: 'sqlite::memory:', TOKEN_MODE: 'jwt' });
+  it('warns where a secret or a key cannot be kept, and works with the least cost of scrypt', async () => {
+    const app = await apps.start({ DATABASE_URL: 'sqlite::memory:', TOKEN_MODE: 'jwt', SCRYPT_COST: '1' });
+    expect((await app.login('alice')).ended).toEqual([]);
     expect(app.stderr).toMatch(/^SESSION_SECRET is not set: .*\nJWT_PRIVATE_KEY is not set: .*\n$/);
   });
 });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource, type QueryRunner } from 'typeorm';
+import { readOptions } from '../../tools/demo/options.mjs';
 import { paysWithoutIndexes, withoutIndexes } from '../../tools/demo/without-indexes.mjs';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { type SampleApp, useSampleApps } from './sample-app.js';
@@ -229,6 +230,12 @@ describe('a wrong option', () => {
     ['"--user=5"', '--user=5'],
     ['"--sessions"', '--sessions'],
     ['"2000"', '2000'],
+  ])('is named first: %s in %s', (start, option) => {
+    expect(() => readOptions([option], {})).toThrow(new RegExp(`^${start} .*$`));
+  });
+
+  it.each([
+    ['--sessions', '--sessions=many'],
     ['sqlite::memory:', '--database=sqlite::memory:'],
     ['The database (--database, DATABASE_URL)', '--database=ftp://user:hunter2@127.0.0.1/x'],
     ['The database (--database, DATABASE_URL)', '--database=postgres://user:hunter2@127.0.0.1:1/x'],

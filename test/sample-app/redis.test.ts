@@ -120,29 +120,3 @@ describe('a server', () => {
     await becomes(app, { ...GOOD, redis: 'off' });
   });
 });
-
-describe('a REDIS_URL that is none', () => {
-  const apps = useSampleApps();
-
-  it('stops the start with one line, and is not repeated', async () => {
-    const bad = [
-      'http://user:hunter2@127.0.0.1:6379',
-      'hunter2',
-      'redis://',
-      'redis://user:hunter2@127.0.0.1:66666',
-      'redis://user:hunter2%zz@127.0.0.1:6379',
-      'redis://user:hunter2@127.0.0.1:6379/sessions',
-      'redis+cluster://user:hunter2@127.0.0.1',
-      'redis+cluster://user:hunter2%@127.0.0.1:7000,127.0.0.1:7001',
-      'redis+sentinel://user:hunter2@127.0.0.1:26379',
-    ];
-    const starts = bad.map(async (REDIS_URL) => {
-      const app = apps.spawn({ REDIS_URL });
-      expect(await app.exit()).toBe(1);
-      expect(app.stdout).toBe('');
-      expect(app.stderr).toMatch(/^REDIS_URL must be a URL of one of these forms: redis:\/\/HOST:PORT, .*\n$/);
-      expect(app.stderr).not.toMatch(/hunter2|127\.0\.0\.1/);
-    });
-    await Promise.all(starts);
-  });
-});

@@ -3,7 +3,6 @@ import {
   type BanResult,
   type EndReason,
   type ImpersonationOptions,
-  SessionError,
   accessAndRefresh,
   singleDevice,
 } from 'nestjs-latchkey';
@@ -183,49 +182,5 @@ describe.each(serviceKinds)('an impersonation on $name', (kind) => {
     const refused = { code: 'ARGUMENT_INVALID', message: expect.stringContaining(name) };
     await expect(impersonation).rejects.toEqual(expect.objectContaining(refused));
     expect(await harness.sessions.list('carol')).toEqual([]);
-  });
-});
-
-describe('the beforeLogin hook', () => {
-  const refusals = new Map<string, () => unknown>([
-    ['false', () => false],
-    ['throws', () => Promise.reject(new SessionError('SESSION_LIMIT_REACHED', 'not today'))],
-    ['hangs', () => new Promise(() => undefined)],
-  ]);
-  const seen: unknown[] = [];
-  const harness = useSessions(serviceKinds[0]!, {
-    timing: { loginBudget: '300ms' },
-    hooks: {
-      beforeLogin: (login) => {
-        seen.push(login);
-        return refusals.get(login.userId)?.() as boolean;
-      },
-    },
-  });
-
-  it('sees the login as it was checked, and lets it pass', async () => {
-    await harness.tokens.login(7, { deviceType: 'Phone', ip: '::ffff:192.0.2.1' });
-    expect(seen.at(-1)).toEqual({
-      userId: '7',
-      userName: null,
-      loginMethod: null,
-      deviceType: 'phone',
-      deviceId: null,
-      deviceName: null,
-      ip: '192.0.2.1',
-      userAgent: null,
-      claims: {},
-      impersonator: null,
-    });
-  });
-
-  it.each([
-    ['false', 'FORBIDDEN'],
-    ['throws', 'SESSION_LIMIT_REACHED'],
-    ['hangs', 'SESSION_STORE_UNAVAILABLE'],
-  ])('refuses by %s, with nothing done', async (user, code) => {
-    await expect(harness.tokens.login(user)).rejects.toEqual(refusedAs(code));
-    await expect(harness.operators.impersonate(user, { by: 'admin' })).rejects.toEqual(refusedAs(code));
-    expect(await harness.sessions.list(user)).toEqual([]);
   });
 });
