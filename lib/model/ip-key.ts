@@ -31,7 +31,7 @@ export function clientAddress(text: unknown): string | null {
   const address = bracketed ?? v4 ?? trimmed;
   const key = ipKey(address);
   if (key?.startsWith(V4_PREFIX)) return [...Buffer.from(key.slice(V4_PREFIX.length), 'hex')].join('.');
-  return key && v6Text(key);
+  return key && new URL(`http://[${key.match(/.{4}/g)!.join(':')}]`).hostname.slice(1, -1);
 }
 
 /**
@@ -84,58 +84,28 @@ function network(key: string, bits: number): IpRange {
   };
 }
 
-/** Formats as RFC 5952 says: no leading zeros, `::` for the first of the longest runs of zeros. */
-function v6Text(key: string): string {
-  let text = '';
-  for (let at = 0; at < KEY_DIGITS; at += 4) text += `:${parseInt(key.slice(at, at + 4), 16).toString(16)}`;
-  const runs = text.match(/(?::0){2,}(?=:|$)/g);
-  if (!runs) return text.slice(1);
-  const longest = runs.reduce((one, other) => (other.length > one.length ? other : one));
-  const at = `${text}:`.indexOf(`${longest}:`);
-  return `${text.slice(1, at)}::${text.slice(at + longest.length + 1)}`;
-}
-
-function v4Key(text: string): string | null {
-  const digits = v4Digits(text);
-  return digits === null ? null : V4_PREFIX + digits;
-}
-
 /** Strict: four decimal numbers. Leading zeros are refused, because some parsers read them as octal. */
-function v4Digits(text: string): string | null {
+function v4Key(text: string): string | null {
   const octets = text.split('.');
   if (octets.length !== 4) return null;
-  let digits = '';
+  let key = V4_PREFIX;
   for (const octet of octets) {
     if (!/^(0|[1-9]\d{0,2})$/.test(octet) || Number(octet) > 255) return null;
-    digits += Number(octet).toString(16).padStart(2, '0');
+    key += Number(octet).toString(16).padStart(2, '0');
   }
-  return digits;
+  return key;
 }
 
+/** Parses with URL, which serializes as RFC 5952 says: no leading zeros, `::` for the first of the longest runs of zeros. */
 function v6Key(text: string): string | null {
-  const halves = text.split('::');
-  if (halves.length > 2) return null;
-  const last = halves.length - 1;
-  const parts = halves.map((half, index) => (half === '' ? '' : groups(half, index === last)));
-  if (parts.includes(null)) return null;
-  const [head, tail] = parts as [string, string?];
-  if (tail === undefined) return head.length === KEY_DIGITS ? head : null;
-  // `::` stands for at least one group of zeros.
-  const zeros = KEY_DIGITS - head.length - tail.length;
-  return zeros < 4 ? null : head + '0'.repeat(zeros) + tail;
-}
-
-/** @param isEnd true for the groups at the end, which may end in an IPv4 address */
-function groups(text: string, isEnd: boolean): string | null {
-  const parts = text.split(':');
-  let digits = '';
-  for (const [index, part] of parts.entries()) {
-    const isV4 = isEnd && index === parts.length - 1 && part.includes('.');
-    const group = isV4 ? v4Digits(part) : /^[0-9A-Fa-f]{1,4}$/.test(part) ? part.toLowerCase().padStart(4, '0') : null;
-    if (group === null) return null;
-    digits += group;
-  }
-  return digits;
+  const url = `http://[${text}]`;
+  // URL skips tabs and line breaks.
+  if (!/^[0-9A-Fa-f:.]+$/.test(text) || !URL.canParse(url)) return null;
+  const halves = new URL(url).hostname.slice(1, -1).split('::');
+  const [head, tail = ''] = halves.map((half) =>
+    half.replace(/[^:]+:?/g, (group) => group.replace(':', '').padStart(4, '0')),
+  );
+  return head!.padEnd(KEY_DIGITS - tail.length, '0') + tail;
 }
 
 /**
