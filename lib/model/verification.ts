@@ -14,7 +14,7 @@ export interface Replacement {
   readonly at: number;
 }
 
-/** Successor of an access token near its expiry. */
+/** Access token for the client, such as the successor of one near its expiry. */
 export interface RenewedToken {
   readonly accessToken: string;
   /** Milliseconds since the epoch. */

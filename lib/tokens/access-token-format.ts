@@ -40,30 +40,15 @@ export type AccessTokenFormatFactory = (module: {
 }) => AccessTokenFormat;
 
 /** Opaque access tokens, readable by this library alone; see TokenCodec. */
-export class OpaqueAccessTokens implements AccessTokenFormat {
-  readonly maxLength = 512;
-  readonly signingKeyId = null;
-  readonly hashCoversText = true;
-
-  constructor(private readonly codec: TokenCodec) {}
-
-  read(token: string): ParsedToken | null {
-    return this.codec.read('at', token);
-  }
-
-  isAuthentic(token: string): boolean {
-    return this.codec.isAuthentic('at', token);
-  }
-
-  canSign(): boolean {
-    return true;
-  }
-
-  hashOf(source: TokenSource): string {
-    return hashToken(this.write(source));
-  }
-
-  write(source: TokenSource): string {
-    return this.codec.write('at', source);
-  }
+export function opaqueAccessTokens(codec: TokenCodec): AccessTokenFormat {
+  return {
+    maxLength: 512,
+    signingKeyId: null,
+    hashCoversText: true,
+    read: (token) => codec.read('at', token),
+    isAuthentic: (token) => codec.isAuthentic('at', token),
+    canSign: () => true,
+    hashOf: (source) => hashToken(codec.write('at', source)),
+    write: (source) => codec.write('at', source),
+  };
 }

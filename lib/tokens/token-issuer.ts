@@ -5,16 +5,11 @@ import type { SecretKeys } from './secret-keys.js';
 import type { SessionRecord } from '../model/session.js';
 import { SECRET_BYTES, type TokenCodec, type TokenSource, hashToken } from './token-codec.js';
 import type { TokenPair } from '../model/token-pair.js';
-import { equalHashes } from '../model/verification.js';
+import { type RenewedToken, equalHashes } from '../model/verification.js';
 import type { TokenMode } from './token-mode.js';
 
 /** Tokens for the client. Return them in the response; they are stored nowhere. */
-export interface IssuedTokens {
-  readonly accessToken: string;
-  /** Milliseconds since the epoch. */
-  readonly accessExpiresAt: number;
-  /** Seconds until `accessExpiresAt`, rounded. */
-  readonly expiresIn: number;
+export interface IssuedTokens extends RenewedToken {
   /** Gets the next pair from `refresh`; absent in modes without refresh tokens. */
   readonly refreshToken?: string;
   /** Expiry of the refresh token if unused, in milliseconds since the epoch. */
@@ -28,6 +23,8 @@ export interface PairSecrets {
   readonly access: Buffer;
   readonly refresh: Buffer;
 }
+
+type PairName = Pick<TokenPair, 'generation' | 'keyId'>;
 
 /** Part of a record from which its tokens are made. */
 export type TokenSubject = Pick<SessionRecord, 'id' | 'userId' | 'realm' | 'nonce' | 'expiresAt'>;
@@ -58,7 +55,7 @@ export class TokenIssuer {
   }
 
   /** Derived with the key that the generation is recorded with. */
-  private successorSecrets(subject: TokenSubject, generation: number, keyId: string, parent: string): PairSecrets {
+  private successorSecrets(subject: TokenSubject, { generation, keyId }: PairName, parent: string): PairSecrets {
     const derive = (kind: string) => {
       const parts = [kind, subject.id, String(generation), parent, subject.nonce];
       const input = parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join('');
@@ -72,30 +69,30 @@ export class TokenIssuer {
    * of the other kind give tokens that no node accepts.
    */
   canMakeSuccessor(subject: TokenSubject, pair: TokenPair, parent: string): boolean {
-    const { generation, keyId } = pair;
-    if (!this.parts.keys.has(keyId) || !this.parts.format.canSign(pair.signingKeyId)) return false;
-    const { access, refresh } = this.successorSecrets(subject, generation, keyId, parent);
-    const source = (secret: Buffer): TokenSource => ({ sessionId: subject.id, generation, keyId, secret });
+    const { keyId, signingKeyId, accessHash, refreshHash } = pair;
+    if (!this.parts.keys.has(keyId) || !this.parts.format.canSign(signingKeyId)) return false;
+    const { access, refresh } = this.sources(subject, pair, this.successorSecrets(subject, pair, parent));
     return (
-      equalHashes(this.parts.format.hashOf(source(access)), pair.accessHash) &&
-      (pair.refreshHash === null || equalHashes(this.refreshHashOf(source(refresh)), pair.refreshHash))
+      equalHashes(this.parts.format.hashOf(access), accessHash) &&
+      (refreshHash === null || equalHashes(this.refreshHashOf(refresh), refreshHash))
     );
   }
 
   /** Computes expiry and hashes of a generation that begins now, for storage. */
   open(subject: TokenSubject, generation: number, secrets: PairSecrets, now: number): TokenPair {
-    const { accessMs, refreshMs } = this.parts.mode;
-    const keyId = this.parts.keys.currentKeyId;
+    const { keys, format, mode } = this.parts;
+    const { accessMs, refreshMs } = mode;
+    const keyId = keys.currentKeyId;
     const life = refreshMs === null ? accessMs : Math.round(accessMs * (1 - Math.random() * ACCESS_SHORTENING));
-    const source = (secret: Buffer): TokenSource => ({ sessionId: subject.id, generation, keyId, secret });
+    const { access, refresh } = this.sources(subject, { generation, keyId }, secrets);
     return {
       generation,
       keyId,
-      signingKeyId: this.parts.format.signingKeyId,
+      signingKeyId: format.signingKeyId,
       issuedAt: now,
-      accessHash: this.parts.format.hashOf(source(secrets.access)),
+      accessHash: format.hashOf(access),
       accessExpiresAt: Math.min(now + life, subject.expiresAt),
-      refreshHash: refreshMs === null ? null : this.refreshHashOf(source(secrets.refresh)),
+      refreshHash: refreshMs === null ? null : this.refreshHashOf(refresh),
       refreshExpiresAt: refreshMs === null ? null : Math.min(now + refreshMs, subject.expiresAt),
     };
   }
@@ -103,23 +100,23 @@ export class TokenIssuer {
   /** Computes the generation that follows the token `parent`, beginning now. */
   openSuccessor(record: SessionRecord, parent: string, now: number): TokenPair {
     const generation = record.current.generation + 1;
-    const secrets = this.successorSecrets(record, generation, this.parts.keys.currentKeyId, parent);
-    return this.open(record, generation, secrets, now);
+    const keyId = this.parts.keys.currentKeyId;
+    return this.open(record, generation, this.successorSecrets(record, { generation, keyId }, parent), now);
   }
 
   /** Writes the tokens of a recorded generation. */
   async write(subject: TokenSubject, pair: TokenPair, secrets: PairSecrets): Promise<IssuedTokens> {
-    const { generation, keyId, accessExpiresAt, refreshExpiresAt } = pair;
-    const source = (secret: Buffer): TokenSource => ({ sessionId: subject.id, generation, keyId, secret });
+    const { accessExpiresAt, refreshExpiresAt } = pair;
+    const { access, refresh } = this.sources(subject, pair, secrets);
     const { userId, realm } = subject;
-    const accessToken = await this.parts.format.write(source(secrets.access), { userId, realm, pair });
+    const accessToken = await this.parts.format.write(access, { userId, realm, pair });
     const now = this.parts.clock.now();
     return {
       accessToken,
       accessExpiresAt,
       expiresIn: secondsUntil(accessExpiresAt, now),
       ...(refreshExpiresAt !== null && {
-        refreshToken: this.parts.codec.write('rt', source(secrets.refresh)),
+        refreshToken: this.parts.codec.write('rt', refresh),
         refreshExpiresAt,
         refreshExpiresIn: secondsUntil(refreshExpiresAt, now),
       }),
@@ -128,7 +125,12 @@ export class TokenIssuer {
 
   /** Writes the successor of `parent` that is recorded as `pair`; see canMakeSuccessor. */
   writeSuccessor(subject: TokenSubject, pair: TokenPair, parent: string): Promise<IssuedTokens> {
-    return this.write(subject, pair, this.successorSecrets(subject, pair.generation, pair.keyId, parent));
+    return this.write(subject, pair, this.successorSecrets(subject, pair, parent));
+  }
+
+  private sources({ id: sessionId }: TokenSubject, { generation, keyId }: PairName, secrets: PairSecrets) {
+    const source = (secret: Buffer): TokenSource => ({ sessionId, generation, keyId, secret });
+    return { access: source(secrets.access), refresh: source(secrets.refresh) };
   }
 
   private refreshHashOf(source: TokenSource): string {

@@ -11,8 +11,6 @@ export interface TokenMode extends TokenLives {
   readonly accessFormat?: AccessTokenFormatFactory;
 }
 
-const DEFAULT_GRACE: Duration = '30s';
-
 /**
  * Issues one access token per session, with a fixed lifetime and no renewal.
  * @param options.ttl lifetime of the token, default `2h`
@@ -22,16 +20,9 @@ const DEFAULT_GRACE: Duration = '30s';
 export function fixed(options: { ttl?: Duration; maxAge?: Duration } = {}): TokenMode {
   checkOptions(options, 'tokens.', { ttl: true, maxAge: true });
   const accessMs = parseDuration(options.ttl ?? '2h', 'tokens.ttl');
-  return {
-    name: 'fixed',
-    accessMs,
-    refreshMs: null,
-    renewWithinMs: null,
-    // For tokens from before a change of mode.
-    graceMs: Math.min(parseDuration(DEFAULT_GRACE, 'tokens.grace'), accessMs),
-    graceFrom: 'first-use',
-    maxAgeMs: parseDuration(options.maxAge ?? '90d', 'tokens.maxAge'),
-  };
+  // The grace is for tokens from before a change of mode.
+  const grace = accessMs < 30_000 ? options.ttl : undefined;
+  return modeOf({ name: 'fixed', accessMs, refreshMs: null, renewWithinMs: null }, 'ttl', { ...options, grace });
 }
 
 /**
@@ -43,23 +34,15 @@ export function fixed(options: { ttl?: Duration; maxAge?: Duration } = {}): Toke
  * @param options.maxAge lifetime of the session, which renewal does not extend, default `90d`
  * @throws SessionError CONFIGURATION_INVALID for malformed or contradictory durations
  */
-export function sliding(
-  options: { ttl?: Duration; renewWithin?: Duration; grace?: Duration; graceFrom?: GraceFrom; maxAge?: Duration } = {},
-): TokenMode {
-  checkOptions(options, 'tokens.', { ttl: true, renewWithin: true, grace: true, graceFrom: true, maxAge: true });
+export function sliding(options: { ttl?: Duration; renewWithin?: Duration } & CommonOptions = {}): TokenMode {
+  checkOptions(options, 'tokens.', { ttl: true, renewWithin: true, ...SHARED_FIELDS });
   const accessMs = parseDuration(options.ttl ?? '2h', 'tokens.ttl');
   const renewWithinMs = parseDuration(options.renewWithin ?? '5m', 'tokens.renewWithin');
   if (renewWithinMs >= accessMs) throw invalidOption('tokens.renewWithin', 'must be shorter than tokens.ttl');
-  return {
-    name: 'sliding',
-    accessMs,
-    refreshMs: null,
-    renewWithinMs,
-    graceMs: checkGrace(parseDuration(options.grace ?? DEFAULT_GRACE, 'tokens.grace'), accessMs, 'tokens.ttl'),
-    graceFrom: checkGraceFrom(options.graceFrom),
-    maxAgeMs: parseDuration(options.maxAge ?? '90d', 'tokens.maxAge'),
-  };
+  return modeOf({ name: 'sliding', accessMs, refreshMs: null, renewWithinMs }, 'ttl', options);
 }
+
+type CommonOptions = Pick<RefreshOptions, 'grace' | 'graceFrom' | 'maxAge'>;
 
 /** Options of accessAndRefresh, and part of those of jwt. */
 export interface RefreshOptions {
@@ -78,13 +61,8 @@ export interface RefreshOptions {
   maxAge?: Duration;
 }
 
-export const REFRESH_FIELDS: FieldsOf<RefreshOptions> = {
-  access: true,
-  refresh: true,
-  grace: true,
-  graceFrom: true,
-  maxAge: true,
-};
+const SHARED_FIELDS: FieldsOf<CommonOptions> = { grace: true, graceFrom: true, maxAge: true };
+export const REFRESH_FIELDS: FieldsOf<RefreshOptions> = { access: true, refresh: true, ...SHARED_FIELDS };
 
 /**
  * Issues a short-lived access token, and a refresh token for the next pair.
@@ -95,17 +73,21 @@ export function accessAndRefresh(options: RefreshOptions = {}): TokenMode {
   const accessMs = parseDuration(options.access ?? '30m', 'tokens.access');
   const refreshMs = parseDuration(options.refresh ?? '30d', 'tokens.refresh');
   if (refreshMs < accessMs) throw invalidOption('tokens.refresh', 'must not be shorter than tokens.access');
-  const grace = options.grace ?? DEFAULT_GRACE;
-  const graceMs = isZero(grace) ? 0 : parseDuration(grace, 'tokens.grace');
-  return {
-    name: 'refresh',
-    accessMs,
-    refreshMs,
-    renewWithinMs: null,
-    graceMs: checkGrace(graceMs, accessMs, 'tokens.access'),
-    graceFrom: graceMs === 0 ? 'issue' : checkGraceFrom(options.graceFrom),
-    maxAgeMs: parseDuration(options.maxAge ?? '90d', 'tokens.maxAge'),
-  };
+  return modeOf({ name: 'refresh', accessMs, refreshMs, renewWithinMs: null }, 'access', options);
+}
+
+/** Adds the grace period and the age of sessions. @param life option with the lifetime of access tokens */
+function modeOf(
+  mode: Pick<TokenMode, 'name' | 'accessMs' | 'refreshMs' | 'renewWithinMs'>,
+  life: 'ttl' | 'access',
+  { grace, graceFrom, maxAge }: CommonOptions,
+): TokenMode {
+  const isStrict = mode.refreshMs !== null && /^0+(\.0+)?(ms|s|m|h|d)$/.test(String(grace));
+  const graceMs = isStrict ? 0 : parseDuration(grace ?? '30s', 'tokens.grace');
+  if (graceMs > mode.accessMs) throw invalidOption('tokens.grace', `must not be longer than tokens.${life}`);
+  const from = isStrict ? 'issue' : (graceFrom ?? 'first-use');
+  if (from !== 'first-use' && from !== 'issue') throw invalidOption('tokens.graceFrom', 'must be first-use or issue');
+  return { ...mode, graceMs, graceFrom: from, maxAgeMs: parseDuration(maxAge ?? '90d', 'tokens.maxAge') };
 }
 
 /** Checks, as far as possible, that a value was made by one of the functions above. */
@@ -120,18 +102,4 @@ export function isTokenMode(value: unknown): value is TokenMode {
     (renewWithinMs === null || isTime(renewWithinMs)) &&
     (graceMs === 0 || isTime(graceMs))
   );
-}
-
-function isZero(value: unknown): boolean {
-  return typeof value === 'string' && /^0+(\.0+)?(ms|s|m|h|d)$/.test(value);
-}
-
-function checkGrace(graceMs: number, accessMs: number, life: string): number {
-  if (graceMs > accessMs) throw invalidOption('tokens.grace', `must not be longer than ${life}`);
-  return graceMs;
-}
-
-function checkGraceFrom(value: GraceFrom = 'first-use'): GraceFrom {
-  if (value !== 'first-use' && value !== 'issue') throw invalidOption('tokens.graceFrom', 'must be first-use or issue');
-  return value;
 }

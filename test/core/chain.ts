@@ -1,4 +1,4 @@
-import { OpaqueAccessTokens } from 'lib/access-token-format.js';
+import { opaqueAccessTokens } from 'lib/access-token-format.js';
 import { type RefreshVerdict, type RotationRules, decideRefresh, decideUse } from 'lib/rotation.js';
 import type { SessionDecision } from 'lib/session-change.js';
 import type { AccountState } from 'lib/model/ban.js';
@@ -48,7 +48,7 @@ export class Chain {
   /** What a node makes tokens with; a node may be given other secrets. */
   get issuer(): TokenIssuer {
     const { keys, codec } = this.mint;
-    return new TokenIssuer({ keys, codec, format: new OpaqueAccessTokens(codec), mode: this.mode, clock: this.clock });
+    return new TokenIssuer({ keys, codec, format: opaqueAccessTokens(codec), mode: this.mode, clock: this.clock });
   }
 
   /** Goes on with another list of secrets, as after a deploy. */

@@ -28,7 +28,7 @@ import type { RotationRules } from '../../rules/rotation.js';
 import { OperatorService } from '../../services/operator-service.js';
 import { SessionService } from '../../services/session-service.js';
 import { TokenService } from '../../services/token-service.js';
-import { OpaqueAccessTokens } from '../../tokens/access-token-format.js';
+import { opaqueAccessTokens } from '../../tokens/access-token-format.js';
 import { SecretKeys } from '../../tokens/secret-keys.js';
 import { TokenCodec, randomId } from '../../tokens/token-codec.js';
 import { TokenIssuer } from '../../tokens/token-issuer.js';
@@ -137,7 +137,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
 
   // Tokens.
   const codec = new TokenCodec(keys, options.tokenPrefix);
-  const format = mode.accessFormat?.({ keys, realm }) ?? new OpaqueAccessTokens(codec);
+  const format = mode.accessFormat?.({ keys, realm }) ?? opaqueAccessTokens(codec);
   const issuer = new TokenIssuer({ keys, codec, format, mode, clock });
   const rules: RotationRules = {
     mode,
