@@ -1,8 +1,8 @@
 import { type Duration, parseDuration } from '../model/timing.js';
 import { optionalAddress } from '../model/ip-key.js';
-import { type FieldsOf, checkFields, jsonText } from '../model/checked-input.js';
+import { type FieldsOf, checkFields, isObject, jsonText } from '../model/checked-input.js';
 import { invalidArgument } from '../model/session-error.js';
-import type { Claims } from '../model/session.js';
+import type { Claims, UserSession } from '../model/session.js';
 import { sessionIdOf } from '../tokens/token-codec.js';
 
 /** At most 4,096 bytes as JSON. Required if SessionClaims has a required member. */
@@ -35,15 +35,17 @@ export interface LoginOptions extends LoginClaims {
   readonly presentedToken?: string | null;
 }
 
-/** Options of `impersonate`. */
-export interface ImpersonationOptions extends Pick<
-  LoginOptions,
-  'userName' | 'deviceType' | 'deviceName' | 'ip' | 'userAgent' | 'claims'
-> {
+/** Options of `kick`, `kickMany` and `kickUser`. */
+export interface KickOptions {
   /** Operator, 1 to 1,024 characters. */
   readonly by: string;
   /** Operator's words for the audit trail, at most 255 characters. */
   readonly comment?: string | null;
+}
+
+/** Options of `impersonate`. */
+export interface ImpersonationOptions
+  extends KickOptions, Pick<LoginOptions, 'userName' | 'deviceType' | 'deviceName' | 'ip' | 'userAgent' | 'claims'> {
   /** Lifetime of the session, which nothing extends. Default `30m`, at most `12h`. */
   readonly for?: Duration;
 }
@@ -53,16 +55,10 @@ export type LoginArguments =
   Record<never, never> extends LoginOptions ? [options?: LoginOptions] : [options: LoginOptions];
 
 /** Validated options of a login: no field is undefined, and all text fits its column. */
-export interface CheckedLogin {
-  readonly userName: string | null;
-  readonly loginMethod: string | null;
-  readonly deviceType: string | null;
-  readonly deviceId: string | null;
-  readonly deviceName: string | null;
-  readonly ip: string | null;
-  readonly userAgent: string | null;
-  readonly claims: Claims;
-}
+export type CheckedLogin = Pick<
+  UserSession,
+  'userName' | 'loginMethod' | 'deviceType' | 'deviceId' | 'deviceName' | 'ip' | 'userAgent' | 'claims'
+>;
 
 /** A login about to be recorded, as the hook beforeLogin sees it. */
 export interface LoginAttempt extends CheckedLogin {
@@ -77,31 +73,24 @@ export interface LoginAttempt extends CheckedLogin {
  */
 export type BeforeLogin = (login: LoginAttempt) => void | boolean | Promise<void | boolean>;
 
-const LOGIN_FIELDS: FieldsOf<LoginOptions> = {
+const SHARED_FIELDS: FieldsOf<Omit<ImpersonationOptions, keyof KickOptions | 'for'>> = {
   userName: true,
-  loginMethod: true,
   deviceType: true,
-  deviceId: true,
   deviceName: true,
   ip: true,
   userAgent: true,
   claims: true,
+};
+const LOGIN_FIELDS: FieldsOf<LoginOptions> = {
+  ...SHARED_FIELDS,
+  loginMethod: true,
+  deviceId: true,
   authenticatedAt: true,
   ticket: true,
   presentedToken: true,
 };
-
-const IMPERSONATION_FIELDS: FieldsOf<ImpersonationOptions> = {
-  userName: true,
-  deviceType: true,
-  deviceName: true,
-  ip: true,
-  userAgent: true,
-  claims: true,
-  by: true,
-  comment: true,
-  for: true,
-};
+const KICK_FIELDS: FieldsOf<KickOptions> = { by: true, comment: true };
+const IMPERSONATION_FIELDS: FieldsOf<ImpersonationOptions> = { ...SHARED_FIELDS, ...KICK_FIELDS, for: true };
 
 const MAX_CLAIMS_BYTES = 4096;
 
@@ -123,6 +112,9 @@ export function checkLogin(options: LoginOptions): CheckedLogin {
   };
 }
 
+/** Control characters, line separators, and lone surrogates. */
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]/u;
+
 /** @throws SessionError ARGUMENT_INVALID */
 function optionalWord(value: unknown, name: string): string | null {
   const word = optionalText(value, name, 32);
@@ -140,8 +132,7 @@ export function optionalText(value: unknown, name: string, maxLength: number): s
   if (value === undefined || value === null || value === '') return null;
   if (typeof value !== 'string') throw invalidArgument(name, 'must be a string');
   if (value.length > maxLength) throw invalidArgument(name, `must be at most ${maxLength} characters long`);
-
-  if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(value) || !isWellFormed(value)) {
+  if (UNPRINTABLE.test(value)) {
     throw invalidArgument(name, 'must not contain control characters or lone surrogates');
   }
   return value;
@@ -177,30 +168,20 @@ export function actorOf(value: unknown): string {
   return value;
 }
 
-/** Options of `kick`, `kickMany` and `kickUser`. */
-export interface KickOptions {
-  /** Operator, 1 to 1,024 characters. */
-  readonly by: string;
-  /** Operator's words for the audit trail, at most 255 characters. */
-  readonly comment?: string | null;
-}
-
-const KICK_FIELDS: FieldsOf<KickOptions> = { by: true, comment: true };
-
 /** Reads operator, comment and lifetime (milliseconds) of an impersonation. @throws SessionError ARGUMENT_INVALID */
 export function impersonationOf(options: ImpersonationOptions) {
   checkFields(options, 'options', IMPERSONATION_FIELDS);
-  return {
-    by: actorOf(options.by),
-    comment: optionalText(options.comment, 'comment', 255),
-    maxAgeMs: impersonationLife(options.for),
-  };
+  return { ...operatorOf(options), maxAgeMs: impersonationLife(options.for) };
 }
 
 /** @throws SessionError ARGUMENT_INVALID */
-export function kickOf(options: KickOptions): { readonly by: string; readonly comment: string | null } {
+export function kickOf(options: KickOptions) {
   checkFields(options, 'options', KICK_FIELDS);
-  return { by: actorOf(options.by), comment: optionalText(options.comment, 'comment', 255) };
+  return operatorOf(options);
+}
+
+function operatorOf({ by, comment }: KickOptions) {
+  return { by: actorOf(by), comment: optionalText(comment, 'comment', 255) };
 }
 
 const MAX_IDS = 500;
@@ -213,32 +194,18 @@ export function sessionIdsOf(values: unknown, name: string): readonly string[] {
   return [...new Set(values.map((value: unknown) => sessionIdOf(value, name)))];
 }
 
-function isWellFormed(value: string): boolean {
-  return !/[\ud800-\udfff]/u.test(value);
-}
-
 function cleanUserAgent(value: unknown): string | null {
   if (typeof value !== 'string') return optionalText(value, 'userAgent', 512);
-
-  const clean = value.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]|[\ud800-\udfff]/gu, ' ');
-  return (
-    [...clean.slice(0, 1024)]
-      .slice(0, 512)
-      .join('')
-      .slice(0, 512)
-      .replace(/[\ud800-\udbff]$/, '') || null
-  );
+  const clean = value.split(UNPRINTABLE).join(' ').slice(0, 512);
+  // The cut may have split a pair of surrogates.
+  return clean.replace(/[\ud800-\udbff]$/, '') || null;
 }
 
 /** @throws SessionError ARGUMENT_INVALID unless the value is a plain JSON object of at most 4,096 bytes; undefined is `{}` */
 export function checkClaims(claims: unknown): Claims {
   if (claims === undefined) return {};
-  const copy: unknown = isPlainObject(claims) ? JSON.parse(jsonText(claims, 'claims', MAX_CLAIMS_BYTES)) : null;
+  const copy: unknown = isObject(claims) ? JSON.parse(jsonText(claims, 'claims', MAX_CLAIMS_BYTES)) : null;
   // An object with its own toJSON may have become anything.
-  if (!isPlainObject(copy)) throw invalidArgument('claims', 'must be a plain JSON object');
+  if (!isObject(copy)) throw invalidArgument('claims', 'must be a plain JSON object');
   return copy as Claims;
-}
-
-function isPlainObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

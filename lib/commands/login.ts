@@ -5,7 +5,14 @@ import { withDeadline } from '../async/deadline.js';
 import { type DevicePolicy, checkPicked, decideSlot } from '../rules/device-policy.js';
 import type { LiveSession } from '../model/session-change.js';
 import { type AccountRecord, accountBan } from '../model/ban.js';
-import { type BeforeLogin, type CheckedLogin, type LoginOptions, checkLogin, checkTime } from './arguments.js';
+import {
+  type impersonationOf,
+  type BeforeLogin,
+  type CheckedLogin,
+  type LoginOptions,
+  checkLogin,
+  checkTime,
+} from './arguments.js';
 import type { LifecycleEvents } from '../model/session-event.js';
 import { readTicket } from '../tokens/login-ticket.js';
 import type { SecretKeys } from '../tokens/secret-keys.js';
@@ -54,13 +61,7 @@ interface PendingLogin {
 }
 
 /** Set if an operator opens the session as the user. */
-export interface Impersonation {
-  /** User id of the operator. */
-  readonly by: string;
-  readonly comment: string | null;
-  /** Lifetime of the session, overriding that of the mode. Milliseconds. */
-  readonly maxAgeMs: number;
-}
+type Impersonation = ReturnType<typeof impersonationOf>;
 
 /** Opens sessions: mints the tokens, and records the session in the slot that the policy picks. */
 export class Logins {
@@ -161,10 +162,11 @@ export class Logins {
   private record(login: PendingLogin, secrets: PairSecrets): Promise<LoginOutcome> {
     const { changes, keepReplacedData, loginBudgetMs, repository } = this.parts;
     const { account, input, presented, impersonation, authenticatedAt, ticketEpoch } = login;
-    const policy = this.pickPolicy(login);
-    const id = randomId();
-    const nonce = randomId();
-    const { deviceType, deviceId } = input;
+    const [id, nonce] = [randomId(), randomId()];
+    const { deviceType, deviceId, claims } = input;
+    const { userId } = account;
+    const { policy: option } = this.parts;
+    const policy = typeof option === 'function' ? checkPicked(option({ userId, deviceType, claims })) : option;
     const request: LoginRequest = {
       account,
       ticketEpoch,
@@ -197,12 +199,6 @@ export class Logins {
     const { activity } = this.parts;
     const presentedAt = session.presentedAt ?? activity.peek(session.id)?.at ?? null;
     return { ...session, lastSeenAt: activity.lastUse(session), presentedAt };
-  }
-
-  private pickPolicy({ account, input }: PendingLogin): DevicePolicy {
-    const { policy } = this.parts;
-    if (typeof policy !== 'function') return policy;
-    return checkPicked(policy({ userId: account.userId, deviceType: input.deviceType, claims: input.claims }));
   }
 
   private open(

@@ -39,7 +39,7 @@ function listed(before: string, known: object): string {
   return names === '' ? '' : `${before} ${names}`;
 }
 
-function isObject(value: unknown): value is object {
+export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -77,13 +77,9 @@ function refuseLoss(this: unknown, key: string, value: unknown): unknown {
   if (typeof value === 'function' || typeof value === 'symbol') throw new Error(`${at} is a ${typeof value}`);
   if (typeof value === 'number' && !Number.isFinite(value)) throw new Error(`${at} is ${value}`);
   if (value === undefined && Array.isArray(this)) throw new Error(`${at} is undefined`);
-  if (typeof value === 'object' && value !== null && !isPlain(value)) {
+  // The tag and not the prototype, so that plain objects of another realm of the process pass.
+  if (isObject(value) && Object.prototype.toString.call(value) !== '[object Object]') {
     throw new Error(`${at} is neither a plain object nor an array`);
   }
   return value;
-}
-
-/** Tests the tag instead of the prototype, so that plain objects of another realm of the process pass. */
-function isPlain(value: object): boolean {
-  return Array.isArray(value) || Object.prototype.toString.call(value) === '[object Object]';
 }

@@ -2,22 +2,19 @@ import type { Ban } from './ban.js';
 import { END_REASONS, type SessionEnd, type SessionRecord, type UserSession } from './session.js';
 import type { SupersededPair, TokenPair } from './token-pair.js';
 
-/**
- * A field of a session: how it is kept, and where it is shown. Database, Redis and operators' lists go by it. Its column has its
- * name, in snake case.
- */
+/** Storage and display of a field of a session, for database, Redis and operators' lists. */
 export interface Field {
-  /** Where it has another name. */
+  /** Default: the name of the field in snake case. */
   readonly column?: string;
   readonly kind: 'text' | 'userId' | 'number' | 'endReason' | 'claims' | 'bans' | 'pairs';
   /** Most characters of a text. */
   readonly length?: number;
   readonly nullable?: true;
-  /** False for what a copy in Redis has in another form, or need not have since it follows from other fields. */
+  /** False if copies in Redis have it in another form, or derive it. */
   readonly copied?: false;
-  /** Operators see it in lists: as it is, as a time, or only with the right to see addresses. */
+  /** Form in operators' lists; `address` needs the right to see addresses. */
   readonly listed?: 'plain' | 'time' | 'address';
-  /** Operators may look for live sessions with one value of it: a word, in lower case. Its column has an index of these. */
+  /** Operators search live sessions by it: a lower-case word, indexed. */
   readonly sought?: true;
 }
 
@@ -112,7 +109,6 @@ function fieldsWith(property: keyof Field): readonly string[] {
 export type Check = (value: unknown) => boolean;
 
 const isText: Check = (value) => typeof value === 'string';
-const isList: Check = Array.isArray;
 
 const CHECKS: Readonly<Record<Field['kind'], Check>> = {
   text: isText,
@@ -120,8 +116,8 @@ const CHECKS: Readonly<Record<Field['kind'], Check>> = {
   number: Number.isSafeInteger,
   endReason: (value) => (END_REASONS as readonly unknown[]).includes(value),
   claims: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-  bans: isList,
-  pairs: isList,
+  bans: Array.isArray,
+  pairs: Array.isArray,
 };
 
 /** The checks of all fields that are copied, in their order. */

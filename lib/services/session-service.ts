@@ -8,7 +8,7 @@ import type { EndExplanation, SessionLookup } from '../verification/session-look
 import type { SessionRepository } from '../ports/session-repository.js';
 import type { SessionWatch } from '../verification/session-watch.js';
 import { isSessionId, sessionIdOf } from '../tokens/token-codec.js';
-import { type TokenUse, addressIn } from '../verification/token-use.js';
+import { type TokenUse, ADDRESS_ONLY, checkUse } from '../verification/token-use.js';
 import { type AccountRef, type UserId, accountRef } from '../model/user-key.js';
 
 /**
@@ -85,7 +85,7 @@ export class SessionService {
    * @throws SessionError SESSION_NOT_FOUND unless the session is live
    */
   async reauthenticate(sessionId: string, use: Pick<TokenUse, 'ip'> = {}): Promise<UserSession> {
-    return this.parts.liveChanges.reauthenticate(sessionIdOf(sessionId, 'sessionId'), addressIn(use));
+    return this.parts.liveChanges.reauthenticate(sessionIdOf(sessionId, 'sessionId'), checkUse(use, ADDRESS_ONLY));
   }
 
   /**

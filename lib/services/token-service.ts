@@ -17,10 +17,10 @@ import {
   type Introspection,
   type RefreshUse,
   type TokenUse,
-  addressIn,
-  checkRefreshUse,
+  ACTIVITY_ONLY,
+  ADDRESS_ONLY,
+  REFRESH_USE,
   checkUse,
-  countsAsUse,
   introspectionOf,
 } from '../verification/token-use.js';
 import { type AccountRef, type UserId, accountRef } from '../model/user-key.js';
@@ -117,7 +117,9 @@ export class TokenService {
    * @param options.activity see TokenUse
    */
   recordUse(sessionId: string, ip: string | null = null, options: Pick<TokenUse, 'activity'> = {}): void {
-    this.notePresented(sessionIdOf(sessionId, 'sessionId'), optionalAddress(ip, 'ip'), countsAsUse(options));
+    const [id, address] = [sessionIdOf(sessionId, 'sessionId'), optionalAddress(ip, 'ip')];
+    checkUse(options, ACTIVITY_ONLY, 'options');
+    this.notePresented(id, address, options.activity !== false);
   }
 
   /**
@@ -127,7 +129,7 @@ export class TokenService {
    *   its old tokens expire
    */
   async refresh(refreshToken: unknown, use: RefreshUse = {}): Promise<RefreshResult> {
-    return this.parts.refreshes.refresh(refreshToken, checkRefreshUse(use), use.activity !== false);
+    return this.parts.refreshes.refresh(refreshToken, checkUse(use, REFRESH_USE), use.activity !== false);
   }
 
   /**
@@ -146,7 +148,7 @@ export class TokenService {
    * @returns true if this call ended it
    */
   async logout(token: unknown, use: Pick<TokenUse, 'ip'> = {}): Promise<boolean> {
-    const ip = addressIn(use);
+    const ip = checkUse(use, ADDRESS_ONLY);
     const holder = await this.parts.verifier.findHolder(token);
     if (!holder) return false;
     this.notePresented(holder.id, ip, false);

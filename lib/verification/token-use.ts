@@ -34,36 +34,17 @@ export type Introspection =
     };
 
 const FIELDS: FieldsOf<TokenUse> = { ip: true, strict: true, activity: true };
-const ACTIVITY_ONLY: FieldsOf<Pick<TokenUse, 'activity'>> = { activity: true };
-const ADDRESS_ONLY: FieldsOf<Pick<TokenUse, 'ip'>> = { ip: true };
-const REFRESH: FieldsOf<RefreshUse> = { ip: true, activity: true };
+/** Fields of methods that do not take all of TokenUse. */
+export const REFRESH_USE: FieldsOf<RefreshUse> = { ip: true, activity: true };
+export const ADDRESS_ONLY: FieldsOf<Pick<TokenUse, 'ip'>> = { ip: true };
+export const ACTIVITY_ONLY: FieldsOf<Pick<TokenUse, 'activity'>> = { activity: true };
 
 /** @returns the client's address @throws SessionError ARGUMENT_INVALID */
-export function checkUse(use: TokenUse): string | null {
-  checkFields(use, 'use', FIELDS);
+export function checkUse(use: TokenUse, fields: object = FIELDS, name = 'use'): string | null {
+  checkFields(use, name, fields);
   checkFlag(use.strict, 'strict');
   checkFlag(use.activity, 'activity');
   return optionalAddress(use.ip, 'ip');
-}
-
-/** @returns the client's address @throws SessionError ARGUMENT_INVALID */
-export function checkRefreshUse(use: RefreshUse): string | null {
-  checkFields(use, 'use', REFRESH);
-  checkFlag(use.activity, 'activity');
-  return optionalAddress(use.ip, 'ip');
-}
-
-/** Checks a use that has an address only. @throws SessionError ARGUMENT_INVALID */
-export function addressIn(use: Pick<TokenUse, 'ip'>): string | null {
-  checkFields(use, 'use', ADDRESS_ONLY);
-  return optionalAddress(use.ip, 'ip');
-}
-
-/** True if presenting the token counts as a use of its session. @throws SessionError ARGUMENT_INVALID */
-export function countsAsUse(options: Pick<TokenUse, 'activity'>): boolean {
-  checkFields(options, 'options', ACTIVITY_ONLY);
-  checkFlag(options.activity, 'activity');
-  return options.activity !== false;
 }
 
 export function introspectionOf(result: Inspection): Introspection {
