@@ -36,29 +36,17 @@ export interface SessionClientOptions {
 }
 
 /** Validated options with defaults applied. */
-export interface ResolvedClientOptions {
-  readonly origin: string;
-  /** Current base of relative paths. */
-  readonly base: () => URL;
-  readonly refreshUrl: URL | null;
-  readonly storage: TokenStorage;
-  readonly onEnd: (end: SessionEndNotice) => void;
-  readonly fetch: typeof fetch;
-  readonly locks: TabLocks | null;
-  readonly headers: Required<ClientHeaders>;
-  readonly refreshTimeoutMs: number;
-}
+export type ResolvedClientOptions = Readonly<ReturnType<typeof resolveClientOptions>>;
 
 const KNOWN = ['baseUrl', 'refreshUrl', 'storage', 'onEnd', 'fetch', 'locks', 'headers', 'refreshTimeoutMs'];
 
 /** @throws TypeError that names the option and what it must be */
-export function resolveClientOptions(given: SessionClientOptions): ResolvedClientOptions {
+export function resolveClientOptions(given: SessionClientOptions) {
   if (typeof given !== 'object' || given === null) throw new TypeError('The options must be an object.');
   requireUrls();
-  for (const name of Object.keys(given)) {
-    if (!KNOWN.includes(name)) throw invalid(name, `is unknown; allowed: ${KNOWN.join(', ')}`);
-  }
-  const { baseUrl, storage, onEnd = () => undefined, fetch: send, locks, refreshTimeoutMs = 15_000 } = given;
+  refuseUnknown(given, KNOWN, invalid);
+  const { baseUrl, storage, fetch: send, locks, refreshTimeoutMs = 15_000 } = given;
+  const onEnd: Required<SessionClientOptions>['onEnd'] = given.onEnd ?? (() => undefined);
   const fixed = baseUrl === undefined ? null : urlOf('baseUrl', baseUrl, pageUrl());
   const base = () => fixed ?? pageUrl();
   const { origin, protocol } = base() ?? {};
@@ -80,12 +68,13 @@ export function resolveClientOptions(given: SessionClientOptions): ResolvedClien
   }
   return {
     origin,
+    /** Current base of relative paths. */
     base: base as () => URL,
     refreshUrl: resolveRefreshUrl(given.refreshUrl ?? null, base() as URL),
     storage: storage ?? defaultStorage(),
     onEnd,
     // Called on the global object, because browsers refuse any other `this`.
-    fetch: send ?? ((input, init) => globalThis.fetch(input, init)),
+    fetch: send ?? ((...call: Parameters<typeof fetch>) => globalThis.fetch(...call)),
     locks: locks === undefined ? pageLocks() : locks,
     headers: resolveHeaders(given.headers ?? {}),
     refreshTimeoutMs,
@@ -106,24 +95,21 @@ function resolveRefreshUrl(given: string | URL | null, base: URL): URL | null {
 
 function resolveHeaders(given: ClientHeaders): Required<ClientHeaders> {
   if (typeof given !== 'object') throw invalid('headers', 'must be an object');
-  const defaults = {
+  const headers: Required<ClientHeaders> = {
     renewedToken: 'X-Renewed-Token',
     renewedTokenExpiresIn: 'X-Renewed-Token-Expires-In',
     noActivity: 'X-No-Activity',
   };
   for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(defaults, name)) throw invalid(`headers.${name}`, 'is unknown');
-    const isNone = value === undefined || (name === 'noActivity' && value === false);
+    if (!Object.hasOwn(headers, name)) throw invalid(`headers.${name}`, 'is unknown');
+    if (value === undefined) continue;
+    const isNone = name === 'noActivity' && value === false;
     if (!isNone && !(typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}$/.test(value))) {
       throw invalid(`headers.${name}`, 'must be the name of an HTTP header');
     }
+    Object.assign(headers, { [name]: value });
   }
-  const {
-    renewedToken = defaults.renewedToken,
-    renewedTokenExpiresIn = defaults.renewedTokenExpiresIn,
-    noActivity = defaults.noActivity,
-  } = given;
-  return { renewedToken, renewedTokenExpiresIn, noActivity };
+  return headers;
 }
 
 function urlOf(name: string, value: unknown, base: URL | null): URL {
@@ -168,6 +154,13 @@ function requireUrls(): void {
   throw new TypeError(
     'The session client needs a complete implementation of URL. On React Native, load react-native-url-polyfill/auto before it.',
   );
+}
+
+/** Misspelled options must not be ignored. */
+export function refuseUnknown(given: object, known: readonly string[], fail: (name: string, problem: string) => Error) {
+  for (const name of Object.keys(given)) {
+    if (!known.includes(name)) throw fail(name, `is unknown; allowed: ${known.join(', ')}`);
+  }
 }
 
 function hasMethod(value: unknown, name: string): boolean {

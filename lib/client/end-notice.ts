@@ -14,20 +14,11 @@ export interface SessionEndNotice {
   };
 }
 
-const ENDS: ReadonlySet<string> = new Set([
-  'SESSION_LOGGED_OUT',
-  'SESSION_REPLACED',
-  'SESSION_KICKED',
-  'SESSION_REVOKED',
-  'SESSION_EXPIRED',
-  'SESSION_IDLE',
-  'ACCOUNT_DISABLED',
-  'REFRESH_REUSED',
-]);
+const ENDS = /^(SESSION_(LOGGED_OUT|REPLACED|KICKED|REVOKED|EXPIRED|IDLE)|ACCOUNT_DISABLED|REFRESH_REUSED)$/;
 
 /** True for codes of an ended session, whichever of its tokens was sent. */
 export function isEnd(errorCode: string): boolean {
-  return ENDS.has(errorCode);
+  return ENDS.test(errorCode);
 }
 
 /** True for codes of an expired access token whose session may have another. */
@@ -48,8 +39,7 @@ export function readNotice(value: unknown): SessionEndNotice | null {
   };
 }
 
-function readReplacement(value: Partial<Record<string, unknown>>): SessionEndNotice['replacedBy'] {
-  const { deviceType, deviceName, at } = value;
+function readReplacement({ deviceType, deviceName, at }: Partial<Record<string, unknown>>) {
   return { deviceType: textOrNull(deviceType), deviceName: textOrNull(deviceName), at: textOrNull(at) };
 }
 

@@ -15,7 +15,7 @@ export class EventStreamParser {
   /** Reconnection delay requested by the stream, in milliseconds. */
   retryMs: number | undefined;
   private readonly lines = new LineReader();
-  private first = true;
+  private isFirst = true;
   private event = '';
   private data: string[] = [];
   private id: string;
@@ -28,12 +28,9 @@ export class EventStreamParser {
 
   /** @returns events that this piece completes @throws Error for an event of more than a million characters */
   push(piece: string): StreamEvent[] {
-    let text = piece;
-    this.length += text.length;
-    if (this.first && text !== '') {
-      this.first = false;
-      if (text.startsWith('\uFEFF')) text = text.slice(1);
-    }
+    this.length += piece.length;
+    const text = this.isFirst ? piece.replace(/^\uFEFF/, '') : piece;
+    if (piece !== '') this.isFirst = false;
     const events = this.lines.push(text).flatMap((line) => this.read(line) ?? []);
     if (this.length > LONGEST_EVENT) throw new Error('An event of the stream is too long.');
     return events;
@@ -41,10 +38,7 @@ export class EventStreamParser {
 
   private read(line: string): StreamEvent | undefined {
     if (line === '') return this.dispatch();
-    const colon = line.indexOf(':');
-    if (colon === 0) return undefined;
-    const field = colon < 0 ? line : line.slice(0, colon);
-    const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
+    const [, field, value = ''] = /^([^:]*)(?:: ?(.*))?$/s.exec(line)!;
     if (field === 'event') this.event = value;
     else if (field === 'data') this.data.push(value);
     else if (field === 'id' && !value.includes('\0')) this.id = value;
@@ -71,12 +65,9 @@ export class LineReader {
 
   /** @returns lines that this piece completes, without line ends */
   push(piece: string): string[] {
-    let text = piece;
-    if (this.skipLineFeed && text !== '') {
-      if (text.startsWith('\n')) text = text.slice(1);
-      this.skipLineFeed = false;
-    }
-    if (text.endsWith('\r')) this.skipLineFeed = true;
+    if (piece === '') return [];
+    const text = this.skipLineFeed ? piece.replace(/^\n/, '') : piece;
+    this.skipLineFeed = text.endsWith('\r');
     const lines = (this.rest + text).split(/\r\n|\n|\r/);
     this.rest = lines.pop()!;
     return lines;

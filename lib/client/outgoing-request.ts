@@ -6,7 +6,6 @@ import { discard } from './end-notice.js';
  */
 export class OutgoingRequest {
   readonly isRepeatable: boolean;
-  private readonly fetch: typeof globalThis.fetch;
   private readonly first: Request;
   private readonly again: () => Request;
   private spare: Request | null = null;
@@ -14,28 +13,18 @@ export class OutgoingRequest {
   private readonly init: RequestInit | undefined;
 
   /** @throws TypeError for input that fetch refuses */
-  constructor({
-    fetch,
-    base,
-    input,
-    init,
-  }: {
-    readonly fetch: typeof globalThis.fetch;
-    readonly base: URL;
-    readonly input: string | URL | Request;
-    readonly init: RequestInit | undefined;
-  }) {
-    this.fetch = fetch;
+  constructor(
+    private readonly fetch: typeof globalThis.fetch,
+    base: URL,
+    input: string | URL | Request,
+    init: RequestInit | undefined,
+  ) {
     this.init = init?.signal ? { signal: init.signal } : undefined;
     const target = isRequest(input) ? input : new URL(input, base);
     this.isRepeatable = !isReadOnce(init?.body);
-    if (isRequest(target) && target.body !== null && init?.body == null) {
-      const spare = target.clone();
-      this.spare = spare;
-      this.again = () => new Request(spare, init);
-    } else {
-      this.again = () => new Request(target, init);
-    }
+    if (isRequest(target) && target.body !== null && init?.body == null) this.spare = target.clone();
+    const source = this.spare ?? target;
+    this.again = () => new Request(source, init);
     this.first = new Request(target, init);
   }
 
@@ -73,8 +62,7 @@ export class OutgoingRequest {
 
   private dispatch(request: Request, token: string | null): Promise<Response> {
     if (token !== null) request.headers.set('Authorization', `Bearer ${token}`);
-    const { fetch } = this;
-    return fetch(request, this.init);
+    return this.fetch.call(undefined, request, this.init);
   }
 }
 

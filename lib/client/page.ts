@@ -23,7 +23,15 @@ interface Page {
 /** Typed here, because a server's types lack those of a browser. */
 export const page = globalThis as unknown as Page;
 
-/** Reports an error of the application's callback to the page, without throwing. */
+/** Calls back the application. Reports an error to the page, without throwing. */
+export function attempt(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    report(error);
+  }
+}
+
 export function report(error: unknown): void {
   if (page.reportError) return page.reportError(error);
   queueMicrotask(() => {

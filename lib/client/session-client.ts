@@ -79,9 +79,8 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
     subscribe: (listener) => keeper.subscribe(listener),
     watch: (url, watchOptions) => {
       requireStreams(options.fetch !== undefined);
-      const send: SessionClient['fetch'] = (input, init) => requests.fetch(input, init);
       const watch = new StreamWatch({
-        fetch: send,
+        fetch: (input, init) => requests.fetch(input, init),
         keeper,
         ready: resolved.storage.ready,
         url,
@@ -110,7 +109,7 @@ class SessionRequests {
   ) {}
 
   async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
-    const request = new OutgoingRequest({ fetch: this.options.fetch, base: this.options.base(), input, init });
+    const request = new OutgoingRequest(this.options.fetch, this.options.base(), input, init);
     try {
       const { ready } = this.options.storage;
       if (ready) await ready;
@@ -182,14 +181,11 @@ class SessionRequests {
 function unlessAborted(signal: AbortSignal | undefined, work: Promise<void>): Promise<void> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {
-    const abort = () => reject((signal.reason as Error | undefined) ?? abortError());
+    // Like the error of an AbortController without a reason.
+    const unnamed = Object.assign(new Error('The request was aborted.'), { name: 'AbortError' });
+    const abort = () => reject((signal.reason as Error | undefined) ?? unnamed);
     if (signal.aborted) return abort();
     signal.addEventListener('abort', abort, { once: true });
     work.finally(() => signal.removeEventListener('abort', abort)).then(resolve, reject);
   });
-}
-
-/** Imitates the error of an AbortController without a reason. */
-function abortError(): Error {
-  return Object.assign(new Error('The request was aborted.'), { name: 'AbortError' });
 }

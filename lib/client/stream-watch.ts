@@ -1,6 +1,7 @@
+import { refuseUnknown } from './client-options.js';
 import { discard } from './end-notice.js';
 import { EventStreamParser, type StreamEvent } from './event-stream.js';
-import { report } from './page.js';
+import { attempt, report } from './page.js';
 import type { TokenKeeper } from './token-keeper.js';
 
 /** `stopped` is final: the session has ended, or the server refuses the stream. */
@@ -21,7 +22,6 @@ export interface WatchOptions {
   readonly silenceMs?: number;
 }
 
-const KNOWN = ['onEvent', 'onState', 'lastEventId', 'silenceMs'];
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 const MIN_PAUSE_MS = 10;
@@ -124,7 +124,12 @@ export class StreamWatch {
     heard();
     let retryAfterMs = 0;
     try {
-      const answer = this.parts.fetch(this.parts.url, this.init(signal));
+      const headers: Record<string, string> = { Accept: 'text/event-stream' };
+      // Headers take bytes: UTF-8, as EventSource sends it.
+      if (this.lastEventId) {
+        headers['Last-Event-ID'] = String.fromCharCode(...new TextEncoder().encode(this.lastEventId));
+      }
+      const answer = this.parts.fetch(this.parts.url, { headers, signal });
       answer.then(({ body }) => signal.aborted && discard(body)).catch(() => undefined);
       const response = await Promise.race([answer, aborted]);
       if (!response.ok) discard(response.body);
@@ -135,8 +140,7 @@ export class StreamWatch {
       }
       if (FINAL.has(response.status)) return null;
       if (response.ok && (await this.read(response, heard, aborted)) && !this.hasAskedAtOnce) {
-        // The stream reports the end of the session. The response to another request has the reason, and clears the
-        // tokens.
+        // The stream has reported the end. The response to another request tells the reason, and clears the tokens.
         this.hasAskedAtOnce = true;
         return 0;
       }
@@ -148,13 +152,6 @@ export class StreamWatch {
       connection.abort();
     }
     return Math.max(retryAfterMs, backOff(this.failures++, this.firstPauseMs, Math.random()));
-  }
-
-  private init(signal: AbortSignal): RequestInit {
-    const headers: Record<string, string> = { Accept: 'text/event-stream' };
-    // Headers take bytes: UTF-8, as EventSource sends it.
-    if (this.lastEventId) headers['Last-Event-ID'] = String.fromCharCode(...new TextEncoder().encode(this.lastEventId));
-    return { headers, signal };
   }
 
   /** @returns true if the stream sent `event: end` */
@@ -174,7 +171,7 @@ export class StreamWatch {
         for (const event of events) {
           if (!this.isOwn()) return false;
           this.lastEventId = event.id;
-          tell(() => this.parts.options.onEvent(event));
+          attempt(() => this.parts.options.onEvent(event));
           if (event.event === 'end') return true;
         }
       }
@@ -205,7 +202,7 @@ export class StreamWatch {
   private become(state: WatchState): void {
     if (this.isOver || state === this.state) return;
     this.state = state;
-    tell(() => this.parts.options.onState?.(state));
+    attempt(() => this.parts.options.onState?.(state));
   }
 }
 
@@ -217,9 +214,7 @@ export function requireStreams(hasOwnFetch: boolean): void {
 
 function checkOptions(options: WatchOptions): void {
   if (typeof options !== 'object' || options === null) throw new TypeError('The options of watch() must be an object.');
-  for (const name of Object.keys(options)) {
-    if (!KNOWN.includes(name)) throw invalid(name, `is unknown; allowed: ${KNOWN.join(', ')}`);
-  }
+  refuseUnknown(options, ['onEvent', 'onState', 'lastEventId', 'silenceMs'], invalid);
   const { onEvent, onState, lastEventId, silenceMs = 1 } = options;
   if (typeof onEvent !== 'function') throw invalid('onEvent', 'must be a function');
   if (onState !== undefined && typeof onState !== 'function') throw invalid('onState', 'must be a function');
@@ -233,13 +228,4 @@ function checkOptions(options: WatchOptions): void {
 
 function invalid(name: string, problem: string): TypeError {
   return new TypeError(`The option "${name}" of watch() ${problem}.`);
-}
-
-/** An error in the application's callback does not end the stream. */
-function tell(call: () => void): void {
-  try {
-    call();
-  } catch (error) {
-    report(error);
-  }
 }

@@ -34,14 +34,12 @@ export function openTabChannel(shared: string | null): TabChannel {
     const message = readMessage(data);
     if (message) for (const listener of listeners) listener(message);
   };
-  let closed = false;
+  let isOpen = true;
   return {
-    post: (message) => {
-      if (!closed) channel.postMessage(message);
-    },
+    post: (message) => void (isOpen && channel.postMessage(message)),
     listen: (listener) => void listeners.push(listener),
     close: () => {
-      closed = true;
+      isOpen = false;
       channel.close();
     },
   };
@@ -64,10 +62,7 @@ export interface TabLocks {
   request(name: string, work: () => Promise<void>): Promise<unknown>;
 }
 
-/**
- * Runs work under a lock, or without it after a timeout, so that a hanging tab cannot block the others. Work must
- * therefore be harmless when done twice.
- */
+/** Runs work under a lock, or without it after a timeout: a hanging tab must not block others. Work may be done twice. */
 export function exclusively(
   locks: TabLocks,
   name: string,

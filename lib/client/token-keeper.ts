@@ -1,5 +1,5 @@
 import type { SessionEndNotice } from './end-notice.js';
-import { report } from './page.js';
+import { attempt } from './page.js';
 import { type HeldTokens, parseTokens } from './session-tokens.js';
 import type { TabChannel, TabMessage } from './tabs.js';
 import type { TokenStorage } from './token-storage.js';
@@ -83,7 +83,7 @@ export class TokenKeeper {
     if (this.isSettled(login) || (held && held.login !== login)) return;
     if (held) this.write(null);
     this.channel.post({ type: 'ended', login, notice });
-    this.tellEnd(notice);
+    attempt(() => this.onEnd(notice));
   }
 
   subscribe(listener: () => void): () => void {
@@ -107,7 +107,7 @@ export class TokenKeeper {
     if (login !== this.lastLogin) return;
     // Copied storages, as in a duplicated tab, were not cleared by the other tab.
     if (held?.login === login) this.write(null);
-    if (!this.isSettled(login) && message.type === 'ended') this.tellEnd(message.notice);
+    if (!this.isSettled(login) && message.type === 'ended') attempt(() => this.onEnd(message.notice));
   }
 
   /** Marks a login as settled; returns true if it already was. */
@@ -142,27 +142,13 @@ export class TokenKeeper {
     this.current();
   }
 
-  private tellEnd(notice: SessionEndNotice): void {
-    try {
-      this.onEnd(notice);
-    } catch (error) {
-      report(error);
-    }
-  }
-
   /** Deferred, so that reading the tokens calls no listener, and several changes call each once. */
   private tellListeners(): void {
     if (this.telling) return;
     this.telling = true;
     queueMicrotask(() => {
       this.telling = false;
-      for (const listener of [...this.listeners]) {
-        try {
-          listener();
-        } catch (error) {
-          report(error);
-        }
-      }
+      for (const listener of [...this.listeners]) attempt(listener);
     });
   }
 }

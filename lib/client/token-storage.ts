@@ -37,13 +37,7 @@ const DEFAULT_KEY = 'nestjs-latchkey';
 /** Stores the tokens until the page is left. Every tab has its own login. */
 export function memoryStorage(): TokenStorage {
   let kept: string | null = null;
-  return {
-    shared: null,
-    read: () => kept,
-    write: (text) => {
-      kept = text;
-    },
-  };
+  return { shared: null, read: () => kept, write: (text) => void (kept = text) };
 }
 
 /**
@@ -88,7 +82,7 @@ export function asyncStorage(storage: AsyncWebStorage, key: string = DEFAULT_KEY
   let kept: string | null | undefined;
   let changed: () => void = () => undefined;
   let writes: Promise<unknown> = Promise.resolve();
-  const loaded = withinTime(storage, key).then((text) => {
+  const ready = withinTime(storage, key).then((text) => {
     // A login during the read is newer than the stored entry.
     if (kept !== undefined) return;
     kept = text;
@@ -96,7 +90,7 @@ export function asyncStorage(storage: AsyncWebStorage, key: string = DEFAULT_KEY
   });
   return {
     shared: null,
-    ready: loaded,
+    ready,
     read: () => kept ?? null,
     write: (text) => {
       kept = text;
