@@ -94,17 +94,20 @@ const KNOWN: FieldsOf<SessionAdminOptions> = {
 
 /** @throws SessionError CONFIGURATION_INVALID, which stops the boot */
 export function resolveAdminOptions(given: SessionAdminOptions | undefined): ResolvedAdminOptions {
-  const options = given ?? {};
-  ofThisModule(() => checkOptions(options, '', KNOWN));
+  return ofThisModule(() => resolve(given ?? {}));
+}
+
+function resolve(options: SessionAdminOptions): ResolvedAdminOptions {
+  checkOptions(options, '', KNOWN);
   const { authorize, guards = [], describeUsers, impersonate, requireFresh } = options;
   for (const [name, value] of Object.entries({ authorize, describeUsers, impersonate })) {
-    if (value !== undefined && typeof value !== 'function') throw invalidAdminOption(name, 'must be a function');
+    if (value !== undefined && typeof value !== 'function') throw invalidOption(name, 'must be a function');
   }
   if (!Array.isArray(guards) || !guards.every((guard) => typeof guard === 'function')) {
-    throw invalidAdminOption('guards', 'must be a list of guard classes');
+    throw invalidOption('guards', 'must be a list of guard classes');
   }
   if (!authorize && guards.length === 0) {
-    throw invalidAdminOption(
+    throw invalidOption(
       'authorize',
       'or "guards" is required: state who may see and end sessions, such as authorize: ({ claims }) => claims.role === "admin"',
     );
@@ -128,40 +131,35 @@ const CONSOLE_KNOWN: FieldsOf<ConsoleOptions> = {
 
 function consoleOptions(given: SessionAdminOptions['console']): ConsoleOptions | null {
   if (given === undefined || given === false) return null;
-  ofThisModule(() => checkOptions(given, 'console.', CONSOLE_KNOWN));
+  checkOptions(given, 'console.', CONSOLE_KNOWN);
   for (const name of CONSOLE_URLS) {
     const url = given[name];
     if (url === undefined && name !== 'login') continue;
     if (typeof url !== 'string' || !/^\/(?!\/)/.test(url)) {
-      throw invalidAdminOption(`console.${name}`, 'must be a path of this application, such as /auth/login');
+      throw invalidOption(`console.${name}`, 'must be a path of this application, such as /auth/login');
     }
   }
   if (given.title !== undefined && typeof given.title !== 'string') {
-    throw invalidAdminOption('console.title', 'must be text');
+    throw invalidOption('console.title', 'must be text');
   }
   return given;
 }
 
 /** @throws SessionError CONFIGURATION_INVALID */
 export function checkPath(path: unknown): string {
-  if (typeof path !== 'string' || !/^[\w~-]+(\/[\w~-]+)*$/.test(path)) {
-    throw invalidAdminOption('path', 'must be a path such as "admin" or "ops/sessions", without slashes around it');
-  }
-  return path;
+  if (typeof path === 'string' && /^[\w~-]+(\/[\w~-]+)*$/.test(path)) return path;
+  const problem = 'must be a path such as "admin" or "ops/sessions", without slashes around it';
+  return ofThisModule(() => {
+    throw invalidOption('path', problem);
+  });
 }
 
-function invalidAdminOption(name: string, problem: string): Error {
-  return renamed(invalidOption(name, problem));
-}
-
-function ofThisModule(check: () => void): void {
+/** Names this module in errors. */
+function ofThisModule<T>(check: () => T): T {
   try {
-    check();
+    return check();
   } catch (error) {
-    throw renamed(error as Error);
+    const { message } = error as Error;
+    throw Object.assign(error as Error, { message: message.replace('SessionModule', 'SessionAdminModule') });
   }
-}
-
-function renamed(error: Error): Error {
-  return Object.assign(error, { message: error.message.replace('SessionModule', 'SessionAdminModule') });
 }

@@ -63,7 +63,7 @@ export class AdminGuard implements CanActivate, OnModuleInit {
     if (!session) throw new SessionError('TOKEN_MISSING');
     const operator = await this.judge(context, session);
     if (CHANGES.includes(this.neededBy(context))) this.checkFresh(context, operator);
-    noteOperator(context.switchToHttp().getRequest<GuardedRequest>(), operator);
+    operators.set(context.switchToHttp().getRequest<object>(), operator);
     return true;
   }
 
@@ -165,10 +165,6 @@ export const JUDGE_EVERY_MS = 2000;
 
 /** By request, so that the request itself is not modified. */
 const operators = new WeakMap<object, KnownOperator>();
-
-export function noteOperator(request: GuardedRequest, operator: KnownOperator): void {
-  operators.set(request, operator);
-}
 
 /** Injects the operator of a request that AdminGuard admitted. */
 export const CurrentOperator = createParamDecorator((_: unknown, context: ExecutionContext): KnownOperator => {

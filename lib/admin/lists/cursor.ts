@@ -32,10 +32,7 @@ const HEX = /^[0-9a-f]{0,128}$/;
 export class PagedList {
   private readonly scope: string;
 
-  /**
-   * @param name name of the list and its order
-   * @param filter canonical form of the filter
-   */
+  /** @param name list and order @param filter in canonical form */
   constructor(
     realm: string,
     name: string,
@@ -63,10 +60,13 @@ export class PagedList {
     return { from, backwards: direction === 'p', limit: size };
   }
 
-  /**
-   * Makes a page of the rows read. There is one row more than the page shows if the list goes on in that direction.
-   * @param portion result of `portion`, before `oneMore`
-   */
+  /** Reads one page. @throws SessionError as `portion` does, synchronously and before any query */
+  read<T>(query: PageQuery, rows: (portion: Portion) => Promise<readonly Listed<T>[]>): Promise<Page<T>> {
+    const portion = this.portion(query);
+    return rows({ ...portion, limit: portion.limit + 1 }).then((read) => this.page(read, portion));
+  }
+
+  /** Makes a page of the rows read: one more than it shows if the list goes on in that direction. */
   page<T>(rows: readonly Listed<T>[], { from, backwards, limit }: Portion): Page<T> {
     const isMore = rows.length > limit;
     const shown = isMore ? (backwards ? rows.slice(1) : rows.slice(0, limit)) : rows;
@@ -74,13 +74,7 @@ export class PagedList {
     return {
       items: shown.map(({ item }) => item).filter((item) => item !== null),
       nextCursor: isMore || backwards ? this.cursor('n', last) : null,
-      prevCursor: backwards
-        ? isMore
-          ? this.cursor('p', first)
-          : null
-        : from === null
-          ? null
-          : this.cursor('p', first),
+      prevCursor: (backwards ? isMore : from !== null) ? this.cursor('p', first) : null,
     };
   }
 
@@ -89,11 +83,6 @@ export class PagedList {
     const place = [direction, ...position].join('.');
     return Buffer.from(`${place}.${checksum(this.scope, place, 'base64url')}`).toString('base64url');
   }
-}
-
-/** Returns the portion to read for a page. */
-export function oneMore(portion: Portion): Portion {
-  return { ...portion, limit: portion.limit + 1 };
 }
 
 /** Detects positions that are truncated or from another list. */

@@ -4,7 +4,7 @@ import { SOUGHT_FIELDS, type SoughtField } from '../../model/session-fields.js';
 import type { SessionRecord, SessionWithEnd, UserSession } from '../../model/session.js';
 import { type FieldsOf, checkFields } from '../../model/checked-input.js';
 import { invalidArgument } from '../../model/session-error.js';
-import { type AccountRef, type UserId, accountRef } from '../../model/user-key.js';
+import { type UserId, accountRef } from '../../model/user-key.js';
 import {
   ONLINE_ORDERS,
   OnlineQueries,
@@ -24,7 +24,7 @@ import {
   onlineFilter,
 } from '../routes/admin-filters.js';
 import { ApproximateCount, type Total } from './online-counts.js';
-import { type Page, PagedList, type PageQuery, oneMore } from './cursor.js';
+import { type Page, PagedList, type PageQuery } from './cursor.js';
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import { pageLimit } from '../routes/request-input.js';
 
@@ -64,15 +64,9 @@ const CRITERIA: FieldsOf<OnlineCriteria> = {
 const ONLINE_FIELDS: FieldsOf<OnlineQuery> = { ...PAGE, ...CRITERIA, sort: true };
 const USERS_FIELDS: FieldsOf<OnlineUsersQuery> = { ...PAGE, ...CRITERIA };
 const USER_SESSIONS_FIELDS: FieldsOf<UserSessionsQuery> = { ...PAGE, ended: true };
-const ENDED_FIELDS: FieldsOf<EndedSessionsQuery> = {
-  ...PAGE,
-  userId: true,
-  reason: true,
-  endedFrom: true,
-  endedTo: true,
-};
-const EVENTS_FIELDS: FieldsOf<EventsQuery> = {
-  ...PAGE,
+const OF_ENDS: FieldsOf<EndedCriteria> = { userId: true, reason: true, endedFrom: true, endedTo: true };
+const ENDED_FIELDS: FieldsOf<EndedSessionsQuery> = { ...PAGE, ...OF_ENDS };
+const OF_EVENTS: FieldsOf<EventCriteria> = {
   userId: true,
   sessionId: true,
   ip: true,
@@ -80,6 +74,7 @@ const EVENTS_FIELDS: FieldsOf<EventsQuery> = {
   from: true,
   to: true,
 };
+const EVENTS_FIELDS: FieldsOf<EventsQuery> = { ...PAGE, ...OF_EVENTS };
 
 /**
  * Lists sessions and events for operators: who is online on which device and since when, past sessions, the audit
@@ -109,17 +104,15 @@ export class OnlineUsersService {
       throw invalidArgument('sort', 'must be lastSeen, login or user');
     const filter = onlineFilter(this.realm, query);
     const list = new PagedList(this.realm, `online-sessions:${sort}`, filter, ONLINE_ORDERS[sort]);
-    const portion = list.portion(query);
-    const [records, count] = await Promise.all([
-      this.online.list(filter, sort, oneMore(portion)),
+    const [page, count] = await Promise.all([
+      this.sessions(query, list, (portion) => this.online.list(filter, sort, portion)),
       this.counts.forList(filter),
     ]);
-    const page = list.page(records, portion);
-    const items = page.items.map((record) => this.view(record));
+    const { items } = page;
     // A complete list is more exact than an older count.
-    const isWhole = portion.from === null && page.nextCursor === null;
-    if (isWhole) return { ...page, items, total: items.length, totalIsEstimate: false };
-    return { ...page, items, ...count, total: Math.max(count.total, items.length) };
+    const isWhole = !query.cursor && page.nextCursor === null;
+    if (isWhole) return { ...page, total: items.length, totalIsEstimate: false };
+    return { ...page, ...count, total: Math.max(count.total, items.length) };
   }
 
   /**
@@ -148,8 +141,7 @@ export class OnlineUsersService {
     checkFields(query, 'query', USERS_FIELDS);
     const filter = onlineFilter(this.realm, query);
     const list = new PagedList(this.realm, 'online-users', filter, USER_ORDER);
-    const portion = list.portion(query);
-    return list.page(await this.online.users(filter, oneMore(portion)), portion);
+    return list.read(query, (portion) => this.online.users(filter, portion));
   }
 
   /** Lists the sessions of one user, live or past, latest login first. */
@@ -157,7 +149,7 @@ export class OnlineUsersService {
     checkFields(query, 'query', USER_SESSIONS_FIELDS);
     const { ended = false } = query;
     if (typeof ended !== 'boolean') throw invalidArgument('ended', 'must be true or false');
-    const account = this.account(userId);
+    const account = accountRef(this.realm, userId);
     const status = ended ? 'ended' : 'live';
     const list = new PagedList(this.realm, `${status}-sessions`, account, LOGIN_ORDER);
     return this.sessions(query, list, (portion) => this.queries.sessionsOf(account, status, portion));
@@ -176,12 +168,10 @@ export class OnlineUsersService {
     checkFields(query, 'query', EVENTS_FIELDS);
     const filter = eventFilter(this.realm, query);
     const list = new PagedList(this.realm, 'events', filter, EVENT_ORDER);
-    const portion = list.portion(query);
-    const events = await this.queries.events(filter, oneMore(portion));
-    return list.page(
-      events.map((item) => ({ position: [item.id], item })),
-      portion,
-    );
+    return list.read(query, async (portion) => {
+      const events = await this.queries.events(filter, portion);
+      return events.map((item) => ({ position: [item.id], item }));
+    });
   }
 
   private async *read(filter: OnlineFilter, limit: number): AsyncGenerator<readonly UserSession[]> {
@@ -190,14 +180,13 @@ export class OnlineUsersService {
     }
   }
 
-  private async sessions(
+  private sessions(
     query: PageQuery,
     list: PagedList,
-    read: (portion: Portion) => Promise<readonly Listed<SessionRecord>[]>,
+    rows: (portion: Portion) => Promise<readonly Listed<SessionRecord>[]>,
   ): Promise<Page<SessionWithEnd>> {
-    const portion = list.portion(query);
-    const page = list.page(await read(oneMore(portion)), portion);
-    return { ...page, items: page.items.map((record) => this.view(record)) };
+    const reading = list.read(query, rows);
+    return reading.then((page) => ({ ...page, items: page.items.map((record) => this.view(record)) }));
   }
 
   private view(record: SessionRecord): SessionWithEnd {
@@ -206,9 +195,5 @@ export class OnlineUsersService {
 
   private get realm(): string {
     return this.queries.realm;
-  }
-
-  private account(userId: UserId): AccountRef {
-    return accountRef(this.realm, userId);
   }
 }

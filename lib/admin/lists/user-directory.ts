@@ -2,13 +2,19 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { withDeadline } from '../../async/deadline.js';
 import { SessionError, invalidArgument, describeError } from '../../model/session-error.js';
 import { canonicalUserId } from '../../model/user-key.js';
-import { ADMIN_OPTIONS } from '../access/admin.guard.js';
+import { ADMIN_OPTIONS, type KnownOperator } from '../access/admin.guard.js';
 import type { ResolvedAdminOptions, UserDescription } from '../access/admin-options.js';
 
 /** Name and picture of a user as displayed. */
 export interface ShownUser {
   readonly username: string | null;
   readonly avatarUrl: string | null;
+}
+
+/** Context of items: names of users, and the operator's rights. */
+export interface View {
+  readonly users: ReadonlyMap<string, ShownUser>;
+  readonly operator: KnownOperator;
 }
 
 /** Time limit of the application's answer for one page. */
@@ -24,6 +30,16 @@ export class UserDirectory {
   private reportedAt = -Infinity;
 
   constructor(@Inject(ADMIN_OPTIONS) private readonly options: ResolvedAdminOptions) {}
+
+  /** Shows the items of a page with the names of their users. */
+  async show<T extends { readonly userId: string | null }, Item>(
+    items: readonly T[],
+    operator: KnownOperator,
+    toItem: (item: T, view: View) => Item,
+  ): Promise<readonly Item[]> {
+    const users = await this.describe(items.flatMap(({ userId }) => userId ?? []));
+    return items.map((item) => toItem(item, { users, operator }));
+  }
 
   /** Returns descriptions by user id, without users whom the application does not know or describe in time. */
   async describe(userIds: Iterable<string>): Promise<ReadonlyMap<string, ShownUser>> {

@@ -4,18 +4,12 @@ import { LISTED_FIELDS, SESSION_FIELDS } from '../../model/session-fields.js';
 import { type SessionEnd, type SessionWithEnd, type UserSession, toSession } from '../../model/session.js';
 import { filterWithoutAddresses } from '../access/filter-rights.js';
 import type { OnlineUser } from '../../database/lists/online-queries.js';
-import { type ShownUser, UserDirectory } from '../lists/user-directory.js';
+import { UserDirectory, type View } from '../lists/user-directory.js';
 import type { EndItem, ListedFields, SessionItem, Successor } from './session-item.js';
 import { Injectable } from '@nestjs/common';
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import type { Page } from '../lists/cursor.js';
 import type { KnownOperator } from '../access/admin.guard.js';
-
-/** Context of items: names of users, and the operator's rights. */
-export interface View {
-  readonly users: ReadonlyMap<string, ShownUser>;
-  readonly operator: KnownOperator;
-}
 
 /** Makes a session's item for operators. */
 export function toSessionItem(session: UserSession, { users, operator }: View): SessionItem {

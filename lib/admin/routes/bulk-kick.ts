@@ -106,10 +106,8 @@ export class BulkKick implements OnModuleDestroy {
     order: KickOrder,
     onProgress: (progress: KickProgress) => void,
   ): Promise<{ readonly finished: Promise<KickProgress> }> {
-    const { selection, by, comment } = order;
-    const detail = { ...targetOf(selection), ...(comment !== undefined && { comment }) };
     const batches = this.batches(order);
-    await this.audit.record({ type: 'BULK_KICK', by, detail: { ...detail, state: 'begun' } });
+    await this.audit.record({ type: 'BULK_KICK', by: order.by, detail: { ...detailOf(order), state: 'begun' } });
     const work = this.run(order, batches, onProgress).finally(() => this.running.delete(work));
     this.running.add(work);
     // The client may be gone.
@@ -122,7 +120,7 @@ export class BulkKick implements OnModuleDestroy {
     batches: AsyncIterable<readonly string[]>,
     onProgress: (progress: KickProgress) => void,
   ): Promise<KickProgress> {
-    const { selection, by, comment, check } = order;
+    const { by, comment, check } = order;
     let progress = NOTHING_DONE;
     let failure: { readonly cause: unknown } | null = null;
     try {
@@ -143,10 +141,9 @@ export class BulkKick implements OnModuleDestroy {
     } catch (error) {
       failure = { cause: error };
     }
-    const detail = { ...targetOf(selection), ...(comment !== undefined && { comment }), ...progress };
-    const state = failure === null ? 'done' : 'stopped';
+    const detail = { ...detailOf(order), ...progress, state: failure === null ? 'done' : 'stopped' };
     await this.audit
-      .record({ type: 'BULK_KICK', by, ended: progress.ended, detail: { ...detail, state } })
+      .record({ type: 'BULK_KICK', by, ended: progress.ended, detail })
       .catch((error: unknown) => this.logger.warn(`Could not audit the end of a bulk kick: ${describeError(error)}`));
     if (failure) {
       this.logger.warn(`Bulk kick stopped after ${progress.done} sessions: ${describeError(failure.cause)}`);
@@ -198,16 +195,11 @@ export class BulkKick implements OnModuleDestroy {
 /** Null for a filter. @throws SessionError ARGUMENT_INVALID */
 function idsOf(selection: KickSelection): readonly string[] | null {
   if (!('sessionIds' in selection)) return null;
-  const { sessionIds } = selection;
-  if (
-    !Array.isArray(sessionIds) ||
-    sessionIds.length === 0 ||
-    sessionIds.length > MAX_IDS ||
-    !sessionIds.every(isSessionId)
-  ) {
+  const { sessionIds: ids } = selection;
+  if (!Array.isArray(ids) || ids.length === 0 || ids.length > MAX_IDS || !ids.every(isSessionId)) {
     throw invalidArgument('sessionIds', `must be a list of 1 to ${MAX_IDS} session ids`);
   }
-  return [...new Set(sessionIds)];
+  return [...new Set(ids)];
 }
 
 /** True if a retry may succeed. */
@@ -215,9 +207,10 @@ function mayPass(error: unknown): boolean {
   return error instanceof SessionError && error.code === 'SESSION_STORE_UNAVAILABLE';
 }
 
-/** Describes an order's target for the audit trail. */
-function targetOf(selection: KickSelection): Readonly<Record<string, unknown>> {
-  if ('sessionIds' in selection) return { sessionIds: selection.sessionIds.length };
+/** Describes an order for the audit trail. */
+function detailOf({ selection, comment }: KickOrder): Readonly<Record<string, unknown>> {
+  const words = comment !== undefined && { comment };
+  if ('sessionIds' in selection) return { sessionIds: selection.sessionIds.length, ...words };
   const filter = auditedFilter(selection.filter);
-  return { filter: Object.keys(filter).length === 0 ? 'all' : filter };
+  return { filter: Object.keys(filter).length === 0 ? 'all' : filter, ...words };
 }

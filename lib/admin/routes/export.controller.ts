@@ -12,7 +12,7 @@ import type { Page } from '../lists/cursor.js';
 import { EXPORT_TYPES, type ExportFormat, exportText } from '../lists/list-export.js';
 import { MAX_PAGE, QueryFields } from './request-input.js';
 import { OnlineUsersService } from '../lists/online-users.service.js';
-import { UserDirectory } from '../lists/user-directory.js';
+import { UserDirectory, type View } from '../lists/user-directory.js';
 
 const SESSION_COLUMNS = [
   'sessionId',
@@ -36,10 +36,6 @@ const EVENT_COLUMNS = [
   'ended',
   'detail',
 ] as const satisfies readonly (keyof EventItem)[];
-
-interface Destroyable {
-  destroy(): void;
-}
 
 /** Downloads of whole lists, read page by page while they are sent. */
 @AdminRoutes()
@@ -77,12 +73,11 @@ export class ExportController {
   private async *portions<T extends { readonly userId: string | null }, I>(
     pages: AsyncIterable<readonly T[]>,
     operator: KnownOperator,
-    toItem: (item: T, view: Parameters<typeof toEventItem>[1]) => I,
+    toItem: (item: T, view: View) => I,
   ): AsyncGenerator<readonly I[]> {
     for await (const items of pages) {
       await operator.stillAllowed();
-      const users = await this.users.describe(items.flatMap(({ userId }) => userId ?? []));
-      yield items.map((item) => toItem(item, { users, operator }));
+      yield this.users.show(items, operator, toItem);
     }
   }
 
@@ -105,7 +100,7 @@ export class ExportController {
     const { errorHandler } = file;
     return file.setErrorHandler((error, response) => {
       // Nest 11 would end the response as if it were complete.
-      if (response.headersSent) (response as unknown as Destroyable).destroy();
+      if (response.headersSent) (response as unknown as Readable).destroy();
       else errorHandler(error, response);
     });
   }

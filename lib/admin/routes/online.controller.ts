@@ -24,17 +24,12 @@ export class OnlineController {
   @Get('operator')
   async operator(@CurrentOperator() { userId, session, rights }: KnownOperator) {
     const users = await this.users.describe([userId]);
-    const may = (right: Parameters<typeof rights.has>[0]) => rights.has(right);
+    const asked = ['viewAddresses', 'kick', 'ban', 'impersonate', 'export'] as const;
+    const held = Object.fromEntries(asked.map((right) => [right, rights.has(right)]));
     return {
       userId,
       username: users.get(userId)?.username ?? session.userName,
-      rights: {
-        viewAddresses: may('viewAddresses'),
-        kick: may('kick'),
-        ban: may('ban'),
-        impersonate: may('impersonate'),
-        export: may('export'),
-      },
+      rights: held as Record<(typeof asked)[number], boolean>,
     };
   }
 
@@ -46,12 +41,10 @@ export class OnlineController {
     const wanted = withinRights(operator, asked);
     if (groupBy) {
       const { items, ...page } = await this.online.listUsers(wanted);
-      const users = await this.users.describe(items.map(({ userId }) => userId));
-      return { items: items.map((item) => toOnlineUserItem(item, { users, operator })), ...page };
+      return { items: await this.users.show(items, operator, toOnlineUserItem), ...page };
     }
     const { items, ...page } = await this.online.list(wanted);
-    const users = await this.users.describe(items.map(({ userId }) => userId));
-    return { items: items.map((item) => toSessionItem(item, { users, operator })), ...page };
+    return { items: await this.users.show(items, operator, toSessionItem), ...page };
   }
 
   @Get('ended-sessions')

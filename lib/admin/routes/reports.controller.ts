@@ -9,7 +9,7 @@ import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import { toIso, toEventItem } from './admin-items.js';
 import { readFailedLoginsQuery, readSightingsQuery, readStatsRange, readEventsQuery } from './admin-requests.js';
 import { type KnownOperator, AdminRoutes, CurrentOperator } from '../access/admin.guard.js';
-import { PagedList, oneMore } from '../lists/cursor.js';
+import { PagedList } from '../lists/cursor.js';
 import { OnlineSummaries } from '../lists/online-counts.js';
 import { QueryFields } from './request-input.js';
 import { UserDirectory } from '../lists/user-directory.js';
@@ -39,19 +39,14 @@ export class ReportsController {
     forbidAddresses(operator, 'any');
     const { page: asked, ...wanted } = query;
     const list = new PagedList(this.runtime.options.realm, 'sightings', wanted, SIGHTING_ORDER);
-    const portion = list.portion(asked);
-    const rows = await this.find(query, oneMore(portion));
-    const { items, ...page } = list.page(rows, portion);
-    const users = await this.users.describe(items.flatMap(({ userId }) => userId ?? []));
-    return {
-      items: items.map(({ userName, firstAt, lastAt, ...item }) => ({
-        ...item,
-        username: (item.userId === null ? null : users.get(item.userId)?.username) ?? userName,
-        firstAt: toIso(firstAt),
-        lastAt: toIso(lastAt),
-      })),
-      ...page,
-    };
+    const { items, ...page } = await list.read(asked, (portion) => this.find(query, portion));
+    const shown = await this.users.show(items, operator, ({ userName, firstAt, lastAt, ...item }, { users }) => ({
+      ...item,
+      username: (item.userId === null ? null : users.get(item.userId)?.username) ?? userName,
+      firstAt: toIso(firstAt),
+      lastAt: toIso(lastAt),
+    }));
+    return { items: shown, ...page };
   }
 
   @Get('failed-logins')
@@ -65,14 +60,12 @@ export class ReportsController {
       return { items: found.map((item) => ({ ...item, lastAt: toIso(item.lastAt) })) };
     }
     const found = await this.failedLogins.byUser(hours);
-    const users = await this.users.describe(found.map(({ userId }) => userId));
-    return {
-      items: found.map((item) => ({
-        ...item,
-        username: users.get(item.userId)?.username ?? null,
-        lastAt: toIso(item.lastAt),
-      })),
-    };
+    const items = await this.users.show(found, operator, (item, { users }) => ({
+      ...item,
+      username: users.get(item.userId)?.username ?? null,
+      lastAt: toIso(item.lastAt),
+    }));
+    return { items };
   }
 
   @Get('stats')
@@ -107,7 +100,6 @@ export class EventsController {
   async list(@QueryFields(readEventsQuery) wanted: EventsQuery, @CurrentOperator() operator: KnownOperator) {
     forbidAddresses(operator, wanted.ip);
     const { items, ...page } = await this.online.events(wanted);
-    const users = await this.users.describe(items.flatMap(({ userId }) => userId ?? []));
-    return { items: items.map((item) => toEventItem(item, { users, operator })), ...page };
+    return { items: await this.users.show(items, operator, toEventItem), ...page };
   }
 }
