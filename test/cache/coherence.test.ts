@@ -1,50 +1,33 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { multiDevice, singleDevice } from 'nestjs-latchkey';
-import { DataSource } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import type { UnacknowledgedError } from 'lib/session-error.js';
 import { SqlNodeRegistry } from 'lib/sql-node-registry.js';
-import { SessionRuntime } from 'lib/session-runtime.js';
-import { type TestDatabase, databaseKinds, serviceKinds } from '../support/databases.js';
+import { databaseKinds, serviceKinds } from '../support/databases.js';
 import { type LoginOutcome, TestNode } from '../support/nodes.js';
-import { type Sessions, startSessions } from '../support/sessions.js';
+import type { Sessions } from '../support/sessions.js';
 import { until } from '../support/until.js';
-
-/** The engine of a runtime, whose replies a test delays. */
-interface WithEngine {
-  readonly database: { readonly engine: { read(...args: unknown[]): Promise<unknown> } };
-}
+import { useDatabase } from '../support/use-database.js';
 
 const MEMBERS = 'SELECT id, caching FROM latchkey_node';
 
-describe.each(serviceKinds)('the near cache on $name', ({ create }) => {
-  let database: TestDatabase;
+describe.each(serviceKinds)('the near cache on $name', (kind) => {
+  const database = useDatabase(kind);
   let application: DataSource;
-  const opened: Sessions[] = [];
-  const open = async (options: Parameters<typeof startSessions>[0] = {}) => {
-    // What nodes do that cannot send messages, in every run.
-    const alone = { policy: multiDevice(), redis: undefined };
-    const node = await startSessions({ database: database.options, ...alone, ...options });
-    opened.push(node);
-    return node;
-  };
-  const coherenceOf = (node: Sessions) => node.context.get(SessionRuntime, { strict: false }).coherence;
+  // What nodes do that cannot send messages, in every run.
+  const open = (options: Parameters<typeof database.start>[0] = {}) =>
+    database.start({ policy: multiDevice(), redis: undefined, ...options });
+  const coherenceOf = ({ runtime }: Pick<Sessions, 'runtime'>) => runtime.coherence;
   /** Ends a session behind the library's back, which a copy in memory does not notice. */
   const corrupt = (id: string) => application.query(`UPDATE latchkey_session SET access_hash = 'x' WHERE id = '${id}'`);
 
   beforeEach(async () => {
-    database = await create();
-    application = await new DataSource(database.options).initialize();
-  });
-
-  afterEach(async () => {
-    await Promise.all(opened.splice(0).map((node) => node.close()));
-    await application.destroy();
-    await database.drop();
+    application = await database.connect();
   });
 
   it('answers without the database while this node is alone', async () => {
-    const { tokens, ...node } = await open();
-    await until(() => coherenceOf({ tokens, ...node }).caching);
+    const { tokens, runtime } = await open();
+    await until(() => runtime.coherence.caching);
     const { accessToken, session } = await tokens.login('alice');
     await tokens.verify(accessToken);
     await corrupt(session.id);
@@ -66,60 +49,6 @@ describe.each(serviceKinds)('the near cache on $name', ({ create }) => {
     expect((await node.tokens.verify(accessToken)).status).toBe('INVALID');
   });
 
-  it('forgets a session in the same step that ends it', async () => {
-    const node = await open();
-    const { tokens, sessions, operators } = node;
-    await until(() => coherenceOf(node).caching);
-    const ends: ((login: { token: string; id: string }) => Promise<unknown>)[] = [
-      ({ token }) => tokens.logout(token),
-      ({ id }) => sessions.end('alice', id),
-      ({ id }) => operators.kick(id, { by: 'root' }),
-      () => sessions.endAll('alice'),
-      () => operators.kickUser('alice', { by: 'root' }),
-      () => tokens.revokeSessions('alice'),
-      ({ token }) => tokens.login('alice', { presentedToken: token }),
-    ];
-    for (const end of ends) {
-      const { accessToken, session } = await tokens.login('alice');
-      // Reads that are under way when the end is acknowledged must not put the old record back.
-      const reads = Array.from({ length: 20 }, () => tokens.verify(accessToken));
-      await end({ token: accessToken, id: session.id });
-      expect((await tokens.verify(accessToken)).status).toBe('INVALID');
-      await Promise.all(reads);
-      expect((await tokens.verify(accessToken)).status).toBe('INVALID');
-    }
-  });
-
-  it('G6: a slow reply that was read before an end serves no request that starts after it, and is not kept', async () => {
-    const node = await open();
-    const { tokens, operators } = node;
-    await until(() => coherenceOf(node).caching);
-    const { accessToken } = await tokens.login('alice');
-    const { engine } = (node.context.get(SessionRuntime, { strict: false }) as unknown as WithEngine).database;
-    const read = engine.read.bind(engine);
-    let release!: () => void;
-    const held = new Promise<void>((resolve) => (release = resolve));
-    let slow = true;
-    const arrived = new Promise<void>((resolve) => {
-      jest.spyOn(engine, 'read').mockImplementation(async (...args) => {
-        const result = await read(...args);
-        if (slow && (args[1] as { lane: string }).lane === 'verify') {
-          slow = false;
-          resolve();
-          await held;
-        }
-        return result;
-      });
-    });
-    const before = tokens.verify(accessToken);
-    await arrived;
-    await operators.kickUser('alice', { by: 'root' });
-    expect((await tokens.verify(accessToken)).status).toBe('INVALID');
-    release();
-    await before;
-    expect((await tokens.verify(accessToken)).status).toBe('INVALID');
-  });
-
   it('G6: a node that joins ends nothing before the cache of the other one is off', async () => {
     const first = await open();
     for (let round = 0; round < 3; round++) {
@@ -137,7 +66,7 @@ describe.each(serviceKinds)('the near cache on $name', ({ create }) => {
         }),
       );
       expect(coherenceOf(first).caching).toBe(false);
-      await opened.pop()!.close();
+      await second.close();
     }
   });
 
@@ -212,41 +141,19 @@ describe.each(serviceKinds)('the near cache on $name', ({ create }) => {
     expect((await tokens.login('alice')).ended).toHaveLength(1);
   });
 
-  it('hears of a change that another process made and did not live to confirm', async () => {
-    const first = await open();
-    await until(() => coherenceOf(first).caching);
-    const { accessToken, session } = await first.tokens.login('alice');
-    await first.tokens.verify(accessToken);
-    // What remains of a node that joined, ended the session and was killed between two polls of this one.
-    const change = `INSERT INTO latchkey_change (session_id, version, realm, at) VALUES ('${session.id}', 2, 'users', ${Date.now()})`;
-    const end = `UPDATE latchkey_session SET status = 'ended', slot = NULL, end_reason = 'SESSION_KICKED', ended_at = ${Date.now()},
-      ended_by = 'root', version = 2 WHERE id = '${session.id}'`;
-    await application.query(end);
-    await application.query(change);
-    await until(async () => (await first.tokens.verify(accessToken)).status === 'INVALID');
-  });
-
   const members = async () =>
     ((await application.query(MEMBERS)) as { id: string; caching: number | string }[]).map(({ id, caching }) => ({
       id,
       caching: Number(caching),
     }));
-
-  it('of a node that leaves is announced no more', async () => {
-    const node = await open();
-    await until(() => coherenceOf(node).caching);
-    expect(await members()).toHaveLength(1);
-    await opened.pop()!.close();
-    expect(await members()).toEqual([]);
-  });
 });
 
-it.each(databaseKinds)(
-  'the row of a silent node is removed from $name, unless it has been written since it was read',
-  async ({ create }) => {
-    const database = await create();
-    const sessions = await startSessions({ database: database.options, redis: undefined, nearCache: false });
-    const { engine, tables } = sessions.context.get(SessionRuntime, { strict: false }).database;
+describe.each(databaseKinds)('the row of a silent node on $name', (kind) => {
+  const database = useDatabase(kind);
+
+  it('is removed, unless it has been written since it was read', async () => {
+    const { runtime } = await database.start({ redis: undefined, nearCache: false });
+    const { engine, tables } = runtime.database;
     const nodeRegistry = new SqlNodeRegistry({ engine, tables, realm: 'users', budgetMs: 5000 });
     const state = { id: 'f'.repeat(32), caching: true, messaging: true, silenceMs: 60_000, polled: 0 };
     await nodeRegistry.poll({ ...state, poll: 1 }, null);
@@ -256,7 +163,5 @@ it.each(databaseKinds)(
     expect(await others()).toMatchObject([{ poll: 2, silenceMs: 60_000 }]);
     await nodeRegistry.remove(await others());
     expect(await others()).toEqual([]);
-    await sessions.close();
-    await database.drop();
-  },
-);
+  });
+});

@@ -137,30 +137,6 @@ describe.each(databaseKinds)('a session on $name', (kind) => {
     expect(await node.tokens.verify(one.accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
   });
 
-  it('A67: one, all, or all but one of a user end, with the reason and the actor', async () => {
-    const user = newUser();
-    const bystander = await login(newUser());
-    const open = () => Promise.all([1, 2, 3].map(() => login(user)));
-    const cases: [string, string, (keep: LoginResult, one: LoginResult) => Promise<unknown>, number, number][] = [
-      ['SESSION_LOGGED_OUT', user, (keep) => node.sessions.endOthers(user, keep.session.id), 2, 2],
-      ['SESSION_LOGGED_OUT', user, () => node.sessions.endAll(user), 3, 3],
-      ['SESSION_REVOKED', 'user', (keep) => node.tokens.revokeSessions(user, { except: keep.session.id }), 2, 2],
-      ['SESSION_KICKED', 'root', () => node.operators.kickUser(user, { by: 'root' }), 3, 3],
-    ];
-    for (const [reason, by, act, result, gone] of cases) {
-      const [keep, ...others] = (await open()) as [LoginResult, LoginResult, LoginResult];
-      expect(await act(keep, others[0])).toBe(result);
-      const ends = await Promise.all(
-        [...others, ...(gone === 3 ? [keep] : [])].map((one) => node.sessions.find(one.session.id)),
-      );
-      for (const found of ends) expect(found?.end).toMatchObject({ reason, by, at: clock.now() });
-      expect(await reasonOf(others[1])).toBe(reason);
-      expect(await reasonOf(keep)).toBe(gone === 3 ? reason : 'VALID');
-      await node.sessions.endAll(user);
-    }
-    expect(await reasonOf(bystander)).toBe('VALID');
-  });
-
   it('A67, A105: one session ends for its owner or an operator, and nobody else', async () => {
     const [user, thief] = [newUser(), newUser()];
     const [one, two] = [await login(user), await login(user)];

@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { LatchkeySession, sessionEntities, singleDevice } from 'nestjs-latchkey';
 import { DataSource, type DataSourceOptions, EntitySchema } from 'typeorm';
-import { type TestDatabase, databaseKinds } from '../support/databases.js';
-import { startSessions } from '../support/sessions.js';
+import { databaseKinds } from '../support/databases.js';
+import { useDatabase } from '../support/use-database.js';
 
 /** Entities of an application that are called as tables of the library might be. */
 const OWN = ['UserSession', 'Session', 'SessionEntity', 'Account', 'Event', 'Change', 'Data', 'Node', 'Migration'].map(
@@ -13,29 +13,16 @@ const OWN = ['UserSession', 'Session', 'SessionEntity', 'Account', 'Event', 'Cha
     }),
 );
 
-describe.each(databaseKinds)('two applications on one database on $name', ({ create }) => {
-  let database: TestDatabase;
-  const closing: (() => Promise<unknown>)[] = [];
-
-  beforeEach(async () => {
-    database = await create({ empty: true });
-  });
-  afterEach(async () => {
-    for (const close of closing.splice(0).reverse()) await close();
-    await database.drop();
-  });
+describe.each(databaseKinds)('two applications on one database on $name', (kind) => {
+  const database = useDatabase(kind, { empty: true });
 
   /** An application with tables of its own, and sessions. */
   const start = async (entityPrefix?: string) => {
     const options = { ...database.options, entityPrefix, entities: [...OWN, ...sessionEntities], synchronize: true };
     const source = await new DataSource(options as DataSourceOptions).initialize();
-    closing.push(() => source.destroy());
+    database.atEnd(() => source.destroy());
     for (const entity of OWN) await source.getRepository(entity).save({ id: 1, text: entity.options.name });
-    const boot = async () => {
-      const sessions = await startSessions({ database: source, policy: singleDevice() });
-      closing.push(() => sessions.close());
-      return sessions;
-    };
+    const boot = () => database.start({ database: source, policy: singleDevice() });
     const indexes = async () => {
       const runner = source.createQueryRunner();
       const table = await runner.getTable(source.getMetadata(LatchkeySession).tablePath);
@@ -66,10 +53,12 @@ describe.each(databaseKinds)('two applications on one database on $name', ({ cre
     const { boot, indexes } = await start(long);
     await boot();
     expect((await indexes()).filter(({ name }) => name.endsWith('latchkey_session_find_last_ip'))).toHaveLength(1);
-    await expect(startSessions({ database: { ...database.options, entityPrefix: `${long}p` } })).rejects.toMatchObject({
-      code: 'CONFIGURATION_INVALID',
-      message: expect.stringContaining('entityPrefix') as unknown,
-    });
+    await expect(database.start({ database: { ...database.options, entityPrefix: `${long}p` } })).rejects.toMatchObject(
+      {
+        code: 'CONFIGURATION_INVALID',
+        message: expect.stringContaining('entityPrefix') as unknown,
+      },
+    );
   });
 
   it.each([undefined, 'shop_'])(

@@ -1,34 +1,20 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { type LoginResult, type Verification, sessionEntities, sessionMigrations, singleDevice } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
-import { type TestDatabase, databaseKinds } from '../support/databases.js';
+import { databaseKinds } from '../support/databases.js';
 import { type NodeOptions, TestNode } from '../support/nodes.js';
-import { startSessions } from '../support/sessions.js';
+import { useDatabase } from '../support/use-database.js';
 
 const REPLACED = { status: 'INVALID', reason: 'SESSION_REPLACED' };
 
 /** `npm test` runs this with TypeORM 0.3 in this process (TEST_TYPEORM). The nodes that it starts run on TypeORM 1. */
-describe.each(databaseKinds)('the version of TypeORM in this process on $name', ({ create }) => {
-  let database: TestDatabase;
-  const closing: (() => Promise<unknown>)[] = [];
+describe.each(databaseKinds)('the version of TypeORM in this process on $name', (kind) => {
+  const database = useDatabase(kind, { empty: true });
 
-  beforeEach(async () => {
-    database = await create({ empty: true });
-  });
-  afterEach(async () => {
-    for (const close of closing.splice(0).reverse()) await close();
-    await database.drop();
-  });
-
-  async function startHere() {
-    const sessions = await startSessions({ database: database.options, policy: singleDevice() });
-    closing.push(() => sessions.close());
-    return sessions.tokens;
-  }
   async function startNode() {
     const policy: NodeOptions['policy'] = { name: 'singleDevice' };
     const node = await TestNode.start({ database: database.options, policy });
-    closing.push(() => node.close());
+    database.atEnd(() => node.close());
     return node;
   }
 
@@ -36,7 +22,7 @@ describe.each(databaseKinds)('the version of TypeORM in this process on $name', 
     'shares tables that %s made, and each hears what the other ends',
     async (maker) => {
       if (maker === 'a node') await (await startNode()).close();
-      const here = await startHere();
+      const { tokens: here } = await database.start({ policy: singleDevice() });
       const node = await startNode();
       const verifyThere = async (token: string) => (await node.call<Verification>('verify', token)).value;
       const good = { status: 'VALID', session: { userId: 'alice' } };
@@ -59,7 +45,7 @@ describe.each(databaseKinds)('the version of TypeORM in this process on $name', 
       migrations: [...sessionMigrations],
       migrationsTableName: 'latchkey_migration',
     }).initialize();
-    closing.push(() => application.destroy());
+    database.atEnd(() => application.destroy());
     const isVersion03 = !('dataSource' in application.createQueryRunner());
     expect(isVersion03).toBe(process.env.TEST_TYPEORM === '0.3');
     expect(await application.showMigrations()).toBe(false);

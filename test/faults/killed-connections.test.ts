@@ -1,21 +1,19 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Socket } from 'node:net';
 import type { LoginResult, Verification } from 'nestjs-latchkey';
-import { kindsOf } from '../support/databases.js';
+import { kindsOf, portOf, throughPort } from '../support/databases.js';
 import { EditingProxy } from '../support/editing-proxy.js';
 import { onServer } from '../support/migrated-database.js';
 import { type Outcome, TestNode } from '../support/nodes.js';
 import { redisCommand, startRedis, startRedisCluster, startRedisSentinel } from '../support/redis.js';
 import { rounds } from '../support/size.js';
+import { useEnd } from '../support/use-database.js';
 import { BUDGETS } from './budgets.js';
 import { Witness } from './witness.js';
 
 const ROUNDS = rounds('killedConnections');
 const PARALLEL = 12;
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
+const atEnd = useEnd();
 
 const withStandalone = async () => {
   const server = await startRedis();
@@ -64,9 +62,9 @@ describe.each([
 ] as const)('%s and %s', (kind, _redis, start) => {
   it('F40: every connection is killed again and again, under parallel logins: the process stays, and no answer is wrong', async () => {
     const redis = await start();
-    closing.push(() => redis.stop());
+    atEnd(() => redis.stop());
     const database = await kindsOf(kind)[0]!.create();
-    closing.push(() => database.drop());
+    atEnd(() => database.drop());
     const node = await TestNode.start({
       database: database.options,
       redis: { url: redis.url },
@@ -74,9 +72,9 @@ describe.each([
       tokens: { name: 'accessAndRefresh' },
       timing: { ...BUDGETS, poll: '200ms' },
     });
-    closing.push(() => node.close());
+    atEnd(() => node.close());
     const witness = new Witness([async (token) => (await node.call<Verification>('verify', token)).value!]);
-    closing.push(() => witness.stop());
+    atEnd(() => witness.stop());
     const login = async (userId: string) => insist<LoginResult>(() => node.call('login', userId));
     witness.watch(...(await Promise.all([1, 2, 3].map((number) => login(`stays ${number}`)))));
     await onServer(kind, database.url, async (query) => {
@@ -135,11 +133,10 @@ describe('a connection that has just opened', () => {
     ],
   ] as const)('F40: %s: the process stays, and the next connection is used', async (_what, kind, spoil) => {
     const database = await kindsOf(kind)[0]!.create();
-    closing.push(() => database.drop());
+    atEnd(() => database.drop());
     let isSpoiling = false;
     let spoiled = 0;
-    const url = new URL(database.url);
-    const proxy = await EditingProxy.start(Number(url.port), () => {
+    const proxy = await EditingProxy.start(portOf(database), () => {
       let replies = 0;
       const reply = (chunk: Buffer, client: Socket) => {
         replies++;
@@ -151,12 +148,11 @@ describe('a connection that has just opened', () => {
       };
       return { reply };
     });
-    closing.push(() => proxy.close());
-    url.port = String(proxy.port);
-    const options = { type: kind, url: url.href } as const;
+    atEnd(() => proxy.close());
+    const options = throughPort(database, proxy.port);
     const start = () => TestNode.start({ database: options, policy: { name: 'multiDevice' }, redis: null });
     const node = await start();
-    closing.push(() => node.close());
+    atEnd(() => node.close());
     isSpoiling = true;
     const calls = Array.from({ length: PARALLEL }, (_, index) => ['login', `user ${index}`] as ['login', string]);
     await node.run(calls);

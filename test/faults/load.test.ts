@@ -25,14 +25,9 @@ function heapUsed(): number {
   return process.memoryUsage().heapUsed;
 }
 
-interface Engine {
-  read(statement: unknown, options: { readonly lane: string }): unknown;
-}
-
 /** Counts reads of sessions of the database from here on. */
 function countReads({ runtime }: FaultNode): () => number {
-  const { engine } = (runtime as unknown as { readonly database: { readonly engine: Engine } }).database;
-  const spy = jest.spyOn(engine, 'read');
+  const spy = jest.spyOn(runtime.database.engine, 'read');
   return () => spy.mock.calls.filter(([, { lane }]) => lane === 'verify').length;
 }
 

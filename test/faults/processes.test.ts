@@ -63,6 +63,7 @@ describe('several processes', () => {
     const nodes = [right, fast, slow];
     for (const { node } of nodes) {
       const login = ((await node.call('login', 'alice', {})) as LoginOutcome).value!;
+      expect(Math.abs(login.session.createdAt - Date.now())).toBeLessThan(HOUR_MS);
       await until(async () => {
         expect(await verdictsIn(nodes, login)).toEqual(['VALID', 'VALID', 'VALID']);
         return (await stage.redisCommand('EXISTS', keyOf(login))) === 1;

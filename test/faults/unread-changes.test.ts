@@ -1,59 +1,45 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { multiDevice } from 'nestjs-latchkey';
-import { DataSource, type DataSourceOptions } from 'typeorm';
-import { SessionRuntime } from 'lib/session-runtime.js';
-import { type TestDatabase, kindsOf } from '../support/databases.js';
+import type { DataSource } from 'typeorm';
+import { kindsOf, portOf, throughPort } from '../support/databases.js';
 import { EditingProxy } from '../support/editing-proxy.js';
-import { type Sessions, startSessions } from '../support/sessions.js';
 import { until } from '../support/until.js';
+import { useDatabase } from '../support/use-database.js';
 
 const KICK = { by: 'root' };
 
 describe('a change log that one node cannot read, while it goes on writing its row', () => {
-  let database: TestDatabase;
+  const database = useDatabase(kindsOf('postgres')[0]!);
   let proxy: EditingProxy;
   let inspector: DataSource;
   let isUnreadable: boolean;
-  const opened: Sessions[] = [];
 
   beforeEach(async () => {
-    database = await kindsOf('postgres')[0]!.create();
-    inspector = await new DataSource(database.options).initialize();
+    inspector = await database.connect();
     isUnreadable = false;
     const request = (chunk: Buffer) => {
       if (!isUnreadable) return chunk;
       // Of the same length, so that the message of the driver stays one.
       return Buffer.from(chunk.toString('latin1').replaceAll('version, at FROM', 'missing, at FROM'), 'latin1');
     };
-    proxy = await EditingProxy.start(Number(new URL(database.url).port), () => ({ request }));
-  });
-  afterEach(async () => {
-    isUnreadable = false;
-    await Promise.all(opened.splice(0).map((node) => node.close()));
-    await Promise.all([inspector.destroy(), proxy.close()]);
-    await database.drop();
+    proxy = await EditingProxy.start(portOf(database), () => ({ request }));
+    database.atEnd(() => proxy.close());
   });
 
-  const open = async (options: DataSourceOptions) => {
-    const timing = { poll: '100ms' } as const;
-    const sessions = await startSessions({ database: options, policy: multiDevice(), timing });
-    opened.push(sessions);
-    return { ...sessions, runtime: sessions.context.get(SessionRuntime, { strict: false }) };
-  };
+  const open = (options = database.options) =>
+    database.start({ database: options, policy: multiDevice(), timing: { poll: '100ms' } });
   const members = () =>
     inspector.query<{ id: string; caching: number; poll: string; polled: string }[]>(
       'SELECT id, caching, poll, polled FROM latchkey_node',
     );
 
   it('F42: keeps nobody waiting once that node has used up its grace, and it begins again by itself', async () => {
-    const url = new URL(database.url);
-    url.port = String(proxy.port);
-    const blind = await open({ ...database.options, url: url.href } as DataSourceOptions);
+    const blind = await open(throughPort(database, proxy.port));
     await until(() => blind.runtime.coherence.caching);
     const { id } = (await members())[0]!;
     const row = async () => (await members()).find((one) => one.id === id)!;
     isUnreadable = true;
-    const other = await open(database.options);
+    const other = await open();
     await other.tokens.login('alice');
     await until(async () => {
       const ended = await other.operators.kickUser('alice', KICK).catch(() => null);

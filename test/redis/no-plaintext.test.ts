@@ -1,4 +1,4 @@
-import { afterEach, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import {
   type LoginResult,
@@ -11,12 +11,12 @@ import {
 import { jwt } from 'nestjs-latchkey/jwt';
 import { redis } from 'nestjs-latchkey/redis';
 import { putIfNewer } from 'lib/put-if-newer.script.js';
-import { SessionRuntime } from 'lib/session-runtime.js';
 import { hashToken } from 'lib/token-codec.js';
 import { createSqlite } from '../support/databases.js';
 import { redisCommand, startRedis } from '../support/redis.js';
 import { type Sessions, startSessions } from '../support/sessions.js';
 import { until } from '../support/until.js';
+import { useEnd } from '../support/use-database.js';
 import { Monitor } from './monitor.js';
 
 const { privateKey } = generateKeyPairSync('ed25519');
@@ -32,22 +32,16 @@ const HOSTILE_IDS = ['*', 'user:*', '{users}', '}{', '[a-z]?', 'a\r\nFLUSHALL\r\
 /** 5 minutes for a copy, and half a minute more for a tombstone. */
 const LONGEST_LIFE_MS = 330_000;
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
+const atEnd = useEnd();
 
 it.each(MODES)(
   'G9, A11, A16, A92, A93: in %s mode Redis gets three commands and one script, on keys of our own making that all end, and no token',
   async (mode, tokenMode) => {
     const [server, database] = await Promise.all([startRedis(), createSqlite()]);
-    closing.push(
-      () => server.stop(),
-      () => database.drop(),
-    );
+    atEnd(() => Promise.all([server.stop(), database.drop()]));
     const monitor = async () => {
       const started = await Monitor.start(server.port);
-      closing.push(() => started.close());
+      atEnd(() => started.close());
       return started;
     };
     const all = await monitor();
@@ -60,11 +54,8 @@ it.each(MODES)(
       timing: { poll: '50ms', pollFreshness: '10s' },
     } as const;
     const nodes = [await startSessions(options), await startSessions(options)];
-    closing.push(() => Promise.all(nodes.map((node) => node.close())));
-    for (const { context } of nodes) {
-      const { coherence } = context.get(SessionRuntime, { strict: false });
-      await until(() => coherence.caching);
-    }
+    atEnd(() => Promise.all(nodes.map((node) => node.close())));
+    await until(() => nodes.every(({ runtime }) => runtime.coherence.caching));
     const [one, other] = nodes as [Sessions, Sessions];
     const minted: string[] = [];
     const note = <T extends RefreshResult | LoginResult>(tokens: T) => {

@@ -59,17 +59,6 @@ describe('a Redis that does not answer', () => {
     expect(performance.now() - began).toBeLessThan(4 * TIMEOUT + SLACK);
   });
 
-  it('is not asked after three failures in a row, and asked again by itself when it is back', async () => {
-    proxy.hold();
-    await Promise.all([read(), read(), read()].concat(Array.from({ length: 3 }, read)));
-    await until(() => backend.state === 'down');
-    expect((await read()).took).toBeLessThan(SLACK);
-    proxy.release();
-    await until(() => backend.state !== 'down');
-    await until(async () => (await read()).error === null);
-    expect(backend.state).toBe('up');
-  });
-
   it('that is gone is told of once, and used again by itself', async () => {
     await server.kill();
     await until(() => backend.state === 'down' && !backend.messenger.isConnected);

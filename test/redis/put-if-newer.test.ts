@@ -119,20 +119,6 @@ describe('what is put where something is', () => {
     expect(await put(live(9, 9))).toBe(0);
     expect(await client.get(KEY)).toBe(tombstone(2));
   });
-
-  it('is refused by a replica, and nothing is done', async () => {
-    const replica = await startRedis();
-    const reader = new Redis(replica.url);
-    try {
-      await reader.set(KEY, live(1, 1));
-      await reader.replicaof('127.0.0.1', 1);
-      await expect(reader.eval(putIfNewer, 1, KEY, tombstone(2), TTL)).rejects.toThrow(/^READONLY/);
-      await expect(reader.eval(putIfNewer, 1, KEY, live(2, 2), TTL)).rejects.toThrow(/^READONLY/);
-    } finally {
-      reader.disconnect();
-      await replica.stop();
-    }
-  });
 });
 
 it.each(luaScripts())('$module is what is made of $script', ({ script, module }) => {

@@ -4,14 +4,7 @@ import { Redis as Redis5 } from 'ioredis5';
 import { tombstoneOf } from 'lib/session-change.js';
 import { redis } from '../../lib/redis/index.js';
 import { endedRecord } from '../cache/records.js';
-import {
-  type RedisServer,
-  redisCommand,
-  redisPrefix,
-  startRedis,
-  startRedisCluster,
-  startRedisSentinel,
-} from '../support/redis.js';
+import { type RedisServer, redisCommand, redisPrefix, startRedis, startRedisCluster } from '../support/redis.js';
 import { until } from '../support/until.js';
 import { Backends, type TestBackend } from './backends.js';
 
@@ -136,19 +129,6 @@ describe('a client of the application', () => {
     } finally {
       own.disconnect();
       await cluster.stop();
-    }
-  });
-
-  it('of sentinels works with the master that they name', async () => {
-    const { sentinels, name, master, stop } = await startRedisSentinel();
-    try {
-      const hosts = sentinels.map((port) => `127.0.0.1:${port}`).join(',');
-      const node = await backends.start(`redis+sentinel://${hosts}/${name}`, { prefix });
-      await works(node);
-      expect(await redisCommand(master.port, 'DBSIZE')).toBe(1);
-    } finally {
-      await backends.stop();
-      await stop();
     }
   });
 });

@@ -4,7 +4,6 @@ import type { Copy } from 'lib/near-cache.js';
 import type { SharedBackend, SharedCache } from 'lib/shared-cache.js';
 import type { SessionRecord } from 'lib/model/session.js';
 import { tombstoneOf } from 'lib/session-change.js';
-import { putIfNewer } from 'lib/put-if-newer.script.js';
 import { copyOf, endedRecord, recordOf } from '../cache/records.js';
 import { type RedisServer, redisPrefix, startRedis } from '../support/redis.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
@@ -93,30 +92,6 @@ describe('sessions in Redis', () => {
     expect((await calls('get')) - before).toBe(1);
     await cache.read(record.id);
     expect((await calls('get')) - before).toBe(2);
-  });
-
-  it('A92: are written by one script, whose text is sent where the server has lost it', async () => {
-    const monitor = await client.monitor();
-    const seen: string[][] = [];
-    monitor.on('monitor', (_time: string, args: string[]) => seen.push(args));
-    try {
-      await client.script('FLUSH');
-      await cache.bury([buried()]);
-      await client.script('FLUSH');
-      await cache.bury([buried(recordOf())]);
-      await cache.bury([buried(recordOf())]);
-      await until(() => seen.filter(([name]) => name === 'evalsha').length >= 3);
-    } finally {
-      monitor.disconnect();
-    }
-    const scripts = seen.filter(([name]) => name?.startsWith('eval'));
-    expect(scripts.map(([name]) => name)).toEqual(['evalsha', 'eval', 'evalsha', 'eval', 'evalsha']);
-    expect(new Set(scripts.map(([, text]) => text)).size).toBe(2);
-    expect(scripts[1]![1]!.replaceAll('\\n', '\n')).toBe(putIfNewer);
-    // One key each, ours; what is put goes as an argument.
-    expect(scripts.every(([, , count, key]) => count === '1' && key!.startsWith(`${prefix}:users:session:`))).toBe(
-      true,
-    );
   });
 
   it('are written within bounds, and buried whatever else is written', async () => {
