@@ -4,7 +4,7 @@ import { type BootLimits, openDatabase } from 'lib/database.js';
 import { dialectOf } from 'lib/dialect.js';
 import { migrate } from 'lib/migrate.js';
 import { kindsOf, portOf, throughPort } from '../support/databases.js';
-import { EditingProxy } from '../support/editing-proxy.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 import { onServer } from '../support/migrated-database.js';
 import { startSessions } from '../support/sessions.js';
 import { useDatabase } from '../support/use-database.js';
@@ -117,7 +117,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('the boot on $name', (kind) => {
   it('ends with an error wherever the server falls silent', async () => {
     let silentFrom = 0;
     let replies = 0;
-    const proxy = await EditingProxy.start(portOf(database), () => ({
+    const proxy = await TcpProxy.start(portOf(database), () => ({
       reply: (chunk) => (++replies > silentFrom ? Buffer.alloc(0) : chunk),
     }));
     const source = throughPort(database, proxy.port);

@@ -82,11 +82,7 @@ describeRepository('the change of a session', ({ node, other }) => {
     const account = node.account('noted');
     const ban = { service: 'comment', level: 2, comment: null, until: null, by: 'root' };
     await node.sessions.ban(account, ban, false);
-    await node.sessions.endAccountSessions(
-      account,
-      { reason: 'SESSION_REVOKED', by: 'noted' },
-      { except: id, raiseEpoch: true },
-    );
+    await node.endAll('noted', { except: id });
     const { result } = await node.sessions.changeSession(id, (_record, state, now) => ({ result: { ...state, now } }));
     expect(result).toMatchObject({ bans: [{ ...ban, at: START }], notBefore: START, now: START });
     expect(await node.sessions.readAccount(account)).toMatchObject({ bans: [{ ...ban, at: START }], notBefore: START });

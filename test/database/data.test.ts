@@ -156,11 +156,7 @@ describeRepository('data', ({ clock, node, other, newUser }) => {
     await node.sessions.endSession(one.id, { reason: 'SESSION_LOGGED_OUT', by: user });
     expect(await node.stores.session(one.id).get('name')).toBeUndefined();
     expect(await node.stores.session(two.id).get('name')).toBe('two');
-    await node.sessions.endAccountSessions(
-      node.account(user),
-      { reason: 'SESSION_KICKED', by: 'root' },
-      { except: null, raiseEpoch: true },
-    );
+    await node.endAll(user, { reason: 'SESSION_KICKED', by: 'root' });
     expect(await account.get('name')).toBe('account');
     expect(await node.countData([one.id, two.id])).toBe(0);
   });
@@ -217,12 +213,7 @@ describeRepository('data', ({ clock, node, other, newUser }) => {
     const user = newUser();
     const endings: ((id: string) => Promise<unknown>)[] = [
       (id) => other.sessions.endSession(id, { reason: 'SESSION_LOGGED_OUT', by: user }),
-      () =>
-        other.sessions.endAccountSessions(
-          other.account(user),
-          { reason: 'SESSION_REVOKED', by: user },
-          { except: null, raiseEpoch: true },
-        ),
+      () => other.endAll(user),
       () => other.tryLogin(user, { replaces: true }),
       (id) =>
         other.sessions.changeSession(id, () => ({ result: null, end: { reason: 'REFRESH_REUSED', by: 'system' } })),

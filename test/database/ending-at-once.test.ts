@@ -2,7 +2,6 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { raw, sql } from 'lib/sql.js';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { kindsOf, portOf, throughPort } from '../support/databases.js';
-import { EditingProxy } from '../support/editing-proxy.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { useDatabase } from '../support/use-database.js';
@@ -102,7 +101,7 @@ describe('the end of one session on PostgreSQL', () => {
       if (changed !== text) rewritten++;
       return Buffer.from(changed, 'latin1');
     };
-    const spoiler = await EditingProxy.start(proxy.port, () => ({ request }));
+    const spoiler = await TcpProxy.start(proxy.port, () => ({ request }));
     database.atEnd(() => spoiler.close());
     const spoiled = await openThrough(spoiler.port);
     isSpoiling = true;

@@ -2,11 +2,11 @@ import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { DataSource } from 'typeorm';
 import type { LoginResult } from 'nestjs-latchkey';
 import { accountRef } from 'lib/user-key.js';
-import { timed } from '../faults/stage.js';
+
 import { kindsOf, portOf, throughPort } from '../support/databases.js';
 import type { Sessions } from '../support/sessions.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { until } from '../support/until.js';
+import { timed, until } from '../support/until.js';
 import { useDatabase } from '../support/use-database.js';
 
 const BUDGETS = { verifyBudget: '500ms', loginBudget: '1s', endBudget: '1s' } as const;

@@ -23,10 +23,8 @@ class HeldClock extends ManualClock {
 const COMMANDS: Record<string, (node: TestRepositories, id: string) => Promise<unknown>> = {
   'the end of a session': ({ sessions }, id) => sessions.endSession(id, KICK),
   'the end of several': ({ sessions }, id) => sessions.endSessions([id], KICK),
-  'the end of an account': (node) =>
-    node.sessions.endAccountSessions(node.account('alice'), KICK, { except: null, raiseEpoch: true }),
-  'the end of all sessions but one': (node, id) =>
-    node.sessions.endAccountSessions(node.account('alice'), KICK, { except: id, raiseEpoch: true }),
+  'the end of an account': (node) => node.endAll('alice', KICK),
+  'the end of all sessions but one': (node, id) => node.endAll('alice', { ...KICK, except: id }),
   'a login that replaces': (node) => node.login('alice', { replaces: true }),
   'a ban that ends': (node) => node.sessions.ban(node.account('alice'), BAN, true),
   'a ban that suspends': (node) => node.sessions.ban(node.account('alice'), BAN, false),

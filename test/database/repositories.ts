@@ -4,7 +4,7 @@ import { DataStores } from 'lib/data.js';
 import type { LoginOutcome, LoginRequest } from 'lib/session-repository.js';
 import type { SessionEvent } from 'lib/session-event.js';
 import type { SessionRecord } from 'lib/model/session.js';
-import type { EndedSession } from 'lib/session-change.js';
+import type { EndRequest, EndedSession } from 'lib/session-change.js';
 import type { TokenPair } from 'lib/token-pair.js';
 import { type AccountRef, accountRef } from 'lib/user-key.js';
 import { type Database, openDatabase } from 'lib/database.js';
@@ -153,6 +153,12 @@ export class TestRepositories {
     const outcome = await this.tryLogin(userId, login);
     if (outcome.kind !== 'granted') throw new Error(`The login came to ${outcome.kind}.`);
     return outcome.session;
+  }
+
+  /** Ends what a user has, as a change of credentials by that user does, or for another reason. */
+  endAll(userId: string, { except = null, ...end }: Partial<EndRequest> & { readonly except?: string | null } = {}) {
+    const cause = { reason: 'SESSION_REVOKED', by: userId, ...end } as const;
+    return this.sessions.endAccountSessions(this.account(userId), cause, { except, raiseEpoch: true });
   }
 
   /** A session as it is recorded now. */

@@ -1,15 +1,14 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { type RequestOptions, request } from 'node:http';
-import { DataSource } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import type { LoginResult, RefreshResult } from 'nestjs-latchkey';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { until } from '../support/until.js';
+import { timed, until } from '../support/until.js';
 import { SLACK_MS } from './budgets.js';
 import {
   type FaultNode,
   type ProcessNode,
   keyOf,
-  timed,
   untilRemembered,
   untilWell,
   verdictOf,
@@ -29,8 +28,7 @@ describe('a node that is killed', () => {
   let survivors: readonly FaultNode[];
   let doomed: ProcessNode;
   beforeEach(async () => {
-    inspector = await new DataSource(stage.database.options).initialize();
-    stage.atEnd(() => inspector.destroy());
+    inspector = await stage.database.connect();
     survivors = await stage.openAll(2);
     [first, second] = survivors as [FaultNode, FaultNode];
     doomed = await stage.openProcess({ http: true });

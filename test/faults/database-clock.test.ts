@@ -1,14 +1,13 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { accessAndRefresh, singleDevice } from 'nestjs-latchkey';
-import { DataSource } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import { DatabaseClock } from '../support/database-clock.js';
 import type { LoginOutcome } from '../support/nodes.js';
 import { sized } from '../support/size.js';
-import { startSessions } from '../support/sessions.js';
-import { until } from '../support/until.js';
+import { timed, until } from '../support/until.js';
 import { END_BUDGET_MS, SLACK_MS } from './budgets.js';
-import { type FaultNode, timed, untilRemembered, untilWell, verdictOf, verdictsOf, KICK, useStage } from './stage.js';
+import { type FaultNode, untilRemembered, untilWell, verdictOf, verdictsOf, KICK, useStage } from './stage.js';
 import { liveThrough } from './story.js';
 
 /** What a database that is set forward by an hour leaves good. */
@@ -24,8 +23,8 @@ describe('F39: the clock of the database is set', () => {
   let inspector: DataSource;
   beforeEach(async () => {
     clock = await DatabaseClock.of(stage.database);
-    inspector = await new DataSource(stage.database.options).initialize();
-    stage.atEnd(() => Promise.all([clock.close(), inspector.destroy()]));
+    inspector = await stage.database.connect();
+    stage.atEnd(() => clock.close());
   });
 
   const members = async () =>
@@ -92,24 +91,17 @@ describe('F39: the clock of the database is set', () => {
       await killUnseen(doomed);
       await clock.set(hours);
       const warn = jest.spyOn(Logger.prototype, 'warn');
-      const sessions = await startSessions({
-        database: stage.database.options,
-        policy: singleDevice(),
-        ...OPTIONS,
-        redis: undefined,
-      });
+      const { tokens } = await stage.database.start({ policy: singleDevice(), ...OPTIONS, redis: undefined });
       try {
         expect(warn.mock.calls.map(([text]) => String(text))).toEqual([
           expect.stringContaining(`Waits for ${id} (last heard of at `),
         ]);
         await until(async () => !(await members()).includes(id!));
-        const { tokens } = sessions;
         const login = await tokens.login('alice');
         expect(login.ended).toHaveLength(1);
         expect(await tokens.verify(before.accessToken)).toMatchObject({ reason: 'SESSION_REPLACED' });
       } finally {
         warn.mockRestore();
-        await sessions.close();
       }
     },
   );

@@ -1,12 +1,11 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { type LoginResult, multiDevice } from 'nestjs-latchkey';
-import { until } from '../support/until.js';
+import { timed, until } from '../support/until.js';
 import { END_BUDGET_MS, SLACK_MS } from './budgets.js';
 import {
   type FaultNode,
   SHORT_TIMING,
   keyOf,
-  timed,
   untilRemembered,
   untilWell,
   verdictOf,

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Socket } from 'node:net';
 import type { LoginResult, Verification } from 'nestjs-latchkey';
 import { kindsOf, portOf, throughPort } from '../support/databases.js';
-import { EditingProxy } from '../support/editing-proxy.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 import { onServer } from '../support/migrated-database.js';
 import { type Outcome, TestNode } from '../support/nodes.js';
 import { redisCommand, startRedis, startRedisCluster, startRedisSentinel } from '../support/redis.js';
@@ -136,7 +136,7 @@ describe('a connection that has just opened', () => {
     atEnd(() => database.drop());
     let isSpoiling = false;
     let spoiled = 0;
-    const proxy = await EditingProxy.start(portOf(database), () => {
+    const proxy = await TcpProxy.start(portOf(database), () => {
       let replies = 0;
       const reply = (chunk: Buffer, client: Socket) => {
         replies++;

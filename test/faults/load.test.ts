@@ -3,9 +3,9 @@ import { type LoginResult, multiDevice } from 'nestjs-latchkey';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { sized } from '../support/size.js';
-import { until } from '../support/until.js';
+import { timed, until } from '../support/until.js';
 import { SLACK_MS } from './budgets.js';
-import { type FaultNode, TIMING, isWell, timed, untilWell, useStage } from './stage.js';
+import { type FaultNode, TIMING, isWell, untilWell, useStage } from './stage.js';
 
 const REQUESTS = 1000;
 const SESSIONS = 200;

@@ -4,14 +4,13 @@ import { multiDevice } from 'nestjs-latchkey';
 import { localStatus } from 'lib/session-status.js';
 import { redisCommand } from '../support/redis.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
-import { until } from '../support/until.js';
+import { timed, until } from '../support/until.js';
 import { END_BUDGET_MS } from './budgets.js';
 import {
   type FaultNode,
   Stage,
   isWell,
   keyOf,
-  timed,
   untilRemembered,
   untilWell,
   verdictOf,

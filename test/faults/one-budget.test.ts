@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { accessAndRefresh, singleDevice, sliding } from 'nestjs-latchkey';
-import { until } from '../support/until.js';
-import { type FaultNode, SHORT_TIMING, timed, untilWell, verdictOf, useStage } from './stage.js';
+import { timed, until } from '../support/until.js';
+import { type FaultNode, SHORT_TIMING, untilWell, verdictOf, useStage } from './stage.js';
 
 const VERIFY_BUDGET_MS = 1000;
 /** Far less than a second budget would take. */

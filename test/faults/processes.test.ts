@@ -2,13 +2,12 @@ import { describe, expect, it, jest } from '@jest/globals';
 import type { LoginResult, RefreshResult } from 'nestjs-latchkey';
 import { type Call, type LoginOutcome, type VerifyOutcome, spread } from '../support/nodes.js';
 import { sized } from '../support/size.js';
-import { until } from '../support/until.js';
+import { timed, until } from '../support/until.js';
 import { END_BUDGET_MS } from './budgets.js';
 import {
   type FaultNode,
   type ProcessNode,
   keyOf,
-  timed,
   untilRemembered,
   untilWell,
   verdictsOf,

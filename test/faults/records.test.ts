@@ -2,8 +2,7 @@ import type { Socket } from 'node:net';
 import { describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { type LoginResult, multiDevice } from 'nestjs-latchkey';
-import { DataSource } from 'typeorm';
-import { EditingProxy } from '../support/editing-proxy.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import {
   type FaultNode,
@@ -71,7 +70,7 @@ describe('what is found in Redis', () => {
       }
       return chunk;
     };
-    const proxy = await EditingProxy.start(stage.redisPort, () => ({ request }));
+    const proxy = await TcpProxy.start(stage.redisPort, () => ({ request }));
     stage.atEnd(() => proxy.close());
     const [node] = (await stage.openAll(1, { ...FAR, source: `redis://127.0.0.1:${proxy.port}` })) as [FaultNode];
     const witness = stage.witness([node]);
@@ -98,35 +97,12 @@ describe('what is found in Redis', () => {
     const login = await loginOn(node, 'alice');
     const good = await stored(login);
     const [, head, json] = /^(L:\d+:\d+:)(.*)$/s.exec(good)!;
-    const body = JSON.parse(json!) as [number, unknown[], unknown[], unknown[], unknown[]];
-    const changed = (change: (copy: typeof body) => void) => {
-      const copy = structuredClone(body);
-      change(copy);
-      return head! + JSON.stringify(copy);
-    };
+    // Of each kind one; all of them are in the tests of what is stored.
     const values = [
-      ...[
-        '',
-        '{}',
-        'garbage',
-        'L',
-        'L:1',
-        'L:1:1:',
-        'T:1:0:',
-        'L:x:y:[]',
-        'L:1:1:null',
-        'T:9:0:[1]',
-        '\u0000'.repeat(9),
-      ],
-      ...[10, 40, 100, good.length - 1].map((length) => good.slice(0, length)),
-      changed((copy) => (copy[0] = 2)),
-      changed((copy) => copy[1].push('a field of the next version')),
-      changed((copy) => copy[1].pop()),
-      changed((copy) => (copy[1][2] = { $ne: null })),
-      changed((copy) => (copy[2] = [])),
-      changed((copy) => (copy[3] = ['pair'])),
+      '',
+      good.slice(0, 40),
+      `${head}${json!.replace('[1,', '[2,')}`,
       `T:9:0:${JSON.stringify([2, login.session.id, ['SESSION_KICKED', 1, '', null], [[1, 'hash']]])}`,
-      `T:9:0:${JSON.stringify([1, login.session.id, ['NO_REASON', 1, '', null], [[1, 'hash']]])}`,
     ];
     const { stats } = node.runtime;
     for (const value of values) {
@@ -153,24 +129,7 @@ describe('what is found in Redis', () => {
     await untilRemembered(nodes, login!);
     const channels = (await stage.redisCommand('PUBSUB', 'CHANNELS', '*')) as string[];
     expect(channels).toHaveLength(3);
-    const texts = [
-      ...[
-        '',
-        '{',
-        '[]',
-        'null',
-        '[2,"node",1,[],[]]',
-        '[1,"node"]',
-        '[1,"node",1,[["id",1.5]],[]]',
-        '[1,"node",[1,2,3]]',
-      ],
-      ...[
-        '[1,"node",1,[],[7]]',
-        '[1,"node",1,[],[],"more"]',
-        `[1,"node",7,[["${'0'.repeat(32)}",3]],["key"]]`,
-        'x'.repeat(1e5),
-      ],
-    ];
+    const texts = ['{', 'x'.repeat(1e5), `[1,"node",7,[["${'0'.repeat(32)}",3]],["key"]]`, '[1,"node",[1,2,3]]'];
     texts.push(JSON.stringify([2, 'node', 1, [[login!.session.id, 999]], []]));
     let turn = 0;
     await whileRepeating(
@@ -186,8 +145,7 @@ describe('what is found in Redis', () => {
 
   it('F35: a node of another version that does not know our messages: an end waits until it has polled', async () => {
     const [node] = (await stage.openAll(1, { policy: multiDevice() })) as [FaultNode];
-    const inspector = await new DataSource(stage.database.options).initialize();
-    stage.atEnd(() => inspector.destroy());
+    const inspector = await stage.database.connect();
     const now = `FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)`;
     const id = 'f'.repeat(32);
     await inspector.query(

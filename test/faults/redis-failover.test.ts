@@ -2,19 +2,9 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { multiDevice } from 'nestjs-latchkey';
 import { type RedisServer, redisCommand, startRedis, startRedisSentinel } from '../support/redis.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
-import { until } from '../support/until.js';
+import { timed, until } from '../support/until.js';
 import { END_BUDGET_MS } from './budgets.js';
-import {
-  type FaultNode,
-  isWell,
-  keyOf,
-  timed,
-  untilRemembered,
-  untilWell,
-  verdictsOf,
-  KICK,
-  useStage,
-} from './stage.js';
+import { type FaultNode, isWell, keyOf, untilRemembered, untilWell, verdictsOf, KICK, useStage } from './stage.js';
 import { liveThrough } from './story.js';
 
 describe('a Redis with a replica', () => {

@@ -3,7 +3,6 @@ import { accessAndRefresh, fixed, multiDevice } from 'nestjs-latchkey';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DataSource } from 'typeorm';
 import { until } from '../support/until.js';
 import { BUDGETS } from './budgets.js';
 import {
@@ -109,9 +108,7 @@ describe('a Redis that forgets, or remembers what was long ago', () => {
     const copy = String(await stored(login));
     const readAt = Number(copy.split(':')[2]);
     await first.operators.kickUser('alice', KICK);
-    const inspector = await new DataSource(stage.database.options).initialize();
-    await inspector.query('DELETE FROM latchkey_change');
-    await inspector.destroy();
+    await (await stage.database.connect()).query('DELETE FROM latchkey_change');
     await untilKind(login, 'T');
     await stage.redisCommand('SET', keyOf(login), copy);
     const second = (await stage.openAll(1, options))[0]!;

@@ -1,10 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { type LoginResult, multiDevice } from 'nestjs-latchkey';
-import { DataSource } from 'typeorm';
 import { type Answer, type SampleApp, SampleApps } from '../sample-app/sample-app.js';
-import { until } from '../support/until.js';
+import { timed, until } from '../support/until.js';
 import { SLACK_MS } from './budgets.js';
-import { type FaultNode, TIMING, timed, untilRemembered, verdictsOf, KICK, useStage } from './stage.js';
+import { type FaultNode, TIMING, untilRemembered, verdictsOf, KICK, useStage } from './stage.js';
 
 const BUDGET_MS = 2000;
 const OPTIONS = { policy: multiDevice(), timing: { ...TIMING, endBudget: '2s' } } as const;
@@ -44,9 +43,8 @@ describe('F36: a node that is shut down', () => {
       expect(await verdictsOf([staying], login)).toEqual(['SESSION_KICKED']);
     }
     await until(() => leaving.redis.open === 0 && leaving.database.open === 0);
-    const inspector = await new DataSource(stage.database.options).initialize();
+    const inspector = await stage.database.connect();
     expect(await inspector.query('SELECT id FROM latchkey_node')).toHaveLength(1);
-    await inspector.destroy();
     await witness.close();
   });
 

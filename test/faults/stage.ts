@@ -1,17 +1,16 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
-import type { DynamicModule, INestApplicationContext } from '@nestjs/common';
+import { beforeAll, beforeEach, expect } from '@jest/globals';
+import type { DynamicModule } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { type LoginResult, type SessionModuleOptions, accessAndRefresh } from 'nestjs-latchkey';
 import { type RedisSource, redis } from 'nestjs-latchkey/redis';
-import type { DataSourceOptions } from 'typeorm';
-import { SessionRuntime } from 'lib/session-runtime.js';
 import { localStatus } from 'lib/session-status.js';
-import { type DatabaseKind, type TestDatabase, kindsOf } from '../support/databases.js';
+import { type DatabaseKind, kindsOf, portOf, throughPort } from '../support/databases.js';
 import { type NodeOptions, TestNode } from '../support/nodes.js';
 import { type RedisServer, redisCommand, startRedis } from '../support/redis.js';
-import { type Services, startSessions } from '../support/sessions.js';
+import type { Sessions } from '../support/sessions.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
+import { type UsedDatabase, useDatabase } from '../support/use-database.js';
 import { BUDGETS } from './budgets.js';
 import { Witness } from './witness.js';
 
@@ -24,12 +23,9 @@ export const SHORT_TIMING = { ...TIMING, verifyBudget: '1s' } as const;
 export const KICK = { by: 'root' };
 
 /** A SessionModule of this process, with networks of its own to Redis and to the database. */
-export interface FaultNode extends Services {
-  readonly runtime: SessionRuntime;
-  readonly context: INestApplicationContext;
+export interface FaultNode extends Sessions {
   readonly redis: TcpProxy;
   readonly database: TcpProxy;
-  close(): Promise<void>;
 }
 
 /** The same of a process of its own. */
@@ -48,16 +44,14 @@ export interface FaultNodeOptions extends Omit<Partial<SessionModuleOptions>, 'r
 
 /** A database, PostgreSQL unless a test asks for another, and a Redis of one test, and the nodes that use them. */
 export class Stage {
-  database!: TestDatabase;
   /** The Redis that nodes use unless they are told otherwise. */
   server!: RedisServer;
-  private readonly closing: (() => unknown)[] = [];
 
-  async begin(
-    settings: Parameters<typeof startRedis>[0] = {},
-    kind: DatabaseKind = kindsOf('postgres')[0]!,
-  ): Promise<void> {
-    [this.database, this.server] = await Promise.all([kind.create(), startRedis(settings)]);
+  constructor(readonly database: UsedDatabase) {}
+
+  async begin(settings?: Parameters<typeof startRedis>[0]): Promise<void> {
+    this.server = await startRedis(settings);
+    this.atEnd(() => this.server.stop());
   }
 
   get redisPort(): number {
@@ -69,16 +63,9 @@ export class Stage {
     return redisCommand(this.redisPort, ...args);
   }
 
-  /** The database through a proxy. */
-  optionsThrough(proxy: TcpProxy): DataSourceOptions {
-    const url = new URL(this.database.url);
-    url.port = String(proxy.port);
-    return { ...this.database.options, url: url.href } as DataSourceOptions;
-  }
-
   /** What is to be done when the stage closes, before all that was given here earlier. */
   atEnd(close: () => unknown): void {
-    this.closing.push(close);
+    this.database.atEnd(close);
   }
 
   /** A client of the test's own. */
@@ -98,7 +85,7 @@ export class Stage {
   }
 
   databaseProxy(): Promise<TcpProxy> {
-    return this.proxy(Number(new URL(this.database.url).port));
+    return this.proxy(portOf(this.database));
   }
 
   async open(options: FaultNodeOptions = {}): Promise<FaultNode> {
@@ -107,15 +94,13 @@ export class Stage {
     const use = { ...(prefix && { prefix }), ...(redisTimeout && { timeout: redisTimeout }) };
     const from = typeof source === 'function' ? source(redisProxy.port) : source;
     const common = { tokens: accessAndRefresh(), timing: TIMING, ...rest };
-    const opened = await startSessions(
-      { database: this.optionsThrough(databaseProxy), redis: from === null ? undefined : redis(from, use), ...common },
+    const database = throughPort(this.database, databaseProxy.port);
+    const opened = await this.database.start(
+      { database, redis: from === null ? undefined : redis(from, use), ...common },
       providers,
     );
-    const runtime = opened.context.get(SessionRuntime, { strict: false });
-    let closed: Promise<void> | undefined;
-    const close = () => (closed ??= opened.close());
-    const node = { ...opened, runtime, redis: redisProxy, database: databaseProxy, close };
-    this.atEnd(() => this.mend(node).close());
+    const node = { ...opened, redis: redisProxy, database: databaseProxy };
+    this.atEnd(() => this.mend(node));
     return node;
   }
 
@@ -123,7 +108,7 @@ export class Stage {
   async openProcess(options: Partial<NodeOptions> = {}): Promise<ProcessNode> {
     const [redisProxy, database] = await Promise.all([this.proxy(this.redisPort), this.databaseProxy()]);
     const node = await TestNode.start({
-      database: this.optionsThrough(database),
+      database: throughPort(this.database, database.port),
       redis: { url: urlOf(redisProxy.port) },
       policy: { name: 'singleDevice' },
       tokens: { name: 'accessAndRefresh' },
@@ -159,20 +144,12 @@ export class Stage {
     return witness;
   }
 
-  /** Ends in the opposite order of the beginning. */
-  async close(): Promise<void> {
-    for (const close of this.closing.splice(0).reverse()) await close();
-    await this.server.stop();
-    await this.database.drop();
-  }
-
-  private mend(node: FaultNode): FaultNode {
+  private mend(node: FaultNode): void {
     for (const proxy of [node.redis, node.database]) {
       proxy.release();
       proxy.refuse(false);
       proxy.delay(0);
     }
-    return node;
   }
 }
 
@@ -183,10 +160,13 @@ interface StageOptions {
 }
 
 /** Registers hooks that begin a stage before each test, or before all of them, and close it at the end. */
-export function useStage({ kind, redis: settings = () => ({}), isShared = false }: StageOptions = {}): Stage {
-  const stage = new Stage();
-  (isShared ? beforeAll : beforeEach)(() => stage.begin(settings(), kind));
-  (isShared ? afterAll : afterEach)(() => stage.close());
+export function useStage({
+  kind = kindsOf('postgres')[0]!,
+  redis: settings = () => ({}),
+  isShared = false,
+}: StageOptions = {}): Stage {
+  const stage = new Stage(useDatabase(kind, { isShared }));
+  (isShared ? beforeAll : beforeEach)(() => stage.begin(settings()));
   return stage;
 }
 
@@ -239,12 +219,6 @@ export async function untilShared([first, second]: readonly FaultNode[], name: s
     expect(await verdictOf(second!, login)).toBe('VALID');
     return stats.of('shared', 'VALID') > fromRedis;
   });
-}
-
-export async function timed<T>(work: Promise<T>): Promise<{ readonly value: T; readonly ms: number }> {
-  const startedAt = performance.now();
-  const value = await work;
-  return { value, ms: performance.now() - startedAt };
 }
 
 /** Disturbs again and again while something else goes on. */

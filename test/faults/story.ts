@@ -1,7 +1,8 @@
 import { expect } from '@jest/globals';
 import type { LoginResult } from 'nestjs-latchkey';
 import { END_BUDGET_MS, SLACK_MS } from './budgets.js';
-import { type FaultNode, timed, verdictsOf } from './stage.js';
+import { timed } from '../support/until.js';
+import { type FaultNode, verdictsOf } from './stage.js';
 import type { Witness } from './witness.js';
 
 let stories = 0;

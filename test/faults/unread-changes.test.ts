@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { multiDevice } from 'nestjs-latchkey';
 import type { DataSource } from 'typeorm';
 import { kindsOf, portOf, throughPort } from '../support/databases.js';
-import { EditingProxy } from '../support/editing-proxy.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { useDatabase } from '../support/use-database.js';
 
@@ -10,7 +10,7 @@ const KICK = { by: 'root' };
 
 describe('a change log that one node cannot read, while it goes on writing its row', () => {
   const database = useDatabase(kindsOf('postgres')[0]!);
-  let proxy: EditingProxy;
+  let proxy: TcpProxy;
   let inspector: DataSource;
   let isUnreadable: boolean;
 
@@ -22,7 +22,7 @@ describe('a change log that one node cannot read, while it goes on writing its r
       // Of the same length, so that the message of the driver stays one.
       return Buffer.from(chunk.toString('latin1').replaceAll('version, at FROM', 'missing, at FROM'), 'latin1');
     };
-    proxy = await EditingProxy.start(portOf(database), () => ({ request }));
+    proxy = await TcpProxy.start(portOf(database), () => ({ request }));
     database.atEnd(() => proxy.close());
   });
 

@@ -1,12 +1,10 @@
-import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { ipRange } from 'lib/ip-key.js';
 import { accountRef } from 'lib/user-key.js';
 import type { Listed, Portion } from 'lib/keyset.js';
 import { type SightingItem, SightingQueries } from 'lib/sighting-queries.js';
-import { SessionRuntime } from 'lib/session-runtime.js';
 import { databaseKinds } from '../support/databases.js';
-import { type Sessions, startSessions } from '../support/sessions.js';
 import { HOUR, MINUTE, SECOND, useSessions } from '../sessions/harness.js';
 
 const ALL: Portion = { from: null, backwards: false, limit: 200 };
@@ -18,26 +16,10 @@ function itemsOf(rows: readonly Listed<SightingItem>[]): readonly SightingItem[]
 
 describe.each(databaseKinds)('sightings on $name', (kind) => {
   const harness = useSessions(kind, { policy: multiDevice(), tokens: accessAndRefresh(), timing });
-  const others: Sessions[] = [];
   const flush = () => harness.runtime.journal.flush();
   const queries = () => harness.runtime.sightingQueries;
   const timesOf = async (sessionId: string) =>
     itemsOf(await queries().bySession(sessionId, ALL)).map(({ ip, firstAt, lastAt }) => [ip, firstAt, lastAt]);
-  /** Another node on the same database, with the same clock. */
-  const another = async (options = {}) => {
-    const { clock, database } = harness;
-    const sessions = await startSessions({
-      database: database.options,
-      clock,
-      policy: multiDevice(),
-      timing,
-      ...options,
-    });
-    others.push(sessions);
-    return { ...sessions, runtime: sessions.context.get(SessionRuntime, { strict: false }) };
-  };
-
-  afterEach(() => Promise.all(others.splice(0).map((sessions) => sessions.close())));
 
   it('are noted at login, at a use and at a refresh, with the user and the device of the session', async () => {
     const { tokens, clock } = harness;
@@ -92,7 +74,7 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
 
   it('have the first and the last use of all nodes, whichever writes first', async () => {
     const { tokens, clock, runtime } = harness;
-    const node = await another();
+    const node = await harness.another();
     const { session } = await tokens.login('merged', { ip: '192.0.2.10' });
     const start = clock.now();
     clock.advance(MINUTE);
@@ -150,7 +132,7 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
 
   it('are not noted of a session that nobody has, or that is of another realm', async () => {
     const { tokens } = harness;
-    const other = await another({ realm: 'admins' });
+    const other = await harness.another({ realm: 'admins' });
     const { session } = await other.tokens.login('root');
     tokens.recordUse(session.id, '192.0.2.40');
     tokens.recordUse('0'.repeat(32), '192.0.2.40');
@@ -160,7 +142,7 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
   });
 
   it('can be turned off', async () => {
-    const node = await another({ sightings: false });
+    const node = await harness.another({ sightings: false });
     const { session, accessToken } = await node.tokens.login('unseen', { ip: '192.0.2.50' });
     await node.tokens.verify(accessToken, { ip: '192.0.2.51' });
     await node.runtime.journal.flush();
@@ -169,8 +151,7 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
   });
 
   it('are written when the application is closed', async () => {
-    const node = await another();
-    others.pop();
+    const node = await harness.another();
     const { session } = await node.tokens.login('leaving', { ip: '192.0.2.60' });
     await node.close();
     expect(await timesOf(session.id)).toHaveLength(1);
@@ -288,7 +269,7 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
   });
 
   it('are asked for by a class that the module exports', async () => {
-    const node = await another();
+    const node = await harness.another();
     expect(node.context.get(SightingQueries, { strict: false })).toBe(node.runtime.sightingQueries);
   });
 });

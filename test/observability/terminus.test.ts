@@ -6,6 +6,7 @@ import { redis } from 'nestjs-latchkey/redis';
 import { SessionHealthIndicator } from 'nestjs-latchkey/terminus';
 import { useStage } from '../faults/stage.js';
 import { adapters, startApp } from '../nest/http-app.js';
+import { throughPort } from '../support/databases.js';
 import { SECRET } from '../support/sessions.js';
 import { until } from '../support/until.js';
 import { TIMING } from './timing.js';
@@ -30,7 +31,7 @@ it('the health indicator of terminus is up while tokens can be verified, be it f
   const database = await stage.databaseProxy();
   const session = SessionModule.forRoot({
     secret: SECRET,
-    database: stage.optionsThrough(database),
+    database: throughPort(stage.database, database.port),
     redis: redis(stage.server.url),
     timing: TIMING,
   });

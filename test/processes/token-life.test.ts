@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { DataSource } from 'typeorm';
 import type { LoginResult, RefreshResult, Verification } from 'nestjs-latchkey';
 import { processKinds } from '../support/databases.js';
-import { EditingProxy } from '../support/editing-proxy.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 import { type Call, type NodeOptions, type Outcome, TestNode, spread, startNodes } from '../support/nodes.js';
 import { useDatabase } from '../support/use-database.js';
 
@@ -51,7 +51,7 @@ describe.each(processKinds)('the life of a token on four processes and $name', (
   const database = useDatabase(kind, { isShared: true });
   let inspector: DataSource;
   let nodes: TestNode[] = [];
-  const proxies: EditingProxy[] = [];
+  const proxies: TcpProxy[] = [];
   let now = START;
   let lost = 0;
 
@@ -99,7 +99,7 @@ describe.each(processKinds)('the life of a token on four processes and $name', (
         };
         return { reply };
       };
-      proxies.push(await EditingProxy.start(port, edit));
+      proxies.push(await TcpProxy.start(port, edit));
     }
   };
 

@@ -16,6 +16,7 @@ export class TcpLane {
    * @param held whether it holds from the start
    * @param delayMs asked for all that comes
    * @param onDrop told how many bytes are lost
+   * @param edit what is passed on in the place of a chunk
    */
   constructor(
     from: Socket,
@@ -23,8 +24,12 @@ export class TcpLane {
     private held: boolean,
     private readonly delayMs: () => number,
     private readonly onDrop: (bytes: number) => void,
+    edit: (chunk: Buffer) => Buffer,
   ) {
-    from.on('data', (chunk: Buffer) => this.add(chunk.length, () => to.write(chunk)));
+    from.on('data', (chunk: Buffer) => {
+      const passed = edit(chunk);
+      this.add(passed.length, () => to.write(passed));
+    });
     from.on('end', () => this.add(0, () => to.end()));
     from.on('error', () => this.add(0, () => reset(to)));
   }

@@ -1,6 +1,8 @@
 import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
 import { TcpLane, reset } from './tcp-lane.js';
 
+const unchanged = (chunk: Buffer) => chunk;
+
 interface Connection {
   readonly client: Socket;
   readonly upstream: Socket;
@@ -8,7 +10,13 @@ interface Connection {
   readonly replies: TcpLane;
 }
 
-/** A TCP proxy in front of a server of 127.0.0.1: a network that a test makes slow, silent or broken. */
+/** Sees what passes on one connection, chunk by chunk, and says what is passed on in its place. */
+export interface ConnectionEdits {
+  readonly request?: (chunk: Buffer, client: Socket) => Buffer;
+  readonly reply?: (chunk: Buffer, client: Socket) => Buffer;
+}
+
+/** A TCP proxy in front of a server of 127.0.0.1: a network that a test makes slow, silent or broken, or that changes what passes. */
 export class TcpProxy {
   /** Connections taken since the start, without those refused. */
   accepted = 0;
@@ -25,12 +33,14 @@ export class TcpProxy {
     /** Port to which connections lead from now on. */
     public target: number,
     private readonly server: Server,
+    private readonly edit: () => ConnectionEdits,
   ) {
     server.on('connection', (client) => this.accept(client));
   }
 
-  static async start(target: number): Promise<TcpProxy> {
-    const proxy = new TcpProxy(target, createServer({ allowHalfOpen: true, noDelay: true }));
+  /** @param edit asked once for every connection */
+  static async start(target: number, edit: () => ConnectionEdits = () => ({})): Promise<TcpProxy> {
+    const proxy = new TcpProxy(target, createServer({ allowHalfOpen: true, noDelay: true }), edit);
     await new Promise<void>((resolve) => proxy.server.listen(0, '127.0.0.1', resolve));
     return proxy;
   }
@@ -114,13 +124,22 @@ export class TcpProxy {
     this.accepted++;
     const upstream = connect({ port: this.target, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
     const delayMs = () => this.delayMs;
-    const requests = new TcpLane(client, upstream, this.holding === 'all', delayMs, () => undefined);
+    const { request = unchanged, reply = unchanged } = this.edit();
+    const requests = new TcpLane(
+      client,
+      upstream,
+      this.holding === 'all',
+      delayMs,
+      () => undefined,
+      (chunk) => request(chunk, client),
+    );
     const replies = new TcpLane(
       upstream,
       client,
       this.holding !== 'nothing',
       delayMs,
       (bytes) => (this.swallowed += bytes),
+      (chunk) => reply(chunk, client),
     );
     if (this.swallowing) replies.drop();
     const connection = { client, upstream, requests, replies };

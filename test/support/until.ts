@@ -6,3 +6,9 @@ export async function until(condition: () => boolean | Promise<boolean>, withinM
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+export async function timed<T>(work: Promise<T>): Promise<{ readonly value: T; readonly ms: number }> {
+  const startedAt = performance.now();
+  const value = await work;
+  return { value, ms: performance.now() - startedAt };
+}
