@@ -7,34 +7,15 @@ import { startAdminApp } from './admin-app.js';
 
 /** Every list that has cursors, with orders and filters that hold for two rows at least. */
 const LISTS = [
-  '/online-users?',
-  '/online-users?sort=login',
-  '/online-users?sort=user',
-  '/online-users?deviceType=phone',
-  '/online-users?deviceType=phone&sort=login',
-  '/online-users?q=a',
-  '/online-users?q=al',
-  '/online-users?ip=192.0.2.0/24',
-  '/online-users?ip=192.0.2.0/25',
-  '/online-users?createdFrom=2001-01-01',
-  '/online-users?seenFrom=2001-01-01',
-  '/online-users?groupBy=user',
-  '/online-users?groupBy=user&q=a',
-  '/ended-sessions?',
-  '/ended-sessions?userId=alice',
-  '/ended-sessions?reason=SESSION_KICKED',
-  '/users/alice/sessions?',
-  '/users/anna/sessions?',
-  '/users/alice/sessions?ended=true',
-  '/events?',
-  '/events?type=LOGIN',
-  '/events?type=SESSION_ENDED',
-  '/events?userId=alice',
-  '/sightings?ip=192.0.2.1',
-  '/sightings?ip=192.0.2.0/24',
-  '/sightings?userId=alice',
-  '/sightings?userId=anna',
-] as const;
+  ...'/online-users? /online-users?sort=login /online-users?sort=user /online-users?deviceType=phone'.split(' '),
+  ...'/online-users?deviceType=phone&sort=login /online-users?q=a /online-users?q=al'.split(' '),
+  ...'/online-users?ip=192.0.2.0/24 /online-users?ip=192.0.2.0/25 /online-users?createdFrom=2001-01-01'.split(' '),
+  ...'/online-users?seenFrom=2001-01-01 /online-users?groupBy=user /online-users?groupBy=user&q=a'.split(' '),
+  ...'/ended-sessions? /ended-sessions?userId=alice /ended-sessions?reason=SESSION_KICKED'.split(' '),
+  ...'/users/alice/sessions? /users/anna/sessions? /users/alice/sessions?ended=true /events?'.split(' '),
+  ...'/events?type=LOGIN /events?type=SESSION_ENDED /events?userId=alice /sightings?ip=192.0.2.1'.split(' '),
+  ...'/sightings?ip=192.0.2.0/24 /sightings?userId=alice /sightings?userId=anna'.split(' '),
+];
 
 const server = useApp(() => startAdminApp(adapters[0]!));
 let token: string;

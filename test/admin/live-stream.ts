@@ -1,4 +1,20 @@
 import { type ClientRequest, type IncomingMessage, get } from 'node:http';
+import { afterAll, beforeAll, jest } from '@jest/globals';
+import { JUDGE_EVERY_MS } from 'lib/admin.guard.js';
+import { PeriodicTask } from 'lib/periodic-task.js';
+
+/** Judges those who watch a stream twenty times as often, in the tests of a file. */
+export function judgeOften(): void {
+  beforeAll(() => {
+    const start = Object.getOwnPropertyDescriptor(PeriodicTask.prototype, 'start')!.value as PeriodicTask['start'];
+    jest.spyOn(PeriodicTask.prototype, 'start').mockImplementation(function (this: PeriodicTask) {
+      const task = this as unknown as { intervalMs: number };
+      if (task.intervalMs === JUDGE_EVERY_MS) task.intervalMs /= 20;
+      start.call(this);
+    });
+  });
+  afterAll(() => void jest.restoreAllMocks());
+}
 
 /** The stream of what happens, as a watcher reads it. */
 export class LiveStream {

@@ -6,7 +6,7 @@ import { type AdminRight, SessionAdminModule } from 'nestjs-latchkey/admin';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { type HttpApp, adapters, sessionOptions, startApp } from '../nest/http-app.js';
 import { linesOf } from './admin-app.js';
-import { LiveStream } from './live-stream.js';
+import { LiveStream, judgeOften } from './live-stream.js';
 
 /** Its monotonic side can be moved on as well. */
 class MovableClock extends ManualClock {
@@ -30,7 +30,9 @@ class RoleGuard implements CanActivate {
 }
 
 const ALL: readonly AdminRight[] = ['view', 'viewAddresses', 'kick', 'export'];
-const SESSIONS = 600;
+const SESSIONS = 250;
+
+judgeOften();
 
 describe.each(adapters)('A11: rights that were taken away, on $name', (kind) => {
   let server: HttpApp;

@@ -5,7 +5,6 @@ import { ManualClock } from 'nestjs-latchkey/testing';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { adapters, sessionOptions, startApp, useApp } from '../nest/http-app.js';
 import { linesOf } from './admin-app.js';
-import { LiveStream } from './live-stream.js';
 
 const PAYLOAD = '<script>window.__xss = 1</script>';
 const MINUTE = 60_000;
@@ -363,22 +362,6 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
     expect((await get('/sightings?ip=203.0.113.78')).json.items).toEqual([
       expect.objectContaining({ sessionId: session.id, userId: 'nobody', username: 'Nobody known' }),
     ]);
-  });
-
-  it('tell live what happens, and stop with the session of the operator', async () => {
-    // What others did in the same millisecond, which is a long time here, would be too much to tell.
-    clock.advance(20_000);
-    const watcher = await server.tokens.login('root', roles('admin'));
-    const stream = new LiveStream(server.port, watcher.accessToken, undefined, '/ops/sessions/live');
-    await stream.until(/event: online/);
-    clock.advance(1000);
-    const { session } = await server.tokens.login(newUser());
-    await server.operators.kick(session.id, { by: 'root' });
-    await stream.until(new RegExp(`SESSION_ENDED.*${session.id}`));
-    expect(stream.text).toMatch(new RegExp(`event: change\\nid: [0-9a-f]{50}\\ndata: .*LOGIN.*${session.id}`));
-    await server.operators.kick(watcher.session.id, { by: 'root' });
-    await stream.end();
-    expect(stream.text).toMatch(/event: end\nid: \w+\ndata: \{"errorCode":"SESSION_KICKED"\}/);
   });
 
   it('A112: have a page that loads nothing but its own script and style, and holds no data', async () => {

@@ -22,6 +22,7 @@ describe('the configuration of tokens', () => {
     expect(sliding()).toEqual({ name: 'sliding', ...sliders, ...common });
     expect(fixed()).toMatchObject({ accessMs: 2 * HOUR, graceMs: 30 * SECOND, graceFrom: 'first-use' });
     expect(fixed({ ttl: '10s' }).graceMs).toBe(10 * SECOND);
+    expect(() => fixed({ ttl: null, maxAge: null } as never)).not.toThrow();
     expect(accessAndRefresh()).toEqual({ name: 'refresh', ...refreshers, ...common });
   });
 

@@ -66,12 +66,8 @@ describe('the configuration of jwt', () => {
   it.each<[string, unknown, RegExp]>([
     ['no options', undefined, /"tokens" must be an object/],
     ['an unknown option', { ...one, expiresIn: '1h' }, /tokens\.expiresIn/],
-    ['no key', { ...one, keys: [] }, /tokens\.keys/],
-    ['no issuer', { ...one, issuer: '' }, /tokens\.issuer/],
-    ['no audience', { ...one, audience: [] }, /tokens\.audience/],
     ['more audiences than a token can hold', { ...one, audience: Array(16).fill('é'.repeat(200)) }, /tokens\.audience/],
     ['another algorithm', { ...one, algorithm: 'RS256' }, /tokens\.algorithm/],
-    ['none as algorithm', { ...one, algorithm: 'none' }, /tokens\.algorithm/],
     ['one name for two keys', { ...one, keys: [...one.keys, ...one.keys] }, /keys\[1\]\.kid/],
     ['a key without name', { ...one, keys: [{ privateKey: K1.privateKey }] }, /keys\[0\]\.kid/],
     ['a key that is none', { ...one, keys: [{ kid: 'one', privateKey: 'secret text' }] }, /keys\[0\]\.privateKey/],
@@ -410,10 +406,8 @@ describe('verifyOffline', () => {
     ['no keys', names],
     ['no issuer', { ...options, issuer: undefined }],
     ['a list of audiences', { ...options, audience: ['api'] }],
-    ['a tolerance that is none', { ...options, clockTolerance: '5s' }],
     ['an address of a file', { ...options, keys: 'file:///etc/keys.json' }],
     ['something that is no key set', { ...options, keys: { keys: [7] } }],
-    ['a secret that is too short', { ...options, keys: Buffer.alloc(31) }],
   ])('refuses %s', (_name, given) => refuses('a.b.c', given as never, 'ARGUMENT_INVALID'));
 });
 

@@ -39,7 +39,6 @@ import { type Observable, lastValueFrom } from 'rxjs';
 import { UnacknowledgedError, defaultMessages } from 'lib/session-error.js';
 import { SessionAuthenticator } from 'lib/session-authenticator.js';
 import { SessionRuntime } from 'lib/session-runtime.js';
-import { type Statement, raw, sql } from 'lib/sql.js';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
 import { TokenMint } from '../support/mint.js';
 import { SECRET, type Services } from '../support/sessions.js';
@@ -398,39 +397,6 @@ describe.each(adapters)('texts of an application on $name', (kind) => {
       expect(json.message).toBe(text);
     }
     await server.close();
-  });
-});
-
-/** By column of a session: what the library would not write there. */
-const GARBAGE: Readonly<Record<string, readonly unknown[]>> = {
-  claims: ['{"userId":', '[]', 'null', '"text"', ''],
-  status: ['LIVE', '', 'ended'],
-  realm: ['admins'],
-  user_id: ['\\'],
-  version: ['x'],
-  generation: ['1.5', -1],
-  access_hash: ['', 'x'.repeat(64), 'é'.repeat(64)],
-  access_expires_at: ['never', 0],
-  expires_at: [''],
-  created_at: ['2030-01-01'],
-};
-
-describe.each(adapters)('a record on $name that the library did not write', (kind) => {
-  const server = useApp(() => startApp(kind, root()));
-
-  it.each(Object.entries(GARBAGE))('A15: is no session: garbage in %s', async (column, values) => {
-    const { engine, tables } = server.app.get(SessionRuntime, { strict: false }).database;
-    const write = (statement: Statement) => engine.write(statement, { lane: 'work', budgetMs: 20_000 });
-    for (const value of values as readonly (string | number)[]) {
-      const { accessToken, session } = await server.tokens.login('alice', { claims: { roles: ['user'] } });
-      expect(verdict(await server.sendWith(accessToken))).toEqual(good);
-      await write(sql`UPDATE ${tables.session} SET ${raw(column)} = ${value} WHERE id = ${session.id}`);
-      const answer = await server.sendWith(accessToken);
-      expect([401, 503]).toContain(answer.status);
-      expect(answer.text).not.toMatch(/alice|roles|JSON|SyntaxError/);
-      // It keeps nobody from a new login.
-      await write(sql`DELETE FROM ${tables.session} WHERE id = ${session.id}`);
-    }
   });
 });
 

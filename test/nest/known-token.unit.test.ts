@@ -153,19 +153,6 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
     expect(calls()).toEqual({ passport: 0, inspect: 4 });
   });
 
-  it('goes through passport where a subclass wants to see what passport says', async () => {
-    const { accessToken } = await knownLogin();
-    expect(await send(accessToken, '/seeing')).toEqual(answers.good);
-    expect(calls().passport).toBe(1);
-    expect(handled).toHaveLength(1);
-  });
-
-  it('is looked up in the database on a Sensitive route', async () => {
-    const { accessToken } = await knownLogin();
-    expect(await send(accessToken, '/sensitive')).toEqual(answers.good);
-    expect(calls()).toEqual({ passport: 0, inspect: 1 });
-  });
-
   it.each(['logout', 'kick', 'ban', 'revoke'] as const)('A63: is refused from an acknowledged %s on', async (end) => {
     const { accessToken, session } = await knownLogin();
     if (end === 'logout') await server.tokens.logout(accessToken);

@@ -84,18 +84,8 @@ describe.each(['express', 'fastify'])('the pages on %s', (HTTP_ADAPTER) => {
 
   it('are all that there is: a name is no path', async () => {
     const names = [
-      'nothing.js',
-      'index.html',
-      'main.js',
-      '..%2fmain.js',
-      '%2e%2e%2fmain.js',
-      '..%5cmain.js',
-      '%2fetc%2fpasswd',
-      'home.js%00',
-      'home.js.map',
-      'index.d.ts',
-      '__proto__',
-      'constructor',
+      ...'nothing.js index.html main.js ..%2fmain.js %2e%2e%2fmain.js ..%5cmain.js %2fetc%2fpasswd'.split(' '),
+      ...'home.js%00 home.js.map index.d.ts __proto__ constructor'.split(' '),
       '',
     ];
     for (const folder of ['assets', 'client']) {

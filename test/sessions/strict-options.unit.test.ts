@@ -19,6 +19,7 @@ import { sessionMetrics } from 'nestjs-latchkey/metrics';
 import { redis } from 'nestjs-latchkey/redis';
 import { resolveAdminOptions } from 'lib/admin-options.js';
 import { resolveOptions } from 'lib/resolve-options.js';
+import { SessionModuleOptions } from 'lib/session-options.js';
 import { sqliteOptions } from '../support/databases.js';
 import { SECRET, type Sessions, startSessions } from '../support/sessions.js';
 
@@ -85,7 +86,7 @@ const SERVICES: Readonly<Record<string, Row | null>> = {
   impersonate: {
     call: (options) => node.operators.impersonate('bob', options),
     base: BY,
-    fields: { ...WHO, by: NO_ACTOR, comment: NO_TEXT, for: ['13h', ...NO_DURATION] },
+    fields: { ...WHO, by: NO_ACTOR, comment: ['x'.repeat(256), ...NO_TEXT], for: ['13h', ...NO_DURATION] },
   },
   recordFailedLogin: {
     call: (options) => node.tokens.recordFailedLogin('bob', options),
@@ -106,10 +107,10 @@ const SERVICES: Readonly<Record<string, Row | null>> = {
     call: (options) => node.operators.ban('bob', options),
     base: BY,
     fields: {
-      service: ['', 'a b', 1, {}],
+      service: ['', 'a b', 1, {}, ['comment'], 'x'.repeat(65)],
       level: ['1', 0, 1.5, null],
-      comment: NO_TEXT,
-      until: ['2999-01-01', NaN, -1, new Date('2026-13-01'), {}],
+      comment: ['x'.repeat(256), ...NO_TEXT],
+      until: ['tomorrow', '2999-01-01', NaN, -1, new Date(NaN), {}],
       by: NO_ACTOR,
       endSessions: NO_FLAG,
     },
@@ -205,28 +206,21 @@ const OPTIONS: Readonly<Record<string, Row>> = {
     base: JWT.keys[0]!,
     fields: { kid: ['', 'a b', 1], privateKey: [1, 'x', {}], publicKey: [], secret: [] },
   },
-  multiDevice: { call: (options) => multiDevice(options), fields: { max: ['5', 0, 1.5], overflow: ['evict', 1] } },
+  multiDevice: {
+    call: (options) => multiDevice(options),
+    fields: { max: ['5', 0, 1.5, 1001], overflow: ['evict', 1] },
+  },
   oneDevicePerType: { call: (options) => oneDevicePerType(options), fields: { types: ['phone', [1], ['A B'], {}] } },
   SessionModule: {
     call: (options) => resolveOptions(options),
     base: { secret: SECRET },
+    // The values of the others: nest/options.unit.
     fields: {
-      policy: ['single', {}],
-      tokens: ['2h', {}],
-      idleTimeout: NO_DURATION,
+      ...Object.fromEntries(Object.keys(new SessionModuleOptions()).map((name) => [name, []])),
       sightings: NO_FLAG,
       retention: ['90d', null, { events: 5 }, { event: '5d' }],
-      onReplace: ['drop', true],
-      hooks: [null, { onEvent: 1 }, { beforeLogout: () => undefined }],
-      headers: [null, { renewedToken: 'a b' }, { renewed: 'X' }],
-      realm: ['A', 1],
-      tokenPrefix: ['A', 1],
-      runMigrations: NO_FLAG,
-      connections: [5, { verify: '4' }, { read: 4 }],
       redis: ['redis://127.0.0.1', {}],
-      nearCache: [true, {}, { maxEntries: 5, ttl: '5m' }],
-      timing: [null, { poll: 500 }, { pol: '500ms' }],
-      messages: [null, { TOKEN_MISSING: 1 }, { MISSING: 'x' }],
+      nearCache: [{ maxEntries: 5, ttl: '5m' }],
       clock: [Date, {}, 5],
     },
   },
@@ -341,7 +335,12 @@ describe('A12: what is not understood', () => {
         'maxAge is unknown; allowed: authenticatedAt, claims, deviceId, deviceName, deviceType, ip, loginMethod, ' +
         'presentedToken, ticket, userAgent, userName.',
     });
-    expect(await node.sessions.list('carol')).toEqual([]);
+    for (const user of ['bob', 'carol']) expect(await node.sessions.list(user)).toEqual([]);
+    const suspension = { by: 'root', service: 'comment', endSessions: true } as const;
+    await expect(node.operators.ban('bob', suspension as never)).rejects.toThrow(/endSessions/);
+    expect(await node.operators.bans('bob')).toEqual([]);
+    expect(() => node.sessions.data('1')).toThrow(/^sessionId/);
+    expect(() => node.sessions.accountData('')).toThrow(/^userId/);
     expect(await node.sessions.find(sessionId)).toMatchObject({ end: null });
     expect(() => node.tokens.recordUse(sessionId, 5 as never)).toThrow(
       expect.objectContaining({ code: 'ARGUMENT_INVALID' }),
