@@ -27,6 +27,11 @@ export interface LoginOptions extends LoginClaims {
   readonly ip?: string | null;
   /** User-Agent header. Control characters are removed, and the rest is truncated to 512 characters. */
   readonly userAgent?: string | null;
+  /**
+   * Keeps the cookies of this login when the browser closes ("remember me"). Default: false. Means nothing for tokens in
+   * headers.
+   */
+  readonly persistent?: boolean;
   /** Time of the proof of identity, in milliseconds since the epoch. Default and maximum: now. */
   readonly authenticatedAt?: number;
   /** Ticket that `beginLogin` returned before the password was checked. */
@@ -57,7 +62,7 @@ export type LoginArguments =
 /** Validated options of a login: no field is undefined, and all text fits its column. */
 export type CheckedLogin = Pick<
   UserSession,
-  'userName' | 'loginMethod' | 'deviceType' | 'deviceId' | 'deviceName' | 'ip' | 'userAgent' | 'claims'
+  'userName' | 'loginMethod' | 'deviceType' | 'deviceId' | 'deviceName' | 'ip' | 'userAgent' | 'claims' | 'persistent'
 >;
 
 /** A login about to be recorded, as the hook beforeLogin sees it. */
@@ -85,6 +90,7 @@ const LOGIN_FIELDS: FieldsOf<LoginOptions> = {
   ...SHARED_FIELDS,
   loginMethod: true,
   deviceId: true,
+  persistent: true,
   authenticatedAt: true,
   ticket: true,
   presentedToken: true,
@@ -109,11 +115,18 @@ export function checkLogin(options: LoginOptions): CheckedLogin {
     ip: optionalAddress(options.ip, 'ip'),
     userAgent: cleanUserAgent(options.userAgent),
     claims: checkClaims(options.claims),
+    persistent: checkFlag(options.persistent, 'persistent'),
   };
 }
 
 /** Control characters, line separators, and lone surrogates. */
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]/u;
+
+/** @throws SessionError ARGUMENT_INVALID unless it is true, false or undefined */
+function checkFlag(value: unknown, name: string): boolean {
+  if (value !== undefined && typeof value !== 'boolean') throw invalidArgument(name, 'must be true or false');
+  return value === true;
+}
 
 /** @throws SessionError ARGUMENT_INVALID */
 function optionalWord(value: unknown, name: string): string | null {

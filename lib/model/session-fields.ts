@@ -6,7 +6,7 @@ import type { SupersededPair, TokenPair } from './token-pair.js';
 export interface Field {
   /** Default: the name of the field in snake case. */
   readonly column?: string;
-  readonly kind: 'text' | 'userId' | 'number' | 'endReason' | 'claims' | 'bans' | 'pairs';
+  readonly kind: 'text' | 'userId' | 'number' | 'flag' | 'endReason' | 'claims' | 'bans' | 'pairs';
   /** Most characters of a text. */
   readonly length?: number;
   readonly nullable?: true;
@@ -20,7 +20,13 @@ export interface Field {
 
 export type Fields = Readonly<Record<string, Field>>;
 
-type Kind<T> = T extends number ? 'number' : T extends string ? 'text' | 'userId' | 'endReason' : Field['kind'];
+type Kind<T> = T extends number
+  ? 'number'
+  : T extends boolean
+    ? 'flag'
+    : T extends string
+      ? 'text' | 'userId' | 'endReason'
+      : Field['kind'];
 /** A description of all properties of an object. */
 type FieldsOf<T> = {
   readonly [K in keyof T]-?: Field & { readonly kind: Kind<NonNullable<T[K]>> } & (null extends T[K]
@@ -48,6 +54,7 @@ export const SESSION_FIELDS = {
   lastIp: { kind: 'text', length: 45, nullable: true, listed: 'address' },
   expiresAt: { kind: 'number', listed: 'time' },
   impersonator: { kind: 'text', length: 255, nullable: true, listed: 'plain' },
+  persistent: { kind: 'flag' },
   usableUntil: { kind: 'number' },
   version: { kind: 'number', copied: false },
   nonce: { kind: 'text', length: 32 },
@@ -114,6 +121,7 @@ const CHECKS: Readonly<Record<Field['kind'], Check>> = {
   text: isText,
   userId: isText,
   number: Number.isSafeInteger,
+  flag: (value) => typeof value === 'boolean',
   endReason: (value) => (END_REASONS as readonly unknown[]).includes(value),
   claims: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
   bans: Array.isArray,

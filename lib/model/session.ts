@@ -39,6 +39,8 @@ export interface UserSession {
   readonly reauthenticatedAt: number | null;
   /** Operator who opened the session as this user (see OperatorService.impersonate), or null. */
   readonly impersonator: string | null;
+  /** True if the login is remembered: its cookies outlive the browser (see LoginOptions). */
+  readonly persistent: boolean;
   /** Bans of the account when the session was read, expired ones included. */
   readonly bans: readonly Ban[];
   /** Absolute end. Set at login, never moved. */
@@ -113,6 +115,7 @@ export function toSession(record: SessionRecord): SessionWithEnd {
     authenticatedAt: record.authenticatedAt,
     reauthenticatedAt: record.reauthenticatedAt,
     impersonator: record.impersonator,
+    persistent: record.persistent,
     bans: record.bans,
     expiresAt: record.expiresAt,
     lastSeenAt: record.lastSeenAt,

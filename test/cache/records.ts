@@ -22,6 +22,7 @@ export function recordOf(fields: Partial<SessionRecord> = {}): SessionRecord {
     authenticatedAt: 1,
     reauthenticatedAt: null,
     impersonator: null,
+    persistent: false,
     bans: [],
     expiresAt: 9e15,
     lastSeenAt: 1,

@@ -40,6 +40,7 @@ describe.each(databaseKinds)('a session on $name', (kind) => {
       ip: '2001:db8::1',
       userAgent: 'Mozilla/5.0\r\n\u001b[31m (evil)',
       claims: { roles: ['admin'], nested: { n: 1 } },
+      persistent: true,
       authenticatedAt: START - MINUTE,
     };
     const { accessToken, accessExpiresAt, expiresIn, session, ended } = await login(user, options);
@@ -353,6 +354,7 @@ describe.each(databaseKinds)('a session on $name', (kind) => {
     ['ip', [5, {}]],
     ['userAgent', [5, {}, []]],
     ['authenticatedAt', ['yesterday', -1, 1.5, NaN, {}]],
+    ['persistent', [null, 1, 'true', {}]],
     ['ticket', ['', 'x', 5, {}]],
     [
       'claims',

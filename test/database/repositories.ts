@@ -128,6 +128,7 @@ export class TestRepositories {
           createdAt: now,
           authenticatedAt: Math.min(login.authenticatedAt ?? now, now),
           impersonator: login.impersonator ?? null,
+          persistent: false,
           expiresAt: now + 24 * HOUR,
           usableUntil: current.accessExpiresAt,
           nonce: randomBytes(16).toString('hex'),

@@ -51,6 +51,7 @@ const record: fc.Arbitrary<SessionRecord> = fc
     authenticatedAt: time,
     reauthenticatedAt: timeOrNull,
     impersonator: textOrNull,
+    persistent: fc.boolean(),
     bans: fc.array(ban, { maxLength: 2 }),
     expiresAt: time,
     lastSeenAt: time,
@@ -83,7 +84,7 @@ function* spoiled(value: string): Generator<[string, string]> {
     if (!Array.isArray(node)) return;
     for (const index of node.keys()) {
       const variants: Record<string, (list: unknown[]) => void> = {
-        boolean: (list) => list.splice(index, 1, true),
+        kind: (list) => list.splice(index, 1, typeof list[index] === 'boolean' ? 'text' : true),
         missing: (list) => list.splice(index, 1),
         more: (list) => list.splice(index, 0, list[index]),
       };

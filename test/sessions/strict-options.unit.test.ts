@@ -78,6 +78,7 @@ const SERVICES: Readonly<Record<string, Row | null>> = {
       ...WHO,
       loginMethod: ['a b', ...NO_TEXT],
       deviceId: NO_TEXT,
+      persistent: [1, 'true', null],
       authenticatedAt: NO_TIME,
       ticket: [1, '', 'x', null],
       presentedToken: [1, true, {}, ['x']],
@@ -333,7 +334,7 @@ describe('A12: what is not understood', () => {
       code: 'ARGUMENT_INVALID',
       message:
         'maxAge is unknown; allowed: authenticatedAt, claims, deviceId, deviceName, deviceType, ip, loginMethod, ' +
-        'presentedToken, ticket, userAgent, userName.',
+        'persistent, presentedToken, ticket, userAgent, userName.',
     });
     for (const user of ['bob', 'carol']) expect(await node.sessions.list(user)).toEqual([]);
     const suspension = { by: 'root', service: 'comment', endSessions: true } as const;

@@ -22,6 +22,7 @@ const READ: Readonly<Record<Field['kind'], Read>> = {
   text: (value) => (typeof value === 'string' ? value : undefined),
   userId: (value) => toUserId(value) ?? undefined,
   number: toNumber,
+  flag: (value) => [false, true][toNumber(value) ?? 2],
   endReason: (value) => (isEndReason(value) ? value : undefined),
   claims: (value) => toClaims(value) ?? undefined,
   bans: (value) => toBans(value) ?? undefined,
@@ -30,6 +31,7 @@ const READ: Readonly<Record<Field['kind'], Read>> = {
 
 const WRITE: Readonly<Partial<Record<Field['kind'], (value: unknown) => SqlValue>>> = {
   userId: (value) => escapeUserId(value as string),
+  flag: (value) => Number(value),
   claims: JSON.stringify,
   bans: (value) => fromList(value as object[]),
   pairs: (value) => fromList(value as object[]),

@@ -10,6 +10,8 @@ const asNumber: ValueTransformer = {
   from: (value: string | number | null) => (value === null ? null : Number(value)),
 };
 
+const asFlag: ValueTransformer = { to: Number, from: Boolean };
+
 const asJson: ValueTransformer = {
   to: (value: unknown) => (value === null ? null : JSON.stringify(value)),
   from: (value: string | null) => (value === null ? null : (JSON.parse(value) as unknown)),
@@ -24,6 +26,8 @@ type Options = ColumnOptions & { readonly nullable?: false };
 
 /** A whole number; times are milliseconds since the epoch. */
 export const number = (name: string): Options => ({ name, type: 'bigint', transformer: asNumber });
+
+export const flag = (name: string): Options => ({ name, type: 'smallint', transformer: asFlag });
 
 export const text = (name: string, length: number): Options => ({ name, type: 'varchar', length });
 

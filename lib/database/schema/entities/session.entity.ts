@@ -3,7 +3,7 @@ import { END_FIELDS, type Field, type Fields, PAIR_FIELDS, SESSION_FIELDS } from
 import type { SessionEnd, SessionRecord } from '../../../model/session.js';
 import type { TokenPair } from '../../../model/token-pair.js';
 import { columnOf } from '../table-names.js';
-import { json, nullable, number, table, text, userId } from './column-types.js';
+import { flag, json, nullable, number, table, text, userId } from './column-types.js';
 
 type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
 
@@ -61,6 +61,7 @@ const OPTIONS: Readonly<Record<Field['kind'], (name: string, length: number) => 
   text,
   userId,
   number,
+  flag,
   endReason: text,
   claims: json,
   bans: (name) => nullable(json(name)),

@@ -29,6 +29,7 @@ const TABLES = {
     authenticated_at bigint NOT NULL,
     reauthenticated_at bigint,
     impersonator varchar(255),
+    persistent smallint NOT NULL,
     expires_at bigint NOT NULL,
     usable_until bigint NOT NULL,
     status varchar(8) NOT NULL,
