@@ -8,8 +8,17 @@ export { SessionService } from './services/session-service.js';
 export { TokenService } from './services/token-service.js';
 export { AuthGuard } from './nest/http/auth.guard.js';
 export { CurrentSession, CurrentUser } from './nest/http/identity.js';
-export { CheckBan, NoActivity, Public, RequireFresh, Sensitive } from './nest/http/route-rules.js';
+export { AllowCrossSite, CheckBan, NoActivity, Public, RequireFresh, Sensitive } from './nest/http/route-rules.js';
 export { SessionErrorFilter } from './nest/http/session-error.filter.js';
+export { bearer, both, cookies } from './nest/cookies/transport.js';
+export {
+  LoginDetails,
+  PresentedRefreshToken,
+  PresentedToken,
+  SessionAnswer,
+  type SessionAnswerBody,
+} from './nest/cookies/session-answer.js';
+export { SessionCookies } from './nest/cookies/session-cookies.js';
 export { SessionStatus } from './nest/module/session-status.js';
 export { multiDevice, oneDevicePerType, singleDevice } from './rules/device-policy.js';
 export { accessAndRefresh, fixed, sliding } from './tokens/token-mode.js';
@@ -26,6 +35,7 @@ export type {
   SessionHooks,
   SessionModuleOptions,
 } from './nest/module/session-options.js';
+export type { CookieOptions, Transport } from './nest/cookies/transport.js';
 export type { SessionStatusReport } from './nest/module/session-status.js';
 export type { TimingOptions } from './model/timing.js';
 export type { Duration } from './model/timing.js';

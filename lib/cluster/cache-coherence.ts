@@ -101,6 +101,11 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     return this.presence.sinceStepMs < settleMs ? this.parts.clock.now() : settleMs;
   }
 
+  /** Returns the latest version of a session among the changes that this node knows; 0 for none. */
+  versionOf(sessionId: string): number {
+    return this.recent.versionOf(sessionId);
+  }
+
   start(): void {
     const { shared } = this.parts;
     shared?.start({

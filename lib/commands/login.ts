@@ -21,7 +21,7 @@ import { SessionError } from '../model/session-error.js';
 import type { LoginOutcome, LoginRequest, SessionRepository } from '../ports/session-repository.js';
 import { type EndReason, type NewSession, type SessionRecord, type UserSession, toSession } from '../model/session.js';
 import { randomId } from '../tokens/token-codec.js';
-import type { IssuedTokens, PairSecrets, TokenIssuer } from '../tokens/token-issuer.js';
+import { type IssuedTokens, type PairSecrets, type TokenIssuer, asIssued } from '../tokens/token-issuer.js';
 import type { TokenMode } from '../tokens/token-mode.js';
 import { lastUse } from '../model/token-pair.js';
 import { type AccountRef, accountRef, actorText } from '../model/user-key.js';
@@ -121,11 +121,11 @@ export class Logins {
     // The policy must not end sessions of other users or of impersonators.
     const isPolicys = presented?.userKey === account.key && presented.impersonator === null;
     if (presented && !presented.end && !isPolicys) await ending.logOut(presented);
-    return {
+    return asIssued(session.realm, {
       ...tokens,
       session: toSession(session),
       ended: ended.map((one) => ({ sessionId: one.sessionId, reason: one.reason })),
-    };
+    });
   }
 
   private async askBeforeLogin(

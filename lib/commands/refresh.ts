@@ -8,7 +8,7 @@ import type { ChangedSession, SessionRepository } from '../ports/session-reposit
 import { type UserSession, type SessionRecord, toSession } from '../model/session.js';
 import { MAX_TOKEN_LENGTH, type TokenCodec } from '../tokens/token-codec.js';
 import type { ParsedToken } from '../model/token-pair.js';
-import type { IssuedTokens, TokenIssuer } from '../tokens/token-issuer.js';
+import { type IssuedTokens, type TokenIssuer, asIssued } from '../tokens/token-issuer.js';
 
 /** Result of `refresh`. */
 export interface RefreshResult extends IssuedTokens {
@@ -99,7 +99,7 @@ export class Refreshes {
       throw new TokenRefusedError({ reason: 'TOKEN_INVALID' });
     }
     const tokens = await issuer.writeSuccessor(record!, result.pair, text);
-    return { ...tokens, session: toSession(record!) };
+    return asIssued(record!.realm, { ...tokens, session: toSession(record!) });
   }
 
   private outcomeOf(step: ChangedSession<RefreshVerdict>, ip: string | null): Outcome {

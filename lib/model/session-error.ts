@@ -9,6 +9,7 @@ export type SessionErrorCode =
   | 'TOKEN_INVALID'
   | 'BAD_CREDENTIALS'
   | 'FORBIDDEN'
+  | 'CROSS_SITE_REQUEST'
   | 'SERVICE_BANNED'
   | 'FRESH_LOGIN_REQUIRED'
   | 'TOO_MANY_REFRESHES'
@@ -28,6 +29,7 @@ export const defaultMessages: Readonly<Record<SessionErrorCode, string>> = {
   TOKEN_INVALID: 'Unknown access token. Log in again.',
   BAD_CREDENTIALS: 'Wrong user name or password.',
   FORBIDDEN: 'You are not allowed to do this.',
+  CROSS_SITE_REQUEST: 'Refused: the request was made by another site.',
   TOKEN_EXPIRED: 'The access token has expired. Log in again.',
   SESSION_EXPIRED: 'The session has expired. Log in again.',
   SESSION_LOGGED_OUT: 'The session was logged out. Log in again.',
@@ -48,6 +50,14 @@ export const defaultMessages: Readonly<Record<SessionErrorCode, string>> = {
   ARGUMENT_INVALID: 'Invalid argument.',
   CURSOR_INVALID: 'Invalid cursor: truncated, or from another list, order or filter. Start again at the first page.',
   CONFIGURATION_INVALID: 'Invalid configuration.',
+};
+
+/** Overrides for tokens in cookies. */
+export const cookieMessages: Readonly<Partial<Record<SessionErrorCode, string>>> = {
+  TOKEN_MISSING: 'Not logged in: the request has no session cookie.',
+  TOKEN_MALFORMED: 'Malformed session cookie. Log in again.',
+  TOKEN_INVALID: 'Unknown session cookie. Log in again.',
+  TOKEN_EXPIRED: 'The session cookie has expired. Log in again.',
 };
 
 /** Overrides for refresh tokens. */

@@ -18,6 +18,20 @@ export interface IssuedTokens extends RenewedToken {
   readonly refreshExpiresIn?: number;
 }
 
+/** Results of logins and refreshes, to tell them from objects that an application made of them. */
+const issued = new WeakMap<object, string>();
+
+/** Notes that a result holds tokens of a realm. */
+export function asIssued<T extends IssuedTokens>(realm: string, result: T): T {
+  issued.set(result, realm);
+  return result;
+}
+
+/** Returns the realm of the result of a login or refresh; null for anything else. */
+export function realmOfIssued(value: unknown): string | null {
+  return (typeof value === 'object' && value !== null && issued.get(value)) || null;
+}
+
 /** Secrets of one generation. Never stored. */
 export interface PairSecrets {
   readonly access: Buffer;

@@ -127,15 +127,29 @@ export class Verifier {
    * @throws SessionError SESSION_STORE_UNAVAILABLE
    */
   async findHolder(text: unknown): Promise<SessionRecord | null> {
-    const { codec, format, lookup } = this.parts;
+    const found = await this.readAuthentic(text);
+    if (!found) return null;
+    const { token, isAccess } = found;
+    const record = await this.parts.lookup.find(token.sessionId);
+    const pair = record && pairOf(token, record);
+    const hash = isAccess ? pair?.accessHash : pair?.refreshHash;
+    return hash && equalHashes(hash, token.hash) ? record : null;
+  }
+
+  /** Returns the id of the session that a token of either kind names under its MAC; null for any other text. No I/O. */
+  async sessionIdOf(text: string): Promise<string | null> {
+    return (await this.readAuthentic(text))?.token.sessionId ?? null;
+  }
+
+  private async readAuthentic(
+    text: unknown,
+  ): Promise<{ readonly token: ParsedToken; readonly isAccess: boolean } | null> {
+    const { codec, format } = this.parts;
     if (typeof text !== 'string' || text.length > MAX_TOKEN_LENGTH) return null;
     const access = text.length <= format.maxLength ? format.read(text) : null;
     const token = access ?? codec.read('rt', text);
     if (!token || !(await (access ? format.isAuthentic(text) : codec.isAuthentic('rt', text)))) return null;
-    const record = await lookup.find(token.sessionId);
-    const pair = record && pairOf(token, record);
-    const hash = access ? pair?.accessHash : pair?.refreshHash;
-    return hash && equalHashes(hash, token.hash) ? record : null;
+    return { token, isAccess: access !== null };
   }
 
   private async lookUp(text: unknown, use: Presentation, known: KnownToken | null): Promise<Verification> {

@@ -34,7 +34,7 @@ import {
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { of, tap } from 'rxjs';
-import { beforeHead } from 'lib/renewed-token-header.js';
+import { beforeHead } from 'lib/response-head.js';
 import { SessionAuthenticator } from 'lib/session-authenticator.js';
 import {
   type HttpApp,

@@ -131,8 +131,7 @@ export class AdminGuard implements CanActivate, OnModuleInit {
   }
 
   private checkFresh(context: ExecutionContext, { session }: Operator): void {
-    const rules = { isPublic: false, strict: false, activity: true, banChecks: [], freshMs: this.options.freshMs };
-    const broken = brokenRule(session, rules, this.runtime.clock.now());
+    const broken = brokenRule(session, { banChecks: [], freshMs: this.options.freshMs }, this.runtime.clock.now());
     if (!broken) return;
     const { exception, headers } = this.authenticator.answers.to(broken.code, broken.details);
     setHeaders(context.switchToHttp().getResponse(), headers);

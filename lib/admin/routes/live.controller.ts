@@ -1,4 +1,4 @@
-import { Headers, type MessageEvent, Res, Sse } from '@nestjs/common';
+import { Headers, type MessageEvent, Req, Res, Sse } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { END_REASONS } from '../../model/session.js';
 import { PeriodicTask } from '../../async/periodic-task.js';
@@ -7,7 +7,8 @@ import { SessionService } from '../../services/session-service.js';
 import { TokenService } from '../../services/token-service.js';
 import { SessionQueries } from '../../database/lists/session-queries.js';
 import { NoActivity } from '../../nest/http/route-rules.js';
-import { readBearer } from '../../nest/http/session-authenticator.js';
+import type { GuardedRequest } from '../../nest/http/identity.js';
+import { SessionAuthenticator } from '../../nest/http/session-authenticator.js';
 import { toEventItem } from './admin-items.js';
 import { type KnownOperator, AdminRoutes, CurrentOperator, JUDGE_EVERY_MS } from '../access/admin.guard.js';
 import {
@@ -33,6 +34,7 @@ export class LiveController {
     private readonly feed: LiveFeed,
     private readonly tokens: TokenService,
     private readonly sessions: SessionService,
+    private readonly authenticator: SessionAuthenticator,
     queries: SessionQueries,
   ) {
     this.places = new LivePlaces(queries.realm);
@@ -43,10 +45,10 @@ export class LiveController {
   live(
     @CurrentOperator() operator: KnownOperator,
     @Headers('last-event-id') lastEventId: string | undefined,
-    @Headers('authorization') authorization: string | undefined,
+    @Req() request: GuardedRequest,
     @Res() response: LiveResponse,
   ): Observable<MessageEvent> {
-    const { token } = readBearer(authorization);
+    const { token } = this.authenticator.credentialOf(request, { allowCrossSite: true });
     const from = this.places.read(lastEventId);
     return new Observable((subscriber) => {
       let current = operator;

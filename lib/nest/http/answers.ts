@@ -4,6 +4,7 @@ import {
   ChangePendingError,
   type SessionError,
   type SessionErrorCode,
+  cookieMessages,
   defaultMessages,
   refreshMessages,
 } from '../../model/session-error.js';
@@ -33,6 +34,7 @@ const SHAPES: Readonly<Partial<Record<SessionErrorCode, AnswerShape>>> = {
   BAD_CREDENTIALS: { status: 401, challenge: null },
   TOKEN_MALFORMED: { status: 400, challenge: 'invalid_request' },
   FORBIDDEN: { status: 403, challenge: 'insufficient_scope' },
+  CROSS_SITE_REQUEST: { status: 403 },
   SERVICE_BANNED: { status: 403, challenge: 'insufficient_scope' },
   // RFC 9470 section 3 defines this error code.
   FRESH_LOGIN_REQUIRED: { status: 403, challenge: 'insufficient_user_authentication' },
@@ -69,7 +71,7 @@ const TELLS_END = new Set<SessionErrorCode>(['SESSION_REPLACED', 'SESSION_KICKED
 export class Answers {
   readonly reports = new ErrorReport();
 
-  constructor(private readonly options: Pick<ResolvedOptions, 'realm' | 'messages'>) {}
+  constructor(private readonly options: Pick<ResolvedOptions, 'realm' | 'messages' | 'transport'>) {}
 
   /**
    * Builds status, a body in Nest's shape, and the headers of RFC 6750 and RFC 9110.
@@ -85,7 +87,8 @@ export class Answers {
     const body = { statusCode: status, error: STATUS_TEXT[status], message, errorCode: code, ...details };
     const headers: Record<string, string> = {};
     if (challenge !== undefined) {
-      headers['WWW-Authenticate'] = `Bearer realm="${quotable(this.options.realm)}"${
+      const scheme = this.options.transport.kind === 'cookies' ? 'Cookie' : 'Bearer';
+      headers['WWW-Authenticate'] = `${scheme} realm="${quotable(this.options.realm)}"${
         challenge ? `, error="${challenge}", error_description="${quotable(message)}"` : ''
       }`;
     }
@@ -96,7 +99,7 @@ export class Answers {
   /** Returns the text for a refused refresh token, unless the application overrides the code's text. */
   refreshMessage(code: SessionErrorCode): string {
     const own = this.options.messages[code];
-    return own === defaultMessages[code] ? (refreshMessages[code] ?? own) : own;
+    return own === defaultMessages[code] || own === cookieMessages[code] ? (refreshMessages[code] ?? own) : own;
   }
 }
 
@@ -113,7 +116,9 @@ export class ErrorReport {
 
   /** @param error thrown by this library, about to answer a request */
   answered(error: SessionError): void {
-    if (error.code === 'SESSION_STORE_UNAVAILABLE') {
+    if (error.code === 'CROSS_SITE_REQUEST') {
+      this.crossSite(describeError(error.cause));
+    } else if (error.code === 'SESSION_STORE_UNAVAILABLE') {
       this.unavailable(error.cause ?? error);
     } else if (error instanceof ChangePendingError) {
       const by = new Date(error.effectiveBy).toISOString();
@@ -124,6 +129,19 @@ export class ErrorReport {
       const advice = 'If it comes from the client, validate it before the call';
       this.log(String(error.stack), `Answered an invalid argument with 400. ${advice}: ${placeOf(error)}`);
     }
+  }
+
+  /** Reports a request that another site may have made. @param reason why it was taken for one */
+  crossSite(reason: string): void {
+    this.log('CROSS_SITE_REQUEST', `Answered a request with a session cookie with 403: ${reason}.`);
+  }
+
+  /** Reports a refresh without the cookie, once in some seconds. */
+  noRefreshCookie(path: string): void {
+    this.log(
+      'noRefreshCookie',
+      `A refresh came without the refresh cookie. Browsers send it to ${path} only: if the route has another path, set the option "refreshPath" of cookies().`,
+    );
   }
 
   /** Reports a request that could not be judged. */

@@ -4,7 +4,6 @@ import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
 import { type HttpAnswer, setHeaders } from './answers.js';
 import { AuthenticatedSession, type GuardedRequest, setIdentity } from './identity.js';
 import { PassportRun, runPassport } from './passport-hooks.js';
-import { passOnRenewedToken } from './renewed-token-header.js';
 import { RulesOfRoutes, type RouteRules, asksForSession } from './route-rules.js';
 import { SESSION_MODULE, type SessionAuthenticator } from './session-authenticator.js';
 
@@ -67,14 +66,14 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
       if (context.getType() === 'http') await authenticator.batch.join();
       const outcome = authenticator.authenticate(request, rules);
       const verdict = outcome instanceof AuthenticatedSession ? outcome : await outcome;
-      identity = verdict instanceof AuthenticatedSession ? verdict : this.refuse(context, verdict);
+      identity = verdict instanceof AuthenticatedSession ? verdict : this.refuse(context, request, verdict);
     }
-    if (identity?.renewed && !before) {
-      passOnRenewedToken(this.getResponse(context), identity.renewed, authenticator.headers);
+    if (identity && !before && (identity.renewed || identity.byCookie)) {
+      authenticator.passOn(request, this.getResponse(context), identity);
     }
     setIdentity(context, request, identity);
     const refusal = identity?.session && authenticator.refusalBy(rules, identity.session);
-    if (refusal) this.refuse(context, refusal);
+    if (refusal) this.refuse(context, request, refusal);
     return true;
   }
 
@@ -151,23 +150,32 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     const { identity } = run;
     // A strategy that calls pass() makes passport's guard admit a request without a user; this one does not. And no
     // hook can turn an unknown into a verdict.
-    if (!returned || (run.refused?.exception.getStatus() ?? 0) >= 500) this.refuse(context, run.refusal);
+    if (!returned || (run.refused?.exception.getStatus() ?? 0) >= 500) this.refuse(context, run.request, run.refusal);
     const { user } = returned;
     if (user === undefined || user === false) {
-      if (!identity) this.refuse(context, run.refusal);
+      if (!identity) this.refuse(context, run.request, run.refusal);
       throw new TypeError(
         `handleRequest of ${this.constructor.name} returned ${String(user)}: return the user, or null for none, or throw.`,
       );
     }
     if (identity && user !== null) return user === identity.user ? identity : identity.with({ user });
-    if (asksForSession(run.rules)) this.refuse(context, run.refusal);
+    if (asksForSession(run.rules)) this.refuse(context, run.request, run.refusal);
     if (user === null) return null;
-    return new AuthenticatedSession({ user, session: null, strict: false, renewed: null, by: this.authenticator });
+    return new AuthenticatedSession({
+      user,
+      session: null,
+      strict: false,
+      renewed: null,
+      by: this.authenticator,
+      byCookie: false,
+    });
   }
 
-  private refuse(context: ExecutionContext, { exception, headers }: HttpAnswer): never {
-    setHeaders(this.getResponse(context), headers);
-    throw exception;
+  private refuse(context: ExecutionContext, request: GuardedRequest, answer: HttpAnswer): never {
+    const response = this.getResponse(context);
+    setHeaders(response, answer.headers);
+    this.authenticator.clearRefused(request, response, answer);
+    throw answer.exception;
   }
 }
 

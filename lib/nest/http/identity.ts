@@ -1,5 +1,6 @@
 import { type ExecutionContext, type PipeTransform, type Type, createParamDecorator } from '@nestjs/common';
 import type { Claims, UserSession } from '../../model/session.js';
+import type { BrowserRequest } from '../cookies/request-origin.js';
 import type { RenewedToken } from '../../model/verification.js';
 
 /** User of the current request: the claims of the session, and the user id. */
@@ -16,6 +17,8 @@ interface IdentityFields {
   readonly renewed: RenewedToken | null;
   /** The module that verified it, because several may guard one request. */
   readonly by: object;
+  /** True if a cookie proved it. */
+  readonly byCookie: boolean;
 }
 
 /** Identity verified by a guard. Its private field distinguishes it from objects that arrive from outside. */
@@ -26,13 +29,15 @@ export class AuthenticatedSession implements IdentityFields {
   readonly strict: boolean;
   readonly renewed: RenewedToken | null;
   readonly by: object;
+  readonly byCookie: boolean;
 
-  constructor({ user, session, strict, renewed, by }: IdentityFields) {
+  constructor({ user, session, strict, renewed, by, byCookie }: IdentityFields) {
     this.user = user;
     this.session = session;
     this.strict = strict;
     this.renewed = renewed;
     this.by = by;
+    this.byCookie = byCookie;
   }
 
   static is(value: unknown): value is AuthenticatedSession {
@@ -48,9 +53,8 @@ export class AuthenticatedSession implements IdentityFields {
  * Request of Express or Fastify, with AuthGuard's properties. `latchkey` has a plain name for V8's sake (see
  * fast-path/hidden-classes.ts); only an AuthenticatedSession counts.
  */
-export interface GuardedRequest {
+export interface GuardedRequest extends BrowserRequest {
   ip?: unknown;
-  headers?: Readonly<Record<string, unknown>>;
   user?: unknown;
   latchkey?: unknown;
 }

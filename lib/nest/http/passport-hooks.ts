@@ -4,7 +4,7 @@ import { Strategy } from 'passport-http-bearer';
 import { type HttpAnswer, setHeaders } from './answers.js';
 import { AuthenticatedSession, type GuardedRequest } from './identity.js';
 import type { RouteRules } from './route-rules.js';
-import { type SessionAuthenticator, readBearer } from './session-authenticator.js';
+import type { Credential, SessionAuthenticator } from './session-authenticator.js';
 
 /**
  * One run of passport, for a subclass of AuthGuard that overrides one of its hooks. Passport sees it as the request, so
@@ -18,8 +18,10 @@ export class PassportRun {
   identity: AuthenticatedSession | null;
   /** Set by the strategy. */
   refused: HttpAnswer | null = null;
+  /** Set by the strategy. */
+  credential: Credential | undefined;
 
-  constructor({ authenticator, request, rules, identity }: Omit<PassportRun, 'refused' | 'refusal'>) {
+  constructor({ authenticator, request, rules, identity }: Omit<PassportRun, 'refused' | 'refusal' | 'credential'>) {
     this.authenticator = authenticator;
     this.request = request;
     this.rules = rules;
@@ -53,7 +55,7 @@ export function registerStrategy(authenticator: SessionAuthenticator): void {
     }
 
     /**
-     * Reads the header itself: passport-http-bearer also accepts tokens from query and body, which cannot be turned
+     * Reads the token itself: passport-http-bearer also accepts tokens from query and body, which cannot be turned
      * off, and throws on a header that is not text. It only sees well-formed tokens.
      */
     override authenticate(run: unknown): void {
@@ -67,7 +69,9 @@ export function registerStrategy(authenticator: SessionAuthenticator): void {
         actions.success(run.identity.user);
         return;
       }
-      const { token, refusal } = readBearer(run.request.headers?.authorization);
+      const credential = authenticator.credentialOf(run.request, run.rules);
+      const { token, refusal } = credential;
+      run.credential = credential;
       if (token !== null) {
         const standIn: StandIn = { headers: { authorization: `Bearer ${token}` }, run };
         super.authenticate(standIn as never);
@@ -78,7 +82,7 @@ export function registerStrategy(authenticator: SessionAuthenticator): void {
     }
 
     async validate({ run }: StandIn): Promise<unknown> {
-      const outcome = await authenticator.authenticate(run.request, run.rules);
+      const outcome = await authenticator.authenticate(run.request, run.rules, run.credential);
       if (outcome instanceof AuthenticatedSession) {
         run.identity = outcome;
         return outcome.user;

@@ -23,6 +23,13 @@ export const Sensitive = Reflector.createDecorator<true, true>({ transform: () =
 export const NoActivity = Reflector.createDecorator<true, true>({ transform: () => true });
 
 /**
+ * Lets pages of any site send requests with the session cookie to a route or controller, and log in through it. For answers
+ * of identity providers alone (`form_post`, SAML), whose own proof the handler checks: any page can use the session of its
+ * visitor here, or log the visitor in as somebody else.
+ */
+export const AllowCrossSite = Reflector.createDecorator<true, true>({ transform: () => true });
+
+/**
  * Refuses sessions whose user has not authenticated within this time, by login or SessionService.reauthenticate, with
  * 403 FRESH_LOGIN_REQUIRED. Sessions of impersonators are always refused. On a route, overrides its controller's.
  * @throws SessionError CONFIGURATION_INVALID for a malformed duration
@@ -62,6 +69,8 @@ export interface RouteRules {
   readonly strict: boolean;
   /** Counts as a use of the session. */
   readonly activity: boolean;
+  /** Accepts the session cookie from other sites. */
+  readonly allowCrossSite: boolean;
   readonly banChecks: readonly BanCheck[];
   /** Maximum age of the last authentication in milliseconds; null for any. */
   readonly freshMs: number | null;
@@ -110,6 +119,7 @@ function routeRules(reflector: Reflector, handler: Target, controller: Target): 
     isPublic: isPublic(reflector, targets),
     strict: reflector.getAllAndOverride(Sensitive, targets) === true,
     activity: reflector.getAllAndOverride(NoActivity, targets) !== true,
+    allowCrossSite: reflector.getAllAndOverride(AllowCrossSite, targets) === true,
     banChecks: [...checks.values()],
     freshMs: reflector.getAllAndOverride(RequireFresh, targets) ?? null,
   };
@@ -131,7 +141,11 @@ function isPublic(reflector: Reflector, targets: readonly Target[]): boolean {
 }
 
 /** Returns the first rule that a session breaks, or null. Pure. @param now milliseconds since the epoch */
-export function brokenRule(session: UserSession, { banChecks, freshMs }: RouteRules, now: number): BrokenRule | null {
+export function brokenRule(
+  session: UserSession,
+  { banChecks, freshMs }: Pick<RouteRules, 'banChecks' | 'freshMs'>,
+  now: number,
+): BrokenRule | null {
   for (const { service, level } of banChecks) {
     const ban = serviceBan(session.bans, service, level, now);
     if (ban) {

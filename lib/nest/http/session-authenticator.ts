@@ -8,33 +8,46 @@ import type { ResolvedOptions } from '../module/resolve-options.js';
 import type { HeaderOptions } from '../module/session-options.js';
 import { Answers, type HttpAnswer, endDetails } from './answers.js';
 import { userOf } from './fast-path/hidden-classes.js';
+import { isSafeMethod } from '../cookies/request-origin.js';
+import type { SessionCookies } from '../cookies/session-cookies.js';
+import type { Transport } from '../cookies/transport.js';
 import { RequestBatch } from './fast-path/request-batch.js';
 import { AuthenticatedSession, type GuardedRequest } from './identity.js';
+import { passOnRenewedToken } from './response-head.js';
 import { type RouteRules, brokenRule } from './route-rules.js';
 
 /** Provides the SessionAuthenticator to guards. Nest shows this text if SessionModule was not imported. */
 export const SESSION_MODULE = Symbol('SessionModule.forRoot({ isGlobal: true }) of nestjs-latchkey');
 
-/** Credential of an Authorization header. */
-export type BearerCredential =
-  | { readonly token: string; readonly refusal: null }
-  | { readonly token: null; readonly refusal: 'TOKEN_MISSING' | 'TOKEN_MALFORMED' };
+/** Token of a request, or the code of the answer that refuses it. */
+export type Credential =
+  | {
+      readonly token: string;
+      readonly refusal: null;
+      readonly byCookie: boolean;
+      /** Further cookies of the same name, with the option `domain`. */
+      readonly others?: readonly string[];
+    }
+  | {
+      readonly token: null;
+      readonly refusal: 'TOKEN_MISSING' | 'TOKEN_MALFORMED' | 'CROSS_SITE_REQUEST';
+      readonly byCookie: boolean;
+    };
 
-const MISSING: BearerCredential = { token: null, refusal: 'TOKEN_MISSING' };
-const MALFORMED: BearerCredential = { token: null, refusal: 'TOKEN_MALFORMED' };
+const MISSING: Credential = { token: null, refusal: 'TOKEN_MISSING', byCookie: false };
+const MALFORMED: Credential = { token: null, refusal: 'TOKEN_MALFORMED', byCookie: false };
 /** Scheme in any case (RFC 9110 section 11.1), one or more spaces, and a token68 (RFC 6750 section 2.1). */
 const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
 const BEARER_SCHEME = /^bearer(?![!#$%&'*+\-.^_`|~0-9a-z])/i;
 
 /**
- * Reads the Authorization header and nothing else: never a query, a body or a cookie. Another scheme counts as no
- * credential. Of two header lines Node keeps the first; a server that joins them leaves a comma, which is malformed.
+ * Reads an Authorization header. Another scheme counts as no credential. Of two header lines Node keeps the first; a server that joins them leaves a comma, which is malformed.
  */
-export function readBearer(header: unknown): BearerCredential {
+export function readBearer(header: unknown): Credential {
   if (header === undefined || header === '') return MISSING;
   if (typeof header !== 'string') return MALFORMED;
   const token = header.length > MAX_TOKEN_LENGTH + 32 ? undefined : BEARER.exec(header)?.[1];
-  if (token !== undefined) return { token, refusal: null };
+  if (token !== undefined) return { token, refusal: null, byCookie: false };
   return BEARER_SCHEME.test(header) ? MALFORMED : MISSING;
 }
 
@@ -64,39 +77,98 @@ class RequestUse implements Presentation {
 /** Authenticates requests for one SessionModule. */
 export class SessionAuthenticator {
   readonly strategyName: string;
+  readonly transport: Transport;
+  readonly cookies: SessionCookies;
   readonly headers: Required<HeaderOptions>;
   readonly answers: Answers;
   readonly batch = new RequestBatch();
   private readonly noActivityHeader: string | false;
-  /** By session, shared by all requests that memory answers. */
-  private readonly identities = new WeakMap<UserSession, AuthenticatedSession>();
+  /** By session, shared by all requests that memory answers; those by cookie apart. */
+  private readonly identities = [
+    new WeakMap<UserSession, AuthenticatedSession>(),
+    new WeakMap<UserSession, AuthenticatedSession>(),
+  ] as const;
 
   constructor(
     private readonly parts: {
       readonly verifier: Verifier;
       readonly clock: Clock;
-      readonly options: Pick<ResolvedOptions, 'realm' | 'messages' | 'headers'>;
+      readonly options: Pick<ResolvedOptions, 'realm' | 'messages' | 'headers' | 'transport'>;
+      readonly cookies: SessionCookies;
       /** Random, because passport's registry is global to the process, and two modules must not collide. */
       readonly strategyName: string;
     },
   ) {
-    const { options, strategyName } = parts;
+    const { options, strategyName, cookies } = parts;
     this.strategyName = strategyName;
+    this.cookies = cookies;
+    this.transport = options.transport;
     this.headers = options.headers;
     this.answers = new Answers(options);
     const { noActivity } = options.headers;
     this.noActivityHeader = noActivity === false ? false : noActivity.toLowerCase();
   }
 
+  /**
+   * Reads the token of a request where the option `transport` has it: never in a query or body. A bearer token goes before
+   * a cookie, whatever becomes of it. Refuses a cookie that another site may have made the browser send.
+   */
+  credentialOf(request: GuardedRequest, rules: Pick<RouteRules, 'allowCrossSite'>): Credential {
+    const { kind } = this.transport;
+    if (kind === 'bearer') return readBearer(request.headers?.authorization);
+    const bearer = kind === 'both' ? readBearer(request.headers?.authorization) : MISSING;
+    if (bearer.refusal !== 'TOKEN_MISSING') return bearer;
+    const tokens = this.cookies.read(request);
+    if (tokens === null) return { token: null, refusal: 'TOKEN_MISSING', byCookie: kind === 'cookies' };
+    if (!isSafeMethod(request) && !rules.allowCrossSite) {
+      const reason = this.cookies.crossSiteReason(request);
+      if (reason !== null) {
+        this.answers.reports.crossSite(reason);
+        return { token: null, refusal: 'CROSS_SITE_REQUEST', byCookie: true };
+      }
+    }
+    if (tokens === 'malformed') return { token: null, refusal: 'TOKEN_MALFORMED', byCookie: true };
+    const [token, ...others] = tokens;
+    return { token: token!, refusal: null, byCookie: true, ...(others.length > 0 && { others }) };
+  }
+
   /** Returns the identity that a request's token proves, or the answer that refuses it. Synchronous on a cache hit. */
   authenticate(
     request: GuardedRequest,
     rules: RouteRules,
+    credential = this.credentialOf(request, rules),
   ): AuthenticatedSession | HttpAnswer | Promise<AuthenticatedSession | HttpAnswer> {
-    const { token, refusal } = readBearer(request.headers?.authorization);
+    const { token, refusal, byCookie } = credential;
     if (token === null) return this.answers.to(refusal);
-    const verdict = this.parts.verifier.verify(token, new RequestUse(request, rules, this.noActivityHeader));
-    return 'status' in verdict ? this.outcomeOf(verdict, rules) : verdict.then((later) => this.outcomeOf(later, rules));
+    const use = new RequestUse(request, rules, this.noActivityHeader);
+    if (credential.others) return this.firstValid([token, ...credential.others], use, rules);
+    const verdict = this.parts.verifier.verify(token, use);
+    return 'status' in verdict
+      ? this.outcomeOf(verdict, rules, byCookie)
+      : verdict.then((later) => this.outcomeOf(later, rules, byCookie));
+  }
+
+  /** Hands the client what its answer adds: the successor of the token, and no copy in shared caches. */
+  passOn(request: GuardedRequest, response: unknown, { byCookie, session, renewed }: AuthenticatedSession): void {
+    if (byCookie) this.cookies.protect(request, response, session, renewed);
+    else if (renewed) passOnRenewedToken(response, renewed, this.headers);
+  }
+
+  /** Clears the cookies of a token that is refused for good. */
+  clearRefused(request: GuardedRequest, response: unknown, { exception }: HttpAnswer): void {
+    if (this.transport.kind === 'bearer' || exception.getStatus() !== 401) return;
+    if (this.cookies.read(request) !== null) this.cookies.clearRefused(request, response);
+  }
+
+  /** Takes the cookie that verifies: one host of a domain can set the cookie of all others. */
+  private async firstValid(
+    tokens: readonly string[],
+    use: Presentation,
+    rules: RouteRules,
+  ): Promise<AuthenticatedSession | HttpAnswer> {
+    const verdicts = await Promise.all(tokens.map(async (token) => this.parts.verifier.verify(token, use)));
+    const best = (status: Verification['status']) => verdicts.find((verdict) => verdict.status === status);
+    return this.outcomeOf(best('VALID') ?? best('UNKNOWN') ?? verdicts[0]!, rules, true);
   }
 
   /** Returns the answer to a request whose session breaks a rule of the route, or null. */
@@ -106,17 +178,23 @@ export class SessionAuthenticator {
     return broken && this.answers.to(broken.code, broken.details);
   }
 
-  private outcomeOf(verdict: Verification, { strict }: RouteRules): AuthenticatedSession | HttpAnswer {
+  private outcomeOf(
+    verdict: Verification,
+    { strict }: RouteRules,
+    byCookie: boolean,
+  ): AuthenticatedSession | HttpAnswer {
     if (verdict.status === 'INVALID') return this.answers.to(verdict.reason, endDetails(verdict));
     if (verdict.status === 'UNKNOWN') {
       this.answers.reports.unavailable(verdict.cause);
       return this.answers.to('SESSION_STORE_UNAVAILABLE');
     }
     const { session, renewed = null } = verdict;
-    let identity = this.identities.get(session);
+    const identities = this.identities[byCookie ? 1 : 0];
+    let identity = identities.get(session);
     if (!identity) {
-      identity = new AuthenticatedSession({ user: userOf(session), session, strict: false, renewed: null, by: this });
-      this.identities.set(session, identity);
+      const user = userOf(session);
+      identity = new AuthenticatedSession({ user, session, strict: false, renewed: null, by: this, byCookie });
+      identities.set(session, identity);
     }
     return strict || renewed ? identity.with({ strict, renewed }) : identity;
   }

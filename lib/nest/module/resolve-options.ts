@@ -1,9 +1,16 @@
 import { changeWindow } from '../../cluster/cache-coherence.js';
 import { checkOptions } from '../../model/checked-input.js';
-import { SessionError, type SessionErrorCode, defaultMessages, invalidOption } from '../../model/session-error.js';
+import {
+  SessionError,
+  type SessionErrorCode,
+  cookieMessages,
+  defaultMessages,
+  invalidOption,
+} from '../../model/session-error.js';
 import { type Timing, parseDuration, resolveTiming } from '../../model/timing.js';
 import type { DevicePolicy } from '../../rules/device-policy.js';
 import { isTokenMode } from '../../tokens/token-mode.js';
+import { type Transport, isTransport } from '../cookies/transport.js';
 import { HeaderOptions, RetentionOptions, type SessionHooks, SessionModuleOptions } from './session-options.js';
 
 /** RetentionOptions in milliseconds; null keeps forever. */
@@ -54,6 +61,9 @@ export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
   if (!isTokenMode(tokens)) {
     throw invalidOption('tokens', 'must be made by sliding(), accessAndRefresh(), fixed() or jwt()');
   }
+  if (!isTransport(options.transport)) {
+    throw invalidOption('transport', 'must be made by bearer(), cookies() or both()');
+  }
   if (options.onReplace !== 'clear' && options.onReplace !== 'keep') {
     throw invalidOption('onReplace', 'must be clear or keep');
   }
@@ -85,7 +95,7 @@ export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
     ...options,
     connections: { verify, work },
     timing,
-    messages: resolveMessages(options.messages),
+    messages: resolveMessages(options.messages, options.transport),
     headers: resolveHeaders(options.headers),
     idleMs: resolveIdleTimeout(given.idleTimeout, timing.activityFlush),
     retention: resolveRetention(options.retention, timing),
@@ -132,14 +142,14 @@ function resolveHeaders(given: object): Required<HeaderOptions> {
   return headers as Required<HeaderOptions>;
 }
 
-function resolveMessages(given: object): ResolvedOptions['messages'] {
+function resolveMessages(given: object, { kind }: Transport): ResolvedOptions['messages'] {
   const messages = definedIn(given);
   for (const [code, text] of Object.entries(messages)) {
     if (!Object.hasOwn(defaultMessages, code))
       throw invalidOption(`messages.${code}`, 'is unknown: it must be the code of an error');
     if (typeof text !== 'string') throw invalidOption(`messages.${code}`, 'must be text');
   }
-  return { ...defaultMessages, ...messages };
+  return { ...defaultMessages, ...(kind === 'cookies' && cookieMessages), ...messages };
 }
 
 function definedIn(given: object): Record<string, unknown> {

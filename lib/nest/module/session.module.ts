@@ -22,6 +22,7 @@ import { FailedLoginQueries } from '../../database/lists/failed-login-queries.js
 import { SessionQueries } from '../../database/lists/session-queries.js';
 import { SightingQueries } from '../../database/lists/sighting-queries.js';
 import { StatisticQueries } from '../../database/lists/statistic-queries.js';
+import { SessionCookies } from '../cookies/session-cookies.js';
 import { findForeignGuards, refuseTwin } from './boot-checks.js';
 import { findEventEmitter } from './lifecycle-publisher.js';
 import { needAsyncOptions, needOptions } from './resolve-options.js';
@@ -74,10 +75,23 @@ const PARTS = [
   part(StatisticQueries, ({ statisticQueries }) => statisticQueries),
   part(SessionStatus, (runtime) => new SessionStatus(runtime)),
   part(
-    SessionAuthenticator,
-    ({ verifier, clock, options }) =>
-      new SessionAuthenticator({ verifier, clock, options, strategyName: `session-${randomId()}` }),
+    SessionCookies,
+    ({ verifier, clock, coherence, options: { realm, transport, tokens } }) =>
+      new SessionCookies({
+        realm,
+        settings: transport.cookies,
+        sessionIdOf: (token) => verifier.sessionIdOf(token),
+        versionOf: (sessionId) => coherence.versionOf(sessionId),
+        graceMs: tokens.graceMs,
+        clock,
+      }),
   ),
+  {
+    provide: SessionAuthenticator,
+    inject: [SessionRuntime, SessionCookies],
+    useFactory: ({ verifier, clock, options }: SessionRuntime, cookies: SessionCookies) =>
+      new SessionAuthenticator({ verifier, clock, options, cookies, strategyName: `session-${randomId()}` }),
+  },
 ];
 
 /**

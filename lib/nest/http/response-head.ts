@@ -24,7 +24,7 @@ export function passOnRenewedToken(response: unknown, renewed: RenewedToken, nam
 }
 
 /** Finds Node's response behind a response of Express or a reply of Fastify; null for anything else. */
-function nodeResponse(response: unknown): ServerResponse | null {
+export function nodeResponse(response: unknown): ServerResponse | null {
   const candidates = [response, (response as { raw?: unknown } | null | undefined)?.raw];
   const found = candidates.find((one) => typeof (one as Partial<ServerResponse> | null)?.writeHead === 'function');
   return (found as ServerResponse | undefined) ?? null;

@@ -1,0 +1,43 @@
+/** Attributes of a cookie, beside HttpOnly, which all of ours have. */
+export interface CookieAttributes {
+  readonly path: string;
+  readonly secure: boolean;
+  readonly sameSite: string;
+  readonly domain: string | null;
+  readonly partitioned: boolean;
+  /** Seconds; 0 removes the cookie, null keeps it until the browser closes. */
+  readonly maxAge: number | null;
+}
+
+/**
+ * Returns the values of all cookies with exactly this name in a Cookie header. Removes spaces and tabs only: a parser that
+ * trims more takes ` __Host-session` with another space for ours, whose prefix no browser has checked.
+ */
+export function cookieValues(header: unknown, name: string): readonly string[] {
+  if (typeof header !== 'string' || !header.includes(name)) return [];
+  const values: string[] = [];
+  for (const pair of header.split(';')) {
+    const at = pair.indexOf('=');
+    if (at !== -1 && trimmed(pair.slice(0, at)) === name) values.push(trimmed(pair.slice(at + 1)));
+  }
+  return values;
+}
+
+function trimmed(text: string): string {
+  return text.replace(/^[ \t]+|[ \t]+$/g, '');
+}
+
+/** Writes a Set-Cookie header. Name and value consist of characters that need no quotes. */
+export function setCookie(name: string, value: string, attributes: CookieAttributes): string {
+  const { path, secure, sameSite, domain, partitioned, maxAge } = attributes;
+  return [
+    `${name}=${value}`,
+    ...(maxAge === null ? [] : [`Max-Age=${maxAge}`]),
+    ...(domain === null ? [] : [`Domain=${domain}`]),
+    `Path=${path}`,
+    'HttpOnly',
+    ...(secure ? ['Secure'] : []),
+    `SameSite=${sameSite}`,
+    ...(partitioned && secure ? ['Partitioned'] : []),
+  ].join('; ');
+}
