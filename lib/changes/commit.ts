@@ -54,10 +54,9 @@ export class Changes {
 
   /**
    * Holds the copies that may change, runs the transaction, evicts stale copies, emits the events and notifies the
-   * other nodes. Copies are not used from before the transaction until its outcome is known. Otherwise a second end of
-   * the same session, finding nothing left to end, would be acknowledged while the copy that the first one is about to
-   * evict still answers. If the outcome stays unknown, keys are held for as long as the commit may still arrive.
-   * @returns result of the transaction
+   * other nodes. Copies are not used until the outcome is known: a second end of the same session, finding nothing left
+   * to end, would be acknowledged while a copy still answers. If it stays unknown, keys are held for as long as the
+   * commit may still arrive.
    */
   async commit<T>({ holding, transaction, outcomeOf }: Change<T>): Promise<T> {
     const releases = holding.map((key) => this.parts.copies.hold(key));
@@ -82,10 +81,7 @@ export class Changes {
     await this.tell(outcome);
   }
 
-  /**
-   * Every node must know old tokens as superseded before a rotation issues new ones. But if their grace is longer than
-   * any node can go without learning of it, no call needs to wait.
-   */
+  /** No rotation waits if the grace of old tokens is longer than any node can go without learning of it. */
   reachOfRotation<R extends Reach>(graceMs: number, otherwise: R): R | 'announced' {
     return graceMs > this.parts.copies.silenceMs ? 'announced' : otherwise;
   }
@@ -112,7 +108,6 @@ export class Changes {
   }
 }
 
-/** Derives the outcome of a step on one session. */
 export function changesOf({ record, changed, ended }: ChangedSession<unknown>): Pick<Outcome, 'ended' | 'changed'> {
   if (ended) return { ended: [ended] };
   return record && changed ? { changed: [{ sessionId: record.id, version: record.version }] } : {};

@@ -6,21 +6,13 @@ export type FieldsOf<T> = Readonly<Record<keyof T, true>>;
 /** Truncates names, so that no error repeats a token that was passed as one. */
 const LONGEST_NAME = 32;
 
-/**
- * Refuses an argument that is not an object, or that has a field not in `known`: a misspelled option must not be
- * ignored.
- * @throws SessionError ARGUMENT_INVALID naming the unknown field and the known ones
- */
+/** @throws SessionError ARGUMENT_INVALID unless `given` is an object with no other fields than `known` */
 export function checkFields(given: unknown, name: string, known: object): void {
   if (!isObject(given)) throw invalidArgument(name, `must be an object${listed(' with', known)}`);
   refuseUnknown(given, known, invalidArgument);
 }
 
-/**
- * Applies `checkFields` to options read at boot.
- * @param path prefix of the names in errors, such as `timing.`
- * @throws SessionError CONFIGURATION_INVALID
- */
+/** @param path prefix of the names in errors, such as `timing.` @throws SessionError CONFIGURATION_INVALID */
 export function checkOptions(given: unknown, path: string, known: object): void {
   if (!isObject(given)) throw invalidOption(path.replace(/\.$/, ''), `must be an object${listed(' with', known)}`);
   refuseUnknown(given, known, (name, problem) => invalidOption(path + name, problem));
@@ -52,9 +44,7 @@ const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
 /**
  * Serializes plain data as JSON. Omits undefined properties, as JSON.stringify does.
- * @param name what errors call the value
- * @throws SessionError ARGUMENT_INVALID for data that JSON cannot hold, for keys that pollute prototypes when merged
- *   carelessly, and for text above `maxBytes`
+ * @throws SessionError ARGUMENT_INVALID for other data, keys that pollute prototypes when merged, and excess bytes
  */
 export function jsonText(value: unknown, name: string, maxBytes: number): string {
   let text: string | undefined;

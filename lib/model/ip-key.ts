@@ -21,8 +21,8 @@ const WITH_PORT = /^(?:\[([^[\]]+)\]|([\d.]+))(?::\d{1,5})?$/;
 
 /**
  * Reads a client's address as proxies, sockets and applications write it. Strips port, brackets and zone, turns
- * IPv4-mapped IPv6 into IPv4, and spells the rest as RFC 5952 does. Returns null for anything else, such as `unknown`:
- * addresses are kept for the journal, and no request fails because of one.
+ * IPv4-mapped IPv6 into IPv4, and spells the rest as RFC 5952 does. Null for anything else: no request fails because of
+ * an address.
  */
 export function clientAddress(text: unknown): string | null {
   if (typeof text !== 'string' || text.length > MAX_TEXT) return null;
@@ -34,22 +34,20 @@ export function clientAddress(text: unknown): string | null {
   return key && new URL(`http://[${key.match(/.{4}/g)!.join(':')}]`).hostname.slice(1, -1);
 }
 
-/**
- * Converts an IPv4 or IPv6 address to its key, 32 lower-case hex digits. All spellings of an address share one key, as
- * do an IPv4 address and its IPv6 form. Returns null for anything else.
- */
+/** Converts an address to its key. All spellings share one, as do an IPv4 address and its IPv6 form. Null for other text. */
 export function ipKey(ip: unknown): string | null {
   if (typeof ip !== 'string' || ip.length > MAX_TEXT) return null;
   return ip.includes(':') ? v6Key(ip.replace(ZONE, '')) : v4Key(ip);
 }
 
-/**
- * Parses an address as `clientAddress` does (`192.0.2.7`), a network (`192.0.2.0/24`, `2001:db8::/32`; host bits are
- * ignored), or the beginning of an IPv4 address (`192.0.2.`). Returns null for any other text.
- */
+/** Parses an address, a network (`2001:db8::/32`; ignores host bits), or the beginning `192.0.2.` of an IPv4 address. */
 export function ipRange(text: unknown): IpRange | null {
   if (typeof text !== 'string' || text.length > MAX_TEXT) return null;
-  if (text.endsWith('.')) return unfinished(text);
+  if (text.endsWith('.')) {
+    const octets = text.slice(0, -1).split('.');
+    const begin = octets.length > 3 ? null : v4Key([...octets, 0, 0, 0].slice(0, 4).join('.'));
+    return begin === null ? null : network(begin, V6_BITS - V4_BITS + 8 * octets.length);
+  }
   const slash = text.indexOf('/');
   if (slash < 0) {
     const key = ipKey(clientAddress(text));
@@ -62,13 +60,6 @@ export function ipRange(text: unknown): IpRange | null {
   const bits = Number(length);
   if (bits > (isV4 ? V4_BITS : V6_BITS)) return null;
   return network(key, isV4 ? V6_BITS - V4_BITS + bits : bits);
-}
-
-function unfinished(text: string): IpRange | null {
-  const octets = text.slice(0, -1).split('.');
-  if (octets.length > 3) return null;
-  const key = v4Key([...octets, 0, 0, 0].slice(0, 4).join('.'));
-  return key === null ? null : network(key, V6_BITS - V4_BITS + 8 * octets.length);
 }
 
 /** @param bits length of the network's prefix */

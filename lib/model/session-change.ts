@@ -34,10 +34,7 @@ export interface EndRequest {
   readonly comment?: string | null;
 }
 
-/**
- * Remains of an ended session, cached so that the holder of its token can be told why without the database. Holds no
- * data of the user, and of the tokens only the hashes that were valid until the end.
- */
+/** Cached remains of an ended session, which tell the holder of its token why. Holds no data of the user. */
 export interface Tombstone {
   readonly sessionId: string;
   readonly version: number;
@@ -78,7 +75,7 @@ export interface LiveSession {
   readonly deviceType: string | null;
   readonly deviceId: string | null;
   readonly createdAt: number;
-  /** Last use; equals createdAt until the first one. Requests that do not count as a use leave it unchanged. */
+  /** Last use; equals createdAt until the first one. */
   readonly lastSeenAt: number;
   /** Last time that a token was presented, event streams and uncounted requests included; null for never. */
   readonly presentedAt: number | null;

@@ -116,12 +116,12 @@ export class TokenRefusedError extends SessionError {
 /** Thrown for an invalid argument: a bug in the application, unless it passed on a client's input. */
 export class ArgumentError extends SessionError {}
 
-/** Reports an invalid argument. @param problem predicate, such as `must be a string` */
+/** @param problem predicate, such as `must be a string` */
 export function invalidArgument(name: string, problem: string): SessionError {
   return new ArgumentError('ARGUMENT_INVALID', `${name} ${problem}.`);
 }
 
-/** Reports an invalid option, which stops the boot. @param problem predicate, such as `must be a string` */
+/** @param problem predicate, such as `must be a string` */
 export function invalidOption(name: string, problem: string): SessionError {
   return new SessionError('CONFIGURATION_INVALID', `SessionModule option "${name}" ${problem}.`);
 }

@@ -33,23 +33,17 @@ export class TimingOptions {
 /** TimingOptions in milliseconds. */
 export type Timing = Readonly<Record<keyof TimingOptions, number>>;
 
-const OUTAGE_GRACE_WITH_REDIS = '15s';
-
 /**
  * @param hasRedis true if the nodes share a cache and a message bus
- * @throws SessionError CONFIGURATION_INVALID for unknown names, malformed durations, and times that contradict each
- *   other
+ * @throws SessionError CONFIGURATION_INVALID for unknown names, malformed durations, and contradictory times
  */
 export function resolveTiming(options: TimingOptions = {}, hasRedis = false): Timing {
   const defaults = new TimingOptions();
   checkOptions(options, 'timing.', defaults);
-  defaults.outageGrace = hasRedis ? OUTAGE_GRACE_WITH_REDIS : (options.pollFreshness ?? defaults.pollFreshness!);
-  const timing = Object.fromEntries(
-    Object.entries(defaults).map(([name, value]) => [
-      name,
-      parseDuration(options[name as keyof TimingOptions] ?? value, `timing.${name}`),
-    ]),
-  ) as unknown as Timing;
+  defaults.outageGrace = hasRedis ? '15s' : (options.pollFreshness ?? defaults.pollFreshness!);
+  const names = Object.keys(defaults) as (keyof TimingOptions)[];
+  const times = names.map((name) => [name, parseDuration(options[name] ?? defaults[name], `timing.${name}`)]);
+  const timing = Object.fromEntries(times) as Timing;
   if (timing.pollFreshness < 2 * timing.poll) {
     throw invalidOption('timing.pollFreshness', 'must be at least twice timing.poll, or caches are never fresh');
   }
@@ -67,11 +61,7 @@ const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as co
 /** One hundred years. */
 const MAX_MS = 36_525 * UNIT_MS.d;
 
-/**
- * Parses a duration into whole milliseconds.
- * @param name option that errors name
- * @throws SessionError CONFIGURATION_INVALID unless the value is a positive duration with a unit, at most 100 years
- */
+/** Parses a duration into whole milliseconds. @throws SessionError CONFIGURATION_INVALID naming the option */
 export function parseDuration(value: unknown, name: string): number {
   const match = typeof value === 'string' ? /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)$/.exec(value) : null;
   const ms = match ? Math.round(Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]) : NaN;

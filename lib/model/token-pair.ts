@@ -1,7 +1,4 @@
-/**
- * One generation of a session's tokens as stored: hashes, times and key names. Times are integer milliseconds since the
- * epoch.
- */
+/** One generation of a session's tokens as stored. Times are integer milliseconds since the epoch. */
 export interface TokenPair {
   /** 1 for the tokens of the login; each successor adds one. */
   readonly generation: number;

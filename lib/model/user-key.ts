@@ -30,40 +30,30 @@ export function canonicalUserId(userId: unknown): string {
 }
 
 /**
- * Hashes the length-prefixed parts with SHA-256, as 64 hex digits, so that different (realm, userId) pairs have
- * different keys. Collations compare text differently (MariaDB equates 'a' and 'a '); they all agree on ASCII hex.
+ * Hashes the length-prefixed parts with SHA-256, as 64 hex digits. Collations compare text differently (MariaDB equates
+ * 'a' and 'a '); they all agree on ASCII hex.
  */
 export function userKey(realm: string, userId: string): string {
-  const hash = createHash('sha256');
-  for (const part of [realm, escapeUserId(userId)]) {
-    hash.update(`${Buffer.byteLength(part)}:`).update(part);
-  }
-  return hash.digest('hex');
+  const parts = [realm, escapeUserId(userId)].map((part) => `${Buffer.byteLength(part)}:${part}`);
+  return createHash('sha256').update(parts.join('')).digest('hex');
 }
 
-/** Makes the account of a user id. @throws SessionError ARGUMENT_INVALID, see canonicalUserId */
+/** @throws SessionError ARGUMENT_INVALID, see canonicalUserId */
 export function accountRef(realm: string, userId: unknown): AccountRef {
   const canonical = canonicalUserId(userId);
   return { key: userKey(realm, canonical), realm, userId: canonical };
 }
 
-/**
- * Keys that a change of the account holds: its own, and that of the sessions it opened as an impersonator if that
- * differs.
- */
+/** Keys that a change of the account holds: its own, and that of the sessions it opened as an impersonator. */
 export function keysOf({ key, realm, userId }: AccountRef): readonly string[] {
   return [...new Set([key, userKey(realm, actorText(userId))])];
 }
 
-/**
- * Escapes a user id for a column: the text between the quotes of a JSON string. Ordinary ids stay as they are. NUL,
- * which PostgreSQL refuses and SQLite truncates at, and lone surrogates, which UTF-8 cannot hold, become escapes.
- */
+/** Escapes a user id for a column, as in a JSON string: PostgreSQL refuses NUL, and UTF-8 cannot hold lone surrogates. */
 export function escapeUserId(userId: string): string {
   return JSON.stringify(userId).slice(1, -1);
 }
 
-/** Reverses escapeUserId. */
 export function unescapeUserId(stored: string): string {
   return stored.includes('\\') ? (JSON.parse(`"${stored}"`) as string) : stored;
 }

@@ -68,11 +68,7 @@ export function pairOf(token: ParsedToken, record: SessionRecord): TokenPair | S
   return record.superseded.find((pair) => pair.generation === token.generation) ?? null;
 }
 
-/**
- * Judges an authentic access token against the record of its session. Pure.
- * @param now milliseconds since the epoch, by the database's clock
- * @param lastSeenAt latest known use of the session
- */
+/** Judges an authentic access token against the record of its session. @param now by the database's clock */
 export function judge(
   token: ParsedToken,
   record: SessionRecord,
@@ -93,15 +89,10 @@ export function judge(
   return { status: 'VALID', pair };
 }
 
-/**
- * Answers for a token with our MAC that is newer than its row: the database was rolled back, which the client cannot
- * help.
- */
+/** Answers for a token with our MAC that is newer than its row, which is not the client's fault. */
 export function newerThanRecord(): Verdict & { readonly status: 'UNKNOWN' } {
-  return {
-    status: 'UNKNOWN',
-    cause: new Error('The token is newer than its session in the database: was a backup restored?'),
-  };
+  const cause = new Error('The token is newer than its session in the database: was a backup restored?');
+  return { status: 'UNKNOWN', cause };
 }
 
 /** Judges the exact token of an ended session. */

@@ -12,10 +12,7 @@ export interface Clock {
   nowAt(monotonic: number): number;
 }
 
-/**
- * Follows the clock of another machine. Counts on from its last reading with the monotonic clock, so that steps of this
- * node's wall clock change no verdict.
- */
+/** Follows the database's clock. Counts on with the monotonic clock: steps of this node's wall clock change no verdict. */
 export class SynchronizedClock implements Clock {
   private base = Date.now();
   private measuredAt = performance.now();
@@ -32,11 +29,7 @@ export class SynchronizedClock implements Clock {
     return performance.now();
   }
 
-  /**
-   * Adopts a reading of the reference clock.
-   * @param reference milliseconds since the epoch by the reference clock
-   * @param measuredAt monotonic time of that reading
-   */
+  /** Adopts a reading of the reference clock. @param measuredAt monotonic time of that reading */
   synchronize(reference: number, measuredAt: number): void {
     this.base = reference;
     this.measuredAt = measuredAt;

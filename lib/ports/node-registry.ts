@@ -23,7 +23,6 @@ export interface NodeList {
   readonly others: readonly NodeRow[];
 }
 
-/** Result of one poll. */
 export interface PollResult extends NodeList {
   /** Database time at which the list was read. */
   readonly databaseTime: number;
@@ -47,10 +46,8 @@ export interface SessionChange {
 /** Lists the nodes that share a database, and the log of changes between them. */
 export interface NodeRegistry {
   /**
-   * Renews the row of a node, then reads. It sees every node whose row was written before the read. A late poll never
-   * undoes a later one; it rejects.
-   * @param changesSince start of the changes to report; null for none. If earlier than in the previous poll, all are
-   *   reported again
+   * Renews the row of a node, then reads every row written before. A poll that comes after a later one rejects.
+   * @param changesSince null for no changes; if earlier than in the previous poll, all are reported again
    */
   poll(node: NodeState, changesSince: number | null): Promise<PollResult>;
 

@@ -39,7 +39,6 @@ export type LoginOutcome =
     }
   | { readonly kind: 'banned'; readonly ban: Ban; readonly ended: readonly EndedSession[] };
 
-/** Outcome of changeSession. */
 export interface ChangedSession<T> {
   readonly result: T;
   /** The record after the step; null for an unknown session. */
@@ -49,12 +48,8 @@ export interface ChangedSession<T> {
   readonly ended: EndedSession | null;
 }
 
-/** Waiting for a locked row. */
 export interface ChangeOptions<T> {
-  /**
-   * Called before waiting for a locked row. Returns the outcome that is certain without the lock, whatever its holder
-   * does, or null to wait. May throw. Default null.
-   */
+  /** Called before waiting for a locked row. Returns an outcome that is certain without the lock, or null to wait. May throw. */
   readonly beforeWaiting?: () => Promise<ChangedSession<T> | null>;
   /** Milliseconds. Default: the budget of ends. */
   readonly budgetMs?: number;
@@ -93,7 +88,6 @@ export interface SessionRepository {
   /**
    * Asks `decide` under the row's lock, and applies its decision in the same step. `decide` gets null for a session
    * unknown to this realm, may be called several times and must be pure. Ended sessions are never changed.
-   * ChangeOptions say how to wait for a locked row.
    */
   changeSession<T>(
     id: string,
@@ -137,10 +131,7 @@ export interface SessionRepository {
   /** Lists live sessions of an account, newest first, at most 1,000. */
   listLiveSessions(account: AccountRef): Promise<readonly SessionRecord[]>;
 
-  /**
-   * Merges times and addresses into lastSeenAt, presentedAt and lastIp; the later time wins. Never revives a session or
-   * changes a version.
-   */
+  /** Merges times and addresses; the later time wins. Never revives a session or changes a version. */
   recordActivity(activities: readonly Activity[]): Promise<void>;
 
   /** Ends at most `limit` overdue sessions of the realm, oldest first. */

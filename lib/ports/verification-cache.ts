@@ -25,9 +25,8 @@ export interface VerificationCache {
   counts(remembered: RememberedRecord, now: number): boolean;
 
   /**
-   * Reads the shared cache. Null on a miss, for untrusted entries and after the time limit. A record may be stale as
-   * far as a refusal goes; a tombstone never is. Returning the same object as before means that nothing has changed.
-   * Never rejects.
+   * Reads the shared cache. Null on a miss, for untrusted entries and after the time limit; never rejects. Refusals by a
+   * record may be stale, those by a tombstone never. The same object as before means that nothing has changed.
    */
   fetch(sessionId: string): Promise<SharedRecord>;
 
@@ -48,18 +47,14 @@ export interface VerificationCache {
 export interface ChangeNotice {
   /** Sessions whose records have a new version. */
   readonly changes?: readonly SessionChange[];
-  /**
-   * Session ids and account keys with foreign changes that some nodes may not know yet: their copies are not used until
-   * each node has read the change log.
-   */
+  /** Session ids and account keys with foreign changes. No copies of them are used until each node has read the change log. */
   readonly keys?: readonly string[];
 }
 
 /** Copies on this node and on the others, as seen by a change of sessions. */
 export interface SharedCopies {
   /**
-   * Suspends the copies of a session, or of an account's sessions, until released.
-   * @param key session id or account key
+   * Suspends the copies of a session, or of an account's sessions.
    * @returns function that releases; pass true if the outcome of the change is known
    */
   hold(key: string): (isKnown: boolean) => void;
@@ -68,9 +63,8 @@ export interface SharedCopies {
   forget(notice: ChangeNotice, ended?: readonly EndedSession[]): void;
 
   /**
-   * Resolves when no other node acts on the state before the change: each has acknowledged it or cannot be using a
-   * cache.
-   * @throws ChangePendingError if that takes too long; the change is committed and takes effect by the error's time
+   * Resolves when each other node has acknowledged the change or cannot be using a cache.
+   * @throws ChangePendingError if that takes too long
    */
   acknowledged(notice: ChangeNotice): Promise<void>;
 

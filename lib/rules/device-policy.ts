@@ -82,10 +82,7 @@ export function multiDevice(options: { max?: number; overflow?: Overflow } = {})
 }
 
 interface Allocation {
-  /**
-   * Selects the live sessions that count against the slots. Sessions opened under another policy count too, so a change
-   * of policy takes effect.
-   */
+  /** Selects the live sessions that count against the slots, those opened under another policy included. */
   readonly competes: (session: LiveSession) => boolean;
   readonly slots: readonly string[];
   readonly overflow?: Overflow;
@@ -93,12 +90,11 @@ interface Allocation {
 
 function allocate(candidate: LoginCandidate, live: readonly LiveSession[], allocation: Allocation): SlotDecision {
   const { competes, slots, overflow = 'evict-oldest' } = allocation;
-  const end = live.filter((session) => isSameDevice(candidate, session));
-  // Sessions that hold one of the slots count too: an earlier configuration may have put a session of another type
-  // there.
-  const others = live.filter(
-    (session) => !end.includes(session) && (competes(session) || slots.includes(session.slot)),
-  );
+  const { presentedSessionId, deviceId } = candidate;
+  // First those of the same device, and the one whose token came with the request.
+  const end = live.filter((one) => one.id === presentedSessionId || (deviceId !== null && one.deviceId === deviceId));
+  // An earlier configuration may have put a session of another type into one of the slots.
+  const others = live.filter((one) => !end.includes(one) && (competes(one) || slots.includes(one.slot)));
   const surplus = others.length - slots.length + 1;
   if (surplus > 0) {
     const losers = evictionOrder(candidate, others, overflow).slice(0, surplus);
@@ -109,14 +105,6 @@ function allocate(candidate: LoginCandidate, live: readonly LiveSession[], alloc
   const slot = slots.find((name) => !taken.has(name));
   // Fewer than slots.length sessions remain in the slots, so one is free.
   return { kind: 'grant', slot: slot!, end: end.map((session) => session.id) };
-}
-
-/** Matches sessions that make way first: those of the same device, and the one whose token came with the request. */
-function isSameDevice(candidate: LoginCandidate, session: LiveSession): boolean {
-  return (
-    session.id === candidate.presentedSessionId ||
-    (candidate.deviceId !== null && session.deviceId === candidate.deviceId)
-  );
 }
 
 /** Sorts evictable sessions, first to go first: abandoned logins, then by the overflow rule; ties by id. */
@@ -156,10 +144,8 @@ export function decideSlot(
 /** Checks the return value of a policy function. @throws SessionError CONFIGURATION_INVALID unless it is a policy */
 export function checkPicked(policy: unknown): DevicePolicy {
   if (typeof (policy as DevicePolicy | null | undefined)?.decide === 'function') return policy as DevicePolicy;
-  throw new SessionError(
-    'CONFIGURATION_INVALID',
-    `The function given as SessionModule option "policy" returned ${describe(policy)}. It must return a DevicePolicy.`,
-  );
+  const problem = `returned ${describe(policy)}. It must return a DevicePolicy.`;
+  throw new SessionError('CONFIGURATION_INVALID', `The function given as SessionModule option "policy" ${problem}`);
 }
 
 /** Describes what is wrong with a decision; null for a valid one. */
@@ -169,13 +155,11 @@ function problemOf(decision: unknown, live: readonly LiveSession[]): string | nu
   }
   const { kind, limit, slot, end } = decision as Partial<Record<'kind' | 'limit' | 'slot' | 'end', unknown>>;
   if (kind === 'refuse') {
-    return Number.isSafeInteger(limit)
-      ? null
-      : `refused with the limit ${describe(limit)}, which must be a whole number`;
+    const problem = `refused with the limit ${describe(limit)}, which must be a whole number`;
+    return Number.isSafeInteger(limit) ? null : problem;
   }
   if (kind !== 'grant') return `returned an object whose kind is ${describe(kind)}`;
-  if (typeof slot !== 'string' || slot.length < 1 || slot.length > MAX_SLOT)
-    return `granted ${describe(slot)} as the slot`;
+  if (typeof slot !== 'string' || slot === '' || slot.length > MAX_SLOT) return `granted ${describe(slot)} as the slot`;
   if (!Array.isArray(end)) return `granted a slot with ${describe(end)} as the sessions to end, which must be an array`;
   const stranger: unknown = end.find((id) => !live.some((one) => one.id === id));
   if (stranger !== undefined || end.includes(undefined)) {
@@ -190,9 +174,6 @@ function describe(value: unknown): string {
   if (value instanceof Promise) return 'a Promise';
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'object' && value !== null) return 'an object';
-  return typeof value === 'string'
-    ? JSON.stringify(value.slice(0, 80))
-    : typeof value === 'function'
-      ? 'a function'
-      : String(value);
+  if (typeof value === 'function') return 'a function';
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : String(value);
 }

@@ -1,6 +1,6 @@
 import type { SessionDecision } from '../model/session-change.js';
 import { type AccountState, accountBan } from '../model/ban.js';
-import type { SessionPatch, SessionRecord } from '../model/session.js';
+import type { EndReason, SessionEnd, SessionPatch, SessionRecord } from '../model/session.js';
 import {
   type ParsedToken,
   type SupersededPair,
@@ -11,6 +11,7 @@ import {
   lastUse,
 } from '../model/token-pair.js';
 import {
+  type InvalidReason,
   type Verdict,
   type VerdictRules,
   equalHashes,
@@ -31,20 +32,12 @@ export interface RotationRules extends VerdictRules {
 export type OpenSuccessor = (record: SessionRecord, now: number) => TokenPair;
 
 /** Cheap test for the rare use that changes the token chain or has a successor to return. */
-export function needsUpkeep(
-  record: SessionRecord,
-  pair: TokenPair | SupersededPair,
-  now: number,
-  mode: TokenLives,
-): boolean {
+export function needsUpkeep(record: SessionRecord, pair: TokenPair, now: number, mode: TokenLives): boolean {
   if (pair !== record.current) return renewWithinMs(pair, mode) !== null;
   return hasUnsettledParent(record) || isRenewalDue(record, now, mode);
 }
 
-/**
- * Returns the time until which a valid token gives the same result while the record does not change, in milliseconds
- * since the epoch. `lastUse` is the latest known use of the session.
- */
+/** Time until which a valid token gives the same result while the record does not change. @param lastUse latest known */
 export function goodUntil(
   record: SessionRecord,
   pair: TokenPair | SupersededPair,
@@ -65,10 +58,7 @@ function hasUnsettledParent(record: SessionRecord): boolean {
   return record.superseded.some((pair) => pair.graceUntil === null);
 }
 
-/**
- * Renewal window of an access token; null for none. A pair from before a change of mode may have a refresh token and is
- * then renewed with that alone: a second way to continue would make the later one look like theft.
- */
+/** Null for none. A refresh token, kept from an earlier mode, must be the only way to continue: two look like theft. */
 function renewWithinMs(pair: TokenPair, mode: TokenLives): number | null {
   return pair.refreshHash === null ? mode.renewWithinMs : null;
 }
@@ -82,10 +72,7 @@ function isRenewalDue({ current, expiresAt }: SessionRecord, now: number, mode: 
   );
 }
 
-/**
- * Applies the use of an access token to its chain: starts the grace of the parent, and renews a token near its expiry.
- * The result is true if the tokens were renewed.
- */
+/** Starts the grace of the parent, and renews an access token near its expiry. The result is true if it did. */
 export function decideUse(
   token: ParsedToken,
   record: SessionRecord | null,
@@ -115,30 +102,26 @@ export type RefreshVerdict =
   | { readonly kind: 'unknown'; readonly cause: unknown }
   | { readonly kind: 'too-many' };
 
-/**
- * Returns the final refusal that the record alone proves, whatever happens to session and account afterwards. Null if
- * only the locked row can tell.
- */
+/** Returns the refusal that the record alone proves for good; null if only the locked row can tell. */
 export function refusalOf(
   token: ParsedToken,
   record: SessionRecord | null,
   now: number,
   rules: RotationRules,
 ): RefreshVerdict | null {
-  if (!record) return refused({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+  if (!record) return refused('TOKEN_INVALID');
   if (token.generation > record.current.generation) return { kind: 'unknown', cause: newerThanRecord().cause };
   const pair = pairOf(token, record);
   if (pair && (pair.refreshHash === null || !equalHashes(token.hash, pair.refreshHash))) {
-    return refused({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+    return refused('TOKEN_INVALID');
   }
   if (record.end) {
     // A generation that is no longer kept is authentic all the same, so its holder hears of the reuse that it caused.
-    if (pair) return refused(ended(record.end, now, rules));
-    const reason = record.end.reason === 'REFRESH_REUSED' ? 'REFRESH_REUSED' : 'TOKEN_EXPIRED';
-    return refused({ status: 'INVALID', reason });
+    if (pair) return { kind: 'refused', verdict: ended(record.end, now, rules) };
+    return refused(record.end.reason === 'REFRESH_REUSED' ? 'REFRESH_REUSED' : 'TOKEN_EXPIRED');
   }
-  if (now >= record.expiresAt) return refused({ status: 'INVALID', reason: 'SESSION_EXPIRED' });
-  if (pair && now >= pair.refreshExpiresAt!) return refused({ status: 'INVALID', reason: 'TOKEN_EXPIRED' });
+  if (now >= record.expiresAt) return refused('SESSION_EXPIRED');
+  if (pair && now >= pair.refreshExpiresAt!) return refused('TOKEN_EXPIRED');
   return null;
 }
 
@@ -161,11 +144,11 @@ export function decideRefresh(
   if (rules.idleMs !== null && now >= record.lastSeenAt + rules.idleMs + rules.idleSlackMs) {
     return ending('SESSION_IDLE', record.lastSeenAt + rules.idleMs);
   }
-  if (accountBan(account.bans, now)) return { result: refused({ status: 'INVALID', reason: 'ACCOUNT_DISABLED' }) };
+  if (accountBan(account.bans, now)) return { result: refused('ACCOUNT_DISABLED') };
   if (record.authenticatedAt < account.notBefore) return ending('SESSION_REVOKED', now);
   if (!pair || !isInGrace(pair, now)) {
     // The successor has no refresh token after a change of mode: a client that still uses the old one is not a thief.
-    if (record.current.refreshHash === null) return { result: refused({ status: 'INVALID', reason: 'TOKEN_EXPIRED' }) };
+    if (record.current.refreshHash === null) return { result: refused('TOKEN_EXPIRED') };
     const { renewedFrom } = record;
     const events = [{ type: 'REFRESH_REUSED' as const, ip, detail: { renewedFrom, generation: token.generation } }];
     return { ...ending('REFRESH_REUSED', now), events };
@@ -173,9 +156,7 @@ export function decideRefresh(
   if (pair !== record.current) {
     const successor = [...record.superseded, record.current].find((one) => one.generation === pair.generation + 1);
     // The grace period was shortened since this one began: the successor is expired already, and in no one's hands.
-    if (!successor || !isInGrace(successor, now)) {
-      return { result: refused({ status: 'INVALID', reason: 'TOKEN_EXPIRED' }) };
-    }
+    if (!successor || !isInGrace(successor, now)) return { result: refused('TOKEN_EXPIRED') };
     return { result: { kind: 'granted', pair: successor, rotated: false } };
   }
   const superseded = afterUse(record, now, rules.mode);
@@ -188,17 +169,13 @@ export function decideRefresh(
   };
 }
 
-function refused(verdict: Verdict & { readonly status: 'INVALID' }): RefreshVerdict {
-  return { kind: 'refused', verdict };
+function refused(reason: InvalidReason, end?: SessionEnd): RefreshVerdict {
+  return { kind: 'refused', verdict: { status: 'INVALID', reason, ...(end && { end }) } };
 }
 
-function ending(
-  reason: 'SESSION_IDLE' | 'SESSION_REVOKED' | 'REFRESH_REUSED',
-  at: number,
-): SessionDecision<RefreshVerdict> {
+function ending(reason: EndReason, at: number): SessionDecision<RefreshVerdict> {
   const end = { reason, by: 'system', at };
-  const verdict = { status: 'INVALID', reason, end: { reason, at, by: 'system', replacedBy: null } } as const;
-  return { result: { kind: 'refused', verdict }, end };
+  return { result: refused(reason, { ...end, replacedBy: null }), end };
 }
 
 /** Superseded generations after the current one was used: starts the parent's grace and drops expired ones. */
@@ -221,10 +198,7 @@ function rotate(
   return { current: successor, superseded: older, renewedFrom: ip, usableUntil: lastUseOf(successor, older) };
 }
 
-/**
- * Time from which every token of the session is expired. Refresh tokens of an earlier mode may outlive the current
- * tokens.
- */
+/** Time from which every token is expired. Refresh tokens of an earlier mode may outlive the current ones. */
 function lastUseOf(current: TokenPair, superseded: readonly SupersededPair[]): number {
   const ends = superseded.map((pair) => Math.min(lastUse(pair), pair.graceUntil ?? Infinity));
   return Math.max(lastUse(current), ...ends);

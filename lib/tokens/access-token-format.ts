@@ -10,10 +10,7 @@ export interface AccessTokenFacts {
   readonly pair: TokenPair;
 }
 
-/**
- * Reads and writes access tokens. Whatever the format, tokens are looked up by session id and judged against the
- * session's record. Equal sources and facts must give identical text.
- */
+/** Reads and writes access tokens. Equal sources and facts must give identical text. */
 export interface AccessTokenFormat {
   /** Longest text that `read` parses. */
   readonly maxLength: number;

@@ -6,8 +6,7 @@ const EPOCH_BYTES = 6;
 const MAC_BYTES = 18;
 
 /**
- * Issues a proof of when an authentication began (promise G11). It names the account's epoch before the password check;
- * a login with it is refused once the epoch has moved on, which a password change and a kick-all cause. Signed and
+ * Issues a proof of when an authentication began (promise G11): the account's epoch before the password check. Signed and
  * bound to the account, so that clients may carry it through a multi-step login.
  */
 export function issueTicket(keys: SecretKeys, account: AccountRef, epoch: number): string {
@@ -16,10 +15,7 @@ export function issueTicket(keys: SecretKeys, account: AccountRef, epoch: number
   return Buffer.concat([body, keys.sign('login-ticket', signed(account, body), MAC_BYTES)]).toString('base64url');
 }
 
-/**
- * Reads the epoch in a ticket.
- * @throws SessionError ARGUMENT_INVALID if it was not issued here for this account
- */
+/** @throws SessionError ARGUMENT_INVALID unless the ticket was issued here for this account */
 export function readTicket(keys: SecretKeys, account: AccountRef, ticket: unknown): number {
   const length = ((EPOCH_BYTES + MAC_BYTES) * 4) / 3;
   if (typeof ticket === 'string' && ticket.length === length && /^[A-Za-z0-9_-]+$/.test(ticket)) {

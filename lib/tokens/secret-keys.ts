@@ -46,7 +46,6 @@ export class SecretKeys {
     return this.ids[0]!;
   }
 
-  /** True if the named key is accepted here. */
   has(keyId: string): boolean {
     return this.ids.includes(keyId);
   }

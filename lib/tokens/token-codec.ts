@@ -28,8 +28,7 @@ const BODY = new RegExp(`^[A-Za-z0-9_-]{${BODY_LENGTH}}$`);
 
 /**
  * Encodes and parses tokens: `<prefix>_<kind>_` and 96 base64url characters of session id, generation, 256-bit secret
- * and MAC. The MAC rejects forged and mangled tokens without I/O. It is a filter; the hash in the database is the
- * proof.
+ * and MAC. The MAC is a filter without I/O; the hash in the database is the proof.
  */
 export class TokenCodec {
   constructor(
@@ -37,7 +36,6 @@ export class TokenCodec {
     private readonly prefix: string,
   ) {}
 
-  /** Writes the text of a token. It goes to the client and is stored nowhere. */
   write(kind: TokenKind, { sessionId, generation, keyId, secret }: TokenSource): string {
     const body = Buffer.alloc(ID_BYTES + GENERATION_BYTES + SECRET_BYTES);
     body.write(sessionId, 0, 'hex');
@@ -48,10 +46,7 @@ export class TokenCodec {
     return head + Buffer.concat([body, tag]).toString('base64url');
   }
 
-  /**
-   * Parses session id, generation and hash without checking the MAC; null if the text is not of this kind. Sufficient
-   * for callers that compare the hash with a known good one.
-   */
+  /** Parses without checking the MAC; null if the text is not of this kind. Suffices before a comparison of hashes. */
   read(kind: TokenKind, token: string): ParsedToken | null {
     const head = this.head(kind);
     if (token.length !== head.length + BODY_LENGTH || !token.startsWith(head)) return null;

@@ -43,16 +43,10 @@ type PairName = Pick<TokenPair, 'generation' | 'keyId'>;
 /** Part of a record from which its tokens are made. */
 export type TokenSubject = Pick<SessionRecord, 'id' | 'userId' | 'realm' | 'nonce' | 'expiresAt'>;
 
-/**
- * Shortens access tokens at random by up to this share where there are refresh tokens, so that clients do not refresh
- * in lockstep.
- */
+/** Shortens access tokens at random by up to this share, so that clients do not refresh in lockstep. */
 const ACCESS_SHORTENING = 0.05;
 
-/**
- * Makes tokens. Those of a login are random. Successors are derived from their parent, so that every retry, tab and
- * node that presents the same parent gets identical text although only hashes are stored.
- */
+/** Makes tokens: random ones for a login, and successors derived from their parent, so that every retry gets the same. */
 export class TokenIssuer {
   constructor(
     private readonly parts: {
@@ -78,10 +72,7 @@ export class TokenIssuer {
     return { access: derive('at'), refresh: derive('rt') };
   }
 
-  /**
-   * True if `writeSuccessor` reproduces the tokens recorded as `pair`. Other keys, another mode or prefix, or a parent
-   * of the other kind give tokens that no node accepts.
-   */
+  /** True if `writeSuccessor` reproduces the tokens of `pair`: not with other keys, mode, prefix or kind of parent. */
   canMakeSuccessor(subject: TokenSubject, pair: TokenPair, parent: string): boolean {
     const { keyId, signingKeyId, accessHash, refreshHash } = pair;
     if (!this.parts.keys.has(keyId) || !this.parts.format.canSign(signingKeyId)) return false;
@@ -111,14 +102,12 @@ export class TokenIssuer {
     };
   }
 
-  /** Computes the generation that follows the token `parent`, beginning now. */
   openSuccessor(record: SessionRecord, parent: string, now: number): TokenPair {
     const generation = record.current.generation + 1;
     const keyId = this.parts.keys.currentKeyId;
     return this.open(record, generation, this.successorSecrets(record, { generation, keyId }, parent), now);
   }
 
-  /** Writes the tokens of a recorded generation. */
   async write(subject: TokenSubject, pair: TokenPair, secrets: PairSecrets): Promise<IssuedTokens> {
     const { accessExpiresAt, refreshExpiresAt } = pair;
     const { access, refresh } = this.sources(subject, pair, secrets);

@@ -4,10 +4,7 @@ import type { RotationRules } from '../rules/rotation.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import type { SessionRecord } from '../model/session.js';
 
-/**
- * Ends idle sessions. Uses are written in batches, so a session counts as idle only once unwritten uses of other nodes
- * cannot save it, and never because uses could not be written.
- */
+/** Ends sessions that no use can save: neither one that another node has yet to write, nor one that was lost. */
 export class IdleTimeout {
   constructor(
     private readonly parts: {

@@ -49,10 +49,7 @@ export class KnownToken {
   }
 }
 
-/**
- * Caches verified tokens by the hash of their text, so that the next request costs one hash and one look-up.
- * Authenticity stays true; a verdict counts only while its record is current. Decides nothing itself.
- */
+/** Caches verified tokens by the hash of their text. A verdict counts only while its record is current. */
 export class KnownTokens {
   private readonly tokens: LRUCache<string, KnownToken>;
 

@@ -37,22 +37,14 @@ export class SessionLookup {
     return this.reads.get(sessionId);
   }
 
-  /**
-   * Throws for a session that is over, whatever else happens to it meanwhile; otherwise returns null.
-   * @throws SessionError SESSION_NOT_FOUND, SESSION_STORE_UNAVAILABLE
-   */
+  /** @throws SessionError SESSION_NOT_FOUND for a session that is over, SESSION_STORE_UNAVAILABLE */
   async refuseOver(sessionId: string): Promise<null> {
     const record = await this.find(sessionId);
-    if (!record || record.end || this.parts.clock.now() >= record.expiresAt)
-      throw new SessionError('SESSION_NOT_FOUND');
-    return null;
+    if (record && !record.end && this.parts.clock.now() < record.expiresAt) return null;
+    throw new SessionError('SESSION_NOT_FOUND');
   }
 
-  /**
-   * Adds details of the end to a refusal, for the token's holder. Never rejects: the reason is known, and details may
-   * be missing.
-   * @param withinMs time limit
-   */
+  /** Adds details of the end to a refusal, as far as they are found in time. Never rejects. */
   async explain(
     { reason, end }: Verdict & { readonly status: 'INVALID' },
     withinMs = this.parts.budgetMs,
@@ -71,7 +63,7 @@ export class SessionLookup {
     return { ...end, replacement, message: defaultMessages[end.reason] };
   }
 
-  /** Describes the session that replaced another. @throws SessionError SESSION_STORE_UNAVAILABLE */
+  /** @throws SessionError SESSION_STORE_UNAVAILABLE */
   async findReplacement(id: string): Promise<Replacement | null> {
     const winner = this.parts.cache.get(id)?.record ?? (await this.find(id));
     return winner && { deviceType: winner.deviceType, deviceName: winner.deviceName, at: winner.createdAt };

@@ -11,11 +11,7 @@ type Listener<T> = (news: T) => void;
 /** Listeners by session id or token. */
 type Watched<T> = Map<string, Set<Listener<T>>>;
 
-/**
- * Notifies long-lived channels (server-sent events, sockets) when their session ends or their token is refused:
- * requests are judged at their start, and channels outlast that. Checks everything watched at a fixed interval, in
- * batches.
- */
+/** Notifies long-lived channels when their session ends or their token is refused. Checks all at a fixed interval. */
 export class SessionWatch {
   private readonly sessions: Watched<SessionEnd | null> = new Map();
   private readonly tokens: Watched<Refusal> = new Map();
@@ -30,11 +26,8 @@ export class SessionWatch {
       readonly everyMs: number;
     },
   ) {
-    this.task = new PeriodicTask(
-      () => this.look(),
-      parts.everyMs,
-      () => undefined,
-    );
+    const ignore = () => undefined;
+    this.task = new PeriodicTask(() => this.look(), parts.everyMs, ignore);
   }
 
   /** @returns function that stops watching @throws SessionError ARGUMENT_INVALID unless `listener` is a function */
@@ -60,11 +53,8 @@ export class SessionWatch {
 
   /** Checks everything watched once. Sessions that cannot be read now are checked again next time. */
   async look(): Promise<void> {
-    const looks = [
-      ...[...this.sessions.keys()].map((sessionId) => this.lookAt(sessionId)),
-      ...[...this.tokens.keys()].map((token) => this.lookAtToken(token)),
-    ];
-    await Promise.all(looks);
+    const sessions = [...this.sessions.keys()].map((sessionId) => this.lookAt(sessionId));
+    await Promise.all([...sessions, ...[...this.tokens.keys()].map((token) => this.lookAtToken(token))]);
   }
 
   private async lookAt(sessionId: string): Promise<void> {

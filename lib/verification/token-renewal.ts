@@ -11,10 +11,7 @@ import { type RenewedToken, pairOf } from '../model/verification.js';
 /** Skips attempts for this long after a failure. */
 const PAUSE_MS = 1000;
 
-/**
- * Advances the token chain after a use of a valid access token: renews one near its expiry, and starts the grace of its
- * parent. Best effort: if the database cannot do it in time, the request goes on, and the next one tries again.
- */
+/** Renews an access token near its expiry, and starts the grace of its parent. Best effort: the next request tries again. */
 export class TokenRenewal {
   private readonly running = new Map<string, Promise<SessionRecord | null>>();
   private pausedUntil = -Infinity;
@@ -42,12 +39,10 @@ export class TokenRenewal {
     const successor = [...latest.superseded, latest.current].find((pair) => pair.generation === token.generation + 1);
     if (!successor || !isInGrace(successor, clock.now())) return null;
     if (!issuer.canMakeSuccessor(latest, successor, text)) return null;
-    try {
-      const { accessToken, accessExpiresAt, expiresIn } = await issuer.writeSuccessor(latest, successor, text);
-      return { accessToken, accessExpiresAt, expiresIn };
-    } catch {
-      return null;
-    }
+    const tokens = await issuer.writeSuccessor(latest, successor, text).catch(() => null);
+    if (!tokens) return null;
+    const { accessToken, accessExpiresAt, expiresIn } = tokens;
+    return { accessToken, accessExpiresAt, expiresIn };
   }
 
   /** Shares one attempt between requests with the same token. Null if it fails. */

@@ -1,7 +1,4 @@
-/**
- * Sources of verdicts: `memory` of this node, the cache `shared` by all nodes, the `database`; `none` for text that is
- * not one of our tokens.
- */
+/** Sources of verdicts. `none` is for text that is not one of our tokens. */
 export const VERIFICATION_SOURCES = ['memory', 'shared', 'database', 'none'] as const;
 
 export type VerificationSource = (typeof VERIFICATION_SOURCES)[number];

@@ -42,10 +42,7 @@ export interface InspectOptions {
   readonly found?: SharedRecord;
 }
 
-/**
- * Verifies tokens: from memory, without I/O for text that cannot be one of our tokens, from the shared cache, and else
- * from the database.
- */
+/** Verifies tokens: from memory, from the shared cache, and else from the database. Refuses other text without I/O. */
 export class Verifier {
   /** The application's view of each record, shared by all requests that it answers. */
   private readonly views = new WeakMap<SessionRecord, UserSession>();
@@ -68,10 +65,7 @@ export class Verifier {
     },
   ) {}
 
-  /**
-   * Verifies a token, and records its use if it is valid. Synchronous on a cache hit; otherwise a promise that never
-   * rejects.
-   */
+  /** Verifies a token, and records its use. Synchronous on a cache hit; otherwise a promise that never rejects. */
   verify(text: unknown, use: Presentation): Verification | Promise<Verification> {
     const known = this.parts.known.find(text);
     const answer = known && !use.strict ? this.parts.known.inMemory(known) : null;
@@ -194,10 +188,7 @@ export class Verifier {
     return end && this.refuse(ended(end, this.parts.clock.now(), this.parts.rules), deadline);
   }
 
-  /**
-   * Accepts two verdicts of a copy: the token is valid, or the session is past its absolute end. For any other the copy
-   * may be stale, and the database decides.
-   */
+  /** Accepts two verdicts of a copy: valid, or past the absolute end. For any other it may be stale. */
   private byCopy(token: ParsedToken, record: SessionRecord): Inspection | null {
     const verdict = this.judge(token, record);
     if (verdict.status === 'VALID') return { status: 'VALID', token, record, pair: verdict.pair, isRemembered: true };
