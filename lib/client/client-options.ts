@@ -55,13 +55,12 @@ export function resolveClientOptions(given: SessionClientOptions) {
   if (typeof onEnd !== 'function') throw invalid('onEnd', 'must be a function');
   if (send !== undefined && typeof send !== 'function') throw invalid('fetch', 'must be a function');
   if (storage !== undefined && !(hasMethod(storage, 'read') && hasMethod(storage, 'write'))) {
-    throw invalid(
-      'storage',
-      'must be made by webStorage(), asyncStorage() or memoryStorage(), or have read() and write()',
-    );
+    const problem = 'must be made by webStorage(), asyncStorage() or memoryStorage(), or have read() and write()';
+    throw invalid('storage', problem);
   }
-  if (storage && readsLater(storage))
+  if (storage && readsLater(storage)) {
     throw invalid('storage', 'must be wrapped by asyncStorage(), because its read() returns a promise');
+  }
   if (locks != null && !hasMethod(locks, 'request')) throw invalid('locks', 'must be like navigator.locks, or null');
   if (typeof refreshTimeoutMs !== 'number' || !(refreshTimeoutMs > 0 && refreshTimeoutMs <= 600_000)) {
     throw invalid('refreshTimeoutMs', 'must be a number of milliseconds, above 0 and at most 600,000');
@@ -84,13 +83,8 @@ export function resolveClientOptions(given: SessionClientOptions) {
 function resolveRefreshUrl(given: string | URL | null, base: URL): URL | null {
   if (given === null) return null;
   const url = urlOf('refreshUrl', given, base);
-  if (url.origin !== base.origin || url.protocol !== base.protocol) {
-    throw invalid(
-      'refreshUrl',
-      `must have the origin of baseUrl, ${base.origin}: refresh tokens are sent nowhere else`,
-    );
-  }
-  return url;
+  if (url.origin === base.origin && url.protocol === base.protocol) return url;
+  throw invalid('refreshUrl', `must have the origin of baseUrl, ${base.origin}: refresh tokens are sent nowhere else`);
 }
 
 function resolveHeaders(given: ClientHeaders): Required<ClientHeaders> {
@@ -121,7 +115,6 @@ function urlOf(name: string, value: unknown, base: URL | null): URL {
   }
 }
 
-/** Null outside of a page. */
 function pageUrl(): URL | null {
   const text = page.document?.baseURI ?? page.location?.href;
   return text === undefined ? null : new URL(text);

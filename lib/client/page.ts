@@ -7,7 +7,7 @@ export interface PageChannel {
   unref?(): void;
 }
 
-/** Globals used here. Each may be missing in a worker, an old browser, React Native or Node. */
+/** Globals used here. Each may be missing. */
 interface Page {
   readonly document?: { readonly baseURI: string };
   readonly location?: { readonly href: string };

@@ -10,7 +10,7 @@ import {
   renewTokens,
 } from './session-tokens.js';
 import { StreamWatch, type WatchOptions, requireStreams } from './stream-watch.js';
-import { AnnouncedLocks, openTabChannel } from './tabs.js';
+import { AnnouncedLocks, TabChannel } from './tabs.js';
 import { TokenKeeper } from './token-keeper.js';
 import { TokenRefresh } from './token-refresh.js';
 
@@ -55,7 +55,7 @@ export interface SessionClient {
 export function createSessionClient(options: SessionClientOptions = {}): SessionClient {
   const resolved = resolveClientOptions(options);
   const shared = resolved.storage.shared ?? null;
-  const channel = openTabChannel(shared);
+  const channel = new TabChannel(shared);
   const keeper = new TokenKeeper(resolved.storage, channel, resolved.onEnd);
   // Tabs with separate storages need no lock.
   const pageLocks = shared === null ? null : resolved.locks;
@@ -100,7 +100,6 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
 /** A token this close to its expiry may have expired when the server reads it. */
 const MARGIN_MS = 5000;
 
-/** Sends requests with the session's tokens and handles each response. */
 class SessionRequests {
   constructor(
     private readonly options: ResolvedClientOptions,
@@ -158,10 +157,7 @@ class SessionRequests {
     return refusal && asksForAnotherToken(refusal.errorCode) ? refusal : null;
   }
 
-  /**
-   * Stores the server's successor of the token that was sent. A token has one successor: if another token is stored by
-   * now, it is the same, a later one, or that of another login.
-   */
+  /** Stores the server's successor of the token that was sent, unless another token is stored by now. */
   private takeRenewal(headers: Headers, sent: HeldTokens): void {
     const { renewedToken, renewedTokenExpiresIn } = this.options.headers;
     const accessToken = headers.get(renewedToken);

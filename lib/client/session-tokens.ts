@@ -27,20 +27,16 @@ export interface HeldTokens {
 export function checkTokens(given: SessionTokens, name: string): SessionTokens {
   if (typeof given !== 'object' || given === null) throw new TypeError(`${name} must be an object.`);
   const { accessToken, refreshToken, expiresIn, sessionId } = given;
-  if (!isToken(accessToken)) throw new TypeError(`${name}.accessToken must be a token.`);
-  if (refreshToken != null && !isToken(refreshToken)) {
-    throw new TypeError(`${name}.refreshToken must be a token, or absent.`);
-  }
-  if (expiresIn != null && !isTime(expiresIn)) {
-    throw new TypeError(`${name}.expiresIn must be a number of seconds, or absent.`);
-  }
-  if (sessionId != null && typeof sessionId !== 'string') {
-    throw new TypeError(`${name}.sessionId must be a string, or absent.`);
-  }
+  const need = (isRight: boolean, problem: string) => {
+    if (!isRight) throw new TypeError(`${name}.${problem}.`);
+  };
+  need(isToken(accessToken), 'accessToken must be a token');
+  need(refreshToken == null || isToken(refreshToken), 'refreshToken must be a token, or absent');
+  need(expiresIn == null || isTime(expiresIn), 'expiresIn must be a number of seconds, or absent');
+  need(sessionId == null || typeof sessionId === 'string', 'sessionId must be a string, or absent');
   return given;
 }
 
-/** Makes the stored form of a login's tokens. */
 export function holdTokens(given: SessionTokens, login = newLogin()): HeldTokens {
   const { accessToken, refreshToken = null, sessionId = null, expiresIn } = given;
   return { accessToken, refreshToken, sessionId, login, expiresAt: endOf(expiresIn) };
@@ -54,15 +50,13 @@ export function renewTokens(held: HeldTokens, next: SessionTokens): HeldTokens {
 
 /** Parses untrusted text: another program's, an old version's, a hostile one. Null without tokens. */
 export function parseTokens(text: string | null): HeldTokens | null {
-  if (text === null) return null;
-  let value: unknown;
+  let value: Partial<Record<string, unknown>> | null;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text ?? 'null') as typeof value;
   } catch {
     return null;
   }
-  if (typeof value !== 'object' || value === null) return null;
-  const { accessToken, refreshToken, expiresAt, sessionId, login } = value as Partial<Record<string, unknown>>;
+  const { accessToken, refreshToken, expiresAt, sessionId, login } = value ?? {};
   if (!isToken(accessToken) || typeof login !== 'string' || login === '') return null;
   if (refreshToken !== null && !isToken(refreshToken)) return null;
   return {

@@ -9,40 +9,39 @@ export type TabMessage =
   | { readonly type: 'refreshing' | 'refreshed'; readonly tab: string };
 
 /** Channel between tabs with a shared storage, if the browser has BroadcastChannel. Never throws. */
-export interface TabChannel {
-  post(message: TabMessage): void;
-  listen(listener: (message: TabMessage) => void): void;
-  close(): void;
-}
+export class TabChannel {
+  private channel: PageChannel | null = null;
+  private readonly listeners: ((message: TabMessage) => void)[] = [];
 
-const NO_CHANNEL: TabChannel = { post: () => undefined, listen: () => undefined, close: () => undefined };
-
-/** @param shared name of the shared storage, or null */
-export function openTabChannel(shared: string | null): TabChannel {
-  if (shared === null || !page.BroadcastChannel) return NO_CHANNEL;
-  let channel: PageChannel;
-  try {
-    channel = new page.BroadcastChannel(`nestjs-latchkey:${shared}`);
-  } catch {
-    // Sandboxed pages have an opaque origin, which may not open channels.
-    return NO_CHANNEL;
+  /** @param shared name of the shared storage, or null */
+  constructor(shared: string | null) {
+    if (shared === null || !page.BroadcastChannel) return;
+    try {
+      this.channel = new page.BroadcastChannel(`nestjs-latchkey:${shared}`);
+    } catch {
+      // Sandboxed pages have an opaque origin, which may not open channels.
+      return;
+    }
+    // Node: an open channel would keep the process alive.
+    this.channel.unref?.();
+    this.channel.onmessage = ({ data }) => {
+      const message = readMessage(data);
+      if (message) for (const listener of this.listeners) listener(message);
+    };
   }
-  // Node: an open channel would keep the process alive.
-  channel.unref?.();
-  const listeners: ((message: TabMessage) => void)[] = [];
-  channel.onmessage = ({ data }) => {
-    const message = readMessage(data);
-    if (message) for (const listener of listeners) listener(message);
-  };
-  let isOpen = true;
-  return {
-    post: (message) => void (isOpen && channel.postMessage(message)),
-    listen: (listener) => void listeners.push(listener),
-    close: () => {
-      isOpen = false;
-      channel.close();
-    },
-  };
+
+  post(message: TabMessage): void {
+    this.channel?.postMessage(message);
+  }
+
+  listen(listener: (message: TabMessage) => void): void {
+    this.listeners.push(listener);
+  }
+
+  close(): void {
+    this.channel?.close();
+    this.channel = null;
+  }
 }
 
 /** Untrusted: every script of the origin may post. */

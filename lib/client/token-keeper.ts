@@ -4,10 +4,7 @@ import { type HeldTokens, parseTokens } from './session-tokens.js';
 import type { TabChannel, TabMessage } from './tabs.js';
 import type { TokenStorage } from './token-storage.js';
 
-/**
- * Keeps the tokens of this tab and of those that share its storage. Reads the storage each time, because another tab
- * may have written; messages only prompt a read, and say why a session ended.
- */
+/** Keeps the tokens of the tabs that share a storage. Reads it each time; messages prompt a read, and tell of ends. */
 export class TokenKeeper {
   private readonly listeners = new Set<() => void>();
   /** Logins whose end was reported, or that the application cleared. */

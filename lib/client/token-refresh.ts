@@ -20,10 +20,7 @@ export class TokenRefresh {
     return this.options.refreshUrl !== null && tokens.refreshToken !== null;
   }
 
-  /**
-   * Resolves when the attempt is over: with newer tokens, with the session ended, or unchanged because the server could
-   * not be reached. Never rejects.
-   */
+  /** Resolves when the attempt is over, whether it brought newer tokens, the end of the session, or nothing. */
   renew(tokens: HeldTokens): Promise<void> {
     const key = tokens.accessToken;
     const running = this.running.get(key);
@@ -39,10 +36,9 @@ export class TokenRefresh {
   private async exchange(tokens: HeldTokens): Promise<void> {
     // Another tab may have refreshed while this one waited.
     if (!this.keeper.isCurrent(tokens)) return;
-    const { refreshTimeoutMs } = this.options;
     // Not AbortSignal.timeout, which React Native and older browsers lack.
     const patience = new AbortController();
-    const timer = setTimeout(() => patience.abort(), refreshTimeoutMs);
+    const timer = setTimeout(() => patience.abort(), this.options.refreshTimeoutMs);
     try {
       await this.take(tokens, await this.ask(tokens.refreshToken!, patience.signal));
     } finally {
@@ -65,19 +61,20 @@ export class TokenRefresh {
 
   private ask(refreshToken: string, signal: AbortSignal): Promise<Response> {
     const { fetch, refreshUrl, headers } = this.options;
-    const request = new Request(refreshUrl!, {
-      method: 'POST',
-      headers: {
-        'Content-Type': 'application/json',
-        Accept: 'application/json',
-        // Not a use of the session by itself: the request that it precedes is one, unless marked otherwise.
-        ...(headers.noActivity !== false && { [headers.noActivity]: '1' }),
-      },
-      body: JSON.stringify({ refreshToken }),
-      // A redirect would carry the refresh token elsewhere.
-      redirect: 'error',
-      signal,
-    });
-    return fetch(request);
+    return fetch(
+      new Request(refreshUrl!, {
+        method: 'POST',
+        headers: {
+          'Content-Type': 'application/json',
+          Accept: 'application/json',
+          // Not a use of the session by itself: the request that it precedes is one, unless marked otherwise.
+          ...(headers.noActivity !== false && { [headers.noActivity]: '1' }),
+        },
+        body: JSON.stringify({ refreshToken }),
+        // A redirect would carry the refresh token elsewhere.
+        redirect: 'error',
+        signal,
+      }),
+    );
   }
 }

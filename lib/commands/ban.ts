@@ -6,31 +6,27 @@ import { invalidArgument } from '../model/session-error.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import { type AccountRef, actorText, keysOf } from '../model/user-key.js';
 
-/** Options of `ban`. */
-export interface BanOptions {
-  /** Service to ban from, as `@CheckBan` names it: 1 to 64 letters, digits and `._:-`. Default: everything. */
+/** Options of `liftBan`. */
+export interface LiftBanOptions {
+  /** Service of the ban, as `@CheckBan` names it: 1 to 64 letters, digits and `._:-`. Default: everything. */
   readonly service?: string;
+  /** Operator, 1 to 1,024 characters. */
+  readonly by: string;
+}
+
+/** Options of `ban`. */
+export interface BanOptions extends LiftBanOptions {
   /** Severity, 1 to 1,000,000. Default 1. */
   readonly level?: number;
   /** Operator's words, at most 255 characters. Users may read them. */
   readonly comment?: string | null;
   /** End of the ban, as a Date or in milliseconds since the epoch. Default: permanent. */
   readonly until?: Date | number;
-  /** Operator, 1 to 1,024 characters. */
-  readonly by: string;
   /**
    * Default true: a ban from everything ends the account's sessions. With false it suspends them: they are refused
    * while the ban is in force, and valid again afterwards.
    */
   readonly endSessions?: boolean;
-}
-
-/** Options of `liftBan`. */
-export interface LiftBanOptions {
-  /** Service that the account is banned from. Default: everything. */
-  readonly service?: string;
-  /** Operator, 1 to 1,024 characters. */
-  readonly by: string;
 }
 
 export interface BanResult {
@@ -39,19 +35,9 @@ export interface BanResult {
   readonly ended: number;
 }
 
-const MAX_LEVEL = 1_000_000;
-
-const BAN_FIELDS: FieldsOf<BanOptions> = {
-  service: true,
-  level: true,
-  comment: true,
-  until: true,
-  by: true,
-  endSessions: true,
-};
 const LIFT_FIELDS: FieldsOf<LiftBanOptions> = { service: true, by: true };
+const BAN_FIELDS: FieldsOf<BanOptions> = { ...LIFT_FIELDS, level: true, comment: true, until: true, endSessions: true };
 
-/** Sets and lifts bans of accounts. */
 export class Bans {
   constructor(
     private readonly repository: SessionRepository,
@@ -114,7 +100,7 @@ export class Bans {
   }
 }
 
-/** Checks the name of a service. @throws SessionError ARGUMENT_INVALID */
+/** @throws SessionError ARGUMENT_INVALID */
 export function checkService(value: unknown): string {
   if (typeof value !== 'string' || !/^[A-Za-z0-9._:-]{1,64}$/.test(value)) {
     throw invalidArgument('service', 'must be 1 to 64 letters, digits and ._:-');
@@ -128,17 +114,14 @@ function serviceOf(value: unknown): string | null {
 
 /** @throws SessionError ARGUMENT_INVALID */
 export function levelOf(value: unknown = 1): number {
-  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > MAX_LEVEL) {
-    throw invalidArgument('level', 'must be a whole number from 1 to 1,000,000');
-  }
-  return value as number;
+  const level = value as number;
+  if (Number.isInteger(value) && level >= 1 && level <= 1_000_000) return level;
+  throw invalidArgument('level', 'must be a whole number from 1 to 1,000,000');
 }
 
 function untilOf(value: unknown): number | null {
   if (value === undefined || value === null) return null;
-  const time = value instanceof Date ? value.getTime() : value;
-  if (!Number.isSafeInteger(time) || (time as number) <= 0) {
-    throw invalidArgument('until', 'must be a Date or integer milliseconds since the epoch');
-  }
-  return time as number;
+  const time = (value instanceof Date ? value.getTime() : value) as number;
+  if (Number.isSafeInteger(time) && time > 0) return time;
+  throw invalidArgument('until', 'must be a Date or integer milliseconds since the epoch');
 }

@@ -5,7 +5,7 @@ import { SessionError, invalidArgument } from '../model/session-error.js';
 import type { SessionLookup } from '../verification/session-lookup.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import type { EventDraft } from '../model/session-change.js';
-import { type Claims, type UserSession, type SessionPatch, type SessionRecord, toSession } from '../model/session.js';
+import { type Claims, type UserSession, type SessionPatch, toSession } from '../model/session.js';
 
 /** Changes live sessions. Resolves once every node sees the change. */
 export class SessionChanges {
@@ -20,10 +20,8 @@ export class SessionChanges {
 
   /** Records a reauthentication of the user. */
   async reauthenticate(sessionId: string, ip: string | null): Promise<UserSession> {
-    const session = await this.change(sessionId, (_record, now) => ({ reauthenticatedAt: now }), {
-      type: 'REAUTHENTICATED',
-      ip,
-    });
+    const events = [{ type: 'REAUTHENTICATED' as const, ip }];
+    const session = await this.change(sessionId, (now) => ({ reauthenticatedAt: now }), events);
     this.parts.events.emit({ type: 'session.reauthenticated', sessionId, userId: session.userId });
     return session;
   }
@@ -36,8 +34,8 @@ export class SessionChanges {
 
   private async change(
     sessionId: string,
-    patchOf: (record: SessionRecord, now: number) => SessionPatch,
-    event?: EventDraft,
+    patchOf: (now: number) => SessionPatch,
+    events: readonly EventDraft[] = [],
   ): Promise<UserSession> {
     const { changes, lookup, repository } = this.parts;
     const { record, changed } = await changes.commit({
@@ -47,7 +45,7 @@ export class SessionChanges {
           sessionId,
           (current, _account, now) => {
             if (!current || current.end || now >= current.usableUntil) return { result: null };
-            return { result: null, patch: patchOf(current, now), events: event ? [event] : [] };
+            return { result: null, patch: patchOf(now), events };
           },
           { beforeWaiting: () => lookup.refuseOver(sessionId) },
         ),

@@ -56,7 +56,6 @@ export class DataStore {
   }
 }
 
-/** Creates the data stores of a realm. */
 export class DataStores {
   constructor(
     private readonly repository: DataRepository,
@@ -73,7 +72,7 @@ export class DataStores {
   }
 }
 
-/** Treats text that no version of the library wrote as missing; it must not appear in an error either. */
+/** Treats text that the library did not write as missing; it must not appear in an error either. */
 function parse(json: string): unknown {
   try {
     return JSON.parse(json) as unknown;

@@ -4,10 +4,7 @@ import type { EndedSession } from '../model/session-change.js';
 import { type AccountRef, actorText, keysOf } from '../model/user-key.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 
-/**
- * Ends sessions and waits until every node knows. Waits even if nothing was left to end, because the call may repeat
- * one that was not acknowledged.
- */
+/** Ends sessions and waits until every node knows, even if nothing is left to end: it may repeat an unacknowledged call. */
 export class SessionEnding {
   constructor(
     private readonly repository: SessionRepository,
@@ -44,10 +41,7 @@ export class SessionEnding {
     return ended.filter((one) => one.reason === reason).length;
   }
 
-  /**
-   * Ends the sessions of an account but one, and those it opened as an impersonator.
-   * @returns how many of its own it ended
-   */
+  /** Also ends those that the account opened as an impersonator. @returns how many of its own it ended */
   async endAll(
     account: AccountRef,
     reason: EndReason,

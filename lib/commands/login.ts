@@ -155,10 +155,7 @@ export class Logins {
     return accountBan(bans, this.parts.clock.now()) ? null : epoch;
   }
 
-  /**
-   * Runs one transaction under the account's lock, in which the policy decides. Withholds the new token while a node
-   * may still accept a replaced one: the client logs in again.
-   */
+  /** Lets the policy decide under the account's lock. Fails while a node may still accept a replaced token. */
   private record(login: PendingLogin, secrets: PairSecrets): Promise<LoginOutcome> {
     const { changes, keepReplacedData, loginBudgetMs, repository } = this.parts;
     const { account, input, presented, impersonation, authenticatedAt, ticketEpoch } = login;

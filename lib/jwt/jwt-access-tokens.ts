@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { CompactSign, compactVerify } from 'jose';
 import type { AccessTokenFacts, AccessTokenFormat } from '../tokens/access-token-format.js';
 import { type TokenSource, hashToken, isSessionId } from '../tokens/token-codec.js';
+import { isObject } from '../model/checked-input.js';
 import type { ParsedToken } from '../model/token-pair.js';
 import type { JwtKeys } from './jwt-keys.js';
 
@@ -20,10 +21,7 @@ export interface JwtClaimsSettings {
   readonly audience: string | readonly string[];
 }
 
-/**
- * Access tokens as JSON Web Tokens (RFC 9068), readable by other services. Here they are looked up by `sid` like any
- * other: the record knows them by `jti`, and its times decide.
- */
+/** Access tokens as JSON Web Tokens (RFC 9068). The record knows them by `sid` and `jti`, and its times decide. */
 export class JwtAccessTokens implements AccessTokenFormat {
   readonly maxLength = MAX_JWT_LENGTH;
   /** The record knows the jti; the signature binds the rest to it. */
@@ -52,10 +50,8 @@ export class JwtAccessTokens implements AccessTokenFormat {
     const kid = readJws(token)?.header.kid;
     const key = typeof kid === 'string' ? this.keys.verifying(kid) : null;
     if (!key) return false;
-    return compactVerify(token, key, { algorithms: [this.keys.algorithm] }).then(
-      () => true,
-      () => false,
-    );
+    const verifying = compactVerify(token, key, { algorithms: [this.keys.algorithm] });
+    return verifying.then(() => true).catch(() => false);
   }
 
   canSign(signingKeyId: string | null): boolean {
@@ -108,10 +104,8 @@ function jtiOf({ generation, secret }: TokenSource): string {
 
 /** Compares item by item: a foreign value may be nested deeper than a serializer's stack. */
 function isSameAudience(value: unknown, audience: JwtClaimsSettings['audience']): boolean {
-  if (typeof audience === 'string') return value === audience;
-  return (
-    Array.isArray(value) && value.length === audience.length && audience.every((name, index) => value[index] === name)
-  );
+  if (!Array.isArray(value) || typeof audience === 'string') return value === audience;
+  return value.length === audience.length && audience.every((name, index) => value[index] === name);
 }
 
 /** Header and payload of a JWS, unverified. */
@@ -120,10 +114,7 @@ interface JwsParts {
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
-/**
- * Parses a compact JWS whose header and payload are JSON objects. Returns null for any other text and for non-canonical
- * base64url, whose spare bits would give one token several spellings. Never throws.
- */
+/** Parses a compact JWS in canonical base64url, whose spare bits would give one token several spellings. Never throws. */
 export function readJws(text: string): JwsParts | null {
   const parts = text.split('.', 4);
   if (parts.length !== 3) return null;
@@ -142,7 +133,7 @@ function decodeCanonical(text: string): Buffer | null {
 function parseObject(bytes: Buffer): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as never) : null;
+    return isObject(value) ? (value as Record<string, unknown>) : null;
   } catch {
     return null;
   }

@@ -73,13 +73,10 @@ export class JwtKeys {
   /** Returns the public keys as a JSON Web Key Set (RFC 7517); empty for HS256, whose keys are secret. */
   publicKeys(): JsonWebKeySet {
     if (this.algorithm === 'HS256') return { keys: [] };
-    const keys = [...this.keys].map(([kid, { verifying }]) => ({
-      ...verifying.export({ format: 'jwk' }),
-      kid,
-      alg: 'EdDSA',
-      use: 'sig',
-    }));
-    return { keys };
+    const facts = { alg: 'EdDSA', use: 'sig' };
+    return {
+      keys: [...this.keys].map(([kid, key]) => ({ ...key.verifying.export({ format: 'jwk' }), kid, ...facts })),
+    };
   }
 
   private add(key: JwtKey, name: string): void {
@@ -104,24 +101,18 @@ function loadSecret({ secret, privateKey, publicKey }: JwtKey, name: string): Lo
 
 function loadEd25519({ privateKey, publicKey, secret }: JwtKey, name: string): LoadedKey {
   if (secret !== undefined || (privateKey === undefined) === (publicKey === undefined)) {
-    throw invalidOption(
-      name,
-      'must be { kid, privateKey } for EdDSA, or { kid, publicKey } for a key that no longer signs',
-    );
+    const problem = 'must be { kid, privateKey } for EdDSA, or { kid, publicKey } for a key that no longer signs';
+    throw invalidOption(name, problem);
   }
-  const part = privateKey === undefined ? 'publicKey' : 'privateKey';
-  const signing = privateKey === undefined ? null : load(privateKey, createPrivateKey, `${name}.${part}`);
-  const verifying = load(signing ?? publicKey!, createPublicKey, `${name}.${part}`);
-  if (verifying.asymmetricKeyType !== 'ed25519') throw invalidOption(`${name}.${part}`, 'must be an Ed25519 key');
+  const part = `${name}.${privateKey === undefined ? 'publicKey' : 'privateKey'}`;
+  const signing = privateKey === undefined ? null : load(privateKey, 'private', part);
+  const verifying = load(signing ?? publicKey!, 'public', part);
+  if (verifying.asymmetricKeyType !== 'ed25519') throw invalidOption(part, 'must be an Ed25519 key');
   return { signing, verifying };
 }
 
-function load(
-  given: string | JsonWebKey | KeyObject,
-  create: typeof createPrivateKey | typeof createPublicKey,
-  name: string,
-): KeyObject {
-  const type = create === createPrivateKey ? 'private' : 'public';
+function load(given: string | JsonWebKey | KeyObject, type: 'private' | 'public', name: string): KeyObject {
+  const create = type === 'private' ? createPrivateKey : createPublicKey;
   try {
     if (given instanceof KeyObject && given.type === type) return given;
     // A public key can be derived from a private one; the reverse throws.

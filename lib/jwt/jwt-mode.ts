@@ -42,18 +42,15 @@ export function jwt(options: JwtOptions): TokenMode {
   checkOptions(options, 'tokens.', KNOWN);
   const { algorithm = 'EdDSA', keys, issuer, audience, ...life } = options;
   checkText(issuer, 'tokens.issuer');
-  if (!Array.isArray(audience)) checkText(audience, 'tokens.audience');
-  else if (audience.length === 0 || audience.length > 16)
-    throw invalidOption('tokens.audience', 'must list 1 to 16 names');
-  else audience.forEach((one: unknown) => checkText(one, 'tokens.audience'));
+  const names: readonly unknown[] = Array.isArray(audience) ? audience : [audience];
+  if (names.length === 0 || names.length > 16) throw invalidOption('tokens.audience', 'must list 1 to 16 names');
+  names.forEach((one) => checkText(one, 'tokens.audience'));
   if (Buffer.byteLength(JSON.stringify([issuer, audience])) > MAX_NAMES_BYTES) {
     throw invalidOption('tokens.audience', `and tokens.issuer must be at most ${MAX_NAMES_BYTES} bytes together`);
   }
   const loaded = new JwtKeys(algorithm, keys);
-  const format = new JwtAccessTokens(loaded, {
-    issuer,
-    audience: typeof audience === 'string' ? audience : [...audience],
-  });
+  const copy = typeof audience === 'string' ? audience : [...audience];
+  const format = new JwtAccessTokens(loaded, { issuer, audience: copy });
   const mode: TokenMode = { ...accessAndRefresh(life), name: 'jwt', accessFormat: () => format };
   keysOfMode.set(mode, loaded);
   return mode;

@@ -3,7 +3,7 @@ import { type FieldsOf, checkFields } from '../model/checked-input.js';
 import { SessionError, invalidArgument } from '../model/session-error.js';
 import { isSessionId } from '../tokens/token-codec.js';
 import { MAX_JWT_LENGTH, TYPE, readJws } from './jwt-access-tokens.js';
-import { type JsonWebKeySet, MIN_SECRET_BYTES } from './jwt-keys.js';
+import { type JsonWebKeySet, type JwtAlgorithm, MIN_SECRET_BYTES } from './jwt-keys.js';
 
 export interface OfflineOptions {
   /** URL of the JWKS route, or the key set itself; for HS256 the bytes of the secret. Determines the algorithm. */
@@ -69,11 +69,8 @@ export async function verifyOffline(token: unknown, options: OfflineOptions): Pr
   }
 }
 
-/**
- * Picks key and algorithm by the kind of `keys`, never by the token, so that a public key is never used as an HMAC
- * secret.
- */
-function keyOf(keys: unknown): { readonly key: JWTVerifyGetKey; readonly algorithm: 'EdDSA' | 'HS256' } {
+/** Picks by the kind of `keys`, never by the token: a public key must not serve as an HMAC secret. */
+function keyOf(keys: unknown): { readonly key: JWTVerifyGetKey; readonly algorithm: JwtAlgorithm } {
   if (keys instanceof Uint8Array) {
     if (keys.length < MIN_SECRET_BYTES) throw invalidArgument('keys', `must be at least ${MIN_SECRET_BYTES} bytes`);
     return { key: () => Promise.resolve(keys), algorithm: 'HS256' };
@@ -101,10 +98,7 @@ function remoteKeySet(address: URL | string): JWTVerifyGetKey {
 function answerTo(cause: unknown): SessionError {
   if (cause instanceof SessionError) return cause;
   if (cause instanceof errors.JWTExpired) return new SessionError('TOKEN_EXPIRED');
-  const isAboutToken =
-    cause instanceof errors.JOSEError &&
-    !(cause instanceof errors.JWKSTimeout) &&
-    !(cause instanceof errors.JWKSInvalid) &&
-    cause.code !== 'ERR_JOSE_GENERIC';
+  const aboutKeys = ['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC'];
+  const isAboutToken = cause instanceof errors.JOSEError && !aboutKeys.includes(cause.code);
   return new SessionError(isAboutToken ? 'TOKEN_INVALID' : 'SESSION_STORE_UNAVAILABLE', undefined, { cause });
 }
