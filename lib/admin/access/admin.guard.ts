@@ -70,10 +70,8 @@ export class AdminGuard implements CanActivate, OnModuleInit {
   /** @throws SessionError FORBIDDEN, SESSION_STORE_UNAVAILABLE if the application does not answer; errors of its guards */
   private judge(context: ExecutionContext, session: UserSession): Promise<KnownOperator> {
     return withDeadline(this.askApplication(context, session), JUDGED_WITHIN_MS, () => {
-      const cause = new Error(
-        `guards and authorize of SessionAdminModule did not answer within ${JUDGED_WITHIN_MS} ms`,
-      );
-      return new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
+      const problem = `guards and authorize of SessionAdminModule did not answer within ${JUDGED_WITHIN_MS} ms`;
+      return new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause: new Error(problem) });
     });
   }
 
@@ -172,16 +170,10 @@ export const CurrentOperator = createParamDecorator((_: unknown, context: Execut
   return operator;
 });
 
-/**
- * Declares a controller of JSON routes: requires a valid token and the operator's rights, refuses unknown fields, and
- * forbids caching.
- */
+/** Declares a controller of JSON routes for operators, which refuses unknown fields and forbids caching. */
 export function AdminRoutes(path = ''): ClassDecorator {
-  return applyDecorators(
-    Controller(path),
-    UseGuards(AuthGuard, AdminGuard),
-    UseInterceptors(NoStoreInterceptor, StrictInput),
-  );
+  const interceptors = UseInterceptors(NoStoreInterceptor, StrictInput);
+  return applyDecorators(Controller(path), UseGuards(AuthGuard, AdminGuard), interceptors);
 }
 
 /** Answers to operators must not be stored by intermediaries (RFC 9111 section 5.2.2.5). */

@@ -4,7 +4,7 @@ import type { OnlineQuery } from '../lists/online-users.service.js';
 import { SessionError } from '../../model/session-error.js';
 import type { KnownOperator } from './admin.guard.js';
 
-/** Criteria unrelated to addresses. `ip` is related, and so is `q`, which may be the beginning of one. */
+/** Unlike `ip`, and `q`, which may be the beginning of an address. */
 const WITHOUT_ADDRESSES: ReadonlySet<string> = new Set<keyof OnlineCriteria | keyof EventCriteria>([
   'userId',
   'sessionId',

@@ -9,15 +9,9 @@ export const EXPORT_TYPES: Readonly<Record<ExportFormat, string>> = {
 /** Without it, some spreadsheets misread UTF-8. */
 const BYTE_ORDER_MARK = '\ufeff';
 
-/**
- * Start of a formula, full-width forms included, after anything that a spreadsheet may skip: spaces, control and
- * invisible characters, and quotes.
- */
+/** Start of a formula, full-width forms included, after spaces, control and invisible characters, and quotes. */
 const FORMULA = /^[\s\p{Cc}\p{Cf}"]*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]/u;
-/**
- * The same after a semicolon, a tab or a line break. In locales where a comma does not separate fields, quotes after it
- * mean nothing, and all of these separate.
- */
+/** The same after what separates fields in locales where a comma does not. */
 const INNER_FORMULA = /[;\t\r\n](?=[\s\p{Cc}\p{Cf}"]*[=+\-@\uff1d\uff0b\uff0d\uff20])/gu;
 
 /**

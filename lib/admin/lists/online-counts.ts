@@ -40,10 +40,7 @@ export class OnlineSummaries {
     return known(await this.counting);
   }
 
-  /**
-   * Returns the count for a page that is worth more than this number: the last one if a new one is slow or fails, else
-   * null.
-   */
+  /** Returns the last count if a new one is slow or fails; null if that is too old. */
   async soon(): Promise<KnownSummary | null> {
     const count = this.get();
     const patience = Math.max(0, this.begunAt + PATIENCE_MS - performance.now());
@@ -108,10 +105,7 @@ export class ApproximateCount {
 
   constructor(private readonly sessions: Pick<OnlineQueries, 'count' | 'estimate'>) {}
 
-  /**
-   * Returns the total for a list, which is shown without one if counting is slow or fails. Later lists do not restart a
-   * slow count, or a slow database would do nothing else.
-   */
+  /** Returns a minimum if counting is slow or fails. Later lists do not restart a slow count. */
   async forList(filter: OnlineFilter): Promise<Total> {
     const key = JSON.stringify(filter);
     const kept = this.keptOf(key);

@@ -17,7 +17,7 @@ export interface LiveChanges {
   readonly users: ReadonlyMap<string, ShownUser>;
 }
 
-/** Messages to watchers. Overflow: there are more changes than can be listed. */
+/** Overflow: there are more changes than can be listed. */
 export type LiveNews =
   | ({ readonly kind: 'changes' } & LiveChanges)
   | { readonly kind: 'overflow' }
@@ -36,10 +36,7 @@ const MAX_CHANGES = 200;
 /** How far back each query reaches: transactions do not commit in the order of their times. */
 const LOOK_BACK_MS = 10_000;
 
-/**
- * Streams the changes of all nodes from the audit trail while anyone watches, with one small query a second per node,
- * however many watchers there are.
- */
+/** Streams the changes of all nodes from the audit trail, with one small query a second per node while anyone watches. */
 @Injectable()
 export class LiveFeed implements OnModuleDestroy {
   private readonly logger = new Logger('SessionAdminModule');
@@ -58,10 +55,10 @@ export class LiveFeed implements OnModuleDestroy {
     private readonly runtime: SessionRuntime,
     private readonly users: UserDirectory,
   ) {
-    const report = (failure: { readonly error: unknown } | null) =>
-      this.logger.warn(
-        failure ? `The live feed failed: ${describeError(failure.error)}` : 'The live feed has recovered.',
-      );
+    const report = (failure: { readonly error: unknown } | null) => {
+      const news = failure ? `failed: ${describeError(failure.error)}` : 'has recovered.';
+      this.logger.warn(`The live feed ${news}`);
+    };
     this.tasks = [
       new PeriodicTask(() => this.look(), LOOK_MS, report),
       new PeriodicTask(() => this.count(), COUNT_MS, report),
@@ -84,8 +81,8 @@ export class LiveFeed implements OnModuleDestroy {
     const next = (news: LiveNews) => void (told = told.then(() => tell(news)));
     const subscription = this.news.subscribe({ next, complete: end });
     if (this.watchers++ === 0) this.start(lastEventId);
-    void this.tellOnline(tell);
-    if (lastEventId !== null) told = this.catchUp(tell, lastEventId);
+    void this.send(tell, 'the online count', this.online());
+    if (lastEventId !== null) told = this.send(tell, 'missed changes', this.missedSince(lastEventId));
     return () => {
       subscription.unsubscribe();
       if (--this.watchers === 0) void Promise.all(this.tasks.map((task) => task.stop()));
@@ -101,23 +98,21 @@ export class LiveFeed implements OnModuleDestroy {
     for (const task of this.tasks) task.start();
   }
 
-  private async tellOnline(tell: (news: LiveNews) => void): Promise<void> {
-    try {
-      tell({ kind: 'online', summary: await this.summaries.get() });
-    } catch (error) {
-      this.logger.debug(`Could not send the online count to a watcher: ${describeError(error)}`);
-    }
+  private async missedSince(lastEventId: string): Promise<LiveNews> {
+    const portion = { from: [lastEventId], backwards: true, limit: MAX_CHANGES + 1 };
+    const missed = await this.queries.events({ types: TYPES }, portion);
+    return missed.length > MAX_CHANGES ? { kind: 'overflow' } : this.changes([...missed].reverse());
   }
 
-  private async catchUp(tell: (news: LiveNews) => void, lastEventId: string): Promise<void> {
-    try {
-      const portion = { from: [lastEventId], backwards: true, limit: MAX_CHANGES + 1 };
-      const missed = await this.queries.events({ types: TYPES }, portion);
-      if (missed.length > MAX_CHANGES) tell({ kind: 'overflow' });
-      else tell(await this.changes([...missed].reverse()));
-    } catch (error) {
-      this.logger.debug(`Could not send missed changes to a watcher: ${describeError(error)}`);
-    }
+  private async online(): Promise<LiveNews> {
+    return { kind: 'online', summary: await this.summaries.get() };
+  }
+
+  /** Best effort. @param name what errors call the news */
+  private send(tell: (news: LiveNews) => void, name: string, news: Promise<LiveNews>): Promise<void> {
+    return news.then(tell).catch((error: unknown) => {
+      this.logger.debug(`Could not send ${name} to a watcher: ${describeError(error)}`);
+    });
   }
 
   private async look(): Promise<void> {
@@ -143,8 +138,7 @@ export class LiveFeed implements OnModuleDestroy {
 
   private async count(): Promise<void> {
     const summary = await this.summaries.get();
-    const { isEstimate: _, ...numbers } = summary;
-    const text = JSON.stringify(numbers);
+    const text = JSON.stringify({ ...summary, isEstimate: undefined });
     if (text === this.shown) return;
     this.shown = text;
     this.news.next({ kind: 'online', summary });
@@ -154,10 +148,7 @@ export class LiveFeed implements OnModuleDestroy {
 /** Id of messages before the first change. */
 const NOWHERE = '0';
 
-/**
- * Ids of messages of a live stream: the id of the last change, with a checksum that detects truncated ids, ids of
- * another realm, and anything else not issued here.
- */
+/** Ids of messages: that of the last change, with a checksum that detects ids which were not issued here. */
 export class LivePlaces {
   private readonly scope: string;
 
@@ -189,10 +180,7 @@ export interface LiveResponse {
 /** Unread heartbeats, some 15 s each, after which a reader is dropped. */
 const MAX_UNREAD_BEATS = 2;
 
-/**
- * A reader of a stream. Buffers nothing while its connection is full; it learns afterwards that it missed something,
- * and is dropped if it never reads.
- */
+/** A reader who misses what comes while the connection is full, learns of that later, and is dropped if it never reads. */
 export class LiveReader {
   private readonly response: LiveResponse;
   private hasMissed = false;

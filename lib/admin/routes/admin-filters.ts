@@ -106,10 +106,8 @@ export function addressOf(value: unknown): string | null {
   const text = optionalText(value, 'ip', 64);
   const address = clientAddress(text);
   if (text !== null && address === null) {
-    throw invalidArgument(
-      'ip',
-      'must be one address such as 192.0.2.7; a network is for lists of sessions and sightings',
-    );
+    const problem = 'must be one address such as 192.0.2.7; a network is for lists of sessions and sightings';
+    throw invalidArgument('ip', problem);
   }
   return address;
 }
@@ -140,8 +138,6 @@ export function timeRange<K extends string>(
 
 function timeOf(time: unknown, name: string): number | undefined {
   if (time === undefined) return undefined;
-  if (!(Number.isSafeInteger(time) && (time as number) >= 0 && (time as number) < 2 ** 47)) {
-    throw invalidArgument(name, 'must be a time in integer milliseconds since the epoch');
-  }
-  return time as number;
+  if (Number.isSafeInteger(time) && (time as number) >= 0 && (time as number) < 2 ** 47) return time as number;
+  throw invalidArgument(name, 'must be a time in integer milliseconds since the epoch');
 }

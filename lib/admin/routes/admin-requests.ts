@@ -13,10 +13,9 @@ import type { EndedSessionsQuery, EventsQuery, OnlineQuery, UserSessionsQuery } 
 import { type RequestInput, readInput } from './request-input.js';
 
 const MAX_USER_ID = 1024;
-const MAX_SERVICE = 64;
 const MAX_HOURS = 168;
 
-/** Converts a query's text for OnlineUsersService, which checks ranges itself. */
+/** OnlineUsersService checks ranges itself. */
 function readOnlineCriteria(input: RequestInput): OnlineCriteria {
   return {
     q: input.textOrEmpty('q', 128),
@@ -34,12 +33,7 @@ function readOnlineCriteria(input: RequestInput): OnlineCriteria {
 export function readOnlineQuery(input: RequestInput): OnlineQuery & { readonly groupBy: 'user' | undefined } {
   const groupBy = input.choice('groupBy', ['user']);
   const criteria = { groupBy, ...readPage(input), ...readOnlineCriteria(input) };
-  return groupBy
-    ? criteria
-    : {
-        ...criteria,
-        sort: input.choice('sort', ['lastSeen', 'login', 'user']),
-      };
+  return groupBy ? criteria : { ...criteria, sort: input.choice('sort', ['lastSeen', 'login', 'user']) };
 }
 
 export function readOnlineExport(input: RequestInput) {
@@ -110,14 +104,7 @@ export function readStatsRange(input: RequestInput) {
   return input.choice('range', ['24h', '30d']) ?? '24h';
 }
 
-/** Body of a bulk kick. */
-export interface KickRequest {
-  readonly selection: KickSelection;
-  readonly comment: string | undefined;
-  readonly dryRun: boolean;
-}
-
-export function readKick(input: RequestInput): KickRequest {
+export function readKick(input: RequestInput) {
   return { selection: readSelection(input), comment: readComment(input), dryRun: input.flag('dryRun') };
 }
 
@@ -139,12 +126,8 @@ function readSelection(input: RequestInput): KickSelection {
 }
 
 export function readBan(input: RequestInput) {
-  return {
-    until: input.time('until'),
-    comment: readComment(input),
-    service: readService(input),
-    level: input.integer('level'),
-  };
+  const [until, comment] = [input.time('until'), readComment(input)];
+  return { until, comment, service: readService(input), level: input.integer('level') };
 }
 
 export function readImpersonation(input: RequestInput) {
@@ -152,7 +135,7 @@ export function readImpersonation(input: RequestInput) {
 }
 
 export function readService(input: RequestInput): string | undefined {
-  return input.text('service', MAX_SERVICE);
+  return input.text('service', 64);
 }
 
 /** Reads an operator's comment, which requests call `reason`. */

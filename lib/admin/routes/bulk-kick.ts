@@ -18,7 +18,6 @@ export interface KickOrder {
   readonly selection: KickSelection;
   /** Operator. */
   readonly by: string;
-  /** Operator's words for the audit trail. */
   readonly comment?: string;
   /** Session to spare: the operator's own. */
   readonly except: string;
@@ -33,7 +32,6 @@ export interface Matching {
   readonly matchingIsMinimum?: true;
 }
 
-/** Progress of the work. */
 export interface KickProgress {
   /** Sessions processed. */
   readonly done: number;
@@ -47,10 +45,7 @@ export const NOTHING_DONE: KickProgress = { done: 0, ended: 0, pending: 0 };
 
 /** Sessions per step, with one transaction, one message to the other nodes, and one acknowledgement. */
 const BATCH = 10;
-/**
- * Pauses between steps for this multiple of the last step's time, up to MOST_REST_MS: leaves two thirds of the time to
- * others.
- */
+/** Pauses for this multiple of the last step's time, up to MOST_REST_MS: leaves two thirds of the time to others. */
 const REST_FACTOR = 2;
 const MOST_REST_MS = 250;
 const MAX_IDS = 1000;
@@ -129,12 +124,9 @@ export class BulkKick implements OnModuleDestroy {
         await pause(Math.min(REST_FACTOR * took, MOST_REST_MS));
         const began = performance.now();
         if (this.isStopping) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The node is shutting down.');
-        const { ended, pending } = await this.end(ids, { by, comment }, check);
-        progress = {
-          done: progress.done + ids.length,
-          ended: progress.ended + ended,
-          pending: progress.pending + pending,
-        };
+        const step = await this.end(ids, { by, comment }, check);
+        const { done, ended, pending } = progress;
+        progress = { done: done + ids.length, ended: ended + step.ended, pending: pending + step.pending };
         onProgress(progress);
         took = performance.now() - began;
       }

@@ -53,8 +53,7 @@ export class LiveController {
     return new Observable((subscriber) => {
       let current = operator;
       const told = new Set<string>(from === null ? [] : [from]);
-      // Set on every message, so that a reconnecting client reports the last one it received; Nest would number them
-      // instead.
+      // Set on every message, because Nest would number them.
       let id = this.places.write(from);
       const reader = new LiveReader(response);
       const tell = (news: LiveNews) => {
@@ -83,9 +82,7 @@ export class LiveController {
         token !== null
           ? this.tokens.watch(token, ({ reason }) => finish(reason))
           : this.sessions.watch(operator.session.id, (end) => finish(end?.reason ?? 'SESSION_EXPIRED')),
-        repeatedly(async () => {
-          current = await operator.judgeAgain();
-        }, finish),
+        repeatedly(async () => void (current = await operator.judgeAgain()), finish),
       ];
       return () => unwatch.forEach((stop) => stop());
     });

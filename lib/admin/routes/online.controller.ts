@@ -2,14 +2,14 @@ import { Delete, Get, Param, HttpCode, Post, StreamableFile } from '@nestjs/comm
 import { OperatorService } from '../../services/operator-service.js';
 import { toOnlineUserItem, toSessionItem, PastSessions } from './admin-items.js';
 import { type KnownOperator, NeedsRight, CurrentOperator, AdminRoutes } from '../access/admin.guard.js';
-import { readEndedSessionsQuery, readOnlineQuery, readComment, type KickRequest, readKick } from './admin-requests.js';
+import { readEndedSessionsQuery, readOnlineQuery, readComment, readKick } from './admin-requests.js';
 import { type EndedSessionsQuery, OnlineUsersService } from '../lists/online-users.service.js';
 import { QueryFields, BodyFields } from './request-input.js';
 import { withinRights } from '../access/filter-rights.js';
 import { UserDirectory } from '../lists/user-directory.js';
 import { Readable } from 'node:stream';
 import { SessionError } from '../../model/session-error.js';
-import { BulkKick, type KickOrder, NOTHING_DONE } from './bulk-kick.js';
+import { BulkKick, NOTHING_DONE } from './bulk-kick.js';
 
 /** Live and past sessions. */
 @AdminRoutes()
@@ -77,8 +77,13 @@ export class KickController {
   @Post()
   @HttpCode(200)
   @NeedsRight('kick')
-  async kick(@BodyFields(readKick) { dryRun, ...request }: KickRequest, @CurrentOperator() operator: KnownOperator) {
-    const order = orderOf(request, operator);
+  async kick(
+    @BodyFields(readKick) { dryRun, selection, comment }: ReturnType<typeof readKick>,
+    @CurrentOperator() operator: KnownOperator,
+  ) {
+    const within = 'filter' in selection ? { filter: withinRights(operator, selection.filter) } : selection;
+    const { userId: by, session, stillAllowed: check } = operator;
+    const order = { selection: within, by, comment, except: session.id, check };
     const matching = await this.bulk.count(order);
     if (dryRun) return matching;
     const lines = new Readable({ read: () => undefined });
@@ -90,19 +95,11 @@ export class KickController {
       write(progress);
     });
     void finished
-      .then(
-        (progress) => write({ ...progress, finished: true }),
-        (error: unknown) => write({ ...reached, error: messageOf(error), finished: true }),
-      )
+      .then((progress) => write({ ...progress, finished: true }))
+      .catch((error: unknown) => write({ ...reached, error: messageOf(error), finished: true }))
       .finally(() => void (lines.destroyed || lines.push(null)));
     return new StreamableFile(lines, { type: 'application/x-ndjson' });
   }
-}
-
-/** @throws SessionError FORBIDDEN for criteria that the operator may not search by */
-function orderOf({ selection, comment }: Omit<KickRequest, 'dryRun'>, operator: KnownOperator): KickOrder {
-  const within = 'filter' in selection ? { filter: withinRights(operator, selection.filter) } : selection;
-  return { selection: within, by: operator.userId, comment, except: operator.session.id, check: operator.stillAllowed };
 }
 
 function messageOf(error: unknown): string {

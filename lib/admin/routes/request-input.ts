@@ -1,19 +1,12 @@
-import { checkFields } from '../../model/checked-input.js';
+import { checkFields, isObject } from '../../model/checked-input.js';
 import { invalidArgument } from '../../model/session-error.js';
 import { BodyInput, QueryInput } from '../../nest/http/route-input.js';
 
-/**
- * Source of fields. Queries are text. Bodies have JSON types, with null for missing. The body of a `filter` has no null
- * either: a lost condition must not widen it.
- */
-export type InputSource = 'query' | 'body' | 'filter';
-
+/** Queries are text. Bodies have JSON types, with null for missing. A `filter` has no null: a lost condition widens it. */
 const TITLES = { query: 'The query', body: 'The body', filter: 'filter' };
+type InputSource = keyof typeof TITLES;
 
-/**
- * Reads the fields of a query or body with `read`.
- * @throws SessionError ARGUMENT_INVALID unless `value` is an object, and for fields that `read` did not request
- */
+/** @throws SessionError ARGUMENT_INVALID unless `value` is an object, and for fields that `read` did not request */
 export function readInput<T>(value: unknown, source: InputSource, read: (input: RequestInput) => T): T {
   const fields = value ?? {};
   const known: Record<string, true> = {};
@@ -33,8 +26,7 @@ export class RequestInput {
     private readonly source: InputSource,
     private readonly known: Record<string, true>,
   ) {
-    if (typeof fields !== 'object' || Array.isArray(fields))
-      throw invalidArgument(TITLES[source], 'must be a JSON object');
+    if (!isObject(fields)) throw invalidArgument(TITLES[source], 'must be a JSON object');
     this.fields = fields as Readonly<Record<string, unknown>>;
   }
 
@@ -45,10 +37,7 @@ export class RequestInput {
     return value === null && this.source === 'body' ? undefined : value;
   }
 
-  /**
-   * Undefined if missing. @throws SessionError ARGUMENT_INVALID for another type, empty text, or more than `max`
-   * characters
-   */
+  /** @throws SessionError ARGUMENT_INVALID for another type, empty text, or more than `max` characters */
   text(name: string, max: number): string | undefined {
     const value = this.value(name);
     if (value === undefined) return undefined;
@@ -67,9 +56,8 @@ export class RequestInput {
   /** @throws SessionError ARGUMENT_INVALID unless missing or one of `allowed` */
   choice<T extends string>(name: string, allowed: readonly T[]): T | undefined {
     const value = this.text(name, 64);
-    if (value === undefined) return undefined;
     const found = allowed.find((one) => one === value);
-    if (found === undefined) throw invalidArgument(name, `must be one of ${allowed.join(', ')}`);
+    if (found !== value) throw invalidArgument(name, `must be one of ${allowed.join(', ')}`);
     return found;
   }
 
@@ -126,12 +114,11 @@ export function BodyFields(read: (input: RequestInput) => unknown): ParameterDec
   return BodyInput((body) => readInput(body, 'body', read));
 }
 
-export const DEFAULT_PAGE = 50;
 export const MAX_PAGE = 200;
 
 /** Reads a page size: 1 to 200, default 50. @throws SessionError ARGUMENT_INVALID */
 export function pageLimit(limit: unknown): number {
-  if (limit === undefined || limit === null) return DEFAULT_PAGE;
+  if (limit === undefined || limit === null) return 50;
   if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
     throw invalidArgument('limit', `must be a whole number from 1 to ${MAX_PAGE}`);
   }
