@@ -25,9 +25,14 @@ export { accessAndRefresh, fixed, sliding } from './tokens/token-mode.js';
 export { ChangePendingError, SessionError, TokenRefusedError } from './model/session-error.js';
 export { sessionEntities } from './database/schema/tables.js';
 export { sessionMigrations } from './database/schema/migrate.js';
-export { LatchkeySession } from './database/schema/entities/session.entity.js';
-export { LatchkeyAccount, LatchkeyData } from './database/schema/entities/account.entities.js';
-export { LatchkeyEvent, LatchkeySighting, LatchkeyStatistic } from './database/schema/entities/journal.entities.js';
+export {
+  LatchkeyAccount,
+  LatchkeyData,
+  LatchkeyEvent,
+  LatchkeySession,
+  LatchkeySighting,
+  LatchkeyStatistic,
+} from './database/schema/entities.js';
 
 export type {
   HeaderOptions,

@@ -1,12 +1,10 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { writeConsoleAssets } from './lib/console-assets.mjs';
-import { writeLuaModules } from './lib/lua-modules.mjs';
 import { runNode } from './lib/run.mjs';
 
 const TSC = 'node_modules/typescript-7/bin/tsc';
 
 /** Builds dist/esm and dist/cjs. */
-writeLuaModules();
 await writeConsoleAssets();
 // What is bundled has the library in it.
 for (const made of ['dist', 'dist-sample/bundled']) rmSync(made, { recursive: true, force: true });

@@ -1,8 +1,9 @@
 import { SessionError } from '../model/session-error.js';
+import { withDeadline } from './deadline.js';
 
 interface Waiting<T> {
   readonly promise: Promise<T | null>;
-  readonly settle: (result: { value: T | null } | { error: unknown }) => void;
+  readonly settle: (result: Promise<T | null>) => void;
 }
 
 /** Most keys in one read. */
@@ -11,9 +12,8 @@ const MAX_BATCH = 100;
 const MAX_WAITING = 10_000;
 
 /**
- * Batches concurrent reads by key. Keys requested while all readers are busy share the next read. Callers join only
- * reads that have not been sent, so that every answer is at least as new as its request. Every caller is answered
- * within the budget, and nothing is kept for it afterwards.
+ * Batches concurrent reads by key. Callers join only reads that have not been sent, so that every answer is at least as new as its
+ * request. Every caller is answered within the budget.
  */
 export class BatchedReads<T> {
   private readonly waiting = new Map<string, Waiting<T>>();
@@ -44,19 +44,12 @@ export class BatchedReads<T> {
 
   private enter(key: string): Waiting<T> {
     let settle!: Waiting<T>['settle'];
-    const promise = new Promise<T | null>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        if (this.waiting.get(key) === entry) this.waiting.delete(key);
-        reject(new SessionError('SESSION_STORE_UNAVAILABLE'));
-      }, this.budgetMs);
-      settle = (result) => {
-        clearTimeout(timer);
-        if ('value' in result) resolve(result.value);
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it came
-        else reject(result.error);
-      };
-    });
-    const entry = { promise, settle };
+    const answer = new Promise<T | null>((resolve) => (settle = resolve));
+    const late = () => {
+      if (this.waiting.get(key) === entry) this.waiting.delete(key);
+      return new SessionError('SESSION_STORE_UNAVAILABLE');
+    };
+    const entry = { promise: withDeadline(answer, this.budgetMs, late), settle };
     this.waiting.set(key, entry);
     return entry;
   }
@@ -77,15 +70,11 @@ export class BatchedReads<T> {
     if (batch.length === 0) return;
     this.running++;
     this.schedule();
-    try {
-      const values = await this.read(batch.map(([key]) => key));
-      for (const [key, { settle }] of batch) settle({ value: values.get(key) ?? null });
-    } catch (error) {
-      for (const [, { settle }] of batch) settle({ error });
-    } finally {
-      this.running--;
-      this.schedule();
-    }
+    const reading = this.read(batch.map(([key]) => key));
+    for (const [key, { settle }] of batch) settle(reading.then((values) => values.get(key) ?? null));
+    await reading.catch(() => undefined);
+    this.running--;
+    this.schedule();
   }
 }
 

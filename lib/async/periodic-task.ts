@@ -1,6 +1,6 @@
 /**
- * Repeats work with a pause in between, never overlapping, outside of any trace. The timer does not keep the process
- * alive. Retries after failures; reports the first failure and the first success after it.
+ * Repeats work with a pause in between, never overlapping, outside of any trace, without keeping the process alive. Reports the
+ * first failure and the first success after it.
  */
 export class PeriodicTask {
   private timer: NodeJS.Timeout | undefined;
@@ -56,7 +56,6 @@ export class PeriodicTask {
 interface TraceContext {
   setValue(key: symbol, value: unknown): TraceContext;
 }
-
 interface TraceContexts {
   active(): TraceContext;
   with<T>(context: TraceContext, work: () => T): T;

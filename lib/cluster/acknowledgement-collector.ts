@@ -1,6 +1,6 @@
 import type { Clock } from '../ports/clock.js';
 import type { NodeList, NodeRow, NodeRegistry } from '../ports/node-registry.js';
-import { ChangePendingError, SessionError } from '../model/session-error.js';
+import { ChangePendingError } from '../model/session-error.js';
 import type { ChangeNotice } from '../ports/verification-cache.js';
 import type { ChangeBus, Receipt } from './change-bus.js';
 import type { NodeWatch } from './node-watch.js';
@@ -9,9 +9,8 @@ import type { NodeWatch } from './node-watch.js';
 const LOOK_MS = 100;
 
 /**
- * Waits until no node acts on the state before a change. A node is done once it has acknowledged the message; once its
- * row says that it has stopped caching, or has completed a poll begun after the change; or once it has been silent for
- * so long that it stops using copies by itself.
+ * Waits until no node acts on the state before a change: each has acknowledged the message, has stopped caching or completed a
+ * poll begun after the change (by its row), or has been silent for so long that it stops using copies by itself.
  */
 export class AcknowledgementCollector {
   private listing: Promise<NodeList> | null = null;
@@ -41,6 +40,7 @@ export class AcknowledgementCollector {
   }
 
   private async wait(receipt: Receipt | undefined, deadline: number): Promise<void> {
+    const { clock, watch } = this.parts;
     let list = await this.listInTime(deadline);
     // Read after the change. A node missing here joined later, and read of the change before it used a copy.
     const first = new Map(list.others.map((one) => [one.id, one.poll]));
@@ -49,7 +49,10 @@ export class AcknowledgementCollector {
       if (missing().length > 0) await this.answersFor(() => missing().length === 0);
       const waitedFor = missing();
       if (waitedFor.length === 0) return;
-      if (this.parts.clock.monotonic() >= deadline) throw new ChangePendingError(this.effectiveBy(waitedFor));
+      if (clock.monotonic() >= deadline) {
+        const untilSilent = waitedFor.map((one) => watch.untilSilent(one));
+        throw new ChangePendingError(clock.now() + Math.ceil(Math.max(...untilSilent)));
+      }
       list = await this.listInTime(deadline);
     }
   }
@@ -62,46 +65,38 @@ export class AcknowledgementCollector {
 
   /** Waits until enough answers have arrived, or it is time to read the rows again. */
   private async answersFor(isEnough: () => boolean): Promise<void> {
+    const { bus } = this.parts;
     let timer: NodeJS.Timeout | undefined;
     let isTime = false;
     const time = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        isTime = true;
-        resolve();
-      }, LOOK_MS);
-    });
-    while (!isTime && !isEnough()) await (this.parts.bus ? Promise.race([time, this.parts.bus.nextAnswer()]) : time);
+      timer = setTimeout(resolve, LOOK_MS);
+    }).then(() => void (isTime = true));
+    while (!isTime && !isEnough()) await (bus ? Promise.race([time, bus.nextAnswer()]) : time);
     clearTimeout(timer);
   }
 
-  /** Lists the nodes as of after this call. Concurrent callers share a read. */
+  /** Lists the nodes as of after this call. */
   private async listInTime(deadline: number): Promise<NodeList> {
+    const { clock, watch } = this.parts;
     for (;;) {
       try {
         const list = await this.list();
-        this.parts.watch.note(list.others);
+        watch.note(list.others);
         return list;
       } catch (cause) {
-        if (this.parts.clock.monotonic() >= deadline) throw this.unknown(cause);
+        if (clock.monotonic() >= deadline) {
+          // Any node may have just written its row.
+          throw Object.assign(new ChangePendingError(clock.now() + watch.longestSilenceMs), { cause });
+        }
         await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       }
     }
   }
 
-  /** The nodes are unknown, so any node may have just written its row. */
-  private unknown(cause: unknown): SessionError {
-    const pending = new ChangePendingError(this.parts.clock.now() + this.parts.watch.longestSilenceMs);
-    pending.cause = cause;
-    return pending;
-  }
-
-  /** Reads a list after this call. Callers share a read that has not been sent. */
+  /** Callers share a read that has not been sent. */
   private list(): Promise<NodeList> {
-    if (!this.listing) return this.startListing();
-    return (this.nextListing ??= this.listing.then(
-      () => this.startListing(),
-      () => this.startListing(),
-    ));
+    const start = () => this.startListing();
+    return this.listing ? (this.nextListing ??= this.listing.then(start, start)) : start();
   }
 
   private startListing(): Promise<NodeList> {
@@ -110,9 +105,5 @@ export class AcknowledgementCollector {
       if (this.listing === listing) this.listing = null;
     });
     return (this.listing = listing);
-  }
-
-  private effectiveBy(nodes: readonly NodeRow[]): number {
-    return this.parts.clock.now() + Math.ceil(Math.max(...nodes.map((one) => this.parts.watch.untilSilent(one))));
   }
 }

@@ -4,18 +4,15 @@ import type { SessionRecord } from '../model/session.js';
 import { type EndedSession, type Tombstone, isTombstone, tombstoneOf } from '../model/session-change.js';
 import type { ChangeNotice, RememberedRecord, SharedCopies, VerificationCache } from '../ports/verification-cache.js';
 import { userKey as keyOf } from '../model/user-key.js';
-import { AgingCopies } from './aging-copies.js';
-import { ChangeBus, type NoticeHandler } from './change-bus.js';
-import { AcknowledgementCollector } from './acknowledgement-collector.js';
-import { HeldKeys } from './held-keys.js';
-import { NodeWatch } from './node-watch.js';
-import type { Copy, KeptCopy, NearCache } from './near-cache.js';
-import { NodePresence } from './node-presence.js';
-import { RecentChanges } from './recent-changes.js';
-import type { SharedBackend } from './shared-cache.js';
 
-/** Receives how long a change waited for the other nodes, and if all acknowledged in time. */
-export type AcknowledgementObserver = (millis: number, isAcknowledged: boolean) => void;
+import { ChangeBus } from './change-bus.js';
+import { AcknowledgementCollector } from './acknowledgement-collector.js';
+
+import { NodeWatch } from './node-watch.js';
+import { AgingCopies, type Copy, type KeptCopy, type NearCache } from './near-cache.js';
+import { NodePresence } from './node-presence.js';
+import { HeldKeys, RecentChanges } from './recent-changes.js';
+import type { SharedBackend } from './shared-cache.js';
 
 /** Tolerated lead of another node's reading of the database's clock. */
 const CLOCK_MARGIN_MS = 5000;
@@ -26,14 +23,13 @@ export function changeWindow(copyAgeMs: number): number {
 }
 
 /**
- * Decides when a copy, near or shared, may be used, and when a change has reached all nodes (architecture.md,
- * "Freshness"). A copy is used only while this node knows every change but the latest, only while all changes since the
- * copy's read are kept, and only if no change has outdated its version.
+ * Decides when a copy, near or shared, may be used, and when a change has reached all nodes (architecture.md, "Freshness"):
+ * only while this node knows every change since the copy was read, and none has outdated its version.
  */
 export class CacheCoherence implements VerificationCache, SharedCopies {
   readonly presence: NodePresence;
-  /** Null if times are not measured. */
-  observer: AcknowledgementObserver | null = null;
+  /** Receives how long a change waited for the other nodes, and if all acknowledged in time; null if nothing is timed. */
+  observer: ((millis: number, isAcknowledged: boolean) => void) | null = null;
   private readonly recent: RecentChanges;
   private readonly held = new HeldKeys(LATE_COMMIT_MS);
   private readonly aging: AgingCopies;
@@ -65,7 +61,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     const windowMs = changeWindow(copyAgeMs);
     this.recent = new RecentChanges(windowMs, clock.monotonic());
     this.aging = new AgingCopies(copyAgeMs, clock);
-    const onNotice: NoticeHandler = (changes, keys) => this.hear({ changes, keys });
+    const onNotice = this.hear.bind(this);
     this.bus = shared && new ChangeBus({ nodeId, messenger: shared.messenger, onNotice });
     this.watch = new NodeWatch(clock, silenceMs);
     this.acknowledgement = new AcknowledgementCollector({ ...parts, bus: this.bus, watch: this.watch });
@@ -115,7 +111,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     });
   }
 
-  /** Reads the shared state once. Rejects if the database cannot be read. */
+  /** See NodePresence. */
   poll(): Promise<void> {
     return this.presence.poll();
   }
@@ -146,12 +142,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   async fetch(sessionId: string): Promise<SessionRecord | Tombstone | null> {
     const { shared } = this.parts;
     if (!shared || shared.state === 'down' || !this.presence.mayCache) return null;
-    let found: Copy | Tombstone | null;
-    try {
-      found = await shared.cache.read(sessionId);
-    } catch {
-      return null;
-    }
+    const found = await shared.cache.read(sessionId).catch(() => null);
     if (!found || isTombstone(found)) return found;
     const now = this.parts.clock.monotonic();
     if (!this.presence.mayCacheAt(now) || !this.isUsable(found, now)) return null;
@@ -207,7 +198,6 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     }
   }
 
-  /** Applies a change to this node, whichever node made it. */
   private hear({ changes = [], keys = [] }: ChangeNotice): void {
     for (const key of keys) this.held.holdUntilPoll(key);
     for (const change of changes) this.apply(change);

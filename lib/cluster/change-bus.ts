@@ -1,18 +1,34 @@
 import type { SessionChange } from '../ports/node-registry.js';
 import type { ChangeNotice } from '../ports/verification-cache.js';
-import { parseAnswer, parseMessage, writeAnswer, writeMessage } from './change-message.js';
 import type { Messenger } from './shared-cache.js';
+
+/** Wire form of a notice. */
+interface ChangeMessage {
+  /** Id of the sending node. */
+  readonly from: string;
+  /** Number to acknowledge; null if no caller waits. */
+  readonly number: number | null;
+  readonly changes: readonly SessionChange[];
+  readonly keys: readonly string[];
+}
+
+/** Acknowledges messages. */
+interface ChangeAnswer {
+  readonly from: string;
+  readonly numbers: readonly number[];
+}
 
 /** Splits notices into messages of at most this many changes and keys. */
 const MAX_ITEMS = 1000;
 
-/** A sent message and its acknowledgements. */
+/** A sent message and its acknowledgements, which are collected until `close`. */
 export interface Receipt {
   readonly acknowledgedBy: ReadonlySet<string>;
+  readonly close: () => void;
 }
 
 /** Handles a notice of another node, which is acknowledged on return. */
-export type NoticeHandler = (changes: readonly SessionChange[], keys: readonly string[]) => void;
+export type NoticeHandler = (notice: Required<ChangeNotice>) => void;
 
 interface Outgoing {
   readonly changes: SessionChange[];
@@ -25,9 +41,8 @@ interface Outgoing {
 }
 
 /**
- * Exchanges notices between nodes. Batches all notices of one turn into one message, and all answers to what one read
- * of the connection delivered. Waiting longer for a batch would delay every end. Messages without waiting callers are
- * not acknowledged.
+ * Exchanges notices between nodes. Batches the notices of one turn into one message, and the answers to one read of the
+ * connection; a longer wait would delay every end. Messages without waiting callers are not acknowledged.
  */
 export class ChangeBus {
   private outgoing: Outgoing | null = null;
@@ -50,8 +65,7 @@ export class ChangeBus {
     this.add(notice);
   }
 
-  /** Sends a notice and collects acknowledgements until `close`. */
-  publish(notice: ChangeNotice): Receipt & { readonly close: () => void } {
+  publish(notice: ChangeNotice): Receipt {
     const message = this.add(notice);
     message.waiting++;
     return {
@@ -71,7 +85,7 @@ export class ChangeBus {
   receiveMessage(text: string): void {
     const message = parseMessage(text);
     if (!message || message.from === this.parts.nodeId) return;
-    this.parts.onNotice(message.changes, message.keys);
+    this.parts.onNotice(message);
     if (message.number !== null) this.answer(message.from, message.number);
   }
 
@@ -107,10 +121,7 @@ export class ChangeBus {
 
   private answer(to: string, number: number): void {
     const waiting = this.answers.get(to);
-    if (waiting) {
-      waiting.push(number);
-      return;
-    }
+    if (waiting) return void waiting.push(number);
     const numbers = [number];
     this.answers.set(to, numbers);
     queueMicrotask(() => {
@@ -124,4 +135,66 @@ function deferred(): { readonly promise: Promise<void>; readonly resolve: () => 
   let resolve!: () => void;
   const promise = new Promise<void>((done) => (resolve = done));
   return { promise, resolve };
+}
+
+/** First item of every message. Unknown versions are not acknowledged; their senders then rely on polls. */
+const VERSION = 1;
+
+export function writeMessage({ from, number, changes, keys }: ChangeMessage): string {
+  return JSON.stringify([VERSION, from, number, changes.map(({ sessionId, version }) => [sessionId, version]), keys]);
+}
+
+/** Null for text that no node of this version writes. */
+export function parseMessage(text: string): ChangeMessage | null {
+  const [version, from, number, changes, keys, ...more] = parseList(text);
+  const isMessage =
+    version === VERSION &&
+    typeof from === 'string' &&
+    (number === null || Number.isSafeInteger(number)) &&
+    isListOf(changes, isChange) &&
+    isListOf(keys, isText) &&
+    more.length === 0;
+  if (!isMessage) return null;
+  return {
+    from,
+    number: number as number | null,
+    changes: changes.map(([sessionId, version]) => ({ sessionId, version })),
+    keys,
+  };
+}
+
+export function writeAnswer({ from, numbers }: ChangeAnswer): string {
+  return JSON.stringify([VERSION, from, numbers]);
+}
+
+/** Null for text that no node of this version writes. */
+export function parseAnswer(text: string): ChangeAnswer | null {
+  const [version, from, numbers, ...more] = parseList(text);
+  const isAnswer = version === VERSION && typeof from === 'string' && isListOf(numbers, isNumber) && more.length === 0;
+  return isAnswer ? { from, numbers } : null;
+}
+
+function parseList(text: string): readonly unknown[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : [];
+  } catch {
+    return [];
+  }
+}
+
+function isListOf<T>(value: unknown, isItem: (item: unknown) => item is T): value is readonly T[] {
+  return Array.isArray(value) && value.every(isItem);
+}
+
+function isChange(value: unknown): value is readonly [string, number] {
+  return Array.isArray(value) && value.length === 2 && isText(value[0]) && isNumber(value[1]);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isNumber(value: unknown): value is number {
+  return Number.isSafeInteger(value);
 }

@@ -9,7 +9,6 @@ import {
 import type { NodeWatch } from './node-watch.js';
 
 export interface PresenceSettings {
-  /** 32 hex digits, new at every start. */
   readonly nodeId: string;
   /** True if there is a cache that this node could use. */
   readonly canCache: boolean;
@@ -23,8 +22,7 @@ export interface PresenceSettings {
   readonly windowMs: number;
 }
 
-/** Callbacks of NodePresence. */
-export interface PresenceHandlers {
+interface PresenceHandlers {
   /** True while messages of other nodes reach this one. */
   readonly isConnected: () => boolean;
   /** Called when a poll begins. @returns argument for `onPolled` once it is complete */
@@ -36,18 +34,14 @@ export interface PresenceHandlers {
 
 /** Treats a larger deviation of the database's clock as a step. */
 const CLOCK_STEP_MS = 1000;
-/**
- * Stops using copies earlier than other nodes assume, by a share of the time and at most this: the monotonic clock may
- * lose as much, because it stands still while a machine is suspended.
- */
+/** Stops using copies so much earlier than other nodes assume: the monotonic clock stands still while a machine is suspended. */
 const MARGIN_MS = 250;
 const MARGIN_SHARE = 8;
 
 /**
- * Represents this node among the others: it polls, and so knows which nodes exist, which changes were made, and if it
- * may use its copies (architecture.md, "Freshness"). With messages it may, while every node takes part in them;
- * without, only while it is alone. A node announces in its row that it caches and then reads the others' rows; a
- * joining node writes its row and then reads. One of the two always sees the other.
+ * Polls, and so knows which nodes exist, which changes were made, and if this node may use its copies (architecture.md,
+ * "Freshness"): with messages, while every node takes part in them; without, while it is alone. Every node writes its row before it
+ * reads those of the others, so of two nodes, one always sees the other.
  */
 export class NodePresence {
   /** State to announce in this node's row. Without messages, a node first finds out if it is alone. */
@@ -80,12 +74,11 @@ export class NodePresence {
     this.startedAt = parts.clock.monotonic();
   }
 
-  /** True if copies may be used now. */
   get mayCache(): boolean {
     return this.mayCacheAt(this.parts.clock.monotonic());
   }
 
-  /** `mayCache` for a known time. @param now monotonic milliseconds */
+  /** @param now monotonic milliseconds */
   mayCacheAt(now: number): boolean {
     const { pollFreshnessMs, silenceMs } = this.parts;
     return this.active && this.isFresh(now - this.pollStartedAt, this.failing ? silenceMs : pollFreshnessMs);
@@ -126,7 +119,7 @@ export class NodePresence {
     return (this.polling ??= this.pollOnce().finally(() => (this.polling = null)));
   }
 
-  /** Called when messages start or stop reaching this node. Tells the others at once, in its row. */
+  /** Tells the others at once, in its row, when messages start or stop reaching this node. */
   connectionChanged(): void {
     if (this.stopped) return;
     if (this.isAllowed()) this.wantsToCache = true;
@@ -183,12 +176,13 @@ export class NodePresence {
 
   /** Removes the rows of silent nodes, so that no node waits for them. */
   private lookAtOthers(rows: readonly NodeRow[]): void {
-    this.parts.watch.note(rows);
-    this.parts.watch.keep(rows);
-    this.others = rows.filter((row) => !this.parts.watch.isSilent(row));
-    const silent = rows.filter((row) => this.parts.watch.isSilent(row));
+    const { watch, nodeRegistry } = this.parts;
+    watch.note(rows);
+    watch.keep(rows);
+    const silent = rows.filter((row) => watch.isSilent(row));
+    this.others = rows.filter((row) => !silent.includes(row));
     // On failure, the next poll finds them again.
-    if (silent.length > 0) this.parts.nodeRegistry.remove(silent).catch(() => undefined);
+    if (silent.length > 0) nodeRegistry.remove(silent).catch(() => undefined);
   }
 
   private async ask(poll: number, caching: boolean, reachMs: number | null): Promise<PollResult> {
@@ -209,17 +203,16 @@ export class NodePresence {
     if (!(clock instanceof SynchronizedClock)) return false;
     const expected = clock.now() - (clock.monotonic() - measuredAt);
     clock.synchronize(databaseTime, measuredAt);
-    const isSet = Math.abs(databaseTime - expected) > CLOCK_STEP_MS;
-    if (isSet) this.steppedAt = clock.monotonic();
-    return isSet;
+    if (Math.abs(databaseTime - expected) <= CLOCK_STEP_MS) return false;
+    this.steppedAt = clock.monotonic();
+    return true;
   }
 
   /** True if every other node can learn of changes made here, and this one of theirs. */
   private isAllowed(): boolean {
     const { canCache, messaging } = this.parts;
-    if (!canCache) return false;
-    if (this.others.length === 0) return true;
-    return messaging && this.parts.handlers.isConnected() && this.others.every((one) => one.messaging);
+    const isHeard = () => messaging && this.parts.handlers.isConnected() && this.others.every((one) => one.messaging);
+    return canCache && (this.others.length === 0 || isHeard());
   }
 
   private retreat(): void {

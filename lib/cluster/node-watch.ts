@@ -10,9 +10,8 @@ interface Sighting {
 }
 
 /**
- * Detects silent nodes. Each node writes the number of its poll into its row. A node whose number has stood still for
- * its silence time uses no copy, because the poll of that number began before the number was seen here. Uses only this
- * node's monotonic clock, so that the clocks of the database and of other machines do not matter.
+ * Detects silent nodes. A node whose poll number, in its row, has stood still for its silence time uses no copy: that poll began
+ * before its number was seen here. Judges by this node's monotonic clock alone.
  */
 export class NodeWatch {
   private readonly sightings = new Map<string, Sighting>();

@@ -1,9 +1,6 @@
 import type { SessionChange } from '../ports/node-registry.js';
 
-/**
- * Keeps the latest version of every recently changed session, to check late replies of the database against. Keeps
- * changes for at least `keepMs`, at most twice that.
- */
+/** Keeps the latest version of every session changed in the last `keepMs`, or twice that, to check late replies against. */
 export class RecentChanges {
   private current = new Map<string, number>();
   private previous = new Map<string, number>();
@@ -29,5 +26,70 @@ export class RecentChanges {
   /** Returns the lowest usable version of a copy; 0 for a session without recent changes. */
   versionOf(sessionId: string): number {
     return this.current.get(sessionId) ?? this.previous.get(sessionId) ?? 0;
+  }
+}
+
+/** Most keys held until a poll. While polls fail, messages name ever more keys: beyond this number every key is held. */
+const MAX_POLLED = 100_000;
+
+/** Holds keys of sessions and accounts that may be changing now: copies of them may be stale before this node learns of it. */
+export class HeldKeys {
+  private readonly counts = new Map<string, number>();
+  private readonly until = new Map<string, number>();
+  /** Number of the last poll begun before each key was held. */
+  private readonly polls = new Map<string, number>();
+  private begunPolls = 0;
+  /** The same for all keys at once; null if each is held by name. */
+  private allSince: number | null = null;
+
+  /** @param keepMs how long a key stays held after work with an unknown outcome */
+  constructor(private readonly keepMs: number) {}
+
+  get isEmpty(): boolean {
+    return this.allSince === null && this.counts.size === 0 && this.until.size === 0 && this.polls.size === 0;
+  }
+
+  has(key: string, now: number): boolean {
+    if (this.allSince !== null) return true;
+    return this.counts.has(key) || this.polls.has(key) || (this.until.get(key) ?? -Infinity) > now;
+  }
+
+  hold(key: string): void {
+    this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
+  }
+
+  /** @param isKnown true if the outcome of the work is known @param now monotonic milliseconds */
+  release(key: string, isKnown: boolean, now: number): void {
+    const count = this.counts.get(key)! - 1;
+    if (count > 0) this.counts.set(key, count);
+    else this.counts.delete(key);
+    // Oldest first.
+    for (const [old, until] of this.until) {
+      if (until > now) break;
+      this.until.delete(old);
+    }
+    if (isKnown) return;
+    this.until.delete(key);
+    this.until.set(key, now + this.keepMs);
+  }
+
+  /** Holds a key until the next poll to begin is complete; that poll sees every earlier commit. */
+  holdUntilPoll(key: string): void {
+    if (this.allSince === null && (this.polls.size < MAX_POLLED || this.polls.has(key))) {
+      this.polls.set(key, this.begunPolls);
+    } else {
+      this.allSince = this.begunPolls;
+      this.polls.clear();
+    }
+  }
+
+  /** @returns argument for `endPoll` */
+  beginPoll(): number {
+    return ++this.begunPolls;
+  }
+
+  endPoll(poll: number): void {
+    if (this.allSince !== null && this.allSince < poll) this.allSince = null;
+    for (const [key, begun] of this.polls) if (begun < poll) this.polls.delete(key);
   }
 }

@@ -1,10 +1,7 @@
 import type { Tombstone } from '../model/session-change.js';
 import type { Copy } from './near-cache.js';
 
-/**
- * Cache shared by all nodes. It may lose entries, or restore old ones: readers decide from other knowledge if a copy is
- * usable.
- */
+/** Cache shared by all nodes. It may lose entries or restore old ones: readers judge by other knowledge if a copy is usable. */
 export interface SharedCache {
   /**
    * Reads the entry of a session, or null. Callers of the same turn share a read. An unchanged entry may be the same

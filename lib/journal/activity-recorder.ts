@@ -1,18 +1,16 @@
 import type { Activity, SessionRepository } from '../ports/session-repository.js';
 import { type SessionRecord, type SessionWithEnd, toSession } from '../model/session.js';
+import { writeInChunks } from '../async/batches.js';
 import type { SightingRecorder } from './sighting-recorder.js';
 
 /** Most sessions with pending uses between two flushes; further uses are dropped and counted. */
 const MAX_PENDING = 100_000;
 /** Most sessions known to be stored as presented. */
 const MAX_WRITTEN = 50_000;
-/** Most sessions in one statement. */
-const CHUNK = 500;
 
 /**
- * Buffers uses of sessions and writes them in batches, so that no verification waits for a write. A use that cannot be
- * written is dropped, not retried: the next use makes up for it. The first presentation is kept until written, because
- * a login never presented counts as abandoned.
+ * Buffers uses of sessions and writes them in batches, so that no verification waits for a write. Drops a use that cannot be written,
+ * since the next one makes up for it; but keeps a first presentation, because a login never presented counts as abandoned.
  */
 export class ActivityRecorder {
   private pending = new Map<string, Activity>();
@@ -92,18 +90,12 @@ export class ActivityRecorder {
   }
 
   private async write(batch: readonly Activity[]): Promise<void> {
-    for (let from = 0; from < batch.length; from += CHUNK) {
-      const chunk = batch.slice(from, from + CHUNK);
-      try {
-        await this.repository.recordActivity(chunk.toSorted(byId));
-        this.forget(chunk);
-        this.remember(chunk);
-      } catch {
-        // Spares a database in trouble; further chunks would only wait for it, at a shutdown as well.
-        this.giveUp(batch.slice(from));
-        return;
-      }
-    }
+    const lost = await writeInChunks(batch, async (chunk) => {
+      await this.repository.recordActivity(chunk.toSorted(byId));
+      this.forget(chunk);
+      this.remember(chunk);
+    });
+    this.giveUp(lost);
   }
 
   private remember(chunk: readonly Activity[]): void {

@@ -16,10 +16,7 @@ type Turn = (((error: Error) => void) | null)[];
 
 const UNHEARD: CallOutcome = { succeed: () => undefined, fail: () => undefined };
 
-/**
- * Applies deadlines to calls. Calls of one turn of the event loop share a timer, because there may be thousands a
- * second. A reply that has arrived but waits for a busy event loop still counts.
- */
+/** Applies deadlines to calls. Those of one turn share a timer. A reply that waits for a busy event loop still counts. */
 export class CallDeadline {
   private turn: Turn | null = null;
 
@@ -65,10 +62,7 @@ export class CallDeadline {
   }
 }
 
-/**
- * Circuit breaker: after some failures in a row it lets no call through for a while, and then one at a time until one
- * succeeds.
- */
+/** Lets no call through for a while after some failures in a row, and then one at a time until one succeeds. */
 export class CircuitBreaker {
   private failures = 0;
   private openUntil = -Infinity;

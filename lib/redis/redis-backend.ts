@@ -6,12 +6,6 @@ import type { RedisConnection } from './redis-connection.js';
 import { RedisMessenger } from './redis-messenger.js';
 import { RedisSessionCache } from './redis-session-cache.js';
 
-export interface RedisBackendSettings {
-  readonly prefix: string;
-  /** Time limit of a command. Milliseconds. */
-  readonly timeoutMs: number;
-}
-
 /** Consecutive failures that open the circuit breaker. */
 const MAX_FAILURES = 3;
 const PAUSE_MS = 500;
@@ -32,13 +26,13 @@ export class RedisBackend implements SharedBackend {
 
   constructor(
     private readonly connection: RedisConnection,
-    settings: RedisBackendSettings,
+    { prefix, timeoutMs }: { readonly prefix: string; readonly timeoutMs: number },
     private readonly context: SharedContext,
   ) {
     const { client } = connection;
-    const keys = new RedisKeys(settings.prefix, context.realm);
+    const keys = new RedisKeys(prefix, context.realm);
     this.client = client;
-    this.commands = new RedisCommands(client, this.breaker, settings.timeoutMs);
+    this.commands = new RedisCommands(client, this.breaker, timeoutMs);
     const parts = { ...context, client, commands: this.commands, keys };
     this.cache = new RedisSessionCache({ ...parts, onMixUp: () => this.reconnect() });
     this.messenger = new RedisMessenger(parts);
@@ -74,9 +68,7 @@ export class RedisBackend implements SharedBackend {
     this.reported = false;
     void this.advise();
   };
-
   private readonly onError = (error: Error) => this.report(error.message || error.name);
-
   private readonly onClose = () => this.report('the connection was closed');
 
   /** Warns once per outage. */
@@ -104,7 +96,7 @@ export class RedisBackend implements SharedBackend {
 /** Oldest tested version. */
 const TESTED_VERSION = 7;
 
-/** Finds settings in a server's INFO that cost speed. They never cost safety: the database has what Redis loses. */
+/** Finds settings in a server's INFO that cost speed, never safety. */
 export function adviceFor(info: string): readonly string[] {
   const value = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
   const advice: string[] = [];

@@ -1,12 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { CallDeadline, type CircuitBreaker } from './call-limits.js';
-import { putIfNewer } from './put-if-newer.script.js';
 
-/**
- * Names keys and channels of one module. Names contain no client input: session and node ids are our own hex digits,
- * and the realm is checked at boot.
- */
+/** Names keys and channels of one module, without client input: ids are our own hex digits, and the realm is checked at boot. */
 export class RedisKeys {
   private readonly base: string;
   /** Channel of all nodes of the module. */
@@ -28,15 +24,43 @@ export class RedisKeys {
   }
 }
 
-const PUT_IF_NEWER = { text: putIfNewer, sha: createHash('sha1').update(putIfNewer).digest('hex') };
+/**
+ * Puts a value in the key of a session, unless something newer is there. A tombstone takes the place of anything and nothing takes its
+ * place. A live copy of a higher version takes the place of another, and of the same version one that was read later.
+ *
+ * - KEYS[1]: the key of the session
+ * - ARGV[1]: the value as stored-session.ts writes it: a letter (L for a live copy, T for a tombstone), version, time of reading and
+ *   body, separated by colons
+ * - ARGV[2]: milliseconds until the key expires
+ *
+ * Returns 1 if the value is there now, 0 if something newer is, -1 if there was no memory for it and the key is gone.
+ */
+export const putIfNewer = `local kind = string.sub(ARGV[1], 1, 1)
+if kind == 'L' then
+  local held = redis.call('GET', KEYS[1])
+  if held then
+    if string.sub(held, 1, 1) == 'T' then
+      return 0
+    end
+    local heldVersion, heldRead = string.match(held, '^L:(%d+):(%d+):')
+    local version, read = string.match(ARGV[1], '^L:(%d+):(%d+):')
+    heldVersion, version = tonumber(heldVersion) or 0, tonumber(version)
+    if heldVersion > version or (heldVersion == version and tonumber(heldRead) >= tonumber(read)) then
+      return 0
+    end
+  end
+end
+local put = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if put.err then
+  redis.call('DEL', KEYS[1])
+  return -1
+end
+return 1`;
+
+const PUT_IF_NEWER_SHA = createHash('sha1').update(putIfNewer).digest('hex');
 
 /** INFO has a large reply, and no request waits for it. */
 const INFO_MS = 2000;
-
-/** Socket of ioredis, missing in its types. */
-interface WithStream {
-  readonly stream?: { readonly cork?: () => void; readonly uncork?: () => void };
-}
 
 /** Sends all commands there are: GET, one script, PUBLISH, and INFO once. Each settles within the time limit. */
 export class RedisCommands {
@@ -63,15 +87,14 @@ export class RedisCommands {
     return this.run(() => this.client.get(key));
   }
 
-  /** See put-if-newer.lua. */
   putIfNewer(key: string, value: string, ttlMs: number): Promise<unknown> {
     const args = [1, key, value, Math.max(1, Math.round(ttlMs))] as const;
     return this.run(async () => {
       try {
-        return await this.client.evalsha(PUT_IF_NEWER.sha, ...args);
+        return await this.client.evalsha(PUT_IF_NEWER_SHA, ...args);
       } catch (error) {
         if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-        return await this.client.eval(PUT_IF_NEWER.text, ...args);
+        return await this.client.eval(putIfNewer, ...args);
       }
     });
   }
@@ -96,13 +119,13 @@ export class RedisCommands {
   }
 
   /**
-   * Gathers the commands of one turn of the event loop into one write, which a notice flushes early: a write per small
-   * command costs several times the command. Autopipelining of ioredis does the same at a higher cost per command;
-   * clients that have it on, such as those of a cluster, keep it.
+   * Gathers the commands of one turn of the event loop into one write, which a notice flushes early: a write per small command costs
+   * several times the command. Autopipelining of ioredis costs more per command; clients that have it on keep it.
    */
   private gather(): void {
     if (this.write) return;
-    const { stream } = this.client as unknown as WithStream;
+    // Missing in the types of ioredis.
+    const { stream } = this.client as { stream?: { cork?: () => void; uncork?: () => void } };
     const write = () => {
       if (this.write !== write) return;
       this.write = null;

@@ -17,10 +17,7 @@ const MAX_RETRY_MS = 500;
 /** Shortens a timer of ioredis that would keep the process alive after the end without a connection. */
 const DISCONNECT_MS = 200;
 
-/**
- * Settings by which a lost Redis never blocks a caller: without a connection commands fail at once, and they are never
- * retried, which would execute them twice if only the reply was lost.
- */
+/** Never block a caller: commands fail at once without a connection, and are not retried, which could execute them twice. */
 const OWN_OPTIONS = {
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
@@ -71,7 +68,7 @@ export function openSubscriber(client: Redis | Cluster): Redis | null {
   return node ? node.duplicate({ ...options, retryStrategy: () => null }) : null;
 }
 
-export function isCluster(client: Redis | Cluster): client is Cluster {
+function isCluster(client: Redis | Cluster): client is Cluster {
   return client.isCluster;
 }
 
@@ -136,13 +133,8 @@ function isClient(source: Exclude<RedisSource, string>): source is Redis | Clust
 
 /** Replicas may lag without saying so, and freshness depends on when the database was read. */
 function refuseReplicas(client: Redis | Cluster): void {
-  const { scaleReads, role, readOnly } = client.options as {
-    readonly scaleReads?: unknown;
-    readonly role?: unknown;
-    readonly readOnly?: unknown;
-  };
-  const reads = scaleReads === undefined || scaleReads === 'master';
-  if (!reads || role === 'slave' || readOnly === true) {
+  const { scaleReads = 'master', role, readOnly } = client.options as Readonly<Record<string, unknown>>;
+  if (scaleReads !== 'master' || role === 'slave' || readOnly === true) {
     throw invalidOption('redis', 'must read from masters: remove scaleReads, role and readOnly');
   }
 }

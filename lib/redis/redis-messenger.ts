@@ -8,10 +8,7 @@ import { openSubscriber } from './redis-connection.js';
 const HEARTBEAT = 'heartbeat';
 const REOPEN_MS = 250;
 
-/**
- * Exchanges messages with PUBLISH and SUBSCRIBE. A half-open connection looks like a working one, so the node pings
- * itself at an interval, and reconnects when a ping is lost.
- */
+/** PUBLISH and SUBSCRIBE. Since a half-open connection looks like a working one, the node pings itself, and reconnects on a loss. */
 export class RedisMessenger implements Messenger {
   private subscriber: Redis | null = null;
   private handlers: MessageHandlers | null = null;

@@ -12,31 +12,29 @@ const MAX_BURIALS = 100;
 /** Most values kept parsed. */
 const MAX_PARSED = 10_000;
 
-/** A value as last read, with its parsed form. */
-interface Parsed {
-  readonly value: string;
-  readonly found: Copy | Tombstone | null;
-}
-
-export interface RedisSessionCacheParts extends Pick<SharedContext, 'copyAgeMs' | 'tombstoneMs' | 'now'> {
-  readonly commands: RedisCommands;
-  readonly keys: RedisKeys;
-  /** Called when the connection returned the reply to another command. */
-  readonly onMixUp: () => void;
-}
+type Found = Copy | Tombstone | null;
 
 /** Stores copies and tombstones in Redis, one key per session. */
 export class RedisSessionCache implements SharedCache {
   /** Reads requested in one turn of the commands, and that turn. */
   private turn = -1;
-  private reading = new Map<string, Promise<Copy | Tombstone | null>>();
+  private reading = new Map<string, Promise<Found>>();
   /** Parsed values by session: comparing with the last text is cheaper than parsing again. */
-  private readonly parsed = new LRUCache<string, Parsed>({ max: MAX_PARSED });
+  private readonly parsed = new LRUCache<string, { readonly value: string; readonly found: Found }>({
+    max: MAX_PARSED,
+  });
   private writes = 0;
 
-  constructor(private readonly parts: RedisSessionCacheParts) {}
+  constructor(
+    private readonly parts: Pick<SharedContext, 'copyAgeMs' | 'tombstoneMs' | 'now'> & {
+      readonly commands: RedisCommands;
+      readonly keys: RedisKeys;
+      /** Called when the connection returned the reply to another command. */
+      readonly onMixUp: () => void;
+    },
+  ) {}
 
-  read(sessionId: string): Promise<Copy | Tombstone | null> {
+  read(sessionId: string): Promise<Found> {
     const { turn } = this.parts.commands;
     if (turn !== this.turn) {
       this.turn = turn;
@@ -74,7 +72,7 @@ export class RedisSessionCache implements SharedCache {
     }
   }
 
-  private parse(sessionId: string, value: string): Copy | Tombstone | null {
+  private parse(sessionId: string, value: string): Found {
     const known = this.parsed.get(sessionId);
     if (known?.value === value) return known.found;
     const found = readStored(value);

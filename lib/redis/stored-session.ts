@@ -14,10 +14,7 @@ import type { Tombstone } from '../model/session-change.js';
 import type { Ban } from '../model/ban.js';
 import { userKey } from '../model/user-key.js';
 
-/**
- * First item of every value. Values of other versions, or with other fields, are read as a miss, and the database
- * answers.
- */
+/** First item of every value. Values of other versions are read as a miss, and the database answers. */
 const FORMAT = 1;
 
 const RECORD = checksOf(SESSION_FIELDS);

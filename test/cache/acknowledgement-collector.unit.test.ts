@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ChangeBus } from 'lib/change-bus.js';
+import { ChangeBus, parseMessage, writeAnswer } from 'lib/change-bus.js';
 import { AcknowledgementCollector } from 'lib/acknowledgement-collector.js';
 import { NodeWatch } from 'lib/node-watch.js';
-import { parseMessage, writeAnswer } from 'lib/change-message.js';
 import { MemoryMembership } from './memory-node-registry.js';
 import { START, VirtualTime } from './virtual-time.js';
 

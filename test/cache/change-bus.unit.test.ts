@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { ChangeBus, type NoticeHandler } from 'lib/change-bus.js';
-import { parseAnswer, parseMessage, writeAnswer, writeMessage } from 'lib/change-message.js';
+import { ChangeBus, type NoticeHandler, parseAnswer, parseMessage, writeAnswer, writeMessage } from 'lib/change-bus.js';
 import type { Messenger } from 'lib/shared-cache.js';
 import fc from 'fast-check';
 
@@ -145,7 +144,7 @@ describe('the messages of a node', () => {
 
   it('are answered by those that have done what they say, and only where somebody waits', async () => {
     const done: unknown[] = [];
-    wire.join('two', (changes, keys) => done.push(changes, keys));
+    wire.join('two', ({ changes, keys }) => done.push(changes, keys));
     one.announce({ changes: [change(1)] });
     await turn();
     await turn();
@@ -215,7 +214,7 @@ describe('the messages of a node', () => {
 
   it('are no news to itself, and what is no message is none', async () => {
     const heard: unknown[] = [];
-    const two = wire.join('two', (changes) => heard.push(changes));
+    const two = wire.join('two', ({ changes }) => heard.push(changes));
     two.publish({ keys: ['own'] });
     await turn();
     for (const text of ['', '[]', '{"from":"one"}', '[9,"one",1,[],[]]']) {

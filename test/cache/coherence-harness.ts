@@ -1,5 +1,5 @@
 import { CacheCoherence } from 'lib/cache-coherence.js';
-import { writeMessage } from 'lib/change-message.js';
+import { writeMessage } from 'lib/change-bus.js';
 import { NearCache } from 'lib/near-cache.js';
 import type { SessionChange } from 'lib/node-registry.js';
 import { MemoryBackend } from './memory-backend.js';

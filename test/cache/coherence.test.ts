@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { multiDevice, singleDevice } from 'nestjs-latchkey';
 import type { DataSource } from 'typeorm';
+import { SynchronizedClock } from 'lib/clock.js';
 import type { UnacknowledgedError } from 'lib/session-error.js';
 import { SqlNodeRegistry } from 'lib/sql-node-registry.js';
 import { databaseKinds, serviceKinds } from '../support/databases.js';
@@ -154,7 +155,8 @@ describe.each(databaseKinds)('the row of a silent node on $name', (kind) => {
   it('is removed, unless it has been written since it was read', async () => {
     const { runtime } = await database.start({ redis: undefined, nearCache: false });
     const { engine, tables } = runtime.database;
-    const nodeRegistry = new SqlNodeRegistry({ engine, tables, realm: 'users', budgetMs: 5000 });
+    const clock = new SynchronizedClock();
+    const nodeRegistry = new SqlNodeRegistry({ engine, tables, realm: 'users', clock, budgetMs: 5000 });
     const state = { id: 'f'.repeat(32), caching: true, messaging: true, silenceMs: 60_000, polled: 0 };
     await nodeRegistry.poll({ ...state, poll: 1 }, null);
     await nodeRegistry.poll({ ...state, poll: 2 }, null);

@@ -1,9 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { AgingCopies } from 'lib/aging-copies.js';
-import { HeldKeys } from 'lib/held-keys.js';
-import { NearCache } from 'lib/near-cache.js';
-import { RecentChanges } from 'lib/recent-changes.js';
+import { AgingCopies, NearCache } from 'lib/near-cache.js';
+import { HeldKeys, RecentChanges } from 'lib/recent-changes.js';
 import type { SessionRecord } from 'lib/model/session.js';
 import { nearCopyOf, recordOf } from './records.js';
 import { START, VirtualTime } from './virtual-time.js';

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { RowQueues } from 'lib/lane.js';
-import { StatementNames } from 'lib/statement-names.js';
+import { StatementNames } from 'lib/pooled-engine.js';
 import Libsql from 'libsql';
 import { dialectOf } from 'lib/dialect.js';
 import { type SqliteConnection, SqliteEngine } from 'lib/sqlite-engine.js';

@@ -10,7 +10,7 @@ import {
 } from 'nestjs-latchkey';
 import { jwt } from 'nestjs-latchkey/jwt';
 import { redis } from 'nestjs-latchkey/redis';
-import { putIfNewer } from 'lib/put-if-newer.script.js';
+import { putIfNewer } from 'lib/redis-commands.js';
 import { hashToken } from 'lib/token-codec.js';
 import { createSqlite } from '../support/databases.js';
 import { redisCommand, startRedis } from '../support/redis.js';

@@ -1,9 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
-import { readFileSync } from 'node:fs';
-import { putIfNewer } from 'lib/put-if-newer.script.js';
-import { luaModule, luaScripts } from '../../tools/lib/lua-modules.mjs';
+import { putIfNewer } from 'lib/redis-commands.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { rounds } from '../support/size.js';
 
@@ -119,13 +117,4 @@ describe('what is put where something is', () => {
     expect(await put(live(9, 9))).toBe(0);
     expect(await client.get(KEY)).toBe(tombstone(2));
   });
-});
-
-it.each(luaScripts())('$module is what is made of $script', ({ script, module }) => {
-  // If not: npm run build.
-  expect(readFileSync(module, 'utf8')).toBe(luaModule(script));
-});
-
-it('the program runs the very text of the script', () => {
-  expect(putIfNewer).toBe(readFileSync('lib/redis/put-if-newer.lua', 'utf8').trimEnd());
 });

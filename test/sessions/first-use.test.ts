@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type LoginResult, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { ABANDONED_AFTER_MS } from 'lib/device-policy.js';
+import { mergeActivity } from 'lib/journal-statements.js';
 import { SqlSessionRepository } from 'lib/sql-session-repository.js';
 import { databaseKinds } from '../support/databases.js';
 import { type Services } from '../support/sessions.js';
@@ -114,7 +115,7 @@ describe.each(databaseKinds)('a login under a limit on $name', (kind) => {
     // What another node writes later, of a time before, is not the last.
     const late = { sessionId: session.id, at: lastSeenAt + 1, usedAt: lastSeenAt + 1, ip: '192.0.2.9' };
     await runtime.database.engine.write(
-      runtime.database.engine.dialect.mergeActivity(runtime.database.tables.session, [late]),
+      mergeActivity(runtime.database.tables.session, runtime.database.engine.dialect.merging, [late]),
       { lane: 'control', budgetMs: 5000 },
     );
     for (const one of await seen()) {

@@ -3,13 +3,12 @@ import type { Engine, RunOptions } from '../engine/engine.js';
 import { type Row, type Statement, list, sql } from '../engine/sql.js';
 import type { Tables } from '../schema/tables.js';
 
-/** Up to so many changes are rather read again than counted first; and so many moments are named in one statement. */
+/** Most changes that are read again rather than counted first, and most moments that one statement names. */
 const FEW = 500;
 
 /**
- * Reads the recent part of the change log again and again, since a change may appear behind others that are later. While many
- * sessions are ended it is long, and nearly all of it known: then only moments are read at which there are other numbers of
- * changes than before.
+ * Reads the recent part of the change log again and again, since a change may appear behind later ones. Once that is long, and nearly
+ * all of it known, it reads only moments whose number of changes differs from what was read before.
  */
 export class ChangeLogReader {
   /** How many changes of each moment were read last. */
@@ -47,9 +46,7 @@ export class ChangeLogReader {
 
   /** All changes of the moments at which there are not as many as were read. */
   private async rowsOfOthers(recent: Statement): Promise<readonly Row[]> {
-    const counts = await this.rows(
-      sql`SELECT at, COUNT(*) AS changes FROM ${this.parts.tables.change} WHERE ${recent} GROUP BY at`,
-    );
+    const counts = await this.rows(sql`at, COUNT(*) AS changes`, sql`${recent} GROUP BY at`);
     // Rows of the future are removed where the clock was set back; others may come at the same moments.
     const present = new Set(counts.map(timeOf));
     for (const at of this.read.keys()) if (!present.has(at)) this.read.delete(at);
@@ -60,11 +57,12 @@ export class ChangeLogReader {
   }
 
   private rowsOf(where: Statement): Promise<readonly Row[]> {
-    return this.rows(sql`SELECT session_id, version, at FROM ${this.parts.tables.change} WHERE ${where}`);
+    return this.rows(sql`session_id, version, at`, where);
   }
 
-  private async rows(statement: Statement): Promise<readonly Row[]> {
-    return (await this.parts.engine.read(statement, this.parts.options)).rows;
+  private async rows(columns: Statement, where: Statement): Promise<readonly Row[]> {
+    const { engine, tables, options } = this.parts;
+    return (await engine.read(sql`SELECT ${columns} FROM ${tables.change} WHERE ${where}`, options)).rows;
   }
 }
 

@@ -1,54 +1,46 @@
-import type { RealmScope } from '../lists/realm-queries.js';
+import { readFileSync, readlinkSync } from 'node:fs';
 import type { NodeList, NodeRow, NodeState, NodeRegistry, PollResult } from '../../ports/node-registry.js';
 import { SessionError } from '../../model/session-error.js';
 import { ChangeLogReader } from './change-log-reader.js';
-import type { RunOptions } from '../engine/engine.js';
 import { type Row, type Statement, list, sql } from '../engine/sql.js';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { RealmQueries, type RealmScope } from '../lists/realm-queries.js';
 
-/** Nodes and change log in the tables of a realm. */
-export class SqlNodeRegistry implements NodeRegistry {
+/** See NodeRegistry for the contract. */
+export class SqlNodeRegistry extends RealmQueries implements NodeRegistry {
   private readonly process = processIdentity();
-  private readonly options: RunOptions;
   private readonly changeLog: ChangeLogReader;
 
-  /** @param budgetMs time that each call may take */
-  constructor(private readonly parts: Omit<RealmScope, 'clock'>) {
-    this.options = { lane: 'control', budgetMs: parts.budgetMs };
-    this.changeLog = new ChangeLogReader({ ...parts, options: this.options });
+  constructor(scope: RealmScope) {
+    super(scope, 'control');
+    this.changeLog = new ChangeLogReader({ ...scope, options: this.options });
   }
 
   async poll({ id, ...state }: NodeState, changesSince: number | null): Promise<PollResult> {
-    const { engine, tables, realm } = this.parts;
-    const { now } = engine.dialect;
+    const { now } = this.engine.dialect;
     const { poll, polled } = state;
     const [caching, messaging] = [Number(state.caching), Number(state.messaging)];
-    const renewed = await engine.write(
-      sql`UPDATE ${tables.node} SET renewed_at = ${now}, caching = ${caching}, messaging = ${messaging},
+    const renewed = await this.write(
+      sql`UPDATE ${this.tables.node} SET renewed_at = ${now}, caching = ${caching}, messaging = ${messaging},
         poll = ${poll}, polled = ${polled} WHERE id = ${id} AND poll < ${poll}`,
-      this.options,
     );
     if (renewed.affected === 0) {
-      await engine.write(
-        sql`INSERT INTO ${tables.node} (id, realm, process, silence_ms, caching, messaging, poll, polled, renewed_at)
-          VALUES (${id}, ${realm}, ${this.process}, ${state.silenceMs}, ${caching}, ${messaging}, ${poll}, ${polled}, ${now})`,
-        this.options,
+      await this.write(
+        sql`INSERT INTO ${this.tables.node} (id, realm, process, silence_ms, caching, messaging, poll, polled, renewed_at)
+          VALUES (${id}, ${this.realm}, ${this.process}, ${state.silenceMs}, ${caching}, ${messaging}, ${poll}, ${polled}, ${now})`,
       );
     }
     const askedAt = performance.now();
     const rows = await this.readNodes();
     const measuredAt = (askedAt + performance.now()) / 2;
     const own = rows.find((row) => row.id === id);
-    // Somebody took this node for gone in between; the next poll puts its row back.
+    // Another node took this one for gone in between; the next poll puts its row back.
     if (!own) throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The row of this node is missing.');
-    // Nobody need wait for the row of a process that is known to be gone.
+    // No node need wait for the row of a process that is known to be gone.
     const gone = rows.filter((row) => row !== own && isGone(row.process as string | null));
     if (gone.length > 0) await this.delete(sql`id IN (${list(gone.map((row) => String(row.id)))})`);
+    const present = rows.filter((row) => !gone.includes(row));
     return {
-      ...listOf(
-        rows.filter((row) => !gone.includes(row)),
-        id,
-      ),
+      ...listOf(present, id),
       databaseTime: Number(own.now_ms),
       measuredAt,
       wasRegistered: renewed.affected > 0,
@@ -69,24 +61,25 @@ export class SqlNodeRegistry implements NodeRegistry {
   }
 
   async purge(before: number, after: number): Promise<void> {
-    const { engine, tables, realm } = this.parts;
     for (const time of [sql`at < ${before}`, sql`at > ${after}`]) {
-      await engine.write(sql`DELETE FROM ${tables.change} WHERE realm = ${realm} AND ${time}`, this.options);
+      await this.write(sql`DELETE FROM ${this.tables.change} WHERE realm = ${this.realm} AND ${time}`);
     }
   }
 
-  private async readNodes(): Promise<readonly Row[]> {
-    const { engine, tables, realm } = this.parts;
-    const { rows } = await engine.read(
-      sql`SELECT id, process, silence_ms, caching, messaging, renewed_at, poll, polled, ${engine.dialect.now} AS now_ms
-        FROM ${tables.node} WHERE realm = ${realm}`,
+  private readNodes(): Promise<readonly Row[]> {
+    return this.rows(
+      sql`SELECT id, process, silence_ms, caching, messaging, renewed_at, poll, polled, ${this.engine.dialect.now} AS now_ms
+        FROM ${this.tables.node} WHERE realm = ${this.realm}`,
       { ...this.options, isPlannedOnce: true },
     );
-    return rows;
   }
 
   private async delete(where: Statement): Promise<void> {
-    await this.parts.engine.write(sql`DELETE FROM ${this.parts.tables.node} WHERE ${where}`, this.options);
+    await this.write(sql`DELETE FROM ${this.tables.node} WHERE ${where}`);
+  }
+
+  private write(statement: Statement) {
+    return this.engine.write(statement, this.options);
   }
 }
 
@@ -107,9 +100,8 @@ function toNode(row: Row): NodeRow {
 }
 
 /**
- * Which process of which host this is: boot id, process namespace, process id and start time. Null where the platform
- * does not tell (anything but Linux). A node that restarts after a crash can so tell that the row of its predecessor
- * belongs to nobody, instead of waiting until it has been silent for long enough.
+ * Identifies this process: boot id, process namespace, process id and start time. Null anywhere but on Linux. So a node that
+ * restarts after a crash need not wait until the row of its predecessor has been silent for long enough.
  */
 export function processIdentity(): string | null {
   try {

@@ -1,16 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { DataSource, QueryRunner, TransactionStartEvent } from 'typeorm';
+import type { DataSource, TransactionStartEvent } from 'typeorm';
 
-/** The application's transactions on the SQLite file that it shares with the library, and which calls are made from inside one. */
+/** The application's transactions on the SQLite file that it shares with the library. */
 export interface ApplicationTransactions {
-  /** @returns whether one is open, whoever opened it */
   isOpen(): boolean;
   /**
-   * Tells if one is open that the caller is inside of: it cannot end before the call does.
+   * True if the caller is inside of an open one, which cannot end before the call does.
    * @param waitedMs since the call: one that may as well be beside it is told apart by how long it takes
    */
   isAround(waitedMs: number): boolean;
-  /** Watches no longer. */
+  /** Stops watching. */
   release(): void;
 }
 
@@ -20,34 +19,33 @@ export const NO_TRANSACTIONS: ApplicationTransactions = {
   release: () => undefined,
 };
 
-/** For the log: clients are told less. */
+/** For the log, like the next one: clients are told less. */
 export const INSIDE_TRANSACTION =
   'A change of sessions was asked for inside a transaction of the application on the same SQLite file: each would wait for the other. ' +
   'Commit first, and call this after it. Sessions are no part of the transaction.';
 
-/** For the log as well, where no context tells. */
 export const LOCKED_FOR_TOO_LONG =
   'another transaction has kept the SQLite file locked for as long as this call may take; a call that is made inside of that transaction ' +
   'belongs behind its COMMIT';
 
-/** Longest time that what is done beside a transaction by its own caller waits for it. */
+/** How long a call beside a transaction of its own caller waits for it. */
 const BESIDE_MS = 500;
 
-/** In the context of who asked for a query runner. One transaction may be begun in its name. */
+/** Marks the async context that asked for a query runner. One transaction may be begun in its name. */
 interface RunnerMark {
   isSpent: boolean;
 }
 
 /**
- * TypeORM runs all of an application's work on SQLite through one query runner, which knows of its transaction, and tells subscribers
- * in the async context of its caller. All that goes on from there inherits a mark, and nothing else has it; the mark of a transaction
- * that is over means nothing. A function that awaits before it begins a transaction marks only itself; its caller is known by having
- * asked for the query runner in the same turn.
+ * TypeORM runs all of an application's work on SQLite through one query runner, and tells subscribers of its transactions in the async
+ * context of the caller. All that goes on from there, and nothing else, inherits a mark, which means nothing once the transaction is
+ * over. A function that awaits before it begins a transaction marks only itself; its caller is known by having asked for the query
+ * runner in the same turn.
  */
 export function watchTransactions(source: DataSource): ApplicationTransactions {
   const driver = source.driver as {
     queryRunner?: { readonly isTransactionActive: boolean };
-    // Of better-sqlite3, and of libsql, which ends the process when a closed connection is asked. It knows of a BEGIN that was sent as text.
+    // It knows of a BEGIN that was sent as text. libsql ends the process when a closed connection is asked.
     databaseConnection?: { readonly open: boolean; readonly inTransaction: boolean };
   };
   const marks = new AsyncLocalStorage<object | RunnerMark>();
@@ -56,7 +54,7 @@ export function watchTransactions(source: DataSource): ApplicationTransactions {
   const subscriber = {
     beforeTransactionStart({ queryRunner }: TransactionStartEvent) {
       // A savepoint belongs to the transaction that it is in.
-      if (depthOf(queryRunner) > 0) return;
+      if (((queryRunner as { transactionDepth?: number }).transactionDepth ?? 0) > 0) return;
       const asked = marks.getStore();
       askedFor = asked && 'isSpent' in asked && !asked.isSpent ? asked : null;
       if (askedFor) (askedFor as RunnerMark).isSpent = true;
@@ -97,8 +95,4 @@ export function watchTransactions(source: DataSource): ApplicationTransactions {
       marks.disable();
     },
   };
-}
-
-function depthOf(queryRunner: QueryRunner): number {
-  return (queryRunner as unknown as { transactionDepth?: number }).transactionDepth ?? 0;
 }

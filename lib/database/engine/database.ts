@@ -3,11 +3,9 @@ import { LATE_COMMIT_MS } from '../../ports/node-registry.js';
 import { withDeadline } from '../../async/deadline.js';
 import { SessionError, invalidOption } from '../../model/session-error.js';
 import { NO_TRANSACTIONS, watchTransactions } from './application-transactions.js';
-import { LONGEST_IDLE_MS } from './change-time.js';
-import { type Dialect, type TransactionLimits, dialectOf } from './dialect.js';
+import { type Dialect, LONGEST_IDLE_MS, type TransactionLimits, adviceFor, dialectOf } from './dialect.js';
 import { watchConnections } from './driver-pools.js';
 import { type Engine, pause } from './engine.js';
-import { adviceFor } from '../full-disk.js';
 import { MIGRATION_LIMITS, type MigrationLimits, migrate, migrationOptions } from '../schema/migrate.js';
 import { type LaneWidths, PooledEngine } from './pooled-engine.js';
 import { sql } from './sql.js';
@@ -19,28 +17,27 @@ export interface DatabaseSettings {
   readonly source: DataSource | DataSourceOptions;
   readonly runMigrations: boolean;
   readonly lanes: LaneWidths;
-  /** Longest time that any operation takes; the server gives up on a statement a second later. Milliseconds. */
+  /** Time limit of any operation; the server gives up on a statement a second later. Milliseconds. */
   readonly budgetMs: number;
-  /** Whether changes are dated by the clock of the database, so that one dated otherwise is refused. Default true. */
+  /** Default true: changes are dated by the clock of the database, and refused if dated otherwise. */
   readonly datesByDatabase?: boolean;
-  /** Is told what a boot waits for. */
+  /** Receives what a boot waits for. */
   readonly warn?: (message: string) => void;
   readonly limits?: BootLimits;
 }
 
-/** Longest times of the steps of a boot, after which it fails. Milliseconds. */
+/** Time limits of the steps of a boot. Milliseconds. */
 export interface BootLimits extends MigrationLimits {
   readonly connectMs: number;
   readonly closeMs: number;
 }
 
-/** The library's own way to the database. */
 export interface Database {
   readonly engine: Engine;
   readonly tables: Tables;
-  /** Whether the database runs inside this process, so that it cannot be out while the process is not. */
+  /** True if the database runs inside this process, so that it cannot be out while the process is not. */
   readonly embedded: boolean;
-  /** The same for every connection to the same database, however it is configured otherwise; may hold a password. */
+  /** Equal for every connection to the same database; may hold a password. */
   readonly address: string;
 }
 
@@ -49,15 +46,12 @@ const BUSY_BOOT_MS = 10_000;
 /** PostgreSQL cuts names at 63 characters, and the longest one that follows a prefix has 33. */
 const MAX_PREFIX = 30;
 const MAX_EMPTY_LOG_BYTES = 4 * 2 ** 20;
-/** How much later than the caller the server gives up. */
+/** So much later than the caller, the server gives up. */
 const GIVE_UP_MS = 1000;
-/** A change may be dated before it waits for its row, and has to be committed while the change log is still read from then on. */
+/** A change may be dated before it waits for its row, and has to be committed while the change log is still read from then. */
 const LONGEST_LOCK_WAIT_MS = LATE_COMMIT_MS - 5000;
 
-/**
- * Connects, makes sure that the tables are there, and returns an engine for them.
- * @throws SessionError CONFIGURATION_INVALID, saying what to change
- */
+/** Connects, and makes sure that the tables are there. @throws SessionError CONFIGURATION_INVALID, saying what to change */
 export async function openDatabase(settings: DatabaseSettings): Promise<Database> {
   const options = optionsOf(settings.source);
   const dialect = {
@@ -77,7 +71,7 @@ export async function openDatabase(settings: DatabaseSettings): Promise<Database
     await checkTables(engine, tables, settings);
     return { engine, tables, embedded: dialect.engine === 'sqlite', address: addressOf(options) };
   } catch (error) {
-    // What keeps it from being closed is less than why it is closed. The end of a connection gives back its locks.
+    // The end of a connection gives back its locks.
     if (dataSource.isInitialized) await withDeadline(dataSource.destroy(), limits.closeMs).catch(() => undefined);
     cut();
     throw error;
@@ -101,25 +95,22 @@ function optionsOf(source: DataSource | DataSourceOptions): DataSourceOptions {
 }
 
 function addressOf(options: DataSourceOptions): string {
-  const { type, url, host, port, database, schema, socketPath, replication } = options as unknown as Record<
-    string,
-    unknown
-  >;
-  return JSON.stringify([type, url, host, port, database, schema, socketPath, replication]);
+  const names = ['type', 'url', 'host', 'port', 'database', 'schema', 'socketPath', 'replication'];
+  return JSON.stringify(names.map((name) => (options as unknown as Record<string, unknown>)[name]));
 }
 
-/** Not by instanceof: the application may have another copy of TypeORM. */
+/** No instanceof: the application may have another copy of TypeORM. */
 function isDataSource(source: DataSource | DataSourceOptions): source is DataSource {
   return typeof (source as DataSource | undefined)?.initialize === 'function';
 }
 
-/** The application's connection settings with nothing of its schema, and with limits on how long anything may hang. */
+/** The application's connection settings without its schema, and with limits on how long anything may hang. */
 function ownOptions(options: DataSourceOptions, dialect: Dialect, settings: DatabaseSettings): DataSourceOptions {
   const { replication, ...connection } = options as DataSourceOptions & { replication?: { readonly master: object } };
   const poolSize = Object.values(settings.lanes).reduce((sum: number, width: number) => sum + width, 0);
   const own = {
     ...connection,
-    // A replica is behind, so none is asked.
+    // A replica is behind.
     ...replication?.master,
     name: undefined,
     entities: [],
@@ -131,7 +122,7 @@ function ownOptions(options: DataSourceOptions, dialect: Dialect, settings: Data
     namingStrategy: undefined,
     cache: false,
     logging: false,
-    // A logger of the application's would be called all the same.
+    // The application's would be called all the same.
     logger: undefined,
     maxQueryExecutionTime: undefined,
     poolErrorHandler: undefined,
@@ -168,20 +159,20 @@ function ownOptions(options: DataSourceOptions, dialect: Dialect, settings: Data
 }
 
 async function connect(dataSource: DataSource, dialect: Dialect, limitMs: number): Promise<void> {
-  const initialize = () => whileBusy(dialect, async () => void (await dataSource.initialize()));
+  const initialized = whileBusy(dialect, async () => void (await dataSource.initialize()));
   try {
-    await withDeadline(initialize(), limitMs, () => new Error(`it has not answered for ${limitMs / 1000} s`));
+    await withDeadline(initialized, limitMs, () => new Error(`it has not answered for ${limitMs / 1000} s`));
   } catch (cause) {
-    throw new SessionError(
-      'CONFIGURATION_INVALID',
-      `SessionModule cannot connect to its database (${(cause as Error).message}). ` +
-        adviceFor(cause, 'Check its DataSource.'),
-      { cause },
-    );
+    const problem = `SessionModule cannot connect to its database (${(cause as Error).message}).`;
+    throw refusal(problem, cause, 'Check its DataSource.');
   }
 }
 
-/** Several processes may open a new SQLite file at once; all but one find it locked for a moment. A server has them wait by itself. */
+function refusal(problem: string, cause: unknown, advice: string): SessionError {
+  return new SessionError('CONFIGURATION_INVALID', `${problem} ${adviceFor(cause, advice)}`, { cause });
+}
+
+/** Of several processes that open a new SQLite file at once, all but one find it locked for a moment. */
 async function whileBusy(dialect: Dialect, work: () => Promise<void>): Promise<void> {
   const deadline = performance.now() + BUSY_BOOT_MS;
   for (let attempt = 1; ; attempt++) {
@@ -200,24 +191,21 @@ function makeEngine(dataSource: DataSource, dialect: Dialect, settings: Database
     return new PooledEngine(dataSource, dialect, settings.lanes, limitsOf(settings));
   }
   const { databaseConnection } = dataSource.driver as unknown as { databaseConnection: SqliteConnection };
-  // In WAL mode this survives the end of the process at any moment, and syncs at checkpoints only: a sync for every commit
-  // would hold up the event loop for as long as the disk takes.
+  // In WAL mode this survives the end of the process, and syncs at checkpoints only: a sync for every commit would block the event loop.
   databaseConnection.exec('PRAGMA synchronous = NORMAL');
-  // How long the write-ahead log may stay once it was emptied, whatever it has grown to beside a reader.
+  // Size of the write-ahead log once it was emptied, whatever it has grown to beside a reader.
   databaseConnection.exec(`PRAGMA journal_size_limit = ${MAX_EMPTY_LOG_BYTES}`);
   const { source } = settings;
   const transactions = isDataSource(source) ? watchTransactions(source) : NO_TRANSACTIONS;
   return new SqliteEngine(databaseConnection, dialect, transactions, () => dataSource.destroy());
 }
 
-/** @throws SessionError in the place of what the driver says, which names no way out */
 function refuseMigration(cause: Error): never {
   if (cause instanceof SessionError) throw cause;
   const rights =
     'Let the database user of its DataSource do that, or run sessionMigrations as one who may, and set the option "runMigrations" ' +
     'to false.';
-  const message = `SessionModule cannot create or change its tables (${cause.message}). ${adviceFor(cause, rights)}`;
-  throw new SessionError('CONFIGURATION_INVALID', message, { cause });
+  throw refusal(`SessionModule cannot create or change its tables (${cause.message}).`, cause, rights);
 }
 
 async function checkTables(engine: Engine, tables: Tables, settings: DatabaseSettings): Promise<void> {
@@ -226,15 +214,11 @@ async function checkTables(engine: Engine, tables: Tables, settings: DatabaseSet
       await engine.read(sql`SELECT 1 FROM ${table} WHERE 1 = 0`, { lane: 'control', budgetMs: settings.budgetMs });
     } catch (cause) {
       const { message } = ((cause as Error).cause ?? cause) as Error;
-      throw new SessionError(
-        'CONFIGURATION_INVALID',
-        `The table ${table.render(() => '?')} cannot be read (${message}). ` +
-          adviceFor(
-            cause,
-            'Leave the option "runMigrations" on, or add sessionMigrations to the migrations of your DataSource and run them. The ' +
-              'database user needs SELECT, INSERT, UPDATE and DELETE on the tables.',
-          ),
-        { cause },
+      throw refusal(
+        `The table ${table.render(() => '?')} cannot be read (${message}).`,
+        cause,
+        'Leave the option "runMigrations" on, or add sessionMigrations to the migrations of your DataSource and run them. The ' +
+          'database user needs SELECT, INSERT, UPDATE and DELETE on the tables.',
       );
     }
   }

@@ -16,21 +16,17 @@ interface MysqlConnection extends DriverConnection {
   destroy(): void;
 }
 
-/** The drivers as TypeORM holds them. */
-interface Drivers {
-  postgres?: { readonly Pool: new (options: object) => EventEmitter };
-  mysql?: { createPool(options: object): EventEmitter };
-}
-
 /**
- * Listens to every connection that TypeORM's driver opens from now on. An `error` event without a listener ends the process, and `pg`
- * has none from when its pool hands a new client out until TypeORM listens: a server that ended a connection then ended the application.
- * To be called before the pool is made, which opens its first connection.
- * @param limits of transactions, where they have to be said to each connection
- * @returns a function that cuts them all
+ * Listens to every connection that TypeORM's driver opens from now on; call it before the pool is made. An `error` event without a
+ * listener ends the process, and `pg` has none from when its pool hands a new client out until TypeORM listens.
+ * @param limits of transactions, where each connection has to be told of them
+ * @returns a function that cuts all connections
  */
 export function watchConnections(dataSource: DataSource, limits: TransactionLimits): () => void {
-  const drivers = dataSource.driver as unknown as Drivers;
+  const drivers = dataSource.driver as unknown as {
+    postgres?: { readonly Pool: new (options: object) => EventEmitter };
+    mysql?: { createPool(options: object): EventEmitter };
+  };
   const open = new Set<DriverConnection>();
   const watch = (connection: DriverConnection) => {
     open.add(connection);
@@ -60,9 +56,8 @@ export function watchConnections(dataSource: DataSource, limits: TransactionLimi
 }
 
 /**
- * MySQL has no connection parameters for these. Its defaults for locks are 50 s for a row and a day for a table: for so long a transaction
- * whose client has gone would keep those that it has while it waits for one more, and a boot would wait to change a table. Only MariaDB,
- * which alone reads the second half, can end idle transactions.
+ * MySQL has no connection parameters for these, and waits 50 s for a row and a day for a table by default: for so long a transaction
+ * whose client has gone would keep its locks. Only MariaDB, which alone reads the second half, can end idle transactions.
  */
 function limitSession(connection: MysqlConnection, { lockWaitMs, idleMs }: TransactionLimits): void {
   const wait = Math.ceil(lockWaitMs / 1000);
@@ -74,10 +69,7 @@ function limitSession(connection: MysqlConnection, { lockWaitMs, idleMs }: Trans
   );
 }
 
-/**
- * Drops the socket under a connection. `mysql2` only half-closes a socket by its `destroy`, and never tells the command that waits for
- * an answer; an error of the socket it does.
- */
+/** Drops the socket under a connection. `mysql2` tells a waiting command of an error of the socket, but not of its own `destroy`. */
 export function cutConnection(connection: DriverConnection | undefined): void {
   if (connection?.connection?.stream) connection.connection.stream.destroy();
   else if (connection?.stream) connection.stream.destroy(new Error('The statement timed out.'));

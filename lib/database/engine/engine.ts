@@ -3,26 +3,20 @@ import type { Dialect } from './dialect.js';
 import type { QueryResult, Script, Statement } from './sql.js';
 
 /**
- * Who a piece of work is for. Each lane has connections of its own, so that none can starve another.
- * - verify: reading sessions for requests
- * - work: logins, ends, lists
- * - control: nodeRegistry and change log, small and regular
- * - journal: what operators read later; the first to wait
+ * Each lane has connections of its own, so that none can starve another: `verify` for requests; `work` for logins, ends and lists;
+ * `control` for node registry and change log; `journal` for what operators read later.
  */
 export type LaneName = 'verify' | 'work' | 'control' | 'journal';
 
 export interface RunOptions {
   readonly lane: LaneName;
-  /** From now until the caller is answered, waiting included. */
+  /** Until the caller is answered, waiting included. */
   readonly budgetMs: number;
-  /**
-   * For one statement: whether it may be planned once for many, since it comes again and again, and its plan does not depend on how
-   * large tables are. It may be run again as well. Those of transactions always may. Default false.
-   */
+  /** For one frequent statement, whose plan does not depend on the size of tables: prepares it, and may run it again. Default false. */
   readonly isPlannedOnce?: boolean;
   /**
-   * For what locks a row, or many: a name for it. Work of the same name waits for its turn in this process, without a connection.
-   * Ends have a name of their own, so that a session that is refreshed without a pause can still be ended.
+   * Names the rows that the work locks. Work of the same name takes turns in this process, without a connection. Ends have a name of
+   * their own, so that a session that is refreshed without a pause can still be ended.
    */
   readonly row?: string;
 }
@@ -33,9 +27,8 @@ export interface RowOptions extends RunOptions {
 }
 
 /**
- * Runs statements on one database. Every call rejects with SessionError SESSION_STORE_UNAVAILABLE when the database fails or
- * the budget is used up; the outcome of a transaction is not known then. Errors that a script throws come through as they
- * are, after a rollback.
+ * Runs statements on one database. Calls reject with SESSION_STORE_UNAVAILABLE when the database fails or the budget is used up; the
+ * outcome of a transaction is unknown then. Errors that a script throws come through after a rollback.
  */
 export interface Engine {
   readonly dialect: Dialect;
@@ -45,20 +38,17 @@ export interface Engine {
   write(statement: Statement, options: RunOptions): Promise<QueryResult>;
   /** A script as one transaction, READ COMMITTED or stricter, run again when it failed because of others. */
   transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T>;
-  /**
-   * The same, unless it would wait for others: null, and nothing done. A script locks its row without waiting, and returns
-   * null where that finds none.
-   */
+  /** The same, or null and nothing done if it would wait for others. The script must return null where it cannot lock its row. */
   attempt<T>(script: () => Script<T | null>, options: RowOptions): Promise<T | null>;
-  /** What is to be done every so often, where there is something. @throws Error saying what is not in order */
+  /** Housekeeping, to be called every so often. @throws Error saying what is not in order */
   tidy?(): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Runs a transaction that locks one row before anything else. Where others have the row, or wait for it, `beforeWaiting` is asked
- * first: what it knows needs no lock, and no connection of the lane.
- * @param script with `waits` false, it locks the row only if that is free, and returns null where it finds none
+ * Runs a transaction that locks one row before anything else. Where it would have to wait, it first asks `beforeWaiting`, which may
+ * know the answer without a lock or a connection.
+ * @param script with `waits` false, it locks the row only if that is free, else returns null
  */
 export async function lockOrLook<T>(
   engine: Engine,

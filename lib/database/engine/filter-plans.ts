@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { type Condition, type IndexRange, anyOf } from '../lists/online-filter.js';
 import { RealmQueries, type RealmScope } from '../lists/realm-queries.js';
 import { type Statement, raw, sql } from './sql.js';
@@ -10,20 +11,15 @@ const KEPT_MS = 10_000;
 const MAX_KEPT = 500;
 const LIVE_KEPT_MS = 60_000;
 
-interface Known {
-  readonly count: Promise<number>;
-  readonly until: number;
-}
-
-/** How a list is read that is not walked from its beginning to the end of the page. */
+/** How a list is read that is not walked. */
 export type FilterPlan = Finding | Splitting;
 
-/** Few sessions are found by this condition, and sorted. */
+/** Finds the few sessions that a condition holds for, and sorts them. */
 interface Finding {
   readonly by: Condition;
 }
 
-/** What is in the range of the column that the list is sorted by is walked; what is in the other ranges is little and is added. */
+/** Walks the range of the column that the list is sorted by, and adds what is in the other ranges, which is little. */
 interface Splitting {
   readonly own: IndexRange;
   readonly others: readonly IndexRange[];
@@ -32,17 +28,20 @@ interface Splitting {
 }
 
 /**
- * How a list of live sessions is best read. Sessions that a condition holds for can be found in its index and then be sorted,
- * which costs as many rows as there are; or the list is walked in its order until a page is full, which costs the fewer rows the
- * more there are. The two cost the same where there are the square root of page size times live sessions: either way it is a
- * matter of some thousand rows, and never of all.
+ * Chooses how to read a list of live sessions. To find those that a condition holds for in its index and sort them costs as many rows
+ * as there are; to walk the list in its order until a page is full costs the fewer rows the more there are. The two cost the same where
+ * there are the square root of page size times live sessions: some thousand rows, never all.
  */
 export class FilterPlans extends RealmQueries {
-  private readonly counts = new Map<string, Known>();
-  private live: Known | null = null;
+  private readonly counts = new LRUCache<string, Promise<number>>({
+    max: MAX_KEPT,
+    ttl: KEPT_MS,
+    ttlResolution: 0,
+    perf: { now: () => this.clock.monotonic() },
+  });
   private liveCount: number | null = null;
 
-  /** @param fixed up to how many are few, whatever there is; null to find out */
+  /** @param fixed up to how many are few; null to find out */
   constructor(
     scope: RealmScope,
     private readonly fixed: number | null,
@@ -50,11 +49,7 @@ export class FilterPlans extends RealmQueries {
     super(scope);
   }
 
-  /**
-   * Null where the list is best walked.
-   * @param limit sessions of a page
-   * @param column that the list is sorted by first; null where what is found is not sorted
-   */
+  /** Null where the list is best walked. @param limit sessions of a page @param column that the list is sorted by first, if any */
   async planOf(conditions: readonly Condition[], limit: number, column: string | null): Promise<FilterPlan | null> {
     if (conditions.length === 0) return null;
     const few = this.fewOf(limit);
@@ -75,42 +70,32 @@ export class FilterPlans extends RealmQueries {
 
   private fewOf(limit: number): number {
     if (this.fixed !== null) return this.fixed;
-    this.lookAtLive();
+    // No caller waits for it.
+    this.kept('live', LIVE_KEPT_MS, () => this.countLive()).catch(() => undefined);
     if (this.liveCount === null) return FEW_UNTIL_KNOWN;
     return Math.min(MOST_FEW, Math.max(LEAST_FEW, Math.round(Math.sqrt(limit * this.liveCount))));
   }
 
-  /** Nobody waits for it. */
-  private lookAtLive(): void {
-    const now = this.clock.monotonic();
-    if (this.live && now < this.live.until) return;
-    const count = this.countLive();
-    this.live = { count, until: now + LIVE_KEPT_MS };
-    count.then(
-      (found) => (this.liveCount = found),
-      () => (this.live = null),
-    );
-  }
-
   private async countLive(): Promise<number> {
     const [row] = await this.rows(sql`SELECT COUNT(*) AS total FROM ${this.tables.session} WHERE ${this.isLive()}`);
-    return Number(row?.total);
+    return (this.liveCount = Number(row?.total));
   }
 
   private known(condition: Condition, few: number): Promise<number> {
     const key = JSON.stringify([few, condition.where.chunks, condition.where.values]);
-    const known = this.counts.get(key);
-    const now = this.clock.monotonic();
-    if (known && now < known.until) return known.count;
-    const count = this.countUpTo(few + 1, condition);
-    this.counts.delete(key);
-    if (this.counts.size >= MAX_KEPT) this.counts.delete(this.counts.keys().next().value!);
-    this.counts.set(key, { count, until: now + KEPT_MS });
-    count.catch(() => this.counts.delete(key));
-    return count;
+    return this.kept(key, KEPT_MS, () => this.countUpTo(few + 1, condition));
   }
 
-  /** Sorted by the column, so that the engine reads its index and no more of it than it must. */
+  private kept(key: string, ttl: number, count: () => Promise<number>): Promise<number> {
+    const known = this.counts.get(key);
+    if (known) return known;
+    const counting = count();
+    this.counts.set(key, counting, { ttl });
+    counting.catch(() => this.counts.delete(key));
+    return counting;
+  }
+
+  /** Sorted by the column, so that the engine reads its index, and no more than it must. */
   private async countUpTo(cap: number, { ranges }: Condition): Promise<number> {
     let sum = 0;
     for (const { column, where } of ranges) {

@@ -1,9 +1,6 @@
 import { SessionError } from '../../model/session-error.js';
 
-/**
- * Lets at most `width` pieces of work run at once; the others wait in order, each until its own deadline. A place is given
- * back when the work has settled, not when its caller stopped waiting.
- */
+/** FIFO semaphore with per-caller deadlines. A place is given back when the work has settled, not when its caller stopped waiting. */
 export class Lane {
   private running = 0;
   private readonly waiting: { start: () => void; timer: NodeJS.Timeout }[] = [];
@@ -18,10 +15,7 @@ export class Lane {
     return this.running === 0;
   }
 
-  /**
-   * @throws SessionError SESSION_STORE_UNAVAILABLE if no place comes free in time, or too many wait for one; the work was not
-   *   started then
-   */
+  /** @throws SessionError SESSION_STORE_UNAVAILABLE if no place comes free in time, or too many wait; the work was not started */
   async run<T>(work: () => Promise<T>, waitMs: number): Promise<T> {
     if (this.running >= this.width) await this.wait(waitMs);
     else this.running++;
@@ -34,7 +28,6 @@ export class Lane {
     }
   }
 
-  /** Waits for a place that is handed over by work that ends. */
   private wait(waitMs: number): Promise<void> {
     if (this.waiting.length >= this.mostWaiting) return Promise.reject(new SessionError('SESSION_STORE_UNAVAILABLE'));
     return new Promise((resolve, reject) => {
@@ -53,17 +46,14 @@ export class Lane {
   }
 }
 
-/** Most that wait for one row: more than any budget is long enough for. */
+/** Most that wait for one row: more than any budget lets through. */
 const MOST_WAITING = 1000;
 
-/**
- * Lets the work that locks a row run one piece at a time, in order. The others wait here, each until its own deadline, and not on a
- * connection each: one row would take all connections from everyone else.
- */
+/** Runs the work that locks a row one piece at a time. The others wait here, and not on a connection each. */
 export class RowQueues {
   private readonly lanes = new Map<string, Lane>();
 
-  /** Says that no work for the row is running or waiting in this process. */
+  /** True if no work for the row is running or waiting in this process. */
   isFree(row: string): boolean {
     return !this.lanes.has(row);
   }

@@ -1,18 +1,19 @@
 import { type SqlValue, type Statement, join, raw, sql } from './sql.js';
 
-/**
- * An INSERT that merges: `${v.before}INSERT INTO ${table}${target} (...) SELECT ... FROM ${v.from} ...${onConflict(key, set)}`,
- * where `v` is what `rows` returns.
- */
+/** A table `v` of parameters: what stands before the statement, and what stands after FROM. */
+export interface Values {
+  readonly before: Statement;
+  readonly from: Statement;
+}
+
+/** Parts of `${v.before}INSERT INTO ${table}${target} (...) SELECT ... FROM ${v.from} ...${onConflict(key, set)}`, and of an UPDATE. */
 export interface Merging {
-  /** Rows of parameters as a table `v`: what stands before the INSERT, and what stands after FROM. */
-  readonly rows: (
-    columns: readonly ValueColumn[],
-    rows: readonly (readonly SqlValue[])[],
-  ) => { before: Statement; from: Statement };
-  /** What the table that is written is called, so that `own` can name it. */
+  readonly rows: (columns: readonly ValueColumn[], rows: readonly (readonly SqlValue[])[]) => Values;
+  /** UPDATE of the rows `s` of a table that have the id of a row of `v`. */
+  readonly update: (table: Statement, v: Values, set: Statement, where: Statement) => Statement;
+  /** Names the table that is written, for `own`. */
   readonly target: Statement;
-  /** @param key the columns that are unique @param set assignments in terms of `own` and `given` */
+  /** @param key unique columns @param set assignments in terms of `own` and `given` */
   readonly onConflict: (key: string, set: Statement) => Statement;
   /** A column of the row that is there. */
   readonly own: (column: string) => Statement;
@@ -39,6 +40,8 @@ export const onConflict: Omit<Merging, 'least' | 'greatest'> = {
       from: raw('v'),
     };
   },
+  update: (table, v, set, where) =>
+    sql`${v.before}UPDATE ${table} AS s SET ${set} FROM ${v.from} WHERE s.id = v.id AND ${where}`,
   target: raw(' AS own'),
   onConflict: (key, set) => sql` ON CONFLICT (${raw(key)}) DO UPDATE SET ${set}`,
   own: (column) => raw(`own.${column}`),
@@ -52,6 +55,8 @@ export const onDuplicateKey: Merging = {
     const selects = rows.map((row) => sql`SELECT ${join(row.map(named), ', ')}`);
     return { before: raw(''), from: sql`(${join(selects, ' UNION ALL ')}) AS v` };
   },
+  update: (table, { from }, set, where) =>
+    sql`UPDATE ${table} AS s JOIN ${from} ON v.id = s.id SET ${set} WHERE ${where}`,
   // It has no name for it; the names of columns alone mean that table, unless the SELECT has them as well.
   target: raw(''),
   onConflict: (_key, set) => sql` ON DUPLICATE KEY UPDATE ${set}`,

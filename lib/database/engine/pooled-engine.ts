@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { withDeadline } from '../../async/deadline.js';
@@ -7,14 +8,15 @@ import { type DriverConnection, cutConnection } from './driver-pools.js';
 import { type Engine, type LaneName, type RowOptions, type RunOptions, pause } from './engine.js';
 import { Lane, RowQueues } from './lane.js';
 import { Effect, type QueryResult, type Row, type Script, type Statement, raw } from './sql.js';
-import { StatementNames } from './statement-names.js';
 
-/** Most runs of a transaction that keeps failing because of others; by then it does not fail because of them. */
+/** Most runs of a transaction that keeps failing because of others. */
 const MAX_ATTEMPTS = 50;
 
 const COMMIT = raw('COMMIT');
 const ROLLBACK = raw('ROLLBACK');
 const NO_RESULT: QueryResult = { rows: [], affected: 0 };
+
+type Work<T> = (runner: QueryRunner) => Promise<T>;
 
 /** Connections of each lane. Their sum is the size of the pool. */
 export type LaneWidths = Readonly<Record<LaneName, number>>;
@@ -24,8 +26,8 @@ export class PooledEngine implements Engine {
   private readonly lanes: Readonly<Record<LaneName, Lane>>;
   private readonly rows = new RowQueues();
   /**
-   * For what is the same again and again. Null where the server knows no names, and from the first time on that a statement fails
-   * for its name: behind a pooler that gives one connection to many, a server has not heard it, or has from somebody else.
+   * Null where the server knows no names, and once a statement failed for its name: behind a pooler that gives one connection to
+   * many, a server has not heard it, or has from another client.
    */
   private names: StatementNames | null;
   private readonly begin: readonly Statement[];
@@ -38,22 +40,17 @@ export class PooledEngine implements Engine {
   ) {
     this.begin = dialect.begin(limits);
     this.names = dialect.keepsStatements ? new StatementNames() : null;
-    const { verify, work, control, journal } = widths;
-    this.lanes = {
-      verify: new Lane(verify),
-      work: new Lane(work),
-      control: new Lane(control),
-      journal: new Lane(journal),
-    };
+    const lanes = Object.entries(widths).map(([name, width]) => [name, new Lane(width)]);
+    this.lanes = Object.fromEntries(lanes) as PooledEngine['lanes'];
   }
 
   read(statement: Statement, options: RunOptions): Promise<QueryResult> {
-    const work = (runner: QueryRunner) => this.executeAlone(runner, statement, options);
-    return options.isPlannedOnce ? this.repeat(options, work) : this.withConnection(options, work);
+    if (options.isPlannedOnce) return this.write(statement, options);
+    return this.withConnection(options, (runner) => this.execute(runner, statement));
   }
 
   write(statement: Statement, options: RunOptions): Promise<QueryResult> {
-    return this.repeat(options, (runner) => this.executeAlone(runner, statement, options));
+    return this.repeat(options, (runner) => this.execute(runner, statement, options.isPlannedOnce ? this.names : null));
   }
 
   transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T> {
@@ -68,17 +65,13 @@ export class PooledEngine implements Engine {
     await this.dataSource.destroy();
   }
 
-  private repeat<T>(options: RunOptions, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+  private repeat<T>(options: RunOptions, work: Work<T>): Promise<T> {
     const deadline = performance.now() + options.budgetMs;
     const run = () => this.repeatUntil(deadline, options, work);
     return options.row === undefined ? run() : this.rows.run(options.row, run, options.budgetMs);
   }
 
-  private async repeatUntil<T>(
-    deadline: number,
-    options: RunOptions,
-    work: (runner: QueryRunner) => Promise<T>,
-  ): Promise<T> {
+  private async repeatUntil<T>(deadline: number, options: RunOptions, work: Work<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       const { names } = this;
       try {
@@ -96,10 +89,9 @@ export class PooledEngine implements Engine {
   }
 
   /**
-   * Where the driver sends a statement without waiting for the one before (`pipeline` of `pg`), effects and COMMIT travel
-   * together: most of what a short transaction costs is the way there and back. A failed statement makes the server refuse
-   * all that follow it in the transaction, COMMIT among them. Not so before the transaction is known to be open, but for effects that do
-   * nothing outside of it.
+   * Where the driver pipelines statements (`pipeline` of `pg`), effects and COMMIT share a round trip. A failed statement makes the
+   * server refuse all that follow in the transaction, COMMIT among them; so before it is known to be open, only effects that do
+   * nothing outside of it are sent ahead.
    */
   private async runTransaction<T>(runner: QueryRunner, script: () => Script<T>): Promise<T> {
     const { pipeline, connection } = (await this.guard(runner.connect())) as DriverConnection;
@@ -109,7 +101,10 @@ export class PooledEngine implements Engine {
     let isOpen = false;
     const send = (step: Statement | Effect) => {
       if (pipeline) writeInOneGo(connection?.stream);
-      const answer = this.carryOut(runner, step, names);
+      const isEffect = step instanceof Effect;
+      const answer = this.execute(runner, isEffect ? step.statement : step, names).then((result) =>
+        isEffect ? (step.result = result) : result,
+      );
       // It is looked at later, perhaps after it has failed.
       answer.catch(() => undefined);
       unanswered.push(answer);
@@ -148,19 +143,6 @@ export class PooledEngine implements Engine {
     }
   }
 
-  private async carryOut(
-    runner: QueryRunner,
-    step: Statement | Effect,
-    names: StatementNames | null,
-  ): Promise<QueryResult> {
-    if (!(step instanceof Effect)) return this.execute(runner, step, names);
-    return (step.result = await this.execute(runner, step.statement, names));
-  }
-
-  private executeAlone(runner: QueryRunner, statement: Statement, { isPlannedOnce }: RunOptions): Promise<QueryResult> {
-    return this.execute(runner, statement, isPlannedOnce ? this.names : null);
-  }
-
   private async execute(
     runner: QueryRunner,
     statement: Statement,
@@ -182,11 +164,10 @@ export class PooledEngine implements Engine {
   }
 
   /**
-   * Runs work on a connection of the lane. When the budget is used up the caller is answered and the connection is cut, which
-   * gives the place free; without that, a hung server would hold it for ever. What the server has received by then it may still
-   * carry out, and else it rolls back.
+   * Runs work on a connection of the lane. Once the budget is used up, the connection is cut, or a hung server would hold it for
+   * ever. The server may still carry out what it has received; the rest it rolls back.
    */
-  private withConnection<T>(options: RunOptions, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+  private withConnection<T>(options: RunOptions, work: Work<T>): Promise<T> {
     const deadline = performance.now() + options.budgetMs;
     const attempt = async () => {
       const runner = this.dataSource.createQueryRunner('master');
@@ -208,9 +189,41 @@ function connectionOf(runner: QueryRunner): DriverConnection | undefined {
   return (runner as { databaseConnection?: DriverConnection }).databaseConnection;
 }
 
-/** What is sent in one turn is written together: a write of its own for each statement costs as much as sending it otherwise does. */
+/** Writes the statements of one turn together: a write for each would double the cost of sending. */
 function writeInOneGo(stream: Partial<Pick<Writable, 'cork' | 'uncork'>> | undefined): void {
   if (!stream?.cork) return;
   stream.cork();
   process.nextTick(() => stream.uncork?.());
+}
+
+/** A text gets a name when it comes for this time, so that rare ones do not fill the server's memory. */
+const NAMED_FROM = 3;
+/** Most names, each of which every connection keeps a plan for. */
+const MOST_NAMES = 100;
+/** Most texts counted before counting begins anew. */
+const MOST_COUNTED = 1000;
+/** A list of several values, or several rows: there are as many texts as lengths. */
+const SEVERAL = /\bIN \(\$\d+, |\), \(\$/;
+
+/** Names under which PostgreSQL keeps prepared statements: to parse and plan one takes longer than to carry out a login or an end. */
+export class StatementNames {
+  private readonly names = new Map<string, string>();
+  private readonly counts = new Map<string, number>();
+
+  /** @returns undefined for a statement that is to be sent without a name */
+  nameOf(text: string): string | undefined {
+    const known = this.names.get(text);
+    if (known !== undefined || this.names.size >= MOST_NAMES || SEVERAL.test(text)) return known;
+    const count = (this.counts.get(text) ?? 0) + 1;
+    if (count < NAMED_FROM) {
+      if (this.counts.size >= MOST_COUNTED) this.counts.clear();
+      this.counts.set(text, count);
+      return undefined;
+    }
+    this.counts.delete(text);
+    // A digest, so that two processes behind a pooler mean the same by it.
+    const name = `latchkey_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
+    this.names.set(text, name);
+    return name;
+  }
 }

@@ -1,7 +1,7 @@
-/** What a statement may be given: whole scalars only, never an object that a driver would interpret. */
+/** Scalars only, never an object that a driver would interpret. */
 export type SqlValue = string | number | null;
 
-/** Text of a statement with its values apart from it. Made by `sql`, which is the only way for a value to get in. */
+/** Text of a statement and its values, made by `sql` alone. */
 export class Statement {
   constructor(
     /** One more chunk than there are values. */
@@ -52,12 +52,11 @@ export function join(statements: readonly Statement[], separator: string): State
   return new Statement(chunks, values);
 }
 
-/** A condition that no index answers: for what rows that were found by another one are asked. */
+/** Keeps the planner from using an index for a residual filter. */
 export function unindexed(condition: Statement): Statement {
   return sql`(${condition}) IS TRUE`;
 }
 
-/** The values as parameters separated by commas. */
 export function list(values: readonly SqlValue[]): Statement {
   return join(
     values.map((value) => sql`${value}`),
@@ -74,28 +73,26 @@ export interface QueryResult {
   readonly affected: number;
 }
 
-/** A statement that is carried out for its effect: what comes after it need not wait for its result. */
+/** A statement whose result the script does not look at before its transaction is committed: the next need not wait for it. */
 export class Effect {
-  /** Null until it is known. To be looked at once the transaction is committed. */
+  /** Null until it is known. */
   result: QueryResult | null = null;
 
   constructor(
     readonly statement: Statement,
-    /** Whether it does nothing outside of its transaction: it need not wait until that is known to be open. */
+    /** Does nothing outside of its transaction, so that it need not wait until that is known to be open. */
     readonly isGuarded: boolean,
-    /** Whether it is sent right before COMMIT, after all other statements. */
+    /** Is sent right before COMMIT, after all other statements. */
     readonly isLast: boolean,
   ) {}
 }
 
-/** Marks a statement as one whose result the script does not look at before its transaction is committed. */
 export function effect(statement: Statement, { isGuarded = false, isLast = false } = {}): Effect {
   return new Effect(statement, isGuarded, isLast);
 }
 
 /**
- * A piece of work in the database: it yields statements and is handed their results, an empty one for an effect. Being a
- * generator, the same script runs with awaits on a pooled server, and in one go on SQLite, where nothing else may happen
- * between BEGIN and COMMIT. It may be started several times, so it has no effect of its own.
+ * A transaction: yields statements and is handed their results, an empty one for an effect. As a generator, it runs with awaits on a
+ * pooled server, and in one go on SQLite. It may be started several times, so it has no effect of its own.
  */
 export type Script<T> = Generator<Statement | Effect, T, QueryResult>;

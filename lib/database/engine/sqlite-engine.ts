@@ -16,41 +16,34 @@ interface SqliteStatement {
   run(values: readonly unknown[]): { changes: number };
 }
 
-interface PreparedStatement {
-  readonly statement: SqliteStatement;
-  /** Whether it returns rows. Asked for once: libsql looks for it anew each time. */
-  readonly isReader: boolean;
-}
-
 const NO_RESULT: QueryResult = { rows: [], affected: 0 };
-/** A longer log is told of, where a reader keeps it from being emptied. */
+/** A write-ahead log that is longer, because a reader keeps it from being emptied, is reported. */
 const MAX_LOG_MB = 64;
 const MAX_CLOSING_ATTEMPTS = 20;
 /** So much earlier than its caller, who would not hear why. More than the longest pause. */
 const SAY_WHY_MS = 50;
-
 /** Longest time that work here goes on before the event loop gets its turn. */
 const MAX_TURN_MS = 5;
 
 /**
- * SQLite on a connection of its own, with a busy timeout of zero: waiting happens here, on timers, since the driver's own
- * wait would freeze the event loop. The lock is taken by BEGIN alone, which may fail and be repeated; of a prepared
- * statement that fails for a lock, libsql makes one that blocks every later COMMIT. A transaction runs from BEGIN IMMEDIATE to COMMIT without giving up control, so nothing
- * in this process can get between, and an application that shares the file never finds it locked by us.
+ * SQLite on a connection of its own, with a busy timeout of zero: waiting happens on timers here, since the driver would freeze the
+ * event loop. Only BEGIN takes the lock, and may be repeated: a prepared statement that fails for a lock would, on libsql, block every
+ * later COMMIT. A transaction runs to its COMMIT in one go, so nothing in this process gets between, and an application that shares
+ * the file never finds it locked by us.
  */
 export class SqliteEngine implements Engine {
-  private readonly prepared = new Map<string, PreparedStatement>();
+  /** `isReader` is asked for once: libsql looks for it anew each time. */
+  private readonly prepared = new Map<string, { readonly statement: SqliteStatement; readonly isReader: boolean }>();
   /** When the first work of the current turn of the event loop began; null before that. */
   private turnStartedAt: number | null = null;
   /** Since when the application was inside a transaction whenever work here looked; null if it was not the last time. */
   private busySince: number | null = null;
-  /** Work that is to go on in a later turn, in the order in which it came. */
+  /** Work for later turns, in the order in which it came. */
   private readonly waiting: (() => void)[] = [];
 
   /**
-   * @param transactions of the application on the same file. SQLite would fail one if we
-   *   wrote between its first read and its first write, so writes of ours wait for it: up to half of their budget for a
-   *   transaction that lasts, and for as long as they may where transactions follow one another with gaps between.
+   * @param transactions of the application on the same file. SQLite would fail one if we wrote between its first read and its first
+   *   write, so our writes wait: for one transaction up to half of their budget, for several that follow one another all of it
    */
   constructor(
     private readonly connection: SqliteConnection,
@@ -81,8 +74,9 @@ export class SqliteEngine implements Engine {
   private inTransaction<T>(script: () => Script<T>, options: RunOptions): () => T {
     const since = performance.now();
     return () => {
-      if (this.transactions.isAround(performance.now() - since))
+      if (this.transactions.isAround(performance.now() - since)) {
         throw new SessionError('INSIDE_TRANSACTION', INSIDE_TRANSACTION);
+      }
       if (this.mustWait(since, options.budgetMs / 2)) throw new ApplicationBusyError();
       for (const { chunks } of this.dialect.begin({ lockWaitMs: 0, idleMs: 0 })) this.connection.exec(chunks[0]!);
       try {
@@ -97,13 +91,14 @@ export class SqliteEngine implements Engine {
   }
 
   /**
-   * Moves what was committed from the write-ahead log into the file: SQLite does so at a commit now and then, but not beyond what the
-   * oldest reader sees, and leaves a log as long as it has ever been.
+   * Moves commits from the write-ahead log into the file: SQLite does so now and then, but not beyond what the oldest reader sees, and
+   * never shortens the log.
    * @throws Error if the log is long, and what keeps it so
    */
   async tidy(): Promise<void> {
     const [result] = this.checkpoint('PASSIVE');
-    const megabytes = (Number(result?.log ?? 0) * this.pageSize) / 2 ** 20;
+    const [page] = this.connection.prepare('PRAGMA page_size').all([]);
+    const megabytes = (Number(result?.log ?? 0) * Number(page?.page_size)) / 2 ** 20;
     if (Number(result?.log) > Number(result?.checkpointed) && megabytes > MAX_LOG_MB) {
       throw new Error(
         `the write-ahead log of the SQLite file has grown to ${Math.round(megabytes)} MiB, since a transaction that reads is open in ` +
@@ -130,10 +125,6 @@ export class SqliteEngine implements Engine {
       if (this.dialect.isTransient(error)) return [{ busy: 1 }];
       throw error;
     }
-  }
-
-  private get pageSize(): number {
-    return Number(this.connection.prepare('PRAGMA page_size').all([])[0]?.page_size);
   }
 
   /** @param since when the caller came */
@@ -170,7 +161,7 @@ export class SqliteEngine implements Engine {
     if (!prepared) {
       const made = this.connection.prepare(text);
       prepared = { statement: made, isReader: made.reader };
-      // Statements with lists have as many texts as there are lengths; the frequent ones are few.
+      // Statements with lists have as many texts as lengths; the frequent ones are few.
       if (this.prepared.size < 200) this.prepared.set(text, prepared);
     }
     try {
@@ -185,9 +176,8 @@ export class SqliteEngine implements Engine {
   }
 
   /**
-   * Work on this connection is synchronous, so a queue of it would hold up everything else in the process: once a turn of
-   * the event loop has done its share, the rest waits for another. In order: a caller that comes back at once with its
-   * next piece of work would otherwise have every turn for itself.
+   * Work on this connection is synchronous: once a turn of the event loop has done its share, the rest waits for another, so that a
+   * queue of it does not hold up the process. In order, or a caller that comes back at once would have every turn for itself.
    */
   private async nextTurn(): Promise<void> {
     if (this.waiting.length > 0 || this.isTurnOver()) {
@@ -234,10 +224,7 @@ export class SqliteEngine implements Engine {
   }
 }
 
-/**
- * Rolls back, unless SQLite has: after an error such as a full disk it does so by itself, and to say it once more would fail and hide
- * why.
- */
+/** Rolls back, unless SQLite has done so by itself, as after a full disk: a second ROLLBACK would fail and hide why. */
 export function rollBack(connection: SqliteConnection): void {
   try {
     connection.exec('ROLLBACK');

@@ -1,4 +1,6 @@
+import { ipKey } from '../../model/ip-key.js';
 import type { Sighting, StatisticAmount } from '../../ports/journal-repository.js';
+import type { Activity } from '../../ports/session-repository.js';
 import type { Merging, ValueColumn } from '../engine/merging.js';
 import { type Statement, join, list, raw, sql, unindexed } from '../engine/sql.js';
 import type { Tables } from '../schema/tables.js';
@@ -44,4 +46,35 @@ export function addAmounts(
     THEN ${greatest}(${own('amount')}, ${given('amount')}) ELSE ${own('amount')} + ${given('amount')} END`;
   return sql`INSERT INTO ${tables.statistic}${target} (${raw('realm, hour, kind, name, amount')})
     VALUES ${join(values, ', ')}${onConflict('realm, hour, kind, name', set)}`;
+}
+
+const ACTIVITY_COLUMNS: readonly ValueColumn[] = [
+  { name: 'id', type: 'VARCHAR(45)' },
+  { name: 'at', type: 'BIGINT' },
+  { name: 'used_at', type: 'BIGINT' },
+  { name: 'ip', type: 'VARCHAR(45)' },
+  { name: 'ip_key', type: 'VARCHAR(45)' },
+];
+
+/** Merges uses into the sessions that are live. */
+export function mergeActivity(
+  table: Statement,
+  { rows, update, greatest }: Merging,
+  activities: readonly Activity[],
+): Statement {
+  const v = rows(
+    ACTIVITY_COLUMNS,
+    activities.map(({ sessionId, at, usedAt, ip }) => [sessionId, at, usedAt, ip, ip === null ? null : ipKey(ip)]),
+  );
+  const latest = (column: string) =>
+    raw(
+      `CASE WHEN v.ip IS NOT NULL AND v.at >= COALESCE(s.presented_at, 0) THEN v.${column} ELSE s.last_${column} END`,
+    );
+  // MySQL assigns from left to right and sees what it has assigned, so the address comes before the time. The new key may be null,
+  // where an address is none that can be searched for: the old one is not the last any more.
+  const set = sql`last_ip = ${latest('ip')}, last_ip_key = ${latest('ip_key')},
+    presented_at = ${greatest}(COALESCE(s.presented_at, 0), v.at),
+    last_seen_at = ${greatest}(s.last_seen_at, COALESCE(v.used_at, 0))`;
+  // No status is empty; see isLiveOf.
+  return update(table, v, set, raw(`s.status IN ('live', '')`));
 }

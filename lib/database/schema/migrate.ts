@@ -15,11 +15,11 @@ import { quotedTable, tableName } from './table-names.js';
 /** All migrations of the library, for the `migrations` of an application that wants to run them itself. */
 export const sessionMigrations = [CreateTables] as const;
 
-/** Any number will do, as long as nothing else in the database uses it for an advisory lock. */
+/** Any number that nothing else in the database uses for an advisory lock. */
 const LOCK_KEY = 7_305_221_901;
 /** Name of the lock on MySQL and MariaDB, together with that of the database. */
 const LOCK_NAME = 'latchkey_migration';
-/** Where TypeORM notes which migrations have run. */
+/** Table in which TypeORM notes which migrations have run. */
 const MIGRATIONS = 'migration';
 
 /** Options of a DataSource that runs the migrations, and notes them in a table of the library's own. */
@@ -27,16 +27,14 @@ export function migrationOptions(options: DataSourceOptions) {
   return { migrations: [...sessionMigrations], migrationsTableName: tableName(options, MIGRATIONS) };
 }
 
-/** Milliseconds. */
+/** Time limits of waiting for another process that migrates the same tables, and of the migrations. Milliseconds. */
 export interface MigrationLimits {
-  /** How long another process may be waited for that migrates the same tables. */
   readonly lockMs: number;
-  /** How long the migrations themselves may take. */
   readonly migrationsMs: number;
 }
 
 export const MIGRATION_LIMITS: MigrationLimits = { lockMs: 60_000, migrationsMs: 600_000 };
-/** From here on it is said that, and for what, a boot waits. */
+/** From here on, a boot warns of what it waits for. */
 const SILENT_MS = 2000;
 const LOOK_MS = 100;
 
@@ -75,7 +73,7 @@ async function migrateServer(
     try {
       // An index of a large table takes longer than any statement that a request waits for.
       if (dialect.engine === 'postgres') await holder.query(`SET statement_timeout = ${migrationsMs}`);
-      // On the connection that holds the lock: what ends one ends both. DataSource.runMigrations takes another, and keeps it when it fails.
+      // On the connection that holds the lock. DataSource.runMigrations takes another, and keeps it when it fails.
       const executor = new MigrationExecutor(dataSource, holder);
       executor.transaction = 'each';
       await executor.executePendingMigrations();
@@ -88,7 +86,7 @@ async function migrateServer(
   }
 }
 
-/** Asks again and again: a server that waits itself would wait with a statement limit that is meant for something else. */
+/** Polls: the statement limit is not meant for the wait. */
 async function takeLock(holder: QueryRunner, lock: string, limitMs: number, warn: (message: string) => void) {
   const begunAt = performance.now();
   for (let isSaid = false; ;) {
@@ -108,10 +106,7 @@ async function takeLock(holder: QueryRunner, lock: string, limitMs: number, warn
   }
 }
 
-/**
- * Each migration in one go: its statements are collected first and run while nothing else happens in this process. TypeORM
- * would keep the file locked over many turns of an event loop that is busy booting, and every other process waiting.
- */
+/** Runs each migration in one go: TypeORM would keep the file locked over many turns of an event loop that is busy booting. */
 async function migrateFile(dataSource: DataSource): Promise<void> {
   const { databaseConnection: connection } = dataSource.driver as unknown as { databaseConnection: SqliteConnection };
   for (const migration of dataSource.migrations) {

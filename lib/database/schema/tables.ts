@@ -1,9 +1,15 @@
 import type { DataSource } from 'typeorm';
-import { LatchkeyAccount, LatchkeyData } from './entities/account.entities.js';
-import { LatchkeyChange, LatchkeyNode } from './entities/cluster.entities.js';
-import { LatchkeyEvent, LatchkeySighting, LatchkeyStatistic } from './entities/journal.entities.js';
-import { LatchkeySession } from './entities/session.entity.js';
 import { type Statement, raw } from '../engine/sql.js';
+import {
+  LatchkeyAccount,
+  LatchkeyChange,
+  LatchkeyData,
+  LatchkeyEvent,
+  LatchkeyNode,
+  LatchkeySession,
+  LatchkeySighting,
+  LatchkeyStatistic,
+} from './entities.js';
 import { quotedTable } from './table-names.js';
 
 /** All entities of the library, for the `entities` of an application that wants to query them itself. */

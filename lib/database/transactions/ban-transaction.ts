@@ -9,8 +9,8 @@ import { endSessions, endingOf } from './end-transaction.js';
 import { type Scope, chunksOf, lockDamagedAccount, lockOfAccount, lockSessions, timeOfStep } from './locks.js';
 
 /**
- * Bans an account and ends its sessions, or lets every session of it carry the ban. A ban from everything ends those that it opened
- * as others either way: they carry the bans of their own accounts.
+ * Bans an account and ends its sessions, or lets them carry the ban. A ban from everything ends those that it opened as others either
+ * way: they carry the bans of their own accounts.
  */
 export function* banScript(
   scope: Scope,

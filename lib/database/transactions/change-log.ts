@@ -3,8 +3,7 @@ import { type Effect, type Statement, effect, raw, sql } from '../engine/sql.js'
 import type { Tables } from '../schema/tables.js';
 
 /**
- * The change log of sessions whose version has grown, by the end of the transaction. Once for each session: what is logged is its
- * last version.
+ * Logs the last versions of changed sessions at the end of the transaction; to be called once for each session.
  * @param at by the clock of the database
  */
 export function logChanges(tables: Tables, dialect: Dialect, ids: readonly string[], at: number): Effect {
@@ -18,7 +17,7 @@ export function logChangesOf(tables: Tables, dialect: Dialect, from: Statement, 
     SELECT id, version, realm, ${dialect.changeTime(at)} FROM ${from}`;
 }
 
-/** Where counting goes on for a number that cannot have been counted: above any that has been, and so above those of all copies. */
+/** Counting goes on here after a number that cannot have been counted: above any that has been, and so above those of all copies. */
 const NO_COUNT_FROM = 1e12;
 
 /** The number after that of a column, which counts from 0 or 1. */
@@ -26,7 +25,7 @@ export function nextOf(column: 'version' | 'epoch'): Statement {
   return raw(`CASE WHEN ${column} BETWEEN 0 AND ${2 * NO_COUNT_FROM} THEN ${column} + 1 ELSE ${NO_COUNT_FROM} END`);
 }
 
-/** The same of a row. */
+/** `nextOf` for a row. */
 export function nextVersion(version: number): number {
   return version >= 0 && version <= NO_COUNT_FROM * 2 ? version + 1 : NO_COUNT_FROM;
 }

@@ -1,11 +1,10 @@
 import type { AccountState } from '../../model/ban.js';
-import type { EventDraft, SessionDecision } from '../../model/session-change.js';
+import type { SessionDecision } from '../../model/session-change.js';
 import type { SessionRecord } from '../../model/session.js';
 import { actorText } from '../../model/user-key.js';
 import type { ChangedSession } from '../../ports/session-repository.js';
-import { type Row, type Script, type Statement, effect, sql } from '../engine/sql.js';
+import { type Script, effect, sql } from '../engine/sql.js';
 import { SESSION_COLUMNS, isOfRealm, toRecord, updateSession } from '../schema/session-rows.js';
-import type { Tables } from '../schema/tables.js';
 import { describe, insertEvents } from './audit.js';
 import { logChanges } from './change-log.js';
 import { endSessions } from './end-transaction.js';
@@ -13,10 +12,7 @@ import { type Scope, readAccount } from './locks.js';
 
 const NO_ACCOUNT: AccountState = { bans: [], notBefore: 0 };
 
-/**
- * One session's row is locked, a pure function decides, and its decision is done. Null without `waits` where the row is not free, or
- * not there.
- */
+/** Locks a session's row and does what a pure function decides. Null without `waits` where the row is not free, or not there. */
 export function* changeScript<T>(
   scope: Scope,
   id: string,
@@ -35,7 +31,11 @@ export function* changeScript<T>(
   const now = clock.now();
   const { result, patch, end, events = [] } = decide(record, account, now);
   if (!row || !record || record.end || (!patch && !end)) return { result, record, changed: false, ended: null };
-  if (events.length > 0) yield effect(insertEventsOf(tables, row, record, events, now));
+  if (events.length > 0) {
+    const about = { at: now, actor: record.impersonator ?? actorText(record.userId), ...describe(row) };
+    const lines = events.map((event) => ({ ...about, ...event }));
+    yield effect(insertEvents(tables, lines));
+  }
   if (end) {
     const { reason, by, at = now } = end;
     const [ended] = yield* endSessions(scope, [row], now, () => ({ reason, by, at, replacedBy: null }));
@@ -45,18 +45,4 @@ export function* changeScript<T>(
   yield effect(updateSession(tables.session, id, patch!));
   yield logChanges(tables, dialect, [id], now);
   return { result, record: { ...record, ...patch, version: record.version + 1 }, changed: true, ended: null };
-}
-
-function insertEventsOf(
-  tables: Tables,
-  row: Row,
-  record: SessionRecord,
-  events: readonly EventDraft[],
-  at: number,
-): Statement {
-  const actor = record.impersonator ?? actorText(record.userId);
-  return insertEvents(
-    tables,
-    events.map((event) => ({ at, actor, ...describe(row), ...event })),
-  );
 }

@@ -16,16 +16,15 @@ export interface Ending extends EndRequest {
   readonly keepData?: boolean;
 }
 
-/** The owner of a session's data, as its column names it. */
+/** Names a session in the column `owner` of its data. */
 export function sessionOwner(sessionId: string): string {
   return `s:${sessionId}`;
 }
 
 /**
- * Ends sessions whose rows the transaction has locked and found live: the rows, the change log and the audit trail, in
- * one step. `endingOf` says how each ends; rows of one ending share statements. What is written down of a session is
- * copied by the database: of many sessions at once, it would be most of the work to send it there and back.
- * @param now with which the audit trail is dated
+ * Ends sessions whose rows are locked and live: rows, data, change log and audit trail. Rows of one ending share statements. The
+ * database copies the facts for the audit trail: with many sessions, to send them to and fro would be most of the work.
+ * @param now dates the audit trail
  */
 export function* endSessions(
   { tables, dialect, clock }: Scope,
@@ -56,11 +55,10 @@ export function* endSessions(
 }
 
 /**
- * Ends one session that is live and not overdue without looking at it first, so that all of it goes to the server at once. Of
- * any other session it changes nothing. The row and the audit trail are one statement. The data of the session is another one:
- * it sees what those have written who had the row before. With it goes the change log, which comes last in every transaction.
- * @param conditions of the dialect
- * @returns to be called when it is committed: the end, or null if it has changed nothing
+ * Ends a session if it is live and not overdue, without looking at it first, so that all of it goes to the server at once. The data of
+ * the session is a second statement, which sees what was written under earlier locks; with it goes the change log, which comes last
+ * in every transaction.
+ * @returns to be called after the commit: the end, or null if nothing has changed
  */
 export function* endAtOnce(
   { tables, dialect, realm, clock }: Scope,
@@ -116,10 +114,7 @@ export function* endSome(scope: Scope, ids: readonly string[], end: EndRequest):
   return yield* endSessions(scope, rows, now, (row) => endingOf(row, end, now));
 }
 
-/**
- * Ends all sessions of an account but one, and those that it opened as others. With `raiseEpoch`, logins that began before are
- * refused.
- */
+/** Ends the sessions of an account but one, and those that it opened as others. `raiseEpoch`: refuses logins that began before. */
 export function* endAll(
   scope: Scope,
   account: AccountRef,
@@ -145,15 +140,8 @@ export function* endAll(
   }
   const ended = yield* endSessions(scope, [...others, ...openedAsOthers], at, (row) => endingOf(row, end, now, at));
   const { reason, by, comment } = end;
-  const event = {
-    at,
-    actor: by,
-    reason,
-    ...describeAccount(account),
-    ended: others.length,
-    detail: commentOf(comment),
-  };
-  yield effect(insertEvents(tables, [{ ...event, type: 'ACCOUNT_SESSIONS_ENDED' }]));
+  const about = { ...describeAccount(account), ended: others.length, detail: commentOf(comment) };
+  yield effect(insertEvents(tables, [{ type: 'ACCOUNT_SESSIONS_ENDED', at, actor: by, reason, ...about }]));
   return ended;
 }
 
@@ -191,20 +179,18 @@ function toEnded(row: Row, { reason, at, by, replacedBy }: Ending): EndedSession
   const sessionId = String(row.id);
   const version = nextVersion(Number(row.version));
   const current = { generation: Number(row.generation), accessHash: String(row.access_hash) };
-  const superseded = (toSuperseded(row.superseded) ?? []).map(({ generation, accessHash }) => ({
-    generation,
-    accessHash,
-  }));
-  const tombstone = { sessionId, version, end: { reason, at, by, replacedBy }, tokens: [...superseded, current] };
+  const pairs = [...(toSuperseded(row.superseded) ?? []), current];
+  const tokens = pairs.map(({ generation, accessHash }) => ({ generation, accessHash }));
+  const tombstone = { sessionId, version, end: { reason, at, by, replacedBy }, tokens };
   return { sessionId, userId: toUserId(row.user_id) ?? '', reason, version, tombstone };
 }
 
-/** A session that was overdue already ended by itself, whoever ends it now. */
+/** A session that was overdue already has ended by itself. */
 export function endingOf(row: Row, end: EndRequest, now: number, at = now): Ending {
   return Number(row.usable_until) <= now ? overdueEnding(row) : { ...end, at, replacedBy: null };
 }
 
-/** How an overdue session ended: by its own clock, at the moment from which it could not be used any more. */
+/** An overdue session ended at the moment from which it could not be used any more. */
 export function overdueEnding(row: Row): Ending {
   const usableUntil = Number(row.usable_until);
   const reason = usableUntil < Number(row.expires_at) ? 'TOKEN_EXPIRED' : 'SESSION_EXPIRED';

@@ -13,7 +13,7 @@ import type { Tables } from '../schema/tables.js';
  * whosever they are. Two transactions that keep to it cannot deadlock.
  */
 
-/** The database, tables and clock that the transactions of a realm use. */
+/** What the transactions of a realm use. */
 export interface Scope {
   readonly tables: Tables;
   readonly dialect: Dialect;
@@ -21,18 +21,14 @@ export interface Scope {
   readonly clock: Clock;
 }
 
-/** Most rows that one statement touches, so that it stays below every engine's limit of parameters. */
+/** Most rows of one statement, below every engine's limit of parameters. */
 const CHUNK = 500;
 
-/** Rows, or their ids, in portions that one statement can take. */
 export function* chunksOf<T>(rows: readonly T[]): Generator<readonly T[]> {
   for (let from = 0; from < rows.length; from += CHUNK) yield rows.slice(from, from + CHUNK);
 }
 
-/**
- * Makes sure that the row of the account is there. To be run on its own: SELECT FOR UPDATE of a missing row takes gap
- * locks on MariaDB and deadlocks with its like.
- */
+/** Inserts the row of the account if missing. To be run on its own: SELECT FOR UPDATE of a missing row deadlocks on MariaDB. */
 export function ensureAccount({ tables, dialect, clock }: Scope, account: AccountRef): Statement {
   return sql`INSERT INTO ${tables.account} (user_key, realm, user_id, epoch, not_before, created_at)
     VALUES (${account.key}, ${account.realm}, ${escapeUserId(account.userId)}, 0, 0, ${clock.now()})${dialect.orIgnore}`;
@@ -43,12 +39,12 @@ export function* lockAccount({ tables, dialect }: Scope, accountKey: string): Sc
   return toAccount(yield* findAccount(tables, accountKey, dialect.forUpdate()));
 }
 
-/** Locks it for what must be possible whatever its bans are. */
+/** Locks it for steps that must be possible even if its bans cannot be read. */
 export function* lockDamagedAccount({ tables, dialect }: Scope, accountKey: string): Script<AccountRecord> {
   return toDamagedAccount(yield* findAccount(tables, accountKey, dialect.forUpdate()));
 }
 
-/** Reads the account; one that is not known has nothing to say. */
+/** An unknown account has no bans. */
 export function* readAccount({ tables }: Scope, accountKey: string): Script<AccountRecord> {
   return toAccount(yield* findAccount(tables, accountKey, raw('')));
 }
@@ -72,7 +68,7 @@ function toAccount(row: Row | undefined): AccountRecord {
   return { epoch: Number(row?.epoch ?? 0), notBefore: isCountable(notBefore) ? notBefore : 0, bans };
 }
 
-/** Stands for bans that cannot be read, for operators: as long as no one lifts it or bans anew, the account cannot log in. */
+/** Shows operators that bans cannot be read: until they lift it or ban anew, the account cannot log in. */
 const UNREADABLE: Ban = {
   service: null,
   level: 1,
@@ -87,16 +83,12 @@ export function toDamagedAccount(row: Row | undefined): AccountRecord {
   return toAccount(toBans(row?.bans) ? row : { ...row, bans: fromList([UNREADABLE]) });
 }
 
-/** The columns of a locked session: whether and how it ends, and what the device policy decides by. */
 const LOCKED_COLUMNS = raw(
   `id, user_key, user_id, version, status, usable_until, expires_at, generation, access_hash, superseded, slot, device_type,
    device_id, created_at, last_seen_at, presented_at, impersonator`,
 );
 
-/**
- * Locks sessions of an account, for whatever concerns all of them.
- * @param which isLiveOf or isNotEndedOf
- */
+/** Locks the sessions of an account. @param which isLiveOf or isNotEndedOf */
 export function* lockSessions(
   { tables, dialect }: Scope,
   accountKey: string,
@@ -109,8 +101,8 @@ export function* lockSessions(
 }
 
 /**
- * Locks sessions by their ids, and hands on those that have not ended. The database is not asked for these: PostgreSQL, as long as it
- * has no statistics, takes an index of all that is live for as good a way.
+ * Locks sessions by their ids, and hands on those that have not ended. No condition says so: PostgreSQL without statistics would take
+ * an index of all live sessions for as good a way.
  */
 export function* lockRows({ tables, dialect, realm }: Scope, ids: readonly string[]): Script<readonly Row[]> {
   const locked: Row[] = [];
@@ -141,20 +133,20 @@ export function* lockOfAccount(
   return { own: locked.filter(isOwn), openedAsOthers: locked.filter((row) => !isOwn(row)) };
 }
 
-/** Finds live sessions that an account opened, among those of all impersonators: they are few. */
+/** Finds live sessions that an account opened as others, among the few of all impersonators. */
 export function openedAs({ tables, dialect }: Scope, { realm, userId }: AccountRef): Statement {
   return sql`SELECT id, impersonator FROM ${tables.session}${dialect.through('idx_latchkey_session_find_method')}
     WHERE realm = ${realm} AND status = 'live' AND login_method = 'impersonation'
       AND ${unindexed(sql`impersonator = ${actorText(userId)}`)}`;
 }
 
-/** How far a clock that was set back may have been ahead. */
+/** How far a clock that was set back may have been ahead: later times are damaged. */
 export const FARTHEST_AHEAD_MS = 86_400_000;
 
 /**
- * The time that a step is dated with that holds the lock of an account. The clocks of two nodes differ by some milliseconds;
- * a step must not date from before the logins that it ends, nor from before the change of credentials that it comes after. What no
- * clock was set back from is no time. After a clock was set back it is not the time: what has run out is judged by the clock.
+ * Dates a step that holds the lock of an account. The clocks of two nodes differ by some milliseconds; a step must not date from
+ * before the logins that it ends, nor from before the change of credentials that it follows. Expiry is judged by the clock alone,
+ * which may have been set back.
  */
 export function timeOfStep({ clock }: Scope, rows: readonly Row[], notBefore: number): number {
   const now = clock.now();

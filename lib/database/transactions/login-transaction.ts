@@ -5,13 +5,13 @@ import type { LoginOutcome, LoginRequest } from '../../ports/session-repository.
 import { type Row, type Script, effect, sql } from '../engine/sql.js';
 import { insertSession, isLiveOf, isNotEndedOf, toLiveSession } from '../schema/session-rows.js';
 import type { Tables } from '../schema/tables.js';
-import { describeAccount, insertEvents } from './audit.js';
+import { type EventRow, describeAccount, insertEvents } from './audit.js';
 import { endSessions, overdueEnding } from './end-transaction.js';
 import { FARTHEST_AHEAD_MS, type Scope, lockAccount, lockSessions, timeOfStep } from './locks.js';
 
 /**
- * The second step of a login: everything that is decided, under the lock of the account.
- * @param isAgain whether it has failed before, perhaps for a slot that a row holds which is neither live nor ended
+ * Decides a login under the lock of the account.
+ * @param isAgain true if it has failed before, perhaps for a slot of a row that is neither live nor ended
  */
 export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boolean): Script<LoginOutcome> {
   const { tables, clock } = scope;
@@ -46,20 +46,19 @@ export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boole
     deviceType: session.deviceType,
     deviceName: session.deviceName,
   };
+  const note = (line: Partial<EventRow> & Pick<EventRow, 'type'>) =>
+    effect(insertEvents(tables, [{ ...event, ...line }]));
+  const refused = { type: 'LOGIN_REFUSED', sessionId: null } as const;
   const ban = accountBan(bans, now);
   if (ban) {
-    yield effect(
-      insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null, reason: 'ACCOUNT_DISABLED' }]),
-    );
+    yield note({ ...refused, reason: 'ACCOUNT_DISABLED' });
     return { kind: 'banned', ban, ended: overdue };
   }
   const isSetBack = notBefore > now;
   // Where the clock was set back, only the number of a ticket says what came first.
   const isLate = authenticatedAt !== null && authenticatedAt <= notBefore && !(isSetBack && ticketEpoch === epoch);
   if (isLate || (ticketEpoch !== null && ticketEpoch !== epoch)) {
-    yield effect(
-      insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null, reason: 'SESSION_REVOKED' }]),
-    );
+    yield note({ ...refused, reason: 'SESSION_REVOKED' });
     return { kind: 'superseded', ended: overdue, clockSetBackBy: isLate && isSetBack ? notBefore - now : 0 };
   }
   if (notBefore > now + FARTHEST_AHEAD_MS) {
@@ -67,15 +66,13 @@ export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boole
   }
   if (session.impersonator !== null) {
     yield effect(insertSession(tables.session, session, `as:${session.id}`));
-    yield effect(
-      insertEvents(tables, [{ ...event, type: 'IMPERSONATION', detail: { comment: request.impersonationComment } }]),
-    );
+    yield note({ type: 'IMPERSONATION', detail: { comment: request.impersonationComment } });
     return { kind: 'granted', session, ended: overdue, unsettled: false };
   }
   const own = live.filter((row) => row.impersonator === null);
   const decision = decide(own.map(toLiveSession), at);
   if (decision.kind === 'refuse') {
-    yield effect(insertEvents(tables, [{ ...event, type: 'LOGIN_REFUSED', sessionId: null }]));
+    yield note(refused);
     return { kind: 'limit-reached', limit: decision.limit, ended: overdue };
   }
   const losers = own.filter((row) => decision.end.includes(String(row.id)));
@@ -88,14 +85,11 @@ export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boole
   }));
   const unsettled = yield* hasEndedSince(tables, account.key, now - request.settleMs);
   yield effect(insertSession(tables.session, session, decision.slot));
-  yield effect(insertEvents(tables, [{ ...event, type: 'LOGIN' }]));
+  yield note({ type: 'LOGIN' });
   return { kind: 'granted', session, ended: [...overdue, ...replaced], unsettled };
 }
 
-/**
- * Asks if a session of the account ended after a time. Another node may be about to tell of it, or may have crashed before
- * it could, and the slot that came free is given away now.
- */
+/** True if a session of the account ended after a time: another node may not have told of it yet, or have crashed before. */
 function* hasEndedSince(tables: Tables, accountKey: string, time: number): Script<boolean> {
   const { rows } = yield sql`SELECT 1 AS found FROM ${tables.session}
     WHERE user_key = ${accountKey} AND ended_at > ${time} LIMIT 1`;

@@ -1,47 +1,45 @@
-import type { RealmScope } from '../lists/realm-queries.js';
 import { createHash } from 'node:crypto';
 import type { BeforeWaiting, DataEntry, DataOwner, DataRepository } from '../../ports/data-repository.js';
 import { SessionError } from '../../model/session-error.js';
 import { sessionOwner } from './end-transaction.js';
-import { type RowOptions, type RunOptions, lockOrLook } from '../engine/engine.js';
+import { type RowOptions, lockOrLook } from '../engine/engine.js';
 import { ensureAccount } from './locks.js';
+import { RealmQueries } from '../lists/realm-queries.js';
 import { isOfRealm } from '../schema/session-rows.js';
 import { type Script, effect, sql } from '../engine/sql.js';
 
-/** Key-values in the table of a realm's database. See DataRepository for the contract. */
-export class SqlDataRepository implements DataRepository {
-  private readonly options: RunOptions;
-
-  constructor(private readonly parts: RealmScope) {
-    this.options = { lane: 'work', budgetMs: parts.budgetMs };
-  }
-
+/** See DataRepository for the contract. */
+export class SqlDataRepository extends RealmQueries implements DataRepository {
   async read(owner: DataOwner, name: string): Promise<string | null> {
-    const { rows } = await this.parts.engine.read(
-      sql`SELECT name, value FROM ${this.parts.tables.data} WHERE owner = ${keyOf(owner)} AND name_hash = ${hashOf(name)}
+    const [row] = await this.rows(
+      sql`SELECT name, value FROM ${this.tables.data} WHERE owner = ${keyOf(owner)} AND name_hash = ${hashOf(name)}
         AND ${this.isOurs(owner)}`,
-      this.options,
     );
-    return rows[0] ? String(rows[0].value) : null;
+    return row ? String(row.value) : null;
   }
 
   async readAll(owner: DataOwner): Promise<readonly DataEntry[]> {
-    const { rows } = await this.parts.engine.read(
-      sql`SELECT name, value FROM ${this.parts.tables.data} WHERE owner = ${keyOf(owner)} AND ${this.isOurs(owner)} ORDER BY name`,
-      this.options,
+    const rows = await this.rows(
+      sql`SELECT name, value FROM ${this.tables.data} WHERE owner = ${keyOf(owner)} AND ${this.isOurs(owner)} ORDER BY name`,
     );
     return rows.map((row) => ({ name: String(row.name), json: String(row.value) }));
   }
 
   async write(owner: DataOwner, entry: DataEntry, maxEntries: number, beforeWaiting: BeforeWaiting): Promise<boolean> {
-    await this.prepare(owner);
+    if (owner.kind === 'account') {
+      const { engine, tables, realm, clock } = this;
+      await engine.write(
+        ensureAccount({ tables, dialect: engine.dialect, realm, clock }, owner.account),
+        this.turnOf(owner),
+      );
+    }
     const script = (waits: boolean) => this.writeScript(owner, entry, maxEntries, waits);
-    return lockOrLook(this.parts.engine, script, beforeWaiting, this.turnOf(owner));
+    return lockOrLook(this.engine, script, beforeWaiting, this.turnOf(owner));
   }
 
   remove(owner: DataOwner, name: string | null, beforeWaiting: BeforeWaiting): Promise<number> {
     const script = (waits: boolean) => this.removeScript(owner, name, waits);
-    return lockOrLook(this.parts.engine, script, beforeWaiting, this.turnOf(owner));
+    return lockOrLook(this.engine, script, beforeWaiting, this.turnOf(owner));
   }
 
   private *writeScript(
@@ -51,47 +49,40 @@ export class SqlDataRepository implements DataRepository {
     waits: boolean,
   ): Script<boolean | null> {
     if (!(yield* this.lock(owner, waits))) return null;
-    const { data } = this.parts.tables;
+    const { data } = this.tables;
     const [key, nameHash] = [keyOf(owner), hashOf(name)];
     const { rows } =
       yield sql`SELECT COUNT(*) AS others FROM ${data} WHERE owner = ${key} AND name_hash <> ${nameHash}`;
     if (Number(rows[0]?.others) >= maxEntries) return false;
     yield effect(sql`INSERT INTO ${data} (owner, name_hash, name, value, updated_at)
-      VALUES (${key}, ${nameHash}, ${name}, ${json}, ${this.parts.clock.now()})${this.parts.engine.dialect.orReplaceValue}`);
+      VALUES (${key}, ${nameHash}, ${name}, ${json}, ${this.clock.now()})${this.engine.dialect.orReplaceValue}`);
     return true;
   }
 
   private *removeScript(owner: DataOwner, name: string | null, waits: boolean): Script<number | null> {
     if (!(yield* this.lock(owner, waits))) return null;
-    const all = sql`DELETE FROM ${this.parts.tables.data} WHERE owner = ${keyOf(owner)}`;
+    const all = sql`DELETE FROM ${this.tables.data} WHERE owner = ${keyOf(owner)}`;
     const { affected } = yield name === null ? all : sql`${all} AND name_hash = ${hashOf(name)}`;
     return affected;
   }
 
   /**
-   * Keeps the owner as it is, and its other writers out, until the transaction is over. Not FOR SHARE: PostgreSQL lets those
-   * who share a lock go past one who waits to have it alone, so that who writes without a pause could not be logged out.
+   * Keeps the owner as it is, and its other writers out. Not FOR SHARE: PostgreSQL lets those who share a lock overtake one who waits
+   * to have it alone, so that a session that writes without a pause could not be logged out.
    * @returns false without `waits` where the row is not free, or not there
    */
   private *lock(owner: DataOwner, waits: boolean): Script<boolean> {
-    const { tables, realm } = this.parts;
-    const lock = this.parts.engine.dialect.forUpdate(waits);
+    const { tables, realm } = this;
+    const lock = this.engine.dialect.forUpdate(waits);
     const { rows } =
       owner.kind === 'account'
         ? yield sql`SELECT epoch FROM ${tables.account} WHERE user_key = ${owner.account.key}${lock}`
         : yield sql`SELECT status, usable_until FROM ${tables.session}
             WHERE id = ${owner.sessionId} AND ${isOfRealm(realm)}${lock}`;
     if (rows.length === 0 && !waits) return false;
-    const isOver = rows[0]?.status !== 'live' || Number(rows[0].usable_until) <= this.parts.clock.now();
+    const isOver = rows[0]?.status !== 'live' || Number(rows[0].usable_until) <= this.clock.now();
     if (owner.kind === 'session' && isOver) throw new SessionError('SESSION_NOT_FOUND');
     return true;
-  }
-
-  private async prepare(owner: DataOwner): Promise<void> {
-    if (owner.kind === 'session') return;
-    const { engine, tables, realm, clock } = this.parts;
-    const account = ensureAccount({ tables, dialect: engine.dialect, realm, clock }, owner.account);
-    await engine.write(account, this.turnOf(owner));
   }
 
   /** With a session's other changes. */
@@ -102,7 +93,7 @@ export class SqlDataRepository implements DataRepository {
   /** The key of an account is made from its realm; the id of a session is not. */
   private isOurs(owner: DataOwner) {
     if (owner.kind === 'account') return sql`1 = 1`;
-    return sql`EXISTS (SELECT 1 FROM ${this.parts.tables.session} WHERE id = ${owner.sessionId} AND ${isOfRealm(this.parts.realm)})`;
+    return sql`EXISTS (SELECT 1 FROM ${this.tables.session} WHERE id = ${owner.sessionId} AND ${isOfRealm(this.realm)})`;
   }
 }
 

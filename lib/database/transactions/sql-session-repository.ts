@@ -1,4 +1,3 @@
-import type { RealmScope } from '../lists/realm-queries.js';
 import type { AccountRecord, AccountState, Ban } from '../../model/ban.js';
 import type {
   Activity,
@@ -15,6 +14,8 @@ import type { SessionRecord } from '../../model/session.js';
 import type { AccountRef } from '../../model/user-key.js';
 import { lockOrLook } from '../engine/engine.js';
 import { type Script, list, raw, sql } from '../engine/sql.js';
+import { mergeActivity } from '../journal/journal-statements.js';
+import { RealmQueries, type RealmScope } from '../lists/realm-queries.js';
 import { SESSION_COLUMNS, isLiveOf, toRecords } from '../schema/session-rows.js';
 import { banScript, liftBanScript } from './ban-transaction.js';
 import { changeScript } from './change-transaction.js';
@@ -26,41 +27,42 @@ const LIST_LIMIT = 1000;
 /** Ends of several sessions take turns, since any two may have one in common. */
 const SEVERAL = 'ends';
 
-/** The record of sessions in a database that TypeORM connects to. See SessionRepository for the contract. */
-export class SqlSessionRepository implements SessionRepository {
-  private readonly scope: Scope;
+/** Time limits of calls. Milliseconds. */
+interface Budgets {
+  readonly verifyMs: number;
+  readonly loginMs: number;
+  readonly endMs: number;
+}
 
-  constructor(
-    private readonly parts: Omit<RealmScope, 'budgetMs'> & {
-      /** Longest times of calls. Milliseconds. */
-      readonly budgets: { readonly verifyMs: number; readonly loginMs: number; readonly endMs: number };
-    },
-  ) {
+/** See SessionRepository for the contract. */
+export class SqlSessionRepository extends RealmQueries implements SessionRepository {
+  private readonly scope: Scope;
+  private readonly budgets: Budgets;
+
+  constructor({ budgets, ...parts }: Omit<RealmScope, 'budgetMs'> & { readonly budgets: Budgets }) {
+    super({ ...parts, budgetMs: budgets.endMs });
+    this.budgets = budgets;
     this.scope = { ...parts, dialect: parts.engine.dialect };
   }
 
   async findSessions(ids: readonly string[]): Promise<readonly SessionRecord[]> {
-    const { rows } = await this.parts.engine.read(
-      sql`SELECT ${SESSION_COLUMNS} FROM ${this.parts.tables.session} WHERE id IN (${list(ids)})`,
-      { lane: 'verify', budgetMs: this.parts.budgets.verifyMs },
+    const rows = await this.rows(
+      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE id IN (${list(ids)})`,
+      { lane: 'verify', budgetMs: this.budgets.verifyMs },
     );
-    // A connection that hands out the reply to another question has said nothing about this one.
-    const foreign = rows.find((row) => !ids.includes(String(row.id)));
-    if (foreign)
+    // A connection that hands out the reply to another query has said nothing about this one.
+    if (rows.some((row) => !ids.includes(String(row.id)))) {
       throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The database returned the result of another query.');
-    return toRecords(rows).filter(({ realm }) => realm === this.parts.realm);
+    }
+    return toRecords(rows).filter(({ realm }) => realm === this.realm);
   }
 
   async login(request: LoginRequest): Promise<LoginOutcome> {
-    const options = {
-      lane: 'work',
-      budgetMs: this.parts.budgets.loginMs,
-      row: `login:${request.account.key}`,
-    } as const;
-    await this.parts.engine.write(ensureAccount(this.scope, request.account), { ...options, isPlannedOnce: true });
+    const options = { ...this.options, budgetMs: this.budgets.loginMs, row: `login:${request.account.key}` };
+    await this.engine.write(ensureAccount(this.scope, request.account), { ...options, isPlannedOnce: true });
     // On SQLite a slot that is taken stays taken, so there is no second time.
-    let isAgain = this.parts.engine.dialect.engine === 'sqlite';
-    return this.parts.engine.transaction(() => {
+    let isAgain = this.engine.dialect.engine === 'sqlite';
+    return this.engine.transaction(() => {
       const script = loginScript(this.scope, request, isAgain);
       isAgain = true;
       return script;
@@ -70,16 +72,16 @@ export class SqlSessionRepository implements SessionRepository {
   changeSession<T>(
     id: string,
     decide: (record: SessionRecord | null, account: AccountState, now: number) => SessionDecision<T>,
-    { beforeWaiting = () => Promise.resolve(null), budgetMs = this.parts.budgets.endMs }: ChangeOptions<T> = {},
+    { beforeWaiting = () => Promise.resolve(null), budgetMs = this.options.budgetMs }: ChangeOptions<T> = {},
   ): Promise<ChangedSession<T>> {
     const script = (waits: boolean) => changeScript(this.scope, id, decide, waits);
-    return lockOrLook(this.parts.engine, script, beforeWaiting, { lane: 'work', budgetMs, row: sessionOwner(id) });
+    return lockOrLook(this.engine, script, beforeWaiting, { ...this.options, budgetMs, row: sessionOwner(id) });
   }
 
   async endSession(id: string, end: EndRequest, account?: AccountRef): Promise<EndedSession | null> {
-    const deadline = performance.now() + this.parts.budgets.endMs;
+    const deadline = performance.now() + this.options.budgetMs;
     const row = `end:${id}`;
-    const { inTransaction } = this.parts.engine.dialect;
+    const { inTransaction } = this.engine.dialect;
     if (inTransaction) {
       const outcome = await this.write(row, () => endAtOnce(this.scope, inTransaction, id, end, account));
       const ended = outcome();
@@ -102,11 +104,10 @@ export class SqlSessionRepository implements SessionRepository {
   }
 
   async readAccount(account: AccountRef): Promise<AccountRecord> {
-    const { rows } = await this.parts.engine.read(
-      sql`SELECT epoch, not_before, bans FROM ${this.parts.tables.account} WHERE user_key = ${account.key}`,
-      { lane: 'work', budgetMs: this.parts.budgets.endMs },
+    const [row] = await this.rows(
+      sql`SELECT epoch, not_before, bans FROM ${this.tables.account} WHERE user_key = ${account.key}`,
     );
-    return toDamagedAccount(rows[0]);
+    return toDamagedAccount(row);
   }
 
   readSettledAccount(account: AccountRef): Promise<AccountRecord> {
@@ -123,27 +124,26 @@ export class SqlSessionRepository implements SessionRepository {
   }
 
   async listLiveSessions(account: AccountRef): Promise<readonly SessionRecord[]> {
-    const { rows } = await this.parts.engine.read(
-      sql`SELECT ${SESSION_COLUMNS} FROM ${this.parts.tables.session} WHERE ${isLiveOf(account.key)}
-        AND usable_until > ${this.parts.clock.now()} ORDER BY created_at DESC, id DESC LIMIT ${LIST_LIMIT}`,
-      { lane: 'work', budgetMs: this.parts.budgets.endMs },
+    const rows = await this.rows(
+      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE ${isLiveOf(account.key)}
+        AND usable_until > ${this.clock.now()} ORDER BY created_at DESC, id DESC LIMIT ${LIST_LIMIT}`,
     );
     return toRecords(rows);
   }
 
   async recordActivity(activities: readonly Activity[]): Promise<void> {
     if (activities.length === 0) return;
-    const statement = this.parts.engine.dialect.mergeActivity(this.parts.tables.session, activities);
-    await this.parts.engine.write(statement, { lane: 'control', budgetMs: this.parts.budgets.endMs });
+    const statement = mergeActivity(this.tables.session, this.engine.dialect.merging, activities);
+    await this.engine.write(statement, { ...this.options, lane: 'control' });
   }
 
   endOverdueSessions(limit: number): Promise<readonly EndedSession[]> {
-    const now = this.parts.clock.now();
+    const now = this.clock.now();
     return this.endUpTo('usable_until', now, limit, (ids) => endOverdue(this.scope, ids, now));
   }
 
   endIdleSessions(idleMs: number, slackMs: number, limit: number): Promise<readonly EndedSession[]> {
-    const before = this.parts.clock.now() - idleMs - slackMs;
+    const before = this.clock.now() - idleMs - slackMs;
     return this.endUpTo('last_seen_at', before, limit, (ids) => endIdle(this.scope, ids, idleMs, before));
   }
 
@@ -155,29 +155,24 @@ export class SqlSessionRepository implements SessionRepository {
     script: (ids: readonly string[]) => Script<readonly EndedSession[]>,
   ): Promise<readonly EndedSession[]> {
     const by = raw(column);
-    const { rows } = await this.parts.engine.read(
-      sql`SELECT id FROM ${this.parts.tables.session}
-        WHERE realm = ${this.parts.realm} AND status = 'live' AND ${by} <= ${time} ORDER BY ${by} LIMIT ${limit}`,
-      { lane: 'control', budgetMs: this.parts.budgets.endMs },
+    const rows = await this.rows(
+      sql`SELECT id FROM ${this.tables.session}
+        WHERE realm = ${this.realm} AND status = 'live' AND ${by} <= ${time} ORDER BY ${by} LIMIT ${limit}`,
+      { ...this.options, lane: 'control' },
     );
     return rows.length === 0 ? [] : this.write(SEVERAL, () => script(rows.map((row) => String(row.id))));
   }
 
   private async ensureAccount(account: AccountRef): Promise<void> {
-    await this.parts.engine.write(ensureAccount(this.scope, account), {
-      lane: 'work',
-      budgetMs: this.parts.budgets.endMs,
-      isPlannedOnce: true,
-      row: rowOf(account),
-    });
+    const options = { ...this.options, isPlannedOnce: true, row: rowOf(account) };
+    await this.engine.write(ensureAccount(this.scope, account), options);
   }
 
-  private write<T>(row: string, script: () => Script<T>, budgetMs = this.parts.budgets.endMs): Promise<T> {
-    return this.parts.engine.transaction(script, { lane: 'work', budgetMs, row });
+  private write<T>(row: string, script: () => Script<T>, budgetMs = this.options.budgetMs): Promise<T> {
+    return this.engine.transaction(script, { ...this.options, budgetMs, row });
   }
 }
 
-/** For what concerns all sessions of an account. */
 function rowOf(account: AccountRef): string {
   return `account:${account.key}`;
 }

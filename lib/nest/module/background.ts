@@ -5,7 +5,7 @@ import type { Changes } from '../../changes/commit.js';
 import { type CacheCoherence, changeWindow } from '../../cluster/cache-coherence.js';
 import type { NodePresence } from '../../cluster/node-presence.js';
 import type { Engine } from '../../database/engine/engine.js';
-import { adviceFor } from '../../database/full-disk.js';
+import { adviceFor } from '../../database/engine/dialect.js';
 import type { ActivityRecorder } from '../../journal/activity-recorder.js';
 import { SessionError, describeError } from '../../model/session-error.js';
 import type { Timing } from '../../model/timing.js';
