@@ -5,7 +5,7 @@ import type { Merging, ValueColumn } from '../engine/merging.js';
 import { type Statement, join, list, raw, sql, unindexed } from '../engine/sql.js';
 import type { Tables } from '../schema/tables.js';
 
-/** None has the name of a column of the tables that they meet: on MySQL that would be ambiguous. */
+/** No names of the tables that they are joined with: on MySQL that would be ambiguous. */
 const SIGHTING_COLUMNS: readonly ValueColumn[] = [
   { name: 'seen_id', type: 'VARCHAR(45)' },
   { name: 'seen_key', type: 'VARCHAR(45)' },

@@ -34,32 +34,23 @@ const BURST_ACCOUNTS = 5;
 const LIMIT = 100;
 
 /**
- * Who fails to log in, or from where, at most 100: bursts first, then most first. `burst`: in one of the fixed windows of 10 minutes (of UTC)
- * there were 10 or more, or from one address such of 5 or more accounts. A burst that falls on the border of two windows may
- * be missed; for that, one pass over the time is enough.
+ * Lists the accounts or addresses of failed logins, at most 100: bursts first, then most first. `burst`: 10 or more in one of the
+ * fixed windows of 10 minutes (of UTC), or from one address of 5 or more accounts. A burst on the border of two windows may be missed.
  */
 export class FailedLoginQueries extends RealmQueries {
   /** @param hours how far back to look */
   async byUser(hours: number): Promise<readonly FailedLoginsOfUser[]> {
     const groups = await this.groups(raw('user_key'), raw('ip'), hours, sql`MAX(w.amount) >= ${BURST_LOGINS}`);
-    return groups.flatMap(({ details, count, others, lastAt, burst }) => {
-      const userId = toUserId(details.user_id);
-      const known = { count, addresses: others, lastAt, burst };
-      return userId === null ? [] : [{ userId, ...known }];
-    });
+    return groups.flatMap(({ userId, count, others, lastAt, burst }) =>
+      userId === null ? [] : [{ userId, count, addresses: others, lastAt, burst }],
+    );
   }
 
   /** @param hours how far back to look */
   async byAddress(hours: number): Promise<readonly FailedLoginsOfAddress[]> {
     const isBurst = sql`(MAX(w.amount) >= ${BURST_LOGINS} OR MAX(w.others) >= ${BURST_ACCOUNTS})`;
     const groups = await this.groups(raw('ip'), raw('user_key'), hours, isBurst);
-    return groups.map(({ row, count, others, lastAt, burst }) => ({
-      ip: String(row.key_value),
-      count,
-      accounts: others,
-      lastAt,
-      burst,
-    }));
+    return groups.map(({ key: ip, count, others, lastAt, burst }) => ({ ip, count, accounts: others, lastAt, burst }));
   }
 
   /** @param burst condition on a group */
@@ -76,7 +67,7 @@ export class FailedLoginQueries extends RealmQueries {
         GROUP BY w.key_value ORDER BY burst DESC, total DESC, w.key_value LIMIT ${LIMIT}`,
     );
     if (rows.length === 0) return [];
-    // Different ones of the whole time are no sum of those of its windows, and are counted for what is shown only.
+    // Distinct ones of the whole time are no sum of those of its windows. Counted for the groups that are shown only.
     const shown = await this.rows(
       sql`SELECT ${key} AS key_value, COUNT(DISTINCT ${other}) AS others, MAX(user_id) AS user_id
         ${failed} AND ${key} IN (${list(rows.map((row) => String(row.key_value)))}) GROUP BY ${key}`,
@@ -88,8 +79,8 @@ export class FailedLoginQueries extends RealmQueries {
 
 function toGroup(row: Row, details: Row) {
   return {
-    row,
-    details,
+    key: String(row.key_value),
+    userId: toUserId(details.user_id),
     count: Number(row.total),
     others: Number(details.others ?? 0),
     lastAt: Number(row.last_at),

@@ -11,32 +11,31 @@ export interface TimeRange {
   readonly to?: number;
 }
 
-/** Which live sessions to list; every part that is given must hold. */
+/** Selects live sessions; every part that is given must hold. */
 export interface OnlineFilter extends Readonly<Partial<Record<SoughtField, string>>> {
   readonly account?: AccountRef;
   /** Address of the login or of the last use. */
   readonly ip?: IpRange;
   /** Beginning of the user id, the user's name or the name of the device, in letters of any case. */
   readonly prefix?: string;
-  /** Where the beginning may as well be that of an address. */
+  /** If the prefix may be that of an address. */
   readonly prefixIp?: IpRange;
   readonly created?: TimeRange;
   readonly seen?: TimeRange;
 }
 
-/** Rows of an index: those of one value, or of a range of values, of one column. */
+/** Rows of one value, or of a range of values, in the index of a column. */
 export interface IndexRange {
   readonly column: string;
   readonly where: Statement;
 }
 
-/** A condition, and the ranges that hold all rows for which it is true, and no others. */
+/** A condition, and the ranges that hold exactly the rows for which it is true. */
 export interface Condition {
   readonly where: Statement;
   readonly ranges: readonly IndexRange[];
 }
 
-/** What a filter asks of a session. */
 export function conditionsOf(filter: OnlineFilter): readonly Condition[] {
   const { account, ip, prefix, prefixIp } = filter;
   const sought = SOUGHT_FIELDS.filter((name) => filter[name] !== undefined);
@@ -50,7 +49,6 @@ export function conditionsOf(filter: OnlineFilter): readonly Condition[] {
   ];
 }
 
-/** The condition that a row is in one of the ranges. */
 export function anyOf(ranges: readonly IndexRange[]): Condition {
   const wheres = ranges.map(({ where }) => where);
   return { where: wheres.length === 1 ? wheres[0]! : sql`(${join(wheres, ' OR ')})`, ranges };
@@ -62,9 +60,8 @@ function equal(column: string, value: SqlValue): IndexRange {
 
 function beginsWith(prefix: string): readonly IndexRange[] {
   const key = searchKey(prefix);
-  // Behind all hexadecimal digits.
-  const end = `${key}g`;
-  return ['user_search', 'name_search', 'device_search'].map((column) => between(column, key, end));
+  // `g` sorts behind all hexadecimal digits.
+  return ['user_search', 'name_search', 'device_search'].map((column) => between(column, key, `${key}g`));
 }
 
 function addressIn({ low, high }: IpRange): readonly IndexRange[] {

@@ -18,45 +18,32 @@ import { type Row, type Statement, join, list, raw, sql, unindexed } from '../en
 export type OnlineSort = 'lastSeen' | 'login' | 'user';
 
 const ID = { name: 'id', kind: 'hex' } as const;
+const USER = [{ name: 'user_search', kind: 'hex' } as const, { name: 'user_key', kind: 'hex' } as const];
 
-/** By last use and by login the latest first; by user in the order of their search keys, which is nearly that of the alphabet. */
+/** Latest use or login first; users by their search keys, which is nearly alphabetical. */
 export const ONLINE_ORDERS: Readonly<Record<OnlineSort, Keyset>> = {
   lastSeen: new Keyset([{ name: 'last_seen_at', kind: 'number' }, ID], true, 'idx_latchkey_session_by_use'),
   login: new Keyset([{ name: 'created_at', kind: 'number' }, ID], true, 'idx_latchkey_session_by_login'),
-  user: new Keyset(
-    [{ name: 'user_search', kind: 'hex' }, { name: 'user_key', kind: 'hex' }, ID],
-    false,
-    'idx_latchkey_session_find_user',
-  ),
+  user: new Keyset([...USER, ID], false, 'idx_latchkey_session_find_user'),
 };
 
-export const USER_ORDER = new Keyset(
-  [
-    { name: 'user_search', kind: 'hex' },
-    { name: 'user_key', kind: 'hex' },
-  ],
-  false,
-  'idx_latchkey_session_find_user',
-);
+export const USER_ORDER = new Keyset(USER, false, 'idx_latchkey_session_find_user');
 
-/** With all columns that a list is sorted by. */
 const LISTED_COLUMNS = sql`${SESSION_COLUMNS}, user_search`;
 
-/** A count is planned as a page of so many, which is how most lists are read that it stands above. */
+/** A count is planned as a page of so many, as most lists are read that it stands above. */
 const COUNTED_AS_PAGE = 50;
 
-/** A user with live sessions. */
 export interface OnlineUser {
   readonly userId: string;
   readonly userName: string | null;
-  /** Live ones, as far as they are asked for. */
+  /** Live ones that pass the filter. */
   readonly sessions: number;
   readonly lastSeenAt: number;
-  /** Sorted; a session without one is not in it. */
+  /** Sorted, without null. */
   readonly deviceTypes: readonly string[];
 }
 
-/** How many are online. */
 export interface OnlineSummary {
   readonly sessions: number;
   /** Null where it took too long to count them. */
@@ -65,25 +52,23 @@ export interface OnlineSummary {
   readonly byDeviceType: readonly { readonly deviceType: string | null; readonly sessions: number }[];
 }
 
-/** Reads of who is online. */
 export class OnlineQueries extends RealmQueries {
   private readonly plans: FilterPlans;
   private readonly statements: OnlineStatements;
 
-  /** @param few up to how many sessions are found by what is asked for and then sorted; null to find out what is best */
+  /** @param few see FilterPlans */
   constructor(scope: RealmScope, few: number | null = null) {
     super(scope);
     this.plans = new FilterPlans(scope, few);
     this.statements = new OnlineStatements(scope);
   }
 
-  /** Live sessions in an order. */
   async list(filter: OnlineFilter, sort: OnlineSort, portion: Portion): Promise<readonly Listed<SessionRecord>[]> {
     const order = ONLINE_ORDERS[sort];
     return order.listed(await this.sessions(filter, order, portion), toRecord);
   }
 
-  /** All of them in the order of logins, portion by portion as they are asked for. */
+  /** All live sessions in the order of logins. */
   async *portions(filter: OnlineFilter, limit: number): AsyncGenerator<readonly SessionRecord[]> {
     let from: Position | null = null;
     do {
@@ -94,27 +79,20 @@ export class OnlineQueries extends RealmQueries {
     } while (from);
   }
 
-  /** The same as places in the order of logins, for whoever goes through all of them. */
-  async places(
-    filter: OnlineFilter,
-    portion: Portion,
-  ): Promise<readonly { readonly id: string; readonly at: number }[]> {
+  /** The same as places in the order of logins. */
+  async places(filter: OnlineFilter, portion: Portion) {
     const order = ONLINE_ORDERS.login;
     const plan = await this.planOf(filter, order, portion);
-    const rows = await this.portion(
-      this.statements.selection(raw('id, created_at'), filter, plan, order, portion),
-      order,
-      portion,
-    );
+    const select = this.statements.selection(raw('id, created_at'), filter, plan, order, portion);
+    const rows = await this.portion(select, order, portion);
     return rows.map((row) => ({ id: String(row.id), at: Number(row.created_at) }));
   }
 
-  /** How many live sessions there are of each type of device, and how many users they have. */
   async summary(): Promise<OnlineSummary> {
     const rows = await this.rows(
       sql`SELECT device_type, COUNT(*) AS sessions FROM ${this.tables.session} WHERE ${this.statements.where({})} GROUP BY device_type`,
     );
-    // Grouped, which engines do by hashing; they sort what is DISTINCT in a count.
+    // Grouped, which engines do by hashing: they would sort for a COUNT(DISTINCT).
     const users = await this.rows(
       sql`SELECT COUNT(*) AS users FROM (SELECT user_key FROM ${this.tables.session} WHERE ${this.statements.where({})} GROUP BY user_key) AS online`,
     ).catch(() => null);
@@ -128,7 +106,7 @@ export class OnlineQueries extends RealmQueries {
     };
   }
 
-  /** Users with such live sessions, in the order of their search keys, with what these are. */
+  /** Users with such live sessions, in the order of their search keys. */
   async users(filter: OnlineFilter, portion: Portion): Promise<readonly Listed<OnlineUser>[]> {
     const columns = raw('user_search, user_key');
     const group = sql` GROUP BY ${columns}`;
@@ -147,7 +125,7 @@ export class OnlineQueries extends RealmQueries {
     return USER_ORDER.listed(found, (user) => toOnlineUser(rows.filter(({ user_key }) => user_key === user.user_key)));
   }
 
-  /** Whether a session is live and keeps a filter. */
+  /** True if a session is live and passes a filter. */
   async keeps(filter: OnlineFilter, sessionId: string): Promise<boolean> {
     const asked = conditionsOf(filter).map(({ where }) => unindexed(where));
     const usable = unindexed(usableAt(this.clock.now()));
@@ -157,7 +135,7 @@ export class OnlineQueries extends RealmQueries {
     return rows.length > 0;
   }
 
-  /** How many live sessions there are, counted up to `cap`. */
+  /** Counts live sessions up to `cap`. */
   async count(filter: OnlineFilter, cap: number): Promise<number> {
     const plan = await this.plans.planOf(conditionsOf(filter), COUNTED_AS_PAGE, null);
     const source = plan && 'by' in plan ? this.statements.found(plan.by) : this.tables.session;
@@ -167,10 +145,7 @@ export class OnlineQueries extends RealmQueries {
     return Number(rows[0]?.total);
   }
 
-  /**
-   * The same without a cap, but for sessions whose time has run out since the last sweep, which it counts as well: so that what
-   * one condition holds for can be counted in indexes, which have no row's time.
-   */
+  /** Counts without a cap, and in indexes alone for one condition: sessions that ran out since the last sweep are counted as well. */
   async estimate(filter: OnlineFilter): Promise<number> {
     const [condition, ...others] = conditionsOf(filter);
     if (others.length > 0) return this.count(filter, Number.MAX_SAFE_INTEGER);
@@ -181,17 +156,13 @@ export class OnlineQueries extends RealmQueries {
     return Number(rows[0]?.total);
   }
 
-  /** A portion of a list, with all that is on record of its sessions. */
   private async sessions(filter: OnlineFilter, order: Keyset, portion: Portion): Promise<readonly Row[]> {
     const plan = await this.planOf(filter, order, portion);
     if (!plan) {
-      return this.portion(this.statements.walk(LISTED_COLUMNS, filter, order), order, portion);
+      return this.portion(this.statements.walk(LISTED_COLUMNS, conditionsOf(filter), order), order, portion);
     }
-    const places = this.cut(
-      this.statements.selection(order.prefixed('place_'), filter, plan, order, portion),
-      order,
-      portion,
-    );
+    const select = this.statements.selection(order.prefixed('place_'), filter, plan, order, portion);
+    const places = this.cut(select, order, portion);
     const rows = await this.rows(
       sql`SELECT ${LISTED_COLUMNS} FROM (${places}) AS places JOIN ${this.tables.session} ON id = place_id${order.order(portion, 'place_')}`,
     );

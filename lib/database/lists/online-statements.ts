@@ -7,25 +7,19 @@ import { usableAt } from '../schema/session-rows.js';
 import { columnOf } from '../schema/table-names.js';
 import { type Statement, join, raw, sql, unindexed } from '../engine/sql.js';
 
-/** All that a list may be filtered, sorted and grouped by, and the id: what is found is sorted with this small part of its rows. */
+/** The columns that a list may be filtered, sorted and grouped by, and the id: what is found is sorted with no others. */
 const SORTED_COLUMNS = raw(
   `id, realm, status, usable_until, user_key, user_search, name_search, device_search, ip_key, last_ip_key, created_at, last_seen_at,
    ${SOUGHT_FIELDS.map((name) => columnOf(name)).join(', ')}`,
 );
 
-/** What lists of live sessions are read with, in the way that a plan says. */
+/** Statements that read lists of live sessions as a plan says. */
 export class OnlineStatements {
   constructor(private readonly scope: Pick<RealmScope, 'engine' | 'tables' | 'realm' | 'clock'>) {}
 
-  /** A SELECT that ends with its conditions, of sessions that are to be read in an order. @param columns any */
-  walk(columns: Statement, filter: OnlineFilter, order: Keyset): Statement {
-    return this.walkOf(columns, conditionsOf(filter), order);
-  }
-
   /**
-   * A SELECT that ends with its conditions, of sessions in which a portion of the list is. What is found by the column that the list
-   * is sorted by stands together in it, possibly far down: that is read in the order of the list, and what is found by another is
-   * added, if it is little.
+   * A SELECT that ends with its conditions, of sessions that contain a portion of the list. What is found by the column that the list
+   * is sorted by stands together in it: that is walked, and what is found by another is added, if it is little.
    * @param columns some of SORTED_COLUMNS; with a GROUP BY, those of the group
    */
   selection(
@@ -37,11 +31,11 @@ export class OnlineStatements {
     group?: Statement,
   ): Statement {
     const where = this.where(filter);
-    if (!plan) return this.walk(columns, filter, order);
+    if (!plan) return this.walk(columns, conditionsOf(filter), order);
     if ('by' in plan) return sql`SELECT ${columns} FROM ${this.found(plan.by)} WHERE ${where}`;
     const { own, others, rest } = plan;
     const sorted = group ? columns : SORTED_COLUMNS;
-    const walked = this.walkOf(sorted, [anyOf([own]), ...rest], order);
+    const walked = this.walk(sorted, [anyOf([own]), ...rest], order);
     return sql`SELECT ${columns} FROM (
         SELECT * FROM (${walked}${order.after(portion)}${group ?? raw('')}${order.order(portion)}) AS walked
         UNION ALL SELECT ${sorted} FROM (${this.rowsOf(others, [own])}) AS others WHERE ${where}
@@ -49,11 +43,10 @@ export class OnlineStatements {
   }
 
   /**
-   * What is asked of a row is written so that no index answers it, but for the column that the list is sorted by: PostgreSQL takes
-   * what is live and what can be used for two things that have nothing to do with each other, expects far fewer rows than there are,
-   * and would sort all of them.
+   * A SELECT that ends with its conditions, of sessions that are to be read in an order. Only the column of the order is answered by an
+   * index: PostgreSQL takes "live" and "usable" for independent, expects far too few rows, and would sort all of them.
    */
-  private walkOf(columns: Statement, conditions: readonly Condition[], { index, columns: [first] }: Keyset): Statement {
+  walk(columns: Statement, conditions: readonly Condition[], { index, columns: [first] }: Keyset): Statement {
     const { session } = this.scope.tables;
     const table = index === undefined ? session : sql`${session}${this.scope.engine.dialect.through(index)}`;
     const where = conditions.map((condition) =>
@@ -63,12 +56,11 @@ export class OnlineStatements {
     return sql`SELECT ${columns} FROM ${table} WHERE ${every([this.isLive(), usable, ...where])}`;
   }
 
-  /** The rows that a condition holds for. */
   found({ ranges }: Condition): Statement {
     return sql`(${this.rowsOf(ranges)}) AS found`;
   }
 
-  /** Each row once, although it may be in several of the ranges; none that is in an excluded one. */
+  /** Each row of the ranges once; none that is in an excluded one. */
   private rowsOf(ranges: readonly IndexRange[], excluded: readonly IndexRange[] = []): Statement {
     const { combiningIndexes } = this.scope.engine.dialect;
     const without = (others: readonly IndexRange[]) => others.map(({ where }) => sql`(${where}) IS NOT TRUE`);

@@ -18,14 +18,14 @@ import {
 import { type Row, type Statement, list, raw, sql } from '../engine/sql.js';
 import { parseStored } from '../schema/stored-json.js';
 
-/** Which past sessions to list; every part that is given must hold. */
+/** Selects past sessions; every part that is given must hold. */
 export interface EndedFilter {
   readonly account?: AccountRef;
   readonly reason?: EndReason;
   readonly ended?: TimeRange;
 }
 
-/** Which lines of the audit trail to list; every part that is given must hold. Times in milliseconds since the epoch. */
+/** Selects lines of the audit trail; every part that is given must hold. Times in milliseconds since the epoch. */
 export interface EventFilter {
   readonly account?: AccountRef;
   readonly sessionId?: string;
@@ -41,7 +41,7 @@ export const LOGIN_ORDER = new Keyset([{ name: 'created_at', kind: 'number' }, I
 export const ENDED_ORDER = new Keyset([{ name: 'ended_at', kind: 'number' }, ID], true);
 export const EVENT_ORDER = new Keyset([ID], true);
 
-/** Reads for operators of what was, and of one user. All lists are paged by key. */
+/** Lists of past sessions and events, and of the sessions of one user. */
 export class SessionQueries extends RealmQueries {
   /** Sessions of a user, live or ended, latest login first. */
   async sessionsOf(account: AccountRef, status: 'live' | 'ended', portion: Portion) {
@@ -61,7 +61,7 @@ export class SessionQueries extends RealmQueries {
   }
 
   /**
-   * The words that operators gave with the ends of these sessions, by session id; at most 500 sessions.
+   * Comments of operators on the ends of these sessions, by session id; at most 500 sessions.
    * @param since none of them ended earlier, in milliseconds since the epoch
    */
   async endComments(ids: readonly string[], since: number): Promise<ReadonlyMap<string, string>> {
@@ -107,7 +107,7 @@ export class SessionQueries extends RealmQueries {
     return rows.map(toEvent);
   }
 
-  /** An account is of one realm. Asked for both, an engine may take an index of the realm, which has far more to walk through. */
+  /** Not both: an engine might walk the index of the realm, which is far longer. */
   private accountOrRealm(account: AccountRef | undefined): Statement {
     return account ? sql`user_key = ${account.key}` : sql`realm = ${this.realm}`;
   }
@@ -127,7 +127,7 @@ export class SessionQueries extends RealmQueries {
   }
 }
 
-/** The one that begins with what the filter asks for and goes on with the order of the list; undefined where there is none. */
+/** The index that begins with what the filter asks for and goes on with the order of the list, if any. */
 function eventIndex({ account, sessionId, ip, types }: EventFilter): string | undefined {
   if (account) return 'idx_latchkey_event_account';
   if (sessionId !== undefined) return 'idx_latchkey_event_session';

@@ -6,7 +6,7 @@ import { RealmQueries, type RealmScope } from './realm-queries.js';
 import { optional, toUserId } from '../schema/session-rows.js';
 import { type Row, type Statement, sql } from '../engine/sql.js';
 
-/** A session that was used from an address, with what its record says of it. Times in milliseconds since the epoch. */
+/** A session that was used from an address. Times in milliseconds since the epoch. */
 export interface SightingItem {
   readonly sessionId: string;
   /** Null where the session is not on record any more. */
@@ -21,7 +21,6 @@ export interface SightingItem {
   readonly lastAt: number;
 }
 
-/** Latest use first. */
 export const SIGHTING_ORDER = new Keyset(
   [
     { name: 'g.last_at', kind: 'number' },
@@ -31,7 +30,7 @@ export const SIGHTING_ORDER = new Keyset(
   true,
 );
 
-/** Which sessions were used from which addresses. All lists are paged by key, latest first. */
+/** Lists of which sessions were used from which addresses, latest use first. */
 export class SightingQueries extends RealmQueries {
   /** @param precisionMs how far behind the last use a recorded lastAt may be */
   constructor(
@@ -41,11 +40,18 @@ export class SightingQueries extends RealmQueries {
     super(scope);
   }
 
-  /** Of an address or a network, that may have been within a time. For a moment, give `from` and `to` one millisecond apart. */
-  byAddress({ low, high }: IpRange, time: TimeRange, portion: Portion): Promise<readonly Listed<SightingItem>[]> {
+  /** Sightings that may have been within a time. For a moment, give `from` and `to` one millisecond apart. */
+  byAddress(
+    { low, high }: IpRange,
+    { from, to }: TimeRange,
+    portion: Portion,
+  ): Promise<readonly Listed<SightingItem>[]> {
     // With one address, and only then, the rows come out of the index in the order of the list.
     const within = low === high ? sql`g.ip_key = ${low}` : sql`g.ip_key BETWEEN ${low} AND ${high}`;
-    return this.list([sql`g.realm = ${this.realm}`, within, ...this.during(time)], portion);
+    const conditions = [sql`g.realm = ${this.realm}`, within];
+    if (from !== undefined) conditions.push(sql`g.last_at >= ${from - this.precisionMs}`);
+    if (to !== undefined) conditions.push(sql`g.first_at < ${to}`);
+    return this.list(conditions, portion);
   }
 
   bySession(sessionId: string, portion: Portion): Promise<readonly Listed<SightingItem>[]> {
@@ -54,13 +60,6 @@ export class SightingQueries extends RealmQueries {
 
   byUser(account: AccountRef, portion: Portion): Promise<readonly Listed<SightingItem>[]> {
     return this.list([sql`g.user_key = ${account.key}`], portion);
-  }
-
-  private during({ from, to }: TimeRange): Statement[] {
-    return [
-      ...(from === undefined ? [] : [sql`g.last_at >= ${from - this.precisionMs}`]),
-      ...(to === undefined ? [] : [sql`g.first_at < ${to}`]),
-    ];
   }
 
   /** Sessions are looked at for those of the portion only, not for all that are sorted. */

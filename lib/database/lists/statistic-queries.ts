@@ -3,11 +3,11 @@ import type { StatisticKind } from '../../ports/journal-repository.js';
 import { RealmQueries } from './realm-queries.js';
 import { type Row, raw, sql } from '../engine/sql.js';
 
-/** What happened in an hour, or in a day of UTC. */
+/** Counts of an hour, or of a day of UTC. */
 export interface StatisticPoint {
-  /** Its beginning, in milliseconds since the epoch. */
+  /** Beginning, in milliseconds since the epoch. */
   readonly at: number;
-  /** The highest number of live sessions that was seen; they are counted every five minutes. Null where they were not. */
+  /** Highest number of live sessions, which are counted every five minutes. Null if they were not. */
   readonly online: number | null;
   readonly logins: number;
   /** '' for logins that named no type. */
@@ -25,9 +25,9 @@ const STEPS: Readonly<Record<StatisticRange, { readonly stepMs: number; readonly
   '30d': { stepMs: 24 * HOUR_MS, count: 30 },
 };
 
-/** What was counted, as far as the nodes have written it. */
+/** Reads the counts that nodes have written. */
 export class StatisticQueries extends RealmQueries {
-  /** The last 24 hours, or the last 30 days of UTC, oldest first; every one of them, the last one up to now. */
+  /** Each of the last 24 hours, or 30 days of UTC, oldest first; the last one up to now. */
   async series(range: StatisticRange): Promise<readonly StatisticPoint[]> {
     const { stepMs, count } = STEPS[range];
     const now = this.clock.now();

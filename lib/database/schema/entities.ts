@@ -74,7 +74,7 @@ const ROW_FIELDS = {
   presentedAt: { kind: 'number', nullable: true },
 } as const satisfies Record<keyof RowFields, Field>;
 
-/** How it ended; null while it lives. */
+/** Null while it lives. */
 interface EndColumns {
   readonly endReason: SessionEnd['reason'] | null;
   readonly endedAt: number | null;

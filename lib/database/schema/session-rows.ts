@@ -15,7 +15,7 @@ import { ipKey } from '../../model/ip-key.js';
 
 const LATEST_DATE = 8.64e15;
 
-/** Reads a value of a column; undefined for one that this version of the library does not write there. */
+/** Reads a value of a column; undefined for one that this version does not write. */
 type Read = (value: unknown) => unknown;
 
 const READ: Readonly<Record<Field['kind'], Read>> = {
@@ -37,7 +37,6 @@ const WRITE: Readonly<Partial<Record<Field['kind'], (value: unknown) => SqlValue
   pairs: (value) => fromList(value as object[]),
 };
 
-/** The columns of an object's fields, worked out once and not for each row. */
 class Mapping<T extends object> {
   private readonly entries: readonly (readonly [name: string, column: string, read: Read])[];
   readonly columns: readonly string[];
@@ -51,7 +50,7 @@ class Mapping<T extends object> {
     this.columns = this.entries.map(([, column]) => column);
   }
 
-  /** Null for half an object: it must never pass for a whole one. */
+  /** Null for half an object, which must never pass for a whole one. */
   read(row: Row): T | null {
     const object: Record<string, unknown> = {};
     for (const [name, column, read] of this.entries) {
@@ -62,7 +61,6 @@ class Mapping<T extends object> {
     return object as T;
   }
 
-  /** The columns of the fields that are given. */
   write(object: Partial<T>): Columns {
     const columns: Columns = {};
     for (const [name, column] of this.entries) {
@@ -83,39 +81,30 @@ const END = new Mapping<NonNullable<SessionRecord['end']>>(END_FIELDS);
 /** The columns that toRecord reads. */
 export const SESSION_COLUMNS = raw(['status', ...RECORD.columns, ...PAIR.columns, ...END.columns].join(', '));
 
-/**
- * The condition that a session is an account's, and live. No row has an empty status: were 'live' alone asked for, PostgreSQL, as
- * long as it has no statistics, would go through an index of all that is live.
- */
+/** Live sessions of an account. No row has an empty status: for 'live' alone, PostgreSQL without statistics would read all live ones. */
 export function isLiveOf(accountKey: string): Statement {
   return sql`user_key = ${accountKey} AND status IN ('live', '')`;
 }
 
-/** The same with rows that say neither that they are live nor that they have ended: they hold a slot, and may be remembered as live. */
+/** The same with damaged rows that are neither live nor ended: they hold a slot, and may be remembered as live. */
 export function isNotEndedOf(accountKey: string): Statement {
   return sql`user_key = ${accountKey} AND (status < 'ended' OR status > 'ended')`;
 }
 
-/** The condition that a session can be used at a time: it is live, and not overdue. */
 export function usableAt(now: number): Statement {
   return sql`status = 'live' AND usable_until > ${now}`;
 }
 
-/**
- * Whether a row that is found by its id is of a realm. PostgreSQL, as long as it has no statistics, would find it by an index of the
- * realm that ends with the id as soon as by the id alone, and walk through all of that.
- */
+/** For rows found by id. PostgreSQL without statistics would as soon walk an index of the realm that ends with the id. */
 export function isOfRealm(realm: string): Statement {
   return unindexed(sql`realm = ${realm}`);
 }
 
-/** The INSERT of a login's session in its slot. */
 export function insertSession(table: Statement, session: SessionRecord, slot: string): Statement {
   const row = { ...columnsOf(session), ...searchKeys(session), status: 'live', slot };
   return sql`INSERT INTO ${table} (${raw(Object.keys(row).join(', '))}) VALUES (${list(Object.values(row))})`;
 }
 
-/** The UPDATE of a change, which makes a new version. */
 export function updateSession(table: Statement, id: string, patch: SessionPatch): Statement {
   const assignments = Object.entries(columnsOf(patch)).map(([column, value]) => sql`${raw(column)} = ${value}`);
   const set = join([...assignments, raw('version = version + 1')], ', ');
@@ -126,7 +115,7 @@ function columnsOf({ current, ...fields }: Partial<SessionRecord>): Columns {
   return { ...RECORD.write(fields), ...(current && PAIR.write(current)) };
 }
 
-/** A row as a record, or null if it is not one that this version of the library wrote. */
+/** Null for a row that this version did not write. */
 export function toRecord(row: Row): SessionRecord | null {
   const [fields, current] = [RECORD.read(row), PAIR.read(row)];
   const end = row.status === 'live' ? null : row.status === 'ended' ? END.read(row) : undefined;
@@ -134,12 +123,10 @@ export function toRecord(row: Row): SessionRecord | null {
   return { ...fields, current, end };
 }
 
-/** The rows that are records. */
 export function toRecords(rows: readonly Row[]): readonly SessionRecord[] {
   return rows.map(toRecord).filter((record) => record !== null);
 }
 
-/** The part of a row that a device policy decides by. */
 export function toLiveSession(row: Row): LiveSession {
   return {
     id: String(row.id),
@@ -171,34 +158,27 @@ function toNumber(value: unknown): number | undefined {
   return value !== null && isCountable(number) ? number : undefined;
 }
 
-/** Whether it is a time that a Date can show. No other number of a row is ever as large. */
+/** True for a time that a Date can show. No other number of a row is as large. */
 export function isCountable(value: number): boolean {
   return Number.isInteger(value) && Math.abs(value) <= LATEST_DATE;
 }
 
-/** Text of a column that may be empty. */
 export function optional(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-/** How much of a text can be searched for: bytes of UTF-8. */
+/** Searchable part of a text: bytes of UTF-8. */
 const KEY_BYTES = 64;
 
-/**
- * The beginning of a text as hexadecimal digits, in lower case letters: what begins with the same letters has a key that
- * begins alike, and such keys sort alike in every collation, so that a search is a range of an index on every engine.
- */
+/** The beginning of a text, lower case, as hexadecimal digits: they sort alike in every collation, so a prefix is an index range. */
 export function searchKey(text: string): string {
   return Buffer.from(text.normalize('NFC').toLowerCase()).subarray(0, KEY_BYTES).toString('hex');
 }
 
+type Sought = Pick<UserSession, 'userId' | 'userName' | 'deviceName' | 'ip'>;
+
 /** The columns by which operators find a session. */
-export function searchKeys({
-  userId,
-  userName,
-  deviceName,
-  ip,
-}: Pick<UserSession, 'userId' | 'userName' | 'deviceName' | 'ip'>) {
+export function searchKeys({ userId, userName, deviceName, ip }: Sought) {
   return {
     user_search: searchKey(userId),
     name_search: userName === null ? null : searchKey(userName),

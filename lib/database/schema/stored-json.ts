@@ -6,7 +6,7 @@ import type { SupersededPair } from '../../model/token-pair.js';
 const BAN = checksOf(BAN_FIELDS);
 const SUPERSEDED = checksOf(SUPERSEDED_FIELDS);
 
-/** What a column of JSON text holds, or undefined if it is not JSON. */
+/** Undefined for text that is not JSON. */
 export function parseStored(text: unknown): unknown {
   try {
     return JSON.parse(String(text));
@@ -15,23 +15,20 @@ export function parseStored(text: unknown): unknown {
   }
 }
 
-/** The claims of a column; null for what was never written there. */
+/** Null, like the next ones, for text that was never written there. */
 export function toClaims(text: unknown): Claims | null {
   const claims = parseStored(text);
   return typeof claims === 'object' && !Array.isArray(claims) ? (claims as Claims | null) : null;
 }
 
-/** The pairs of a column; null for what was never written there. */
 export function toSuperseded(text: unknown): readonly SupersededPair[] | null {
   return toList(text, SUPERSEDED);
 }
 
-/** The bans of a column; null for what was never written there. */
 export function toBans(text: unknown): readonly Ban[] | null {
   return toList(text, BAN);
 }
 
-/** A list as its column holds it: nothing for an empty one. */
 export function fromList(list: readonly object[]): string | null {
   return list.length === 0 ? null : JSON.stringify(list);
 }
