@@ -11,21 +11,19 @@ export interface Copy {
   readonly readAt: number;
 }
 
-/** A copy in this node's memory. Times are monotonic, so that steps of other clocks cannot extend them. */
-export interface NearCopy extends Copy {
+/** A copy that is or was in this node's memory. Times are monotonic, so that steps of other clocks cannot extend them. */
+export interface KeptCopy extends Copy {
   /** Time from which a refresh is worthwhile. */
   readonly agesAt: number;
   /** Time of expiry. */
   readonly goneAt: number;
-}
-
-/** A copy that is or was in the cache. */
-export interface KeptCopy extends NearCopy {
   /** True once it was evicted, dropped or replaced. */
   isDropped: boolean;
-  /** Last counted use. Monotonic milliseconds. */
+  /** Last counted use. */
   usedAt: number;
 }
+
+export type NearCopy = Omit<KeptCopy, 'isDropped' | 'usedAt'>;
 
 /** LRU cache of session records in this node's memory. Holds hashes, never tokens. */
 export class NearCache {
@@ -53,8 +51,7 @@ export class NearCache {
   /** Stores a copy unless a later one is cached. */
   set(copy: NearCopy): void {
     const known = this.copies.peek(copy.record.id);
-    const isLater = known && (known.record.version > copy.record.version || known.readAt > copy.readAt);
-    if (isLater) return;
+    if (known && (known.record.version > copy.record.version || known.readAt > copy.readAt)) return;
     const { record, readAt, agesAt, goneAt } = copy;
     // No spread: V8 may give each spread object its own hidden class (see http/fast-path).
     this.copies.set(record.id, { record, readAt, agesAt, goneAt, isDropped: false, usedAt: -Infinity });

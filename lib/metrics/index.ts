@@ -3,35 +3,31 @@ import type { FactoryProvider, OnApplicationBootstrap, OnApplicationShutdown } f
 import { register } from 'prom-client';
 import { checkOptions } from '../model/checked-input.js';
 import { SessionRuntime } from '../nest/module/session-runtime.js';
-import type { MetricSource } from './metric-definitions.js';
-import { type AnyRegistry, MetricSet } from './metric-set.js';
+import { type AnyRegistry, MetricSet, type MetricSource } from './metric-set.js';
 
-/** Lifetime of a count. */
 const KEEP_MS = 10_000;
-/** Longest time that a scrape waits for a count. */
 const WAIT_MS = 1000;
 
-/** Counts live sessions at most once in ten seconds, however often it is scraped. */
-class LiveSessionCount {
-  private latest: number | null = null;
-  private counting: Promise<void> | null = null;
-  private countedAt = -Infinity;
-
-  constructor(private readonly count: () => Promise<number>) {}
-
-  /** Null if the database has not answered yet, or has failed. Resolves within a second; never rejects. */
-  async read(): Promise<number | null> {
-    if (!this.counting && performance.now() - this.countedAt >= KEEP_MS) {
-      this.countedAt = performance.now();
-      this.counting = this.recount().finally(() => (this.counting = null));
+/**
+ * Counts live sessions at most once in ten seconds, however often it is scraped. The count is null if the database has not answered
+ * yet, or has failed. Resolves within a second; never rejects.
+ */
+function keptCount(count: () => Promise<number>): () => Promise<number | null> {
+  let latest: number | null = null;
+  let counting: Promise<void> | null = null;
+  let countedAt = -Infinity;
+  const recount = async () => {
+    latest = await count().catch(() => null);
+    counting = null;
+  };
+  return async () => {
+    if (!counting && performance.now() - countedAt >= KEEP_MS) {
+      countedAt = performance.now();
+      counting = recount();
     }
-    if (this.counting) await withDeadline(this.counting, WAIT_MS).catch(() => undefined);
-    return this.latest;
-  }
-
-  private async recount(): Promise<void> {
-    this.latest = await this.count().catch(() => null);
-  }
+    if (counting) await withDeadline(counting, WAIT_MS).catch(() => undefined);
+    return latest;
+  };
 }
 
 /** Options of sessionMetrics. */
@@ -49,8 +45,8 @@ class SessionMetrics implements OnApplicationBootstrap, OnApplicationShutdown {
     runtime: SessionRuntime,
     private readonly registry: AnyRegistry,
   ) {
-    const liveSessions = new LiveSessionCount(() => runtime.online.count({}, Number.MAX_SAFE_INTEGER));
-    this.source = { realm: runtime.options.realm, runtime, countLive: () => liveSessions.read() };
+    const countLive = keptCount(() => runtime.online.count({}, Number.MAX_SAFE_INTEGER));
+    this.source = { realm: runtime.options.realm, runtime, countLive };
   }
 
   onApplicationBootstrap(): void {

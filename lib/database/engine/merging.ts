@@ -8,7 +8,7 @@ export interface Values {
 
 /** Parts of `${v.before}INSERT INTO ${table}${target} (...) SELECT ... FROM ${v.from} ...${onConflict(key, set)}`, and of an UPDATE. */
 export interface Merging {
-  readonly rows: (columns: readonly ValueColumn[], rows: readonly (readonly SqlValue[])[]) => Values;
+  readonly rows: (columns: ValueColumns, rows: readonly (readonly SqlValue[])[]) => Values;
   /** UPDATE of the rows `s` of a table that have the id of a row of `v`. */
   readonly update: (table: Statement, v: Values, set: Statement, where: Statement) => Statement;
   /** Names the table that is written, for `own`. */
@@ -24,19 +24,18 @@ export interface Merging {
   readonly greatest: Statement;
 }
 
-export interface ValueColumn {
-  readonly name: string;
-  readonly type: 'VARCHAR(45)' | 'BIGINT';
-}
+/** Columns of a table of parameters, in their order. */
+export type ValueColumns = Readonly<Record<string, 'VARCHAR(45)' | 'BIGINT'>>;
 
 /** PostgreSQL and SQLite. */
 export const onConflict: Omit<Merging, 'least' | 'greatest'> = {
   // PostgreSQL takes parameters that it knows nothing of for text.
   rows: (columns, rows) => {
-    const cast = (value: SqlValue, index: number) => sql`CAST(${value} AS ${raw(columns[index]!.type)})`;
+    const types = Object.values(columns);
+    const cast = (value: SqlValue, index: number) => sql`CAST(${value} AS ${raw(types[index]!)})`;
     const values = rows.map((row) => sql`(${join(row.map(cast), ', ')})`);
     return {
-      before: sql`WITH v(${raw(columns.map(({ name }) => name).join(', '))}) AS (VALUES ${join(values, ', ')}) `,
+      before: sql`WITH v(${raw(Object.keys(columns).join(', '))}) AS (VALUES ${join(values, ', ')}) `,
       from: raw('v'),
     };
   },
@@ -51,7 +50,8 @@ export const onConflict: Omit<Merging, 'least' | 'greatest'> = {
 /** MySQL and MariaDB. */
 export const onDuplicateKey: Merging = {
   rows: (columns, rows) => {
-    const named = (value: SqlValue, index: number) => sql`${value} AS ${raw(columns[index]!.name)}`;
+    const names = Object.keys(columns);
+    const named = (value: SqlValue, index: number) => sql`${value} AS ${raw(names[index]!)}`;
     const selects = rows.map((row) => sql`SELECT ${join(row.map(named), ', ')}`);
     return { before: raw(''), from: sql`(${join(selects, ' UNION ALL ')}) AS v` };
   },

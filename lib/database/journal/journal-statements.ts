@@ -1,18 +1,18 @@
 import { ipKey } from '../../model/ip-key.js';
 import type { Sighting, StatisticAmount } from '../../ports/journal-repository.js';
 import type { Activity } from '../../ports/session-repository.js';
-import type { Merging, ValueColumn } from '../engine/merging.js';
+import type { Merging, ValueColumns } from '../engine/merging.js';
 import { type Statement, join, list, raw, sql, unindexed } from '../engine/sql.js';
 import type { Tables } from '../schema/tables.js';
 
 /** No names of the tables that they are joined with: on MySQL that would be ambiguous. */
-const SIGHTING_COLUMNS: readonly ValueColumn[] = [
-  { name: 'seen_id', type: 'VARCHAR(45)' },
-  { name: 'seen_key', type: 'VARCHAR(45)' },
-  { name: 'seen_ip', type: 'VARCHAR(45)' },
-  { name: 'seen_first', type: 'BIGINT' },
-  { name: 'seen_last', type: 'BIGINT' },
-];
+const SIGHTING_COLUMNS: ValueColumns = {
+  seen_id: 'VARCHAR(45)',
+  seen_key: 'VARCHAR(45)',
+  seen_ip: 'VARCHAR(45)',
+  seen_first: 'BIGINT',
+  seen_last: 'BIGINT',
+};
 
 /** Adds sightings of sessions that the realm has, with the user of the session, to those that are there. */
 export function mergeSightings(
@@ -48,13 +48,13 @@ export function addAmounts(
     VALUES ${join(values, ', ')}${onConflict('realm, hour, kind, name', set)}`;
 }
 
-const ACTIVITY_COLUMNS: readonly ValueColumn[] = [
-  { name: 'id', type: 'VARCHAR(45)' },
-  { name: 'at', type: 'BIGINT' },
-  { name: 'used_at', type: 'BIGINT' },
-  { name: 'ip', type: 'VARCHAR(45)' },
-  { name: 'ip_key', type: 'VARCHAR(45)' },
-];
+const ACTIVITY_COLUMNS: ValueColumns = {
+  id: 'VARCHAR(45)',
+  at: 'BIGINT',
+  used_at: 'BIGINT',
+  ip: 'VARCHAR(45)',
+  ip_key: 'VARCHAR(45)',
+};
 
 /** Merges uses into the sessions that are live. */
 export function mergeActivity(

@@ -1,8 +1,7 @@
 import type { SessionRecord } from '../../model/session.js';
-import { type FilterPlan, FilterPlans } from '../engine/filter-plans.js';
 import { Keyset, type Listed, type Portion, type Position, every, inListOrder } from './keyset.js';
 import { type OnlineFilter, conditionsOf } from './online-filter.js';
-import { OnlineStatements } from './online-statements.js';
+import { type FilterPlan, OnlinePlans } from './online-plans.js';
 import { RealmQueries, type RealmScope } from './realm-queries.js';
 import {
   SESSION_COLUMNS,
@@ -53,14 +52,12 @@ export interface OnlineSummary {
 }
 
 export class OnlineQueries extends RealmQueries {
-  private readonly plans: FilterPlans;
-  private readonly statements: OnlineStatements;
+  private readonly plans: OnlinePlans;
 
-  /** @param few see FilterPlans */
+  /** @param few see OnlinePlans */
   constructor(scope: RealmScope, few: number | null = null) {
     super(scope);
-    this.plans = new FilterPlans(scope, few);
-    this.statements = new OnlineStatements(scope);
+    this.plans = new OnlinePlans(scope, few);
   }
 
   async list(filter: OnlineFilter, sort: OnlineSort, portion: Portion): Promise<readonly Listed<SessionRecord>[]> {
@@ -83,18 +80,18 @@ export class OnlineQueries extends RealmQueries {
   async places(filter: OnlineFilter, portion: Portion) {
     const order = ONLINE_ORDERS.login;
     const plan = await this.planOf(filter, order, portion);
-    const select = this.statements.selection(raw('id, created_at'), filter, plan, order, portion);
+    const select = this.plans.selection(raw('id, created_at'), filter, plan, order, portion);
     const rows = await this.portion(select, order, portion);
     return rows.map((row) => ({ id: String(row.id), at: Number(row.created_at) }));
   }
 
   async summary(): Promise<OnlineSummary> {
     const rows = await this.rows(
-      sql`SELECT device_type, COUNT(*) AS sessions FROM ${this.tables.session} WHERE ${this.statements.where({})} GROUP BY device_type`,
+      sql`SELECT device_type, COUNT(*) AS sessions FROM ${this.tables.session} WHERE ${this.plans.where({})} GROUP BY device_type`,
     );
     // Grouped, which engines do by hashing: they would sort for a COUNT(DISTINCT).
     const users = await this.rows(
-      sql`SELECT COUNT(*) AS users FROM (SELECT user_key FROM ${this.tables.session} WHERE ${this.statements.where({})} GROUP BY user_key) AS online`,
+      sql`SELECT COUNT(*) AS users FROM (SELECT user_key FROM ${this.tables.session} WHERE ${this.plans.where({})} GROUP BY user_key) AS online`,
     ).catch(() => null);
     const byDeviceType = rows
       .map((row) => ({ deviceType: optional(row.device_type), sessions: Number(row.sessions) }))
@@ -111,7 +108,7 @@ export class OnlineQueries extends RealmQueries {
     const columns = raw('user_search, user_key');
     const group = sql` GROUP BY ${columns}`;
     const plan = await this.planOf(filter, USER_ORDER, portion);
-    const select = this.statements.selection(columns, filter, plan, USER_ORDER, portion, group);
+    const select = this.plans.selection(columns, filter, plan, USER_ORDER, portion, group);
     const found = await this.portion(select, USER_ORDER, portion, group);
     if (found.length === 0) return [];
     const keys = found.map((row) => String(row.user_key));
@@ -138,9 +135,9 @@ export class OnlineQueries extends RealmQueries {
   /** Counts live sessions up to `cap`. */
   async count(filter: OnlineFilter, cap: number): Promise<number> {
     const plan = await this.plans.planOf(conditionsOf(filter), COUNTED_AS_PAGE, null);
-    const source = plan && 'by' in plan ? this.statements.found(plan.by) : this.tables.session;
+    const source = plan && 'by' in plan ? this.plans.found(plan.by) : this.tables.session;
     const rows = await this.rows(
-      sql`SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM ${source} WHERE ${this.statements.where(filter)} LIMIT ${cap}) AS counted`,
+      sql`SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM ${source} WHERE ${this.plans.where(filter)} LIMIT ${cap}) AS counted`,
     );
     return Number(rows[0]?.total);
   }
@@ -159,9 +156,9 @@ export class OnlineQueries extends RealmQueries {
   private async sessions(filter: OnlineFilter, order: Keyset, portion: Portion): Promise<readonly Row[]> {
     const plan = await this.planOf(filter, order, portion);
     if (!plan) {
-      return this.portion(this.statements.walk(LISTED_COLUMNS, conditionsOf(filter), order), order, portion);
+      return this.portion(this.plans.walk(LISTED_COLUMNS, conditionsOf(filter), order), order, portion);
     }
-    const select = this.statements.selection(order.prefixed('place_'), filter, plan, order, portion);
+    const select = this.plans.selection(order.prefixed('place_'), filter, plan, order, portion);
     const places = this.cut(select, order, portion);
     const rows = await this.rows(
       sql`SELECT ${LISTED_COLUMNS} FROM (${places}) AS places JOIN ${this.tables.session} ON id = place_id${order.order(portion, 'place_')}`,

@@ -11,12 +11,12 @@ import {
   isLiveOf,
   isOfRealm,
   optional,
+  parseStored,
   toRecord,
   toRecords,
   toUserId,
 } from '../schema/session-rows.js';
 import { type Row, type Statement, list, raw, sql } from '../engine/sql.js';
-import { parseStored } from '../schema/stored-json.js';
 
 /** Selects past sessions; every part that is given must hold. */
 export interface EndedFilter {

@@ -1,19 +1,33 @@
 import type { LiveSession } from '../../model/session-change.js';
-import { END_FIELDS, type Field, type Fields, PAIR_FIELDS, SESSION_FIELDS } from '../../model/session-fields.js';
+import type { Ban } from '../../model/ban.js';
+import { ipKey } from '../../model/ip-key.js';
 import {
+  BAN_FIELDS,
+  type Check,
+  END_FIELDS,
+  type Field,
+  type Fields,
+  PAIR_FIELDS,
+  SESSION_FIELDS,
+  SUPERSEDED_FIELDS,
+  checksOf,
+} from '../../model/session-fields.js';
+import {
+  type Claims,
   END_REASONS,
   type EndReason,
   type SessionPatch,
   type SessionRecord,
   type UserSession,
 } from '../../model/session.js';
+import type { SupersededPair } from '../../model/token-pair.js';
 import { escapeUserId, unescapeUserId } from '../../model/user-key.js';
 import { type Row, type SqlValue, type Statement, join, list, raw, sql, unindexed } from '../engine/sql.js';
-import { fromList, toBans, toClaims, toSuperseded } from './stored-json.js';
 import { columnOf } from './table-names.js';
-import { ipKey } from '../../model/ip-key.js';
 
 const LATEST_DATE = 8.64e15;
+const BAN = checksOf(BAN_FIELDS);
+const SUPERSEDED = checksOf(SUPERSEDED_FIELDS);
 
 /** Reads a value of a column; undefined for one that this version does not write. */
 type Read = (value: unknown) => unknown;
@@ -24,9 +38,9 @@ const READ: Readonly<Record<Field['kind'], Read>> = {
   number: toNumber,
   flag: (value) => [false, true][toNumber(value) ?? 2],
   endReason: (value) => (isEndReason(value) ? value : undefined),
-  claims: (value) => toClaims(value) ?? undefined,
-  bans: (value) => toBans(value) ?? undefined,
-  pairs: (value) => toSuperseded(value) ?? undefined,
+  claims: toClaims,
+  bans: toBans,
+  pairs: toSuperseded,
 };
 
 const WRITE: Readonly<Partial<Record<Field['kind'], (value: unknown) => SqlValue>>> = {
@@ -185,4 +199,41 @@ export function searchKeys({ userId, userName, deviceName, ip }: Sought) {
     device_search: deviceName === null ? null : searchKey(deviceName),
     ip_key: ip === null ? null : ipKey(ip),
   };
+}
+
+/** Undefined for text that is not JSON. */
+export function parseStored(text: unknown): unknown {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined, like the next ones, for text that was never written there. */
+function toClaims(text: unknown): Claims | undefined {
+  const claims = parseStored(text);
+  return claims && typeof claims === 'object' && !Array.isArray(claims) ? (claims as Claims) : undefined;
+}
+
+export function toSuperseded(text: unknown): readonly SupersededPair[] | undefined {
+  return toList(text, SUPERSEDED);
+}
+
+export function toBans(text: unknown): readonly Ban[] | undefined {
+  return toList(text, BAN);
+}
+
+export function fromList(list: readonly object[]): string | null {
+  return list.length === 0 ? null : JSON.stringify(list);
+}
+
+function toList<T>(text: unknown, checks: Readonly<Record<string, Check>>): readonly T[] | undefined {
+  if (text === null || text === undefined) return [];
+  const list = parseStored(text);
+  const isItem = (value: unknown) => {
+    const item = (value ?? {}) as Record<string, unknown>;
+    return Object.entries(checks).every(([name, check]) => check(item[name]));
+  };
+  return Array.isArray(list) && list.every(isItem) ? (list as readonly T[]) : undefined;
 }

@@ -2,7 +2,7 @@ import type { Ban } from '../../model/ban.js';
 import type { AccountRef } from '../../model/user-key.js';
 import type { BanOutcome } from '../../ports/session-repository.js';
 import { type Row, type Script, effect, sql } from '../engine/sql.js';
-import { fromList } from '../schema/stored-json.js';
+import { fromList } from '../schema/session-rows.js';
 import { describeAccount, insertEvents } from './audit.js';
 import { logChanges, nextOf, nextVersion } from './change-log.js';
 import { endSessions, endingOf } from './end-transaction.js';

@@ -4,8 +4,7 @@ import { type AccountRef, actorText, escapeUserId } from '../../model/user-key.j
 import type { Clock } from '../../ports/clock.js';
 import type { Dialect } from '../engine/dialect.js';
 import { type Row, type Script, type Statement, raw, sql, unindexed } from '../engine/sql.js';
-import { isCountable, isNotEndedOf, isOfRealm } from '../schema/session-rows.js';
-import { fromList, toBans } from '../schema/stored-json.js';
+import { fromList, isCountable, isNotEndedOf, isOfRealm, toBans } from '../schema/session-rows.js';
 import type { Tables } from '../schema/tables.js';
 
 /*
