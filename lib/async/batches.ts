@@ -11,10 +11,7 @@ const MAX_BATCH = 100;
 /** Most queued keys; further callers are rejected at once. */
 const MAX_WAITING = 10_000;
 
-/**
- * Batches concurrent reads by key. Callers join only reads that have not been sent, so that every answer is at least as new as its
- * request. Every caller is answered within the budget.
- */
+/** Batches reads by key. Callers join only reads that have not been sent, so that no answer is older than its request. */
 export class BatchedReads<T> {
   private readonly waiting = new Map<string, Waiting<T>>();
   private running = 0;
@@ -81,10 +78,7 @@ export class BatchedReads<T> {
 /** Most rows in one statement. */
 const CHUNK = 500;
 
-/**
- * Writes records chunk by chunk and stops at the first failure, to spare a database in trouble. Never rejects.
- * @returns records that were not written, or whose outcome is unknown
- */
+/** Writes chunk by chunk up to the first failure. Never rejects. @returns records that may not have been written */
 export async function writeInChunks<T>(
   records: readonly T[],
   write: (chunk: readonly T[]) => Promise<void>,

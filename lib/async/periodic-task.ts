@@ -1,7 +1,4 @@
-/**
- * Repeats work with a pause in between, never overlapping, outside of any trace, without keeping the process alive. Reports the
- * first failure and the first success after it.
- */
+/** Repeats work, untraced and without keeping the process alive. Reports the first failure, and the first success after it. */
 export class PeriodicTask {
   private timer: NodeJS.Timeout | undefined;
   private current: Promise<void> = Promise.resolve();
@@ -66,10 +63,7 @@ const API = Symbol.for('opentelemetry.js.api.1');
 /** Set by `suppressTracing` of `@opentelemetry/core`. */
 const SUPPRESSED = Symbol.for('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
 
-/**
- * Suppresses tracing of background work: auto-instrumentation would otherwise trace each of its statements. Looked up
- * on each call, because tracing may be registered later; imports nothing, because most applications do not trace.
- */
+/** Suppresses tracing of background work. Looked up on each call, because tracing may be registered later. */
 export function untraced<T>(work: () => T): T {
   const contexts = (globalThis as { [API]?: { readonly context?: TraceContexts } })[API]?.context;
   return contexts ? contexts.with(contexts.active().setValue(SUPPRESSED, true), work) : work();

@@ -10,7 +10,7 @@ import { AcknowledgementCollector } from './acknowledgement-collector.js';
 
 import { NodeWatch } from './node-watch.js';
 import { AgingCopies, type Copy, type KeptCopy, type NearCache } from './near-cache.js';
-import { NodePresence } from './node-presence.js';
+import { NodePresence, type PresenceSettings } from './node-presence.js';
 import { HeldKeys, RecentChanges } from './recent-changes.js';
 import type { SharedBackend } from './shared-cache.js';
 
@@ -38,19 +38,13 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   private readonly watch: NodeWatch;
 
   constructor(
-    private readonly parts: {
+    private readonly parts: Pick<PresenceSettings, 'nodeId' | 'pollFreshnessMs' | 'silenceMs'> & {
       readonly nodeRegistry: NodeRegistry;
       readonly clock: Clock;
-      /** 32 hex digits, new at every start. */
-      readonly nodeId: string;
       /** Null if this node keeps no copies of its own. */
       readonly nearCache: NearCache | null;
       /** Null if the nodes share no cache and exchange no messages. */
       readonly shared: SharedBackend | null;
-      /** D: while polls work, no copy is used if the last one began longer ago. */
-      readonly pollFreshnessMs: number;
-      /** max(D, G): the same while polls fail. A node silent for this long uses no copy. */
-      readonly silenceMs: number;
       /** A: copies read longer ago are not used. */
       readonly copyAgeMs: number;
       /** Time limit for other nodes to acknowledge, after which an end is reported as pending. */
@@ -111,12 +105,10 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     });
   }
 
-  /** See NodePresence. */
   poll(): Promise<void> {
     return this.presence.poll();
   }
 
-  /** Stops using copies and leaves the cluster. */
   async stop(): Promise<void> {
     try {
       await this.presence.stop();

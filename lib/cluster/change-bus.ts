@@ -2,9 +2,7 @@ import type { SessionChange } from '../ports/node-registry.js';
 import type { ChangeNotice } from '../ports/verification-cache.js';
 import type { Messenger } from './shared-cache.js';
 
-/** Wire form of a notice. */
 interface ChangeMessage {
-  /** Id of the sending node. */
   readonly from: string;
   /** Number to acknowledge; null if no caller waits. */
   readonly number: number | null;
@@ -12,7 +10,6 @@ interface ChangeMessage {
   readonly keys: readonly string[];
 }
 
-/** Acknowledges messages. */
 interface ChangeAnswer {
   readonly from: string;
   readonly numbers: readonly number[];
@@ -34,16 +31,12 @@ interface Outgoing {
   readonly changes: SessionChange[];
   readonly keys: Set<string>;
   readonly acknowledgedBy: Set<string>;
-  /** Number of calls waiting for acknowledgements. */
   waiting: number;
   /** Assigned on sending, to messages that need acknowledgement. */
   number: number | null;
 }
 
-/**
- * Exchanges notices between nodes. Batches the notices of one turn into one message, and the answers to one read of the
- * connection; a longer wait would delay every end. Messages without waiting callers are not acknowledged.
- */
+/** Batches the notices of one turn, and the answers to one read of the connection: a longer wait would delay every end. */
 export class ChangeBus {
   private outgoing: Outgoing | null = null;
   /** Messages awaiting acknowledgement, by number. */
@@ -60,7 +53,6 @@ export class ChangeBus {
     },
   ) {}
 
-  /** Sends a notice without acknowledgement. */
   announce(notice: ChangeNotice): void {
     this.add(notice);
   }

@@ -15,11 +15,9 @@ export interface Copy {
 export interface KeptCopy extends Copy {
   /** Time from which a refresh is worthwhile. */
   readonly agesAt: number;
-  /** Time of expiry. */
   readonly goneAt: number;
   /** True once it was evicted, dropped or replaced. */
   isDropped: boolean;
-  /** Last counted use. */
   usedAt: number;
 }
 
@@ -41,7 +39,6 @@ export class NearCache {
     return this.copies.get(sessionId);
   }
 
-  /** Counts a use, at most one per interval. @param now monotonic milliseconds */
   use(copy: KeptCopy, now: number): void {
     if (now - copy.usedAt < USE_INTERVAL_MS) return;
     copy.usedAt = now;
@@ -57,7 +54,6 @@ export class NearCache {
     this.copies.set(record.id, { record, readAt, agesAt, goneAt, isDropped: false, usedAt: -Infinity });
   }
 
-  /** Drops the copy of a session if its version is lower. */
   dropOlder(sessionId: string, version: number): void {
     const copy = this.copies.peek(sessionId);
     if (copy && copy.record.version < version) this.copies.delete(sessionId);
@@ -78,7 +74,6 @@ const LATEST = 0.8;
 export class AgingCopies {
   private noted = new Set<string>();
 
-  /** @param copyAgeMs age at which a copy expires */
   constructor(
     private readonly copyAgeMs: number,
     private readonly clock: Clock,

@@ -9,8 +9,8 @@ import {
 import type { NodeWatch } from './node-watch.js';
 
 export interface PresenceSettings {
+  /** 32 hex digits, new at every start. */
   readonly nodeId: string;
-  /** True if there is a cache that this node could use. */
   readonly canCache: boolean;
   /** True if it can receive messages of other nodes. */
   readonly messaging: boolean;
@@ -20,16 +20,6 @@ export interface PresenceSettings {
   readonly silenceMs: number;
   /** W: changes of this period are known before a copy is used. */
   readonly windowMs: number;
-}
-
-interface PresenceHandlers {
-  /** True while messages of other nodes reach this one. */
-  readonly isConnected: () => boolean;
-  /** Called when a poll begins. @returns argument for `onPolled` once it is complete */
-  readonly onPoll: () => number;
-  readonly onPolled: (poll: number, changes: readonly SessionChange[]) => void;
-  /** Called when copies must no longer be used. */
-  readonly onInactive: () => void;
 }
 
 /** Treats a larger deviation of the database's clock as a step. */
@@ -67,7 +57,14 @@ export class NodePresence {
       readonly nodeRegistry: NodeRegistry;
       readonly clock: Clock;
       readonly watch: NodeWatch;
-      readonly handlers: PresenceHandlers;
+      readonly handlers: {
+        readonly isConnected: () => boolean;
+        /** Called when a poll begins. @returns argument for `onPolled` once it is complete */
+        readonly onPoll: () => number;
+        readonly onPolled: (poll: number, changes: readonly SessionChange[]) => void;
+        /** Called when copies must no longer be used. */
+        readonly onInactive: () => void;
+      };
     },
   ) {
     this.wantsToCache = parts.canCache && parts.messaging;

@@ -9,10 +9,7 @@ interface Sighting {
   readonly hasMoved: boolean;
 }
 
-/**
- * Detects silent nodes. A node whose poll number, in its row, has stood still for its silence time uses no copy: that poll began
- * before its number was seen here. Judges by this node's monotonic clock alone.
- */
+/** A node whose poll number has stood still for its silence time uses no copy: that poll began before it was seen here. */
 export class NodeWatch {
   private readonly sightings = new Map<string, Sighting>();
 
@@ -60,7 +57,6 @@ export class NodeWatch {
     return this.untilSilent(row) === 0;
   }
 
-  /** Longest silence time of all nodes. Milliseconds. */
   get longestSilenceMs(): number {
     return Math.max(this.silenceMs, ...Array.from(this.sightings.values(), ({ silenceMs }) => silenceMs));
   }

@@ -17,11 +17,9 @@ export interface SharedCache {
   bury(tombstones: readonly Tombstone[]): Promise<void>;
 }
 
-/** Callbacks of a Messenger. */
 export interface MessageHandlers {
   /** A message to all nodes; this node's own messages are delivered too. */
   readonly onMessage: (text: string) => void;
-  /** An answer to this node. */
   readonly onAnswer: (text: string) => void;
   /** Called when messages of others start or stop reaching this node. */
   readonly onConnection: (isConnected: boolean) => void;
@@ -37,10 +35,8 @@ export interface Messenger {
   answer(nodeId: string, text: string): Promise<void>;
 }
 
-/** State of the service behind the shared cache. */
 export type SharedState = 'up' | 'down' | 'probing';
 
-/** Cache and messages of one node over one service. */
 export interface SharedBackend {
   readonly cache: SharedCache;
   readonly messenger: Messenger;
@@ -51,7 +47,6 @@ export interface SharedBackend {
   stop(): Promise<void>;
 }
 
-/** Settings for a backend. */
 export interface SharedContext {
   readonly realm: string;
   readonly nodeId: string;
@@ -59,7 +54,6 @@ export interface SharedContext {
   readonly copyAgeMs: number;
   /** Time limit of a verification, which must leave time for the database. Milliseconds. */
   readonly verifyBudgetMs: number;
-  /** Lifetime of a tombstone. Milliseconds. */
   readonly tombstoneMs: number;
   /** Time within which a loss of messages must be detected. Milliseconds. */
   readonly heartbeatMs: number;

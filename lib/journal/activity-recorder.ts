@@ -33,11 +33,7 @@ export class ActivityRecorder {
     if (ip !== null) this.sightings?.note(sessionId, at, ip);
   }
 
-  /**
-   * Records that a token of the session was presented.
-   * @param at milliseconds since the epoch
-   * @param counts true if it counts as a use, which resets the idle timeout
-   */
+  /** Records a presented token. @param at milliseconds since the epoch @param counts true for a use, which resets the idle timeout */
   record(sessionId: string, at: number, ip: string | null, counts = true): void {
     if (ip !== null) this.sightings?.note(sessionId, at, ip);
     const known = this.pending.get(sessionId);
@@ -54,7 +50,6 @@ export class ActivityRecorder {
     });
   }
 
-  /** Returns the pending activity of a session, if any. */
   peek(sessionId: string): Activity | undefined {
     return this.pending.get(sessionId);
   }

@@ -21,7 +21,6 @@ export interface FailedLogin {
 
 const FIELDS: FieldsOf<FailedLogin> = { ip: true, reason: true, deviceType: true, deviceName: true };
 
-/** Longest user id. */
 const MAX_USER_ID = 1024;
 const MAX_DEVICE_NAME = 128;
 /** Matches tokens in place of a user name: a client's mistake, or an attempt to get one into the journal. */
@@ -50,16 +49,9 @@ export class FailedLogins {
     const ip = optionalAddress(login.ip, 'ip');
     const deviceType = wordOf(text(login.deviceType, 'deviceType'));
     const deviceName = nameOf(text(login.deviceName, 'deviceName'));
-    batch.add({
-      at: clock.now(),
-      type: 'LOGIN_FAILED',
-      account,
-      actor: account ? actorText(account.userId) : 'unknown',
-      ip,
-      deviceType,
-      deviceName,
-      detail: { reason },
-    });
+    const actor = account ? actorText(account.userId) : 'unknown';
+    const facts = { account, actor, ip, deviceType, deviceName, detail: { reason } };
+    batch.add({ at: clock.now(), type: 'LOGIN_FAILED', ...facts });
     events.emit({ type: 'account.login-failed', userId: account?.userId ?? null, ip, deviceType, reason });
   }
 }
@@ -70,19 +62,19 @@ function accountOf(realm: string, userId: unknown): AccountRef | null {
   return accountRef(realm, id);
 }
 
-function text(value: unknown, name: string): string | null {
-  if (value === undefined || value === null) return null;
+function text(value: unknown, name: string): string {
+  if (value === undefined || value === null) return '';
   if (typeof value !== 'string') throw invalidArgument(name, 'must be a string');
   return value;
 }
 
-function wordOf(value: string | null): string | null {
-  return value !== null && /^[A-Za-z0-9_-]{1,32}$/.test(value) ? value.toLowerCase() : null;
+function wordOf(value: string): string | null {
+  return /^[A-Za-z0-9_-]{1,32}$/.test(value) ? value.toLowerCase() : null;
 }
 
-function nameOf(value: string | null): string | null {
+function nameOf(value: string): string | null {
   const clean = value
-    ?.slice(0, MAX_DEVICE_NAME)
+    .slice(0, MAX_DEVICE_NAME)
     .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]|[\ud800-\udfff]/gu, ' ')
     .replace(TOKEN, '(token)');
   return clean || null;
@@ -94,7 +86,6 @@ const MAX_PENDING = 10_000;
 /** Buffers events that no caller waits for, and writes them in batches. Drops what cannot be written. */
 export class EventBatch {
   private pending: DetachedEvent[] = [];
-  /** Events being written. */
   private underWay = 0;
   private flushing: Promise<void> = Promise.resolve();
   /** Events dropped because too many were pending or a write failed. */

@@ -6,7 +6,7 @@ import { writeInChunks } from '../async/batches.js';
 const MAX_PENDING = 100_000;
 
 /** Bounded memory of when pairs were last written. Milliseconds since the epoch. */
-export interface WrittenSightings {
+interface WrittenSightings {
   get(pair: string): number | undefined;
   set(pair: string, at: number): unknown;
   delete(pair: string): unknown;
@@ -19,14 +19,9 @@ interface PendingSighting {
   lastAt: number;
 }
 
-/**
- * Buffers sightings (session, address) and writes them in batches. A written pair is skipped for `intervalMs`, so that
- * a stored lastAt may lag by that and one flush interval. Recording costs a look-up or two. Drops what cannot be
- * written; the next use makes up for it.
- */
+/** Skips a written pair of session and address for `intervalMs`. The next use makes up for what cannot be written. */
 export class SightingRecorder {
   private pending = new Map<string, PendingSighting>();
-  /** Pairs being written. */
   private underWay = 0;
   private flushing: Promise<void> = Promise.resolve();
   /** Pairs dropped because too many were pending or a write failed. */

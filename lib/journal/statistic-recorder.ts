@@ -6,15 +6,10 @@ import { writeInChunks } from '../async/batches.js';
 const HOUR_MS = 3_600_000;
 /** Interval at which live sessions are counted. */
 const COUNT_INTERVAL_MS = 300_000;
-/** Most device types counted separately per hour. Clients may name any number of them. */
+/** Most device types counted separately per hour, since clients may name any number; the others count as `other`. */
 const MAX_DEVICE_TYPES = 50;
-/** Name for the rest. */
-const OTHER = 'other';
 
-/**
- * Counts events of this node by the hour, and adds them to the stored counts in batches. A batch that fails is lost,
- * because it may have been written: too low a count is better than too high a one.
- */
+/** Counts events by the hour. A failed batch is lost, since it may have been written: better too low a count than too high. */
 export class StatisticRecorder implements LifecycleEvents {
   private pending = new Map<string, StatisticAmount>();
   private flushing: Promise<void> = Promise.resolve();
@@ -59,7 +54,7 @@ export class StatisticRecorder implements LifecycleEvents {
     if (hour !== this.hour) this.deviceTypes.clear();
     this.hour = hour;
     if (name === null || this.deviceTypes.has(name)) return name ?? '';
-    if (this.deviceTypes.size >= MAX_DEVICE_TYPES) return OTHER;
+    if (this.deviceTypes.size >= MAX_DEVICE_TYPES) return 'other';
     this.deviceTypes.add(name);
     return name;
   }

@@ -8,10 +8,7 @@ import { type AnyRegistry, MetricSet, type MetricSource } from './metric-set.js'
 const KEEP_MS = 10_000;
 const WAIT_MS = 1000;
 
-/**
- * Counts live sessions at most once in ten seconds, however often it is scraped. The count is null if the database has not answered
- * yet, or has failed. Resolves within a second; never rejects.
- */
+/** Counts at most once in ten seconds. Null if the database fails or has not answered yet. Takes a second at most; never rejects. */
 function keptCount(count: () => Promise<number>): () => Promise<number | null> {
   let latest: number | null = null;
   let counting: Promise<void> | null = null;

@@ -5,14 +5,13 @@ export class RedisTimeoutError extends Error {
   }
 }
 
-/** Receives the outcome of a call. */
 export interface CallOutcome {
   succeed(): void;
   fail(): void;
 }
 
 /** Rejects each unfinished call, in the order of the calls. */
-type Turn = (((error: Error) => void) | null)[];
+type Turn = Set<(error: Error) => void>;
 
 const UNHEARD: CallOutcome = { succeed: () => undefined, fail: () => undefined };
 
@@ -26,21 +25,14 @@ export class CallDeadline {
   within<T>(call: Promise<T>, outcome = UNHEARD): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const turn = this.thisTurn();
-      const index = turn.length;
-      // The timer keeps the turn alive until the deadline, but nothing of a finished call.
-      const end = () => {
-        const isFirst = turn[index] !== null;
-        turn[index] = null;
-        return isFirst;
-      };
       const fail = (error: Error) => {
-        if (!end()) return;
+        if (!turn.delete(fail)) return;
         outcome.fail();
         reject(error);
       };
-      turn.push(fail);
+      turn.add(fail);
       call.then((value) => {
-        if (!end()) return;
+        if (!turn.delete(fail)) return;
         outcome.succeed();
         resolve(value);
       }, fail);
@@ -49,7 +41,7 @@ export class CallDeadline {
 
   private thisTurn(): Turn {
     if (this.turn) return this.turn;
-    const turn: Turn = [];
+    const turn: Turn = new Set();
     this.turn = turn;
     setImmediate(() => (this.turn = null));
     const timer = setTimeout(() => setImmediate(() => this.expire(turn)), this.ms);
@@ -58,7 +50,7 @@ export class CallDeadline {
   }
 
   private expire(turn: Turn): void {
-    for (const fail of turn) fail?.(new RedisTimeoutError(this.ms));
+    for (const fail of turn) fail(new RedisTimeoutError(this.ms));
   }
 }
 

@@ -1,25 +1,16 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { MessageHandlers, SharedBackend, SharedContext, SharedState } from '../cluster/shared-cache.js';
 import { CircuitBreaker } from './call-limits.js';
-import { RedisCommands, RedisKeys } from './redis-commands.js';
+import { RedisCommands, redisKeys } from './redis-commands.js';
 import type { RedisConnection } from './redis-connection.js';
 import { RedisMessenger } from './redis-messenger.js';
 import { RedisSessionCache } from './redis-session-cache.js';
 
-/** Consecutive failures that open the circuit breaker. */
-const MAX_FAILURES = 3;
-const PAUSE_MS = 500;
-
-/** Connects one module to one Redis. */
 export class RedisBackend implements SharedBackend {
   readonly cache: RedisSessionCache;
   readonly messenger: RedisMessenger;
   private readonly client: Redis | Cluster;
-  private readonly breaker = new CircuitBreaker({
-    maxFailures: MAX_FAILURES,
-    pauseMs: PAUSE_MS,
-    now: () => performance.now(),
-  });
+  private readonly breaker = new CircuitBreaker({ maxFailures: 3, pauseMs: 500, now: () => performance.now() });
   private readonly commands: RedisCommands;
   private advised = false;
   private reported = false;
@@ -30,7 +21,7 @@ export class RedisBackend implements SharedBackend {
     private readonly context: SharedContext,
   ) {
     const { client } = connection;
-    const keys = new RedisKeys(prefix, context.realm);
+    const keys = redisKeys(prefix, context.realm);
     this.client = client;
     this.commands = new RedisCommands(client, this.breaker, timeoutMs);
     const parts = { ...context, client, commands: this.commands, keys };
@@ -71,7 +62,6 @@ export class RedisBackend implements SharedBackend {
   private readonly onError = (error: Error) => this.report(error.message || error.name);
   private readonly onClose = () => this.report('the connection was closed');
 
-  /** Warns once per outage. */
   private report(problem: string): void {
     if (this.reported) return;
     this.reported = true;

@@ -2,26 +2,19 @@ import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { CallDeadline, type CircuitBreaker } from './call-limits.js';
 
+export type RedisKeys = ReturnType<typeof redisKeys>;
+
 /** Names keys and channels of one module, without client input: ids are our own hex digits, and the realm is checked at boot. */
-export class RedisKeys {
-  private readonly base: string;
-  /** Channel of all nodes of the module. */
-  readonly notices: string;
-
-  constructor(prefix: string, realm: string) {
-    this.base = `${prefix}:${realm}`;
-    this.notices = `${this.base}:notices`;
-  }
-
-  /** Holds a live copy or a tombstone. */
-  session(sessionId: string): string {
-    return `${this.base}:session:${sessionId}`;
-  }
-
-  /** Channel of one node. */
-  answers(nodeId: string): string {
-    return `${this.base}:answers:${nodeId}`;
-  }
+export function redisKeys(prefix: string, realm: string) {
+  const base = `${prefix}:${realm}`;
+  return {
+    /** Channel of all nodes of the module. */
+    notices: `${base}:notices`,
+    /** Channel of one node. */
+    answers: (nodeId: string) => `${base}:answers:${nodeId}`,
+    /** Key of a live copy or a tombstone. */
+    session: (sessionId: string) => `${base}:session:${sessionId}`,
+  };
 }
 
 /**

@@ -46,16 +46,13 @@ const URL_FORMS =
 /** @throws SessionError CONFIGURATION_INVALID, without the URL, which may contain a password */
 export function openConnection(source: RedisSource): RedisConnection {
   if (typeof source === 'string') return { client: openUrl(source), isOwn: true };
-  if (isClient(source)) {
-    refuseReplicas(source);
-    return { client: source, isOwn: false };
-  }
   if (typeof source !== 'object' || source === null) {
     throw invalidOption('redis', `must be a URL, an ioredis client or ioredis options; URL forms: ${URL_FORMS}`);
   }
-  const client = new Redis({ ...source, ...OWN_OPTIONS, ...lazily });
+  const isOwn = !isClient(source);
+  const client = isOwn ? new Redis({ ...source, ...OWN_OPTIONS, ...lazily }) : source;
   refuseReplicas(client);
-  return { client, isOwn: true };
+  return { client, isOwn };
 }
 
 /** Opens a connection for messages with the settings of the client; for a cluster, to one of its nodes. */
@@ -72,7 +69,6 @@ function isCluster(client: Redis | Cluster): client is Cluster {
   return client.isCluster;
 }
 
-/** Connects on demand. */
 const lazily = { lazyConnect: true } as const;
 
 function openUrl(text: string): Redis | Cluster {

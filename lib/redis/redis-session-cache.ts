@@ -14,7 +14,6 @@ const MAX_PARSED = 10_000;
 
 type Found = Copy | Tombstone | null;
 
-/** Stores copies and tombstones in Redis, one key per session. */
 export class RedisSessionCache implements SharedCache {
   /** Reads requested in one turn of the commands, and that turn. */
   private turn = -1;

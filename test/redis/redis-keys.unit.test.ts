@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { userKey } from 'lib/user-key.js';
-import { RedisKeys } from 'lib/redis-commands.js';
+import { redisKeys } from 'lib/redis-commands.js';
 import { redis } from '../../lib/redis/index.js';
 import { adviceFor } from 'lib/redis-backend.js';
 import { rounds } from '../support/size.js';
@@ -27,7 +27,7 @@ describe('names in Redis', () => {
       kind: string;
       id: string;
     }) => {
-      const keys = new RedisKeys(before, of);
+      const keys = redisKeys(before, of);
       return kind === 'session' ? keys.session(which) : kind === 'answers' ? keys.answers(which) : keys.notices;
     };
     const small = fc.record({
@@ -58,7 +58,7 @@ describe('names in Redis', () => {
     for (const key of keys) expect(key).toMatch(/^[0-9a-f]{64}$/);
     fc.assert(
       fc.property(prefix, realm, id, (before, of, which) => {
-        const names = new RedisKeys(before, of);
+        const names = redisKeys(before, of);
         for (const name of [names.session(which), names.answers(which), names.notices]) {
           expect(name).toMatch(/^[A-Za-z0-9:._-]+$/);
         }

@@ -24,11 +24,7 @@ export class ChangeLogReader {
     },
   ) {}
 
-  /**
-   * Changes from a time on. Those that it has told of are left out or told again, unless the time is earlier than that of
-   * the last call: then all are told. One call at a time.
-   * @param since milliseconds since the epoch
-   */
+  /** Known changes may be left out, unless `since` is earlier than last time. One call at a time. Milliseconds since the epoch. */
   async changesSince(since: number): Promise<readonly SessionChange[]> {
     if (since < this.since) this.read.clear();
     this.since = since;

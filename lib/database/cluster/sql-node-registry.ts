@@ -99,10 +99,7 @@ function toNode(row: Row): NodeRow {
   };
 }
 
-/**
- * Identifies this process: boot id, process namespace, process id and start time. Null anywhere but on Linux. So a node that
- * restarts after a crash need not wait until the row of its predecessor has been silent for long enough.
- */
+/** Boot id, process namespace, process id and start time, by which others see that it is gone. Null anywhere but on Linux. */
 export function processIdentity(): string | null {
   try {
     const startTime = startTimeOf(process.pid);

@@ -9,15 +9,8 @@ export interface ApplicationTransactions {
    * @param waitedMs since the call: one that may as well be beside it is told apart by how long it takes
    */
   isAround(waitedMs: number): boolean;
-  /** Stops watching. */
   release(): void;
 }
-
-export const NO_TRANSACTIONS: ApplicationTransactions = {
-  isOpen: () => false,
-  isAround: () => false,
-  release: () => undefined,
-};
 
 /** For the log, like the next one: clients are told less. */
 export const INSIDE_TRANSACTION =

@@ -2,7 +2,7 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 import { LATE_COMMIT_MS } from '../../ports/node-registry.js';
 import { withDeadline } from '../../async/deadline.js';
 import { SessionError, invalidOption } from '../../model/session-error.js';
-import { NO_TRANSACTIONS, watchTransactions } from './application-transactions.js';
+import { watchTransactions } from './application-transactions.js';
 import { type Dialect, LONGEST_IDLE_MS, type TransactionLimits, adviceFor, dialectOf } from './dialect.js';
 import { watchConnections } from './driver-pools.js';
 import { type Engine, pause } from './engine.js';
@@ -196,7 +196,7 @@ function makeEngine(dataSource: DataSource, dialect: Dialect, settings: Database
   // Size of the write-ahead log once it was emptied, whatever it has grown to beside a reader.
   databaseConnection.exec(`PRAGMA journal_size_limit = ${MAX_EMPTY_LOG_BYTES}`);
   const { source } = settings;
-  const transactions = isDataSource(source) ? watchTransactions(source) : NO_TRANSACTIONS;
+  const transactions = isDataSource(source) ? watchTransactions(source) : null;
   return new SqliteEngine(databaseConnection, dialect, transactions, () => dataSource.destroy());
 }
 

@@ -8,10 +8,7 @@ import { type Statement, list, raw, sql } from './sql.js';
 export interface Dialect {
   readonly engine: 'sqlite' | 'postgres' | 'mysql';
   placeholder(position: number): string;
-  /**
-   * Opens a transaction at READ COMMITTED or stricter.
-   * @param limits stated here, since a pooler may leave out what a connection asks for
-   */
+  /** Opens a transaction at READ COMMITTED or stricter. A pooler may leave out limits that the connection asks for. */
   readonly begin: (limits: TransactionLimits) => readonly Statement[];
   /** True if the driver takes names for statements, which the server then keeps parsed and planned. */
   readonly keepsStatements: boolean;
@@ -122,7 +119,6 @@ const STANDARD = {
 const sqlite: Dialect = {
   ...STANDARD,
   engine: 'sqlite',
-  // The lock is taken here, so that nothing that was read can have changed by the time it is written.
   begin: () => [raw('BEGIN IMMEDIATE')],
   forUpdate: () => raw(''),
   now: SQLITE_NOW,

@@ -14,17 +14,12 @@ export interface RunOptions {
   readonly budgetMs: number;
   /** For one frequent statement, whose plan does not depend on the size of tables: prepares it, and may run it again. Default false. */
   readonly isPlannedOnce?: boolean;
-  /**
-   * Names the rows that the work locks. Work of the same name takes turns in this process, without a connection. Ends have a name of
-   * their own, so that a session that is refreshed without a pause can still be ended.
-   */
+  /** Names the rows to lock. Work of one name takes turns, without a connection. Ends have names of their own, so as not to starve. */
   readonly row?: string;
 }
 
 /** Options of work that locks one row before anything else. */
-export interface RowOptions extends RunOptions {
-  readonly row: string;
-}
+export type RowOptions = RunOptions & { readonly row: string };
 
 /**
  * Runs statements on one database. Calls reject with SESSION_STORE_UNAVAILABLE when the database fails or the budget is used up; the

@@ -7,14 +7,13 @@ import type { Dialect, TransactionLimits } from './dialect.js';
 import { type DriverConnection, cutConnection } from './driver-pools.js';
 import { type Engine, type LaneName, type RowOptions, type RunOptions, pause } from './engine.js';
 import { Lane, RowQueues } from './lane.js';
-import { Effect, type QueryResult, type Row, type Script, type Statement, raw } from './sql.js';
+import { Effect, NO_RESULT, type QueryResult, type Row, type Script, type Statement, raw } from './sql.js';
 
 /** Most runs of a transaction that keeps failing because of others. */
 const MAX_ATTEMPTS = 50;
 
 const COMMIT = raw('COMMIT');
 const ROLLBACK = raw('ROLLBACK');
-const NO_RESULT: QueryResult = { rows: [], affected: 0 };
 
 type Work<T> = (runner: QueryRunner) => Promise<T>;
 
@@ -25,10 +24,7 @@ export type LaneWidths = Readonly<Record<LaneName, number>>;
 export class PooledEngine implements Engine {
   private readonly lanes: Readonly<Record<LaneName, Lane>>;
   private readonly rows = new RowQueues();
-  /**
-   * Null where the server knows no names, and once a statement failed for its name: behind a pooler that gives one connection to
-   * many, a server has not heard it, or has from another client.
-   */
+  /** Null without support, and once a name failed: behind a pooler, a server may not know it, or from another client. */
   private names: StatementNames | null;
   private readonly begin: readonly Statement[];
 
@@ -163,10 +159,7 @@ export class PooledEngine implements Engine {
     });
   }
 
-  /**
-   * Runs work on a connection of the lane. Once the budget is used up, the connection is cut, or a hung server would hold it for
-   * ever. The server may still carry out what it has received; the rest it rolls back.
-   */
+  /** Cuts the connection once the budget is used up: a hung server would hold it for ever. */
   private withConnection<T>(options: RunOptions, work: Work<T>): Promise<T> {
     const deadline = performance.now() + options.budgetMs;
     const attempt = async () => {

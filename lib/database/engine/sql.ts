@@ -73,6 +73,8 @@ export interface QueryResult {
   readonly affected: number;
 }
 
+export const NO_RESULT: QueryResult = { rows: [], affected: 0 };
+
 /** A statement whose result the script does not look at before its transaction is committed: the next need not wait for it. */
 export class Effect {
   /** Null until it is known. */
@@ -91,8 +93,5 @@ export function effect(statement: Statement, { isGuarded = false, isLast = false
   return new Effect(statement, isGuarded, isLast);
 }
 
-/**
- * A transaction: yields statements and is handed their results, an empty one for an effect. As a generator, it runs with awaits on a
- * pooled server, and in one go on SQLite. It may be started several times, so it has no effect of its own.
- */
+/** A transaction that yields statements and is handed results. Runs with awaits or in one go, perhaps again: no side effects. */
 export type Script<T> = Generator<Statement | Effect, T, QueryResult>;

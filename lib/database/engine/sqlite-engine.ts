@@ -2,7 +2,7 @@ import { SessionError } from '../../model/session-error.js';
 import { type ApplicationTransactions, INSIDE_TRANSACTION, LOCKED_FOR_TOO_LONG } from './application-transactions.js';
 import { type Dialect, codesOf } from './dialect.js';
 import { type Engine, type RunOptions, pause } from './engine.js';
-import { Effect, type QueryResult, type Row, type Script, type Statement } from './sql.js';
+import { Effect, NO_RESULT, type QueryResult, type Row, type Script, type Statement } from './sql.js';
 
 /** The part of a better-sqlite3 compatible connection that is used here; libsql has the same. */
 export interface SqliteConnection {
@@ -16,7 +16,6 @@ interface SqliteStatement {
   run(values: readonly unknown[]): { changes: number };
 }
 
-const NO_RESULT: QueryResult = { rows: [], affected: 0 };
 /** A write-ahead log that is longer, because a reader keeps it from being emptied, is reported. */
 const MAX_LOG_MB = 64;
 const MAX_CLOSING_ATTEMPTS = 20;
@@ -48,7 +47,7 @@ export class SqliteEngine implements Engine {
   constructor(
     private readonly connection: SqliteConnection,
     readonly dialect: Dialect,
-    private readonly transactions: ApplicationTransactions,
+    private readonly transactions: ApplicationTransactions | null,
     private readonly closeConnection: () => Promise<void>,
   ) {}
 
@@ -63,30 +62,22 @@ export class SqliteEngine implements Engine {
   }
 
   transaction<T>(script: () => Script<T>, options: RunOptions): Promise<T> {
-    return this.retry(options, this.inTransaction(script, options));
+    return this.retry(options, this.attemptOf(script, options));
   }
 
   /** Others have the whole file here. */
   attempt<T>(script: () => Script<T | null>, options: RunOptions): Promise<T | null> {
-    return this.retry<T | null>(options, this.inTransaction(script, options), null);
+    return this.retry<T | null>(options, this.attemptOf(script, options), null);
   }
 
-  private inTransaction<T>(script: () => Script<T>, options: RunOptions): () => T {
+  private attemptOf<T>(script: () => Script<T>, options: RunOptions): () => T {
     const since = performance.now();
     return () => {
-      if (this.transactions.isAround(performance.now() - since)) {
+      if (this.transactions?.isAround(performance.now() - since)) {
         throw new SessionError('INSIDE_TRANSACTION', INSIDE_TRANSACTION);
       }
       if (this.mustWait(since, options.budgetMs / 2)) throw new ApplicationBusyError();
-      for (const { chunks } of this.dialect.begin({ lockWaitMs: 0, idleMs: 0 })) this.connection.exec(chunks[0]!);
-      try {
-        const result = this.runScript(script());
-        this.connection.exec('COMMIT');
-        return result;
-      } catch (error) {
-        rollBack(this.connection);
-        throw error;
-      }
+      return inTransaction(this.connection, () => this.runScript(script()));
     };
   }
 
@@ -114,7 +105,7 @@ export class SqliteEngine implements Engine {
       await pause(attempt);
     }
     this.prepared.clear();
-    this.transactions.release();
+    this.transactions?.release();
     return this.closeConnection();
   }
 
@@ -129,7 +120,7 @@ export class SqliteEngine implements Engine {
 
   /** @param since when the caller came */
   private mustWait(since: number, longestMs: number): boolean {
-    if (!this.transactions.isOpen()) {
+    if (!this.transactions?.isOpen()) {
       this.busySince = null;
       return false;
     }
@@ -142,13 +133,10 @@ export class SqliteEngine implements Engine {
     let step = running.next();
     while (!step.done) {
       const { value } = step;
-      if (value instanceof Effect && value.isLast) {
-        last.push(value);
-        step = running.next(NO_RESULT);
-        continue;
-      }
-      const result = this.execute(value instanceof Effect ? value.statement : value);
-      if (value instanceof Effect) value.result = result;
+      let result = NO_RESULT;
+      if (!(value instanceof Effect)) result = this.execute(value);
+      else if (value.isLast) last.push(value);
+      else value.result = this.execute(value.statement);
       step = running.next(result);
     }
     for (const { statement } of last) this.execute(statement);
@@ -175,10 +163,7 @@ export class SqliteEngine implements Engine {
     }
   }
 
-  /**
-   * Work on this connection is synchronous: once a turn of the event loop has done its share, the rest waits for another, so that a
-   * queue of it does not hold up the process. In order, or a caller that comes back at once would have every turn for itself.
-   */
+  /** Work here is synchronous: after its share of a turn of the event loop, the rest waits for later turns, in order. */
   private async nextTurn(): Promise<void> {
     if (this.waiting.length > 0 || this.isTurnOver()) {
       await new Promise<void>((resolve) => this.waiting.push(resolve));
@@ -224,12 +209,23 @@ export class SqliteEngine implements Engine {
   }
 }
 
-/** Rolls back, unless SQLite has done so by itself, as after a full disk: a second ROLLBACK would fail and hide why. */
-export function rollBack(connection: SqliteConnection): void {
+/**
+ * Takes the lock at the start, so that nothing that was read can have changed by the time it is written. SQLite may have rolled back by
+ * itself, as after a full disk: a second ROLLBACK would fail and hide why.
+ */
+export function inTransaction<T>(connection: SqliteConnection, work: () => T): T {
+  connection.exec('BEGIN IMMEDIATE');
   try {
-    connection.exec('ROLLBACK');
-  } catch {
-    // The first error is the one to report.
+    const result = work();
+    connection.exec('COMMIT');
+    return result;
+  } catch (error) {
+    try {
+      connection.exec('ROLLBACK');
+    } catch {
+      // The first error is the one to report.
+    }
+    throw error;
   }
 }
 

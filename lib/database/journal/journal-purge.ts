@@ -64,10 +64,7 @@ export class JournalPurge extends RealmQueries {
     }
   }
 
-  /**
-   * Deletes in the order of the keys, as all that lock several rows do.
-   * @returns a function that removes one portion, and resolves to true if there may be more
-   */
+  /** Deletes in the order of the keys, as all that lock several rows do. Resolves to true if there may be more. */
   private portions(limit: number, keys: Statement, deletions: (keys: readonly string[]) => readonly Statement[]) {
     return async () => {
       const rows = await this.rows(sql`${keys} LIMIT ${limit}`);

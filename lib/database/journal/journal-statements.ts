@@ -56,7 +56,6 @@ const ACTIVITY_COLUMNS: ValueColumns = {
   ip_key: 'VARCHAR(45)',
 };
 
-/** Merges uses into the sessions that are live. */
 export function mergeActivity(
   table: Statement,
   { rows, update, greatest }: Merging,

@@ -1,7 +1,7 @@
 import { lowestEventId } from '../transactions/audit.js';
 import { RealmQueries } from './realm-queries.js';
 import { toUserId } from '../schema/session-rows.js';
-import { type Row, type Statement, list, raw, sql } from '../engine/sql.js';
+import { type Statement, list, raw, sql } from '../engine/sql.js';
 
 /** Failed logins of one account. */
 export interface FailedLoginsOfUser {
@@ -73,17 +73,13 @@ export class FailedLoginQueries extends RealmQueries {
         ${failed} AND ${key} IN (${list(rows.map((row) => String(row.key_value)))}) GROUP BY ${key}`,
     );
     const details = new Map(shown.map((row) => [row.key_value, row]));
-    return rows.map((row) => toGroup(row, details.get(row.key_value) ?? {}));
+    return rows.map((row) => ({
+      key: String(row.key_value),
+      userId: toUserId(details.get(row.key_value)?.user_id),
+      count: Number(row.total),
+      others: Number(details.get(row.key_value)?.others ?? 0),
+      lastAt: Number(row.last_at),
+      burst: Number(row.burst) === 1,
+    }));
   }
-}
-
-function toGroup(row: Row, details: Row) {
-  return {
-    key: String(row.key_value),
-    userId: toUserId(details.user_id),
-    count: Number(row.total),
-    others: Number(details.others ?? 0),
-    lastAt: Number(row.last_at),
-    burst: Number(row.burst) === 1,
-  };
 }

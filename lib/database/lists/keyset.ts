@@ -23,10 +23,7 @@ export interface Listed<T> {
   readonly item: T | null;
 }
 
-/**
- * An order for keyset pagination. The last column makes it unique. The cost of a portion does not depend on how far down it is, and
- * nothing is shown twice or left out because of rows that came or went before it.
- */
+/** An order for keyset pagination, made unique by its last column: no row is shown twice or left out as others come and go. */
 export class Keyset {
   /** @param index with the rows in this order, if there is one */
   constructor(

@@ -4,7 +4,6 @@ import { type Keyset, type Portion, inListOrder } from './keyset.js';
 import { type Row, type Statement, raw, sql } from '../engine/sql.js';
 import type { Tables } from '../schema/tables.js';
 
-/** How the tables of one realm are reached. */
 export interface RealmScope {
   readonly engine: Engine;
   readonly tables: Tables;
@@ -14,7 +13,6 @@ export interface RealmScope {
   readonly budgetMs: number;
 }
 
-/** Runs the statements of one realm. */
 export abstract class RealmQueries {
   readonly realm: string;
   protected readonly tables: Tables;
@@ -34,11 +32,7 @@ export abstract class RealmQueries {
     return (await this.engine.read(statement, options)).rows;
   }
 
-  /**
-   * A portion of a list, in the order of the list.
-   * @param select a SELECT that ends with its conditions
-   * @param group a GROUP BY
-   */
+  /** @param select a SELECT that ends with its conditions @param group a GROUP BY */
   protected async portion(select: Statement, order: Keyset, portion: Portion, group?: Statement) {
     return inListOrder(await this.rows(this.cut(select, order, portion, group)), portion);
   }

@@ -60,10 +60,7 @@ export class SessionQueries extends RealmQueries {
     return toRecords(rows);
   }
 
-  /**
-   * Comments of operators on the ends of these sessions, by session id; at most 500 sessions.
-   * @param since none of them ended earlier, in milliseconds since the epoch
-   */
+  /** Comments of operators by session id; at most 500 sessions. @param since none ended earlier, milliseconds since the epoch */
   async endComments(ids: readonly string[], since: number): Promise<ReadonlyMap<string, string>> {
     if (ids.length === 0) return new Map();
     const rows = await this.rows(
@@ -80,12 +77,10 @@ export class SessionQueries extends RealmQueries {
 
   /** Past sessions, latest end first. */
   async ended({ account, reason, ended }: EndedFilter, portion: Portion) {
-    const conditions = [
-      sql`${this.accountOrRealm(account)} AND ended_at IS NOT NULL`,
-      ...(reason !== undefined ? [sql`end_reason = ${reason}`] : []),
-      ...(ended?.from !== undefined ? [sql`ended_at >= ${ended.from}`] : []),
-      ...(ended?.to !== undefined ? [sql`ended_at < ${ended.to}`] : []),
-    ];
+    const conditions = [sql`${this.accountOrRealm(account)} AND ended_at IS NOT NULL`];
+    if (reason !== undefined) conditions.push(sql`end_reason = ${reason}`);
+    if (ended?.from !== undefined) conditions.push(sql`ended_at >= ${ended.from}`);
+    if (ended?.to !== undefined) conditions.push(sql`ended_at < ${ended.to}`);
     const index = account ? 'ended' : reason === undefined ? 'past' : 'by_reason';
     return this.records(every(conditions), ENDED_ORDER, portion, `idx_latchkey_session_${index}`);
   }

@@ -11,35 +11,25 @@ import { columnOf } from './table-names.js';
 /** A table that the migrations make: `synchronize` of a DataSource with these entities leaves it alone. */
 const table = (name: string): EntityOptions => ({ name: `latchkey_${name}`, synchronize: false });
 
-/** PostgreSQL and MySQL hand bigint out as text; every number here is far below 2^53. */
-const asNumber: ValueTransformer = {
-  to: (value: number | null) => value,
-  from: (value: string | number | null) => (value === null ? null : Number(value)),
-};
+/** A transformer of values that are not null. */
+const conversion = <T, S>(to: (value: T) => S, from: (stored: S) => T): ValueTransformer => ({
+  to: (value: T | null) => (value === null ? null : to(value)),
+  from: (stored: S | null) => (stored === null ? null : from(stored)),
+});
 
+// PostgreSQL and MySQL hand bigint out as text; every number here is far below 2^53.
+const asNumber = conversion((value: number): string | number => value, Number);
 const asFlag: ValueTransformer = { to: Number, from: Boolean };
-
-const asJson: ValueTransformer = {
-  to: (value: unknown) => (value === null ? null : JSON.stringify(value)),
-  from: (value: string | null) => (value === null ? null : (JSON.parse(value) as unknown)),
-};
-
-const asUserId: ValueTransformer = {
-  to: (value: string | null) => (value === null ? null : escapeUserId(value)),
-  from: (value: string | null) => (value === null ? null : unescapeUserId(value)),
-};
+const asJson = conversion(JSON.stringify, JSON.parse);
+const asUserId = conversion(escapeUserId, unescapeUserId);
 
 type Options = ColumnOptions & { readonly nullable?: false };
 
 /** A whole number; times are milliseconds since the epoch. */
 const number = (name: string): Options => ({ name, type: 'bigint', transformer: asNumber });
-
 const flag = (name: string): Options => ({ name, type: 'smallint', transformer: asFlag });
-
 const text = (name: string, length: number): Options => ({ name, type: 'varchar', length });
-
 const json = (name: string): Options => ({ name, type: 'text', transformer: asJson });
-
 const userId = (): Options => ({ name: 'user_id', type: 'text', transformer: asUserId });
 
 /** The same column, which may also be empty. */
@@ -52,7 +42,7 @@ interface RowFields {
   readonly status: 'live' | 'ended';
   /** Place under the device policy; null once ended. */
   readonly slot: string | null;
-  /** Beginning of the user id as operators search for it; this and the next ones as search-keys.ts makes them. */
+  /** Beginning of the user id as operators search for it; see searchKey. */
   readonly userSearch: string;
   readonly nameSearch: string | null;
   readonly deviceSearch: string | null;
@@ -74,18 +64,10 @@ const ROW_FIELDS = {
   presentedAt: { kind: 'number', nullable: true },
 } as const satisfies Record<keyof RowFields, Field>;
 
-/** Null while it lives. */
-interface EndColumns {
-  readonly endReason: SessionEnd['reason'] | null;
-  readonly endedAt: number | null;
-  readonly endedBy: string | null;
-  readonly replacedBy: string | null;
-}
-
 type Stored = Omit<SessionRecord, 'current' | 'end' | 'superseded' | 'bans'> &
   Nullable<Pick<SessionRecord, 'superseded' | 'bans'>> &
   TokenPair &
-  EndColumns &
+  Nullable<{ endReason: SessionEnd['reason']; endedAt: number; endedBy: string; replacedBy: string }> &
   RowFields;
 
 const Stored = class {} as new () => Stored;

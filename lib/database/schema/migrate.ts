@@ -8,7 +8,7 @@ import {
 import { withDeadline } from '../../async/deadline.js';
 import { SessionError } from '../../model/session-error.js';
 import type { Dialect } from '../engine/dialect.js';
-import { type SqliteConnection, rollBack } from '../engine/sqlite-engine.js';
+import { type SqliteConnection, inTransaction } from '../engine/sqlite-engine.js';
 import { CreateTables } from './migrations/create-tables.js';
 import { quotedTable, tableName } from './table-names.js';
 
@@ -130,22 +130,16 @@ function runInOneGo(
   name: string,
   statements: readonly string[],
 ): void {
-  connection.exec('BEGIN IMMEDIATE');
-  try {
-    if (!hasRun(connection, dataSource, name)) {
-      const table = quotedTable(dataSource, MIGRATIONS);
-      // As TypeORM makes it, whose own tools may look at it.
-      connection.exec(`CREATE TABLE IF NOT EXISTS ${table} ("id" integer PRIMARY KEY AUTOINCREMENT NOT NULL,
-        "timestamp" bigint NOT NULL, "name" varchar NOT NULL)`);
-      for (const statement of statements) connection.exec(statement);
-      const note = connection.prepare(`INSERT INTO ${table} ("timestamp", "name") VALUES (?, ?)`);
-      note.run([Number(/\d{13}$/.exec(name)?.[0]), name]);
-    }
-    connection.exec('COMMIT');
-  } catch (error) {
-    rollBack(connection);
-    throw error;
-  }
+  inTransaction(connection, () => {
+    if (hasRun(connection, dataSource, name)) return;
+    const table = quotedTable(dataSource, MIGRATIONS);
+    // As TypeORM makes it, whose own tools may look at it.
+    connection.exec(`CREATE TABLE IF NOT EXISTS ${table} ("id" integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+      "timestamp" bigint NOT NULL, "name" varchar NOT NULL)`);
+    for (const statement of statements) connection.exec(statement);
+    const note = connection.prepare(`INSERT INTO ${table} ("timestamp", "name") VALUES (?, ?)`);
+    note.run([Number(/\d{13}$/.exec(name)?.[0]), name]);
+  });
 }
 
 function hasRun(connection: SqliteConnection, dataSource: DataSource, name: string): boolean {

@@ -13,7 +13,6 @@ export function quotedTable({ driver, options }: DataSource, table: string): str
   return path.map((part) => driver.escape(part)).join('.');
 }
 
-/** The column of a field. */
 export function columnOf(name: string, { column }: Pick<Field, 'column'> = {}): string {
   return column ?? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -66,7 +66,6 @@ export function insertEndEvents(
     device_type, device_name, ${detail && JSON.stringify(detail)} FROM ${from}`;
 }
 
-/** The fields of an event that describe its session. */
 export function describe(row: Row) {
   const { realm, user_key, user_id, id, ip, device_type, device_name } = row as Readonly<Record<string, SqlValue>>;
   return {
@@ -80,7 +79,6 @@ export function describe(row: Row) {
   };
 }
 
-/** The fields of an event that describe its account. */
 export function describeAccount({ realm, key, userId }: AccountRef) {
   return { realm, userKey: key, userId: escapeUserId(userId), sessionId: null };
 }
@@ -96,7 +94,6 @@ export function eventId(at: number): string {
   return orderOfEvent(at) + randomBytes(8).toString('hex');
 }
 
-/** The first half of an event id. */
 function orderOfEvent(at: number): string {
   eventCounter = (eventCounter + 1) % 0x10000;
   return lowestEventId(at) + eventCounter.toString(16).padStart(4, '0');

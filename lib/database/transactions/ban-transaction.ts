@@ -4,14 +4,10 @@ import type { BanOutcome } from '../../ports/session-repository.js';
 import { type Row, type Script, effect, sql } from '../engine/sql.js';
 import { fromList } from '../schema/session-rows.js';
 import { describeAccount, insertEvents } from './audit.js';
-import { logChanges, nextOf, nextVersion } from './change-log.js';
-import { endSessions, endingOf } from './end-transaction.js';
+import { endSessions, endingOf, logChanges, nextOf, nextVersion } from './end-transaction.js';
 import { type Scope, chunksOf, lockDamagedAccount, lockOfAccount, lockSessions, timeOfStep } from './locks.js';
 
-/**
- * Bans an account and ends its sessions, or lets them carry the ban. A ban from everything ends those that it opened as others either
- * way: they carry the bans of their own accounts.
- */
+/** A ban from everything also ends the sessions that the account opened as others, which carry the bans of their own accounts. */
 export function* banScript(
   scope: Scope,
   account: AccountRef,

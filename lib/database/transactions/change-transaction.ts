@@ -6,8 +6,7 @@ import type { ChangedSession } from '../../ports/session-repository.js';
 import { type Script, effect, sql } from '../engine/sql.js';
 import { SESSION_COLUMNS, isOfRealm, toRecord, updateSession } from '../schema/session-rows.js';
 import { describe, insertEvents } from './audit.js';
-import { logChanges } from './change-log.js';
-import { endSessions } from './end-transaction.js';
+import { endSessions, logChanges } from './end-transaction.js';
 import { type Scope, readAccount } from './locks.js';
 
 const NO_ACCOUNT: AccountState = { bans: [], notBefore: 0 };

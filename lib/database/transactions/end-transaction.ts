@@ -1,13 +1,12 @@
 import type { EndRequest, EndedSession } from '../../model/session-change.js';
 import type { AccountRef } from '../../model/user-key.js';
-import type { TransactionConditions } from '../engine/dialect.js';
-import { type Row, type Script, type Statement, effect, raw, sql, unindexed } from '../engine/sql.js';
+import type { Dialect, TransactionConditions } from '../engine/dialect.js';
+import { type Effect, type Row, type Script, type Statement, effect, raw, sql, unindexed } from '../engine/sql.js';
 import { isOfRealm, toSuperseded, toUserId, usableAt } from '../schema/session-rows.js';
+import type { Tables } from '../schema/tables.js';
 import { commentOf, describeAccount, insertEndEvents, insertEvents } from './audit.js';
-import { logChanges, logChangesOf, nextOf, nextVersion } from './change-log.js';
 import { type Scope, chunksOf, lockDamagedAccount, lockOfAccount, lockRows, timeOfStep } from './locks.js';
 
-/** How a session ends. */
 export interface Ending extends EndRequest {
   readonly at: number;
   readonly replacedBy: string | null;
@@ -106,7 +105,6 @@ export function* endOne(scope: Scope, id: string, end: EndRequest, account?: Acc
   return null;
 }
 
-/** Ends those of these sessions that are live. */
 export function* endSome(scope: Scope, ids: readonly string[], end: EndRequest): Script<readonly EndedSession[]> {
   const rows = yield* lockRows(scope, ids);
   const now = scope.clock.now();
@@ -144,7 +142,6 @@ export function* endAll(
   return ended;
 }
 
-/** Ends those of these sessions that are overdue. */
 export function* endOverdue(scope: Scope, ids: readonly string[], now: number): Script<readonly EndedSession[]> {
   const rows = yield* lockRows(scope, ids);
   const overdue = rows.filter((row) => Number(row.usable_until) <= now);
@@ -209,4 +206,29 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string | null): Ite
     else groups.set(key, [item]);
   }
   return groups.values();
+}
+
+/** Logs the last versions at the end of the transaction, so once for each session. @param at by the clock of the database */
+export function logChanges(tables: Tables, dialect: Dialect, ids: readonly string[], at: number): Effect {
+  const from = sql`${tables.session} WHERE id ${dialect.isOneOf(ids)}`;
+  return effect(logChangesOf(tables, dialect, from, at), { isLast: true });
+}
+
+/** @param from rows of sessions: what stands after FROM */
+function logChangesOf(tables: Tables, dialect: Dialect, from: Statement, at: number): Statement {
+  return sql`INSERT INTO ${tables.change} (session_id, version, realm, at)
+    SELECT id, version, realm, ${dialect.changeTime(at)} FROM ${from}`;
+}
+
+/** Counting goes on here after a number that cannot have been counted: above any that has been, and so above those of all copies. */
+const NO_COUNT_FROM = 1e12;
+
+/** The number after that of a column, which counts from 0 or 1. */
+export function nextOf(column: 'version' | 'epoch'): Statement {
+  return raw(`CASE WHEN ${column} BETWEEN 0 AND ${2 * NO_COUNT_FROM} THEN ${column} + 1 ELSE ${NO_COUNT_FROM} END`);
+}
+
+/** `nextOf` for a row. */
+export function nextVersion(version: number): number {
+  return version >= 0 && version <= NO_COUNT_FROM * 2 ? version + 1 : NO_COUNT_FROM;
 }

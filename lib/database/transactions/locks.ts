@@ -7,12 +7,8 @@ import { type Row, type Script, type Statement, raw, sql, unindexed } from '../e
 import { fromList, isCountable, isNotEndedOf, isOfRealm, toBans } from '../schema/session-rows.js';
 import type { Tables } from '../schema/tables.js';
 
-/*
- * The one order of locks: the row of an account first, and of one account only; then sessions, all of them by their ids,
- * whosever they are. Two transactions that keep to it cannot deadlock.
- */
+// The one order of locks, which rules out deadlocks: the row of one account first, then sessions in the order of their ids.
 
-/** What the transactions of a realm use. */
 export interface Scope {
   readonly tables: Tables;
   readonly dialect: Dialect;
@@ -33,22 +29,21 @@ export function ensureAccount({ tables, dialect, clock }: Scope, account: Accoun
     VALUES (${account.key}, ${account.realm}, ${escapeUserId(account.userId)}, 0, 0, ${clock.now()})${dialect.orIgnore}`;
 }
 
-/** Locks the account, for logins. */
-export function* lockAccount({ tables, dialect }: Scope, accountKey: string): Script<AccountRecord> {
-  return toAccount(yield* findAccount(tables, accountKey, dialect.forUpdate()));
+export function* lockAccount(scope: Scope, accountKey: string): Script<AccountRecord> {
+  return toAccount(yield* findAccount(scope, accountKey, scope.dialect.forUpdate()));
 }
 
 /** Locks it for steps that must be possible even if its bans cannot be read. */
-export function* lockDamagedAccount({ tables, dialect }: Scope, accountKey: string): Script<AccountRecord> {
-  return toDamagedAccount(yield* findAccount(tables, accountKey, dialect.forUpdate()));
+export function* lockDamagedAccount(scope: Scope, accountKey: string): Script<AccountRecord> {
+  return toDamagedAccount(yield* findAccount(scope, accountKey, scope.dialect.forUpdate()));
 }
 
 /** An unknown account has no bans. */
-export function* readAccount({ tables }: Scope, accountKey: string): Script<AccountRecord> {
-  return toAccount(yield* findAccount(tables, accountKey, raw('')));
+export function* readAccount(scope: Scope, accountKey: string): Script<AccountRecord> {
+  return toAccount(yield* findAccount(scope, accountKey));
 }
 
-function* findAccount(tables: Tables, accountKey: string, lock: Statement): Script<Row | undefined> {
+function* findAccount({ tables }: Scope, accountKey: string, lock = raw('')): Script<Row | undefined> {
   const { rows } =
     yield sql`SELECT user_id, epoch, not_before, bans FROM ${tables.account} WHERE user_key = ${accountKey}${lock}`;
   return rows[0];
@@ -99,10 +94,7 @@ export function* lockSessions(
   return rows;
 }
 
-/**
- * Locks sessions by their ids, and hands on those that have not ended. No condition says so: PostgreSQL without statistics would take
- * an index of all live sessions for as good a way.
- */
+/** Hands on rows that have not ended. No condition says so, or PostgreSQL without statistics would read all live sessions. */
 export function* lockRows({ tables, dialect, realm }: Scope, ids: readonly string[]): Script<readonly Row[]> {
   const locked: Row[] = [];
   for (const chunk of chunksOf([...ids].sort())) {

@@ -9,10 +9,7 @@ import { type EventRow, describeAccount, insertEvents } from './audit.js';
 import { endSessions, overdueEnding } from './end-transaction.js';
 import { FARTHEST_AHEAD_MS, type Scope, lockAccount, lockSessions, timeOfStep } from './locks.js';
 
-/**
- * Decides a login under the lock of the account.
- * @param isAgain true if it has failed before, perhaps for a slot of a row that is neither live nor ended
- */
+/** Decides a login under the lock of the account. @param isAgain true if it failed before, perhaps for the slot of a damaged row */
 export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boolean): Script<LoginOutcome> {
   const { tables, clock } = scope;
   const { account, authenticatedAt, ticketEpoch, decide } = request;
