@@ -151,7 +151,7 @@ export class LatchkeyNode {
   /** 32 random hex digits, new for every start. */
   @PrimaryColumn(text('id', 32)) id!: string;
   @Column(text('realm', 64)) realm!: string;
-  /** Which process of which host it is, where that can be told; see process-identity.ts. */
+  /** See processIdentity. */
   @Column(nullable(text('process', 128))) process!: string | null;
   /** 1 while the node may answer from a cache. */
   @Column(number('caching')) caching!: number;
