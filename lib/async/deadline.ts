@@ -1,9 +1,6 @@
 import { SessionError } from '../model/session-error.js';
 
-/**
- * Settles like `work`, or rejects once the time is up. Does not cancel `work`, whose later effects must be harmless.
- * @param late makes the error; default SESSION_STORE_UNAVAILABLE
- */
+/** Settles like `work`, or rejects once the time is up, by default with SESSION_STORE_UNAVAILABLE. Does not cancel `work`. */
 export function withDeadline<T>(
   work: Promise<T>,
   ms: number,

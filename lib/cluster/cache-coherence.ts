@@ -22,10 +22,7 @@ export function changeWindow(copyAgeMs: number): number {
   return copyAgeMs + 2 * LATE_COMMIT_MS;
 }
 
-/**
- * Decides when a copy, near or shared, may be used, and when a change has reached all nodes (architecture.md, "Freshness"):
- * only while this node knows every change since the copy was read, and none has outdated its version.
- */
+/** Decides when a copy, near or shared, may be used, and when a change has reached all nodes (architecture.md, "Freshness"). */
 export class CacheCoherence implements VerificationCache, SharedCopies {
   readonly presence: NodePresence;
   /** Receives how long a change waited for the other nodes, and if all acknowledged in time; null if nothing is timed. */

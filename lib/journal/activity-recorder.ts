@@ -8,10 +8,7 @@ const MAX_PENDING = 100_000;
 /** Most sessions known to be stored as presented. */
 const MAX_WRITTEN = 50_000;
 
-/**
- * Buffers uses of sessions and writes them in batches, so that no verification waits for a write. Drops a use that cannot be written,
- * since the next one makes up for it; but keeps a first presentation, because a login never presented counts as abandoned.
- */
+/** Drops a use that cannot be written, but no first presentation, because a login never presented counts as abandoned. */
 export class ActivityRecorder {
   private pending = new Map<string, Activity>();
   /** Recently written sessions, stored as presented. */

@@ -10,20 +10,17 @@ export interface RedisConnection {
   readonly isOwn: boolean;
 }
 
-const CONNECT_MS = 2000;
-/** Treats a connection with commands in flight and no data for this long as dead. */
-const SILENT_SOCKET_MS = 1000;
 const MAX_RETRY_MS = 500;
-/** Shortens a timer of ioredis that would keep the process alive after the end without a connection. */
-const DISCONNECT_MS = 200;
 
 /** Never block a caller: commands fail at once without a connection, and are not retried, which could execute them twice. */
 const OWN_OPTIONS = {
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
-  connectTimeout: CONNECT_MS,
-  socketTimeout: SILENT_SOCKET_MS,
-  disconnectTimeout: DISCONNECT_MS,
+  connectTimeout: 2000,
+  // A connection with commands in flight and no data for this long is dead.
+  socketTimeout: 1000,
+  // A timer of ioredis that keeps the process alive after the end without a connection.
+  disconnectTimeout: 200,
   retryStrategy: retryDelay,
   // After a failover, the old master is a replica; reconnecting finds the new master.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),

@@ -6,10 +6,7 @@ import type { Tables } from '../schema/tables.js';
 /** Most changes that are read again rather than counted first, and most moments that one statement names. */
 const FEW = 500;
 
-/**
- * Reads the recent part of the change log again and again, since a change may appear behind later ones. Once that is long, and nearly
- * all of it known, it reads only moments whose number of changes differs from what was read before.
- */
+/** Reads the recent change log again and again, since changes may appear late: once it is long, only where counts have changed. */
 export class ChangeLogReader {
   /** How many changes of each moment were read last. */
   private readonly read = new Map<number, number>();

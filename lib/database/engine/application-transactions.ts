@@ -4,10 +4,7 @@ import type { DataSource, TransactionStartEvent } from 'typeorm';
 /** The application's transactions on the SQLite file that it shares with the library. */
 export interface ApplicationTransactions {
   isOpen(): boolean;
-  /**
-   * True if the caller is inside of an open one, which cannot end before the call does.
-   * @param waitedMs since the call: one that may as well be beside it is told apart by how long it takes
-   */
+  /** True if the caller is inside of an open one, which cannot end before the call; one that may be beside it is so for a while. */
   isAround(waitedMs: number): boolean;
   release(): void;
 }

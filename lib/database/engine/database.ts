@@ -21,7 +21,6 @@ export interface DatabaseSettings {
   readonly budgetMs: number;
   /** Default true: changes are dated by the clock of the database, and refused if dated otherwise. */
   readonly datesByDatabase?: boolean;
-  /** Receives what a boot waits for. */
   readonly warn?: (message: string) => void;
   readonly limits?: BootLimits;
 }
@@ -35,7 +34,7 @@ export interface BootLimits extends MigrationLimits {
 export interface Database {
   readonly engine: Engine;
   readonly tables: Tables;
-  /** True if the database runs inside this process, so that it cannot be out while the process is not. */
+  /** True if the database runs inside this process, and is never out. */
   readonly embedded: boolean;
   /** Equal for every connection to the same database; may hold a password. */
   readonly address: string;

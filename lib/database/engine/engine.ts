@@ -2,10 +2,7 @@ import { withDeadline } from '../../async/deadline.js';
 import type { Dialect } from './dialect.js';
 import type { QueryResult, Script, Statement } from './sql.js';
 
-/**
- * Each lane has connections of its own, so that none can starve another: `verify` for requests; `work` for logins, ends and lists;
- * `control` for node registry and change log; `journal` for what operators read later.
- */
+/** Lanes have connections of their own, so that none starves another: for requests, logins to lists, the cluster, and the journal. */
 export type LaneName = 'verify' | 'work' | 'control' | 'journal';
 
 export interface RunOptions {
@@ -21,10 +18,7 @@ export interface RunOptions {
 /** Options of work that locks one row before anything else. */
 export type RowOptions = RunOptions & { readonly row: string };
 
-/**
- * Runs statements on one database. Calls reject with SESSION_STORE_UNAVAILABLE when the database fails or the budget is used up; the
- * outcome of a transaction is unknown then. Errors that a script throws come through after a rollback.
- */
+/** Calls reject with SESSION_STORE_UNAVAILABLE on failures and used up budgets; the outcome of a transaction is unknown then. */
 export interface Engine {
   readonly dialect: Dialect;
   /** One reading statement. */

@@ -81,11 +81,7 @@ export class SqliteEngine implements Engine {
     };
   }
 
-  /**
-   * Moves commits from the write-ahead log into the file: SQLite does so now and then, but not beyond what the oldest reader sees, and
-   * never shortens the log.
-   * @throws Error if the log is long, and what keeps it so
-   */
+  /** Empties the write-ahead log, which SQLite never shortens. @throws Error if it is long, and what keeps it so */
   async tidy(): Promise<void> {
     const [result] = this.checkpoint('PASSIVE');
     const [page] = this.connection.prepare('PRAGMA page_size').all([]);

@@ -174,11 +174,8 @@ export class OnlinePlans extends RealmQueries {
   }
 
   where(filter: OnlineFilter): Statement {
-    return every([
-      sql`realm = ${this.realm}`,
-      usableAt(this.clock.now()),
-      ...conditionsOf(filter).map(({ where }) => where),
-    ]);
+    const asked = conditionsOf(filter).map(({ where }) => where);
+    return every([sql`realm = ${this.realm}`, usableAt(this.clock.now()), ...asked]);
   }
 
   private isLive(): Statement {

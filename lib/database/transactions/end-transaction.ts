@@ -19,11 +19,7 @@ export function sessionOwner(sessionId: string): string {
   return `s:${sessionId}`;
 }
 
-/**
- * Ends sessions whose rows are locked and live: rows, data, change log and audit trail. Rows of one ending share statements. The
- * database copies the facts for the audit trail: with many sessions, to send them to and fro would be most of the work.
- * @param now dates the audit trail
- */
+/** Ends locked live sessions, in one statement for all that end alike. The database copies the facts of the audit trail by itself. */
 export function* endSessions(
   { tables, dialect, clock }: Scope,
   rows: readonly Row[],
