@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { type RequestOptions, request } from 'node:http';
 import type { DataSource } from 'typeorm';
 import type { LoginResult, RefreshResult } from 'nestjs-latchkey';
 import { TcpProxy } from '../support/tcp-proxy.js';
@@ -123,12 +122,16 @@ describe('a node that is killed', () => {
     const way = await TcpProxy.start(doomed.node.port);
     stage.atEnd(() => way.close());
     way.holdReplies();
-    const late = post(way.port, '/refresh', { refreshToken });
+    const late = fetch(`http://127.0.0.1:${way.port}/refresh`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', connection: 'close' },
+      body: JSON.stringify({ refreshToken }),
+    });
     await until(() => way.waiting > 0);
     await doomed.node.kill();
     const retries = await Promise.all(survivors.map(({ tokens }) => tokens.refresh(refreshToken)));
     way.release();
-    const lost = (await late) as RefreshResult;
+    const lost = (await (await late).json()) as RefreshResult;
     for (const { accessToken, refreshToken: next } of retries) {
       expect([accessToken, next]).toEqual([lost.accessToken, lost.refreshToken]);
     }
@@ -138,16 +141,3 @@ describe('a node that is killed', () => {
     }
   });
 });
-
-/** The body of the answer. */
-function post(port: number, path: string, body: object): Promise<unknown> {
-  const options: RequestOptions = { port, path, host: '127.0.0.1', method: 'POST', agent: false };
-  return new Promise((resolve, reject) => {
-    const outgoing = request({ ...options, headers: { 'content-type': 'application/json' } }, (incoming) => {
-      let text = '';
-      incoming.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-      incoming.on('error', reject).on('end', () => resolve(JSON.parse(text)));
-    });
-    outgoing.on('error', reject).end(JSON.stringify(body));
-  });
-}

@@ -11,7 +11,7 @@ interface Watched {
 type Verify = (token: string) => Promise<Verification>;
 
 /** How long a round of all tokens is followed by nothing, so that the test itself gets its turn. */
-const PAUSE_MS = 5;
+const PAUSE_MS = 20;
 
 /**
  * Uses tokens on several nodes all the time and notes every answer that breaks a promise: a token that is accepted though its

@@ -1,5 +1,4 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { type RequestOptions, request } from 'node:http';
 import type { Socket } from 'node:net';
 import type { DataSource } from 'typeorm';
 import type { LoginResult, RefreshResult, Verification } from 'nestjs-latchkey';
@@ -24,28 +23,23 @@ interface Reply {
 }
 
 /** One HTTP exchange on a connection of its own; null if the reply was lost. */
-function exchange(port: number, options: RequestOptions, body?: object): Promise<Reply | null> {
-  return new Promise((resolve) => {
-    const headers = { ...options.headers, ...(body && { 'content-type': 'application/json' }) };
-    const outgoing = request({ ...options, port, headers, host: '127.0.0.1', agent: false }, (incoming) => {
-      const chunks: Buffer[] = [];
-      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-      incoming.on('error', () => resolve(null));
-      incoming.on('end', () => {
-        const renewed = incoming.headers['x-renewed-token'] as string | undefined;
-        const text = Buffer.concat(chunks).toString();
-        resolve({ status: incoming.statusCode!, renewed, body: JSON.parse(text) as Reply['body'] });
-      });
-    });
-    outgoing.on('error', () => resolve(null));
-    outgoing.end(body && JSON.stringify(body));
-  });
+async function exchange(port: number, path: string, headers: object, body?: object): Promise<Reply | null> {
+  const request = {
+    headers: { ...headers, connection: 'close' },
+    ...(body && { method: 'POST', body: JSON.stringify(body) }),
+  };
+  try {
+    const reply = await fetch(`http://127.0.0.1:${port}${path}`, request);
+    const renewed = reply.headers.get('x-renewed-token') ?? undefined;
+    return { status: reply.status, renewed, body: (await reply.json()) as Reply['body'] };
+  } catch {
+    return null;
+  }
 }
 
-const useToken = (port: number, token: string) =>
-  exchange(port, { path: '/me', headers: { authorization: `Bearer ${token}` } });
+const useToken = (port: number, token: string) => exchange(port, '/me', { authorization: `Bearer ${token}` });
 const refreshAt = (port: number, refreshToken: string) =>
-  exchange(port, { method: 'POST', path: '/refresh' }, { refreshToken });
+  exchange(port, '/refresh', { 'content-type': 'application/json' }, { refreshToken });
 
 describe.each(processKinds)('the life of a token on four processes and $name', (kind) => {
   const database = useDatabase(kind, { isShared: true });

@@ -32,12 +32,7 @@ export class History {
   ) {}
 
   async login(): Promise<void> {
-    const result = await this.node(0).tokens.login(this.userId);
-    this.issued.push({
-      session: result,
-      access: new Set([result.accessToken]),
-      refresh: new Set([result.refreshToken!]),
-    });
+    this.add(await this.node(0).tokens.login(this.userId));
   }
 
   /** Runs uses and ends of the first session at the same time, each on the node of its number. */
@@ -94,17 +89,16 @@ export class History {
   private async replace(node: Services): Promise<void> {
     for (;;) {
       try {
-        const result = await node.tokens.login(this.userId);
-        this.issued.push({
-          session: result,
-          access: new Set([result.accessToken]),
-          refresh: new Set([result.refreshToken!]),
-        });
-        return;
+        return this.add(await node.tokens.login(this.userId));
       } catch (error) {
         if ((error as { code?: string }).code !== 'ACCOUNT_DISABLED') throw error;
       }
     }
+  }
+
+  private add(session: LoginResult): void {
+    const { accessToken, refreshToken } = session;
+    this.issued.push({ session, access: new Set([accessToken]), refresh: new Set([refreshToken!]) });
   }
 
   private note(issued: Issued, next: { accessToken: string; refreshToken?: string }): void {

@@ -47,28 +47,20 @@ describe('a client of the application', () => {
     expect([own.listenerCount('ready'), own.listenerCount('error')]).toEqual([0, 0]);
   });
 
-  it('may add a prefix to keys, with which others meet who do the same', async () => {
-    const [one, other] = [client({ keyPrefix: 'app:' }), client({ keyPrefix: 'app:' })];
-    const nodes = [await backends.start(one, { prefix }), await backends.start(other, { prefix })];
+  it.each([
+    ['a client of the same kind', Redis],
+    ['one of the version before', Redis5 as unknown as typeof Redis],
+  ])('may add a prefix to keys, with which it meets %s that does the same', async (_what, Client) => {
+    const other = new Client(server.url, { keyPrefix: 'app:' });
+    clients.push(other);
+    const nodes = [
+      await backends.start(other, { prefix }),
+      await backends.start(client({ keyPrefix: 'app:' }), { prefix }),
+    ];
     for (const node of nodes) await works(node);
     await until(() => nodes.every(({ messages }) => messages.length === 2));
     const keys = (await redisCommand(server.port, 'KEYS', '*')) as string[];
     expect(keys.filter((key) => key.includes(prefix)).every((key) => key.startsWith(`app:${prefix}`))).toBe(true);
-  });
-
-  it('may be of the version before, and meets those of this one', async () => {
-    const older = new Redis5(server.url, { keyPrefix: 'app:' });
-    try {
-      const nodes = [
-        await backends.start(older as unknown as Redis, { prefix }),
-        await backends.start(client({ keyPrefix: 'app:' }), { prefix }),
-      ];
-      for (const node of nodes) await works(node);
-      await until(() => nodes.every(({ messages }) => messages.length === 2));
-    } finally {
-      await backends.stop();
-      older.disconnect();
-    }
   });
 
   it('that is not connected is waited for by nobody, and nothing is kept in its queue', async () => {
