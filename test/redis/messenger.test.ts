@@ -1,44 +1,23 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import type { Socket } from 'node:net';
 import { randomId } from 'lib/token-codec.js';
-import { type RedisServer, redisCommand, redisPrefix, startRedis } from '../support/redis.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
+import { redisCommand, redisPrefix } from '../support/redis.js';
 import { until } from '../support/until.js';
-import { Backends } from './backends.js';
+import { useBackends } from './backends.js';
 
 const HEARTBEAT = 600;
 
 describe('messages through Redis', () => {
-  const backends = new Backends();
-  let server: RedisServer;
-  let proxy: TcpProxy;
-  let prefix: string;
-  const direct = () => backends.start(server.url, { prefix });
-  const through = () => backends.start(`redis://127.0.0.1:${proxy.port}`, { prefix }, { heartbeatMs: HEARTBEAT });
-
-  beforeAll(async () => {
-    server = await startRedis();
-    proxy = await TcpProxy.start(server.port);
-  });
-  beforeEach(() => {
-    prefix = redisPrefix();
-  });
-  afterEach(async () => {
-    proxy.release();
-    proxy.refuse(false);
-    await backends.stop();
-  });
-  afterAll(async () => {
-    await proxy.close();
-    await server.stop();
-  });
+  const backends = useBackends();
+  const direct = () => backends.start(backends.server.url);
+  const through = () => backends.startThroughProxy({}, { heartbeatMs: HEARTBEAT });
 
   it('reach all nodes of the module, this one included, and answers one', async () => {
     const [one, other] = [await direct(), await direct()];
     const strangers = [
-      await backends.start(server.url, { prefix }, { realm: 'admins' }),
-      await backends.start(server.url, { prefix: redisPrefix() }),
+      await backends.start(backends.server.url, {}, { realm: 'admins' }),
+      await backends.start(backends.server.url, { prefix: redisPrefix() }),
     ];
     await one.backend.messenger.send('to all');
     await one.backend.messenger.answer(other.nodeId, 'to one');
@@ -50,8 +29,8 @@ describe('messages through Redis', () => {
   });
 
   it('are written at once, with what was to be written later in the same turn', async () => {
-    const client = new Redis(server.url);
-    const node = await backends.start(client, { prefix });
+    const client = new Redis(backends.server.url);
+    const node = await backends.start(client);
     const corked = () => (client as unknown as { stream: Socket }).stream.writableCorked;
     const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
     await turn();
@@ -78,7 +57,11 @@ describe('messages through Redis', () => {
   it('are heard of by none of the heartbeats that watch over the link', async () => {
     const node = await through();
     const published = async () =>
-      Number(/cmdstat_publish:calls=(\d+)/.exec(String(await redisCommand(server.port, 'INFO', 'commandstats')))?.[1]);
+      Number(
+        /cmdstat_publish:calls=(\d+)/.exec(
+          String(await redisCommand(backends.server.port, 'INFO', 'commandstats')),
+        )?.[1],
+      );
     const before = await published();
     await until(async () => (await published()) >= before + 5);
     expect([node.messages, node.answers, node.links]).toEqual([[], [], [true]]);
@@ -86,7 +69,7 @@ describe('messages through Redis', () => {
 
   it('are cut off at once where the connection closes, and arrive again by themselves', async () => {
     const [node, other] = [await through(), await direct()];
-    proxy.cut();
+    backends.proxy.cut();
     await until(() => node.links.length >= 2);
     expect(node.links.slice(0, 2)).toEqual([true, false]);
     await until(() => node.backend.messenger.isConnected && node.backend.state === 'up');
@@ -96,8 +79,8 @@ describe('messages through Redis', () => {
 
   it("that cannot be sent are nobody's failure", async () => {
     const node = await through();
-    proxy.refuse(true);
-    proxy.cut();
+    backends.proxy.refuse(true);
+    backends.proxy.cut();
     await until(() => node.backend.state === 'down');
     await node.backend.messenger.send('lost');
     await node.backend.messenger.answer(node.nodeId, 'lost');
@@ -106,9 +89,9 @@ describe('messages through Redis', () => {
 
   it('come to no one who has stopped, and no connection is left', async () => {
     const count = async () =>
-      String(await redisCommand(server.port, 'CLIENT', 'LIST', 'TYPE', 'pubsub')).split('id=').length - 1;
+      String(await redisCommand(backends.server.port, 'CLIENT', 'LIST', 'TYPE', 'pubsub')).split('id=').length - 1;
     const normal = async () =>
-      String(await redisCommand(server.port, 'CLIENT', 'LIST', 'TYPE', 'normal')).split('id=').length - 1;
+      String(await redisCommand(backends.server.port, 'CLIENT', 'LIST', 'TYPE', 'normal')).split('id=').length - 1;
     await until(async () => (await count()) === 0 && (await normal()) === 1);
     const node = await direct();
     expect([await count(), await normal()]).toEqual([1, 2]);

@@ -1,23 +1,19 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { SharedBackend } from 'lib/shared-cache.js';
 import { tombstoneOf } from 'lib/session-change.js';
 import { copyOf, endedRecord, recordOf } from '../cache/records.js';
-import { type RedisServer, redisCommand, redisPrefix, startRedis } from '../support/redis.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
+import { redisCommand, startRedis } from '../support/redis.js';
 import { until } from '../support/until.js';
-import { Backends } from './backends.js';
+import { useBackends } from './backends.js';
 
 /** Longest time that a command may take, and what a busy machine may add to it. */
 const TIMEOUT = 150;
 const SLACK = 1500;
 
 describe('a Redis that does not answer', () => {
-  const backends = new Backends();
-  let server: RedisServer;
-  let proxy: TcpProxy;
+  const backends = useBackends(false);
   let backend: SharedBackend;
   let warnings: readonly string[];
-  const prefix = redisPrefix();
   const id = recordOf().id;
   /** How long until a read has come to an end, and how. */
   const read = async () => {
@@ -30,23 +26,11 @@ describe('a Redis that does not answer', () => {
   };
 
   beforeEach(async () => {
-    server = await startRedis();
-    proxy = await TcpProxy.start(server.port);
-    ({ backend, warnings } = await backends.start(`redis://127.0.0.1:${proxy.port}`, {
-      prefix,
-      timeout: `${TIMEOUT}ms`,
-    }));
-  });
-  afterEach(async () => {
-    proxy.release();
-    proxy.refuse(false);
-    await backends.stop();
-    await proxy.close();
-    await server.stop();
+    ({ backend, warnings } = await backends.startThroughProxy({ timeout: `${TIMEOUT}ms` }));
   });
 
   it('M15: holds nobody up for longer than the time that a command may take', async () => {
-    proxy.hold();
+    backends.proxy.hold();
     const { error, took } = await read();
     expect(error).toContain('did not answer within 150 ms');
     expect(took).toBeGreaterThanOrEqual(TIMEOUT - 5);
@@ -60,26 +44,26 @@ describe('a Redis that does not answer', () => {
   });
 
   it('that is gone is told of once, and used again by itself', async () => {
-    await server.kill();
+    await backends.server.kill();
     await until(() => backend.state === 'down' && !backend.messenger.isConnected);
     expect((await read()).error).toMatch(/No connection|circuit breaker is open/);
     await until(() => warnings.length > 0);
-    server = await startRedis({ port: server.port });
+    backends.server = await startRedis({ port: backends.server.port });
     await until(() => backend.state === 'up' && backend.messenger.isConnected);
     expect((await read()).error).toBeNull();
     expect(warnings.filter((text) => text.includes('is unavailable'))).toHaveLength(1);
   });
 
   it('M16: does nothing twice where only a reply was lost', async () => {
-    await redisCommand(server.port, 'CONFIG', 'RESETSTAT');
-    proxy.swallowReplies();
+    await redisCommand(backends.server.port, 'CONFIG', 'RESETSTAT');
+    backends.proxy.swallowReplies();
     const writing = backend.cache.bury([tombstoneOf(endedRecord())!]);
-    await until(() => proxy.swallowed > 0);
-    proxy.cut();
+    await until(() => backends.proxy.swallowed > 0);
+    backends.proxy.cut();
     await writing;
     await until(() => backend.state === 'up');
     await read();
-    const stats = String(await redisCommand(server.port, 'INFO', 'commandstats'));
+    const stats = String(await redisCommand(backends.server.port, 'INFO', 'commandstats'));
     const calls = [...stats.matchAll(/cmdstat_(?:eval|evalsha):calls=(\d+)/g)].map(([, count]) => Number(count));
     expect(calls.reduce((sum, count) => sum + count, 0)).toBe(1);
   });
@@ -87,11 +71,11 @@ describe('a Redis that does not answer', () => {
   it('that has become a replica is left, for the one that took its place', async () => {
     const other = await startRedis();
     try {
-      const accepted = proxy.accepted;
-      await redisCommand(server.port, 'REPLICAOF', '127.0.0.1', other.port);
+      const accepted = backends.proxy.accepted;
+      await redisCommand(backends.server.port, 'REPLICAOF', '127.0.0.1', other.port);
       await backend.cache.bury([tombstoneOf(endedRecord())!]);
-      await until(() => proxy.accepted > accepted);
-      await redisCommand(server.port, 'REPLICAOF', 'NO', 'ONE');
+      await until(() => backends.proxy.accepted > accepted);
+      await redisCommand(backends.server.port, 'REPLICAOF', 'NO', 'ONE');
       await until(async () => backend.state === 'up' && (await read()).error === null);
     } finally {
       await other.stop();
@@ -99,15 +83,15 @@ describe('a Redis that does not answer', () => {
   });
 
   it('from the start keeps nothing from starting, nor from ending', async () => {
-    proxy.refuse(true);
-    proxy.cut();
-    const { backend: late } = await backends.start(`redis://127.0.0.1:${proxy.port}`, { prefix }, { waits: false });
+    backends.proxy.refuse(true);
+    backends.proxy.cut();
+    const { backend: late } = await backends.startThroughProxy({}, { waits: false });
     expect([late.state, late.messenger.isConnected]).toEqual(['down', false]);
     await expect(late.cache.read(id)).rejects.toThrow('No connection');
     await late.cache.bury([tombstoneOf(endedRecord())!]);
     await late.stop();
-    proxy.refuse(false);
-    const { backend: second } = await backends.start(`redis://127.0.0.1:${proxy.port}`, { prefix });
+    backends.proxy.refuse(false);
+    const { backend: second } = await backends.startThroughProxy();
     expect(await second.cache.read(id)).toBeNull();
   });
 });

@@ -1,20 +1,18 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { Cluster, Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
 import { tombstoneOf } from 'lib/session-change.js';
 import { redis } from '../../lib/redis/index.js';
 import { endedRecord } from '../cache/records.js';
-import { type RedisServer, redisCommand, redisPrefix, startRedis, startRedisCluster } from '../support/redis.js';
+import { redisCommand, redisPrefix, startRedisCluster } from '../support/redis.js';
 import { until } from '../support/until.js';
-import { Backends, type TestBackend } from './backends.js';
+import { type TestBackend, useBackends } from './backends.js';
 
 describe('a client of the application', () => {
-  const backends = new Backends();
-  let server: RedisServer;
-  let prefix: string;
+  const backends = useBackends();
   const clients: Redis[] = [];
   const client = (options: object = {}) => {
-    const made = new Redis(server.url, options);
+    const made = new Redis(backends.server.url, options);
     clients.push(made);
     return made;
   };
@@ -27,21 +25,13 @@ describe('a client of the application', () => {
     await until(() => messages.includes('text'));
   };
 
-  beforeAll(async () => {
-    server = await startRedis();
-  });
-  beforeEach(() => {
-    prefix = redisPrefix();
-  });
-  afterEach(async () => {
-    await backends.stop();
+  afterEach(() => {
     for (const one of clients.splice(0)) one.disconnect();
   });
-  afterAll(() => server.stop());
 
   it('is used, and left open at the end', async () => {
     const own = client();
-    await works(await backends.start(own, { prefix }));
+    await works(await backends.start(own));
     await backends.stop();
     expect(await own.ping()).toBe('PONG');
     expect([own.listenerCount('ready'), own.listenerCount('error')]).toEqual([0, 0]);
@@ -51,21 +41,20 @@ describe('a client of the application', () => {
     ['a client of the same kind', Redis],
     ['one of the version before', Redis5 as unknown as typeof Redis],
   ])('may add a prefix to keys, with which it meets %s that does the same', async (_what, Client) => {
-    const other = new Client(server.url, { keyPrefix: 'app:' });
+    const other = new Client(backends.server.url, { keyPrefix: 'app:' });
     clients.push(other);
-    const nodes = [
-      await backends.start(other, { prefix }),
-      await backends.start(client({ keyPrefix: 'app:' }), { prefix }),
-    ];
+    const nodes = [await backends.start(other), await backends.start(client({ keyPrefix: 'app:' }))];
     for (const node of nodes) await works(node);
     await until(() => nodes.every(({ messages }) => messages.length === 2));
-    const keys = (await redisCommand(server.port, 'KEYS', '*')) as string[];
-    expect(keys.filter((key) => key.includes(prefix)).every((key) => key.startsWith(`app:${prefix}`))).toBe(true);
+    const keys = (await redisCommand(backends.server.port, 'KEYS', '*')) as string[];
+    expect(
+      keys.filter((key) => key.includes(backends.prefix)).every((key) => key.startsWith(`app:${backends.prefix}`)),
+    ).toBe(true);
   });
 
   it('that is not connected is waited for by nobody, and nothing is kept in its queue', async () => {
     const lazy = client({ lazyConnect: true });
-    const node = await backends.start(lazy, { prefix }, { waits: false });
+    const node = await backends.start(lazy, {}, { waits: false });
     const { sessionId } = tombstoneOf(endedRecord())!;
     expect(node.backend.state).toBe('down');
     await expect(node.backend.cache.read(sessionId)).rejects.toThrow('No connection');
@@ -75,9 +64,10 @@ describe('a client of the application', () => {
   });
 
   it('and a URL, and options: each module has a connection of its own, and closes it', async () => {
-    const count = async () => String(await redisCommand(server.port, 'CLIENT', 'LIST')).split('id=').length - 1;
+    const count = async () =>
+      String(await redisCommand(backends.server.port, 'CLIENT', 'LIST')).split('id=').length - 1;
     await until(async () => (await count()) === 1);
-    const factory = redis(server.url, { prefix });
+    const factory = redis(backends.server.url, { prefix: backends.prefix });
     const context = { realm: 'users', copyAgeMs: 1, tombstoneMs: 1, heartbeatMs: 1000, verifyBudgetMs: 1000 };
     const made = ['a', 'b'].map((nodeId) =>
       factory.create({ ...context, nodeId, warn: () => undefined, now: () => Date.now() }),
@@ -91,15 +81,15 @@ describe('a client of the application', () => {
     expect(made[1]!.state).toBe('up');
     await made[1]!.stop();
     await until(async () => (await count()) === 1);
-    await works(await backends.start({ host: '127.0.0.1', port: server.port }, { prefix }));
+    await works(await backends.start({ host: '127.0.0.1', port: backends.server.port }));
   });
 
   it('is told once of what would be faster', async () => {
-    await redisCommand(server.port, 'CONFIG', 'SET', 'maxmemory', '100mb');
-    const { warnings } = await backends.start(server.url, { prefix });
+    await redisCommand(backends.server.port, 'CONFIG', 'SET', 'maxmemory', '100mb');
+    const { warnings } = await backends.start(backends.server.url);
     await until(() => warnings.length > 0);
-    await redisCommand(server.port, 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    const { warnings: later } = await backends.start(server.url, { prefix });
+    await redisCommand(backends.server.port, 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    const { warnings: later } = await backends.start(backends.server.url);
     await until(() => later.length > 0);
     expect(warnings.filter((one) => !one.includes('connection was closed'))).toEqual([
       expect.stringContaining('noeviction'),

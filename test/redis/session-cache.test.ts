@@ -1,51 +1,34 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import type { Copy } from 'lib/near-cache.js';
-import type { SharedBackend, SharedCache } from 'lib/shared-cache.js';
+import type { SharedCache } from 'lib/shared-cache.js';
 import type { SessionRecord } from 'lib/model/session.js';
 import { tombstoneOf } from 'lib/session-change.js';
 import { copyOf, endedRecord, recordOf } from '../cache/records.js';
-import { type RedisServer, redisPrefix, startRedis } from '../support/redis.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
-import { Backends, COPY_AGE, TOMBSTONE } from './backends.js';
+import { COPY_AGE, TOMBSTONE, useBackends } from './backends.js';
 
 describe('sessions in Redis', () => {
-  const backends = new Backends();
-  let server: RedisServer;
+  // Before the server stops.
+  afterAll(() => client.disconnect());
+  const backends = useBackends();
   let client: Redis;
-  let proxy: TcpProxy;
-  let prefix: string;
-  let backend: SharedBackend;
   let cache: SharedCache;
   let record: SessionRecord;
 
-  const keyOf = ({ id }: SessionRecord) => `${prefix}:users:session:${id}`;
+  const keyOf = ({ id }: SessionRecord) => `${backends.prefix}:users:session:${id}`;
   const stored = (of = record) => client.get(keyOf(of));
   const fresh = (fields: Partial<SessionRecord> = {}): Copy => copyOf({ ...record, ...fields }, Date.now());
   const buried = (of = record) => tombstoneOf(endedRecord(of))!;
   const calls = async (command: string) =>
     Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await client.info('commandstats'))?.[1] ?? 0);
 
-  beforeAll(async () => {
-    server = await startRedis();
-    client = new Redis(server.url);
-    proxy = await TcpProxy.start(server.port);
+  beforeAll(() => {
+    client = new Redis(backends.server.url);
   });
   beforeEach(async () => {
-    prefix = redisPrefix();
     record = recordOf();
-    ({ backend } = await backends.start(`redis://127.0.0.1:${proxy.port}`, { prefix }));
-    cache = backend.cache;
-  });
-  afterEach(async () => {
-    proxy.release();
-    await backends.stop();
-  });
-  afterAll(async () => {
-    client.disconnect();
-    await proxy.close();
-    await server.stop();
+    ({ cache } = (await backends.startThroughProxy()).backend);
   });
 
   it('are found by their id, the later copy, and the tombstone from then on', async () => {
@@ -95,21 +78,21 @@ describe('sessions in Redis', () => {
   });
 
   it('are written within bounds, and buried whatever else is written', async () => {
-    proxy.hold();
+    backends.proxy.hold();
     const many = Array.from({ length: 600 }, () => recordOf());
     for (const one of many) cache.keep(copyOf(one, Date.now()));
     const burying = cache.bury([buried()]);
-    proxy.release();
+    backends.proxy.release();
     await burying;
-    await until(async () => (await client.keys(`${prefix}*`)).length >= 501);
-    expect(await client.keys(`${prefix}*`)).toHaveLength(501);
+    await until(async () => (await client.keys(`${backends.prefix}*`)).length >= 501);
+    expect(await client.keys(`${backends.prefix}*`)).toHaveLength(501);
     expect(await stored()).toMatch(/^T:/);
     const ended = Array.from({ length: 1200 }, () => recordOf());
     // What a busy machine does not do within the time of a command is not tried again, which is for whoever buries.
     await until(async () => {
       await cache.bury(ended.map(buried));
-      return (await client.keys(`${prefix}*`)).length >= 1701;
+      return (await client.keys(`${backends.prefix}*`)).length >= 1701;
     });
-    expect(await client.keys(`${prefix}*`)).toHaveLength(1701);
+    expect(await client.keys(`${backends.prefix}*`)).toHaveLength(1701);
   });
 });
