@@ -27,9 +27,6 @@ const SESSION = [
   'generation = -1',
   `generation = ${LARGEST}`,
   `access_hash = ''`,
-  `access_hash = 'é'`,
-  `claims = '[]'`,
-  `end_reason = 'X', status = 'ended', ended_at = 1`,
   'created_at = -1',
   ...['created_at', 'authenticated_at', 'last_seen_at', 'usable_until', 'expires_at', 'access_expires_at'].flatMap(
     (column) => [`${column} = ${LARGEST}`, `${column} = ${NO_DATE}`],
@@ -84,14 +81,8 @@ describe.each(databaseKinds)('F41: rows on $name that are damaged', (kind) => {
     ['session', SESSION],
     ['account', ACCOUNT],
   ] as const)('of a(n) %s', (table, assignments) => {
-    it.each(assignments)('A15, %s: the user can log in', async (assignment) => {
+    it.each(assignments)('%s: the user can log in', async (assignment) => {
       const { user, accessToken } = await damage(assignment, table);
-      if (table === 'session') {
-        const refusal = { status: 'INVALID', reason: 'TOKEN_INVALID' };
-        expect(await node.tokens.verify(accessToken)).toEqual(refusal);
-        expect(await node.tokens.logout(accessToken)).toBe(false);
-        expect(await node.sessions.list(user)).toEqual([]);
-      }
       await canBeListed(user);
       await isWell(user, accessToken);
       await canBeListed(user);

@@ -98,6 +98,35 @@ describe.each(databaseKinds)('the tables on $name', (kind) => {
     expect(await opened[0]!.sessions.list('alice')).toHaveLength(1);
   });
 
+  it('A15: a record that no version of the library wrote is no session, and no error', async () => {
+    const node = await database.start({ database: application, nearCache: false });
+    const { accessToken } = await node.tokens.login('alice');
+    const [good] = (await application.query('SELECT access_hash FROM latchkey_session')) as { access_hash: string }[];
+    const repository = application.getRepository(LatchkeySession);
+    const table = repository.metadata.tableName;
+    for (const damage of [
+      'claims = \'{"a":\'',
+      "claims = '[]'",
+      "user_id = 'a\\\\\\q'",
+      "status = 'odd'",
+      "status = 'ended'",
+      "end_reason = 'X', status = 'ended', ended_at = 1",
+      "superseded = '[{}]'",
+      "bans = '{'",
+    ]) {
+      await application.query(`UPDATE ${table} SET ${damage}`);
+      expect(await node.tokens.verify(accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+      expect(await node.sessions.list('alice')).toEqual([]);
+      await application.query(
+        `UPDATE ${table} SET claims = '{}', user_id = 'alice', access_hash = '${good!.access_hash}', status = 'live', end_reason = NULL, ended_at = NULL, superseded = NULL, bans = NULL`,
+      );
+    }
+    expect((await node.tokens.verify(accessToken)).status).toBe('VALID');
+    await application.query(`UPDATE ${table} SET access_hash = 'é'`);
+    expect(await node.tokens.verify(accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
+    expect(await node.tokens.logout(accessToken)).toBe(false);
+  });
+
   it('A13: a reply to another question is no answer', async () => {
     const node = await database.start({ database: application, nearCache: false });
     const [alice, bob] = [await node.tokens.login('alice'), await node.tokens.login('bob')];

@@ -36,7 +36,7 @@ const atEnd = useEnd();
 
 /** All commands that a Redis is told from now on, with their arguments, but those of scripts. */
 async function monitor(url: string): Promise<readonly string[][]> {
-  const monitor = await new Redis(url).monitor();
+  const monitor = await new Redis(url, { lazyConnect: true }).monitor();
   atEnd(() => monitor.disconnect());
   const log: string[][] = [];
   monitor.on('monitor', (_time: string, args: string[], source: string) => {
