@@ -208,15 +208,5 @@ describe.each(adapters)('the client and the library on $name', (kind) => {
       expect([tab.client.token, other.stored === null]).toEqual([null, false]);
       other.close();
     });
-
-    it('logs out without being told so', async () => {
-      await start({});
-      const tab = browser.openTab();
-      await login(tab);
-      expect((await tab.client.fetch('/logout', { method: 'POST' })).status).toBe(204);
-      tab.client.clear();
-      expect(await me(tab)).toMatchObject([401, { errorCode: 'TOKEN_MISSING' }]);
-      expect(tab.ends).toEqual([]);
-    });
   });
 });

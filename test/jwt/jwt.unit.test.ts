@@ -293,15 +293,6 @@ describe('sessions with JWTs', () => {
     await expect(tokens.refresh(first.refreshToken)).rejects.toMatchObject({ code: 'REFRESH_REUSED' });
   });
 
-  it('are logged out by either token, and expire by the record', async () => {
-    const { accessToken } = await tokens.login('logout');
-    expect(await tokens.logout(accessToken)).toBe(true);
-    const late = await tokens.login('late');
-    clock.advance(30 * 60_000);
-    expect(await tokens.verify(late.accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_EXPIRED' });
-    expect(await tokens.logout(late.refreshToken)).toBe(true);
-  });
-
   it('A6: of one realm are nothing to another with the same keys', async () => {
     const { accessToken } = await tokens.login('realms');
     const other = await startSessions({ database: database.options, tokens: mode, realm: 'others', clock });

@@ -9,13 +9,14 @@ import {
   type LoggerService,
   Module,
   type ModuleMetadata,
+  Req,
   type Type,
   UseGuards,
 } from '@nestjs/common';
 import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { AuthGuard, CurrentUser, type SessionModuleOptions } from 'nestjs-latchkey';
+import { AuthGuard, CurrentSession, CurrentUser, type SessionModuleOptions } from 'nestjs-latchkey';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { SqliteEngine } from 'lib/sqlite-engine.js';
 import { SECRET, type Services, patient, servicesOf } from '../support/sessions.js';
@@ -133,7 +134,7 @@ export async function startCaching({ app }: Pick<HttpApp, 'app'>): Promise<void>
   if (!coherence.caching) throw new Error('The node does not answer from memory.');
 }
 
-/** Makes a controller whose routes answer `{}`, from their paths with the decorators of each. */
+/** Makes a controller from paths with their decorators; its routes answer who they take for the user. */
 export function controllerOf(
   prefix: string,
   routes: Readonly<Record<string, readonly MethodDecorator[]>>,
@@ -141,8 +142,14 @@ export function controllerOf(
 ): Type<object> {
   class Routes {}
   for (const [path, own] of Object.entries(routes)) {
-    const descriptor = { value: { [path]: () => ({}) }[path], configurable: true, writable: true };
+    const value = (user: unknown, ofSession: unknown, request: { readonly user?: unknown }) => {
+      return { user, ofSession, same: request.user === user };
+    };
+    const descriptor = { value, configurable: true, writable: true };
     Object.defineProperty(Routes.prototype, path, descriptor);
+    for (const [index, take] of [CurrentUser(), CurrentSession('userId'), Req()].entries()) {
+      take(Routes.prototype, path, index);
+    }
     for (const decorate of [Get(path), ...own]) decorate(Routes.prototype, path, descriptor);
   }
   for (const decorate of [Controller(prefix), ...decorators]) decorate(Routes);
