@@ -24,9 +24,7 @@ describe('the total of a list', () => {
     count = new ApproximateCount({ count: (_filter, cap) => upTo(cap), estimate: () => upTo(Infinity) });
   });
 
-  afterEach(() => {
-    jest.useRealTimers();
-  });
+  afterEach(() => void jest.useRealTimers());
 
   /** What a page is told that is asked for now, within two seconds. */
   const ask = async () => {

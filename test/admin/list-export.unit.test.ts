@@ -93,7 +93,5 @@ describe('A103: a list as CSV', () => {
     [-5, '-5'],
     [null, ''],
     [{ reason: 'a "b"' }, '"{""reason"":""a \\""b\\""""}"'],
-  ])('writes %j as %j', (value, field) => {
-    expect(csvField(value)).toBe(field);
-  });
+  ])('writes %j as %j', (value, field) => expect(csvField(value)).toBe(field));
 });

@@ -21,9 +21,7 @@ describe('how many are online, for a page', () => {
     } as unknown as OnlineQueries);
   });
 
-  afterEach(() => {
-    jest.useRealTimers();
-  });
+  afterEach(() => void jest.useRealTimers());
 
   /** What a page is told within a second. */
   const ask = async () => {

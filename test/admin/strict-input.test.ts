@@ -98,9 +98,7 @@ describe.each(adapters)('A12, A109: what the routes of operators do not understa
     token = await server.operator('view', 'viewAddresses', 'kick', 'ban', 'impersonate', 'export');
   });
 
-  beforeEach(async () => {
-    sessionId = (await server.tokens.login('alice', { deviceType: 'phone' })).session.id;
-  });
+  beforeEach(async () => (sessionId = (await server.tokens.login('alice', { deviceType: 'phone' })).session.id));
 
   const ask = (method: string, path: string, query: object = {}, body?: object) => {
     const params = new URLSearchParams(

@@ -18,9 +18,7 @@ useTokenServer((started) => {
 
 describe('the token', () => {
   let foreign: TestServer;
-  beforeAll(async () => {
-    foreign = await startServer((_, response) => refuse(response, 'SESSION_KICKED'));
-  });
+  beforeAll(async () => (foreign = await startServer((_, response) => refuse(response, 'SESSION_KICKED'))));
   beforeEach(() => void foreign.received.splice(0));
   afterAll(() => foreign.close());
 

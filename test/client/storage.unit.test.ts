@@ -121,9 +121,7 @@ describe('a storage that fails', () => {
     expect(client.token).toBe('access-3');
   });
 
-  it('to be read has nothing', () => {
-    expect(openWith({ read: fails, write: () => undefined }).token).toBeNull();
-  });
+  it('to be read has nothing', () => expect(openWith({ read: fails, write: () => undefined }).token).toBeNull());
 });
 
 describe('the events of a page', () => {

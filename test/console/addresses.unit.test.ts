@@ -79,7 +79,5 @@ describe('the picture of an account', () => {
     'data:image/svg+xml,<svg onload="alert(1)"/>',
     'https://',
     '//example.org/a.png',
-  ])('may not be %s', (url) => {
-    expect(imageUrl(url)).toBeUndefined();
-  });
+  ])('may not be %s', (url) => expect(imageUrl(url)).toBeUndefined());
 });

@@ -42,9 +42,7 @@ describe('a kick of many', () => {
     [1_000_001, '1.000.001', true],
     [1_000_001, '10000010', false],
     [1_000_001, 'all', false],
-  ])('of %d sessions is confirmed by %j: %s', (n, typed, confirmed) => {
-    expect(isConfirmed(n, typed)).toBe(confirmed);
-  });
+  ])('of %d sessions is confirmed by %j: %s', (n, typed, confirmed) => expect(isConfirmed(n, typed)).toBe(confirmed));
 
   it('sends who is meant, and not the words for it', () => {
     const [order] = kickBodies({ filter: { q: 'a' }, whom: 'Search: a' } as KickTarget);

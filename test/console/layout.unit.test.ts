@@ -129,7 +129,5 @@ describe('how far a time is', () => {
     [-60_000, { value: -1, unit: 'minute' }],
     [7_200_000, { value: 2, unit: 'hour' }],
     [-86_400_000 * 45, { value: -1, unit: 'month' }],
-  ])('%d ms: %j', (distance, parts) => {
-    expect(relativeParts(1e12 + distance, 1e12)).toEqual(parts);
-  });
+  ])('%d ms: %j', (distance, parts) => expect(relativeParts(1e12 + distance, 1e12)).toEqual(parts));
 });

@@ -32,9 +32,7 @@ describe('the short name of a user agent', () => {
     [`${'a'.repeat(60)}/1`, `${'a'.repeat(39)}…`],
     ['', ''],
     [null, ''],
-  ])('of %s is %s', (userAgent, name) => {
-    expect(shortUserAgent(userAgent)).toBe(name);
-  });
+  ])('of %s is %s', (userAgent, name) => expect(shortUserAgent(userAgent)).toBe(name));
 
   it('is short and of one line, whatever a client sends', () => {
     fc.assert(

@@ -73,9 +73,7 @@ describe('the key of an address', () => {
   const others = 'localhost 192.0.2.01 192.0.2.256 1.2.3 [::1] ::1% 1%'.split(' ');
   it.each([...NO_TEXT, [], ['192.0.2.1'], '', ...others])('is none for %j', (value) => expect(ipKey(value)).toBeNull());
 
-  it('leaves out the zone of a link-local address', () => {
-    expect(ipKey('fe80::1%eth0')).toBe(ipKey('fe80::1'));
-  });
+  it('leaves out the zone of a link-local address', () => expect(ipKey('fe80::1%eth0')).toBe(ipKey('fe80::1')));
 });
 
 describe('the address of a client', () => {

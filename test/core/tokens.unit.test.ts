@@ -61,18 +61,6 @@ describe('tokens', () => {
     );
   });
 
-  it('A5, A8: any change of a character makes a token that is not authentic', () => {
-    const { token } = mint.mint('at', randomId(), 1);
-    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-    for (let at = 0; at < token.length; at++) {
-      for (const character of alphabet) {
-        if (character === token[at]) continue;
-        const changed = token.slice(0, at) + character + token.slice(at + 1);
-        expect(codec.read('at', changed) !== null && codec.isAuthentic('at', changed)).toBe(false);
-      }
-    }
-  });
-
   it('A118: survive a rotation of the secret as long as it is listed', () => {
     const { token } = mint.mint('at', randomId(), 1);
     expect(codecWith([K2, K1]).isAuthentic('at', token)).toBe(true);

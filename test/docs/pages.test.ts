@@ -56,9 +56,7 @@ describe.each(pages)('%s', (page) => {
 });
 
 describe('the examples', () => {
-  it('compile against the public API', () => {
-    expect(compileExamples()).toEqual([]);
-  });
+  it('compile against the public API', () => expect(compileExamples()).toEqual([]));
 });
 
 describe('docs/architecture.md', () => {

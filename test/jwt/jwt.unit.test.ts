@@ -366,9 +366,7 @@ describe.each(adapters)('the JWKS route on $name', (kind) => {
 describe('verifyOffline', () => {
   const options = { keys: jwks(jwt(one)), ...names };
   let token: string;
-  beforeAll(async () => {
-    token = await formatOf().write(source, freshFacts());
-  });
+  beforeAll(async () => (token = await formatOf().write(source, freshFacts())));
 
   it('accepts one spelling of a token, and no other', async () => {
     expect(await verifyOffline(token, options)).toMatchObject({ userId: 'alice' });
@@ -441,9 +439,7 @@ it('the JWKS route has a path of its own, and no pattern', () => {
   }
 });
 
-it('a mode without JWTs has no key set', () => {
-  expect(() => jwks({} as never)).toThrow(codeIs('ARGUMENT_INVALID'));
-});
+it('a mode without JWTs has no key set', () => expect(() => jwks({} as never)).toThrow(codeIs('ARGUMENT_INVALID')));
 
 it('a retry whose signing key is only there to verify is refused, and no error of the server', async () => {
   const database = await createSqlite();

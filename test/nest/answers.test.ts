@@ -116,9 +116,7 @@ function challengeFor(code: SessionErrorCode, error = 'invalid_token'): string {
   return `Bearer realm="users", error="${error}", error_description="${defaultMessages[code]}"`;
 }
 
-afterEach(() => {
-  jest.restoreAllMocks();
-});
+afterEach(() => void jest.restoreAllMocks());
 
 describe.each(adapters)('the reason for a refusal on $name', (kind) => {
   let server: HttpApp;

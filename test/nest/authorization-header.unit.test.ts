@@ -161,9 +161,7 @@ describe.each(adapters)('the Authorization header on $name', (kind) => {
     queries = countQueries();
   });
 
-  afterEach(() => {
-    jest.restoreAllMocks();
-  });
+  afterEach(() => void jest.restoreAllMocks());
 
   it.each(matrix)('%s', async (_title, ask, answer) => {
     expect(verdict(await server.send(asRequest(ask(token))))).toEqual(answer);

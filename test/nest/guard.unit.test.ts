@@ -97,13 +97,9 @@ const root = (metadata: ModuleMetadata = {}): ModuleMetadata => ({
   imports: [session(), ...(metadata.imports ?? [])],
 });
 
-beforeEach(() => {
-  handled = [];
-});
+beforeEach(() => void (handled = []));
 
-afterEach(() => {
-  jest.restoreAllMocks();
-});
+afterEach(() => void jest.restoreAllMocks());
 
 describe.each(adapters)('AuthGuard for all routes on $name', (kind) => {
   const server = useApp(() => startApp(kind, root()));

@@ -108,9 +108,7 @@ const forbidden = (code: 'SERVICE_BANNED' | 'FRESH_LOGIN_REQUIRED', error: strin
 const banned = forbidden('SERVICE_BANNED', 'insufficient_scope');
 const stale = forbidden('FRESH_LOGIN_REQUIRED', 'insufficient_user_authentication');
 
-afterEach(() => {
-  jest.restoreAllMocks();
-});
+afterEach(() => void jest.restoreAllMocks());
 
 describe.each(adapters)('the rules of a route on $name', (kind) => {
   const clock = new ManualClock(START);

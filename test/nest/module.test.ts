@@ -51,9 +51,7 @@ function registeredStrategies(): string[] {
   return Object.keys(registry).filter((name) => name.startsWith('session-'));
 }
 
-afterEach(() => {
-  jest.restoreAllMocks();
-});
+afterEach(() => void jest.restoreAllMocks());
 
 it('exports these values, and no others', () => {
   expect(Object.keys(main).sort()).toEqual([
@@ -194,9 +192,7 @@ describe.each(adapters)('SessionModule on $name', (kind) => {
   describe('with TypeOrmModule', () => {
     let databases: TestDatabase[];
 
-    beforeAll(async () => {
-      databases = await Promise.all([1, 2].map(() => kindsOf('sqlite')[0]!.create()));
-    });
+    beforeAll(async () => (databases = await Promise.all([1, 2].map(() => kindsOf('sqlite')[0]!.create()))));
 
     afterAll(() => Promise.all(databases.map((database) => database.drop())));
 

@@ -28,9 +28,7 @@ describe('the options of SessionModule', () => {
     ['fixed', fixed()],
     ['sliding', sliding()],
     ['accessAndRefresh', accessAndRefresh({ grace: '0s' })],
-  ])('take the mode that %s makes', (_name, tokens) => {
-    expect(resolve({ tokens }).tokens).toBe(tokens);
-  });
+  ])('take the mode that %s makes', (_name, tokens) => expect(resolve({ tokens }).tokens).toBe(tokens));
 
   it('take an idle timeout of three flushes, and not a millisecond less', () => {
     const timing = { activityFlush: '10s' };

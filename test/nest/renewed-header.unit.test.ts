@@ -159,9 +159,7 @@ describe.each(adapters)('a renewed token on $name', (kind) => {
   };
 
   describe('with the default options', () => {
-    beforeAll(async () => {
-      server = await start();
-    });
+    beforeAll(async () => (server = await start()));
 
     afterAll(() => server.close());
 

@@ -21,9 +21,7 @@ describe('requests of one turn', () => {
     batch = new RequestBatch();
     gone = [];
   });
-  afterEach(() => {
-    jest.useRealTimers();
-  });
+  afterEach(() => void jest.useRealTimers());
 
   it('go on together when all have been read, as they came', async () => {
     come(1);

@@ -26,9 +26,7 @@ const root = (options: Parameters<typeof sessionOptions>[0] = {}) => ({
   controllers: [MeController],
 });
 
-afterEach(() => {
-  jest.restoreAllMocks();
-});
+afterEach(() => void jest.restoreAllMocks());
 
 function replaceAt(text: string, index: number, character: string): string {
   return text.slice(0, index) + character + text.slice(index + 1);
@@ -176,9 +174,7 @@ describe.each(adapters)('two SessionModules in one process on $name', (kind) => 
   let database: TestDatabase;
   const running: HttpApp[] = [];
 
-  beforeAll(async () => {
-    database = await kindsOf('sqlite')[0]!.create();
-  });
+  beforeAll(async () => (database = await kindsOf('sqlite')[0]!.create()));
 
   afterEach(async () => {
     await Promise.all(running.splice(0).map((server) => server.close()));

@@ -15,9 +15,7 @@ const FORGED = `ses_at_${'A'.repeat(96)}`;
 describe('metrics, with a Redis and a database that can fail', () => {
   const stage = useStage();
   let registry: Registry;
-  beforeEach(async () => {
-    registry = new Registry();
-  });
+  beforeEach(async () => (registry = new Registry()));
 
   const openOther = (options: FaultNodeOptions = {}) =>
     stage.open({ policy: multiDevice(), timing: TIMING, ...options });

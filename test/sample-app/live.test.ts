@@ -10,9 +10,7 @@ describe.each(['express', 'fastify'])('the stream of a session on %s', (HTTP_ADA
   const app = useSampleApp({ HTTP_ADAPTER });
   let admin: Login;
 
-  beforeAll(async () => {
-    admin = await app.login('admin');
-  });
+  beforeAll(async () => (admin = await app.login('admin')));
 
   it('tells a device of the login that took its place', async () => {
     const phone = await app.login('alice', PHONE);

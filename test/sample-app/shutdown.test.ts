@@ -4,30 +4,33 @@ import { SampleApps, type SampleApp, until, useSampleApps } from './sample-app.j
 
 const LOGIN = JSON.stringify({ username: 'alice', password: 'alice-password' });
 
-describe.each(['express', 'fastify'])('the end of a process on %s', (HTTP_ADAPTER) => {
+describe('the end of a process', () => {
   const apps = useSampleApps(SampleApps.asBuilt());
 
-  it('lets a request in flight finish, on SIGTERM, and exits with 0', async () => {
-    const app = await apps.start({ HTTP_ADAPTER, SESSION_POLICY: 'multi' });
-    const idle = await connect(app, 'GET /public HTTP/1.1\r\nHost: x\r\n\r\n');
-    await until(() => idle.received.includes('200 OK'));
-    const login = await beginLogin(app);
-    app.process.kill('SIGTERM');
-    await until(() => refusesConnections(app));
-    await until(() => idle.closed);
-    expect(app.hasExited).toBe(false);
-    login.socket.write(LOGIN);
-    // Not held up by the client, who keeps the connection for more requests: Node.js itself would wait for five seconds.
-    await until(() => app.hasExited, 4000);
-    expect(await app.exit()).toBe(0);
-    expect(login.received).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
-    expect(login.received).toContain('"accessToken":"ses_at_');
-    expect(app.stdout).toMatch(/^listening on http:\/\/127\.0\.0\.1:\d+\n$/);
-    expect(app.stderr).toBe('');
-  });
+  it.each(['express', 'fastify'])(
+    'lets a request finish, on SIGTERM and %s, and exits with 0',
+    async (HTTP_ADAPTER) => {
+      const app = await apps.start({ HTTP_ADAPTER, SESSION_POLICY: 'multi' });
+      const idle = await connect(app, 'GET /public HTTP/1.1\r\nHost: x\r\n\r\n');
+      await until(() => idle.received.includes('200 OK'));
+      const login = await beginLogin(app);
+      app.process.kill('SIGTERM');
+      await until(() => refusesConnections(app));
+      await until(() => idle.closed);
+      expect(app.hasExited).toBe(false);
+      login.socket.write(LOGIN);
+      // Not held up by the client, who keeps the connection for more requests: Node.js itself would wait for five seconds.
+      await until(() => app.hasExited, 4000);
+      expect(await app.exit()).toBe(0);
+      expect(login.received).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
+      expect(login.received).toContain('"accessToken":"ses_at_');
+      expect(app.stdout).toMatch(/^listening on http:\/\/127\.0\.0\.1:\d+\n$/);
+      expect(app.stderr).toBe('');
+    },
+  );
 
   it('ends at once on a later second signal', async () => {
-    const app = await apps.start({ HTTP_ADAPTER });
+    const app = await apps.start();
     await beginLogin(app);
     await until(() => {
       app.process.kill('SIGINT');
@@ -37,7 +40,7 @@ describe.each(['express', 'fastify'])('the end of a process on %s', (HTTP_ADAPTE
   });
 
   it('takes several signals in a row for one, as Ctrl-C under npm makes them', async () => {
-    const app = await apps.start({ HTTP_ADAPTER });
+    const app = await apps.start();
     const login = await beginLogin(app);
     app.process.kill('SIGINT');
     app.process.kill('SIGINT');

@@ -37,9 +37,7 @@ describe.each(['express', 'fastify'])('A12: what the sample application does not
   const app = useSampleApp({ HTTP_ADAPTER });
   let token: string;
 
-  beforeAll(async () => {
-    token = (await app.login('admin')).accessToken;
-  });
+  beforeAll(async () => (token = (await app.login('admin')).accessToken));
 
   it.each(routes)('$method $path', async ({ method, path }) => {
     const at = path.replace(':id', '0'.repeat(32)).replace(':key', 'k');

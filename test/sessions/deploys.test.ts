@@ -118,9 +118,7 @@ describe.each(serviceKinds)('a deploy with another configuration on $name', ({ c
   let user = 0;
 
   beforeAll(async () => (database = await create()));
-  beforeEach(() => {
-    clock = new ManualClock(Date.UTC(2026, 0, 15, 12));
-  });
+  beforeEach(() => void (clock = new ManualClock(Date.UTC(2026, 0, 15, 12))));
   afterAll(() => database.drop());
 
   /** One deploy: boots with the options, does what it is asked, and leaves. */

@@ -50,18 +50,6 @@ describe.each(serviceKinds)('A58: an idle timeout on $name', (kind) => {
     expect(await tokens.verify(accessToken)).toMatchObject(idle);
   });
 
-  it('is nothing that a late use could undo (A62)', async () => {
-    const { tokens, sessions, clock, runtime } = harness;
-    const { accessToken, session } = await tokens.login('late');
-    const before = clock.now();
-    clock.advance(IDLE + SLACK);
-    expect(await tokens.verify(accessToken)).toMatchObject(idle);
-    runtime.activity.record(session.id, before + 25 * MINUTE, null);
-    await runtime.activity.flush();
-    expect(await tokens.verify(accessToken)).toMatchObject(idle);
-    expect((await sessions.find(session.id))?.lastSeenAt).toBe(before);
-  });
-
   it('counts the uses that another node has written', async () => {
     const { tokens, clock } = harness;
     const other = await harness.another();

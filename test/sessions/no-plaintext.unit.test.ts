@@ -51,9 +51,7 @@ async function live({ tokens, sessions, operators }: Services, clock: ManualCloc
 }
 
 describe.each(serviceKinds)('G9: with every kind of token on $name', (kind) => {
-  afterEach(() => {
-    jest.restoreAllMocks();
-  });
+  afterEach(() => void jest.restoreAllMocks());
 
   it('A113: neither the database nor the log at debug level holds a token, or a part that would open anything', async () => {
     const minted = new Set<string>();

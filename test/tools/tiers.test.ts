@@ -25,9 +25,7 @@ function withImports(file: string, found = new Set<string>()): Set<string> {
 describe('unit tests', () => {
   const units = filesIn('test', /\.unit\.test\.ts$/);
 
-  it('are there', () => {
-    expect(units.length).toBeGreaterThan(50);
-  });
+  it('are there', () => expect(units.length).toBeGreaterThan(50));
 
   it.each(units.map((file) => [basename(file), file]))('%s starts no server and no other process', (_name, file) => {
     const reached = [...withImports(file)].filter((path) => !path.startsWith(join(ROOT, 'sample-app')));
