@@ -1,29 +1,8 @@
 import type { EndReason } from './session.js';
 import type { Refusal } from './verification.js';
 
-/** Stable codes of all errors, for programs. */
-export type SessionErrorCode =
-  | EndReason
-  | 'TOKEN_MISSING'
-  | 'TOKEN_MALFORMED'
-  | 'TOKEN_INVALID'
-  | 'BAD_CREDENTIALS'
-  | 'FORBIDDEN'
-  | 'CROSS_SITE_REQUEST'
-  | 'SERVICE_BANNED'
-  | 'FRESH_LOGIN_REQUIRED'
-  | 'TOO_MANY_REFRESHES'
-  | 'SESSION_LIMIT_REACHED'
-  | 'SESSION_STORE_UNAVAILABLE'
-  | 'SESSION_NOT_FOUND'
-  | 'CHANGE_PENDING'
-  | 'INSIDE_TRANSACTION'
-  | 'ARGUMENT_INVALID'
-  | 'CURSOR_INVALID'
-  | 'CONFIGURATION_INVALID';
-
 /** Default texts of error responses. Replace them with the module option `messages`. */
-export const defaultMessages: Readonly<Record<SessionErrorCode, string>> = {
+export const defaultMessages = {
   TOKEN_MISSING: 'Missing access token: expected "Authorization: Bearer <token>".',
   TOKEN_MALFORMED: 'Malformed access token: expected "Authorization: Bearer <token>".',
   TOKEN_INVALID: 'Unknown access token. Log in again.',
@@ -50,7 +29,10 @@ export const defaultMessages: Readonly<Record<SessionErrorCode, string>> = {
   ARGUMENT_INVALID: 'Invalid argument.',
   CURSOR_INVALID: 'Invalid cursor: truncated, or from another list, order or filter. Start again at the first page.',
   CONFIGURATION_INVALID: 'Invalid configuration.',
-};
+} satisfies Readonly<Record<EndReason, string> & Record<string, string>>;
+
+/** Stable codes of all errors, for programs. */
+export type SessionErrorCode = keyof typeof defaultMessages;
 
 /** Overrides for tokens in cookies. */
 export const cookieMessages: Readonly<Partial<Record<SessionErrorCode, string>>> = {

@@ -14,9 +14,6 @@ export interface DevicePolicy {
 /** Rule for the session to end at the limit of multiDevice. */
 export type Overflow = 'evict-oldest' | 'evict-least-active' | 'reject';
 
-/** Default device types of oneDevicePerType. */
-export const DEFAULT_DEVICE_TYPES = ['phone', 'tablet', 'laptop', 'desktop', 'web', 'tv', 'watch'] as const;
-
 /** Treats a login as lost in transit when its token was not presented for this long. */
 export const ABANDONED_AFTER_MS = 120_000;
 
@@ -36,7 +33,7 @@ export function singleDevice(): DevicePolicy {
  */
 export function oneDevicePerType(options: { types?: readonly string[] } = {}): DevicePolicy {
   checkOptions(options, 'policy.', { types: true });
-  const { types: listed = DEFAULT_DEVICE_TYPES } = options;
+  const { types: listed = ['phone', 'tablet', 'laptop', 'desktop', 'web', 'tv', 'watch'] } = options;
   if (!Array.isArray(listed)) throw invalidOption('policy.types', 'must be a list of device types');
   const types = new Set<string>(listed);
   for (const type of types) {

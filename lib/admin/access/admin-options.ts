@@ -107,10 +107,8 @@ function resolve(options: SessionAdminOptions): ResolvedAdminOptions {
     throw invalidOption('guards', 'must be a list of guard classes');
   }
   if (!authorize && guards.length === 0) {
-    throw invalidOption(
-      'authorize',
-      'or "guards" is required: state who may see and end sessions, such as authorize: ({ claims }) => claims.role === "admin"',
-    );
+    const example = 'such as authorize: ({ claims }) => claims.role === "admin"';
+    throw invalidOption('authorize', `or "guards" is required: state who may see and end sessions, ${example}`);
   }
   return {
     ...options,

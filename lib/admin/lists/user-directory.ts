@@ -67,16 +67,14 @@ export class UserDirectory {
   private async ask(ids: readonly string[]): Promise<ReadonlyMap<string, ShownUser>> {
     const found: unknown = await this.options.describeUsers!(ids);
     if (!isListOfUsers(found)) {
-      const problem =
-        'SessionAdminModule option "describeUsers" must return a list of { userId, username, avatarUrl }.';
-      throw new SessionError('CONFIGURATION_INVALID', problem);
+      const problem = 'must return a list of { userId, username, avatarUrl }.';
+      throw new SessionError('CONFIGURATION_INVALID', `SessionAdminModule option "describeUsers" ${problem}`);
     }
-    return new Map(
-      found.map(({ userId, username, avatarUrl }) => [
-        String(userId),
-        { username: textOrNull(username, MAX_NAME), avatarUrl: pictureOrNull(avatarUrl) },
-      ]),
-    );
+    const shown = ({ username, avatarUrl }: UserDescription) => ({
+      username: typeof username === 'string' ? username.slice(0, MAX_NAME) || null : null,
+      avatarUrl: pictureOrNull(avatarUrl),
+    });
+    return new Map(found.map((user) => [String(user.userId), shown(user)]));
   }
 
   private report(error: unknown): void {
@@ -89,10 +87,6 @@ export class UserDirectory {
 
 function isListOfUsers(found: unknown): found is readonly UserDescription[] {
   return Array.isArray(found) && found.every((user) => ['string', 'number', 'bigint'].includes(typeof user?.userId));
-}
-
-function textOrNull(value: unknown, max: number): string | null {
-  return typeof value === 'string' && value !== '' ? value.slice(0, max) : null;
 }
 
 /** Other schemes could execute code when opened. */

@@ -11,7 +11,6 @@ import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import type { Page } from '../lists/cursor.js';
 import type { KnownOperator } from '../access/admin.guard.js';
 
-/** Makes a session's item for operators. */
 export function toSessionItem(session: UserSession, { users, operator }: View): SessionItem {
   const user = users.get(session.userId);
   return {
@@ -33,7 +32,7 @@ function listedFields(session: UserSession, seesAddresses: boolean): ListedField
   return Object.fromEntries(shown) as ListedFields;
 }
 
-/** Facts about ends that are stored outside of the session rows. */
+/** Facts outside of the session rows. */
 export interface EndFacts {
   /** Replacing sessions by id. */
   readonly successors: ReadonlyMap<string, UserSession>;
@@ -41,7 +40,6 @@ export interface EndFacts {
   readonly comments: ReadonlyMap<string, string>;
 }
 
-/** Makes a session's item with its end, if it has ended. */
 export function toPastSessionItem({ end, ...session }: SessionWithEnd, view: View, facts: EndFacts) {
   return { ...toSessionItem(session, view), ...(end && toEndItem(session.id, end, facts)) };
 }
@@ -52,18 +50,13 @@ function toEndItem(sessionId: string, end: SessionEnd, { successors, comments }:
     endedAt: toIso(end.at),
     endedBy: end.by,
     endComment: comments.get(sessionId) ?? null,
-    replacedBy: end.replacedBy === null ? null : toSuccessor(end.replacedBy, successors),
+    replacedBy: end.replacedBy === null ? null : toSuccessor(end.replacedBy, successors.get(end.replacedBy)),
   };
 }
 
-function toSuccessor(sessionId: string, successors: EndFacts['successors']): Successor {
-  const session = successors.get(sessionId);
-  return {
-    sessionId,
-    deviceType: session?.deviceType ?? null,
-    deviceName: session?.deviceName ?? null,
-    createdAt: session ? toIso(session.createdAt) : null,
-  };
+function toSuccessor(sessionId: string, session: UserSession | undefined): Successor {
+  const { deviceType = null, deviceName = null, createdAt } = session ?? {};
+  return { sessionId, deviceType, deviceName, createdAt: createdAt === undefined ? null : toIso(createdAt) };
 }
 
 export function toOnlineUserItem({ userName, lastSeenAt, ...user }: OnlineUser, { users }: View) {
@@ -93,10 +86,7 @@ export function toEventItem({ at, ip, detail, ...event }: SessionEvent, { users,
   };
 }
 
-/**
- * Removes addresses from a detail: where a reused refresh token's successor went, and which addresses a bulk kick or an
- * export searched for.
- */
+/** Removes where a refresh token's successor went, and which addresses a bulk kick or an export searched for. */
 function withoutAddresses(detail: SessionEvent['detail']): SessionEvent['detail'] {
   if (!detail) return detail;
   const { renewedFrom: _, filter, ...rest } = detail;
@@ -138,17 +128,13 @@ export class PastSessions {
   /** Finds the operators' comments on the ends of sessions or accounts. */
   private async commentsOn(sessions: readonly SessionWithEnd[]): Promise<ReadonlyMap<string, string>> {
     const ended = sessions.filter(({ end }) => end && end.by !== 'system' && end.replacedBy === null);
-    const since = Math.min(...ended.map(({ end }) => end!.at));
-    return this.runtime.queries.endComments(
-      ended.map(({ id }) => id),
-      since,
-    );
+    const ids = ended.map(({ id }) => id);
+    return this.runtime.queries.endComments(ids, Math.min(...ended.map(({ end }) => end!.at)));
   }
 
   private async successorsOf(sessions: readonly SessionWithEnd[]): Promise<EndFacts['successors']> {
     const ids = [...new Set(sessions.flatMap(({ end }) => end?.replacedBy ?? []))];
-    if (ids.length === 0) return new Map();
-    const found: UserSession[] = (await this.runtime.queries.byIds(ids)).map(toSession);
-    return new Map(found.map((session) => [session.id, session]));
+    const found = ids.length === 0 ? [] : await this.runtime.queries.byIds(ids);
+    return new Map(found.map((record) => [record.id, toSession(record)]));
   }
 }
