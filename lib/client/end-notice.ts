@@ -51,10 +51,7 @@ function textOrNull(value: unknown): string | null {
 const MAX_BYTES = 65_536;
 const MAX_MS = 3000;
 
-/**
- * Reads the body of a 401 from a clone, which leaves the original to the caller. Null if it is not an error of the
- * library, cannot be read, or does not end. Never rejects.
- */
+/** Reads the body of a 401 from a clone. Null if it is no error of the library, or does not end. Never rejects. */
 export async function readError(response: Response): Promise<SessionEndNotice | null> {
   if (!/[/+]json\b/i.test(response.headers.get('content-type') ?? '')) return null;
   try {

@@ -55,10 +55,7 @@ export class EventStreamParser {
   }
 }
 
-/**
- * Splits incremental text into lines. LF, CR LF and CR end a line, as in an event stream; a CR at the end of a piece
- * may be half of a CR LF, which the next piece decides.
- */
+/** Splits incremental text into lines, ended by LF, CR LF or CR. A CR at the end of a piece may be half of a CR LF. */
 export class LineReader {
   private rest = '';
   private skipLineFeed = false;

@@ -1,9 +1,6 @@
 import { discard } from './end-notice.js';
 
-/**
- * One call of fetch, which may be sent twice. Streams and iterables can be read only once, so a request with such a
- * body is not repeatable. A Request with a body is cloned until its response arrives.
- */
+/** One call of fetch, which may be sent twice unless its body can be read only once. Clones a Request with a body. */
 export class OutgoingRequest {
   readonly isRepeatable: boolean;
   private readonly first: Request;
@@ -54,7 +51,6 @@ export class OutgoingRequest {
     return this.dispatch(request, token);
   }
 
-  /** Releases the clone. */
   release(): void {
     discard(this.spare?.body);
     this.spare = null;

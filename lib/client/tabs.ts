@@ -84,11 +84,7 @@ export function exclusively(
   });
 }
 
-/**
- * Replaces Web Locks in browsers without them: tabs announce begin and end of their work, and others wait. Two that
- * begin at the same moment both proceed.
- * @param patienceMs time after which a tab that has not announced its end counts as gone
- */
+/** Replaces Web Locks: tabs announce begin and end of their work. Two that begin at the same moment both proceed. */
 export class AnnouncedLocks implements TabLocks {
   private readonly tab = String(Math.random());
   /** Start of each other tab's work, in milliseconds since the epoch. */
@@ -97,6 +93,7 @@ export class AnnouncedLocks implements TabLocks {
 
   constructor(
     private readonly channel: TabChannel,
+    /** Time after which a tab that has not announced its end counts as gone. */
     private readonly patienceMs: number,
   ) {
     channel.listen((message) => {

@@ -153,15 +153,13 @@ export function optionalText(value: unknown, name: string, maxLength: number): s
 
 /** @throws SessionError ARGUMENT_INVALID unless the value is undefined or integer milliseconds since the epoch */
 export function checkTime(value: number | undefined, name: string): number | undefined {
-  if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
-    throw invalidArgument(name, 'must be a time in integer milliseconds since the epoch');
-  }
-  return value;
+  if (value === undefined || (Number.isSafeInteger(value) && value > 0)) return value;
+  throw invalidArgument(name, 'must be a time in integer milliseconds since the epoch');
 }
 
 const MAX_IMPERSONATION_MS = 12 * 3_600_000;
 
-/** Reads the lifetime of an impersonation, in milliseconds. @throws SessionError ARGUMENT_INVALID */
+/** @returns milliseconds @throws SessionError ARGUMENT_INVALID */
 function impersonationLife(value: unknown = '30m'): number {
   let ms = NaN;
   try {
@@ -173,12 +171,9 @@ function impersonationLife(value: unknown = '30m'): number {
   return ms;
 }
 
-/** Reads the operator's user id. */
 export function actorOf(value: unknown): string {
-  if (typeof value !== 'string' || value === '' || value.length > 1024) {
-    throw invalidArgument('by', 'must name the operator in 1 to 1,024 characters');
-  }
-  return value;
+  if (typeof value === 'string' && value !== '' && value.length <= 1024) return value;
+  throw invalidArgument('by', 'must name the operator in 1 to 1,024 characters');
 }
 
 /** Reads operator, comment and lifetime (milliseconds) of an impersonation. @throws SessionError ARGUMENT_INVALID */

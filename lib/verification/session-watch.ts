@@ -51,7 +51,7 @@ export class SessionWatch {
     this.tokens.clear();
   }
 
-  /** Checks everything watched once. Sessions that cannot be read now are checked again next time. */
+  /** Checks once. Sessions that cannot be read now are checked again next time. */
   async look(): Promise<void> {
     const sessions = [...this.sessions.keys()].map((sessionId) => this.lookAt(sessionId));
     await Promise.all([...sessions, ...[...this.tokens.keys()].map((token) => this.lookAtToken(token))]);

@@ -29,16 +29,14 @@ const NO_CRITERIA: ReadonlySet<string> = new Set<keyof OnlineQuery | 'groupBy'>(
 
 /** Formats an operator's filter for the audit trail. */
 export function auditedFilter(asked: object): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(
-    Object.entries(asked).filter(([name, value]) => value !== undefined && !NO_CRITERIA.has(name)),
-  );
+  const criteria = Object.entries(asked).filter(([name, value]) => value !== undefined && !NO_CRITERIA.has(name));
+  return Object.fromEntries(criteria);
 }
 
 /** Formats a filter for operators without `viewAddresses`: names the criterion without its value. */
 export function filterWithoutAddresses(filter: object): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(
-    Object.entries(filter).map(([name, value]) => [name, WITHOUT_ADDRESSES.has(name) ? (value as unknown) : null]),
-  );
+  const criteria = Object.entries(filter) as [string, unknown][];
+  return Object.fromEntries(criteria.map(([name, value]) => [name, WITHOUT_ADDRESSES.has(name) ? value : null]));
 }
 
 /**

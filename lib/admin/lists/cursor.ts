@@ -26,8 +26,8 @@ const NUMBER = /^\d{1,15}$/;
 const HEX = /^[0-9a-f]{0,128}$/;
 
 /**
- * Pages through a list in one order with one filter. Cursors end with a checksum over list, order, filter and position,
- * and are refused elsewhere. The checksum uses no secret, because positions are not confidential.
+ * Pages through a list in one order with one filter. Cursors end with a checksum over these and the position, and are
+ * refused elsewhere. It uses no secret, because positions are not confidential.
  */
 export class PagedList {
   private readonly scope: string;
@@ -85,7 +85,6 @@ export class PagedList {
   }
 }
 
-/** Detects positions that are truncated or from another list. */
 export function checksum(scope: string, place: string, encoding: 'base64url' | 'hex'): string {
   const hash = createHash('sha256').update(`${scope.length}:${scope}${place}`).digest();
   return hash.subarray(0, CHECK_BYTES).toString(encoding);

@@ -11,7 +11,6 @@ import { OnlineUsersService, type UserSessionsQuery } from '../lists/online-user
 import { BodyFields, QueryFields } from './request-input.js';
 import { UserDirectory } from '../lists/user-directory.js';
 
-/** Routes for one user and the account as a whole. */
 @AdminRoutes('users/:userId')
 export class AccountsController {
   constructor(
@@ -54,7 +53,6 @@ export class AccountsController {
     return { ended: await this.operators.kickUser(userId, { by: operator.userId, comment }) };
   }
 
-  /** Lists bans in force. */
   @Get('bans')
   async bans(@Param('userId') userId: string) {
     return { items: (await this.operators.bans(userId)).map(toBanItem) };
@@ -106,11 +104,9 @@ export class AccountsController {
       throw new SessionError('CONFIGURATION_INVALID', problem);
     }
     const login = { ...wish, by: operator.userId, ip, userAgent, claims: allowed.claims };
-    const { accessToken, expiresIn, refreshToken, refreshExpiresIn, session, ended } = await this.operators.impersonate(
-      id,
-      login,
-    );
-    const tokens = { tokenType: 'Bearer', accessToken, expiresIn, refreshToken, refreshExpiresIn };
-    return { ...tokens, sessionId: session.id, ended };
+    const { session, ended, ...tokens } = await this.operators.impersonate(id, login);
+    const { accessToken, expiresIn, refreshToken, refreshExpiresIn } = tokens;
+    const shown = { tokenType: 'Bearer', accessToken, expiresIn, refreshToken, refreshExpiresIn };
+    return { ...shown, sessionId: session.id, ended };
   }
 }

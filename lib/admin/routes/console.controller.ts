@@ -36,24 +36,20 @@ const PAGE_HEADERS = {
   'Cache-Control': 'no-cache',
 };
 
-/** The parts of a request and a response, of Express or Fastify, that are used here. */
+/** Parts of a request, of Express or Fastify, that are used here. */
 interface PageRequest {
   readonly originalUrl: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
 }
 
-interface PageResponse {
-  status(code: number): unknown;
-}
-
-/** The console page and its assets: public, since they hold no data. The page fetches what it shows with the operator's token. */
+/** Serves the console page and its assets. Public, because they hold no data. */
 @Controller()
 @Public()
 export class ConsoleController {
   constructor(@Inject(ADMIN_OPTIONS) private readonly options: ResolvedAdminOptions) {}
 
   @Get()
-  page(@Req() { originalUrl }: PageRequest, @Res({ passthrough: true }) response: PageResponse): string {
+  page(@Req() { originalUrl }: PageRequest, @Res({ passthrough: true }) response: object): string {
     const { console } = this.options;
     if (!console) throw new NotFoundException();
     setHeaders(response, PAGE_HEADERS);
@@ -68,7 +64,7 @@ export class ConsoleController {
   asset(
     @Param('file') file: string,
     @Req() { headers }: PageRequest,
-    @Res({ passthrough: true }) response: PageResponse,
+    @Res({ passthrough: true }) response: { status(code: number): unknown },
   ): string | undefined {
     const asset = ASSETS.get(file);
     if (!this.options.console || !asset) throw new NotFoundException();

@@ -11,7 +11,6 @@ import { Readable } from 'node:stream';
 import { SessionError } from '../../model/session-error.js';
 import { BulkKick, NOTHING_DONE } from './bulk-kick.js';
 
-/** Live and past sessions. */
 @AdminRoutes()
 export class OnlineController {
   constructor(

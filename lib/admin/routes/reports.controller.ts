@@ -18,7 +18,6 @@ import { type EventsQuery, OnlineUsersService } from '../lists/online-users.serv
 
 type SightingsQuery = ReturnType<typeof readSightingsQuery>;
 
-/** Journal beside the sessions: addresses, failed logins, statistics. */
 @AdminRoutes()
 export class ReportsController {
   constructor(
@@ -30,7 +29,6 @@ export class ReportsController {
     private readonly runtime: SessionRuntime,
   ) {}
 
-  /** Lists which sessions were used from where, and when. */
   @Get('sightings')
   async sightingList(
     @QueryFields(readSightingsQuery) query: SightingsQuery,
@@ -88,7 +86,6 @@ export class ReportsController {
   }
 }
 
-/** The audit trail. */
 @AdminRoutes('events')
 export class EventsController {
   constructor(
