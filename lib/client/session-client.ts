@@ -79,14 +79,10 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
     subscribe: (listener) => keeper.subscribe(listener),
     watch: (url, watchOptions) => {
       requireStreams(options.fetch !== undefined);
-      const watch = new StreamWatch({
-        fetch: (input, init) => requests.fetch(input, init),
-        keeper,
-        ready: resolved.storage.ready,
-        url,
-        options: watchOptions,
-        onStop: () => void watches.delete(watch),
-      });
+      const { ready } = resolved.storage;
+      const fetch: SessionClient['fetch'] = (input, init) => requests.fetch(input, init);
+      const onStop = () => void watches.delete(watch);
+      const watch = new StreamWatch({ fetch, keeper, ready, url, options: watchOptions, onStop });
       watches.add(watch);
       return watch.stop;
     },

@@ -26,10 +26,8 @@ export class SessionEnding {
     { account, comment = null }: { readonly account?: AccountRef; readonly comment?: string | null } = {},
   ): Promise<boolean> {
     const end = { reason, by: actorText(by), comment };
-    const ended = await this.end([sessionId], async () => {
-      const one = await this.repository.endSession(sessionId, end, account);
-      return one ? [one] : [];
-    });
+    const transaction = () => this.repository.endSession(sessionId, end, account).then((one) => (one ? [one] : []));
+    const ended = await this.end([sessionId], transaction);
     // A session found overdue has ended for another reason.
     return ended.some((one) => one.reason === reason);
   }

@@ -51,14 +51,8 @@ export async function verifyOffline(token: unknown, options: OfflineOptions): Pr
   if (typeof token !== 'string' || token.length > MAX_JWT_LENGTH || !readJws(token)) {
     throw new SessionError('TOKEN_INVALID');
   }
-  const rules = {
-    issuer,
-    audience,
-    clockTolerance,
-    typ: TYPE,
-    algorithms: [algorithm],
-    requiredClaims: ['sub', 'sid', 'iat', 'exp', 'jti'],
-  };
+  const requiredClaims = ['sub', 'sid', 'iat', 'exp', 'jti'];
+  const rules = { issuer, audience, clockTolerance, typ: TYPE, algorithms: [algorithm], requiredClaims };
   try {
     const { payload } = await jwtVerify(token, key, rules);
     const { sub, sid, iat, exp } = payload;

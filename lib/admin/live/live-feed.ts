@@ -148,26 +148,20 @@ export class LiveFeed implements OnModuleDestroy {
 /** Id of messages before the first change. */
 const NOWHERE = '0';
 
-/** Ids of messages: that of the last change, with a checksum that detects ids which were not issued here. */
-export class LivePlaces {
-  private readonly scope: string;
+/**
+ * Makes the id of a message: that of the last change, with a checksum that detects ids which were not issued here.
+ * @param eventId null for none
+ */
+export function messageId(realm: string, eventId: string | null): string {
+  return eventId === null ? NOWHERE : eventId + checksum(JSON.stringify([realm, 'live']), eventId, 'hex');
+}
 
-  constructor(realm: string) {
-    this.scope = JSON.stringify([realm, 'live']);
-  }
-
-  /** @param eventId last change; null for none */
-  write(eventId: string | null): string {
-    return eventId === null ? NOWHERE : eventId + checksum(this.scope, eventId, 'hex');
-  }
-
-  /** Returns the last change that a client has received. @throws SessionError CURSOR_INVALID */
-  read(lastEventId: string | undefined): string | null {
-    if (lastEventId === undefined || lastEventId === '' || lastEventId === NOWHERE) return null;
-    const eventId = /^[0-9a-f]{32}/.exec(lastEventId)?.[0] ?? null;
-    if (eventId === null || this.write(eventId) !== lastEventId) throw new SessionError('CURSOR_INVALID');
-    return eventId;
-  }
+/** Returns the last change that a client has received. @throws SessionError CURSOR_INVALID */
+export function lastChange(realm: string, lastEventId: string | undefined): string | null {
+  if (lastEventId === undefined || lastEventId === '' || lastEventId === NOWHERE) return null;
+  const eventId = /^[0-9a-f]{32}/.exec(lastEventId)?.[0] ?? null;
+  if (eventId === null || messageId(realm, eventId) !== lastEventId) throw new SessionError('CURSOR_INVALID');
+  return eventId;
 }
 
 /** Response of the HTTP adapter: Node's, or a wrapper of it. */

@@ -92,10 +92,8 @@ export class ExportController {
   ): Promise<StreamableFile> {
     const detail = { list, format, filter: auditedFilter(wanted) };
     await this.audit.record({ type: 'EXPORTED', by: userId, detail });
-    const file = new StreamableFile(Readable.from(exportText(format, columns, portions)), {
-      type: EXPORT_TYPES[format],
-      disposition: `attachment; filename="${list}.${format}"`,
-    });
+    const options = { type: EXPORT_TYPES[format], disposition: `attachment; filename="${list}.${format}"` };
+    const file = new StreamableFile(Readable.from(exportText(format, columns, portions)), options);
     file.setErrorLogger((error) => this.logger.warn(`Export aborted: ${describeError(error)}`));
     const { errorHandler } = file;
     return file.setErrorHandler((error, response) => {

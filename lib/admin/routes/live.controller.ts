@@ -15,9 +15,10 @@ import {
   type LiveChanges,
   LiveFeed,
   type LiveNews,
-  LivePlaces,
   LiveReader,
   type LiveResponse,
+  lastChange,
+  messageId,
 } from '../live/live-feed.js';
 
 /** Reasons that a new token does not cure. */
@@ -28,17 +29,13 @@ const MAX_TOLD = 1000;
 /** Streams changes as server-sent events. Rechecks the operator's rights every 2 s, and closes once they are gone. */
 @AdminRoutes('live')
 export class LiveController {
-  private readonly places: LivePlaces;
-
   constructor(
     private readonly feed: LiveFeed,
     private readonly tokens: TokenService,
     private readonly sessions: SessionService,
     private readonly authenticator: SessionAuthenticator,
-    queries: SessionQueries,
-  ) {
-    this.places = new LivePlaces(queries.realm);
-  }
+    private readonly queries: SessionQueries,
+  ) {}
 
   @Sse()
   @NoActivity()
@@ -49,12 +46,13 @@ export class LiveController {
     @Res() response: LiveResponse,
   ): Observable<MessageEvent> {
     const { token } = this.authenticator.credentialOf(request, { allowCrossSite: true });
-    const from = this.places.read(lastEventId);
+    const { realm } = this.queries;
+    const from = lastChange(realm, lastEventId);
     return new Observable((subscriber) => {
       let current = operator;
       const told = new Set<string>(from === null ? [] : [from]);
       // Set on every message, because Nest would number them.
-      let id = this.places.write(from);
+      let id = messageId(realm, from);
       const reader = new LiveReader(response);
       const tell = (news: LiveNews) => {
         if (!reader.takes(news.kind, () => subscriber.next({ type: 'overflow', id, data: {} }))) return;
@@ -72,7 +70,7 @@ export class LiveController {
           if (told.has(event.id)) continue;
           told.add(event.id);
           if (told.size > MAX_TOLD) told.delete(told.values().next().value!);
-          id = this.places.write(event.id);
+          id = messageId(realm, event.id);
           subscriber.next({ type: 'change', id, data: toEventItem(event, { users, operator: current }) });
         }
       };
