@@ -3,7 +3,7 @@ import type { Copy } from './near-cache.js';
 
 /** Cache shared by all nodes. It may lose entries or restore old ones: readers judge by other knowledge if a copy is usable. */
 export interface SharedCache {
-  /** Callers of the same turn share a read. An unchanged entry may be the same object as before. @throws Error after the time limit */
+  /** Callers of one turn share a read. An unchanged entry may be the same object as before. @throws Error after the time limit */
   read(sessionId: string): Promise<Copy | Tombstone | null>;
 
   /** Stores a copy unless there is a tombstone or a later copy. Bounded in time; harmless if it fails or is late. */

@@ -13,8 +13,6 @@ export interface CallOutcome {
 /** Rejects each unfinished call, in the order of the calls. */
 type Turn = Set<(error: Error) => void>;
 
-const UNHEARD: CallOutcome = { succeed: () => undefined, fail: () => undefined };
-
 /** Applies deadlines to calls. Those of one turn share a timer. A reply that waits for a busy event loop still counts. */
 export class CallDeadline {
   private turn: Turn | null = null;
@@ -22,18 +20,18 @@ export class CallDeadline {
   constructor(private readonly ms: number) {}
 
   /** Settles like the call, or rejects with RedisTimeoutError once the time is up. */
-  within<T>(call: Promise<T>, outcome = UNHEARD): Promise<T> {
+  within<T>(call: Promise<T>, outcome?: CallOutcome): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const turn = this.thisTurn();
       const fail = (error: Error) => {
         if (!turn.delete(fail)) return;
-        outcome.fail();
+        outcome?.fail();
         reject(error);
       };
       turn.add(fail);
       call.then((value) => {
         if (!turn.delete(fail)) return;
-        outcome.succeed();
+        outcome?.succeed();
         resolve(value);
       }, fail);
     });

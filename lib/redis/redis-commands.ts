@@ -111,7 +111,7 @@ export class RedisCommands {
     return this.deadline.within(send(), breaker);
   }
 
-  /** Gathers the commands of one turn into one write, which costs several times a command. Cheaper than autopipelining of ioredis. */
+  /** Gathers the commands of one turn into one write, which costs several times a small command. Autopipelining costs more. */
   private gather(): void {
     if (this.write) return;
     // Missing in the types of ioredis.

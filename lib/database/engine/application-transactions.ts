@@ -4,7 +4,7 @@ import type { DataSource, TransactionStartEvent } from 'typeorm';
 /** The application's transactions on the SQLite file that it shares with the library. */
 export interface ApplicationTransactions {
   isOpen(): boolean;
-  /** True if the caller is inside of an open one, which cannot end before the call; one that may be beside it is so for a while. */
+  /** True if the caller is inside of an open one, or may be and has waited for long. @param waitedMs since the call */
   isAround(waitedMs: number): boolean;
   release(): void;
 }

@@ -2,7 +2,7 @@ import { withDeadline } from '../../async/deadline.js';
 import type { Dialect } from './dialect.js';
 import type { QueryResult, Script, Statement } from './sql.js';
 
-/** Lanes have connections of their own, so that none starves another: for requests, logins to lists, the cluster, and the journal. */
+/** Each lane has connections of its own, so that none starves another. `control` is for the cluster, `journal` may wait. */
 export type LaneName = 'verify' | 'work' | 'control' | 'journal';
 
 export interface RunOptions {

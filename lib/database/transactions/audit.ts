@@ -24,23 +24,15 @@ const EVENT_FIELDS = [
 ] as const;
 const EVENT_COLUMNS = raw(EVENT_FIELDS.map((field) => columnOf(field)).join(', '));
 
-/** A line of the audit trail as its columns take it. */
-export interface EventRow {
-  readonly type: SessionEventType;
-  readonly at: number;
-  readonly actor: string;
-  readonly realm: SqlValue;
-  readonly userKey: SqlValue;
-  /** Escaped as the column holds it. */
-  readonly userId: SqlValue;
-  readonly sessionId: SqlValue;
-  readonly reason?: EndReason | null;
-  readonly ip?: SqlValue;
-  readonly deviceType?: SqlValue;
-  readonly deviceName?: SqlValue;
-  readonly ended?: number | null;
-  readonly detail?: object | null;
-}
+/** A line of the audit trail as its columns take it: the user id is escaped. */
+export type EventRow = Readonly<Record<'realm' | 'userKey' | 'userId' | 'sessionId', SqlValue>> &
+  Readonly<Partial<Record<'ip' | 'deviceType' | 'deviceName' | 'ended', SqlValue>>> & {
+    readonly type: SessionEventType;
+    readonly at: number;
+    readonly actor: string;
+    readonly reason?: EndReason | null;
+    readonly detail?: object | null;
+  };
 
 export function insertEvents(tables: Tables, events: readonly EventRow[]): Statement {
   const rows = events.map((event) => {

@@ -19,7 +19,7 @@ export function sessionOwner(sessionId: string): string {
   return `s:${sessionId}`;
 }
 
-/** Ends locked live sessions, in one statement for all that end alike. The database copies the facts of the audit trail by itself. */
+/** Ends locked live sessions; those that end alike share statements. The database itself copies facts to the audit trail. */
 export function* endSessions(
   { tables, dialect, clock }: Scope,
   rows: readonly Row[],
