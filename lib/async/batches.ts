@@ -17,11 +17,7 @@ export class BatchedReads<T> {
   private running = 0;
   private scheduled = false;
 
-  /**
-   * @param read fetches distinct keys; a key missing from the result has no value
-   * @param parallel most concurrent reads
-   * @param budgetMs deadline of a caller, rejected with SESSION_STORE_UNAVAILABLE afterwards
-   */
+  /** @param read fetches distinct keys; a key missing from the result has no value @param budgetMs deadline of a caller */
   constructor(
     private readonly read: (keys: readonly string[]) => Promise<ReadonlyMap<string, T>>,
     private readonly parallel: number,

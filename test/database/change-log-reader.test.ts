@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from '@jest/globals';
-import { ChangeLogReader } from 'lib/change-log-reader.js';
+import { ChangeLogReader } from 'lib/sql-node-registry.js';
 import { join, list, sql } from 'lib/sql.js';
 import { START, describeRepository } from './repositories.js';
 

@@ -34,11 +34,7 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/**
- * Runs a transaction that locks one row before anything else. Where it would have to wait, it first asks `beforeWaiting`, which may
- * know the answer without a lock or a connection.
- * @param script with `waits` false, it locks the row only if that is free, else returns null
- */
+/** Locks one row first. Where that would wait, asks `beforeWaiting`. @param script without `waits`, returns null if not free */
 export async function lockOrLook<T>(
   engine: Engine,
   script: (waits: boolean) => Script<T | null>,
