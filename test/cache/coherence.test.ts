@@ -18,6 +18,8 @@ describe.each(serviceKinds)('the near cache on $name', (kind) => {
   // What nodes do that cannot send messages, in every run.
   const open = (options: Parameters<typeof database.start>[0] = {}) =>
     database.start({ policy: multiDevice(), redis: undefined, ...options });
+  const startProcess = (timing = {}) =>
+    TestNode.start({ database: database.options, policy: { name: 'multiDevice' }, redis: null, timing });
   const coherenceOf = ({ runtime }: Pick<Sessions, 'runtime'>) => runtime.coherence;
   /** Ends a session behind the library's back, which a copy in memory does not notice. */
   const corrupt = (id: string) => application.query(`UPDATE latchkey_session SET access_hash = 'x' WHERE id = '${id}'`);
@@ -73,17 +75,12 @@ describe.each(serviceKinds)('the near cache on $name', (kind) => {
 
   it('comes back when the other node has left, and after a crash of it', async () => {
     const first = await open();
-    const other = await TestNode.start({ database: database.options, policy: { name: 'multiDevice' }, redis: null });
+    const other = await startProcess();
     await until(() => !coherenceOf(first).caching);
     await other.close();
     await until(() => coherenceOf(first).caching);
 
-    const doomed = await TestNode.start({
-      database: database.options,
-      policy: { name: 'multiDevice' },
-      redis: null,
-      timing: { outageGrace: '5m' },
-    });
+    const doomed = await startProcess({ outageGrace: '5m' });
     await until(() => !coherenceOf(first).caching);
     await doomed.kill();
     // On this host its process is known to be gone; nobody waits for its silence to be long enough.
@@ -91,8 +88,7 @@ describe.each(serviceKinds)('the near cache on $name', (kind) => {
   });
 
   it('begins when a node that is only silent accepts nothing from memory any more', async () => {
-    const node = { database: database.options, policy: { name: 'multiDevice' }, redis: null } as const;
-    const silent = await TestNode.start(node);
+    const silent = await startProcess();
     const { value } = (await silent.call('login', 'alice', {})) as LoginOutcome;
     await until(async () => (await members()).some(({ caching }) => caching === 1));
     await silent.call('verify', value!.accessToken);

@@ -1,13 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { redis } from 'nestjs-latchkey/redis';
-import { SessionRuntime } from 'lib/session-runtime.js';
-import { type TestDatabase, kindsOf } from '../support/databases.js';
+import { kindsOf } from '../support/databases.js';
 import { redisPrefix } from '../support/redis.js';
-import { type Sessions, startSessions } from '../support/sessions.js';
+import type { Sessions } from '../support/sessions.js';
 import { rounds } from '../support/size.js';
 import { until } from '../support/until.js';
+import { useDatabase } from '../support/use-database.js';
 import { ForgetfulRedis } from './forgetful-redis.js';
 import { type HistoryNode, RollbackHistory } from './rollback-history.js';
 import { type Step, failovers, losses } from './rollback-steps.js';
@@ -21,22 +21,22 @@ describe.each([
     ...kindsOf('postgres')[0]!,
     runs: { losses: Math.ceil(rounds('lossesOfRedis') / 5), failovers: Math.ceil(rounds('failoversOfRedis') / 3) },
   },
-])('whatever Redis forgets or remembers, with two nodes on $name', ({ create, runs }) => {
+])('whatever Redis forgets or remembers, with two nodes on $name', ({ runs, ...kind }) => {
+  const database = useDatabase(kind, { isShared: true });
   const prefix = redisPrefix();
   let server: ForgetfulRedis;
-  let database: TestDatabase;
   let opened: Sessions[];
   let nodes: HistoryNode[];
   let users = 0;
 
-  const runtimes = () => opened.map(({ context }) => context.get(SessionRuntime, { strict: false }));
+  const runtimes = () => opened.map(({ runtime }) => runtime);
   const answered = (from: 'memory' | 'shared' | 'database', status: 'VALID' | 'INVALID' | 'UNKNOWN') =>
     runtimes().reduce((sum, { stats }) => sum + stats.of(from, status), 0);
 
   beforeAll(async () => {
-    [server, database] = await Promise.all([ForgetfulRedis.start(), create()]);
+    server = await ForgetfulRedis.start();
+    database.atEnd(() => server.stop());
     const options = {
-      database: database.options,
       policy: multiDevice(),
       // Old tokens are bad from the moment at which there are new ones.
       tokens: accessAndRefresh({ grace: '0s' }),
@@ -44,7 +44,7 @@ describe.each([
       timing: { poll: '50ms', pollFreshness: '1s', activityFlush: '1h', sweep: '1h' },
     } as const;
     // One goes by its own memory where it can, the other by nothing but Redis.
-    opened = [await startSessions(options), await startSessions({ ...options, nearCache: false })];
+    opened = [await database.start(options), await database.start({ ...options, nearCache: false })];
     nodes = runtimes().map(({ coherence, shared, tokens, sessions, operators }) => ({
       tokens,
       sessions,
@@ -53,11 +53,6 @@ describe.each([
       ready: () => until(() => shared!.state === 'up' && shared!.messenger.isConnected && coherence.caching),
     }));
     await Promise.all(nodes.map((node) => node.ready()));
-  });
-  afterAll(async () => {
-    await Promise.all(opened.map((node) => node.close()));
-    await server.stop();
-    await database.drop();
   });
 
   const holds = (histories: fc.Arbitrary<Step[]>, numRuns: number) =>

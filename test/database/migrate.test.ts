@@ -1,12 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { sessionMigrations } from 'nestjs-latchkey';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { dialectOf } from 'lib/dialect.js';
 import { migrate, migrationOptions } from 'lib/migrate.js';
-import { type TestDatabase, createSqlite } from '../support/databases.js';
+import { kindsOf } from '../support/databases.js';
+import { useDatabase } from '../support/use-database.js';
 
 describe('an SQLite file that two processes migrate at the same time', () => {
-  let database: TestDatabase;
+  const database = useDatabase(kindsOf('sqlite')[0]!);
   let one: DataSource;
   let other: DataSource;
 
@@ -19,13 +20,8 @@ describe('an SQLite file that two processes migrate at the same time', () => {
   const dialect = dialectOf('better-sqlite3');
 
   beforeEach(async () => {
-    database = await createSqlite();
     [one, other] = [await open(), await open()];
-  });
-
-  afterEach(async () => {
-    await Promise.all([one.destroy(), other.destroy()]);
-    await database.drop();
+    database.atEnd(() => Promise.all([one.destroy(), other.destroy()]));
   });
 
   it('is whole where one comes to its end while the other is about to begin', async () => {

@@ -1,23 +1,22 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import Libsql from 'libsql';
 import { copyFileSync, statSync } from 'node:fs';
 import type { DataSourceOptions } from 'typeorm';
 import { type Database, openDatabase } from 'lib/database.js';
 import { type SqliteConnection } from 'lib/sqlite-engine.js';
 import { sql } from 'lib/sql.js';
-import { type TestDatabase, createSqlite } from '../support/databases.js';
+import { createSqlite, kindsOf } from '../support/databases.js';
+import { useDatabase } from '../support/use-database.js';
 
 const OPTIONS = { lane: 'work', budgetMs: 5000 } as const;
+const LANES = { verify: 1, work: 1, control: 1, journal: 1 };
 const MEGABYTE = 2 ** 20;
 
 describe('the file of an SQLite database', () => {
-  let test: TestDatabase;
+  const test = useDatabase(kindsOf('sqlite')[0]!);
   let file: string;
   let database: Database;
-  const open = async () => {
-    const lanes = { verify: 1, work: 1, control: 1, journal: 1 };
-    return openDatabase({ source: test.options, runMigrations: true, lanes, budgetMs: 5000 });
-  };
+  const open = (source = test.options) => openDatabase({ source, runMigrations: true, lanes: LANES, budgetMs: 5000 });
   const connect = (path = file) => new Libsql(path) as unknown as SqliteConnection & { close(): void };
   const fill = async (megabytes: number) => {
     for (let written = 0; written < megabytes; written++)
@@ -26,14 +25,10 @@ describe('the file of an SQLite database', () => {
   const sizeOfLog = () => statSync(`${file}-wal`).size / MEGABYTE;
 
   beforeEach(async () => {
-    test = await createSqlite();
     file = (test.options as { database: string }).database;
     database = await open();
+    test.atEnd(() => database.engine.close());
     await database.engine.write(sql`CREATE TABLE filler (text TEXT)`, OPTIONS);
-  });
-  afterEach(async () => {
-    await database.engine.close();
-    await test.drop();
   });
 
   it('has everything in it after a clean stop, so that a copy of it alone is whole', async () => {
@@ -62,8 +57,7 @@ describe('the file of an SQLite database', () => {
     const full = await createSqlite();
     const prepareDatabase = (connection: { pragma(text: string): unknown }) => connection.pragma('max_page_count = 8');
     const source = { ...full.options, prepareDatabase } as DataSourceOptions;
-    const lanes = { verify: 1, work: 1, control: 1, journal: 1 };
-    await expect(openDatabase({ source, runMigrations: true, lanes, budgetMs: 5000 })).rejects.toMatchObject({
+    await expect(open(source)).rejects.toMatchObject({
       code: 'CONFIGURATION_INVALID',
       message: expect.stringMatching(
         /cannot create or change its tables \(.*full.*\)\. Its disk is full: make room, and start again\.$/,

@@ -84,18 +84,6 @@ describe('a client of the application', () => {
     await works(await backends.start({ host: '127.0.0.1', port: backends.server.port }));
   });
 
-  it('is told once of what would be faster', async () => {
-    await redisCommand(backends.server.port, 'CONFIG', 'SET', 'maxmemory', '100mb');
-    const { warnings } = await backends.start(backends.server.url);
-    await until(() => warnings.length > 0);
-    await redisCommand(backends.server.port, 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    const { warnings: later } = await backends.start(backends.server.url);
-    await until(() => later.length > 0);
-    expect(warnings.filter((one) => !one.includes('connection was closed'))).toEqual([
-      expect.stringContaining('noeviction'),
-    ]);
-  });
-
   it('of a cluster works with all of its nodes, and so does its URL', async () => {
     const cluster = await startRedisCluster({ masters: 3 });
     const own = new Cluster([{ host: '127.0.0.1', port: cluster.ports[0]! }]);
