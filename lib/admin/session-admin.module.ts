@@ -29,9 +29,7 @@ export interface SessionAdminOptionsFactory {
 }
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
-  new ConfigurableModuleBuilder<SessionAdminOptions>({
-    moduleName: 'SessionAdmin',
-  })
+  new ConfigurableModuleBuilder<SessionAdminOptions>({ moduleName: 'SessionAdmin' })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createSessionAdminOptions')
     .setExtras<SessionAdminExtras & Pick<DynamicModule, 'imports'>>(

@@ -65,7 +65,7 @@ export class TokenKeeper {
     if (this.isCurrent(before)) this.begin(next);
   }
 
-  /** Clears the tokens for the application, without calling `onEnd`. */
+  /** Does not call `onEnd`. */
   clear(): void {
     const held = this.current();
     if (!held) return this.write(null);

@@ -114,7 +114,7 @@ export class Refreshes {
     return { ended: [ended], events: ended.reason === 'REFRESH_REUSED' ? [reused] : [], reach: 'attempted' };
   }
 
-  /** Refuses from a plain read what is refused for good, so that replayed tokens take no connection from logins. */
+  /** Refuses by a plain read what it can, so that replayed tokens take no connection from logins. */
   private async refuse(token: ParsedToken): Promise<ChangedSession<RefreshVerdict> | null> {
     const { clock, lookup, rules } = this.parts;
     const record = await lookup.find(token.sessionId);

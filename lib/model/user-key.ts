@@ -15,8 +15,7 @@ export interface AccountRef {
 const MAX_USER_ID_LENGTH = 1024;
 
 /**
- * Returns the canonical spelling of a user id. `1`, `1n`, `1.0` and `'1'` are the same user, `'01'` is another. Text is
- * not trimmed, case-folded or Unicode-normalized.
+ * `1`, `1n`, `1.0` and `'1'` are the same user, `'01'` is another. Text is not trimmed, case-folded or normalized.
  * @throws SessionError ARGUMENT_INVALID for anything but text of 1 to 1,024 characters or a safe integer
  */
 export function canonicalUserId(userId: unknown): string {

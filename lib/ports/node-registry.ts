@@ -15,7 +15,6 @@ export interface NodeRow {
   readonly polled: number;
 }
 
-/** State that a node writes about itself. */
 export type NodeState = Omit<NodeRow, 'renewedAt'>;
 
 /** The realm's other nodes that are not known to be gone. */

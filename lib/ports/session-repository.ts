@@ -3,7 +3,6 @@ import type { AccountRecord, AccountState, Ban } from '../model/ban.js';
 import type { NewSession, SessionRecord } from '../model/session.js';
 import type { AccountRef } from '../model/user-key.js';
 
-/** A login, ready to be recorded. */
 export interface LoginRequest {
   readonly account: AccountRef;
   /** Builds the row of a session that begins at `now`. Called under the account's lock. Must be pure. */

@@ -5,7 +5,6 @@ import type { SecretKeys } from './secret-keys.js';
 /** Data beside the source that a format may write into an access token. */
 export interface AccessTokenFacts {
   readonly userId: string;
-  readonly realm: string;
   /** The generation as stored: source of issuedAt, accessExpiresAt and signingKeyId. */
   readonly pair: TokenPair;
 }

@@ -111,8 +111,7 @@ export class TokenIssuer {
   async write(subject: TokenSubject, pair: TokenPair, secrets: PairSecrets): Promise<IssuedTokens> {
     const { accessExpiresAt, refreshExpiresAt } = pair;
     const { access, refresh } = this.sources(subject, pair, secrets);
-    const { userId, realm } = subject;
-    const accessToken = await this.parts.format.write(access, { userId, realm, pair });
+    const accessToken = await this.parts.format.write(access, { userId: subject.userId, pair });
     const now = this.parts.clock.now();
     return {
       accessToken,

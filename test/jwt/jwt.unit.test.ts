@@ -30,7 +30,7 @@ const pair = {
   issuedAt: START + 999,
   accessExpiresAt: START + 60_999,
 };
-const facts = { userId: 'alice', realm: 'users', pair };
+const facts = { userId: 'alice', pair };
 const formatOf = (options: JwtOptions = one) =>
   new JwtAccessTokens(new JwtKeys(options.algorithm ?? 'EdDSA', options.keys), options);
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');

@@ -144,16 +144,9 @@ function settled(result: boolean | Promise<boolean> | Observable<boolean>): Prom
 /** An operator with their rights. */
 export interface KnownOperator extends Operator {
   readonly rights: ReadonlySet<AdminRight>;
-  /**
-   * Judges the request again during long-running work, by session, account and rights as they are now.
-   * @throws SessionError with the reason for which the request would be refused now; errors of the application's guards
-   */
+  /** Judges the request by session, account and rights as they are now. @throws as the guard would now */
   readonly judgeAgain: () => Promise<KnownOperator>;
-  /**
-   * Throws unless the operator may still do what was begun. Judges at most once in two seconds, so that it can be
-   * called before every small step.
-   * @throws SessionError FORBIDDEN, or as judgeAgain does
-   */
+  /** Judges at most once in two seconds, for every small step. @throws SessionError FORBIDDEN, or as judgeAgain does */
   readonly stillAllowed: () => Promise<void>;
 }
 

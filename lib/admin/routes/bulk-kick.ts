@@ -94,8 +94,7 @@ export class BulkKick implements OnModuleDestroy {
 
   /**
    * Starts an order, which continues without listeners. Rejects if the audit event cannot be written.
-   * @param onProgress called after each step
-   * @returns `finished` resolves with the result, or rejects with the error that stopped it; completed steps stay done
+   * @returns `finished` rejects with the error that stopped the work; completed steps stay done
    */
   async begin(
     order: KickOrder,
