@@ -3,7 +3,11 @@ import {
   type SessionModuleOptions,
   type TimingOptions,
   type TokenMode,
+  type Transport,
   accessAndRefresh,
+  bearer,
+  both,
+  cookies,
   multiDevice,
   oneDevicePerType,
   singleDevice,
@@ -13,7 +17,7 @@ import { jwt } from 'nestjs-latchkey/jwt';
 import { redis } from 'nestjs-latchkey/redis';
 import { partOf, shorter } from './config/durations.js';
 import type { JwtKey } from './config/jwt-key.js';
-import type { PolicyConfig, SampleConfig, TokenConfig } from './config/sample-config.js';
+import type { PolicyConfig, SampleConfig, TokenConfig, TransportConfig } from './config/sample-config.js';
 
 /** Issuer and audience of JWTs. */
 const JWT_NAME = 'latchkey-sample';
@@ -32,6 +36,7 @@ export function sessionOptions(config: SampleConfig, keys: SampleKeys) {
     secret: keys.secrets,
     policy: devicePolicy(config.policy),
     tokens: tokenMode(config.tokens, keys.jwtKeys),
+    transport: transport(config.transport),
     idleTimeout: config.idleTimeout,
     onReplace: config.onReplace,
     timing: timing(config),
@@ -55,6 +60,18 @@ function tokenMode(tokens: TokenConfig, keys: readonly JwtKey[]): TokenMode {
       const { access, refresh, grace, maxAge } = tokens;
       return jwt({ keys, issuer: JWT_NAME, audience: JWT_NAME, access, refresh, grace, maxAge });
     }
+  }
+}
+
+/** @throws SessionError CONFIGURATION_INVALID for what is no origin */
+function transport({ kind, trustedOrigins }: TransportConfig): Transport {
+  switch (kind) {
+    case 'bearer':
+      return bearer();
+    case 'cookie':
+      return cookies({ trustedOrigins });
+    case 'both':
+      return both({ trustedOrigins });
   }
 }
 

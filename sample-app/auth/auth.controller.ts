@@ -1,18 +1,26 @@
 import { Headers, HttpCode, Ip, Post } from '@nestjs/common';
-import { CurrentSession, CurrentUser, Public, SessionService, TokenService, type UserSession } from 'nestjs-latchkey';
+import {
+  CurrentSession,
+  CurrentUser,
+  LoginDetails,
+  PresentedRefreshToken,
+  PresentedToken,
+  Public,
+  SessionAnswer,
+  SessionService,
+  TokenService,
+  type UserSession,
+} from 'nestjs-latchkey';
 import { BodyInput, JsonRoutes } from '../http/input.js';
 import { AuthService } from './auth.service.js';
-import { bearerToken } from './bearer-token.js';
 import {
   type ChangePasswordRequest,
   type LoginRequest,
   readChangePasswordRequest,
   readConfirmPasswordRequest,
   readLoginRequest,
-  readLogoutRequest,
   readRefreshRequest,
 } from './requests.js';
-import { type TokenAnswer, toTokenAnswer } from './token-answer.js';
 
 @JsonRoutes('auth')
 export class AuthController {
@@ -23,41 +31,38 @@ export class AuthController {
   ) {}
 
   @Public()
+  @SessionAnswer()
   @Post('login')
   @HttpCode(200)
-  async login(
-    @BodyInput(readLoginRequest) request: LoginRequest,
-    @Ip() ip: string,
-    @Headers('user-agent') userAgent: string | undefined,
-    @Headers('authorization') authorization: string | undefined,
-  ): Promise<TokenAnswer> {
-    const client = { ip, userAgent, presentedToken: bearerToken(authorization) };
-    return toTokenAnswer(await this.auth.login(request, client));
+  login(@BodyInput(readLoginRequest) request: LoginRequest, @LoginDetails() client: LoginDetails) {
+    return this.auth.login(request, client);
   }
 
   /** Open: the access token may have expired, and the refresh token says who asks. */
   @Public()
+  @SessionAnswer()
   @Post('refresh')
   @HttpCode(200)
-  async refresh(
-    @BodyInput(readRefreshRequest) refreshToken: string,
+  refresh(
+    @BodyInput(readRefreshRequest) _body: unknown,
+    @PresentedRefreshToken() refreshToken: unknown,
     @Ip() ip: string,
     @Headers('x-no-activity') noActivity: string | undefined,
-  ): Promise<TokenAnswer> {
-    return toTokenAnswer(await this.tokens.refresh(refreshToken, { ip, activity: noActivity !== '1' }));
+  ) {
+    return this.tokens.refresh(refreshToken, { ip, activity: noActivity !== '1' });
   }
 
   /** Open, so that a token that has expired or whose session has ended logs out like any other (RFC 7009 2.2). */
   @Public()
+  @SessionAnswer()
   @Post('logout')
   @HttpCode(204)
   async logout(
-    @BodyInput(readLogoutRequest) refreshToken: string | undefined,
-    @Headers('authorization') authorization: string | undefined,
+    @BodyInput(readRefreshRequest) refreshToken: string | undefined,
+    @PresentedToken() token: string | null,
     @Ip() ip: string,
   ): Promise<void> {
-    const presented = [bearerToken(authorization), refreshToken];
-    for (const token of presented) if (token) await this.tokens.logout(token, { ip });
+    for (const presented of [token, refreshToken]) if (presented) await this.tokens.logout(presented, { ip });
   }
 
   @Post('logout-others')

@@ -1,15 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { type LoginResult, SessionError, SessionService, TokenService, type UserSession } from 'nestjs-latchkey';
+import {
+  type LoginDetails,
+  type LoginResult,
+  SessionError,
+  SessionService,
+  TokenService,
+  type UserSession,
+} from 'nestjs-latchkey';
 import { UsersService } from '../users/users.service.js';
 import type { ChangePasswordRequest, LoginRequest } from './requests.js';
-
-/** What is known of the client of a login beside what it says itself. */
-export interface Client {
-  readonly ip: string;
-  readonly userAgent: string | undefined;
-  /** The token that came with the request: a login ends the session that it is made in (CWE-384). */
-  readonly presentedToken: string | null;
-}
 
 /** Passwords are this application's business, sessions the library's. */
 @Injectable()
@@ -24,7 +23,7 @@ export class AuthService {
    * A ban is told of only to those who know the password.
    * @throws SessionError BAD_CREDENTIALS, with nothing changed; ACCOUNT_DISABLED
    */
-  async login({ username, password, ...device }: LoginRequest, client: Client): Promise<LoginResult> {
+  async login({ username, password, ...device }: LoginRequest, client: LoginDetails): Promise<LoginResult> {
     // Before the password is looked at: a login with the old password cannot land after a change of it.
     const ticket = await this.tokens.beginLogin(username);
     const user = await this.users.authenticate(username, password);

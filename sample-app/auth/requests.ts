@@ -41,12 +41,7 @@ export function readConfirmPasswordRequest(body: unknown): string {
   return readBody(body, (input) => input.text('password', MAX_PASSWORD));
 }
 
-/** The refresh token. @throws SessionError ARGUMENT_INVALID */
-export function readRefreshRequest(body: unknown): string {
-  return readBody(body, (input) => input.text('refreshToken', MAX_TOKEN));
-}
-
-/** The refresh token, where one was sent. @throws SessionError ARGUMENT_INVALID */
-export function readLogoutRequest(body: unknown): string | undefined {
+/** Returns the refresh token; undefined for none, as with cookies. @throws SessionError ARGUMENT_INVALID */
+export function readRefreshRequest(body: unknown): string | undefined {
   return readBody(body, (input) => input.optionalText('refreshToken', MAX_TOKEN));
 }

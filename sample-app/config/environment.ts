@@ -12,6 +12,11 @@ export class Environment {
     return this.variables[name]?.trim() || undefined;
   }
 
+  /** Items between commas. */
+  list(name: string): readonly string[] {
+    return (this.text(name) ?? '').split(',').flatMap((item) => item.trim() || []);
+  }
+
   /** @throws ConfigError unless it is not set or one of `allowed` */
   choice<T extends string>(name: string, allowed: readonly T[], fallback: T): T {
     const value = this.text(name);

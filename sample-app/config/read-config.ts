@@ -18,7 +18,11 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     environment.choice('SESSION_OVERFLOW', ['evict-oldest', 'evict-least-active', 'reject'], 'evict-oldest');
   const policy = parseSessionPolicy(environment.text('SESSION_POLICY'), overflow);
   const tokens = readTokens(environment, isProduction);
-  refuseUnused(environment, { policy, tokens });
+  const transport = {
+    kind: environment.choice('TOKEN_TRANSPORT', ['bearer', 'cookie', 'both'], 'bearer'),
+    trustedOrigins: environment.list('TRUSTED_ORIGINS'),
+  };
+  refuseUnused(environment, { policy, tokens, transport });
   return Object.freeze({
     host: environment.text('HOST') ?? '127.0.0.1',
     port: environment.integer('PORT', 0, 65_535, 3000),
@@ -27,6 +31,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     sessionSecrets: parseSecretList(environment.text('SESSION_SECRET'), isProduction),
     policy: Object.freeze(policy),
     tokens: Object.freeze(tokens),
+    transport: Object.freeze(transport),
     idleTimeout: environment.duration('IDLE_TIMEOUT', false, '1s', 'off'),
     onReplace: environment.choice('ON_REPLACE', ['clear', 'keep'], 'clear'),
     outageGrace: environment.duration('OUTAGE_GRACE', '15s'),

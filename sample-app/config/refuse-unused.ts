@@ -2,7 +2,7 @@ import { ConfigError } from './config-error.js';
 import type { Environment } from './environment.js';
 import type { SampleConfig } from './sample-config.js';
 
-type Decided = Pick<SampleConfig, 'policy' | 'tokens'>;
+type Decided = Pick<SampleConfig, 'policy' | 'tokens' | 'transport'>;
 
 /** Variables that mean something with some values of another one only. */
 const NEEDS: readonly {
@@ -14,6 +14,11 @@ const NEEDS: readonly {
     name: 'SESSION_OVERFLOW',
     needed: 'SESSION_POLICY=multi:N',
     isUsed: ({ policy }) => policy.kind === 'multi' && policy.max !== undefined,
+  },
+  {
+    name: 'TRUSTED_ORIGINS',
+    needed: 'TOKEN_TRANSPORT=cookie or both',
+    isUsed: ({ transport }) => transport.kind !== 'bearer',
   },
   { name: 'REFRESH_TTL', needed: 'TOKEN_MODE=refresh or jwt', isUsed: ({ tokens }) => tokens.mode !== 'sliding' },
   { name: 'RENEW_WITHIN', needed: 'TOKEN_MODE=sliding', isUsed: ({ tokens }) => tokens.mode === 'sliding' },

@@ -37,6 +37,13 @@ interface PairConfig {
   readonly maxAge: Duration;
 }
 
+/** How tokens travel. */
+export interface TransportConfig {
+  readonly kind: 'bearer' | 'cookie' | 'both';
+  /** Origins of other sites that may act with cookies. */
+  readonly trustedOrigins: readonly string[];
+}
+
 /** All that the environment decides, checked. */
 export interface SampleConfig {
   readonly host: string;
@@ -49,6 +56,7 @@ export interface SampleConfig {
   readonly sessionSecrets: readonly string[] | null;
   readonly policy: PolicyConfig;
   readonly tokens: TokenConfig;
+  readonly transport: TransportConfig;
   /** False: a session that nobody uses lives on. */
   readonly idleTimeout: Duration | false;
   /** What a replaced login leaves of its session data. */

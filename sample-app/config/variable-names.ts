@@ -13,11 +13,12 @@ const VARIABLES: Readonly<Record<string, string>> = {
   redis: 'REDIS_URL',
   idleTimeout: 'IDLE_TIMEOUT',
   onReplace: 'ON_REPLACE',
+  'transport.trustedOrigins': 'TRUSTED_ORIGINS',
 };
 
 /** What the session library says of an option, in the words of whoever sets variables. */
 export function inVariables(message: string): string {
   const start = /^(?:SessionModule option )?"?([A-Za-z.]+)"?(?= must | is )/;
   const plain = message.replace(start, (all, option: string) => VARIABLES[option] ?? all);
-  return plain.replace(/\b(?:tokens|timing)\.[A-Za-z]+\b/g, (option) => VARIABLES[option] ?? option);
+  return plain.replace(/\b(?:tokens|timing|transport)\.[A-Za-z]+\b/g, (option) => VARIABLES[option] ?? option);
 }

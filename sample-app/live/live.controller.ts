@@ -1,6 +1,5 @@
-import { Get, Header, Headers, StreamableFile } from '@nestjs/common';
-import { CurrentSession, NoActivity, type UserSession } from 'nestjs-latchkey';
-import { bearerToken } from '../auth/bearer-token.js';
+import { Get, Header, StreamableFile } from '@nestjs/common';
+import { CurrentSession, NoActivity, PresentedToken, type UserSession } from 'nestjs-latchkey';
 import { JsonRoutes } from '../http/input.js';
 import { LiveSessions } from './live-sessions.js';
 
@@ -15,12 +14,8 @@ export class LiveController {
   @NoActivity()
   @Get('live')
   @Header('X-Accel-Buffering', 'no')
-  stream(
-    @CurrentSession() session: UserSession,
-    @Headers('authorization') authorization: string | undefined,
-  ): StreamableFile {
-    // AuthGuard has found a token there.
-    const stream = this.live.open(session, bearerToken(authorization)!);
+  stream(@CurrentSession() session: UserSession, @PresentedToken() token: string): StreamableFile {
+    const stream = this.live.open(session, token);
     const file = new StreamableFile(stream, { type: 'text/event-stream' });
     // A client that goes away is how a stream usually ends.
     return file.setErrorLogger(() => undefined);

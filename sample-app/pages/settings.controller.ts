@@ -11,11 +11,12 @@ export class SettingsController {
   @Public()
   @Get()
   settings() {
-    const { policy, tokens, database, redisUrl, idleTimeout, nearCache } = this.config;
+    const { policy, tokens, transport, database, redisUrl, idleTimeout, nearCache } = this.config;
     return {
       policy: policy.kind === 'multi' && policy.max !== undefined ? `multi:${policy.max}` : policy.kind,
       overflow: policy.kind === 'multi' && policy.max !== undefined ? policy.overflow : null,
       tokenMode: tokens.mode,
+      tokenTransport: transport.kind,
       accessTtl: tokens.mode === 'sliding' ? tokens.ttl : tokens.access,
       refreshTtl: tokens.mode === 'sliding' ? null : tokens.refresh,
       idleTimeout: idleTimeout === false ? null : idleTimeout,

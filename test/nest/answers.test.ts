@@ -219,6 +219,7 @@ const statuses: readonly (readonly [SessionErrorCode, number, string | undefined
   ['SESSION_STORE_UNAVAILABLE', 503, undefined],
   ['SESSION_NOT_FOUND', 404, undefined],
   ['FORBIDDEN', 403, challengeFor('FORBIDDEN', 'insufficient_scope')],
+  ['CROSS_SITE_REQUEST', 403, undefined],
   ['ARGUMENT_INVALID', 400, undefined],
   ['CURSOR_INVALID', 400, undefined],
   ['CONFIGURATION_INVALID', 500, undefined],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { accessAndRefresh, fixed, sliding } from 'nestjs-latchkey';
+import { accessAndRefresh, bearer, both, cookies, fixed, sliding } from 'nestjs-latchkey';
 import { resolveOptions } from 'lib/resolve-options.js';
 import { SECRET } from '../support/sessions.js';
 
@@ -29,6 +29,50 @@ describe('the options of SessionModule', () => {
     ['sliding', sliding()],
     ['accessAndRefresh', accessAndRefresh({ grace: '0s' })],
   ])('take the mode that %s makes', (_name, tokens) => expect(resolve({ tokens }).tokens).toBe(tokens));
+
+  it.each([bearer(), cookies({ trustedOrigins: ['HTTPS://App.example.com:8443'] }), both()])(
+    'take a transport: %j',
+    (one) => {
+      expect(resolve({ transport: one }).transport).toBe(one);
+    },
+  );
+
+  it.each<[string, object]>([
+    ['transport.sameSite', { sameSite: 'Lax' }],
+    ['transport.sameSite', { sameSite: 'none' }],
+    ['transport.sameSite', { sameSite: null }],
+    ...['.example.com', 'example.com:443', 'com', 'a b.com', 'ex;ample.com', 5, null].map(
+      (domain) => ['transport.domain', { domain }] as [string, object],
+    ),
+    ['transport.partitioned', { partitioned: 'yes' }],
+    ['transport.trustedOrigins', { trustedOrigins: 'https://example.com' }],
+    ...[
+      'null',
+      '*',
+      'https://*.example.com',
+      'https://example.com/',
+      'https://example.com/app',
+      'https://example.com:443',
+      'https://user@example.com',
+      'example.com',
+      'file://x',
+      'https://example.com https://other.example',
+      5,
+      null,
+    ].map((origin) => ['transport.trustedOrigins', { trustedOrigins: [origin] }] as [string, object]),
+    ['transport.refreshPath', { refreshPath: 'auth/refresh' }],
+    ['transport.refreshPath', { refreshPath: '/a;Domain=evil.example' }],
+    ['transport.refreshPath', { refreshPath: '/a\r\nSet-Cookie: a=b' }],
+    ['transport.secure', { secure: false }],
+    ['transport.path', { path: '/app' }],
+    ['transport.httpOnly', { httpOnly: false }],
+    ['transport', null as never],
+  ])('refuse %s of cookies() as %j', (name, options) => {
+    for (const make of [cookies, both]) {
+      expect(() => make(options)).toThrow(expect.objectContaining({ code: 'CONFIGURATION_INVALID' }));
+      expect(() => make(options)).toThrow(`"${name}"`);
+    }
+  });
 
   it('take an idle timeout of three flushes, and not a millisecond less', () => {
     const timing = { activityFlush: '10s' };
@@ -67,6 +111,11 @@ describe('the options of SessionModule', () => {
     ['tokens', [null, {}, sliding, { accessMs: 0, maxAgeMs: 1 }, { accessMs: 1, maxAgeMs: Infinity }]],
     ['tokens', [{ accessMs: 0 }, { accessMs: NaN }, { name: 'endless' }].map((part) => ({ ...sliding(), ...part }))],
     ['tokens', [{ ...accessAndRefresh(), refreshMs: '30d' }]],
+    [
+      'transport',
+      [null, 'cookie', cookies, {}, { kind: 'cookies' }, { kind: 'bearer' }],
+      'bearer(), cookies() or both()',
+    ],
     ['onReplace', ['delete', null, true], 'clear or keep'],
     ['hooks', [null, () => undefined]],
     ['hooks.beforeLogin', ['no'], 'a function'],

@@ -13,9 +13,9 @@ import type { EndedSessionSummary } from '../../commands/login.js';
 import { SessionError, TokenRefusedError } from '../../model/session-error.js';
 import { realmOfIssued } from '../../tokens/token-issuer.js';
 import { setHeaders } from '../http/answers.js';
-import type { GuardedRequest } from '../http/identity.js';
+import { type GuardedRequest, identityOf } from '../http/identity.js';
 import { AllowCrossSite } from '../http/route-rules.js';
-import { SESSION_MODULE, type SessionAuthenticator, readBearer } from '../http/session-authenticator.js';
+import { SESSION_MODULE, SessionAuthenticator, readBearer } from '../http/session-authenticator.js';
 import { misused } from './cookie-names.js';
 import type { SessionTokens } from './session-cookies.js';
 
@@ -176,10 +176,16 @@ export const LoginDetails = createParamDecorator((_: unknown, context: Execution
   };
 });
 
-/** Injects the access token of a request, not verified, or null. On a route with SessionAnswer, for a logout. */
-export const PresentedToken = createParamDecorator((_: unknown, context: ExecutionContext) =>
-  exchangeOf(context, 'PresentedToken').presentedToken(),
-);
+/**
+ * Injects the access token of a request: on a route with SessionAnswer, for a logout, as the client sent it or null; behind
+ * AuthGuard, the one that the guard verified, for `TokenService.watch`.
+ */
+export const PresentedToken = createParamDecorator((_: unknown, context: ExecutionContext): string | null => {
+  const verifiedBy = identityOf(context)?.by;
+  if (!(verifiedBy instanceof SessionAuthenticator)) return exchangeOf(context, 'PresentedToken').presentedToken();
+  const request = context.switchToHttp().getRequest<GuardedRequest>();
+  return verifiedBy.credentialOf(request, { allowCrossSite: true }).token;
+});
 
 /**
  * Injects the refresh token of a request: of its cookie, or of the body's `refreshToken`. Undefined for none, which
