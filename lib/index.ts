@@ -6,9 +6,19 @@ export {
 export { OperatorService } from './services/operator-service.js';
 export { SessionService } from './services/session-service.js';
 export { TokenService } from './services/token-service.js';
-export { AuthGuard } from './nest/http/auth.guard.js';
+export { AuthGuard, OptionalAuth } from './nest/http/auth.guard.js';
 export { CurrentSession, CurrentUser } from './nest/http/identity.js';
-export { AllowCrossSite, CheckBan, NoActivity, Public, RequireFresh, Sensitive } from './nest/http/route-rules.js';
+export {
+  AllowCrossSite,
+  CheckBan,
+  NoActivity,
+  type OptionalAuthOptions,
+  Public,
+  RequireClaims,
+  RequireFresh,
+  RequireRole,
+  Sensitive,
+} from './nest/http/route-decorators.js';
 export { SessionErrorFilter } from './nest/http/session-error.filter.js';
 export { bearer, both, cookies } from './nest/cookies/transport.js';
 export {
@@ -40,7 +50,7 @@ export type {
   SessionHooks,
   SessionModuleOptions,
 } from './nest/module/session-options.js';
-export type { CookieOptions, Transport } from './nest/cookies/transport.js';
+export type { CookieOptions, TokenTransport } from './nest/cookies/transport.js';
 export type { SessionStatusReport } from './nest/module/session-status.js';
 export type { TimingOptions } from './model/timing.js';
 export type { Duration } from './model/timing.js';

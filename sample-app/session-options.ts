@@ -3,7 +3,7 @@ import {
   type SessionModuleOptions,
   type TimingOptions,
   type TokenMode,
-  type Transport,
+  type TokenTransport,
   accessAndRefresh,
   bearer,
   both,
@@ -64,7 +64,7 @@ function tokenMode(tokens: TokenConfig, keys: readonly JwtKey[]): TokenMode {
 }
 
 /** @throws SessionError CONFIGURATION_INVALID for what is no origin */
-function transport({ kind, trustedOrigins }: TransportConfig): Transport {
+function transport({ kind, trustedOrigins }: TransportConfig): TokenTransport {
   switch (kind) {
     case 'bearer':
       return bearer();

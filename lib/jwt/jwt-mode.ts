@@ -1,5 +1,5 @@
 import { Controller, Get, Header, type Type, UseInterceptors } from '@nestjs/common';
-import { Public } from '../nest/http/route-rules.js';
+import { Public } from '../nest/http/route-decorators.js';
 import { StrictInput } from '../nest/http/route-input.js';
 import { type FieldsOf, checkOptions } from '../model/checked-input.js';
 import { invalidArgument, invalidOption } from '../model/session-error.js';

@@ -4,7 +4,7 @@ import { Reflector } from '@nestjs/core';
 import { type AdminRight } from 'lib/admin-options.js';
 import { NeedsRight } from 'lib/admin.guard.js';
 import { SessionAdminModule } from 'lib/session-admin.module.js';
-import { Public } from 'lib/route-rules.js';
+import { Public } from 'lib/route-decorators.js';
 
 /** A route that the module registers. */
 export interface AdminRoute {

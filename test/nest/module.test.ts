@@ -55,11 +55,13 @@ afterEach(() => void jest.restoreAllMocks());
 
 it('exports these values, and no others', () => {
   expect(Object.keys(main).sort()).toEqual([
-    ...'AuthGuard ChangePendingError CheckBan CurrentSession CurrentUser LatchkeyAccount LatchkeyData'.split(' '),
-    ...'LatchkeyEvent LatchkeySession LatchkeySighting LatchkeyStatistic NoActivity OperatorService Public'.split(' '),
-    ...'RequireFresh Sensitive SessionError SessionErrorFilter SessionModule SessionService SessionStatus'.split(' '),
-    ...'TokenRefusedError TokenService accessAndRefresh fixed multiDevice oneDevicePerType sessionEntities'.split(' '),
-    ...'sessionMigrations singleDevice sliding'.split(' '),
+    ...'AllowCrossSite AuthGuard ChangePendingError CheckBan CurrentSession CurrentUser LatchkeyAccount'.split(' '),
+    ...'LatchkeyData LatchkeyEvent LatchkeySession LatchkeySighting LatchkeyStatistic LoginDetails'.split(' '),
+    ...'NoActivity OperatorService OptionalAuth PresentedRefreshToken PresentedToken Public RequireClaims'.split(' '),
+    ...'RequireFresh RequireRole Sensitive SessionAnswer SessionCookies SessionError SessionErrorFilter'.split(' '),
+    ...'SessionModule SessionService SessionStatus TokenRefusedError TokenService accessAndRefresh bearer'.split(' '),
+    ...'both cookies fixed multiDevice oneDevicePerType sessionEntities sessionMigrations singleDevice'.split(' '),
+    'sliding',
   ]);
   expect(Object.keys(admin).sort()).toEqual(['OnlineUsersService', 'SessionAdminModule']);
   expect(Object.keys(testing).sort()).toEqual(['ManualClock']);

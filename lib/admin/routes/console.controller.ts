@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { Controller, Get, Header, Inject, NotFoundException, Param, Req, Res } from '@nestjs/common';
-import { Public } from '../../nest/http/route-rules.js';
+import { Public } from '../../nest/http/route-decorators.js';
 import { setHeaders } from '../../nest/http/answers.js';
 import { ADMIN_OPTIONS } from '../access/admin.guard.js';
 import type { ConsoleOptions, ResolvedAdminOptions } from '../access/admin-options.js';

@@ -6,7 +6,7 @@ import { SessionError } from '../../model/session-error.js';
 import { SessionService } from '../../services/session-service.js';
 import { TokenService } from '../../services/token-service.js';
 import { SessionQueries } from '../../database/lists/session-queries.js';
-import { NoActivity } from '../../nest/http/route-rules.js';
+import { NoActivity } from '../../nest/http/route-decorators.js';
 import type { GuardedRequest } from '../../nest/http/identity.js';
 import { SessionAuthenticator } from '../../nest/http/session-authenticator.js';
 import { toEventItem } from './admin-items.js';

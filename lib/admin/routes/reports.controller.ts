@@ -4,7 +4,7 @@ import { FailedLoginQueries } from '../../database/lists/failed-login-queries.js
 import type { Listed, Portion } from '../../database/lists/keyset.js';
 import { SIGHTING_ORDER, type SightingItem, SightingQueries } from '../../database/lists/sighting-queries.js';
 import { StatisticQueries } from '../../database/lists/statistic-queries.js';
-import { NoActivity } from '../../nest/http/route-rules.js';
+import { NoActivity } from '../../nest/http/route-decorators.js';
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import { toIso, toEventItem } from './admin-items.js';
 import { readFailedLoginsQuery, readSightingsQuery, readStatsRange, readEventsQuery } from './admin-requests.js';

@@ -14,7 +14,7 @@ import { SessionError, TokenRefusedError } from '../../model/session-error.js';
 import { realmOfIssued } from '../../tokens/token-issuer.js';
 import { setHeaders } from '../http/answers.js';
 import { type GuardedRequest, identityOf } from '../http/identity.js';
-import { AllowCrossSite } from '../http/route-rules.js';
+import { AllowCrossSite } from '../http/route-decorators.js';
 import { SESSION_MODULE, SessionAuthenticator, readBearer } from '../http/session-authenticator.js';
 import { misused } from './cookie-names.js';
 import type { SessionTokens } from './session-cookies.js';

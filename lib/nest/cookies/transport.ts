@@ -31,14 +31,14 @@ export interface CookieSettings {
 }
 
 /** How tokens travel between client and server. Made by `bearer`, `cookies` or `both`. */
-export interface Transport {
+export interface TokenTransport {
   readonly kind: 'bearer' | 'cookies' | 'both';
   /** Null for `bearer`. */
   readonly cookies: CookieSettings | null;
 }
 
 /** Carries tokens in the Authorization header and in JSON bodies. The default. */
-export function bearer(): Transport {
+export function bearer(): TokenTransport {
   return { kind: 'bearer', cookies: null };
 }
 
@@ -47,22 +47,22 @@ export function bearer(): Transport {
  * are refused with 403 CROSS_SITE_REQUEST.
  * @throws SessionError CONFIGURATION_INVALID naming the option
  */
-export function cookies(options: CookieOptions = {}): Transport {
+export function cookies(options: CookieOptions = {}): TokenTransport {
   return { kind: 'cookies', cookies: settingsOf(options) };
 }
 
 /**
- * Accepts both. A login with one of the headers Sec-Fetch-Site, Origin and `X-Session-Transport: cookie` gets cookies, any
+ * Accepts both. A login with one of the headers Sec-Fetch-Site, Origin and `X-Session-TokenTransport: cookie` gets cookies, any
  * other gets tokens in the body; a refresh is answered the way its token came.
  * @throws SessionError CONFIGURATION_INVALID naming the option
  */
-export function both(options: CookieOptions = {}): Transport {
+export function both(options: CookieOptions = {}): TokenTransport {
   return { kind: 'both', cookies: settingsOf(options) };
 }
 
 /** Checks, as far as possible, that a value was made by one of the functions above. */
-export function isTransport(value: unknown): value is Transport {
-  const { kind, cookies: settings } = (value ?? {}) as Partial<Transport>;
+export function isTransport(value: unknown): value is TokenTransport {
+  const { kind, cookies: settings } = (value ?? {}) as Partial<TokenTransport>;
   if (kind === 'bearer') return settings === null;
   return (kind === 'cookies' || kind === 'both') && settings?.trustedOrigins instanceof Set;
 }

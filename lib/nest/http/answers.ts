@@ -14,7 +14,8 @@ import type { ResolvedOptions } from '../module/resolve-options.js';
 
 /** An HTTP error with its headers. */
 export interface HttpAnswer {
-  readonly exception: HttpException;
+  /** With the code for hooks of passport. */
+  readonly exception: HttpException & { readonly code: SessionErrorCode };
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -93,7 +94,8 @@ export class Answers {
       }`;
     }
     if (status === 503 || status === 429) headers['Retry-After'] = String(retryAfterSeconds(retryAfterMs));
-    return { exception: new HttpException(body, status, { errorCode: code }), headers };
+    const exception = new HttpException(body, status, { errorCode: code });
+    return { exception: Object.assign(exception, { code }), headers };
   }
 
   /** Returns the text for a refused refresh token, unless the application overrides the code's text. */

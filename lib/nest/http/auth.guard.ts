@@ -1,9 +1,19 @@
-import { type CanActivate, type ExecutionContext, Inject, Injectable, UnauthorizedException } from '@nestjs/common';
+import {
+  type CanActivate,
+  type ExecutionContext,
+  HttpException,
+  Inject,
+  Injectable,
+  UnauthorizedException,
+  UseGuards,
+  applyDecorators,
+} from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
 import { type HttpAnswer, setHeaders } from './answers.js';
 import { AuthenticatedSession, type GuardedRequest, setIdentity } from './identity.js';
 import { PassportRun, runPassport } from './passport-hooks.js';
+import { Optional, type OptionalAuthOptions } from './route-decorators.js';
 import { RulesOfRoutes, type RouteRules, asksForSession } from './route-rules.js';
 import { SESSION_MODULE, type SessionAuthenticator } from './session-authenticator.js';
 
@@ -66,7 +76,10 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
       if (context.getType() === 'http') await authenticator.batch.join();
       const outcome = authenticator.authenticate(request, rules);
       const verdict = outcome instanceof AuthenticatedSession ? outcome : await outcome;
-      identity = verdict instanceof AuthenticatedSession ? verdict : this.refuse(context, request, verdict);
+      if (verdict instanceof AuthenticatedSession) identity = verdict;
+      else if (authenticator.mayBeAnonymous(rules, statusOf(verdict.exception)))
+        authenticator.passOn(request, this.getResponse(context), null);
+      else this.refuse(context, request, verdict);
     }
     if (identity && !before && (identity.renewed || identity.byCookie)) {
       authenticator.passOn(request, this.getResponse(context), identity);
@@ -97,11 +110,13 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
    * @param user as CurrentUser provides it; false without a valid token, undefined if it could not be judged
    * @param info HttpException with the reason for the refusal
    */
-  override handleRequest<T>(error: unknown, user: T, info: unknown, _context: ExecutionContext, _status?: unknown): T {
+  override handleRequest<T>(error: unknown, user: T, info: unknown, context: ExecutionContext, _status?: unknown): T {
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- passed on as it came
     if (error) throw error;
-    if (!user) throw info instanceof Error ? info : new UnauthorizedException();
-    return user;
+    if (user) return user;
+    const refusal = info instanceof HttpException ? info : new UnauthorizedException();
+    if (this.authenticator.mayBeAnonymous(this.rules.of(context), statusOf(refusal))) return null as T;
+    throw refusal;
   }
 
   /** Does nothing: there is no passport session to log in to. */
@@ -179,6 +194,18 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
   }
 }
 
+function statusOf(exception: HttpException & { readonly code?: unknown }) {
+  return { code: exception.code, status: exception.getStatus() };
+}
+
 // Passport's guard of Nest 11 has an optional first argument, which subclasses inherit: without this, Nest would inject
 // undefined.
 Reflect.defineMetadata('optional:paramtypes', [], AuthGuard);
+
+/**
+ * Admits requests without a token to a route or controller: CurrentUser is null there. A good token gives its user, a bad
+ * one is refused with its reason. Brings AuthGuard along. The nearest of OptionalAuth, Public and the rules wins.
+ */
+export function OptionalAuth(options: OptionalAuthOptions = {}): ClassDecorator & MethodDecorator {
+  return applyDecorators(Optional(options), UseGuards(AuthGuard));
+}

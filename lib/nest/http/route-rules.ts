@@ -1,70 +1,29 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
-import { checkService, levelOf } from '../../commands/ban.js';
+import type { Reflector } from '@nestjs/core';
 import { serviceBan } from '../../model/ban.js';
-import { type Duration, parseDuration } from '../../model/timing.js';
 import type { SessionErrorCode } from '../../model/session-error.js';
 import type { UserSession } from '../../model/session.js';
-
-/**
- * Opens a route, or all routes of a controller, to requests without a token. The nearer decorator wins: on a
- * controller, it opens no route that has its own Sensitive, CheckBan or RequireFresh.
- */
-export const Public = Reflector.createDecorator<true, true>({ transform: () => true });
-
-/** Verifies the token in the database for every request of a route or controller, bypassing all caches. */
-export const Sensitive = Reflector.createDecorator<true, true>({ transform: () => true });
-
-/**
- * Keeps requests of a route or controller from counting as a use of the session, for lastSeenAt and the idle timeout.
- * Their addresses are still recorded. For routes that clients poll by themselves. Clients can mark single requests, see
- * the option `headers.noActivity`.
- */
-export const NoActivity = Reflector.createDecorator<true, true>({ transform: () => true });
-
-/**
- * Lets pages of any site send requests with the session cookie to a route or controller, and log in through it. For answers
- * of identity providers alone (`form_post`, SAML), whose own proof the handler checks: any page can use the session of its
- * visitor here, or log the visitor in as somebody else.
- */
-export const AllowCrossSite = Reflector.createDecorator<true, true>({ transform: () => true });
-
-/**
- * Refuses sessions whose user has not authenticated within this time, by login or SessionService.reauthenticate, with
- * 403 FRESH_LOGIN_REQUIRED. Sessions of impersonators are always refused. On a route, overrides its controller's.
- * @throws SessionError CONFIGURATION_INVALID for a malformed duration
- */
-export const RequireFresh = Reflector.createDecorator<Duration, number>({
-  transform: (age) => parseDuration(age, '@RequireFresh'),
-});
-
-/** Service of a route, and the lowest level of a ban that closes it. */
-export interface BanCheck {
-  readonly service: string;
-  readonly level: number;
-}
-
-/** Metadata of CheckBan. */
-export const BanChecks = Reflector.createDecorator<readonly BanCheck[]>();
-
-/**
- * Refuses users banned from a service at this level or above (see OperatorService.ban), with 403 SERVICE_BANNED. A
- * route can have several. On a route, overrides its controller's for the same service.
- * @param level default 1
- * @throws SessionError ARGUMENT_INVALID for an invalid service or level
- */
-export function CheckBan(service: string, level = 1): ClassDecorator & MethodDecorator {
-  const check: BanCheck = { service: checkService(service), level: levelOf(level) };
-  return (target: object, key?: string | symbol, descriptor?: PropertyDescriptor) => {
-    const earlier = (Reflect.getMetadata(BanChecks.KEY, (descriptor?.value ?? target) as object) ?? []) as BanCheck[];
-    BanChecks([...earlier, check])(target, key!, descriptor!);
-  };
-}
+import {
+  AllowCrossSite,
+  type BanCheck,
+  BanChecks,
+  ClaimRules,
+  NoActivity,
+  Optional,
+  type OptionalAuthOptions,
+  Public,
+  RequireFresh,
+  Roles,
+  Sensitive,
+} from './route-decorators.js';
 
 /** Rules set by the decorators of a route and its controller. */
 export interface RouteRules {
-  /** Needs no token. */
+  /** Needs no token, and reads none. */
   readonly isPublic: boolean;
+  /** Set for a route that also admits requests without a token. */
+  readonly optional: OptionalAuthOptions | null;
   /** Bypasses all caches. */
   readonly strict: boolean;
   /** Counts as a use of the session. */
@@ -74,6 +33,10 @@ export interface RouteRules {
   readonly banChecks: readonly BanCheck[];
   /** Maximum age of the last authentication in milliseconds; null for any. */
   readonly freshMs: number | null;
+  /** Roles of which the session must have one; null for any. */
+  readonly roles: readonly string[] | null;
+  /** Claims that the session must have; null for any. */
+  readonly claims: Readonly<Record<string, unknown>> | null;
 }
 
 /** Reason to refuse a request with a valid token. */
@@ -115,37 +78,71 @@ function routeRules(reflector: Reflector, handler: Target, controller: Target): 
   for (const target of [...targets].reverse()) {
     for (const check of reflector.get(BanChecks, target) ?? []) checks.set(check.service, check);
   }
+  const access = accessOf(reflector, targets);
   return {
-    isPublic: isPublic(reflector, targets),
+    isPublic: access === 'public',
+    optional: access === 'required' || access === 'public' ? null : access,
     strict: reflector.getAllAndOverride(Sensitive, targets) === true,
     activity: reflector.getAllAndOverride(NoActivity, targets) !== true,
     allowCrossSite: reflector.getAllAndOverride(AllowCrossSite, targets) === true,
     banChecks: [...checks.values()],
     freshMs: reflector.getAllAndOverride(RequireFresh, targets) ?? null,
+    roles: access === 'required' ? (reflector.getAllAndOverride(Roles, targets) ?? null) : null,
+    claims: access === 'required' ? (reflector.getAllAndOverride(ClaimRules, targets) ?? null) : null,
   };
 }
 
 /** True for a route that requires a valid token, whatever a subclass of AuthGuard admits. */
-export function asksForSession({ strict, freshMs, banChecks }: RouteRules): boolean {
-  return strict || freshMs !== null || banChecks.length > 0;
+export function asksForSession({ optional, strict, freshMs, banChecks, roles, claims }: RouteRules): boolean {
+  if (optional) return false;
+  return strict || freshMs !== null || banChecks.length > 0 || roles !== null || claims !== null;
 }
 
-/** A route with requirements on its session is not open, unless Public is nearer to it. */
-function isPublic(reflector: Reflector, targets: readonly Target[]): boolean {
+/** Rules that need a session, by the name of their decorator. */
+const REQUIREMENTS = { Sensitive, RequireFresh, CheckBan: BanChecks, RequireRole: Roles, RequireClaims: ClaimRules };
+/** Rules that no session without a user can keep. */
+const OF_USER = new Set(['RequireRole', 'RequireClaims']);
+
+/** Returns the names of the decorators of a route or controller that need a session. */
+export function requirementsOf(reflector: Reflector, target: Target): readonly string[] {
+  return Object.entries(REQUIREMENTS).flatMap(([name, rule]) =>
+    reflector.get(rule as typeof Sensitive, target) === undefined ? [] : [name],
+  );
+}
+
+/** Returns the decorators of one route or controller that contradict each other; null if none do. */
+export function contradictionOf(reflector: Reflector, target: Target): string | null {
+  const needs = requirementsOf(reflector, target);
+  const isOpen = reflector.get(Public, target) === true;
+  const optional = reflector.get(Optional, target) !== undefined;
+  if (isOpen && optional) return '@Public() and @OptionalAuth()';
+  if (isOpen && needs.length > 0) return `@Public() and @${needs[0]}()`;
+  const ofUser = optional && needs.find((name) => OF_USER.has(name));
+  return ofUser ? `@OptionalAuth() and @${ofUser}()` : null;
+}
+
+/** Reads whether a route needs a token. The nearest decorator that says so wins. */
+function accessOf(reflector: Reflector, targets: readonly Target[]): 'public' | 'required' | OptionalAuthOptions {
   for (const target of targets) {
-    if ([Sensitive, RequireFresh, BanChecks].some((rule) => reflector.get(rule as typeof Sensitive, target)))
-      return false;
-    if (reflector.get(Public, target)) return true;
+    const optional = reflector.get(Optional, target);
+    if (optional !== undefined) return optional;
+    if (requirementsOf(reflector, target).length > 0) return 'required';
+    if (reflector.get(Public, target)) return 'public';
   }
-  return false;
+  return 'required';
 }
 
 /** Returns the first rule that a session breaks, or null. Pure. @param now milliseconds since the epoch */
 export function brokenRule(
   session: UserSession,
-  { banChecks, freshMs }: Pick<RouteRules, 'banChecks' | 'freshMs'>,
+  { banChecks, freshMs, roles, claims }: Pick<RouteRules, 'banChecks' | 'freshMs'> & Partial<RouteRules>,
   now: number,
 ): BrokenRule | null {
+  if (roles && !roles.some((role) => hasItem(session.claims, 'roles', role))) {
+    return { code: 'FORBIDDEN', details: { missing: { roles } } };
+  }
+  const missing = Object.entries(claims ?? {}).filter(([name, value]) => !hasClaim(session.claims, name, value));
+  if (missing.length > 0) return { code: 'FORBIDDEN', details: { missing: { claims: Object.fromEntries(missing) } } };
   for (const { service, level } of banChecks) {
     const ban = serviceBan(session.bans, service, level, now);
     if (ban) {
@@ -160,4 +157,19 @@ export function brokenRule(
   if (!impersonated && now - provedAt <= freshMs) return null;
   const maxAge = Math.floor(freshMs / 1000);
   return { code: 'FRESH_LOGIN_REQUIRED', details: { maxAge, ...(impersonated && { impersonated }) } };
+}
+
+/** Own properties only, so that no name reaches a prototype. */
+function claimOf(claims: object, name: string): unknown {
+  return Object.hasOwn(claims, name) ? (claims as Record<string, unknown>)[name] : undefined;
+}
+
+function hasItem(claims: object, name: string, item: unknown): boolean {
+  const list = claimOf(claims, name);
+  return Array.isArray(list) && list.some((one) => isDeepStrictEqual(one, item));
+}
+
+function hasClaim(claims: object, name: string, value: unknown): boolean {
+  if (!Array.isArray(claimOf(claims, name))) return isDeepStrictEqual(claimOf(claims, name), value);
+  return [value].flat().every((item) => hasItem(claims, name, item));
 }

@@ -10,7 +10,7 @@ import { Answers, type HttpAnswer, endDetails } from './answers.js';
 import { userOf } from './fast-path/hidden-classes.js';
 import { isSafeMethod } from '../cookies/request-origin.js';
 import type { SessionCookies } from '../cookies/session-cookies.js';
-import type { Transport } from '../cookies/transport.js';
+import type { TokenTransport } from '../cookies/transport.js';
 import { RequestBatch } from './fast-path/request-batch.js';
 import { AuthenticatedSession, type GuardedRequest } from './identity.js';
 import { passOnRenewedToken } from './response-head.js';
@@ -77,7 +77,7 @@ class RequestUse implements Presentation {
 /** Authenticates requests for one SessionModule. */
 export class SessionAuthenticator {
   readonly strategyName: string;
-  readonly transport: Transport;
+  readonly transport: TokenTransport;
   readonly cookies: SessionCookies;
   readonly headers: Required<HeaderOptions>;
   readonly answers: Answers;
@@ -148,10 +148,27 @@ export class SessionAuthenticator {
       : verdict.then((later) => this.outcomeOf(later, rules, byCookie));
   }
 
-  /** Hands the client what its answer adds: the successor of the token, and no copy in shared caches. */
-  passOn(request: GuardedRequest, response: unknown, { byCookie, session, renewed }: AuthenticatedSession): void {
+  /**
+   * Hands the client what its answer adds: the successor of the token, and no copy in shared caches.
+   * @param identity null for a request that an optional route admits without one
+   */
+  passOn(request: GuardedRequest, response: unknown, identity: AuthenticatedSession | null): void {
+    const { byCookie, session, renewed } = identity ?? {
+      byCookie: this.transport.cookies !== null,
+      session: null,
+      renewed: null,
+    };
     if (byCookie) this.cookies.protect(request, response, session, renewed);
     else if (renewed) passOnRenewedToken(response, renewed, this.headers);
+  }
+
+  /** True if a route admits a request without a session instead of refusing it. */
+  mayBeAnonymous(
+    { optional }: RouteRules,
+    { code, status }: { readonly code?: unknown; readonly status?: unknown },
+  ): boolean {
+    if (!optional) return false;
+    return code === 'TOKEN_MISSING' || (optional.ignoreInvalid === true && (status === 400 || status === 401));
   }
 
   /** Clears the cookies of a token that is refused for good. */
@@ -173,7 +190,8 @@ export class SessionAuthenticator {
 
   /** Returns the answer to a request whose session breaks a rule of the route, or null. */
   refusalBy(rules: RouteRules, session: UserSession): HttpAnswer | null {
-    if (rules.freshMs === null && rules.banChecks.length === 0) return null;
+    const { freshMs, banChecks, roles, claims } = rules;
+    if (freshMs === null && banChecks.length === 0 && roles === null && claims === null) return null;
     const broken = brokenRule(session, rules, this.parts.clock.now());
     return broken && this.answers.to(broken.code, broken.details);
   }

@@ -1,9 +1,10 @@
 import type { Type } from '@nestjs/common';
-import type { ModulesContainer } from '@nestjs/core';
+import { type ApplicationConfig, MetadataScanner, type ModulesContainer, type Reflector } from '@nestjs/core';
 import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
 import passport from 'passport';
 import { SessionError } from '../../model/session-error.js';
 import { AuthGuard } from '../http/auth.guard.js';
+import { contradictionOf, requirementsOf } from '../http/route-rules.js';
 import { SessionRuntime } from './session-runtime.js';
 
 /** Guards that an application may have used before, or mistake for ours. Passport makes one class per strategy. */
@@ -51,6 +52,56 @@ export function findForeignGuards(modules: ModulesContainer): readonly string[] 
     }
   }
   return [...found];
+}
+
+/**
+ * Refuses rules that nothing enforces: a route with RequireRole or the like and without AuthGuard would be open. Guards that
+ * are given AuthGuard, and so may run it, count as well.
+ * @throws SessionError CONFIGURATION_INVALID naming the first such handler, or decorators that contradict each other
+ */
+export function refuseUnguardedRules(modules: ModulesContainer, config: ApplicationConfig, reflector: Reflector): void {
+  const everywhere = [...config.getGlobalGuards(), ...config.getGlobalRequestGuards()];
+  const isGlobal = everywhere.some((guard) => enforces('metatype' in guard ? guard.metatype : guard.constructor));
+  for (const { controllers, providers } of modules.values()) {
+    for (const { metatype } of [...controllers.values(), ...providers.values()]) {
+      if (typeof metatype !== 'function' || !metatype.prototype) continue;
+      const type = metatype as Type<object>;
+      for (const [name, handler] of handlersOf(type)) {
+        const targets = [handler, type];
+        const contradiction = targets.map((target) => contradictionOf(reflector, target)).find((one) => one !== null);
+        const place = `${type.name}.${name}()`;
+        if (contradiction) throw misused(`${place} has both ${contradiction}: keep the one that is meant`);
+        const rule = targets.flatMap((target) => requirementsOf(reflector, target))[0];
+        const guards = targets.flatMap((target) => (Reflect.getMetadata('__guards__', target) ?? []) as unknown[]);
+        if (rule === undefined || isGlobal || guards.some(enforces)) continue;
+        throw misused(
+          `${place} has @${rule}(), but no AuthGuard enforces it, so it would be open: add @UseGuards(AuthGuard), or AuthGuard for all ` +
+            'routes with { provide: APP_GUARD, useClass: AuthGuard }',
+        );
+      }
+    }
+  }
+}
+
+/** Handlers of a class that Nest calls: routes, resolvers and messages, which all have metadata. */
+function handlersOf(type: Type<object>): (readonly [string, () => unknown])[] {
+  return new MetadataScanner().getAllMethodNames(type.prototype as object).flatMap((name) => {
+    const handler = (type.prototype as Record<string, unknown>)[name];
+    const isHandler = typeof handler === 'function' && Reflect.getMetadataKeys(handler).length > 0;
+    return isHandler ? [[name, handler as () => unknown] as const] : [];
+  });
+}
+
+/** True for AuthGuard, and for a guard with AuthGuard among its dependencies. */
+function enforces(guard: unknown): boolean {
+  const type: unknown = typeof guard === 'function' ? guard : (guard as object | null)?.constructor;
+  if (typeof type !== 'function') return false;
+  const given = (Reflect.getMetadata('design:paramtypes', type) ?? []) as unknown[];
+  return is(type, AuthGuard) || given.some((one) => is(one, AuthGuard));
+}
+
+function misused(problem: string): SessionError {
+  return new SessionError('CONFIGURATION_INVALID', `${problem}.`);
 }
 
 function is(metatype: unknown, guard: Type<object>): boolean {

@@ -10,7 +10,7 @@ import {
 import { type Timing, parseDuration, resolveTiming } from '../../model/timing.js';
 import type { DevicePolicy } from '../../rules/device-policy.js';
 import { isTokenMode } from '../../tokens/token-mode.js';
-import { type Transport, isTransport } from '../cookies/transport.js';
+import { type TokenTransport, isTransport } from '../cookies/transport.js';
 import { HeaderOptions, RetentionOptions, type SessionHooks, SessionModuleOptions } from './session-options.js';
 
 /** RetentionOptions in milliseconds; null keeps forever. */
@@ -142,7 +142,7 @@ function resolveHeaders(given: object): Required<HeaderOptions> {
   return headers as Required<HeaderOptions>;
 }
 
-function resolveMessages(given: object, { kind }: Transport): ResolvedOptions['messages'] {
+function resolveMessages(given: object, { kind }: TokenTransport): ResolvedOptions['messages'] {
   const messages = definedIn(given);
   for (const [code, text] of Object.entries(messages)) {
     if (!Object.hasOwn(defaultMessages, code))

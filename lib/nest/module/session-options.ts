@@ -7,7 +7,7 @@ import type { Duration, TimingOptions } from '../../model/timing.js';
 import type { Clock } from '../../ports/clock.js';
 import { singleDevice } from '../../rules/device-policy.js';
 import { type TokenMode, sliding } from '../../tokens/token-mode.js';
-import { type Transport, bearer } from '../cookies/transport.js';
+import { type TokenTransport, bearer } from '../cookies/transport.js';
 import type { LifecycleListener } from './lifecycle-publisher.js';
 
 /** Callbacks into the application. */
@@ -81,7 +81,7 @@ export class SessionModuleOptions {
   /**
    * How tokens travel: `bearer()` in the Authorization header, `cookies()` in cookies that no script can read, or `both()`.
    */
-  transport?: Transport = bearer();
+  transport?: TokenTransport = bearer();
 
   /** Fate of a replaced session's data: `clear` deletes it, `keep` leaves it readable by session id. */
   onReplace?: 'clear' | 'keep' = 'clear';

@@ -9,7 +9,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { APP_FILTER, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { APP_FILTER, ApplicationConfig, HttpAdapterHost, ModulesContainer, Reflector } from '@nestjs/core';
 import passport from 'passport';
 import { DataSource } from 'typeorm';
 import { randomId } from '../../tokens/token-codec.js';
@@ -23,7 +23,7 @@ import { SessionQueries } from '../../database/lists/session-queries.js';
 import { SightingQueries } from '../../database/lists/sighting-queries.js';
 import { StatisticQueries } from '../../database/lists/statistic-queries.js';
 import { SessionCookies } from '../cookies/session-cookies.js';
-import { findForeignGuards, refuseTwin } from './boot-checks.js';
+import { findForeignGuards, refuseTwin, refuseUnguardedRules } from './boot-checks.js';
 import { findEventEmitter } from './lifecycle-publisher.js';
 import { needAsyncOptions, needOptions } from './resolve-options.js';
 import { reserveRequestProperties } from '../http/fast-path/hidden-classes.js';
@@ -134,6 +134,8 @@ export class SessionModule
     private readonly authenticator: SessionAuthenticator,
     private readonly modules: ModulesContainer,
     private readonly adapterHost: HttpAdapterHost,
+    private readonly config: ApplicationConfig,
+    private readonly reflector: Reflector,
   ) {
     super();
     registerStrategy(authenticator);
@@ -154,6 +156,7 @@ export class SessionModule
     if (emitter) this.runtime.events.add(emitter);
     reserveRequestProperties(this.adapterHost);
     try {
+      refuseUnguardedRules(this.modules, this.config, this.reflector);
       await untraced(() => this.runtime.start());
     } catch (error) {
       await untraced(() => this.runtime.stop());
