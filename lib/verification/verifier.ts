@@ -29,7 +29,6 @@ export interface GoodToken {
   readonly isRemembered: boolean;
 }
 
-/** Verdict on a token, before it has any effect. */
 export type Inspection = GoodToken | Exclude<Verification, { readonly status: 'VALID' }>;
 
 export interface InspectOptions {
@@ -79,9 +78,8 @@ export class Verifier {
   fromMemory(text: unknown): UserSession | null {
     const known = this.parts.known.find(text);
     const answer = known && this.parts.known.inMemory(known);
-    if (!answer) return null;
-    this.parts.stats.fromMemory++;
-    return answer.session;
+    if (answer) this.parts.stats.fromMemory++;
+    return answer?.session ?? null;
   }
 
   /** Judges a token without any effect on its session. Never rejects. */
@@ -215,8 +213,8 @@ export class Verifier {
   }
 
   private async refuse(verdict: Verdict & { readonly status: 'INVALID' }, deadline: number): Promise<Inspection> {
-    const refusal = await this.parts.lookup.explain(verdict, deadline - this.parts.clock.monotonic());
-    return { status: 'INVALID', ...refusal };
+    const { clock, lookup } = this.parts;
+    return { status: 'INVALID', ...(await lookup.explain(verdict, deadline - clock.monotonic())) };
   }
 
   private judge(token: ParsedToken, record: SessionRecord, idleMs = this.parts.rules.idleMs): Verdict {
