@@ -22,6 +22,13 @@ export interface SessionClientOptions {
    * refreshing.
    */
   readonly refreshUrl?: string | URL | null;
+  /**
+   * The server keeps the tokens in cookies (its option `transport`). No script sees a token then: `token` is null, and
+   * `refreshUrl` gets no body. Default: false.
+   */
+  readonly cookies?: boolean;
+  /** With cookies: route of the same origin that `clear` asks by POST to remove them. Default null: clears here alone. */
+  readonly logoutUrl?: string | URL | null;
   /** Default: localStorage, or memory if it is missing. */
   readonly storage?: TokenStorage;
   /** Called once in every tab for each session that ended, after its tokens were cleared. */
@@ -38,20 +45,25 @@ export interface SessionClientOptions {
 /** Validated options with defaults applied. */
 export type ResolvedClientOptions = Readonly<ReturnType<typeof resolveClientOptions>>;
 
-const KNOWN = ['baseUrl', 'refreshUrl', 'storage', 'onEnd', 'fetch', 'locks', 'headers', 'refreshTimeoutMs'];
+const KNOWN = [
+  ...['baseUrl', 'refreshUrl', 'cookies', 'logoutUrl', 'storage', 'onEnd', 'fetch', 'locks', 'headers'],
+  'refreshTimeoutMs',
+];
 
 /** @throws TypeError that names the option and what it must be */
 export function resolveClientOptions(given: SessionClientOptions) {
   if (typeof given !== 'object' || given === null) throw new TypeError('The options must be an object.');
   requireUrls();
   refuseUnknown(given, KNOWN, invalid);
-  const { baseUrl, storage, fetch: send, locks, refreshTimeoutMs = 15_000 } = given;
+  const { baseUrl, storage, fetch: send, locks, refreshTimeoutMs = 15_000, cookies = false } = given;
   const onEnd: Required<SessionClientOptions>['onEnd'] = given.onEnd ?? (() => undefined);
   const fixed = baseUrl === undefined ? null : urlOf('baseUrl', baseUrl, pageUrl());
   const base = () => fixed ?? pageUrl();
   const { origin, protocol } = base() ?? {};
   if (origin === undefined) throw invalid('baseUrl', 'is required outside of a page');
   if (protocol !== 'http:' && protocol !== 'https:') throw invalid('baseUrl', 'must be an http or https URL');
+  if (typeof cookies !== 'boolean') throw invalid('cookies', 'must be true or false');
+  if (given.logoutUrl != null && !cookies) throw invalid('logoutUrl', 'needs cookies: true');
   if (typeof onEnd !== 'function') throw invalid('onEnd', 'must be a function');
   if (send !== undefined && typeof send !== 'function') throw invalid('fetch', 'must be a function');
   if (storage !== undefined && !(hasMethod(storage, 'read') && hasMethod(storage, 'write'))) {
@@ -69,7 +81,9 @@ export function resolveClientOptions(given: SessionClientOptions) {
     origin,
     /** Current base of relative paths. */
     base: base as () => URL,
-    refreshUrl: resolveRefreshUrl(given.refreshUrl ?? null, base() as URL),
+    refreshUrl: resolveUrl('refreshUrl', given.refreshUrl ?? null, base() as URL),
+    logoutUrl: resolveUrl('logoutUrl', given.logoutUrl ?? null, base() as URL),
+    cookies,
     storage: storage ?? defaultStorage(),
     onEnd,
     // Called on the global object, because browsers refuse any other `this`.
@@ -80,11 +94,11 @@ export function resolveClientOptions(given: SessionClientOptions) {
   };
 }
 
-function resolveRefreshUrl(given: string | URL | null, base: URL): URL | null {
+function resolveUrl(name: string, given: string | URL | null, base: URL): URL | null {
   if (given === null) return null;
-  const url = urlOf('refreshUrl', given, base);
+  const url = urlOf(name, given, base);
   if (url.origin === base.origin && url.protocol === base.protocol) return url;
-  throw invalid('refreshUrl', `must have the origin of baseUrl, ${base.origin}: refresh tokens are sent nowhere else`);
+  throw invalid(name, `must have the origin of baseUrl, ${base.origin}: tokens are sent nowhere else`);
 }
 
 function resolveHeaders(given: ClientHeaders): Required<ClientHeaders> {

@@ -21,8 +21,12 @@ export function isEnd(errorCode: string): boolean {
   return ENDS.test(errorCode);
 }
 
-/** True for codes of an expired access token whose session may have another. */
-export function asksForAnotherToken(errorCode: string): boolean {
+/**
+ * True for codes of an expired access token whose session may have another.
+ * @param byCookie the browser may have dropped it
+ */
+export function asksForAnotherToken(errorCode: string, byCookie: boolean): boolean {
+  if (errorCode === 'TOKEN_MISSING') return byCookie;
   return errorCode === 'TOKEN_EXPIRED' || errorCode === 'TOKEN_INVALID';
 }
 

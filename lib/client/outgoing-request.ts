@@ -3,8 +3,8 @@ import { discard } from './end-notice.js';
 /** One call of fetch, which may be sent twice unless its body can be read only once. Clones a Request with a body. */
 export class OutgoingRequest {
   readonly isRepeatable: boolean;
-  private readonly first: Request;
-  private readonly again: () => Request;
+  private first: Request;
+  private again: () => Request;
   private spare: Request | null = null;
   /** The caller's signal: Node stops following it once the Request is collected, even while the response is read. */
   private readonly init: RequestInit | undefined;
@@ -41,11 +41,24 @@ export class OutgoingRequest {
     return url.origin === origin && url.protocol !== 'blob:';
   }
 
+  /** Sends cookies, also to another origin, with the header that tells the server of a script of ours. */
+  useCookies(): void {
+    const { first, again } = this;
+    const withCookies = (request: Request) => {
+      const sent = new Request(request, { credentials: 'include' });
+      sent.headers.set('X-Requested-With', 'nestjs-latchkey');
+      return sent;
+    };
+    this.first = withCookies(first);
+    this.again = () => withCookies(again());
+  }
+
+  /** @param token null for none, as with cookies */
   send(token: string | null): Promise<Response> {
     return this.dispatch(this.first, token);
   }
 
-  sendAgain(token: string): Promise<Response> {
+  sendAgain(token: string | null): Promise<Response> {
     const request = this.again();
     this.spare = null;
     return this.dispatch(request, token);

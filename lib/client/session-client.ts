@@ -16,8 +16,10 @@ import { TokenRefresh } from './token-refresh.js';
 
 /** Client of one server: stores, sends and renews the tokens of this browser's session. Methods need no `this`. */
 export interface SessionClient {
-  /** Access token; null without a login, and while an asynchronous storage is being read. */
+  /** Access token; null without a login, with cookies, and while an asynchronous storage is being read. */
   readonly token: string | null;
+  /** True while there is a login. */
+  readonly signedIn: boolean;
   /**
    * Resolves once the storage has been read; immediately if it is synchronous. `fetch` and `watch` wait for it. Never
    * rejects.
@@ -34,8 +36,11 @@ export interface SessionClient {
    * a stream as body are not repeated: they get the 401, and the next request has the new token.
    */
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
-  /** Clears the tokens in all tabs. Does not end the session: log out on the server first. */
-  clear(): void;
+  /**
+   * Clears the tokens in all tabs. Does not end the session: log out on the server first. With cookies and `logoutUrl`, logs out
+   * there, and resolves once the cookies are gone; rejects if the server cannot be reached.
+   */
+  clear(): Promise<void>;
   /** Calls the listener when any tab has changed the tokens. @returns function that unsubscribes */
   subscribe(listener: () => void): () => void;
   /**
@@ -66,16 +71,23 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
   return {
     ready: Promise.resolve(resolved.storage.ready),
     get token() {
-      return keeper.current()?.accessToken ?? null;
+      return resolved.cookies ? null : (keeper.current()?.accessToken ?? null);
+    },
+    get signedIn() {
+      return keeper.current() !== null;
     },
     setTokens: (tokens) => {
-      const { sessionId } = checkTokens(tokens, 'The answer of a login');
+      const checked = checkTokens(tokens, 'The answer of a login', resolved.cookies);
+      const { sessionId } = checked;
       const held = keeper.current();
       const goesOn = sessionId != null && held?.sessionId === sessionId;
-      keeper.begin(holdTokens(tokens, goesOn ? held.login : undefined));
+      keeper.begin(holdTokens(checked, goesOn ? held.login : undefined));
     },
     fetch: (input, init) => requests.fetch(input, init),
-    clear: () => keeper.clear(),
+    clear: async () => {
+      keeper.clear();
+      await refresh.logOut();
+    },
     subscribe: (listener) => keeper.subscribe(listener),
     watch: (url, watchOptions) => {
       requireStreams(options.fetch !== undefined);
@@ -109,6 +121,7 @@ class SessionRequests {
       const { ready } = this.options.storage;
       if (ready) await ready;
       const isOurs = request.isFor(this.options.origin) && !request.hasCredentials;
+      if (isOurs && this.options.cookies) request.useCookies();
       const tokens = isOurs ? this.keeper.current() : null;
       return await (tokens ? this.exchange(request, tokens) : request.send(null));
     } finally {
@@ -118,7 +131,7 @@ class SessionRequests {
 
   private async exchange(request: OutgoingRequest, tokens: HeldTokens): Promise<Response> {
     const sent = request.isRepeatable ? tokens : await this.renewBefore(request, tokens);
-    const response = await request.send(sent.accessToken);
+    const response = await request.send(this.sendable(sent));
     const refusal = await this.examine(response, sent);
     if (!refusal) return response;
     if (!this.keeper.newer(sent) && this.refresh.isPossible(sent)) {
@@ -128,10 +141,14 @@ class SessionRequests {
     if (!next) this.endIfStuck(sent, refusal);
     if (!next || !request.isRepeatable) return response;
     discard(response.body);
-    const repeated = await request.sendAgain(next.accessToken);
+    const repeated = await request.sendAgain(this.sendable(next));
     const again = await this.examine(repeated, next);
     if (again && !this.keeper.newer(next)) this.endIfStuck(next, again);
     return repeated;
+  }
+
+  private sendable({ accessToken }: HeldTokens): string | null {
+    return this.options.cookies ? null : accessToken;
   }
 
   /** Renews before a request that cannot be repeated. */
@@ -150,7 +167,7 @@ class SessionRequests {
     if (response.status !== 401) return null;
     const refusal = await readError(response);
     if (refusal && isEnd(refusal.errorCode)) this.keeper.end(sent.login, refusal);
-    return refusal && asksForAnotherToken(refusal.errorCode) ? refusal : null;
+    return refusal && asksForAnotherToken(refusal.errorCode, this.options.cookies) ? refusal : null;
   }
 
   /** Stores the server's successor of the token that was sent, unless another token is stored by now. */

@@ -2,7 +2,8 @@ import { page } from './page.js';
 
 /** Response of a login; further fields are ignored. */
 export interface SessionTokens {
-  readonly accessToken: string;
+  /** Absent with cookies. */
+  readonly accessToken?: string;
   /** Absent if the server renews access tokens by itself. */
   readonly refreshToken?: string | null;
   /** Lifetime of the access token in seconds. */
@@ -12,7 +13,7 @@ export interface SessionTokens {
   readonly sessionId?: string | null;
 }
 
-/** Tokens as stored. */
+/** Tokens as stored. With cookies, `accessToken` is a random mark of their generation, which is not sent. */
 export interface HeldTokens {
   readonly accessToken: string;
   readonly refreshToken: string | null;
@@ -23,27 +24,36 @@ export interface HeldTokens {
   readonly login: string;
 }
 
-/** @throws TypeError unless the value is the response of a login */
-export function checkTokens(given: SessionTokens, name: string): SessionTokens {
+/**
+ * @param byCookie the server keeps the tokens in cookies; a mark then takes the place of the access token
+ * @throws TypeError unless the value is the response of a login
+ */
+export function checkTokens(
+  given: SessionTokens,
+  name: string,
+  byCookie = false,
+): SessionTokens & { readonly accessToken: string } {
   if (typeof given !== 'object' || given === null) throw new TypeError(`${name} must be an object.`);
-  const { accessToken, refreshToken, expiresIn, sessionId } = given;
+  const { accessToken = byCookie ? randomText() : undefined, refreshToken, expiresIn, sessionId } = given;
   const need = (isRight: boolean, problem: string) => {
     if (!isRight) throw new TypeError(`${name}.${problem}.`);
   };
+  const hasTokens = given.accessToken !== undefined || given.refreshToken != null;
+  need(!(byCookie && hasTokens), 'accessToken must be absent: the server puts tokens into cookies only if asked to');
   need(isToken(accessToken), 'accessToken must be a token');
   need(refreshToken == null || isToken(refreshToken), 'refreshToken must be a token, or absent');
   need(expiresIn == null || isTime(expiresIn), 'expiresIn must be a number of seconds, or absent');
   need(sessionId == null || typeof sessionId === 'string', 'sessionId must be a string, or absent');
-  return given;
+  return { ...given, accessToken: accessToken! };
 }
 
-export function holdTokens(given: SessionTokens, login = newLogin()): HeldTokens {
+export function holdTokens(given: ReturnType<typeof checkTokens>, login = randomText()): HeldTokens {
   const { accessToken, refreshToken = null, sessionId = null, expiresIn } = given;
   return { accessToken, refreshToken, sessionId, login, expiresAt: endOf(expiresIn) };
 }
 
 /** Replaces the tokens of a session; fields missing in the response stay. */
-export function renewTokens(held: HeldTokens, next: SessionTokens): HeldTokens {
+export function renewTokens(held: HeldTokens, next: ReturnType<typeof checkTokens>): HeldTokens {
   const { accessToken, refreshToken, expiresIn } = next;
   return { ...held, accessToken, refreshToken: refreshToken ?? held.refreshToken, expiresAt: endOf(expiresIn) };
 }
@@ -82,7 +92,7 @@ function endOf(seconds: number | null | undefined): number | null {
 }
 
 /** No randomUUID, which pages without TLS lack. Need not be secret: React Native has no `crypto` at all. */
-function newLogin(): string {
+function randomText(): string {
   const bytes = new Uint8Array(12);
   if (page.crypto?.getRandomValues) page.crypto.getRandomValues(bytes);
   else bytes.forEach((_, index) => (bytes[index] = Math.random() * 256));

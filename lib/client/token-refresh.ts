@@ -17,7 +17,8 @@ export class TokenRefresh {
   ) {}
 
   isPossible(tokens: HeldTokens): boolean {
-    return this.options.refreshUrl !== null && tokens.refreshToken !== null;
+    const { refreshUrl, cookies } = this.options;
+    return refreshUrl !== null && (cookies || tokens.refreshToken !== null);
   }
 
   /** Resolves when the attempt is over, whether it brought newer tokens, the end of the session, or nothing. */
@@ -33,22 +34,30 @@ export class TokenRefresh {
     return renewal;
   }
 
+  /** Has the server remove its cookies, if there is a route for it. @throws whatever fetch does */
+  async logOut(): Promise<void> {
+    const { logoutUrl, refreshTimeoutMs } = this.options;
+    if (!logoutUrl) return;
+    const { locks, name } = this.lock;
+    // A refresh of another tab would set them again.
+    await exclusively(locks, name, refreshTimeoutMs, async () => discard((await this.post(logoutUrl, null)).body));
+  }
+
   private async exchange(tokens: HeldTokens): Promise<void> {
     // Another tab may have refreshed while this one waited.
     if (!this.keeper.isCurrent(tokens)) return;
-    // Not AbortSignal.timeout, which React Native and older browsers lack.
-    const patience = new AbortController();
-    const timer = setTimeout(() => patience.abort(), this.options.refreshTimeoutMs);
-    try {
-      await this.take(tokens, await this.ask(tokens.refreshToken!, patience.signal));
-    } finally {
-      clearTimeout(timer);
-    }
+    const { refreshUrl, cookies } = this.options;
+    const body = cookies ? null : { refreshToken: tokens.refreshToken };
+    await this.take(tokens, await this.post(refreshUrl!, body));
   }
 
   private async take(tokens: HeldTokens, response: Response): Promise<void> {
     if (response.ok) {
-      const next = checkTokens((await response.json()) as SessionTokens, 'The answer to a refresh');
+      const next = checkTokens(
+        (await response.json()) as SessionTokens,
+        'The answer to a refresh',
+        this.options.cookies,
+      );
       return this.keeper.follow(tokens, renewTokens(tokens, next));
     }
     if (response.status === 401) {
@@ -59,22 +68,29 @@ export class TokenRefresh {
     discard(response.body);
   }
 
-  private ask(refreshToken: string, signal: AbortSignal): Promise<Response> {
-    const { fetch, refreshUrl, headers } = this.options;
-    return fetch(
-      new Request(refreshUrl!, {
-        method: 'POST',
-        headers: {
-          'Content-Type': 'application/json',
-          Accept: 'application/json',
-          // Not a use of the session by itself: the request that it precedes is one, unless marked otherwise.
-          ...(headers.noActivity !== false && { [headers.noActivity]: '1' }),
-        },
-        body: JSON.stringify({ refreshToken }),
-        // A redirect would carry the refresh token elsewhere.
-        redirect: 'error',
-        signal,
-      }),
-    );
+  /** @param body null for cookies, which are the request's credentials */
+  private async post(url: URL, body: object | null): Promise<Response> {
+    const { fetch, headers, refreshTimeoutMs } = this.options;
+    // Not AbortSignal.timeout, which React Native and older browsers lack.
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(), refreshTimeoutMs);
+    const request = new Request(url, {
+      method: 'POST',
+      headers: {
+        Accept: 'application/json',
+        ...(body ? { 'Content-Type': 'application/json' } : { 'X-Requested-With': 'nestjs-latchkey' }),
+        // Not a use of the session by itself: the request that it precedes is one, unless marked otherwise.
+        ...(headers.noActivity !== false && { [headers.noActivity]: '1' }),
+      },
+      ...(body ? { body: JSON.stringify(body) } : { credentials: 'include' }),
+      // A redirect would carry the refresh token elsewhere.
+      redirect: 'error',
+      signal: patience.signal,
+    });
+    try {
+      return await fetch(request);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }

@@ -152,7 +152,7 @@ describe.each(adapters)('cookies on $name', (kind) => {
       `__Host-session=${session}; __Secure-session-refresh=${foreign}`,
     ]) {
       const refused = await refresh(`Cookie: ${cookie}`);
-      expect(verdict(refused)).toMatchObject({ status: 400, errorCode: 'TOKEN_MALFORMED' });
+      expect(verdict(refused)).toMatchObject({ status: 401, errorCode: 'TOKEN_MISSING' });
     }
     // A subdomain has set its own first: the one that fits counts.
     const tossed = `Cookie: __Host-session=${session}; __Secure-session-refresh=${foreign}; __Secure-session-refresh=${own}`;

@@ -69,7 +69,10 @@ class SessionExchange {
     return bearer ?? this.cookieToken();
   }
 
-  /** Refresh token of the cookie, or of the body's `refreshToken`; undefined for none. */
+  /**
+   * Returns the refresh token of the cookie, or of the body's `refreshToken`, which may be undefined.
+   * @throws SessionError TOKEN_MISSING without the cookie
+   */
   async refreshToken(): Promise<unknown> {
     const { cookies, transport } = this.authenticator;
     const sent = (this.request.body as { readonly refreshToken?: unknown } | null | undefined)?.refreshToken;
@@ -77,8 +80,9 @@ class SessionExchange {
     const isInBody = transport.kind === 'both' && sent !== undefined;
     if (isInBody) this.byCookie = false;
     const token = isInBody ? sent : await cookies.readRefresh(this.request);
-    if (token === null) this.authenticator.answers.reports.noRefreshCookie(transport.cookies!.refreshPath);
-    return token ?? undefined;
+    if (token !== null) return token;
+    this.authenticator.answers.reports.noRefreshCookie(transport.cookies!.refreshPath);
+    throw new SessionError('TOKEN_MISSING');
   }
 
   /** Makes the body of the answer from what the handler returned: a login, a refresh, or nothing after a logout. */
@@ -188,8 +192,8 @@ export const PresentedToken = createParamDecorator((_: unknown, context: Executi
 });
 
 /**
- * Injects the refresh token of a request: of its cookie, or of the body's `refreshToken`. Undefined for none, which
- * TokenService.refresh refuses. On a route with SessionAnswer.
+ * Injects the refresh token of a request, on a route with SessionAnswer: of its cookie, or of the body's `refreshToken`.
+ * Answers 401 TOKEN_MISSING without the cookie.
  */
 export const PresentedRefreshToken = createParamDecorator((_: unknown, context: ExecutionContext) =>
   exchangeOf(context, 'PresentedRefreshToken').refreshToken(),
