@@ -131,6 +131,7 @@ function commonColumns(sql, { status, user, at }) {
     claims: `'{"roles":["reader"]}'`,
     created_at: at,
     authenticated_at: at,
+    persistent: '0',
     expires_at: `${Date.now() + 90 * DAY_MS}`,
     status: `'${status}'`,
     generation: '1',

@@ -46,6 +46,7 @@ export function sessionRow(session) {
     ended_by: end?.by ?? null,
     replaced_by: end?.replacedBy ?? null,
     version: session.generation + (end ? 1 : 0),
+    persistent: 0,
     nonce: randomHex(16),
     generation: session.generation,
     key_id: KEY_ID,
