@@ -27,7 +27,7 @@ export interface SessionClientOptions {
    * `refreshUrl` gets no body. Default: false.
    */
   readonly cookies?: boolean;
-  /** With cookies: route of the same origin that `clear` asks by POST to remove them. Default null: clears here alone. */
+  /** Route of the same origin that `logOut` asks by POST. */
   readonly logoutUrl?: string | URL | null;
   /** Default: localStorage, or memory if it is missing. */
   readonly storage?: TokenStorage;
@@ -63,7 +63,6 @@ export function resolveClientOptions(given: SessionClientOptions) {
   if (origin === undefined) throw invalid('baseUrl', 'is required outside of a page');
   if (protocol !== 'http:' && protocol !== 'https:') throw invalid('baseUrl', 'must be an http or https URL');
   if (typeof cookies !== 'boolean') throw invalid('cookies', 'must be true or false');
-  if (given.logoutUrl != null && !cookies) throw invalid('logoutUrl', 'needs cookies: true');
   if (typeof onEnd !== 'function') throw invalid('onEnd', 'must be a function');
   if (send !== undefined && typeof send !== 'function') throw invalid('fetch', 'must be a function');
   if (storage !== undefined && !(hasMethod(storage, 'read') && hasMethod(storage, 'write'))) {

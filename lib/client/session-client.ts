@@ -36,11 +36,13 @@ export interface SessionClient {
    * a stream as body are not repeated: they get the 401, and the next request has the new token.
    */
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+  /** Clears the tokens in all tabs. Does not end the session: for that, `logOut`. Cookies stay until the server removes them. */
+  clear(): void;
   /**
-   * Clears the tokens in all tabs. Does not end the session: log out on the server first. With cookies and `logoutUrl`, logs out
-   * there, and resolves once the cookies are gone; rejects if the server cannot be reached.
+   * Asks `logoutUrl` by POST to end the session and to remove its cookies, and clears the tokens in all tabs, whatever it answers.
+   * @throws TypeError without `logoutUrl`; whatever fetch throws if the server cannot be reached
    */
-  clear(): Promise<void>;
+  logOut(): Promise<void>;
   /** Calls the listener when any tab has changed the tokens. @returns function that unsubscribes */
   subscribe(listener: () => void): () => void;
   /**
@@ -84,10 +86,8 @@ export function createSessionClient(options: SessionClientOptions = {}): Session
       keeper.begin(holdTokens(checked, goesOn ? held.login : undefined));
     },
     fetch: (input, init) => requests.fetch(input, init),
-    clear: async () => {
-      keeper.clear();
-      await refresh.logOut();
-    },
+    clear: () => keeper.clear(),
+    logOut: () => refresh.logOut(),
     subscribe: (listener) => keeper.subscribe(listener),
     watch: (url, watchOptions) => {
       requireStreams(options.fetch !== undefined);

@@ -34,13 +34,18 @@ export class TokenRefresh {
     return renewal;
   }
 
-  /** Has the server remove its cookies, if there is a route for it. @throws whatever fetch does */
+  /** See SessionClient.logOut. */
   async logOut(): Promise<void> {
-    const { logoutUrl, refreshTimeoutMs } = this.options;
-    if (!logoutUrl) return;
+    const { logoutUrl, refreshTimeoutMs, storage } = this.options;
+    if (!logoutUrl) throw new TypeError('logOut() needs the option "logoutUrl" of the session client.');
+    if (storage.ready) await storage.ready;
     const { locks, name } = this.lock;
-    // A refresh of another tab would set them again.
-    await exclusively(locks, name, refreshTimeoutMs, async () => discard((await this.post(logoutUrl, null)).body));
+    try {
+      // A refresh of another tab would set the cookies again.
+      await exclusively(locks, name, refreshTimeoutMs, async () => discard((await this.post(logoutUrl, null)).body));
+    } finally {
+      this.keeper.clear();
+    }
   }
 
   private async exchange(tokens: HeldTokens): Promise<void> {
@@ -68,9 +73,10 @@ export class TokenRefresh {
     discard(response.body);
   }
 
-  /** @param body null for cookies, which are the request's credentials */
+  /** @param body null where the token or the cookies are the credentials */
   private async post(url: URL, body: object | null): Promise<Response> {
-    const { fetch, headers, refreshTimeoutMs } = this.options;
+    const { fetch, headers, refreshTimeoutMs, cookies } = this.options;
+    const token = cookies ? null : this.keeper.current()?.accessToken;
     // Not AbortSignal.timeout, which React Native and older browsers lack.
     const patience = new AbortController();
     const timer = setTimeout(() => patience.abort(), refreshTimeoutMs);
@@ -78,11 +84,14 @@ export class TokenRefresh {
       method: 'POST',
       headers: {
         Accept: 'application/json',
-        ...(body ? { 'Content-Type': 'application/json' } : { 'X-Requested-With': 'nestjs-latchkey' }),
+        ...(body && { 'Content-Type': 'application/json' }),
+        ...(cookies && { 'X-Requested-With': 'nestjs-latchkey' }),
+        ...(token && !body && { Authorization: `Bearer ${token}` }),
         // Not a use of the session by itself: the request that it precedes is one, unless marked otherwise.
         ...(headers.noActivity !== false && { [headers.noActivity]: '1' }),
       },
-      ...(body ? { body: JSON.stringify(body) } : { credentials: 'include' }),
+      ...(body && { body: JSON.stringify(body) }),
+      ...(cookies && { credentials: 'include' }),
       // A redirect would carry the refresh token elsewhere.
       redirect: 'error',
       signal: patience.signal,

@@ -4,7 +4,6 @@ import { type SessionClient, type SessionEndNotice, createSessionClient, memoryS
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { startCookieApp } from '../nest/cookie-app.js';
 import { type HttpApp, adapters } from '../nest/http-app.js';
-import { until } from '../support/until.js';
 
 /** Keeps cookies as a browser does for one origin, and sends those whose path fits. */
 class CookieBrowser {
@@ -33,6 +32,23 @@ class CookieBrowser {
     else this.jar.set(name!, { value: value!, path: /Path=([^;]*)/.exec(line)![1]! });
   }
 }
+
+it('a client with tokens logs out by its token', async () => {
+  const app = await startCookieApp(adapters[0]!, {}, {});
+  const client = createSessionClient({
+    baseUrl: `http://localhost:${app.port}`,
+    logoutUrl: '/logout',
+    storage: memoryStorage(),
+  });
+  try {
+    client.setTokens(await app.tokens.login('alice'));
+    await client.logOut();
+    expect([client.token, await app.sessions.list('alice')]).toEqual([null, []]);
+  } finally {
+    client.close();
+    await app.close();
+  }
+});
 
 describe('the client with cookies', () => {
   const clock = new ManualClock(Date.UTC(2026, 0, 1));
@@ -110,17 +126,22 @@ describe('the client with cookies', () => {
 
   it('logs out on the server, which removes the cookies', async () => {
     await logIn('erin');
-    await client.clear();
+    await client.logOut();
     expect([client.signedIn, browser.jar.size, ends]).toEqual([false, 0, []]);
     expect(await app.sessions.list('erin')).toEqual([]);
-    await until(() => sentTo('/logout') === 1);
   });
 
   it('says when the server could not be asked to log out', async () => {
     await logIn('frank');
     browser.isOffline = true;
-    await expect(client.clear()).rejects.toThrow('fetch failed');
+    await expect(client.logOut()).rejects.toThrow('fetch failed');
     expect([client.signedIn, browser.jar.size]).toEqual([false, 2]);
+  });
+
+  it('needs a route to log out', async () => {
+    const other = createSessionClient({ baseUrl: `http://localhost:${app.port}`, storage: memoryStorage() });
+    await expect(other.logOut()).rejects.toThrow('"logoutUrl"');
+    other.close();
   });
 
   it('refuses tokens in an answer: the server would not use cookies', () => {

@@ -18,7 +18,7 @@ describe('the options', () => {
     ['refreshUrl', { baseUrl, refreshUrl: 'http://' }],
     ['refreshUrl', { baseUrl, refreshUrl: true }],
     ['cookies', { baseUrl, cookies: 'yes' }],
-    ['logoutUrl', { baseUrl, logoutUrl: '/logout' }],
+    ['logoutUrl', { baseUrl, logoutUrl: true }],
     ['logoutUrl', { baseUrl, cookies: true, logoutUrl: 'https://evil.example/logout' }],
     ['storage', { baseUrl, storage: {} }],
     ['storage', { baseUrl, storage: null }],
