@@ -60,7 +60,7 @@ export class Api {
 
   async login(credentials: { username: string; password: string; deviceName: string }): Promise<void> {
     const body = json({ ...credentials, deviceType: 'console' });
-    const answer = await checked(fetch(this.urls.login, { method: 'POST', ...body }));
+    const answer = await checked(this.session.fetch(this.urls.login, { method: 'POST', ...body }));
     this.session.setTokens((await answer.json()) as TokenAnswer);
   }
 

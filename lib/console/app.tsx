@@ -24,10 +24,10 @@ function useOperator(config: PageConfig) {
   const [operator, setOperator] = useState<Operator>();
   const [failure, setFailure] = useState<ApiError>();
   const [round, setRound] = useState(0);
-  const session = useMemo(() => createConsoleSession(config.urls.refresh, setEnded), [config]);
+  const session = useMemo(() => createConsoleSession(config, setEnded), [config]);
   const api = useMemo(() => new Api(config.base, config.urls, session), [config, session]);
-  const [signedIn, setSignedIn] = useState(session.token !== null);
-  useEffect(() => session.subscribe(() => setSignedIn(session.token !== null)), [session]);
+  const [signedIn, setSignedIn] = useState(session.signedIn);
+  useEffect(() => session.subscribe(() => setSignedIn(session.signedIn)), [session]);
   useEffect(() => {
     setOperator(undefined);
     setFailure(undefined);

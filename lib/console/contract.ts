@@ -14,6 +14,8 @@ export interface PageConfig {
   readonly base: string;
   readonly urls: ConsoleUrls;
   readonly title: string;
+  /** Logins are kept in cookies. */
+  readonly cookies: boolean;
 }
 
 export interface Rights {

@@ -6,10 +6,14 @@ import {
   type SessionEndNotice,
   type TokenStorage,
 } from '../client/index.js';
+import type { PageConfig } from './contract.js';
 
 /** The session of the operator. */
-export function createConsoleSession(refreshUrl: string | null, onEnd: (end: SessionEndNotice) => void): SessionClient {
-  return createSessionClient({ refreshUrl, onEnd, storage: ownStorage() });
+export function createConsoleSession(
+  { urls, cookies }: PageConfig,
+  onEnd: (end: SessionEndNotice) => void,
+): SessionClient {
+  return createSessionClient({ refreshUrl: urls.refresh, cookies, onEnd, storage: ownStorage() });
 }
 
 /** A place of its own, so that it never meets the session that the application keeps for the same origin. */

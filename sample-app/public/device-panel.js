@@ -11,8 +11,8 @@ export class DevicePanel {
   #session;
   #problem = null;
 
-  /** @param {HTMLElement} root @param {{ log: import('./request-log.js').RequestLog, refreshes: boolean }} options */
-  constructor(root, { log, refreshes }) {
+  /** @param {HTMLElement} root @param {{ log: import('./request-log.js').RequestLog, refreshes: boolean, cookies: boolean }} options */
+  constructor(root, { log, refreshes, cookies }) {
     this.#root = root;
     this.#type = root.dataset.device;
     root.append(document.querySelector('#device').content.cloneNode(true));
@@ -27,6 +27,7 @@ export class DevicePanel {
     this.#session = new DeviceSession(`latchkey-sample-${this.#type}`, {
       fetch: log.fetchOf(name),
       refreshes,
+      cookies,
       onChange: () => this.#show(),
       onEvent: (end) => log.addEvent(name(), 'end', end),
     });
@@ -96,7 +97,7 @@ export class DevicePanel {
       [text('fact.since'), createdAt ? timeText(createdAt) : null],
       [text('fact.until'), expiresAt ? timeText(expiresAt) : null],
       [text('fact.session'), `${sessionId.slice(0, 8)}…`],
-      [text('fact.token'), client.token && shortToken(client.token)],
+      [text('fact.token'), client.token ? shortToken(client.token) : text('fact.cookie')],
     ]);
   }
 

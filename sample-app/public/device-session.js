@@ -20,14 +20,16 @@ export class DeviceSession {
 
   /**
    * @param {string} key of its storage
-   * @param {{ fetch?: typeof fetch, refreshes: boolean, onChange: () => void, onEvent?: (end: object) => void }} options
+   * @param {{ fetch?: typeof fetch, refreshes: boolean, cookies: boolean, onChange: () => void, onEvent?: (end: object) => void }} options
    */
-  constructor(key, { fetch, refreshes, onChange, onEvent = () => undefined }) {
-    this.#storage = storageOf(key);
+  constructor(key, { fetch, refreshes, cookies, onChange, onEvent = () => undefined }) {
+    // A browser has one login by cookie, on every page.
+    this.#storage = storageOf(cookies ? 'latchkey-sample' : key);
     this.#listener = { onChange, onEvent };
     this.client = createSessionClient({
       storage: this.#storage,
       refreshUrl: refreshes ? '/auth/refresh' : null,
+      cookies,
       onEnd: (end) => this.#ended(end),
       ...(fetch && { fetch }),
     });
@@ -45,7 +47,7 @@ export class DeviceSession {
   /** Asks for the next pair of tokens now. The client does this by itself when it is time. @returns {Promise<Response>} */
   async refresh() {
     const { refreshToken } = this.#held();
-    const response = await this.#post('/auth/refresh', { refreshToken });
+    const response = await this.#post('/auth/refresh', refreshToken === null ? undefined : { refreshToken });
     if (response.ok) this.client.setTokens(await response.clone().json());
     return response;
   }
@@ -81,7 +83,7 @@ export class DeviceSession {
   async #begin(sessionId) {
     const response = await this.client.fetch('/me').catch(() => null);
     const me = response?.ok ? await response.json() : null;
-    if (this.#followed !== sessionId || this.client.token === null) return;
+    if (this.#followed !== sessionId || !this.client.signedIn) return;
     this.#become('in', { me: me ?? { sessionId } });
     this.#stopFollowing = this.client.watch('/me/live', {
       onState: (state) => {

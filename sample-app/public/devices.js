@@ -8,7 +8,7 @@ import { readSettings } from './settings.js';
 const LOOK_EVERY_MS = 5000;
 
 startLanguage();
-const { tokenMode } = await readSettings();
+const { tokenMode, tokenTransport } = await readSettings();
 const notice = slot(document, 'notice');
 const form = slot(document, 'login');
 let items = [];
@@ -17,6 +17,7 @@ let shownState = null;
 
 const session = new DeviceSession('latchkey-sample-devices', {
   refreshes: tokenMode !== 'sliding',
+  cookies: tokenTransport !== 'bearer',
   onChange: () => show(),
 });
 

@@ -7,6 +7,11 @@ startLanguage();
 const settings = await readSettings();
 showSettings(settings);
 const log = new RequestLog(document);
-for (const root of document.querySelectorAll('[data-device]')) {
-  new DevicePanel(root, { log, refreshes: settings.tokenMode !== 'sliding' });
+const cookies = settings.tokenTransport !== 'bearer';
+const [first, ...others] = document.querySelectorAll('[data-device]');
+const options = { log, refreshes: settings.tokenMode !== 'sliding', cookies };
+new DevicePanel(first, options);
+for (const root of others) {
+  if (cookies) root.hidden = true;
+  else new DevicePanel(root, options);
 }

@@ -4,7 +4,14 @@ import { onLanguage, text } from './language.js';
 /** What the server says of its configuration; the usual one where it cannot be read. */
 export async function readSettings() {
   const [settings, health] = await Promise.all([readJson('/settings'), readJson('/health')]);
-  return { known: settings !== null, tokenMode: 'refresh', policy: 'single', ...settings, health };
+  return {
+    known: settings !== null,
+    tokenMode: 'refresh',
+    tokenTransport: 'bearer',
+    policy: 'single',
+    ...settings,
+    health,
+  };
 }
 
 /** Shows the settings, and what is to be expected of the policy. @param {Awaited<ReturnType<typeof readSettings>>} settings */
@@ -12,20 +19,22 @@ export function showSettings(settings) {
   const show = () => {
     const list = slot(document, 'settings');
     if (!settings.known) return showNotice(list, text('setting.unreadable'));
-    const { policy, overflow, tokenMode, accessTtl, refreshTtl, database, redis, idleTimeout, health } = settings;
+    const { policy, overflow, tokenMode, tokenTransport, accessTtl, refreshTtl, database, redis, idleTimeout, health } =
+      settings;
     const limit = /^multi:(\d+)$/.exec(policy)?.[1];
     const none = text('setting.none');
     const redisState = redis ? (health?.redis === 'up' ? 'up' : text('setting.down')) : none;
     fillFacts(list, [
       [text('setting.policy'), limit ? `${text('policy.multi')}: ${limit}, ${overflow}` : text(`policy.${policy}`)],
       [text('setting.tokens'), text(`tokens.${tokenMode}`, { access: accessTtl, refresh: refreshTtl ?? '' })],
+      [text('setting.transport'), text(`transport.${tokenTransport}`)],
       [text('setting.database'), database],
       [text('setting.redis'), redisState],
       [text('setting.cache'), health?.nearCache ?? null],
       [text('setting.idle'), idleTimeout ?? none],
     ]);
     const hint = limit ? text('hint.limited', { max: limit, overflow }) : text(`hint.${policy}`);
-    slot(document, 'policy-hint').textContent = hint;
+    slot(document, 'policy-hint').textContent = tokenTransport === 'bearer' ? hint : `${text('hint.cookies')} ${hint}`;
   };
   onLanguage(show);
   show();

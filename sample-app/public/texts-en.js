@@ -12,6 +12,7 @@ export const english = {
   'home.step2': 'Sign in as alice on the laptop.',
   'home.step4': 'Be the operator: open the console, sign in as',
   'home.step4b': ', and end a session while you watch it here.',
+  'hint.cookies': 'This browser has one login, in a cookie: take a private window for the second device.',
   'hint.single': 'The phone is told at once that the laptop took its place: one user, one session.',
   'hint.per-device-type':
     'Both stay: there is one session for each type of device. Let both be phones, and one makes way.',
@@ -20,6 +21,10 @@ export const english = {
 
   'setting.policy': 'Device policy',
   'setting.tokens': 'Tokens',
+  'setting.transport': 'Transport',
+  'transport.bearer': 'Authorization header',
+  'transport.cookie': 'cookie',
+  'transport.both': 'header or cookie',
   'setting.database': 'Database',
   'setting.redis': 'Redis',
   'setting.cache': 'Near cache',
@@ -58,6 +63,7 @@ export const english = {
   'fact.since': 'Since',
   'fact.until': 'At the latest until',
   'fact.session': 'Session',
+  'fact.cookie': 'in a cookie that no script can read',
   'fact.token': 'Access token',
   'action.refresh': 'Refresh tokens',
   'action.logoutOthers': 'Log out others',

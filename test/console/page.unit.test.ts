@@ -18,38 +18,38 @@ const tags = (html: string): string[] => html.match(/<[^!>][^>]*>/g) ?? [];
 
 describe('the page of the console', () => {
   it('tells its script where it is and which routes there are', () => {
-    const html = consolePage('/admin', routes);
+    const html = consolePage('/admin', { ...routes, cookies: false });
     const content = /<meta name="session-console" content="([^"]*)">/.exec(html)![1]!;
-    expect(JSON.parse(decode(content))).toEqual({ base: '/admin', urls, title: 'Sessions' });
+    expect(JSON.parse(decode(content))).toEqual({ base: '/admin', urls, title: 'Sessions', cookies: false });
     expect(html).toContain('<link rel="stylesheet" href="/admin/assets/console.css">');
     expect(html).toContain('<script type="module" src="/admin/assets/console.js"></script>');
     expect(html).toContain('<html lang="en">');
   });
 
   it('has the same elements whatever its texts contain, and says them unchanged', () => {
-    const plain = consolePage('b', { ...routes, title: 't' });
+    const plain = consolePage('b', { ...routes, title: 't', cookies: false });
     const shape = (html: string): string[] => tags(html).map((tag) => tag.replace(/"[^"]*"/g, '""'));
     const hostile = fc.string({
       unit: fc.constantFrom('<', '>', '"', "'", '&', '/', '=', 'x', ' ', '</script>', '<!--', '&quot;'),
     });
     fc.assert(
       fc.property(hostile, hostile, hostile, (base, title, login) => {
-        const html = consolePage(base, { ...routes, login, title });
+        const html = consolePage(base, { ...routes, login, title, cookies: false });
         expect(shape(html)).toEqual(shape(plain));
         expect(decode(/<title>([^<]*)<\/title>/.exec(html)![1]!)).toBe(title);
         const content = /<meta name="session-console" content="([^"]*)">/.exec(html)![1]!;
-        expect(JSON.parse(decode(content))).toEqual({ base, urls: { ...urls, login }, title });
+        expect(JSON.parse(decode(content))).toEqual({ base, urls: { ...urls, login }, title, cookies: false });
       }),
     );
   });
 
   it('passes on nothing of the urls but what it names', () => {
-    const more = { ...routes, secret: 'of-the-application' };
+    const more = { ...routes, cookies: false, secret: 'of-the-application' };
     expect(consolePage('/admin', more)).not.toContain('of-the-application');
   });
 
   it('needs no inline script, style or handler', () => {
-    const html = consolePage('/admin', routes);
+    const html = consolePage('/admin', { ...routes, cookies: false });
     expect(html).not.toMatch(/<style|\sstyle=|\son\w+=|javascript:/i);
     expect(html.match(/<script[^>]*>[^<]*<\/script>/g)).toEqual([
       '<script type="module" src="/admin/assets/console.js"></script>',

@@ -33,7 +33,7 @@ interface LoginBody {
 /** Login routes as an application writes them, and some with mistakes. */
 @Controller()
 @UseGuards(AuthGuard)
-class CookieRoutes {
+export class CookieRoutes {
   /** Called when a slow answer has begun; resolves when it may go on. */
   static slow: () => Promise<unknown> = () => Promise.resolve();
 

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { accessAndRefresh, sliding } from 'nestjs-latchkey';
+import { accessAndRefresh, bearer, both, cookies, sliding } from 'nestjs-latchkey';
 import { AppModule } from '../../sample-app/app.module.js';
 import { ConfigError } from '../../sample-app/config/config-error.js';
 import { readConfig } from '../../sample-app/config/read-config.js';
@@ -33,6 +33,7 @@ describe('the environment', () => {
       sessionSecrets: null,
       policy: { kind: 'single' },
       tokens: { mode: 'refresh', access: '30m', refresh: '30d', grace: '30s', maxAge: '90d' },
+      transport: { kind: 'bearer', trustedOrigins: [] },
       idleTimeout: false,
       onReplace: 'clear',
       outageGrace: '15s',
@@ -99,6 +100,11 @@ describe('the environment', () => {
       given: { TOKEN_MODE: 'jwt', JWT_PRIVATE_KEY: ED25519.replaceAll('\n', '\\n') + OTHER_ED25519 },
       read: { tokens: { privateKeys: [ED25519.trim(), OTHER_ED25519.trim()] } },
     },
+    {
+      given: { TOKEN_TRANSPORT: 'cookie', TRUSTED_ORIGINS: ' https://a.example,, https://b.example:8443 ' },
+      read: { transport: { kind: 'cookie', trustedOrigins: ['https://a.example', 'https://b.example:8443'] } },
+    },
+    { given: { TOKEN_TRANSPORT: 'both' }, read: { transport: { kind: 'both', trustedOrigins: [] } } },
     { given: { IDLE_TIMEOUT: '30m', ON_REPLACE: 'keep' }, read: { idleTimeout: '30m', onReplace: 'keep' } },
     { given: { NEAR_CACHE: 'off', HTTP_ADAPTER: 'fastify' }, read: { nearCache: 'off', httpAdapter: 'fastify' } },
     { given: { SEED_USERS: '1000', SCRYPT_COST: '4' }, read: { seedUsers: 1000, scryptCost: 4 } },
@@ -130,6 +136,7 @@ describe('the environment', () => {
     ['SEED_USERS', '-1', 'many', '1e3', '1000001'],
     ['SCRYPT_COST', '0', '21', '14.5', 'high'],
     ['TOKEN_MODE', 'fixed', 'JWT', 'toString'],
+    ['TOKEN_TRANSPORT', 'cookies', 'header', 'Both'],
     ['REFRESH_TTL', '30', '0s', 'forever'],
     ['RENEW_WITHIN', '5', '0s', '-5m'],
     ['TOKEN_GRACE', '30', '-1s', 'off'],
@@ -148,6 +155,7 @@ describe('the environment', () => {
     ['SESSION_POLICY', 'Single', 'single, multi, multi:N with N from 1 to 1000, or per-device-type'],
     ['SESSION_OVERFLOW', 'Reject', 'evict-oldest, evict-least-active or reject'],
     ['TOKEN_MODE', 'JWT', 'refresh, sliding or jwt'],
+    ['TOKEN_TRANSPORT', 'Cookie', 'bearer, cookie or both'],
     ['ON_REPLACE', 'KEEP', 'clear or keep'],
     ['NEAR_CACHE', 'Off', 'auto or off'],
     ['HTTP_ADAPTER', 'Express', 'express or fastify'],
@@ -172,6 +180,14 @@ describe('the environment', () => {
 describe('variables that mean nothing beside others', () => {
   it.each<[name: string, value: string, needed: string, by: string, good: readonly string[], bad: readonly string[]]>([
     ['SESSION_OVERFLOW', 'reject', 'SESSION_POLICY=multi:N', 'SESSION_POLICY', ['multi:2'], ['', 'single', 'multi']],
+    [
+      'TRUSTED_ORIGINS',
+      'https://a.example',
+      'TOKEN_TRANSPORT=cookie or both',
+      'TOKEN_TRANSPORT',
+      ['cookie', 'both'],
+      ['', 'bearer'],
+    ],
     ['REFRESH_TTL', '1d', 'TOKEN_MODE=refresh or jwt', 'TOKEN_MODE', ['', 'refresh', 'jwt'], ['sliding']],
     ['RENEW_WITHIN', '1m', 'TOKEN_MODE=sliding', 'TOKEN_MODE', ['sliding'], ['', 'refresh', 'jwt']],
     ['JWT_PRIVATE_KEY', ED25519, 'TOKEN_MODE=jwt', 'TOKEN_MODE', ['jwt'], ['', 'refresh', 'sliding']],
@@ -237,10 +253,29 @@ describe('the session library', () => {
     { given: { IDLE_TIMEOUT: '30m' }, options: { idleTimeout: '30m', timing: { activityFlush: '10s', sweep: '30s' } } },
     { given: { IDLE_TIMEOUT: '9s' }, options: { idleTimeout: '9s', timing: { activityFlush: '3000ms', sweep: '9s' } } },
     { given: { ON_REPLACE: 'keep', NEAR_CACHE: 'off' }, options: { onReplace: 'keep', nearCache: false } },
+    { given: {}, options: { transport: bearer() } },
+    {
+      given: { TOKEN_TRANSPORT: 'cookie', TRUSTED_ORIGINS: 'https://a.example' },
+      options: { transport: cookies({ trustedOrigins: ['https://a.example'] }) },
+    },
+    { given: { TOKEN_TRANSPORT: 'both' }, options: { transport: both() } },
     { given: { OUTAGE_GRACE: '5m' }, options: { timing: { outageGrace: '5m' } } },
   ])('is given what was read: $given', ({ given, options }) => {
     expect(optionsOf(given as Record<string, string>)).toMatchObject(options);
   });
+
+  it.each(['null', '*', 'https://a.example/', 'a.example'])(
+    'refuses %s among TRUSTED_ORIGINS, by that name',
+    (origin) => {
+      const make = () => optionsOf({ TOKEN_TRANSPORT: 'cookie', TRUSTED_ORIGINS: origin });
+      expect(make).toThrow(expect.objectContaining({ code: 'CONFIGURATION_INVALID' }));
+      try {
+        make();
+      } catch (error) {
+        expect(inVariables((error as Error).message)).toMatch(/^TRUSTED_ORIGINS must hold origins/);
+      }
+    },
+  );
 
   const phone = { id: 'phone', slot: 'multi:0', deviceType: 'phone', deviceId: null, createdAt: 1, lastSeenAt: 9 };
   const laptop = { ...phone, id: 'laptop', slot: 'multi:1', deviceType: 'laptop', createdAt: 2, lastSeenAt: 2 };

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { Controller, Get, Header, Inject, NotFoundException, Param, Req, Res } from '@nestjs/common';
 import { Public } from '../../nest/http/route-decorators.js';
 import { setHeaders } from '../../nest/http/answers.js';
+import { SessionAuthenticator } from '../../nest/http/session-authenticator.js';
 import { ADMIN_OPTIONS } from '../access/admin.guard.js';
 import type { ConsoleOptions, ResolvedAdminOptions } from '../access/admin-options.js';
 import { consoleAssets } from '../console-assets.js';
@@ -46,7 +47,10 @@ interface PageRequest {
 @Controller()
 @Public()
 export class ConsoleController {
-  constructor(@Inject(ADMIN_OPTIONS) private readonly options: ResolvedAdminOptions) {}
+  constructor(
+    @Inject(ADMIN_OPTIONS) private readonly options: ResolvedAdminOptions,
+    private readonly authenticator: SessionAuthenticator,
+  ) {}
 
   @Get()
   page(@Req() { originalUrl }: PageRequest, @Res({ passthrough: true }) response: object): string {
@@ -55,7 +59,7 @@ export class ConsoleController {
     setHeaders(response, PAGE_HEADERS);
     // As the client requested it, with a global prefix or whatever else precedes the path.
     const base = originalUrl.replace(/[?#].*$/s, '').replace(/\/+$/, '');
-    return consolePage(base, console);
+    return consolePage(base, { ...console, cookies: this.authenticator.transport.kind !== 'bearer' });
   }
 
   @Get('assets/:file')
@@ -79,9 +83,9 @@ export class ConsoleController {
  * Renders the console page. It contains no data, which its script loads once the operator has signed in.
  * @param base path of the admin routes without a trailing slash, such as `/admin`; '' for the root
  */
-export function consolePage(base: string, options: ConsoleOptions): string {
-  const { login, refresh = null, logout = null, reauthenticate = null, title = 'Sessions' } = options;
-  const config = JSON.stringify({ base, urls: { login, refresh, logout, reauthenticate }, title });
+export function consolePage(base: string, options: ConsoleOptions & { readonly cookies: boolean }): string {
+  const { login, refresh = null, logout = null, reauthenticate = null, title = 'Sessions', cookies } = options;
+  const config = JSON.stringify({ base, urls: { login, refresh, logout, reauthenticate }, title, cookies });
   return `<!doctype html>
 <html lang="en">
 <head>
