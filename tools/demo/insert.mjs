@@ -18,8 +18,8 @@ export async function insertRows(runner, entity, rows, { unlessKnown } = {}) {
   if (type === 'postgres') {
     // One parameter for each column, however many rows there are.
     const arrays = columns.map((name, index) => {
-      const isNumber = metadata.findColumnWithDatabaseName(name).type === 'bigint';
-      return `$${index + 1}::${isNumber ? 'bigint' : 'text'}[]`;
+      const { type: kind } = metadata.findColumnWithDatabaseName(name);
+      return `$${index + 1}::${kind === 'varchar' ? 'text' : kind}[]`;
     });
     const values = columns.map((name) => rows.map((row) => row[name]));
     const rest = unlessKnown ? ' ON CONFLICT DO NOTHING' : '';
