@@ -2,8 +2,6 @@ import type { BeforeWaiting, DataOwner, DataRepository } from '../ports/data-rep
 import { jsonText } from '../model/checked-input.js';
 import { optionalText } from './arguments.js';
 import { invalidArgument } from '../model/session-error.js';
-import type { SessionLookup } from '../verification/session-lookup.js';
-import type { AccountRef } from '../model/user-key.js';
 
 const MAX_VALUE_BYTES = 16_384;
 /** Most names per owner. */
@@ -53,22 +51,6 @@ export class DataStore {
   /** Removes all values. @returns how many there were */
   async clear(): Promise<number> {
     return this.repository.remove(this.owner, null, this.beforeWaiting);
-  }
-}
-
-export class DataStores {
-  constructor(
-    private readonly repository: DataRepository,
-    private readonly lookup: Pick<SessionLookup, 'refuseOver'>,
-  ) {}
-
-  session(sessionId: string): DataStore {
-    const owner = { kind: 'session', sessionId } as const;
-    return new DataStore(this.repository, owner, () => this.lookup.refuseOver(sessionId));
-  }
-
-  account(account: AccountRef): DataStore {
-    return new DataStore(this.repository, { kind: 'account', account }, () => Promise.resolve(null));
   }
 }
 

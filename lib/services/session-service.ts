@@ -1,10 +1,11 @@
 import type { ActivityRecorder } from '../journal/activity-recorder.js';
 import type { Claims, SessionEnd, SessionWithEnd, UserSession } from '../model/session.js';
 import type { Clock } from '../ports/clock.js';
-import type { DataStore, DataStores } from '../commands/data.js';
+import { DataStore } from '../commands/data.js';
 import type { SessionChanges } from '../commands/change.js';
 import type { SessionEnding } from '../commands/end.js';
 import type { EndExplanation, SessionLookup } from '../verification/session-lookup.js';
+import type { DataRepository } from '../ports/data-repository.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import type { SessionWatch } from '../verification/session-watch.js';
 import { isSessionId, sessionIdOf } from '../tokens/token-codec.js';
@@ -24,7 +25,7 @@ export class SessionService {
       readonly watch: SessionWatch;
       readonly ending: SessionEnding;
       readonly liveChanges: SessionChanges;
-      readonly data: DataStores;
+      readonly data: DataRepository;
       readonly activity: ActivityRecorder;
       readonly clock: Clock;
     },
@@ -104,12 +105,14 @@ export class SessionService {
 
   /** Key-values of one session. Writable while it is live, and deleted with it unless `onReplace` keeps them. */
   data(sessionId: string): DataStore {
-    return this.parts.data.session(sessionIdOf(sessionId, 'sessionId'));
+    const owner = { kind: 'session', sessionId: sessionIdOf(sessionId, 'sessionId') } as const;
+    return new DataStore(this.parts.data, owner, () => this.parts.lookup.refuseOver(sessionId));
   }
 
   /** Key-values of a user, shared by all devices. They outlive sessions. */
   accountData(userId: UserId): DataStore {
-    return this.parts.data.account(this.account(userId));
+    const owner = { kind: 'account', account: this.account(userId) } as const;
+    return new DataStore(this.parts.data, owner, () => Promise.resolve(null));
   }
 
   private endAllBut(userId: UserId, except: string | null): Promise<number> {

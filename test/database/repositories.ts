@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe } from '@jest/globals';
-import { DataStores } from 'lib/data.js';
+import { DataStore } from 'lib/data.js';
+import type { DataOwner } from 'lib/data-repository.js';
 import type { LoginOutcome, LoginRequest } from 'lib/session-repository.js';
 import type { SessionEvent } from 'lib/session-event.js';
 import type { SessionRecord } from 'lib/model/session.js';
@@ -41,7 +42,7 @@ export interface TestLogin {
 /** The repositories of one node, with connections of its own. */
 export class TestRepositories {
   readonly sessions: SqlSessionRepository;
-  readonly stores: DataStores;
+  readonly stores: { session(sessionId: string): DataStore; account(account: AccountRef): DataStore };
   private readonly queries: SessionQueries;
 
   private constructor(
@@ -52,7 +53,11 @@ export class TestRepositories {
     const { engine, tables } = database;
     this.sessions = new SqlSessionRepository({ engine, tables, realm, clock, budgets: BUDGETS });
     const data = new SqlDataRepository({ engine, tables, realm, clock, budgetMs: BUDGET_MS });
-    this.stores = new DataStores(data, { refuseOver: () => Promise.resolve(null) });
+    const store = (owner: DataOwner) => new DataStore(data, owner, () => Promise.resolve(null));
+    this.stores = {
+      session: (sessionId) => store({ kind: 'session', sessionId }),
+      account: (account) => store({ kind: 'account', account }),
+    };
     this.queries = new SessionQueries({ engine, tables, realm, clock, budgetMs: BUDGET_MS });
   }
 

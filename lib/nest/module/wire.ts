@@ -4,7 +4,6 @@ import { Changes } from '../../changes/commit.js';
 import { CacheCoherence, changeWindow } from '../../cluster/cache-coherence.js';
 import { NearCache } from '../../cluster/near-cache.js';
 import { Bans } from '../../commands/ban.js';
-import { DataStores } from '../../commands/data.js';
 import { Logins } from '../../commands/login.js';
 import { SessionChanges } from '../../commands/change.js';
 import { SessionEnding } from '../../commands/end.js';
@@ -44,7 +43,6 @@ import { LifecyclePublisher } from './lifecycle-publisher.js';
 import { resolveOptions } from './resolve-options.js';
 import type { SessionModuleOptions } from './session-options.js';
 import { SessionJournal } from './session-journal.js';
-import type { SessionRuntime } from './session-runtime.js';
 
 /** Most tokens known by hash, unless the near cache holds more sessions. */
 const KNOWN_TOKENS = 10_000;
@@ -58,7 +56,7 @@ const USES_PER_FLUSH = 10;
  * Creates the parts of one SessionModule, from the database up.
  * @throws SessionError CONFIGURATION_INVALID, which stops the boot
  */
-export async function wire(given: SessionModuleOptions, applicationSource?: DataSource): Promise<SessionRuntime> {
+export async function wire(given: SessionModuleOptions, applicationSource?: DataSource) {
   const options = resolveOptions(given);
   const { realm, timing, tokens: mode, policy, hooks } = options;
   const keys = new SecretKeys(options.secret, realm);
@@ -137,7 +135,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
 
   // Tokens.
   const codec = new TokenCodec(keys, options.tokenPrefix);
-  const format = mode.accessFormat?.({ keys, realm }) ?? opaqueAccessTokens(codec);
+  const format = mode.accessFormat?.() ?? opaqueAccessTokens(codec);
   const issuer = new TokenIssuer({ keys, codec, format, mode, clock });
   const rules: RotationRules = {
     mode,
@@ -193,7 +191,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   const refreshes = new Refreshes({ ...common, lookup });
   const liveChanges = new SessionChanges({ ...common, lookup });
   const bans = new Bans(repository, changes);
-  const data = new DataStores(new SqlDataRepository(scope), lookup);
+  const data = new SqlDataRepository(scope);
   const failedLogins = new FailedLogins({ ...common, batch: journal.events });
 
   // Background work, and lists for operators.
