@@ -5,11 +5,6 @@ export class RedisTimeoutError extends Error {
   }
 }
 
-export interface CallOutcome {
-  succeed(): void;
-  fail(): void;
-}
-
 /** Rejects each unfinished call, in the order of the calls. */
 type Turn = Set<(error: Error) => void>;
 
@@ -20,7 +15,7 @@ export class CallDeadline {
   constructor(private readonly ms: number) {}
 
   /** Settles like the call, or rejects with RedisTimeoutError once the time is up. */
-  within<T>(call: Promise<T>, outcome?: CallOutcome): Promise<T> {
+  within<T>(call: Promise<T>, outcome?: Pick<CircuitBreaker, 'succeed' | 'fail'>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const turn = this.thisTurn();
       const fail = (error: Error) => {

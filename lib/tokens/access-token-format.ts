@@ -1,6 +1,5 @@
 import { type TokenCodec, type TokenSource, hashToken } from './token-codec.js';
 import type { ParsedToken, TokenPair } from '../model/token-pair.js';
-import type { SecretKeys } from './secret-keys.js';
 
 /** Data beside the source that a format may write into an access token. */
 export interface AccessTokenFacts {
@@ -28,12 +27,6 @@ export interface AccessTokenFormat {
   /** @throws Error if the key named in the facts cannot sign here */
   write(source: TokenSource, facts: AccessTokenFacts): string | Promise<string>;
 }
-
-/** Creates the format of one module. */
-export type AccessTokenFormatFactory = (module: {
-  readonly keys: SecretKeys;
-  readonly realm: string;
-}) => AccessTokenFormat;
 
 /** Opaque access tokens, readable by this library alone; see TokenCodec. */
 export function opaqueAccessTokens(codec: TokenCodec): AccessTokenFormat {

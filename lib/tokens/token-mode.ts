@@ -1,4 +1,4 @@
-import type { AccessTokenFormatFactory } from './access-token-format.js';
+import type { AccessTokenFormat } from './access-token-format.js';
 import { type Duration, parseDuration } from '../model/timing.js';
 import { type FieldsOf, checkOptions } from '../model/checked-input.js';
 import { invalidOption } from '../model/session-error.js';
@@ -7,8 +7,8 @@ import type { GraceFrom, TokenLives } from '../model/token-pair.js';
 /** Lifetimes and renewal of tokens. Made by fixed, sliding, accessAndRefresh or jwt. */
 export interface TokenMode extends TokenLives {
   readonly name: 'fixed' | 'sliding' | 'refresh' | 'jwt';
-  /** Format of access tokens. Default: opaque. */
-  readonly accessFormat?: AccessTokenFormatFactory;
+  /** Returns the format of access tokens, so that logged options contain no keys. Default: opaque. */
+  readonly accessFormat?: () => AccessTokenFormat;
 }
 
 /**

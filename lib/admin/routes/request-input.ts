@@ -1,6 +1,6 @@
 import { checkFields, isObject } from '../../model/checked-input.js';
 import { invalidArgument } from '../../model/session-error.js';
-import { BodyInput, QueryInput } from '../../nest/http/route-input.js';
+import { inputFrom } from '../../nest/http/route-input.js';
 
 /** Queries are text. Bodies have JSON types, with null for missing. A `filter` has no null: a lost condition widens it. */
 const TITLES = { query: 'The query', body: 'The body', filter: 'filter' };
@@ -106,12 +106,12 @@ function timeOf(text: string): number {
 
 /** Injects the query of a request as `read` parses it. */
 export function QueryFields(read: (input: RequestInput) => unknown): ParameterDecorator {
-  return QueryInput((query) => readInput(query, 'query', read));
+  return inputFrom('query', (query) => readInput(query, 'query', read));
 }
 
 /** Injects the body of a request as `read` parses it. */
 export function BodyFields(read: (input: RequestInput) => unknown): ParameterDecorator {
-  return BodyInput((body) => readInput(body, 'body', read));
+  return inputFrom('body', (body) => readInput(body, 'body', read));
 }
 
 export const MAX_PAGE = 200;

@@ -70,7 +70,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     const before = this.foundBefore(context, request, rules);
     let identity: AuthenticatedSession | null = before;
     if (this.needsPassport) {
-      identity = await this.askHooks(context, new PassportRun({ authenticator, request, rules, identity: before }));
+      identity = await this.askHooks(context, new PassportRun(authenticator, request, rules, before));
     } else if (!identity) {
       // Joins the other requests of this turn. The token is verified afterwards, so that no verdict predates the batch.
       if (context.getType() === 'http') await authenticator.batch.join();

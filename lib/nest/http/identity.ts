@@ -6,7 +6,11 @@ import type { RenewedToken } from '../../model/verification.js';
 /** User of the current request: the claims of the session, and the user id. */
 export type CurrentSessionUser<C extends object = Claims> = Readonly<C & { userId: string }>;
 
-interface IdentityFields {
+type IdentityFields = Omit<AuthenticatedSession, 'with'>;
+
+/** Identity verified by a guard. Its private field distinguishes it from objects that arrive from outside. */
+export class AuthenticatedSession {
+  readonly #verified = true;
   /** Claims and id of the user, or the return value of a subclass's handleRequest. */
   readonly user: unknown;
   /** Null if a subclass's handleRequest returned a user for a request without a valid token. */
@@ -18,17 +22,6 @@ interface IdentityFields {
   /** The module that verified it, because several may guard one request. */
   readonly by: object;
   /** True if a cookie proved it. */
-  readonly byCookie: boolean;
-}
-
-/** Identity verified by a guard. Its private field distinguishes it from objects that arrive from outside. */
-export class AuthenticatedSession implements IdentityFields {
-  readonly #verified = true;
-  readonly user: unknown;
-  readonly session: UserSession | null;
-  readonly strict: boolean;
-  readonly renewed: RenewedToken | null;
-  readonly by: object;
   readonly byCookie: boolean;
 
   constructor({ user, session, strict, renewed, by, byCookie }: IdentityFields) {

@@ -11,22 +11,17 @@ import type { Credential, SessionAuthenticator } from './session-authenticator.j
  * that nothing passport adds reaches a real request or payload.
  */
 export class PassportRun {
-  readonly authenticator: SessionAuthenticator;
-  readonly request: GuardedRequest;
-  readonly rules: RouteRules;
-  /** Set by the strategy, unless another guard has verified it already. */
-  identity: AuthenticatedSession | null;
-  /** Set by the strategy. */
+  /** Set by the strategy, like the credential. */
   refused: HttpAnswer | null = null;
-  /** Set by the strategy. */
   credential: Credential | undefined;
 
-  constructor({ authenticator, request, rules, identity }: Omit<PassportRun, 'refused' | 'refusal' | 'credential'>) {
-    this.authenticator = authenticator;
-    this.request = request;
-    this.rules = rules;
-    this.identity = identity;
-  }
+  /** @param identity set by the strategy, unless another guard has verified it already */
+  constructor(
+    readonly authenticator: SessionAuthenticator,
+    readonly request: GuardedRequest,
+    readonly rules: RouteRules,
+    public identity: AuthenticatedSession | null,
+  ) {}
 
   /** Answer if there is no user. */
   get refusal(): HttpAnswer {

@@ -22,17 +22,8 @@ const DECORATORS = { query: Query, body: Body };
 /** Inputs that a route reads, by its handler. */
 const reads: Readonly<Record<Source, WeakSet<object>>> = { query: new WeakSet(), body: new WeakSet() };
 
-/** Injects the query of a request as `read` parses it; `read` refuses unknown fields. */
-export function QueryInput(read: (query: unknown) => unknown): ParameterDecorator {
-  return inputFrom('query', read);
-}
-
-/** Injects the body of a request as `read` parses it. */
-export function BodyInput(read: (body: unknown) => unknown): ParameterDecorator {
-  return inputFrom('body', read);
-}
-
-function inputFrom(source: Source, read: (value: unknown) => unknown): ParameterDecorator {
+/** Injects the query or body of a request as `read` parses it; `read` refuses unknown fields. */
+export function inputFrom(source: Source, read: (value: unknown) => unknown): ParameterDecorator {
   const pipe: PipeTransform = { transform: (value: unknown) => read(value) };
   return (target, key, index) => {
     reads[source].add((target as Record<PropertyKey, object>)[key!]!);

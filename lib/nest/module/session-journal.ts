@@ -4,7 +4,7 @@ import type { JournalRepository } from '../../ports/journal-repository.js';
 import { EventBatch } from '../../journal/failed-logins.js';
 import { SightingRecorder } from '../../journal/sighting-recorder.js';
 import { StatisticRecorder } from '../../journal/statistic-recorder.js';
-import type { JournalPurge } from '../../database/journal/journal-purge.js';
+import type { JournalPurge, PurgeTimes } from '../../database/journal/journal-purge.js';
 import type { Retention } from './resolve-options.js';
 
 /** Most sightings of which is remembered when they were written; of others, more is written than need be. */
@@ -14,31 +14,27 @@ const PURGE_MS = 5000;
 
 /** Writes what operators read later: in batches, beside the requests, and the first to be dropped under load. */
 export class SessionJournal {
-  /** Null where the module is to note none. */
+  /** Null without the option `sightings`. */
   readonly sightings: SightingRecorder | null;
   readonly events: EventBatch;
   readonly statistics: StatisticRecorder;
-  private readonly purging: JournalPurge;
-  private readonly retention: Retention;
-  private readonly clock: Clock;
 
-  constructor(parts: {
-    readonly repository: JournalRepository;
-    readonly purging: JournalPurge;
-    readonly retention: Retention;
-    readonly clock: Clock;
-    /** Time between two notes of one session at one address, in milliseconds; null to note none. */
-    readonly sightingMs: number | null;
-  }) {
+  constructor(
+    private readonly parts: {
+      readonly repository: JournalRepository;
+      readonly purging: JournalPurge;
+      readonly retention: Retention;
+      readonly clock: Clock;
+      /** Records one session at one address once in this time, in milliseconds; null records none. */
+      readonly sightingMs: number | null;
+    },
+  ) {
     const { repository, sightingMs, clock } = parts;
     // With `max` it would make place for all of them at once, in some 15 ms of each start.
     const written = new LRUCache<string, number>({ maxSize: MAX_WRITTEN, sizeCalculation: () => 1 });
     this.sightings = sightingMs === null ? null : new SightingRecorder(repository, written, sightingMs);
     this.events = new EventBatch(repository);
     this.statistics = new StatisticRecorder(repository, clock);
-    this.purging = parts.purging;
-    this.retention = parts.retention;
-    this.clock = clock;
   }
 
   /** Writes what is pending. Never rejects. */
@@ -61,17 +57,11 @@ export class SessionJournal {
 
   /** Removes what is older than it is to be kept, as far as there is time. */
   async purge(): Promise<void> {
-    const now = this.clock.now();
-    const before = (keptMs: number | null) => (keptMs === null ? null : now - keptMs);
-    const { endedSessions, events, sightings, statistics } = this.retention;
-    const deadline = this.clock.monotonic() + PURGE_MS;
-    const times = {
-      endedSessions: before(endedSessions),
-      events: before(events),
-      sightings: before(sightings),
-      statistics: before(statistics),
-    };
-    await this.purging.run(times, () => this.clock.monotonic() < deadline);
+    const { clock, purging, retention } = this.parts;
+    const now = clock.now();
+    const deadline = clock.monotonic() + PURGE_MS;
+    const times = Object.entries(retention).map(([name, keptMs]) => [name, keptMs === null ? null : now - keptMs]);
+    await purging.run(Object.fromEntries(times) as PurgeTimes, () => clock.monotonic() < deadline);
   }
 
   private get dropped(): number {
