@@ -6,18 +6,9 @@ export function withDeadline<T>(
   ms: number,
   late: () => Error = () => new SessionError('SESSION_STORE_UNAVAILABLE'),
 ): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => reject(late()), ms);
-    work.then(
-      (value) => {
-        clearTimeout(timer);
-        resolve(value);
-      },
-      (error: unknown) => {
-        clearTimeout(timer);
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it came
-        reject(error);
-      },
-    );
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(late()), ms);
   });
+  return Promise.race([work, timeUp]).finally(() => clearTimeout(timer));
 }

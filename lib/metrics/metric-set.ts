@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry, type RegistryContentType } from 'prom-client';
 import type { SessionRuntime } from '../nest/module/session-runtime.js';
-import { localStatus } from '../nest/module/session-status.js';
+import { type LocalStatus, localStatus } from '../nest/module/session-status.js';
 import { VERIFICATION_SOURCES } from '../verification/verification-stats.js';
 
 /** View of one SessionModule for its metrics. */
@@ -23,7 +23,9 @@ interface MetricDefinition {
   readonly labels?: readonly string[];
   /** Merges the values of several processes of one host (AggregatorRegistry). Default: sum. */
   readonly aggregator?: 'sum' | 'max' | 'min';
-  readonly read: (source: MetricSource) => readonly Sample[] | Promise<readonly Sample[]>;
+  readonly read: (
+    source: MetricSource & { readonly status: LocalStatus },
+  ) => readonly Sample[] | Promise<readonly Sample[]>;
 }
 
 const STATUSES = ['VALID', 'INVALID', 'UNKNOWN'] as const;
@@ -44,41 +46,35 @@ const METRICS: readonly MetricDefinition[] = [
     type: 'gauge',
     name: 'session_near_cache_entries',
     help: 'Sessions that this process remembers.',
-    read: ({ runtime }) => [[localStatus(runtime).nearCacheEntries]],
+    read: ({ status }) => [[status.nearCacheEntries]],
   },
   {
     type: 'gauge',
     name: 'session_near_cache_on',
     help: '1 while this process may answer from its own memory, else 0.',
     aggregator: 'min',
-    read: ({ runtime }) => [[localStatus(runtime).nearCache === 'on' ? 1 : 0]],
+    read: ({ status }) => [[status.nearCache === 'on' ? 1 : 0]],
   },
   {
     type: 'gauge',
     name: 'session_redis_state',
     help: '1 for the state that Redis is in, 0 for the others.',
     labels: ['state'],
-    read: ({ runtime }) => {
-      const { redis } = localStatus(runtime);
-      return REDIS_STATES.map((state): Sample => [state === redis ? 1 : 0, { state }]);
-    },
+    read: ({ status }) => REDIS_STATES.map((state): Sample => [state === status.redis ? 1 : 0, { state }]),
   },
   {
     type: 'gauge',
     name: 'session_change_log_lag_seconds',
     help: 'Age of the last complete read of the change log.',
     aggregator: 'max',
-    read: ({ runtime }) => {
-      const { changeLogLagMs } = localStatus(runtime);
-      return changeLogLagMs === null ? [] : [[changeLogLagMs / 1000]];
-    },
+    read: ({ status: { changeLogLagMs } }) => (changeLogLagMs === null ? [] : [[changeLogLagMs / 1000]]),
   },
   {
     type: 'gauge',
     name: 'session_silent_nodes',
     help: 'Other nodes that have stopped renewing their row and may still be alive.',
     aggregator: 'max',
-    read: ({ runtime }) => [[localStatus(runtime).silentNodes]],
+    read: ({ status }) => [[status.silentNodes]],
   },
   {
     type: 'gauge',
@@ -190,7 +186,10 @@ export class MetricSet {
     const readAll = async () => {
       const samples = await Promise.all(
         [...this.sources.values()].map(async (source) =>
-          (await read(source)).map(([value, own]) => ({ value, labels: { ...own, realm: source.realm } })),
+          (await read({ ...source, status: localStatus(source.runtime) })).map(([value, own]) => ({
+            value,
+            labels: { ...own, realm: source.realm },
+          })),
         ),
       );
       metric.reset();

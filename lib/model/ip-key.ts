@@ -77,14 +77,9 @@ function network(key: string, bits: number): IpRange {
 
 /** Strict: four decimal numbers. Leading zeros are refused, because some parsers read them as octal. */
 function v4Key(text: string): string | null {
-  const octets = text.split('.');
-  if (octets.length !== 4) return null;
-  let key = V4_PREFIX;
-  for (const octet of octets) {
-    if (!/^(0|[1-9]\d{0,2})$/.test(octet) || Number(octet) > 255) return null;
-    key += Number(octet).toString(16).padStart(2, '0');
-  }
-  return key;
+  const octets = text.split('.').map((octet) => (/^(0|[1-9]\d{0,2})$/.test(octet) ? Number(octet) : Infinity));
+  if (octets.length !== 4 || octets.some((octet) => octet > 255)) return null;
+  return V4_PREFIX + Buffer.from(octets).toString('hex');
 }
 
 /** Parses with URL, which serializes as RFC 5952 says: no leading zeros, `::` for the first of the longest runs of zeros. */

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { HttpException, Logger } from '@nestjs/common';
 import {
   ArgumentError,
@@ -6,10 +7,10 @@ import {
   type SessionErrorCode,
   cookieMessages,
   defaultMessages,
+  describeError,
   refreshMessages,
 } from '../../model/session-error.js';
 import type { Refusal } from '../../model/verification.js';
-import { describeError } from '../../model/session-error.js';
 import type { ResolvedOptions } from '../module/resolve-options.js';
 
 /** An HTTP error with its headers. */
@@ -53,18 +54,6 @@ const SHAPES: Readonly<Partial<Record<SessionErrorCode, AnswerShape>>> = {
 /** Every other code is a reason to refuse a token. */
 const REFUSED: AnswerShape = { status: 401, challenge: 'invalid_token' };
 
-const STATUS_TEXT: Readonly<Record<number, string>> = {
-  202: 'Accepted',
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  404: 'Not Found',
-  409: 'Conflict',
-  429: 'Too Many Requests',
-  500: 'Internal Server Error',
-  503: 'Service Unavailable',
-};
-
 /** Reasons with details for the holder. */
 const TELLS_END = new Set<SessionErrorCode>(['SESSION_REPLACED', 'SESSION_KICKED', 'SESSION_REVOKED']);
 
@@ -85,7 +74,7 @@ export class Answers {
     retryAfterMs: number | null = null,
   ): HttpAnswer {
     const { status, challenge } = SHAPES[code] ?? REFUSED;
-    const body = { statusCode: status, error: STATUS_TEXT[status], message, errorCode: code, ...details };
+    const body = { statusCode: status, error: STATUS_CODES[status], message, errorCode: code, ...details };
     const headers: Record<string, string> = {};
     if (challenge !== undefined) {
       const scheme = this.options.transport.kind === 'cookies' ? 'Cookie' : 'Bearer';
