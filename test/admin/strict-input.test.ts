@@ -83,6 +83,8 @@ const ROWS: Readonly<Record<string, Row>> = {
   'POST /users/:userId/impersonate': { body: { ...REASON, for: ['5m', '', '5', 5, '13h', '5 m'] } },
 };
 
+/** What the message of a refused kick begins with, or names. */
+const NAMED = /userI[dD]|filter|all|sessionI[dD]s|dry[rR]un|unknown|q /;
 const routes = registeredRoutes().filter(({ right }) => right !== null);
 
 it('has a row for every route', () => {
@@ -173,12 +175,16 @@ describe.each(adapters)('A12, A109: what the routes of operators do not understa
     { filter: { all: 1 } },
     { filter: { all: true }, sessionIDs: ['0'.repeat(32)] },
     { filter: { deviceType: 'phone' }, dryrun: true },
-  ])('a kick of many ends nothing for %j', async (order) => {
+    ...[{}, { filter: {} }, { filter: 'all' }, { filter: [] }, { filter: { all: true, userId: 'x' } }],
+    ...[{ filter: { q: { $ne: 1 } } }, { filter: { unknown: 1 } }, { filter: { all: true }, dryRun: 'perhaps' }],
+    ...[{ filter: { all: true }, sessionIds: [] }, { sessionIds: [] }, { sessionIds: 'x' }, { sessionIds: ['x'] }],
+    { sessionIds: Array(1001).fill('0'.repeat(32)) },
+  ])('A95: a kick of many ends nothing for %j', async (order) => {
     await server.tokens.login('bob', { deviceType: 'phone' });
     const before = await server.sessions.list('bob');
     expect(await ask('POST', '/kick', {}, order)).toMatchObject({
       status: 400,
-      json: { errorCode: 'ARGUMENT_INVALID', message: expect.stringMatching(/userI[dD]|filter|all|sessionIDs|dryrun/) },
+      json: { errorCode: 'ARGUMENT_INVALID', message: expect.stringMatching(NAMED) },
     });
     expect(await server.sessions.list('bob')).toEqual(before);
   });

@@ -101,7 +101,7 @@ export function useBrowser(): TestBrowser {
 /** The same with a sample application. @param begin is given the application once it listens */
 export function useBrowserWith(
   variables: Variables | (() => Promise<Variables>),
-  begin: (app: SampleApp) => unknown,
+  begin: (app: SampleApp) => unknown = () => undefined,
 ): TestBrowser {
   const browser = useBrowser();
   const apps = new SampleApps();

@@ -1,13 +1,11 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import type { SampleApp } from '../sample-app/sample-app.js';
 import { seriousProblems } from './axe.js';
 import { PHONE, useBrowserWith } from './browser.js';
 import { Device } from './device.js';
 import { ENDED } from './recorder.js';
 
-let app: SampleApp;
-const browser = useBrowserWith({ SESSION_POLICY: 'single' }, (started) => (app = started));
+const browser = useBrowserWith({ SESSION_POLICY: 'single' });
 
 /** Says whether the page was loaded again since. */
 async function noteLoad(page: Page): Promise<() => Promise<boolean>> {
@@ -54,16 +52,6 @@ describe('one user, one device', () => {
     await laptop.says('ended');
   });
 
-  it('an operator ends the session, and the window says so', async () => {
-    const page = await browser.open('/');
-    const phone = new Device(page, 'phone');
-    await phone.signIn();
-    const operator = await app.login('admin');
-    await app.delete('/admin/users/alice/sessions', operator.accessToken);
-    await phone.says('ended');
-    expect(await phone.notice.innerText()).toMatch(/^Ended by an administrator at /);
-  });
-
   it('says what is wrong with a password', async () => {
     const page = await browser.open('/');
     const phone = new Device(page, 'phone');
@@ -96,14 +84,5 @@ describe.each([
     await page.getByRole('button', { name: 'Sign in' }).first().waitFor();
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
     expect(await seriousProblems(page)).toEqual([]);
-  });
-
-  it('comes with headers that leave nothing to others', async () => {
-    const { headers } = await app.get(path);
-    const policy = String(headers['content-security-policy']);
-    expect(policy).toContain("default-src 'none'");
-    expect(policy).toContain("frame-ancestors 'none'");
-    expect(policy).not.toMatch(/unsafe-|\*/);
-    expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' });
   });
 });

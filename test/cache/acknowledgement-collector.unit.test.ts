@@ -51,11 +51,6 @@ describe('a change is confirmed', () => {
     expect(parseMessage(sent[0]!)).toEqual({ from: 'me', number: 1, ...NOTICE });
   });
 
-  it('at once where nobody else caches', async () => {
-    nodeRegistry.put({ id: 'a', caching: false });
-    expect(await outcome(acknowledgement.acknowledged(NOTICE))).toBe('done');
-  });
-
   it('when each of the others has answered this message', async () => {
     for (const id of ['a', 'b']) nodeRegistry.put({ id });
     const work = acknowledgement.acknowledged(NOTICE);

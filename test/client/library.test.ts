@@ -148,18 +148,6 @@ describe.each(adapters)('the client and the library on $name', (kind) => {
       await until(() => tab.ends.length > 0 || asked.filter((path) => path === 'refresh').length > 4);
       expect(tab.ends).toMatchObject([{ errorCode: 'SESSION_IDLE' }]);
     });
-
-    it('is told that the refresh token is over, and forgets it', async () => {
-      await withRefresh();
-      const tab = browser.openTab();
-      await login(tab);
-      clock.advance(61 * MINUTE);
-      expect(await me(tab)).toMatchObject([401, { errorCode: 'TOKEN_EXPIRED' }]);
-      expect(tab.ends).toMatchObject([{ errorCode: 'TOKEN_EXPIRED' }]);
-      expect(tab.client.token).toBeNull();
-      expect(await me(tab)).toMatchObject([401, { errorCode: 'TOKEN_MISSING' }]);
-      expect(tab.ends).toHaveLength(1);
-    });
   });
 
   describe('with tokens that the server renews', () => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { type TabLocks, createSessionClient, memoryStorage } from 'nestjs-latchkey/client';
+import { createSessionClient, memoryStorage } from 'nestjs-latchkey/client';
 import { until } from '../support/until.js';
 import { type Received, refuse, reply } from './servers.js';
 import { Browser, SharedLocks } from './tabs.js';
@@ -69,19 +69,6 @@ describe('an expired token', () => {
     expect([(await first).status, (await second).status]).toEqual([200, 200]);
     expect(server.at('/refresh')).toHaveLength(1);
     heard.close();
-  });
-
-  it('is harmless to refresh twice, as two tabs of such a browser may in the same moment', async () => {
-    const locks: TabLocks = { request: (_, work) => work() };
-    const [one, two] = browser.signInTwo(1, { locks });
-    server.onRefresh = async (response) => {
-      await until(() => server.at('/refresh').length === 2);
-      server.generation = 2;
-      reply(response, 200, pair(2));
-    };
-    const answers = await Promise.all([one.client.fetch('/one'), two.client.fetch('/two')]);
-    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
-    expect([one.ends, two.ends, one.client.token]).toEqual([[], [], 'access-2']);
   });
 
   it('is replaced by the one that another tab has got meanwhile, without a refresh or a lock', async () => {

@@ -260,24 +260,8 @@ describe('a login that failed', () => {
   });
 
   it('A95: a value of a wrong type is refused', () => {
-    const wrong: [unknown, unknown?][] = [
-      [{}],
-      [[]],
-      [undefined],
-      [true],
-      [1.5],
-      [Symbol('x')],
-      ['alice', null],
-      ['alice', 'BAD'],
-      ['alice', { ip: 7 }],
-      ['alice', { ip: {} }],
-      ['alice', { reason: 'WHATEVER' }],
-      ['alice', { reason: ['BAD_CREDENTIALS'] }],
-      ['alice', { deviceType: [] }],
-      ['alice', { deviceName: {} }],
-    ];
-    for (const [userId, login] of wrong) {
-      expect(() => record(userId, login)).toThrow(expect.objectContaining({ code: 'ARGUMENT_INVALID' }));
+    for (const userId of [{}, [], undefined, true, 1.5, Symbol('x')]) {
+      expect(() => record(userId)).toThrow(expect.objectContaining({ code: 'ARGUMENT_INVALID' }));
     }
   });
 

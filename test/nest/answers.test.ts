@@ -191,16 +191,6 @@ describe.each(adapters)('the reason for a refusal on $name', (kind) => {
     expect(verdict(await sendWith(accessToken))).toEqual(unknown);
   });
 
-  it('A33, A60: so is a session at its absolute end', async () => {
-    const short = await startApp(kind, root({ clock, tokens: fixed({ ttl: '1h', maxAge: '1h' }) }));
-    const { accessToken } = await short.tokens.login('alice');
-    clock.advance(60 * MINUTE);
-    const { status, errorCode, challenge } = verdict(await short.sendWith(accessToken));
-    expect([status, errorCode]).toEqual([401, 'SESSION_EXPIRED']);
-    expect(challenge).toBe(challengeFor('SESSION_EXPIRED'));
-    await short.close();
-  });
-
   it('A104: SessionModule opens no route', async () => {
     const { accessToken } = await server.tokens.login('alice');
     for (const path of ['/', '/admin', '/admin/online-users', '/sessions', '/auth/login']) {

@@ -126,13 +126,6 @@ describe('a configuration error', () => {
       message: expect.stringContaining('cannot connect to its database'),
     });
   });
-
-  it('takes undefined for not given, and changes no object that it was given', async () => {
-    const options = { realm: undefined, messages: { TOKEN_MISSING: undefined }, connections: {}, timing: {} };
-    const copy = structuredClone(options);
-    expect(await boot(options)).toBeUndefined();
-    expect(options).toEqual(copy);
-  });
 });
 
 describe.each(adapters)('SessionModule on $name', (kind) => {

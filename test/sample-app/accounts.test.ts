@@ -64,11 +64,8 @@ describe('accounts', () => {
     expect((await comment()).status).toBe(200);
   });
 
-  it('a ban of nobody, and one that says nothing sensible, change nothing', async () => {
+  it('a ban of nobody changes nothing', async () => {
     const login = await app.login('user5');
-    for (const body of [{ level: 0 }, { until: 'soon' }, { until: 1 }, { service: 'a b' }, { service: 7 }, '[]', '5']) {
-      expect(await ban('user5', body)).toMatchObject({ status: 400, body: { errorCode: 'ARGUMENT_INVALID' } });
-    }
     for (const name of ['nobody', 'USER5', 'user5%20', '%00', 'u'.repeat(129)]) {
       expect([name, codeOf(await ban(name, {}))]).toEqual([name, 'ARGUMENT_INVALID']);
       const impersonation = await app.post(`/admin/users/${name}/impersonate`, {}, admin);

@@ -36,7 +36,7 @@ describe.each(serviceKinds)('the end of a session on $name', (kind) => {
     }
   });
 
-  it('A55: a login ends the session that it is made in, by either token, whoever logs in', async () => {
+  it('A55, A56: a login ends the session that it is made in, by either token, whoever logs in', async () => {
     const { tokens } = harness;
     for (const presented of ['accessToken', 'refreshToken'] as const) {
       const before = await tokens.login('again');
@@ -129,7 +129,9 @@ describe.each(serviceKinds)('the end of a session on $name', (kind) => {
     const replacedBy = { deviceType: 'laptop', deviceName: 'work', at: clock.now() };
     expect(await single.tokens.verify(phone.accessToken)).toMatchObject({ reason: 'SESSION_REPLACED', replacedBy });
     expect(await single.sessions.explainEnd(phone.session.id)).toMatchObject({ replacement: replacedBy });
-    clock.advance(7 * 24 * HOUR);
+    clock.advance(7 * 24 * HOUR - 1);
+    expect(await single.tokens.verify(phone.accessToken)).toMatchObject({ reason: 'SESSION_REPLACED' });
+    clock.advance(1);
     expect(await single.tokens.verify(phone.accessToken)).toEqual({ status: 'INVALID', reason: 'TOKEN_INVALID' });
     await single.close();
     expect((await tokens.verify(phone.accessToken)).status).toBe('INVALID');

@@ -76,20 +76,6 @@ describe.each(serviceKinds)('A58: an idle timeout on $name', (kind) => {
     expect(await tokens.verify(accessToken)).toMatchObject(idle);
   });
 
-  it('is kept by the sweeper, so that lists are right though nobody comes back', async () => {
-    const { tokens, sessions, clock, runtime } = harness;
-    const [gone, used] = [await tokens.login('swept'), await tokens.login('swept')];
-    clock.advance(IDLE);
-    await tokens.verify(used.accessToken);
-    clock.advance(SLACK);
-    await runtime.sweep();
-    expect((await sessions.list('swept')).map(({ id }) => id)).toEqual([used.session.id]);
-    expect((await sessions.find(gone.session.id))?.end).toMatchObject({
-      reason: 'SESSION_IDLE',
-      at: gone.session.createdAt + IDLE,
-    });
-  });
-
   it('never outlives the absolute end (A62)', async () => {
     const { tokens, sessions, clock, runtime } = harness;
     const { accessToken, session } = await tokens.login('forever');

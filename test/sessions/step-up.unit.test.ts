@@ -25,15 +25,6 @@ describe.each(serviceKinds)('a session on $name', (kind) => {
     await expect(sessions.reauthenticate('alice')).rejects.toEqual(refusedAs('ARGUMENT_INVALID'));
   });
 
-  it('A56: is another one after a login that proves the user again', async () => {
-    const { tokens } = harness;
-    const before = await tokens.login('proved');
-    const after = await tokens.login('proved', { presentedToken: before.accessToken });
-    expect((await tokens.verify(before.accessToken)).status).toBe('INVALID');
-    await expect(tokens.refresh(before.refreshToken)).rejects.toEqual(refusedAs('SESSION_REPLACED'));
-    expect(after.session.id).not.toBe(before.session.id);
-  });
-
   it('A57: is not there before the login is complete: a ticket opens nothing', async () => {
     const { tokens, sessions } = harness;
     const ticket = await tokens.beginLogin('pending');
