@@ -29,7 +29,6 @@ export interface Outcome {
   readonly reach: Reach;
 }
 
-/** A change of sessions to commit. */
 export interface Change<T> {
   /** Session ids and account keys that the transaction may change. */
   readonly holding: readonly string[];
@@ -47,16 +46,13 @@ export class Changes {
     },
   ) {}
 
-  /** See SharedCopies. */
   get settleMs(): number {
     return this.parts.copies.settleMs;
   }
 
   /**
-   * Holds the copies that may change, runs the transaction, evicts stale copies, emits the events and notifies the
-   * other nodes. Copies are not used until the outcome is known: a second end of the same session, finding nothing left
-   * to end, would be acknowledged while a copy still answers. If it stays unknown, keys are held for as long as the
-   * commit may still arrive.
+   * Holds the copies that may change until the outcome is known, or for as long as the commit may still arrive: a
+   * second end of the same session, finding nothing to end, would be acknowledged while a copy still answers.
    */
   async commit<T>({ holding, transaction, outcomeOf }: Change<T>): Promise<T> {
     const releases = holding.map((key) => this.parts.copies.hold(key));

@@ -9,8 +9,8 @@ import type { NodeWatch } from './node-watch.js';
 const LOOK_MS = 100;
 
 /**
- * Waits until no node acts on the state before a change: each has acknowledged the message, has stopped caching or completed a
- * poll begun after the change (by its row), or has been silent for so long that it stops using copies by itself.
+ * Waits until every other node has acknowledged a change, has polled since or caches nothing (by its row), or has been
+ * silent for so long that it stops using copies by itself.
  */
 export class AcknowledgementCollector {
   private listing: Promise<NodeList> | null = null;

@@ -151,12 +151,10 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     }
   }
 
-  /** Sessions in use whose copies expire soon; each is returned once. */
   takeAging(): readonly string[] {
     return this.aging.take();
   }
 
-  /** True if this node's copy of a session expires soon, or is gone. */
   isAging(sessionId: string): boolean {
     const copy = this.parts.nearCache?.get(sessionId);
     return !copy || this.parts.clock.monotonic() >= copy.agesAt;

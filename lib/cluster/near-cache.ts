@@ -5,7 +5,6 @@ import type { SessionRecord } from '../model/session.js';
 /** Counts a copy as used at most once in this time. */
 const USE_INTERVAL_MS = 1000;
 
-/** A record and the database time of its read. */
 export interface Copy {
   readonly record: SessionRecord;
   readonly readAt: number;

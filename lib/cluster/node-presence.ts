@@ -29,9 +29,9 @@ const MARGIN_MS = 250;
 const MARGIN_SHARE = 8;
 
 /**
- * Polls, and so knows which nodes exist, which changes were made, and if this node may use its copies (architecture.md,
- * "Freshness"): with messages, while every node takes part in them; without, while it is alone. Every node writes its row before it
- * reads those of the others, so of two nodes, one always sees the other.
+ * Polls, and so knows nodes, changes, and if this node may use copies (architecture.md, "Freshness"): while all take
+ * part in messages, or while it is alone. Every node writes its row before it reads others, so of two, one always sees
+ * the other.
  */
 export class NodePresence {
   /** State to announce in this node's row. Without messages, a node first finds out if it is alone. */

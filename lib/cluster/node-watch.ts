@@ -30,13 +30,11 @@ export class NodeWatch {
     }
   }
 
-  /** Forgets all other nodes. */
   keep(rows: readonly NodeRow[]): void {
     const ids = new Set(rows.map(({ id }) => id));
     for (const id of this.sightings.keys()) if (!ids.has(id)) this.sightings.delete(id);
   }
 
-  /** True if a node has polled since it was first seen. */
   hasMoved({ id }: NodeRow): boolean {
     return this.sightings.get(id)?.hasMoved ?? false;
   }

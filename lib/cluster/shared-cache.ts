@@ -25,7 +25,7 @@ export interface MessageHandlers {
 export interface Messenger {
   /** True if messages reach this node, as far as it can tell. */
   readonly isConnected: boolean;
-  /** Broadcasts to all nodes. Resolves once sent or failed. Never rejects. */
+  /** Resolves once sent or failed. Never rejects. */
   send(text: string): Promise<void>;
   /** Sends to one node. Never rejects. */
   answer(nodeId: string, text: string): Promise<void>;
@@ -39,7 +39,6 @@ export interface SharedBackend {
   /** `down` after consecutive failures; `probing` while one request tests if the service is back. */
   readonly state: SharedState;
   start(handlers: MessageHandlers): void;
-  /** Closes the connections that it opened. */
   stop(): Promise<void>;
 }
 

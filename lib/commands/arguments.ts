@@ -122,7 +122,6 @@ export function checkLogin(options: LoginOptions): CheckedLogin {
 /** Control characters, line separators, and lone surrogates. */
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]/u;
 
-/** @throws SessionError ARGUMENT_INVALID unless it is true, false or undefined */
 function checkFlag(value: unknown, name: string): boolean {
   if (value !== undefined && typeof value !== 'boolean') throw invalidArgument(name, 'must be true or false');
   return value === true;
@@ -137,10 +136,7 @@ function optionalWord(value: unknown, name: string): string | null {
   return word?.toLowerCase() ?? null;
 }
 
-/**
- * Reads optional text; undefined, null and '' become null.
- * @throws SessionError ARGUMENT_INVALID for another type, text that is too long, control characters and lone surrogates
- */
+/** Reads text; undefined, null and '' become null. @throws SessionError ARGUMENT_INVALID for what no column takes */
 export function optionalText(value: unknown, name: string, maxLength: number): string | null {
   if (value === undefined || value === null || value === '') return null;
   if (typeof value !== 'string') throw invalidArgument(name, 'must be a string');

@@ -73,7 +73,6 @@ export class Bans {
     return { ban, ended: ended.filter(({ reason }) => reason === 'ACCOUNT_DISABLED').length };
   }
 
-  /** @returns true if there was such a ban */
   async liftBan(account: AccountRef, options: LiftBanOptions): Promise<boolean> {
     checkFields(options, 'options', LIFT_FIELDS);
     const service = serviceOf(options.service);
@@ -93,7 +92,6 @@ export class Bans {
     return lifted !== null;
   }
 
-  /** Lists the bans of an account that are in force. */
   async listBans(account: AccountRef, now: number): Promise<readonly Ban[]> {
     const { bans } = await this.repository.readAccount(account);
     return bans.filter(({ until }) => until === null || now < until);

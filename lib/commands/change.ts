@@ -18,7 +18,6 @@ export class SessionChanges {
     },
   ) {}
 
-  /** Records a reauthentication of the user. */
   async reauthenticate(sessionId: string, ip: string | null): Promise<UserSession> {
     const events = [{ type: 'REAUTHENTICATED' as const, ip }];
     const session = await this.change(sessionId, (now) => ({ reauthenticatedAt: now }), events);

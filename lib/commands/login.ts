@@ -49,18 +49,15 @@ export interface PolicyContext {
 /** One policy for all logins, or a function that picks one per login. */
 export type PolicyOption = DevicePolicy | ((login: PolicyContext) => DevicePolicy);
 
-/** A validated login, ready to be recorded. */
 interface PendingLogin {
   readonly account: AccountRef;
   readonly input: CheckedLogin;
   readonly authenticatedAt: number | null;
   readonly ticketEpoch: number | null;
-  /** Session whose token came with the request. */
   readonly presented: SessionRecord | null;
   readonly impersonation: Impersonation | null;
 }
 
-/** Set if an operator opens the session as the user. */
 type Impersonation = ReturnType<typeof impersonationOf>;
 
 /** Opens sessions: mints the tokens, and records the session in the slot that the policy picks. */
@@ -73,7 +70,6 @@ export class Logins {
       readonly ending: SessionEnding;
       readonly changes: Changes;
       readonly events: LifecycleEvents;
-      /** The application's veto, or null. */
       readonly beforeLogin: BeforeLogin | null;
       readonly mode: TokenMode;
       readonly policy: PolicyOption;

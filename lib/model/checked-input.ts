@@ -42,10 +42,7 @@ function printable(name: string): string {
 
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
-/**
- * Serializes plain data as JSON. Omits undefined properties, as JSON.stringify does.
- * @throws SessionError ARGUMENT_INVALID for other data, keys that pollute prototypes when merged, and excess bytes
- */
+/** Serializes JSON. @throws SessionError ARGUMENT_INVALID for other data, keys that pollute prototypes, excess bytes */
 export function jsonText(value: unknown, name: string, maxBytes: number): string {
   let text: string | undefined;
   try {

@@ -20,9 +20,8 @@ const ZONE = /%[0-9A-Za-z.:-]+$/;
 const WITH_PORT = /^(?:\[([^[\]]+)\]|([\d.]+))(?::\d{1,5})?$/;
 
 /**
- * Reads a client's address as proxies, sockets and applications write it. Strips port, brackets and zone, turns
- * IPv4-mapped IPv6 into IPv4, and spells the rest as RFC 5952 does. Null for anything else: no request fails because of
- * an address.
+ * Reads an address as proxies, sockets and applications write it: strips port, brackets, zone and the mapping of IPv4
+ * into IPv6, and spells the rest as RFC 5952. Null for anything else: no request fails because of an address.
  */
 export function clientAddress(text: unknown): string | null {
   if (typeof text !== 'string' || text.length > MAX_TEXT) return null;
@@ -94,10 +93,7 @@ function v6Key(text: string): string | null {
   return head!.padEnd(KEY_DIGITS - tail.length, '0') + tail;
 }
 
-/**
- * Reads an optional address; null for text that is not an address.
- * @throws SessionError ARGUMENT_INVALID for another type, which is a bug in the application and not in its client
- */
+/** Null for text that is no address. @throws SessionError ARGUMENT_INVALID for another type: a bug, not input */
 export function optionalAddress(value: unknown, name: string): string | null {
   if (value === undefined || value === null) return null;
   if (typeof value !== 'string') throw invalidArgument(name, 'must be a string');

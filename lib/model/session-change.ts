@@ -13,10 +13,7 @@ export interface EventDraft {
   readonly detail?: Readonly<Record<string, unknown>>;
 }
 
-/**
- * Outcome for a locked session: a patch, an end (which voids a patch beside it), or neither. Events are written only
- * with one of the two.
- */
+/** A patch, an end (which voids a patch beside it), or neither. Events are written only with one of the two. */
 export interface SessionDecision<T> {
   readonly result: T;
   readonly patch?: SessionPatch;
@@ -25,7 +22,6 @@ export interface SessionDecision<T> {
   readonly events?: readonly EventDraft[];
 }
 
-/** Reason and actor of an end. */
 export interface EndRequest {
   readonly reason: EndReason;
   /** 1 to 255 characters. */
@@ -53,7 +49,6 @@ export function endOfHolder(token: ParsedToken, { end, tokens }: Tombstone): Ses
   return own && equalHashes(own.accessHash, token.hash) ? end : null;
 }
 
-/** Makes the tombstone of a record; null for a live one. */
 export function tombstoneOf({ id, version, end, current, superseded }: SessionRecord): Tombstone | null {
   const tokens = [...superseded, current].map(({ generation, accessHash }) => ({ generation, accessHash }));
   return end && { sessionId: id, version, end, tokens };

@@ -27,7 +27,6 @@ type Kind<T> = T extends number
     : T extends string
       ? 'text' | 'userId' | 'endReason'
       : Field['kind'];
-/** A description of all properties of an object. */
 type FieldsOf<T> = {
   readonly [K in keyof T]-?: Field & { readonly kind: Kind<NonNullable<T[K]>> } & (null extends T[K]
       ? { readonly nullable: true }
@@ -99,7 +98,6 @@ export const BAN_FIELDS = {
 type All = typeof SESSION_FIELDS;
 type With<Property> = { [K in keyof All]: All[K] extends Property ? K : never }[keyof All];
 
-/** The fields that operators see in lists. */
 export type ListedField = With<{ readonly listed: string }> & keyof UserSession;
 export type ListedTime = With<{ readonly listed: 'time' }>;
 export const LISTED_FIELDS = fieldsWith('listed') as readonly ListedField[];
@@ -128,7 +126,6 @@ const CHECKS: Readonly<Record<Field['kind'], Check>> = {
   pairs: Array.isArray,
 };
 
-/** The checks of all fields that are copied, in their order. */
 export function checksOf(fields: Fields): Readonly<Record<string, Check>> {
   const copied = Object.entries(fields).filter(([, field]) => field.copied !== false);
   return Object.fromEntries(

@@ -33,10 +33,7 @@ export class TimingOptions {
 /** TimingOptions in milliseconds. */
 export type Timing = Readonly<Record<keyof TimingOptions, number>>;
 
-/**
- * @param hasRedis true if the nodes share a cache and a message bus
- * @throws SessionError CONFIGURATION_INVALID for unknown names, malformed durations, and contradictory times
- */
+/** @throws SessionError CONFIGURATION_INVALID for unknown names, malformed durations, and contradictory times */
 export function resolveTiming(options: TimingOptions = {}, hasRedis = false): Timing {
   const defaults = new TimingOptions();
   checkOptions(options, 'timing.', defaults);
@@ -58,7 +55,6 @@ export type Duration = `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** One hundred years. */
 const MAX_MS = 36_525 * UNIT_MS.d;
 
 /** Parses a duration into whole milliseconds. @throws SessionError CONFIGURATION_INVALID naming the option */

@@ -28,10 +28,7 @@ export function canonicalUserId(userId: unknown): string {
   return userId;
 }
 
-/**
- * Hashes the length-prefixed parts with SHA-256, as 64 hex digits. Collations compare text differently (MariaDB equates
- * 'a' and 'a '); they all agree on ASCII hex.
- */
+/** SHA-256, 64 hex digits: collations compare other text differently (MariaDB equates 'a' and 'a '). */
 export function userKey(realm: string, userId: string): string {
   const parts = [realm, escapeUserId(userId)].map((part) => `${Buffer.byteLength(part)}:${part}`);
   return createHash('sha256').update(parts.join('')).digest('hex');

@@ -54,7 +54,7 @@ export type Verdict =
   | { readonly status: 'INVALID'; readonly reason: InvalidReason; readonly end?: SessionEnd }
   | { readonly status: 'UNKNOWN'; readonly cause: unknown };
 
-/** Rules of verdicts, in milliseconds. */
+/** Milliseconds. */
 export interface VerdictRules {
   /** Reports the end reason to the holder for this long after the end; TOKEN_INVALID afterwards. */
   readonly endReasonTtlMs: number;

@@ -1,6 +1,5 @@
 import type { AccountRef } from '../model/user-key.js';
 
-/** Owner of the data. */
 export type DataOwner =
   | { readonly kind: 'session'; readonly sessionId: string }
   | { readonly kind: 'account'; readonly account: AccountRef };
@@ -15,12 +14,10 @@ export interface DataEntry {
 export type BeforeWaiting = () => Promise<null>;
 
 /**
- * Stores key-values of sessions and accounts, one row each. Writes lock a session against its end and fail with
- * SESSION_NOT_FOUND unless it is live, so that no write slips past an end or revives a session. Reads work as long as
- * the data exists.
+ * Writes lock a session against its end and fail with SESSION_NOT_FOUND unless it is live, so that no write slips past
+ * an end or revives a session. Reads work as long as the data exists.
  */
 export interface DataRepository {
-  /** Null for a name without a value. */
   read(owner: DataOwner, name: string): Promise<string | null>;
 
   /** All entries, sorted by name. */

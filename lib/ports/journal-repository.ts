@@ -25,10 +25,7 @@ export interface DetachedEvent {
   readonly detail: Readonly<Record<string, unknown>> | null;
 }
 
-/**
- * Kinds of statistics. Named by device type ('' for none) for `login`, by reason for `end` and `failed-login`;
- * `online`, unnamed, is the peak of live sessions.
- */
+/** Named by device type ('' for none), by reason, or not at all: `online` is the peak of live sessions. */
 export type StatisticKind = 'login' | 'end' | 'failed-login' | 'online';
 
 /** A count for one hour. */
@@ -41,15 +38,9 @@ export interface StatisticAmount {
   readonly amount: number;
 }
 
-/**
- * Writes the journal, beside the requests. Each call is one atomic step for at most some hundred rows. It rejects with
- * SESSION_STORE_UNAVAILABLE if it failed, or if its outcome is unknown.
- */
+/** Each call is one atomic step for some hundred rows. After SESSION_STORE_UNAVAILABLE the outcome is unknown. */
 export interface JournalRepository {
-  /**
-   * Upserts sightings, with the earlier firstAt and the later lastAt. Skips sessions unknown to this realm. No two may
-   * share session and key.
-   */
+  /** Upserts distinct keys, with the earlier firstAt and the later lastAt. Skips sessions unknown to this realm. */
   addSightings(sightings: readonly Sighting[]): Promise<void>;
 
   addEvents(events: readonly DetachedEvent[]): Promise<void>;
@@ -57,6 +48,5 @@ export interface JournalRepository {
   /** Adds amounts to the stored ones; for `online`, keeps the higher one. No two may share hour, kind and name. */
   addStatistics(amounts: readonly StatisticAmount[]): Promise<void>;
 
-  /** Counts the live sessions of the realm. */
   countLive(): Promise<number>;
 }

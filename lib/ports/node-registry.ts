@@ -44,10 +44,7 @@ export interface SessionChange {
 
 /** Lists the nodes that share a database, and the log of changes between them. */
 export interface NodeRegistry {
-  /**
-   * Renews the row of a node, then reads every row written before. A poll that comes after a later one rejects.
-   * @param changesSince null for no changes; if earlier than in the previous poll, all are reported again
-   */
+  /** Renews a row, then reads all. @param changesSince null for none; if earlier than last time, reports all again */
   poll(node: NodeState, changesSince: number | null): Promise<PollResult>;
 
   /** Lists the other nodes, including all whose rows were written before this read. */

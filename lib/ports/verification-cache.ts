@@ -10,18 +10,12 @@ export interface RememberedRecord {
 /** Entry of the cache that all nodes share. */
 export type SharedRecord = SessionRecord | Tombstone | null;
 
-/**
- * Caches records read from the database, and answers only while it is certain that no newer version exists. May evict
- * anything at any time.
- */
+/** Answers only while it is certain that no newer version exists. May evict anything at any time. */
 export interface VerificationCache {
   /** Returns the copy; null on a miss, or if the copy cannot be trusted now. */
   get(sessionId: string): RememberedRecord | null;
 
-  /**
-   * Tells if a copy that `get` returned can still be trusted. Hot path, cheaper than another `get`.
-   * @param now monotonic time just read
-   */
+  /** Tells if a copy of `get` can still be trusted, at less cost: hot path. @param now monotonic time just read */
   counts(remembered: RememberedRecord, now: number): boolean;
 
   /**
@@ -30,10 +24,7 @@ export interface VerificationCache {
    */
   fetch(sessionId: string): Promise<SharedRecord>;
 
-  /**
-   * Offers a record that was just read. Discards it if a later version is known or caching is off.
-   * @param readAt database time at which the read was sent
-   */
+  /** Stores a record unless a later version is known. @param readAt database time at which the read was sent */
   put(record: SessionRecord, readAt: number): void;
 
   /** Sessions in use whose copies expire soon; each is returned once. */
@@ -53,19 +44,13 @@ export interface ChangeNotice {
 
 /** Copies on this node and on the others, as seen by a change of sessions. */
 export interface SharedCopies {
-  /**
-   * Suspends the copies of a session, or of an account's sessions.
-   * @returns function that releases; pass true if the outcome of the change is known
-   */
+  /** Suspends copies of a session or account. @returns function that releases; pass true if the outcome is known */
   hold(key: string): (isKnown: boolean) => void;
 
   /** Evicts copies that a change made stale, from this node and the shared cache. Does not notify other nodes. */
   forget(notice: ChangeNotice, ended?: readonly EndedSession[]): void;
 
-  /**
-   * Resolves when each other node has acknowledged the change or cannot be using a cache.
-   * @throws ChangePendingError if that takes too long
-   */
+  /** Waits until each other node has acknowledged or caches nothing. @throws ChangePendingError if it takes too long */
   acknowledged(notice: ChangeNotice): Promise<void>;
 
   /** Notifies all other nodes without waiting. Nodes that miss it read the change log. */

@@ -18,15 +18,9 @@ export function redisKeys(prefix: string, realm: string) {
 }
 
 /**
- * Puts a value in the key of a session, unless something newer is there. A tombstone takes the place of anything and nothing takes its
- * place. A live copy of a higher version takes the place of another, and of the same version one that was read later.
- *
- * - KEYS[1]: the key of the session
- * - ARGV[1]: the value as stored-session.ts writes it: a letter (L for a live copy, T for a tombstone), version, time of reading and
- *   body, separated by colons
- * - ARGV[2]: milliseconds until the key expires
- *
- * Returns 1 if the value is there now, 0 if something newer is, -1 if there was no memory for it and the key is gone.
+ * Puts ARGV[1] (see stored-session.ts) into KEYS[1] for ARGV[2] milliseconds, unless something newer is there: a
+ * tombstone outranks all, a live copy one of a lower version or an earlier read. 1: stored; 0: not newer; -1: no
+ * memory, key gone.
  */
 export const putIfNewer = `local kind = string.sub(ARGV[1], 1, 1)
 if kind == 'L' then

@@ -4,7 +4,6 @@ import { invalidOption } from '../model/session-error.js';
 /** A URL, the application's client, or options of ioredis for a new client. */
 export type RedisSource = string | Redis | Cluster | RedisOptions;
 
-/** A client, and whether to close it at the end. */
 export interface RedisConnection {
   readonly client: Redis | Cluster;
   readonly isOwn: boolean;

@@ -120,10 +120,7 @@ function evictionOrder(candidate: LoginCandidate, sessions: readonly LiveSession
 
 const MAX_SLOT = 64;
 
-/**
- * Asks a policy, which may be the application's, and validates its decision.
- * @throws SessionError CONFIGURATION_INVALID for an invalid decision; errors of the policy pass through
- */
+/** Asks a policy. @throws SessionError CONFIGURATION_INVALID for an invalid decision; its own errors pass through */
 export function decideSlot(
   policy: DevicePolicy,
   candidate: LoginCandidate,

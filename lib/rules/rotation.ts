@@ -95,7 +95,6 @@ export function decideUse(
   return { result: false, ...(hasUnsettledParent(record) && { patch: { superseded, usableUntil } }) };
 }
 
-/** Outcome of presenting a refresh token. */
 export type RefreshVerdict =
   | { readonly kind: 'granted'; readonly pair: TokenPair; readonly rotated: boolean }
   | { readonly kind: 'refused'; readonly verdict: Verdict & { readonly status: 'INVALID' } }

@@ -5,10 +5,7 @@ import type { AccountRef } from '../model/user-key.js';
 const EPOCH_BYTES = 6;
 const MAC_BYTES = 18;
 
-/**
- * Issues a proof of when an authentication began (promise G11): the account's epoch before the password check. Signed and
- * bound to the account, so that clients may carry it through a multi-step login.
- */
+/** Proves when an authentication of the account began (promise G11): clients may carry it through login steps. */
 export function issueTicket(keys: SecretKeys, account: AccountRef, epoch: number): string {
   const body = Buffer.alloc(EPOCH_BYTES);
   body.writeUIntBE(epoch, 0, EPOCH_BYTES);

@@ -7,20 +7,13 @@ const MAX_SECRETS = 4;
 /** Each purpose has its own derived key, so that a value made for one never passes for another. */
 export type KeyPurpose = 'token-mac' | 'login-ticket' | 'successor';
 
-/**
- * Derives keys from the application's secrets. The first secret signs, all are accepted: rotate over rolling deploys
- * with K1, then K1,K2, then K2,K1, then K2.
- */
+/** The first secret signs, all are accepted: rotate over rolling deploys with K1, then K1,K2, then K2,K1, then K2. */
 export class SecretKeys {
   private readonly secrets: readonly Buffer[];
   private readonly ids: readonly string[];
   private readonly derived = new Map<KeyPurpose, readonly Buffer[]>();
 
-  /**
-   * @param secret application secret of at least 32 bytes of UTF-8, or a list of at most four
-   * @param realm realm of the module, part of every derivation, so that realms never accept each other's tokens
-   * @throws SessionError CONFIGURATION_INVALID
-   */
+  /** @param realm separates the keys of realms @throws SessionError CONFIGURATION_INVALID */
   constructor(
     secret: string | readonly string[],
     private readonly realm: string,
@@ -50,10 +43,7 @@ export class SecretKeys {
     return this.ids.includes(keyId);
   }
 
-  /**
-   * Computes HMAC-SHA-256 of the data, truncated to `bytes`, with the signing key or the named one.
-   * @throws Error if there is no key of this name; see `has`
-   */
+  /** HMAC-SHA-256 truncated to `bytes`. @throws Error if there is no key of this name; see `has` */
   sign(purpose: KeyPurpose, data: string | Buffer, bytes: number, keyId = this.currentKeyId): Buffer {
     const key = this.keys(purpose)[this.ids.indexOf(keyId)];
     if (!key) throw new Error(`There is no key ${keyId} here.`);

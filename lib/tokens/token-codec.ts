@@ -26,10 +26,7 @@ const MAC_BYTES = 20;
 const BODY_LENGTH = ((ID_BYTES + GENERATION_BYTES + SECRET_BYTES + MAC_BYTES) * 4) / 3;
 const BODY = new RegExp(`^[A-Za-z0-9_-]{${BODY_LENGTH}}$`);
 
-/**
- * Encodes and parses tokens: `<prefix>_<kind>_` and 96 base64url characters of session id, generation, 256-bit secret
- * and MAC. The MAC is a filter without I/O; the hash in the database is the proof.
- */
+/** `<prefix>_<kind>_` and id, generation, 256-bit secret and MAC: a filter without I/O; the stored hash is the proof. */
 export class TokenCodec {
   constructor(
     private readonly keys: SecretKeys,

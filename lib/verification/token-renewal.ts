@@ -28,10 +28,7 @@ export class TokenRenewal {
     },
   ) {}
 
-  /**
-   * @param token judged VALID against `record`
-   * @returns the successor if there is one by now. Never rejects.
-   */
+  /** @param token judged VALID against `record` @returns the successor if there is one by now. Never rejects. */
   async afterUse(token: ParsedToken, text: string, record: SessionRecord): Promise<RenewedToken | null> {
     const { clock, issuer, rules } = this.parts;
     const latest = pairOf(token, record) === record.current ? await this.attempt(token, text) : record;

@@ -114,10 +114,7 @@ export class Verifier {
     }
   }
 
-  /**
-   * Finds the record of a token of either kind, whatever the state of both; null if it is not a token of any session.
-   * @throws SessionError SESSION_STORE_UNAVAILABLE
-   */
+  /** Finds the session of a token of either kind, whatever its state. @throws SessionError SESSION_STORE_UNAVAILABLE */
   async findHolder(text: unknown): Promise<SessionRecord | null> {
     const found = await this.readAuthentic(text);
     if (!found) return null;

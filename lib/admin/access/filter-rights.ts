@@ -39,10 +39,7 @@ export function filterWithoutAddresses(filter: object): Readonly<Record<string, 
   return Object.fromEntries(criteria.map(([name, value]) => [name, WITHOUT_ADDRESSES.has(name) ? value : null]));
 }
 
-/**
- * Restricts a query to the operator's rights: without `viewAddresses`, sessions cannot be searched by address either.
- * @throws SessionError FORBIDDEN for a filter by address
- */
+/** Hides addresses unless the operator may see them. @throws SessionError FORBIDDEN for a filter by address */
 export function withinRights<T extends OnlineCriteria>(operator: KnownOperator, criteria: T): T {
   if (operator.rights.has('viewAddresses')) return criteria;
   forbidAddresses(operator, criteria.ip);

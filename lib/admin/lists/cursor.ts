@@ -19,16 +19,12 @@ export interface PageQuery {
   readonly cursor?: string | null;
 }
 
-/** Exceeds the length of all cursors. */
 const MAX_CURSOR = 1024;
 const CHECK_BYTES = 9;
 const NUMBER = /^\d{1,15}$/;
 const HEX = /^[0-9a-f]{0,128}$/;
 
-/**
- * Pages through a list in one order with one filter. Cursors end with a checksum over these and the position, and are
- * refused elsewhere. It uses no secret, because positions are not confidential.
- */
+/** Pages through a list. Cursors end with a checksum over order, filter and position, and are refused elsewhere. */
 export class PagedList {
   private readonly scope: string;
 

@@ -1,4 +1,3 @@
-/** Format of a download. */
 export type ExportFormat = 'csv' | 'ndjson';
 
 export const EXPORT_TYPES: Readonly<Record<ExportFormat, string>> = {
@@ -14,10 +13,7 @@ const FORMULA = /^[\s\p{Cc}\p{Cf}"]*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]/u;
 /** The same after what separates fields in locales where a comma does not. */
 const INNER_FORMULA = /[;\t\r\n](?=[\s\p{Cc}\p{Cf}"]*[=+\-@\uff1d\uff0b\uff0d\uff20])/gu;
 
-/**
- * Streams the text of a list.
- * @param columns fields of an item in this order; others are omitted
- */
+/** @param columns fields of an item in this order; others are omitted */
 export async function* exportText<T extends object>(
   format: ExportFormat,
   columns: readonly (keyof T & string)[],
@@ -35,10 +31,7 @@ export async function* exportText<T extends object>(
   }
 }
 
-/**
- * Formats a CSV field (RFC 4180). Prefixes text that a spreadsheet would run as a formula with an apostrophe: device
- * names and user agents are untrusted (OWASP, CSV Injection).
- */
+/** Formats a CSV field (RFC 4180). An apostrophe disarms what a spreadsheet would run (OWASP, CSV Injection). */
 export function csvField(value: unknown): string {
   if (value === null || value === undefined) return '';
   const text = typeof value === 'string' ? value : JSON.stringify(value);

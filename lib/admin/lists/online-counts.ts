@@ -96,10 +96,7 @@ interface Kept {
   wasSlow: boolean;
 }
 
-/**
- * Counts sessions for the head of a list: exactly where that is fast. Elsewhere the first page waits briefly, and later
- * pages show the last count while it is refreshed, at most once in ten seconds.
- */
+/** Counts sessions for the head of a list: exactly where that is fast, else at most once in ten seconds. */
 export class ApproximateCount {
   private readonly kept = new LRUCache<string, Kept>({ max: MAX_KEPT });
 

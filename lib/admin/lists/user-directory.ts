@@ -31,7 +31,6 @@ export class UserDirectory {
 
   constructor(@Inject(ADMIN_OPTIONS) private readonly options: ResolvedAdminOptions) {}
 
-  /** Shows the items of a page with the names of their users. */
   async show<T extends { readonly userId: string | null }, Item>(
     items: readonly T[],
     operator: KnownOperator,
@@ -53,10 +52,7 @@ export class UserDirectory {
     }
   }
 
-  /**
-   * Returns the canonical id of a user whom the application knows.
-   * @throws SessionError ARGUMENT_INVALID for an unknown user; errors of describeUsers
-   */
+  /** Canonical id of a known user. @throws SessionError ARGUMENT_INVALID for another; errors of describeUsers */
   async known(userId: unknown): Promise<string> {
     const id = canonicalUserId(userId);
     if (!this.options.describeUsers) return id;

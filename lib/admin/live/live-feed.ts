@@ -31,7 +31,6 @@ const TYPES: readonly SessionEventType[] = SESSION_EVENT_TYPES.filter(
 const LOOK_MS = 1000;
 const COUNT_MS = 2000;
 const BEAT_MS = 15_000;
-/** Most changes in one message. */
 const MAX_CHANGES = 200;
 /** How far back each query reaches: transactions do not commit in the order of their times. */
 const LOOK_BACK_MS = 10_000;
@@ -71,10 +70,7 @@ export class LiveFeed implements OnModuleDestroy {
     await Promise.all(this.tasks.map((task) => task.stop()));
   }
 
-  /**
-   * Sends all changes from now on, or from after the given event if that is recent.
-   * @returns function that stops watching
-   */
+  /** Sends all changes from now on, or from after a recent event. @returns function that stops watching */
   watch(tell: (news: LiveNews) => void, end: () => void, lastEventId: string | null): () => void {
     // Missed changes precede new ones.
     let told = Promise.resolve();
@@ -148,10 +144,7 @@ export class LiveFeed implements OnModuleDestroy {
 /** Id of messages before the first change. */
 const NOWHERE = '0';
 
-/**
- * Makes the id of a message: that of the last change, with a checksum that detects ids which were not issued here.
- * @param eventId null for none
- */
+/** Id of the last change, null for none, with a checksum that detects ids which were not issued here. */
 export function messageId(realm: string, eventId: string | null): string {
   return eventId === null ? NOWHERE : eventId + checksum(JSON.stringify([realm, 'live']), eventId, 'hex');
 }

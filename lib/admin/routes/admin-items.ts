@@ -34,7 +34,6 @@ function listedFields(session: UserSession, seesAddresses: boolean): ListedField
 
 /** Facts outside of the session rows. */
 export interface EndFacts {
-  /** Replacing sessions by id. */
   readonly successors: ReadonlyMap<string, UserSession>;
   /** Operators' comments by id of the ended session. */
   readonly comments: ReadonlyMap<string, string>;
@@ -125,7 +124,6 @@ export class PastSessions {
     return { items: items.map((item) => toPastSessionItem(item, view, { successors, comments })), ...page };
   }
 
-  /** Finds the operators' comments on the ends of sessions or accounts. */
   private async commentsOn(sessions: readonly SessionWithEnd[]): Promise<ReadonlyMap<string, string>> {
     const ended = sessions.filter(({ end }) => end && end.by !== 'system' && end.replacedBy === null);
     const ids = ended.map(({ id }) => id);

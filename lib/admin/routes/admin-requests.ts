@@ -77,7 +77,6 @@ function readFormat(input: RequestInput): ExportFormat {
   return input.choice('format', ['csv', 'ndjson']) ?? 'csv';
 }
 
-/** Reads the filter of sightings: one session, one user, or an address or network at some time. */
 export function readSightingsQuery(input: RequestInput) {
   const page = readPage(input);
   const sessionId = readSessionId(input);

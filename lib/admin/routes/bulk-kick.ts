@@ -16,7 +16,6 @@ export type KickSelection = { readonly sessionIds: readonly string[] } | { reado
 
 export interface KickOrder {
   readonly selection: KickSelection;
-  /** Operator. */
   readonly by: string;
   readonly comment?: string;
   /** Session to spare: the operator's own. */
@@ -25,7 +24,7 @@ export interface KickOrder {
   readonly check?: () => Promise<void>;
 }
 
-/** Number of sessions that an order matches; approximate above 10,000. */
+/** Approximate above 10,000. */
 export interface Matching {
   readonly matching: number;
   /** Set if there are more than `matching`. */
@@ -33,7 +32,6 @@ export interface Matching {
 }
 
 export interface KickProgress {
-  /** Sessions processed. */
   readonly done: number;
   /** Sessions ended by this order; others had ended already. */
   readonly ended: number;
@@ -92,10 +90,7 @@ export class BulkKick implements OnModuleDestroy {
     }
   }
 
-  /**
-   * Starts an order, which continues without listeners. Rejects if the audit event cannot be written.
-   * @returns `finished` rejects with the error that stopped the work; completed steps stay done
-   */
+  /** Starts an order, audited first, which needs no listeners. `finished` rejects with what stopped it; steps stay done. */
   async begin(
     order: KickOrder,
     onProgress: (progress: KickProgress) => void,

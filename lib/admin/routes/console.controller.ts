@@ -79,10 +79,7 @@ export class ConsoleController {
   }
 }
 
-/**
- * Renders the console page. It contains no data, which its script loads once the operator has signed in.
- * @param base path of the admin routes without a trailing slash, such as `/admin`; '' for the root
- */
+/** @param base path of the admin routes without a trailing slash, such as `/admin`; '' for the root */
 export function consolePage(base: string, options: ConsoleOptions & { readonly cookies: boolean }): string {
   const { login, refresh = null, logout = null, reauthenticate = null, title = 'Sessions', cookies } = options;
   const config = JSON.stringify({ base, urls: { login, refresh, logout, reauthenticate }, title, cookies });

@@ -69,10 +69,7 @@ export class OnlineController {
 export class KickController {
   constructor(private readonly bulk: BulkKick) {}
 
-  /**
-   * Ends selected sessions, or all that match a filter. Streams its progress as JSON lines. Continues without the
-   * client, as long as the operator has the right.
-   */
+  /** Streams its progress as JSON lines. Goes on without the client, as long as the operator has the right. */
   @Post()
   @HttpCode(200)
   @NeedsRight('kick')

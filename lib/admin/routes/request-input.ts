@@ -20,7 +20,6 @@ export function readInput<T>(value: unknown, source: InputSource, read: (input: 
 export class RequestInput {
   private readonly fields: Readonly<Record<string, unknown>>;
 
-  /** @throws SessionError ARGUMENT_INVALID unless `fields` is an object */
   constructor(
     fields: object,
     private readonly source: InputSource,
@@ -87,7 +86,6 @@ export class RequestInput {
     return time;
   }
 
-  /** Converts a number in a body to text. */
   private numberOrText(name: string): string | undefined {
     const value = this.value(name);
     return typeof value === 'number' ? String(value) : this.text(name, 64);
@@ -104,12 +102,10 @@ function timeOf(text: string): number {
   return Number.isNaN(midnight.getTime()) || midnight.toISOString().slice(0, 10) !== day ? NaN : Date.parse(text);
 }
 
-/** Injects the query of a request as `read` parses it. */
 export function QueryFields(read: (input: RequestInput) => unknown): ParameterDecorator {
   return inputFrom('query', (query) => readInput(query, 'query', read));
 }
 
-/** Injects the body of a request as `read` parses it. */
 export function BodyFields(read: (input: RequestInput) => unknown): ParameterDecorator {
   return inputFrom('body', (body) => readInput(body, 'body', read));
 }

@@ -4,7 +4,6 @@ import type { EndReason, UserSession } from '../../model/session.js';
 /** The fields of a session that are shown as they are described. Times are ISO 8601. */
 export type ListedFields = { readonly [Name in ListedField]: Name extends ListedTime ? string : UserSession[Name] };
 
-/** A session as operators see it. */
 export interface SessionItem extends ListedFields {
   readonly sessionId: string;
   readonly userId: string;
@@ -14,7 +13,6 @@ export interface SessionItem extends ListedFields {
   readonly current: boolean;
 }
 
-/** The session that took the place of another. */
 export interface Successor {
   readonly sessionId: string;
   readonly deviceType: string | null;
@@ -23,7 +21,6 @@ export interface Successor {
   readonly createdAt: string | null;
 }
 
-/** How a session ended. */
 export interface EndItem {
   readonly endReason: EndReason;
   readonly endedAt: string;

@@ -73,7 +73,6 @@ function timeOf(row: Row): number {
   return Number(row.at);
 }
 
-/** See NodeRegistry for the contract. */
 export class SqlNodeRegistry extends RealmQueries implements NodeRegistry {
   private readonly process = processIdentity();
   private readonly changeLog: ChangeLogReader;

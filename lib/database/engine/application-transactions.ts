@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DataSource, TransactionStartEvent } from 'typeorm';
 
-/** The application's transactions on the SQLite file that it shares with the library. */
 export interface ApplicationTransactions {
   isOpen(): boolean;
   /** True if the caller is inside of an open one, or may be and has waited for long. @param waitedMs since the call */
@@ -27,10 +26,9 @@ interface RunnerMark {
 }
 
 /**
- * TypeORM runs all of an application's work on SQLite through one query runner, and tells subscribers of its transactions in the async
- * context of the caller. All that goes on from there, and nothing else, inherits a mark, which means nothing once the transaction is
- * over. A function that awaits before it begins a transaction marks only itself; its caller is known by having asked for the query
- * runner in the same turn.
+ * TypeORM runs an application's work on SQLite through one query runner, and tells subscribers of its transactions in
+ * the caller's async context, which is marked. A function that awaits before it begins a transaction marks only itself;
+ * its caller is known by having asked for the query runner in the same turn.
  */
 export function watchTransactions(source: DataSource): ApplicationTransactions {
   const driver = source.driver as {

@@ -45,7 +45,6 @@ const BUSY_BOOT_MS = 10_000;
 /** PostgreSQL cuts names at 63 characters, and the longest one that follows a prefix has 33. */
 const MAX_PREFIX = 30;
 const MAX_EMPTY_LOG_BYTES = 4 * 2 ** 20;
-/** So much later than the caller, the server gives up. */
 const GIVE_UP_MS = 1000;
 /** A change may be dated before it waits for its row, and has to be committed while the change log is still read from then. */
 const LONGEST_LOCK_WAIT_MS = LATE_COMMIT_MS - 5000;

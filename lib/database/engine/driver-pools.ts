@@ -17,10 +17,8 @@ interface MysqlConnection extends DriverConnection {
 }
 
 /**
- * Listens to every connection that TypeORM's driver opens from now on; call it before the pool is made. An `error` event without a
- * listener ends the process, and `pg` has none from when its pool hands a new client out until TypeORM listens.
- * @param limits of transactions, where each connection has to be told of them
- * @returns a function that cuts all connections
+ * Listens to all connections opened from now on: an `error` event without a listener ends the process, and `pg` has
+ * none until TypeORM listens. @returns a function that cuts all connections
  */
 export function watchConnections(dataSource: DataSource, limits: TransactionLimits): () => void {
   const drivers = dataSource.driver as unknown as {
@@ -56,8 +54,8 @@ export function watchConnections(dataSource: DataSource, limits: TransactionLimi
 }
 
 /**
- * MySQL has no connection parameters for these, and waits 50 s for a row and a day for a table by default: for so long a transaction
- * whose client has gone would keep its locks. Only MariaDB, which alone reads the second half, can end idle transactions.
+ * MySQL waits 50 s for a row and a day for a table by default: as long, a transaction whose client has gone would keep
+ * its locks. Only MariaDB, which alone reads the second half, can end idle transactions.
  */
 function limitSession(connection: MysqlConnection, { lockWaitMs, idleMs }: TransactionLimits): void {
   const wait = Math.ceil(lockWaitMs / 1000);

@@ -19,12 +19,10 @@ export interface Merging {
   readonly own: (column: string) => Statement;
   /** A column of the row that was to be inserted. */
   readonly given: (column: string) => Statement;
-  /** Functions: the smallest and the largest of their arguments. */
   readonly least: Statement;
   readonly greatest: Statement;
 }
 
-/** Columns of a table of parameters, in their order. */
 export type ValueColumns = Readonly<Record<string, 'VARCHAR(45)' | 'BIGINT'>>;
 
 /** PostgreSQL and SQLite. */

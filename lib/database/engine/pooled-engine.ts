@@ -85,9 +85,8 @@ export class PooledEngine implements Engine {
   }
 
   /**
-   * Where the driver pipelines statements (`pipeline` of `pg`), effects and COMMIT share a round trip. A failed statement makes the
-   * server refuse all that follow in the transaction, COMMIT among them; so before it is known to be open, only effects that do
-   * nothing outside of it are sent ahead.
+   * With a driver that pipelines (`pipeline` of `pg`), effects and COMMIT share a round trip. Until the transaction is
+   * known to be open, only effects that do nothing outside of it are sent ahead.
    */
   private async runTransaction<T>(runner: QueryRunner, script: () => Script<T>): Promise<T> {
     const { pipeline, connection } = (await this.guard(runner.connect())) as DriverConnection;

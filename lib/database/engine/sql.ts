@@ -64,7 +64,6 @@ export function list(values: readonly SqlValue[]): Statement {
   );
 }
 
-/** A row as the driver returns it. */
 export type Row = Readonly<Record<string, unknown>>;
 
 export interface QueryResult {
@@ -77,7 +76,6 @@ export const NO_RESULT: QueryResult = { rows: [], affected: 0 };
 
 /** A statement whose result the script does not look at before its transaction is committed: the next need not wait for it. */
 export class Effect {
-  /** Null until it is known. */
   result: QueryResult | null = null;
 
   constructor(

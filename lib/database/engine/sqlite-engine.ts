@@ -25,10 +25,10 @@ const SAY_WHY_MS = 50;
 const MAX_TURN_MS = 5;
 
 /**
- * SQLite on a connection of its own, with a busy timeout of zero: waiting happens on timers here, since the driver would freeze the
- * event loop. Only BEGIN takes the lock, and may be repeated: a prepared statement that fails for a lock would, on libsql, block every
- * later COMMIT. A transaction runs to its COMMIT in one go, so nothing in this process gets between, and an application that shares
- * the file never finds it locked by us.
+ * SQLite on a connection of its own, without a busy timeout: waits on timers, since the driver would freeze the event
+ * loop. Only BEGIN takes the lock and may be repeated: on libsql, another statement that fails for a lock would block
+ * every later COMMIT. A transaction runs to its COMMIT in one go, so an application that shares the file never finds it
+ * locked.
  */
 export class SqliteEngine implements Engine {
   /** `isReader` is asked for once: libsql looks for it anew each time. */
@@ -37,7 +37,6 @@ export class SqliteEngine implements Engine {
   private turnStartedAt: number | null = null;
   /** Since when the application was inside a transaction whenever work here looked; null if it was not the last time. */
   private busySince: number | null = null;
-  /** Work for later turns, in the order in which it came. */
   private readonly waiting: (() => void)[] = [];
 
   /**
@@ -114,7 +113,6 @@ export class SqliteEngine implements Engine {
     }
   }
 
-  /** @param since when the caller came */
   private mustWait(since: number, longestMs: number): boolean {
     if (!this.transactions?.isOpen()) {
       this.busySince = null;
@@ -205,10 +203,7 @@ export class SqliteEngine implements Engine {
   }
 }
 
-/**
- * Takes the lock at the start, so that nothing that was read can have changed by the time it is written. SQLite may have rolled back by
- * itself, as after a full disk: a second ROLLBACK would fail and hide why.
- */
+/** Locks at the start, so that no read is outdated. SQLite may have rolled back by itself: its error is the first. */
 export function inTransaction<T>(connection: SqliteConnection, work: () => T): T {
   connection.exec('BEGIN IMMEDIATE');
   try {

@@ -6,7 +6,6 @@ import { usableAt } from '../schema/session-rows.js';
 import { insertEvents } from '../transactions/audit.js';
 import { addAmounts, mergeSightings } from './journal-statements.js';
 
-/** See JournalRepository for the contract. */
 export class SqlJournalRepository extends RealmQueries implements JournalRepository {
   constructor(scope: RealmScope) {
     super(scope, 'journal');

@@ -3,7 +3,6 @@ import { RealmQueries } from './realm-queries.js';
 import { toUserId } from '../schema/session-rows.js';
 import { type Statement, list, raw, sql } from '../engine/sql.js';
 
-/** Failed logins of one account. */
 export interface FailedLoginsOfUser {
   /** As the client wrote it; there may be no such user. */
   readonly userId: string;
@@ -16,7 +15,6 @@ export interface FailedLoginsOfUser {
   readonly burst: boolean;
 }
 
-/** Failed logins from one address. */
 export interface FailedLoginsOfAddress {
   readonly ip: string;
   readonly count: number;
@@ -30,12 +28,11 @@ const HOUR_MS = 3_600_000;
 const WINDOW_MS = 600_000;
 const BURST_LOGINS = 10;
 const BURST_ACCOUNTS = 5;
-/** Most accounts or addresses in an answer. */
 const LIMIT = 100;
 
 /**
- * Lists the accounts or addresses of failed logins, at most 100: bursts first, then most first. `burst`: 10 or more in one of the
- * fixed windows of 10 minutes (of UTC), or from one address of 5 or more accounts. A burst on the border of two windows may be missed.
+ * Lists accounts or addresses, at most 100, bursts first. `burst`: 10 or more in a fixed window of 10 minutes (UTC), or
+ * 5 accounts from one address. Misses a burst on the border of two windows.
  */
 export class FailedLoginQueries extends RealmQueries {
   /** @param hours how far back to look */
@@ -53,7 +50,6 @@ export class FailedLoginQueries extends RealmQueries {
     return groups.map(({ key: ip, count, others, lastAt, burst }) => ({ ip, count, accounts: others, lastAt, burst }));
   }
 
-  /** @param burst condition on a group */
   private async groups(key: Statement, other: Statement, hours: number, burst: Statement) {
     const since = this.clock.now() - hours * HOUR_MS;
     const failed = sql`FROM ${this.tables.event} WHERE realm = ${this.realm} AND type = 'LOGIN_FAILED'

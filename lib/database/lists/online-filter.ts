@@ -18,7 +18,6 @@ export interface OnlineFilter extends Readonly<Partial<Record<SoughtField, strin
   readonly ip?: IpRange;
   /** Beginning of the user id, the user's name or the name of the device, in letters of any case. */
   readonly prefix?: string;
-  /** If the prefix may be that of an address. */
   readonly prefixIp?: IpRange;
   readonly created?: TimeRange;
   readonly seen?: TimeRange;

@@ -13,7 +13,6 @@ const SORTED_COLUMNS = raw(
    ${SOUGHT_FIELDS.map((name) => columnOf(name)).join(', ')}`,
 );
 
-/** While it is not known how many sessions are live. */
 const FEW_UNTIL_KNOWN = 2000;
 const MOST_FEW = 20_000;
 const LEAST_FEW = 500;
@@ -21,7 +20,6 @@ const KEPT_MS = 10_000;
 const MAX_KEPT = 500;
 const LIVE_KEPT_MS = 60_000;
 
-/** How a list is read that is not walked. */
 export type FilterPlan = Finding | Splitting;
 
 /** Finds the few sessions that a condition holds for, and sorts them. */
@@ -33,14 +31,12 @@ interface Finding {
 interface Splitting {
   readonly own: IndexRange;
   readonly others: readonly IndexRange[];
-  /** The other conditions. */
   readonly rest: readonly Condition[];
 }
 
 /**
- * Chooses how to read a list of live sessions. To find those that a condition holds for in its index and sort them costs as many rows
- * as there are; to walk the list in its order until a page is full costs the fewer rows the more there are. The two cost the same where
- * there are the square root of page size times live sessions: some thousand rows, never all.
+ * Chooses how to read a list of live sessions: finding by an index and sorting costs all rows found, walking in order
+ * costs fewer the more there are. They cost the same at the square root of page size times live sessions.
  */
 export class OnlinePlans extends RealmQueries {
   private readonly counts = new LRUCache<string, Promise<number>>({
@@ -120,9 +116,8 @@ export class OnlinePlans extends RealmQueries {
   }
 
   /**
-   * A SELECT that ends with its conditions, of sessions that contain a portion of the list. What is found by the column that the list
-   * is sorted by stands together in it: that is walked, and what is found by another is added, if it is little.
-   * @param columns some of SORTED_COLUMNS; with a GROUP BY, those of the group
+   * Selects sessions that contain a portion of the list; ends with its conditions. Walks what the sort column finds,
+   * and adds the little that others find. @param columns some of SORTED_COLUMNS; with a GROUP BY, those of the group
    */
   selection(
     columns: Statement,
@@ -145,8 +140,8 @@ export class OnlinePlans extends RealmQueries {
   }
 
   /**
-   * A SELECT that ends with its conditions, of sessions that are to be read in an order. Only the column of the order is answered by an
-   * index: PostgreSQL takes "live" and "usable" for independent, expects far too few rows, and would sort all of them.
+   * Selects sessions in an order, by its index alone: PostgreSQL takes "live" and "usable" for independent, expects far
+   * too few rows, and would sort all of them. Ends with its conditions.
    */
   walk(columns: Statement, conditions: readonly Condition[], { index, columns: [first] }: Keyset): Statement {
     const { session } = this.tables;

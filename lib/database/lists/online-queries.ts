@@ -54,7 +54,6 @@ export interface OnlineSummary {
 export class OnlineQueries extends RealmQueries {
   private readonly plans: OnlinePlans;
 
-  /** @param few see OnlinePlans */
   constructor(scope: RealmScope, few: number | null = null) {
     super(scope);
     this.plans = new OnlinePlans(scope, few);
@@ -76,7 +75,6 @@ export class OnlineQueries extends RealmQueries {
     } while (from);
   }
 
-  /** The same as places in the order of logins. */
   async places(filter: OnlineFilter, portion: Portion) {
     const order = ONLINE_ORDERS.login;
     const plan = await this.planOf(filter, order, portion);
@@ -122,7 +120,6 @@ export class OnlineQueries extends RealmQueries {
     return USER_ORDER.listed(found, (user) => toOnlineUser(rows.filter(({ user_key }) => user_key === user.user_key)));
   }
 
-  /** True if a session is live and passes a filter. */
   async keeps(filter: OnlineFilter, sessionId: string): Promise<boolean> {
     const asked = conditionsOf(filter).map(({ where }) => unindexed(where));
     const usable = unindexed(usableAt(this.clock.now()));
@@ -132,7 +129,6 @@ export class OnlineQueries extends RealmQueries {
     return rows.length > 0;
   }
 
-  /** Counts live sessions up to `cap`. */
   async count(filter: OnlineFilter, cap: number): Promise<number> {
     const plan = await this.plans.planOf(conditionsOf(filter), COUNTED_AS_PAGE, null);
     const source = plan && 'by' in plan ? this.plans.found(plan.by) : this.tables.session;

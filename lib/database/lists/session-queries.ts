@@ -41,7 +41,6 @@ export const LOGIN_ORDER = new Keyset([{ name: 'created_at', kind: 'number' }, I
 export const ENDED_ORDER = new Keyset([{ name: 'ended_at', kind: 'number' }, ID], true);
 export const EVENT_ORDER = new Keyset([ID], true);
 
-/** Lists of past sessions and events, and of the sessions of one user. */
 export class SessionQueries extends RealmQueries {
   /** Sessions of a user, live or ended, latest login first. */
   async sessionsOf(account: AccountRef, status: 'live' | 'ended', portion: Portion) {

@@ -14,7 +14,6 @@ export interface SightingItem {
   readonly userName: string | null;
   readonly deviceType: string | null;
   readonly deviceName: string | null;
-  /** The operator who opened the session as the user, or null. */
   readonly impersonator: string | null;
   readonly ip: string;
   readonly firstAt: number;

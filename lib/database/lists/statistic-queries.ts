@@ -25,7 +25,6 @@ const STEPS: Readonly<Record<StatisticRange, { readonly stepMs: number; readonly
   '30d': { stepMs: 24 * HOUR_MS, count: 30 },
 };
 
-/** Reads the counts that nodes have written. */
 export class StatisticQueries extends RealmQueries {
   /** Each of the last 24 hours, or 30 days of UTC, oldest first; the last one up to now. */
   async series(range: StatisticRange): Promise<readonly StatisticPoint[]> {

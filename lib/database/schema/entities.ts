@@ -32,12 +32,10 @@ const text = (name: string, length: number): Options => ({ name, type: 'varchar'
 const json = (name: string): Options => ({ name, type: 'text', transformer: asJson });
 const userId = (): Options => ({ name: 'user_id', type: 'text', transformer: asUserId });
 
-/** The same column, which may also be empty. */
 const nullable = (options: ColumnOptions): ColumnOptions => ({ ...options, nullable: true });
 
 type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
 
-/** Columns that only the row has. */
 interface RowFields {
   readonly status: 'live' | 'ended';
   /** Place under the device policy; null once ended. */

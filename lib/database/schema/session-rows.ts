@@ -92,7 +92,6 @@ const RECORD = new Mapping<Omit<SessionRecord, 'current' | 'end'>>(SESSION_FIELD
 const PAIR = new Mapping<SessionRecord['current']>(PAIR_FIELDS);
 const END = new Mapping<NonNullable<SessionRecord['end']>>(END_FIELDS);
 
-/** The columns that toRecord reads. */
 export const SESSION_COLUMNS = raw(['status', ...RECORD.columns, ...PAIR.columns, ...END.columns].join(', '));
 
 /** Live sessions of an account. No row has an empty status: for 'live' alone, PostgreSQL without statistics would read all live ones. */
@@ -157,7 +156,6 @@ export function isEndReason(value: unknown): value is EndReason {
   return (END_REASONS as readonly unknown[]).includes(value);
 }
 
-/** The user id of a row, or null if there is none. */
 export function toUserId(stored: unknown): string | null {
   if (typeof stored !== 'string') return null;
   try {
@@ -181,7 +179,6 @@ export function optional(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-/** Searchable part of a text: bytes of UTF-8. */
 const KEY_BYTES = 64;
 
 /** The beginning of a text, lower case, as hexadecimal digits: they sort alike in every collation, so a prefix is an index range. */
@@ -191,7 +188,6 @@ export function searchKey(text: string): string {
 
 type Sought = Pick<UserSession, 'userId' | 'userName' | 'deviceName' | 'ip'>;
 
-/** The columns by which operators find a session. */
 export function searchKeys({ userId, userName, deviceName, ip }: Sought) {
   return {
     user_search: searchKey(userId),

@@ -26,7 +26,6 @@ export const sessionEntities = [
 
 const NAMES = ['session', 'account', 'event', 'change', 'data', 'node', 'sighting', 'statistic'] as const;
 
-/** The tables as they stand in statements. */
 export type Tables = Readonly<Record<(typeof NAMES)[number], Statement>>;
 
 export function tablesOf(dataSource: DataSource): Tables {

@@ -49,10 +49,9 @@ export function* endSessions(
 }
 
 /**
- * Ends a session if it is live and not overdue, without looking at it first, so that all of it goes to the server at once. The data of
- * the session is a second statement, which sees what was written under earlier locks; with it goes the change log, which comes last
- * in every transaction.
- * @returns to be called after the commit: the end, or null if nothing has changed
+ * Ends a live session in one trip, without looking first. Its data is a second statement, which sees what was written
+ * under earlier locks; the change log comes last. @returns to be called after the commit: the end, or null if nothing
+ * changed
  */
 export function* endAtOnce(
   { tables, dialect, realm, clock }: Scope,
@@ -144,7 +143,6 @@ export function* endOverdue(scope: Scope, ids: readonly string[], now: number): 
   return yield* endSessions(scope, overdue, now, overdueEnding);
 }
 
-/** Ends those of these sessions that were not used since a time. */
 export function* endIdle(
   scope: Scope,
   ids: readonly string[],
@@ -160,13 +158,11 @@ export function* endIdle(
   });
 }
 
-/** The assignments of an UPDATE that ends a row. */
 function endOf({ reason, by, at, replacedBy }: Ending): Statement {
   return sql`status = 'ended', slot = NULL, end_reason = ${reason}, ended_at = ${at}, ended_by = ${by},
     replaced_by = ${replacedBy}, version = ${nextOf('version')}`;
 }
 
-/** @param row as it was before */
 function toEnded(row: Row, { reason, at, by, replacedBy }: Ending): EndedSession {
   const sessionId = String(row.id);
   const version = nextVersion(Number(row.version));
@@ -210,7 +206,6 @@ export function logChanges(tables: Tables, dialect: Dialect, ids: readonly strin
   return effect(logChangesOf(tables, dialect, from, at), { isLast: true });
 }
 
-/** @param from rows of sessions: what stands after FROM */
 function logChangesOf(tables: Tables, dialect: Dialect, from: Statement, at: number): Statement {
   return sql`INSERT INTO ${tables.change} (session_id, version, realm, at)
     SELECT id, version, realm, ${dialect.changeTime(at)} FROM ${from}`;

@@ -135,9 +135,8 @@ export function openedAs({ tables, dialect }: Scope, { realm, userId }: AccountR
 export const FARTHEST_AHEAD_MS = 86_400_000;
 
 /**
- * Dates a step that holds the lock of an account. The clocks of two nodes differ by some milliseconds; a step must not date from
- * before the logins that it ends, nor from before the change of credentials that it follows. Expiry is judged by the clock alone,
- * which may have been set back.
+ * Dates a step under the lock of an account: not before the logins that it ends, nor the change of credentials that it
+ * follows, though clocks of nodes differ. Expiry is judged by the clock alone, which may have been set back.
  */
 export function timeOfStep({ clock }: Scope, rows: readonly Row[], notBefore: number): number {
   const now = clock.now();

@@ -8,7 +8,6 @@ import { RealmQueries } from '../lists/realm-queries.js';
 import { isOfRealm } from '../schema/session-rows.js';
 import { type Script, effect, sql } from '../engine/sql.js';
 
-/** See DataRepository for the contract. */
 export class SqlDataRepository extends RealmQueries implements DataRepository {
   async read(owner: DataOwner, name: string): Promise<string | null> {
     const [row] = await this.rows(
@@ -67,8 +66,7 @@ export class SqlDataRepository extends RealmQueries implements DataRepository {
   }
 
   /**
-   * Keeps the owner as it is, and its other writers out. Not FOR SHARE: PostgreSQL lets those who share a lock overtake one who waits
-   * to have it alone, so that a session that writes without a pause could not be logged out.
+   * Locks the owner. Not FOR SHARE: on PostgreSQL, a session that writes without a pause could not be logged out.
    * @returns false without `waits` where the row is not free, or not there
    */
   private *lock(owner: DataOwner, waits: boolean): Script<boolean> {

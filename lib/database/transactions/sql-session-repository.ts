@@ -34,7 +34,6 @@ interface Budgets {
   readonly endMs: number;
 }
 
-/** See SessionRepository for the contract. */
 export class SqlSessionRepository extends RealmQueries implements SessionRepository {
   private readonly scope: Scope;
   private readonly budgets: Budgets;

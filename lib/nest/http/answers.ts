@@ -63,10 +63,7 @@ export class Answers {
 
   constructor(private readonly options: Pick<ResolvedOptions, 'realm' | 'messages' | 'transport'>) {}
 
-  /**
-   * Builds status, a body in Nest's shape, and the headers of RFC 6750 and RFC 9110.
-   * @param retryAfterMs delay after which a retry may succeed; null if unknown
-   */
+  /** Answers in Nest's shape and by RFC 6750. @param retryAfterMs delay before a retry may succeed; null if unknown */
   to(
     code: SessionErrorCode,
     details: Readonly<Record<string, unknown>> = {},
@@ -97,10 +94,7 @@ export class Answers {
 const EVERY_MS = 5000;
 const MAX_KNOWN = 100;
 
-/**
- * Logs errors that only the server's side can fix. Outages, and bugs in code that runs on every request, are logged
- * once in some seconds.
- */
+/** Logs errors that only the server's side can fix, each at most once in some seconds. */
 export class ErrorReport {
   private readonly logger = new Logger('SessionModule');
   private readonly reportedAt = new Map<string, number>();
@@ -127,7 +121,6 @@ export class ErrorReport {
     this.log('CROSS_SITE_REQUEST', `Answered a request with a session cookie with 403: ${reason}.`);
   }
 
-  /** Reports a refresh without the cookie, once in some seconds. */
   noRefreshCookie(path: string): void {
     this.log(
       'noRefreshCookie',
@@ -135,7 +128,6 @@ export class ErrorReport {
     );
   }
 
-  /** Reports a request that could not be judged. */
   unavailable(cause: unknown): void {
     this.log('SESSION_STORE_UNAVAILABLE', `Requests are answered with 503: ${describeError(cause)}`);
   }

@@ -139,10 +139,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     return isArgument ? { headers: (request as GuardedRequest).headers } : request;
   }
 
-  /**
-   * Reuses the identity that another guard of this module verified for the same request, if it was as strict as this
-   * route. HTTP only: there, the same request object always carries the same credential.
-   */
+  /** Reuses what a guard as strict verified for the same HTTP request, which always carries the same credential. */
   private foundBefore(
     context: ExecutionContext,
     request: GuardedRequest,

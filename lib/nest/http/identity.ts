@@ -42,10 +42,7 @@ export class AuthenticatedSession {
   }
 }
 
-/**
- * Request of Express or Fastify, with AuthGuard's properties. `latchkey` has a plain name for V8's sake (see
- * fast-path/hidden-classes.ts); only an AuthenticatedSession counts.
- */
+/** `latchkey` is a plain name for V8's sake (see fast-path/hidden-classes.ts); only an AuthenticatedSession counts. */
 export interface GuardedRequest extends BrowserRequest {
   ip?: unknown;
   user?: unknown;
@@ -67,9 +64,8 @@ const fields = new WeakMap<object, AuthenticatedSession | null>();
 const messages = new WeakMap<object, HandlerIdentity[]>();
 
 /**
- * Stores the identity that a guard verified for an execution; null for none. Keyed by objects that the server created,
- * so that client input cannot forge it. HTTP requests also get `user`, which other libraries read.
- * @param request the guard's request for this execution
+ * Keyed by objects that the server created, so that client input cannot forge it. HTTP requests also get `user`, which
+ * other libraries read. @param request the guard's request for this execution
  */
 export function setIdentity(
   context: ExecutionContext,
@@ -92,7 +88,6 @@ export function setIdentity(
   if (isHttpRequest(request)) request.user = identity?.user ?? null;
 }
 
-/** Returns the identity that a guard verified for this execution, or null. */
 export function identityOf(context: ExecutionContext): AuthenticatedSession | null {
   const type = context.getType<string>();
   if (type === 'http') {
@@ -138,10 +133,7 @@ function isSame(one: AuthenticatedSession | null, other: AuthenticatedSession | 
   return one && other ? one.by !== other.by || one.session?.id === other.session?.id : one === other;
 }
 
-/**
- * Finds the object that identifies an execution: the info of a GraphQL field, the context or call of a microservice,
- * the acknowledgement or data of a message, and if that is text or missing, its connection.
- */
+/** Finds the info of a field, the context or call of a microservice, the data of a message, or else its connection. */
 function lastObject(context: ExecutionContext): object | null {
   return context.getArgs<unknown[]>().findLast((argument) => isObject(argument)) ?? null;
 }

@@ -6,10 +6,7 @@ import { AuthenticatedSession, type GuardedRequest } from './identity.js';
 import type { RouteRules } from './route-rules.js';
 import type { Credential, SessionAuthenticator } from './session-authenticator.js';
 
-/**
- * One run of passport, for a subclass of AuthGuard that overrides one of its hooks. Passport sees it as the request, so
- * that nothing passport adds reaches a real request or payload.
- */
+/** Passport sees it as the request, so that nothing passport adds reaches a real request or payload. */
 export class PassportRun {
   /** Set by the strategy, like the credential. */
   refused: HttpAnswer | null = null;
@@ -23,7 +20,6 @@ export class PassportRun {
     public identity: AuthenticatedSession | null,
   ) {}
 
-  /** Answer if there is no user. */
   get refusal(): HttpAnswer {
     return this.refused ?? this.authenticator.answers.to('TOKEN_MISSING');
   }
@@ -49,10 +45,7 @@ export function registerStrategy(authenticator: SessionAuthenticator): void {
       super({ passReqToCallback: true });
     }
 
-    /**
-     * Reads the token itself: passport-http-bearer also accepts tokens from query and body, which cannot be turned
-     * off, and throws on a header that is not text. It only sees well-formed tokens.
-     */
+    /** Reads the token itself: passport-http-bearer also accepts query and body, and throws on non-text headers. */
     override authenticate(run: unknown): void {
       const actions = this as unknown as PassportActions;
       if (!(run instanceof PassportRun)) {
@@ -93,15 +86,11 @@ export function registerStrategy(authenticator: SessionAuthenticator): void {
 
 const passportGuard = PassportAuthGuard().prototype as IAuthGuard;
 
-/** The guard whose hooks passport's guard calls. */
 type Hooks = Required<Pick<IAuthGuard, 'getAuthenticateOptions' | 'handleRequest'>> & {
   getResponse(context: ExecutionContext): unknown;
 };
 
-/**
- * Runs passport's guard with our guard's hooks, and returns handleRequest's user; null if a strategy let the request
- * pass without calling it.
- */
+/** Returns handleRequest's user; null if a strategy let the request pass without calling it. */
 export async function runPassport(
   guard: Hooks,
   context: ExecutionContext,

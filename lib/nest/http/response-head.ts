@@ -5,9 +5,8 @@ import type { HeaderOptions } from '../module/session-options.js';
 type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[] | undefined;
 
 /**
- * Adds the successor of the request's token to the response, whatever that becomes. Exposes the headers to scripts of
- * other origins, in addition to those of the application, and forbids caching: a stored response would take a client
- * back to an expired token.
+ * Adds the successor of the request's token, exposed to scripts of other origins. Forbids caching: a stored response
+ * would take a client back to an expired token.
  */
 export function passOnRenewedToken(response: unknown, renewed: RenewedToken, names: Required<HeaderOptions>): void {
   const target = nodeResponse(response);
@@ -30,10 +29,7 @@ export function nodeResponse(response: unknown): ServerResponse | null {
   return (found as ServerResponse | undefined) ?? null;
 }
 
-/**
- * Calls `adjust` just before the head of a response is sent. All headers are on the response by then: frameworks may
- * buffer them until that moment, or replace them for an error.
- */
+/** Calls `adjust` just before the head is sent: frameworks may buffer headers until then, or replace them. */
 export function beforeHead(response: ServerResponse, adjust: () => void): void {
   const writeHead = response.writeHead.bind(response) as (status: number, message?: string) => ServerResponse;
   response.writeHead = (status: number, first?: string | Headers, second?: Headers) => {

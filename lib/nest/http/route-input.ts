@@ -31,10 +31,7 @@ export function inputFrom(source: Source, read: (value: unknown) => unknown): Pa
   };
 }
 
-/**
- * Refuses a query or body that the route does not read, or that no parser handled: its meaning would be ignored.
- * Invalid arguments came with the request, so the client is told and nothing is logged.
- */
+/** Refuses input that the route does not read, or no parser handled. Clients are told of it, and nothing is logged. */
 @Injectable()
 export class StrictInput implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {

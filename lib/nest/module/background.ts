@@ -97,10 +97,9 @@ export class Background {
   }
 
   /**
-   * Joins the other nodes. While one of them may accept tokens from memory without knowing of this node, every login
-   * that replaces a session would have to wait for it. So a boot waits until each has polled, or has been silent for
-   * too long to do so.
-   * @param silenceMs longest silence of any node
+   * While another node may accept tokens from memory without knowing of this one, every login that replaces a session
+   * would wait for it. So a boot waits until each has polled or been silent for too long. @param silenceMs longest of
+   * any node
    */
   private async join(presence: NodePresence, pollMs: number, silenceMs: () => number): Promise<void> {
     await pollFirst(presence);
@@ -182,9 +181,9 @@ export class SessionSweep {
   }
 
   /**
-   * After a step of the database's clock, a change's time says nothing of its age, and a new node cannot know of the
-   * step. So changes are purged only once all of them are old enough by the time for which this node has watched that
-   * clock. Times in the future are from before the step.
+   * After a step of the database's clock, which a new node cannot know of, a change's time says nothing of its age. So
+   * changes are purged once all are old enough by the time for which this node has watched that clock. Future ones
+   * precede the step.
    */
   private async purgeChanges(): Promise<void> {
     const { nodeRegistry, presence, clock, timing } = this.parts;

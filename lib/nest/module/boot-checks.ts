@@ -13,11 +13,7 @@ const FOREIGN_GUARDS = [undefined, 'bearer', 'http-bearer', 'jwt'].map((strategy
   guard: PassportAuthGuard(strategy),
 }));
 
-/**
- * Refuses a second module of the same realm on the same database: to each other they would be two nodes, and neither
- * could use its cache.
- * @throws SessionError CONFIGURATION_INVALID
- */
+/** Refuses two modules of a realm on one database: neither could cache. @throws SessionError CONFIGURATION_INVALID */
 export function refuseTwin(modules: ModulesContainer, own: SessionRuntime): void {
   for (const { providers } of modules.values()) {
     const other = providers.get(SessionRuntime)?.instance as SessionRuntime | null | undefined;
@@ -31,10 +27,7 @@ export function refuseTwin(modules: ModulesContainer, own: SessionRuntime): void
   }
 }
 
-/**
- * Names guards of @nestjs/passport without a strategy, such as AuthGuard() and AuthGuard('bearer') in place of ours,
- * which answer every request with 500.
- */
+/** Names guards of @nestjs/passport without a strategy, such as AuthGuard('bearer'), which answer with 500. */
 export function findForeignGuards(modules: ModulesContainer): readonly string[] {
   const found = new Set<string>();
   for (const module of modules.values()) {

@@ -52,15 +52,11 @@ export class LifecyclePublisher implements LifecycleEvents {
   }
 }
 
-/** Subset of EventEmitter2 used here. */
 interface Emitter {
   emitAsync(event: string, value: unknown): Promise<unknown>;
 }
 
-/**
- * Finds the EventEmitter2 of @nestjs/event-emitter among the providers, and returns a listener that forwards events
- * under their type; null without one. Not imported, because the package is optional.
- */
+/** Forwards events to the EventEmitter2 of @nestjs/event-emitter, if any. Not imported: the package is optional. */
 export function findEventEmitter(modules: ModulesContainer): LifecycleListener | null {
   for (const { providers } of modules.values()) {
     for (const [token, { instance }] of providers) {

@@ -52,10 +52,7 @@ const HEARTBEAT_SHARE = 2;
 const MAX_USE_INTERVAL_MS = 1000;
 const USES_PER_FLUSH = 10;
 
-/**
- * Creates the parts of one SessionModule, from the database up.
- * @throws SessionError CONFIGURATION_INVALID, which stops the boot
- */
+/** Creates one SessionModule, from the database up. @throws SessionError CONFIGURATION_INVALID, which stops the boot */
 export async function wire(given: SessionModuleOptions, applicationSource?: DataSource) {
   const options = resolveOptions(given);
   const { realm, timing, tokens: mode, policy, hooks } = options;

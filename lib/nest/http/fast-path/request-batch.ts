@@ -4,10 +4,9 @@ const afterReading = setImmediate;
 const MOST = 64;
 
 /**
- * Lets requests that come in the same turn of the event loop go on together, once all of them have been read. The code that verifies
- * and answers then runs for one after the other, and is in the caches of the processor from the second on; one request at a time,
- * from its first byte to its answer, it never is. That saves more than it costs (bench/verify.mjs). A request that comes alone goes
- * on at once, since nothing else has to be read.
+ * Lets requests that come in one turn of the event loop go on together, once all of them have been read: the code that
+ * verifies and answers is then in the processor's caches from the second on, which saves more than it costs
+ * (bench/verify.mjs). A request that comes alone goes on at once.
  */
 export class RequestBatch {
   private whole: Promise<void> | null = null;
