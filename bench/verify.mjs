@@ -34,6 +34,7 @@ const VARIANTS = [
   },
   ...[
     ['AuthGuard, from the near cache', 'near cache'],
+    ['AuthGuard by cookie, from the near cache', 'cookie'],
     ['AuthGuard, from Redis, near cache off', 'Redis'],
     ['AuthGuard, from PostgreSQL, no cache', 'PostgreSQL'],
   ].map(([route, setting]) => ({ route, file: 'support/own-variants.mjs', start: 'startOwn', setting })),

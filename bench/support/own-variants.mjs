@@ -1,6 +1,6 @@
 import { hash, randomBytes } from 'node:crypto';
 import { UnauthorizedException } from '@nestjs/common';
-import { AuthGuard, SessionModule, TokenService } from 'nestjs-latchkey';
+import { AuthGuard, SessionModule, TokenService, cookies } from 'nestjs-latchkey';
 import { account, bearer, damaged } from './accounts.mjs';
 import { countReads } from './count-reads.mjs';
 import { SECRET, logInMany, redisOption, untilCached } from './sessions.mjs';
@@ -62,6 +62,7 @@ export async function startLookup(_setting, { count }) {
 /** Has the session of every token where the setting reads it, and sees that it is read from there and nowhere else. */
 const READ_FROM = {
   'near cache': (tokens, given, counter) => untilCached(tokens, given, () => counter.statements + counter.commands),
+  cookie: (tokens, given, counter) => READ_FROM['near cache'](tokens, given, counter),
   async Redis(tokens, given, counter) {
     await untilCached(tokens, given, () => counter.statements);
     if (counter.commands < given.length) throw new Error('Sessions are not read from Redis.');
@@ -75,7 +76,7 @@ const READ_FROM = {
 };
 
 /**
- * The library: from its near cache, from Redis, or from PostgreSQL with no cache at all.
+ * The library: from its near cache, by header or cookie, from Redis, or from PostgreSQL with no cache at all.
  *
  * @type {import('./verify-server.mjs').Variant}
  */
@@ -84,7 +85,8 @@ export async function startOwn(setting, { count, redisUrl, databaseUrl }) {
   const options = {
     secret: SECRET,
     database: { type: 'postgres', url: databaseUrl },
-    ...(setting !== 'near cache' && { nearCache: false }),
+    ...(['near cache', 'cookie'].includes(setting) || { nearCache: false }),
+    ...(setting === 'cookie' && { transport: cookies() }),
     ...(setting === 'Redis' && { redis: await redisOption(redisUrl) }),
   };
   return {
@@ -95,7 +97,9 @@ export async function startOwn(setting, { count, redisUrl, databaseUrl }) {
       const given = await logInMany(tokens, count);
       await READ_FROM[setting](tokens, given, counter);
       counter.stop();
-      return { good: given.map(bearer), bad: [bearer(damaged(given[0]))] };
+      // As browsers send it over https.
+      const carry = setting === 'cookie' ? (token) => ['Cookie', `__Host-session=${token}`] : bearer;
+      return { good: given.map(carry), bad: [carry(damaged(given[0]))] };
     },
   };
 }
