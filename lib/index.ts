@@ -19,6 +19,7 @@ export {
   RequireRole,
   Sensitive,
 } from './nest/http/route-decorators.js';
+export { type SessionCheck, SessionVerifier } from './nest/http/session-verifier.js';
 export { SessionErrorFilter } from './nest/http/session-error.filter.js';
 export { bearer, both, cookies } from './nest/cookies/transport.js';
 export {

@@ -1,5 +1,14 @@
 import { Get, HttpCode, Post } from '@nestjs/common';
-import { CurrentSession, CurrentUser, Public, RequireFresh, Sensitive, type UserSession } from 'nestjs-latchkey';
+import {
+  CurrentSession,
+  CurrentUser,
+  OptionalAuth,
+  Public,
+  RequireFresh,
+  RequireRole,
+  Sensitive,
+  type UserSession,
+} from 'nestjs-latchkey';
 import type { SampleUser } from '../auth/sample-user.js';
 import { JsonRoutes } from '../http/input.js';
 
@@ -9,6 +18,18 @@ export class MeController {
   @Get('public')
   open() {
     return { message: 'Everyone may read this.' };
+  }
+
+  @OptionalAuth()
+  @Get('optional')
+  optional(@CurrentUser() user: SampleUser | null) {
+    return { user };
+  }
+
+  @RequireRole('auditor', 'admin')
+  @Get('reports')
+  reports() {
+    return { message: 'Auditors and administrators may read this.' };
   }
 
   @Get('me')

@@ -59,7 +59,9 @@ it('exports these values, and no others', () => {
     ...'LatchkeyData LatchkeyEvent LatchkeySession LatchkeySighting LatchkeyStatistic LoginDetails'.split(' '),
     ...'NoActivity OperatorService OptionalAuth PresentedRefreshToken PresentedToken Public RequireClaims'.split(' '),
     ...'RequireFresh RequireRole Sensitive SessionAnswer SessionCookies SessionError SessionErrorFilter'.split(' '),
-    ...'SessionModule SessionService SessionStatus TokenRefusedError TokenService accessAndRefresh bearer'.split(' '),
+    ...'SessionModule SessionService SessionStatus SessionVerifier TokenRefusedError TokenService accessAndRefresh bearer'.split(
+      ' ',
+    ),
     ...'both cookies fixed multiDevice oneDevicePerType sessionEntities sessionMigrations singleDevice'.split(' '),
     'sliding',
   ]);

@@ -112,6 +112,7 @@ describe.each(['express', 'fastify'])('the pages on %s', (HTTP_ADAPTER) => {
       policy: 'multi:2',
       overflow: 'evict-oldest',
       tokenMode: 'refresh',
+      tokenTransport: 'bearer',
       accessTtl: '30m',
       refreshTtl: '30d',
       idleTimeout: null,

@@ -4,6 +4,7 @@ import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
 import passport from 'passport';
 import { SessionError } from '../../model/session-error.js';
 import { AuthGuard } from '../http/auth.guard.js';
+import { SessionVerifier } from '../http/session-verifier.js';
 import { contradictionOf, requirementsOf } from '../http/route-rules.js';
 import { SessionRuntime } from './session-runtime.js';
 
@@ -48,8 +49,8 @@ export function findForeignGuards(modules: ModulesContainer): readonly string[] 
 }
 
 /**
- * Refuses rules that nothing enforces: a route with RequireRole or the like and without AuthGuard would be open. Guards that
- * are given AuthGuard, and so may run it, count as well.
+ * Refuses rules that nothing enforces: a route with RequireRole or the like and without AuthGuard would be open. A guard that
+ * is given AuthGuard or SessionVerifier counts as well.
  * @throws SessionError CONFIGURATION_INVALID naming the first such handler, or decorators that contradict each other
  */
 export function refuseUnguardedRules(modules: ModulesContainer, config: ApplicationConfig, reflector: Reflector): void {
@@ -85,12 +86,12 @@ function handlersOf(type: Type<object>): (readonly [string, () => unknown])[] {
   });
 }
 
-/** True for AuthGuard, and for a guard with AuthGuard among its dependencies. */
+/** True for AuthGuard, and for a guard with AuthGuard or SessionVerifier among its dependencies. */
 function enforces(guard: unknown): boolean {
   const type: unknown = typeof guard === 'function' ? guard : (guard as object | null)?.constructor;
   if (typeof type !== 'function') return false;
   const given = (Reflect.getMetadata('design:paramtypes', type) ?? []) as unknown[];
-  return is(type, AuthGuard) || given.some((one) => is(one, AuthGuard));
+  return is(type, AuthGuard) || given.some((one) => is(one, AuthGuard) || one === SessionVerifier);
 }
 
 function misused(problem: string): SessionError {

@@ -29,6 +29,7 @@ import { needAsyncOptions, needOptions } from './resolve-options.js';
 import { reserveRequestProperties } from '../http/fast-path/hidden-classes.js';
 import { registerStrategy } from '../http/passport-hooks.js';
 import { SESSION_MODULE, SessionAuthenticator } from '../http/session-authenticator.js';
+import { SessionVerifier } from '../http/session-verifier.js';
 import { SessionErrorFilter } from '../http/session-error.filter.js';
 import type { SessionModuleOptions } from './session-options.js';
 import { SessionRuntime } from './session-runtime.js';
@@ -108,10 +109,11 @@ const PARTS = [
     },
     ...PARTS,
     { provide: SESSION_MODULE, useExisting: SessionAuthenticator },
+    SessionVerifier,
     { provide: APP_FILTER, useClass: SessionErrorFilter },
   ],
   // The runtime is for the library's own parts; the package does not export it.
-  exports: [...PARTS.map(({ provide }) => provide), SESSION_MODULE, SessionRuntime],
+  exports: [...PARTS.map(({ provide }) => provide), SESSION_MODULE, SessionVerifier, SessionRuntime],
 })
 export class SessionModule
   extends ConfigurableModuleClass
