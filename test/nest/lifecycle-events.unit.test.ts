@@ -324,7 +324,15 @@ describe('the beforeLogin hook', () => {
       claims: { roles: ['user'] },
     });
     await operators.impersonate('alice', { by: 'admin' });
-    const none = { deviceType: null, deviceId: null, deviceName: null, ip: null, userAgent: null, claims: {} };
+    const none = {
+      deviceType: null,
+      deviceId: null,
+      deviceName: null,
+      ip: null,
+      userAgent: null,
+      claims: {},
+      persistent: false,
+    };
     expect(seen).toEqual([
       {
         userId: 'alice',
@@ -336,6 +344,7 @@ describe('the beforeLogin hook', () => {
         ip: '203.0.113.7',
         userAgent: 'agent',
         claims: { roles: ['user'] },
+        persistent: false,
         impersonator: null,
       },
       { userId: 'alice', userName: null, loginMethod: 'impersonation', ...none, impersonator: 'admin' },
