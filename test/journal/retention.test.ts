@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type SessionModuleOptions, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { DataSource } from 'typeorm';
+import type { JournalPurge } from 'lib/journal-purge.js';
 import { resolveOptions } from 'lib/resolve-options.js';
 import { databaseKinds } from '../support/databases.js';
 import { SECRET } from '../support/sessions.js';
@@ -115,9 +116,7 @@ describe.each(databaseKinds)('retention on $name', (kind) => {
 
   it('stops when its time is over, and goes on with the next sweep', async () => {
     const { runtime } = harness;
-    const { purging } = runtime.journal as unknown as {
-      purging: { run(times: object, hasTime: () => boolean): Promise<void> };
-    };
+    const { parts } = runtime.journal as unknown as { parts: { purging: JournalPurge } };
     harness.clock.advance(10 * DAY);
     for (let index = 0; index < 1100; index++) harness.tokens.recordFailedLogin(`user-${index}`);
     await runtime.journal.flush();
@@ -126,7 +125,7 @@ describe.each(databaseKinds)('retention on $name', (kind) => {
     const before = await failed();
     for (const portions of [1, 2]) {
       let left = 1;
-      await purging.run(times, () => left-- > 0);
+      await parts.purging.run(times, () => left-- > 0);
       expect(await failed()).toBe(before - portions * 500);
     }
   });
