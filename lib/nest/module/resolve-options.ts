@@ -38,7 +38,10 @@ const CLOCK_METHODS = ['now', 'nowAt', 'monotonic'] as const;
 
 /** @throws SessionError CONFIGURATION_INVALID naming the option and what to change */
 export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
-  needReturned(given, 'SessionModule', '{ secret, ... }');
+  if (typeof given !== 'object' || given === null) {
+    const problem = 'got no options: the factory of forRootAsync() must return { secret, ... }.';
+    throw new SessionError('CONFIGURATION_INVALID', `SessionModule ${problem}`);
+  }
   checkOptions(given, '', KNOWN);
   const options = { ...new SessionModuleOptions(), ...definedIn(given) } as Omit<
     ResolvedOptions,
@@ -198,11 +201,4 @@ export function needAsyncOptions(given: unknown, call: string, example: string):
     'CONFIGURATION_INVALID',
     `${call}() needs useFactory, useClass or useExisting: ${call}({ useFactory: () => (${example}) }).`,
   );
-}
-
-/** Checks the options that a factory or class returned to `forRootAsync`. */
-export function needReturned(given: unknown, module: string, example: string): asserts given is object {
-  if (typeof given === 'object' && given !== null) return;
-  const message = `${module} got no options: the factory of forRootAsync() must return ${example}.`;
-  throw new SessionError('CONFIGURATION_INVALID', message);
 }
