@@ -12,10 +12,7 @@ export interface AdminApp extends HttpApp {
   readonly post: (token: string, path: string, body: object) => Promise<RawAnswer>;
 }
 
-/**
- * @param options beside `authorize`, which goes by the rights that an operator logged in with
- * @param session beside a database of its own
- */
+/** Starts an application that goes by the rights that an operator logged in with, on a database of its own. */
 export async function startAdminApp(
   kind: AdapterKind,
   options: SessionAdminOptions = {},

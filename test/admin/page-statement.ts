@@ -15,10 +15,7 @@ interface Plans {
   readonly client: DataSource;
 }
 
-/**
- * Fills in the lists before the tests of a block, and closes all after them.
- * @param extra options of the connection
- */
+/** Fills in the lists before the tests of a block, and closes all after them. @param extra options of the connection */
 export function usePlans(
   name: 'postgres' | 'mariadb',
   logins: number,

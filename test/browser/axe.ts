@@ -9,10 +9,7 @@ const RUN = `axe.run(document, { resultTypes: ['violations'] }).then(({ violatio
   .flatMap(({ id, help, nodes }) => nodes.map((node) =>
     id + ': ' + help + '\\n  ' + node.html + '\\n  ' + (node.failureSummary ?? '').replaceAll('\\n', '\\n  '))))`;
 
-/**
- * What axe finds serious or critical in what a page shows now, one text for each element. The source is run by the debugger,
- * so the page's content security policy stays as it is.
- */
+/** Finds what axe calls serious or critical. The debugger runs it, so that the page keeps its security policy. */
 export async function seriousProblems(page: Page): Promise<string[]> {
   await page.evaluate(`if (!globalThis.axe) { ${SOURCE} }`);
   return page.evaluate<string[]>(RUN);

@@ -60,7 +60,3 @@ it('axe finds what is serious', async () => {
   const problems = await seriousProblems(await open('<h1>Not fine</h1><input><img src="/">'));
   expect(problems.map((text) => text.split(':')[0]).sort()).toEqual(['image-alt', 'label']);
 });
-
-it('takes pictures', async () => {
-  await browser.screenshot(await open('<h1>在线用户</h1>'), 'of-the-test-only');
-});

@@ -17,10 +17,7 @@ const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 export const DESKTOP = { width: 1280, height: 800 };
 export const PHONE = { width: 390, height: 844 };
 
-/**
- * A connection to the browser of the test run, and the application that its pages come from. Every test begins without
- * contexts, and fails for what its pages must not do (Recorder).
- */
+/** Connects to the browser of the test run. A test begins without contexts, and fails for what Recorder notes. */
 export class TestBrowser {
   readonly recorder = new Recorder();
   /** Where pages come from unless a test names another `baseURL`. */

@@ -7,10 +7,7 @@ export const ENDED = /status of 401 \(Unauthorized\)/;
 const REPORT_VIOLATIONS = `addEventListener('securitypolicyviolation', (event) =>
   console.error('policy violated: ' + event.violatedDirective + ' by ' + (event.blockedURI || 'the page')));`;
 
-/**
- * Writes down what no page of the application may do: errors in the console, errors that nobody caught, what the content
- * security policy had to forbid, requests to another origin.
- */
+/** Notes what no page may do: errors, violations of its security policy, requests to another origin. */
 export class Recorder {
   private readonly seen: string[] = [];
   private readonly expected: RegExp[] = [];

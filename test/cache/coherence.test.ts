@@ -21,35 +21,9 @@ describe.each(serviceKinds)('the near cache on $name', (kind) => {
   const startProcess = (timing = {}) =>
     TestNode.start({ database: database.options, policy: { name: 'multiDevice' }, redis: null, timing });
   const coherenceOf = ({ runtime }: Pick<Sessions, 'runtime'>) => runtime.coherence;
-  /** Ends a session behind the library's back, which a copy in memory does not notice. */
-  const corrupt = (id: string) => application.query(`UPDATE latchkey_session SET access_hash = 'x' WHERE id = '${id}'`);
 
   beforeEach(async () => {
     application = await database.connect();
-  });
-
-  it('answers without the database while this node is alone', async () => {
-    const { tokens, runtime } = await open();
-    await until(() => runtime.coherence.caching);
-    const { accessToken, session } = await tokens.login('alice');
-    await tokens.verify(accessToken);
-    await corrupt(session.id);
-    expect((await tokens.verify(accessToken)).status).toBe('VALID');
-    // It says yes only: whatever else, the database is asked.
-    expect((await tokens.verify(`${accessToken.slice(0, -1)}${accessToken.endsWith('A') ? 'B' : 'A'}`)).status).toBe(
-      'INVALID',
-    );
-  });
-
-  it('is not used where it is switched off', async () => {
-    const node = await open({ nearCache: false });
-    await coherenceOf(node).poll();
-    await coherenceOf(node).poll();
-    expect(coherenceOf(node).caching).toBe(false);
-    const { accessToken, session } = await node.tokens.login('alice');
-    await node.tokens.verify(accessToken);
-    await corrupt(session.id);
-    expect((await node.tokens.verify(accessToken)).status).toBe('INVALID');
   });
 
   it('G6: a node that joins ends nothing before the cache of the other one is off', async () => {

@@ -3,11 +3,7 @@ import { build } from 'esbuild';
 import { fileURLToPath } from 'node:url';
 import type * as Client from '../../lib/client/index.js';
 
-/**
- * Runs the client where there is nothing but the language and what React Native has: no page, no `crypto`, no TextDecoder, no messages
- * between tabs, no AbortSignal.timeout, storage that answers later, and a fetch without streams, on top of that of Node.
- * @param missing globals that are not there either
- */
+/** Loads the client with the globals of React Native only. @param missing globals that are not there either */
 export async function loadOnReactNative(missing: readonly string[] = []): Promise<typeof Client> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL('../../lib/client/index.ts', import.meta.url))],

@@ -154,10 +154,7 @@ it('stays out of every transaction of an application that has one after the othe
 
 const FOLDER = new URL('../../lib/database/schema/migrations/', import.meta.url);
 
-/**
- * From the first release on, a migration has run somewhere and is never changed again: change tables by another one, added at the
- * end.
- */
+/** A released migration has run somewhere and is never changed again: change tables by another one, added at the end. */
 const RELEASED: readonly (readonly [file: string, sha256: string])[] = [
   ['create-tables.ts', 'cb0e4c0151856e9df13d942cc6480e64fca4667a3c37c6ed01a29337cc14c9de'],
 ];

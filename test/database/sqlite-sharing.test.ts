@@ -99,9 +99,8 @@ describe('an application that shares its SQLite file with the library', () => {
       await Promise.all(logins.slice(-400).map(({ token }) => node.tokens.verify(token)));
       queueMs = performance.now() - began;
     };
-    // A busy machine stops any thread for a while; what this one waited beyond that is its own doing. Chance may still
-    // hit it alone, but does not do so every time, as work that holds up the loop does. A queue that is worked off in one turn
-    // holds it up for as long as it takes, whatever the machine is like.
+    // A busy machine stops any thread for a while; only what this one waited beyond that is its own doing, and chance
+    // does not hit it every time, as work that holds up the loop does.
     let standstill = Infinity;
     for (let attempt = 0; attempt < 5 && standstill >= MOST_OF_QUEUE; attempt++) {
       const delay = monitorEventLoopDelay({ resolution: 1 });

@@ -46,10 +46,7 @@ describe('a node that is killed', () => {
     return login;
   };
 
-  /**
-   * Has the doomed node do something, and kills it when that is recorded and not acknowledged: one survivor cannot read of it
-   * before.
-   */
+  /** Kills the doomed node when its work is recorded and not acknowledged: one survivor cannot read of it before. */
   const killDuring = async (work: () => Promise<unknown>, isRecorded: () => Promise<boolean>, login: LoginResult) => {
     second.database.hold();
     const outcome = { isAcknowledged: false };

@@ -7,11 +7,7 @@ import type { Witness } from './witness.js';
 
 let stories = 0;
 
-/**
- * All that applications do with sessions, spread over nodes of a single-device policy. Whatever is broken meanwhile, as long
- * as the database answers: everything succeeds inside its budget, and what was acknowledged is true on every node at once.
- * @returns logins that are still good
- */
+/** Does all that applications do with sessions, within its budgets, on all nodes. @returns logins that are still good */
 export async function liveThrough(nodes: readonly FaultNode[], witness: Witness): Promise<readonly LoginResult[]> {
   const story = ++stories;
   const any = (index: number) => nodes[index % nodes.length]!;

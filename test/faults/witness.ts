@@ -14,8 +14,8 @@ type Verify = (token: string) => Promise<Verification>;
 const PAUSE_MS = 20;
 
 /**
- * Uses tokens on several nodes all the time and notes every answer that breaks a promise: a token that is accepted though its
- * end was acknowledged before the question, a good one that is refused, somebody else's session, an answer out of time.
+ * Uses tokens on several nodes and notes broken promises: a token accepted after its acknowledged end, a good one refused,
+ * somebody else's session, an answer out of time.
  */
 export class Witness {
   /** Questions that nobody could answer. */

@@ -3,7 +3,7 @@ import { accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { ipRange } from 'lib/ip-key.js';
 import { accountRef } from 'lib/user-key.js';
 import type { Listed, Portion } from 'lib/keyset.js';
-import { type SightingItem, SightingQueries } from 'lib/sighting-queries.js';
+import { type SightingItem } from 'lib/sighting-queries.js';
 import { databaseKinds } from '../support/databases.js';
 import { HOUR, MINUTE, SECOND, useSessions } from '../sessions/harness.js';
 
@@ -266,10 +266,5 @@ describe.each(databaseKinds)('sightings on $name', (kind) => {
         expect([paged.length, paged]).toEqual([9, whole]);
       }
     });
-  });
-
-  it('are asked for by a class that the module exports', async () => {
-    const node = await harness.another();
-    expect(node.context.get(SightingQueries, { strict: false })).toBe(node.runtime.sightingQueries);
   });
 });

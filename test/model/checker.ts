@@ -19,10 +19,7 @@ export interface Search {
 /** More would not fit into the memory of a test. */
 const MOST_STATES = 2_000_000;
 
-/**
- * Looks at every state that can be reached, nearest first, until one is what is looked for. When it finds none, there is
- * none: neither depth nor luck bounds the search.
- */
+/** Searches every reachable state, nearest first, without a bound on depth: when it finds none, there is none. */
 export function search<State>(model: Model<State>, isFound: (state: State) => boolean): Search {
   const seen = new Set<number>();
   // How each state was reached first. The states themselves are dropped once their steps are known.

@@ -15,10 +15,7 @@ const SMALL = { nodes: 1, freshness: 1, silence: 1, copyAge: 2, lateCommit: 0 };
 const LATE = { ...SMALL, copyAge: 3, lateCommit: 1 };
 const TWO = { ...SMALL, nodes: 2, isCoarse: true };
 
-/**
- * Nodes meet only in the database, in Redis and by messages, and one of them can put into Redis whatever two could. So one
- * node and ends elsewhere show all that can happen to a node; two nodes are there to see that this is so.
- */
+/** One node and ends elsewhere show all that can happen to a node; two nodes are there to see that this is so. */
 const SCENARIOS = {
   'one end': { ...SMALL, ends: [elsewhere()] },
   'slow reads and crashes': { ...SMALL, ends: [elsewhere()], slowReads: true, crashes: true },

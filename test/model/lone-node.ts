@@ -68,10 +68,7 @@ const newNode = (): LoneNode => ({
   pollSaw: 0,
 });
 
-/**
- * Two nodes without messages: one may use copies while it is alone, and one that knows that nobody does acknowledges its ends
- * without asking. Both at the same time must never be.
- */
+/** Two nodes without messages: one using copies and one acknowledging without asking must never be at the same time. */
 export class LoneNodes implements Model<LoneState> {
   readonly initial: LoneState = [newNode(), newNode()];
 

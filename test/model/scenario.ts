@@ -24,10 +24,7 @@ export interface Scenario {
   readonly crashes?: boolean;
   /** Whether what a poll writes may arrive after the node has given it up. */
   readonly lateRows?: boolean;
-  /**
-   * Fewer states: polls write and read in one step, and nodes that know all there is to know are not followed. That is only
-   * right under rules by which such a node makes no mistakes.
-   */
+  /** Fewer states: polls are one step, and nodes that know all are not followed. Right only if those make no mistakes. */
   readonly isCoarse?: boolean;
   /** Fewer still: polls do not fail, and nodes that use copies go on to. */
   readonly isCalm?: boolean;

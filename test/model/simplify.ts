@@ -5,10 +5,7 @@ import { type End, NONE, NOW, type Node, Phase, type State, type World, isWaitin
 const { assign } = Object;
 const { max, min } = Math;
 
-/**
- * Makes one state of those that differ in nothing that can matter any more: ages beyond every limit, copies that nobody will
- * use, marks of polls for ends that are over.
- */
+/** Merges states that differ only in what cannot matter: ages beyond limits, unused copies, marks of ends that are over. */
 export function simplify(setting: Setting, { world, nodes }: State): void {
   const forgotten = simplifyWorld(setting, world);
   let waiting = 0;

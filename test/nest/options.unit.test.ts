@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { accessAndRefresh, bearer, both, cookies, fixed, sliding } from 'nestjs-latchkey';
+import { accessAndRefresh, bearer, both, cookies, sliding } from 'nestjs-latchkey';
 import { resolveOptions } from 'lib/resolve-options.js';
 import { SECRET } from '../support/sessions.js';
 
@@ -23,12 +23,6 @@ describe('the options of SessionModule', () => {
       connections: { verify: 4, work: 8 },
     });
   });
-
-  it.each([
-    ['fixed', fixed()],
-    ['sliding', sliding()],
-    ['accessAndRefresh', accessAndRefresh({ grace: '0s' })],
-  ])('take the mode that %s makes', (_name, tokens) => expect(resolve({ tokens }).tokens).toBe(tokens));
 
   it.each([bearer(), cookies({ trustedOrigins: ['HTTPS://App.example.com:8443'] }), both()])(
     'take a transport: %j',

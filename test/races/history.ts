@@ -16,10 +16,7 @@ interface Issued {
   readonly refresh: Set<string>;
 }
 
-/**
- * Everything that happens to one user: logins first, then uses and ends at the same time. What matters is said at the end
- * by `violations`: an end that was acknowledged must hold for every token that the session ever had.
- */
+/** Notes logins, uses and ends of one user. `violations`: an acknowledged end holds for every token of its session. */
 export class History {
   private readonly issued: Issued[] = [];
   private readonly ended = new Set<Issued>();

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
-import { type Answer, type Login, type SampleApp, until, useSampleApps } from './sample-app.js';
+import { type Answer, type Login, type SampleApp, until, useSampleApps, refusal } from './sample-app.js';
 
 const codeOf = ({ status, body }: Answer) => (status === 200 ? 200 : (body?.errorCode as string));
 
@@ -30,7 +30,7 @@ describe('accounts', () => {
     expect(await ban('user1', { reason: 'spam' })).toMatchObject({ status: 200, body: { ended: 2 } });
     expect(await Promise.all([...logins, other].map(me))).toEqual(['ACCOUNT_DISABLED', 'ACCOUNT_DISABLED', 200]);
     expect(codeOf(await app.refresh(logins[0]!.refreshToken))).toBe('ACCOUNT_DISABLED');
-    expect(await tryLogin('user1')).toMatchObject({ status: 401, body: { errorCode: 'ACCOUNT_DISABLED' } });
+    expect(await tryLogin('user1')).toMatchObject(refusal(401, 'ACCOUNT_DISABLED'));
     expect(codeOf(await tryLogin('user1', 'wrong'))).toBe('BAD_CREDENTIALS');
     expect((await app.get('/admin/users/user1/bans', admin)).body.items).toMatchObject([
       { service: null, reason: 'spam', by: 'admin', until: null },
@@ -87,8 +87,8 @@ describe('accounts', () => {
     });
     expect(await me(login)).toBe(200);
     const confirm = (password: unknown) => app.post('/auth/confirm-password', { password }, login.accessToken);
-    expect(await confirm('wrong')).toMatchObject({ status: 401, body: { errorCode: 'BAD_CREDENTIALS' } });
-    expect(await confirm('')).toMatchObject({ status: 400, body: { errorCode: 'ARGUMENT_INVALID' } });
+    expect(await confirm('wrong')).toMatchObject(refusal(401, 'BAD_CREDENTIALS'));
+    expect(await confirm('')).toMatchObject(refusal(400, 'ARGUMENT_INVALID'));
     expect((await sensitive(login)).status).toBe(403);
     expect(await confirm('password')).toMatchObject({ status: 204, text: '' });
     expect((await sensitive(login)).status).toBe(200);
@@ -181,7 +181,7 @@ describe('accounts', () => {
       await app.put(path, { value: 'good' }, accessToken);
       expect((await app.put(path, { other: 1 }, accessToken)).body.message).toBe('value is missing.');
       const tooLong = await app.put(path, { value: 'x'.repeat(16_384) }, accessToken);
-      expect(tooLong).toMatchObject({ status: 400, body: { errorCode: 'ARGUMENT_INVALID' } });
+      expect(tooLong).toMatchObject(refusal(400, 'ARGUMENT_INVALID'));
       expect((await app.put(path, { value: 'x'.repeat(70_000) }, accessToken)).status).toBe(413);
       for (const key of ['%00', '%0a', 'k'.repeat(129)]) {
         const answer = await app.put(`/me/${kind}/${key}`, { value: 1 }, accessToken);

@@ -350,7 +350,6 @@ describe('a start', () => {
       ['SESSION_SECRET', {}, '/proc/self'],
       ['JWT_PRIVATE_KEY', { TOKEN_MODE: 'jwt', SESSION_SECRET: SECRET }, withFile('.data', 'a file')],
       ['DATABASE_URL', { SESSION_SECRET: SECRET }, withFile('.data', 'a file')],
-      ['PORT', { PORT: port, DATABASE_URL: 'sqlite::memory:' }],
     ];
     const starts = bad.map(async ([name, variables, directory]) => {
       const app = apps.spawn(variables, directory);

@@ -235,7 +235,6 @@ describe('a wrong option', () => {
   });
 
   it.each([
-    ['--sessions', '--sessions=many'],
     ['sqlite::memory:', '--database=sqlite::memory:'],
     ['The database (--database, DATABASE_URL)', '--database=ftp://user:hunter2@127.0.0.1/x'],
     ['The database (--database, DATABASE_URL)', '--database=postgres://user:hunter2@127.0.0.1:1/x'],

@@ -1,6 +1,6 @@
 import http from 'node:http';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { type Login, type SampleApp, until, useSampleApp, useSampleApps } from './sample-app.js';
+import { type Login, type SampleApp, until, useSampleApp, useSampleApps, refusal } from './sample-app.js';
 
 const PHONE = { deviceType: 'phone', deviceName: 'Phone of Alice' };
 const LAPTOP = { deviceType: 'laptop', deviceName: 'Laptop of Alice' };
@@ -64,10 +64,7 @@ describe.each(['express', 'fastify'])('the stream of a session on %s', (HTTP_ADA
     const { accessToken } = await app.login('alice', PHONE);
     expect(await app.send('HEAD', '/me/live', { token: accessToken })).toMatchObject({ status: 200, text: '' });
     await app.post('/auth/logout', undefined, accessToken);
-    expect(await app.get('/me/live', accessToken)).toMatchObject({
-      status: 401,
-      body: { errorCode: 'SESSION_LOGGED_OUT' },
-    });
+    expect(await app.get('/me/live', accessToken)).toMatchObject(refusal(401, 'SESSION_LOGGED_OUT'));
   });
 
   it('closes the oldest of a session that has too many', async () => {

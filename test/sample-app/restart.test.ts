@@ -1,39 +1,8 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
-import { type SampleApp, until, useSampleApps } from './sample-app.js';
+import { type SampleApp, useSampleApps } from './sample-app.js';
 
 const SESSION_SECRET = 'the secret of a server that starts again';
-
-describe('a restart', () => {
-  const apps = useSampleApps();
-
-  it('goes on with the sessions, and with every use of them that there was', async () => {
-    const directory = apps.directory();
-    let app = await apps.start({ SESSION_POLICY: 'multi' }, directory);
-    const [used, other] = [await app.login('alice'), await app.login('alice')];
-    const lastSeen = async () => {
-      const { items } = (await app.get('/sessions', other.accessToken)).body as {
-        items: { sessionId: string; lastSeenAt: string; createdAt: string }[];
-      };
-      return items.find(({ sessionId }) => sessionId === used.sessionId)!;
-    };
-    await until(async () => {
-      await app.get('/me', used.accessToken);
-      const { createdAt, lastSeenAt } = await lastSeen();
-      return lastSeenAt > createdAt;
-    });
-    const before = await lastSeen();
-    // Far less than an interval of writing uses ago, so this is what the shutdown writes.
-    expect(await app.end('SIGTERM')).toBe(0);
-
-    app = await apps.start({ SESSION_POLICY: 'multi' }, directory);
-    expect(await lastSeen()).toEqual(before);
-    expect(await app.get('/me', used.accessToken)).toMatchObject({
-      status: 200,
-      body: { sessionId: used.sessionId },
-    });
-  });
-});
 
 /** What is known of a user's sessions, from answers alone. */
 interface Known {

@@ -30,6 +30,9 @@ export interface Answer {
   readonly body: any;
 }
 
+/** What matters of an answer that refuses. */
+export const refusal = (status: number, errorCode: string) => ({ status, body: { errorCode } });
+
 export interface RequestOptions {
   readonly token?: string;
   /** Sent as JSON; text is sent as it is. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { type Answer, type Login, until, useSampleApp, useSampleApps } from './sample-app.js';
+import { type Answer, type Login, until, useSampleApp, useSampleApps, refusal } from './sample-app.js';
 
 /** Anything that tells of the inside: stacks, statements, tables, paths. */
 const INSIDE = /^\s+at |SELECT|INSERT|UPDATE |app_user|latchkey_|sqlite|node_modules|dist-sample|\.js\b|\.ts\b/im;
@@ -148,17 +148,15 @@ describe.each(['express', 'fastify'])('what clients may try, on %s', (HTTP_ADAPT
       }
     }
     for (const body of ['[]', '"text"', '5', 'null', '{', '{"username":', '\u0000', '{"username":"alice"}', '{}', '']) {
-      expect(await tryLogin(body)).toMatchObject({ status: 400, body: { errorCode: 'ARGUMENT_INVALID' } });
+      expect(await tryLogin(body)).toMatchObject(refusal(400, 'ARGUMENT_INVALID'));
     }
-    expect(await tryLogin(JSON.stringify({ username: 'x'.repeat(200_000) }))).toMatchObject({
-      status: 413,
-      body: { errorCode: 'ARGUMENT_INVALID' },
-    });
+    expect(await tryLogin(JSON.stringify({ username: 'x'.repeat(200_000) }))).toMatchObject(
+      refusal(413, 'ARGUMENT_INVALID'),
+    );
     expect(await app.send('POST', '/auth/login')).toMatchObject({ status: 400 });
-    expect(await tryLogin('username=alice', { 'content-type': 'application/x-www-form-urlencoded' })).toMatchObject({
-      status: 400,
-      body: { errorCode: 'ARGUMENT_INVALID' },
-    });
+    expect(await tryLogin('username=alice', { 'content-type': 'application/x-www-form-urlencoded' })).toMatchObject(
+      refusal(400, 'ARGUMENT_INVALID'),
+    );
   });
 
   it('A98, A106: who one is, and what one may, comes from the login and never from a body or a query', async () => {
@@ -178,10 +176,7 @@ describe.each(['express', 'fastify'])('what clients may try, on %s', (HTTP_ADAPT
     expect(me.body).toMatchObject({ userId: 'alice', username: 'alice', roles: [] });
     expect(Date.parse(me.body.expiresAt as string)).toBeLessThan(Date.now() + 91 * 86_400_000);
     for (const path of ['/me?userId=bob', '/sessions?userId=bob', '/me/live?userId=bob']) {
-      expect(await app.get(path, alice.accessToken)).toMatchObject({
-        status: 400,
-        body: { errorCode: 'ARGUMENT_INVALID' },
-      });
+      expect(await app.get(path, alice.accessToken)).toMatchObject(refusal(400, 'ARGUMENT_INVALID'));
     }
     const list = await app.send('GET', '/sessions', {
       token: alice.accessToken,
@@ -296,6 +291,6 @@ describe('a login that is under way', () => {
       answered = true;
     });
     while (!answered) await app.delete('/admin/users/alice/sessions', admin.accessToken);
-    expect(await login).toMatchObject({ status: 401, body: { errorCode: 'SESSION_REVOKED' } });
+    expect(await login).toMatchObject(refusal(401, 'SESSION_REVOKED'));
   });
 });

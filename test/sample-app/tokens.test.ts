@@ -76,25 +76,6 @@ describe.each<Variables>([
   }
 });
 
-describe('a refresh token that comes back', () => {
-  const app = useSampleApp({ TOKEN_GRACE: '1ms', SESSION_POLICY: 'multi' });
-
-  it('after the grace is theft: the session ends, for both who hold a token of it', async () => {
-    const [login, other] = [await app.login('alice'), await app.login('alice')];
-    const next = (await app.refresh(login.refreshToken)).body as Login;
-    // A reply that was lost: nobody has used the successor.
-    expect((await app.refresh(login.refreshToken)).body).toMatchObject({ refreshToken: next.refreshToken });
-    expect((await app.get('/me', next.accessToken)).status).toBe(200);
-    await until(async () => codeOf(await app.refresh(login.refreshToken)) === 'REFRESH_REUSED');
-    expect(codeOf(await app.get('/me', next.accessToken))).toBe('REFRESH_REUSED');
-    expect(codeOf(await app.refresh(next.refreshToken))).toBe('REFRESH_REUSED');
-    expect((await app.get('/me', other.accessToken)).status).toBe(200);
-    expect(await eventsOf(app, login.sessionId, 'REFRESH_REUSED')).toMatchObject([
-      { userId: 'alice', ip: '127.0.0.1', detail: { renewedFrom: '127.0.0.1' } },
-    ]);
-  });
-});
-
 describe('a session that nobody uses', () => {
   const app = useSampleApp({ IDLE_TIMEOUT: '1s' });
 
@@ -109,32 +90,6 @@ describe('a session that nobody uses', () => {
     await until(async () => codeOf(await refresh()) === 'SESSION_IDLE');
     await until(async () => (await eventsOf(app, sessionId, 'SESSION_ENDED')).length === 1);
     expect(await eventsOf(app, sessionId, 'SESSION_ENDED')).toMatchObject([{ reason: 'SESSION_IDLE' }]);
-  });
-});
-
-describe('sliding tokens', () => {
-  /** From the second millisecond of its life on, every use of a token is near its end. */
-  const lives = { ACCESS_TTL: '3600000ms', RENEW_WITHIN: '3599999ms' };
-  const app = useSampleApp({ TOKEN_MODE: 'sliding', ...lives, HTTP_ADAPTER: 'fastify' });
-
-  it('are renewed by a use near their end, to one successor whoever asks', async () => {
-    const login = await app.login('alice');
-    expect(login).not.toHaveProperty('refreshToken');
-    let first!: Answer;
-    await until(async () => (first = await app.get('/me', login.accessToken)).headers['x-renewed-token']);
-    const answers = await Promise.all(Array.from({ length: 20 }, () => app.get('/me', login.accessToken)));
-    expect(answers.map(codeOf)).toEqual(Array(20).fill(200));
-    const tokens = new Set([first, ...answers].map(({ headers }) => headers['x-renewed-token']));
-    expect(tokens.size).toBe(1);
-    expect(Number(first.headers['x-renewed-token-expires-in'])).toBeGreaterThan(3590);
-    expect(first.headers['access-control-expose-headers']).toMatch(/X-Renewed-Token/i);
-    expect(first.headers['cache-control']).toBe('no-store');
-    expect(await eventsOf(app, login.sessionId, 'TOKEN_RENEWED')).toHaveLength(1);
-    const me = await app.get('/me', [...tokens][0] as string);
-    expect(me.body).toMatchObject({ sessionId: login.sessionId, expiresAt: first.body.expiresAt });
-    // Also an answer that says no carries it.
-    const refused = await app.post('/comments', {}, login.accessToken);
-    expect([refused.status, refused.headers['x-renewed-token']]).toEqual([400, [...tokens][0]]);
   });
 });
 

@@ -77,20 +77,6 @@ describe.each(databaseKinds)('a login under a limit on $name', (kind) => {
     expect(runtime.activity.peek(session.id)).toBeUndefined();
   });
 
-  it('leaves the least active first only where all were presented', async () => {
-    const { tokens, clock } = harness;
-    const node = await harness.another({ policy: multiDevice({ max: 2, overflow: 'evict-least-active' }) });
-    const [quiet, busy] = [await node.tokens.login('active'), await node.tokens.login('active')];
-    await tokens.verify(quiet.accessToken, { activity: false });
-    clock.advance(MINUTE);
-    await tokens.verify(busy.accessToken);
-    clock.advance(2 * MINUTE);
-    await flush();
-    expect((await node.tokens.login('active')).ended).toMatchObject([{ sessionId: quiet.session.id }]);
-    await tokens.verify((await node.tokens.login('active')).accessToken);
-    await node.close();
-  });
-
   it('shows operators where its token comes from, whatever the request says, and is idle all the same', async () => {
     const { tokens, clock, runtime } = harness;
     const { accessToken, session } = await tokens.login('stolen', { ip: '192.0.2.1' });

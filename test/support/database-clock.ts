@@ -1,10 +1,7 @@
 import { DataSource } from 'typeorm';
 import type { TestDatabase } from './databases.js';
 
-/**
- * The clock of one PostgreSQL database, which a test can set: a function of that name comes before the server's own in the
- * search path, for connections that are opened from then on.
- */
+/** Sets the clock of one PostgreSQL database for new connections: a function earlier in the search path. */
 export class DatabaseClock {
   private constructor(private readonly source: DataSource) {}
 

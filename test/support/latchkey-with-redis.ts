@@ -2,10 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { SessionModule as PlainSessionModule, type SessionModuleOptions as Options } from '../../lib/index.js';
 import { redis } from '../../lib/redis/index.js';
 
-/**
- * Stands in for the library where the whole suite runs with Redis (TEST_REDIS): every module that a test makes uses the Redis
- * of the run, unless the test gives it one, or has every verification ask the database.
- */
+/** With TEST_REDIS, modules use the Redis of the run, unless a test gives one or has each verification ask the database. */
 export * from '../../lib/index.js';
 
 const url = process.env.TEST_SUITE_REDIS_URL;

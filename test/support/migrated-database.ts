@@ -15,10 +15,7 @@ const LOCKS: Readonly<Record<ServerKind, string>> = {
   mariadb: `SELECT GET_LOCK('${TEMPLATE}', 60)`,
 };
 
-/**
- * Makes a database with the tables as the migrations leave them: a copy of one in which they have run, since they take far
- * longer. The first test on a server makes that one.
- */
+/** Copies a database in which the migrations have run, since they take far longer; the first test makes that one. */
 export async function createMigrated(type: ServerKind, server: string, name: string): Promise<void> {
   await onServer(type, server, async (query) => {
     if (!(await isMade(type, query))) {

@@ -1,8 +1,4 @@
-/**
- * Asks the test run for a server that all test files share; the first to ask waits until it has started.
- *
- * @returns its URL
- */
+/** Asks the test run for a server that all test files share, and waits until it has started. @returns its URL */
 export function serverUrl(name: 'PostgreSQL' | 'MariaDB' | 'Chromium'): Promise<string> {
   return ask<string>(name);
 }
