@@ -15,7 +15,6 @@ export interface KeptCopy extends Copy {
   /** Time from which a refresh is worthwhile. */
   readonly agesAt: number;
   readonly goneAt: number;
-  /** True once it was evicted, dropped or replaced. */
   isDropped: boolean;
   usedAt: number;
 }

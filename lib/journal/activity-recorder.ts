@@ -113,7 +113,6 @@ export class ActivityRecorder {
     }
   }
 
-  /** @param usedAt null if it was not a use */
   private drop(usedAt: number | null): void {
     this.dropped++;
     this.lostAt = Math.max(this.lostAt, usedAt ?? -Infinity);

@@ -26,7 +26,7 @@ const MAC_BYTES = 20;
 const BODY_LENGTH = ((ID_BYTES + GENERATION_BYTES + SECRET_BYTES + MAC_BYTES) * 4) / 3;
 const BODY = new RegExp(`^[A-Za-z0-9_-]{${BODY_LENGTH}}$`);
 
-/** `<prefix>_<kind>_` and id, generation, 256-bit secret and MAC: a filter without I/O; the stored hash is the proof. */
+/** `<prefix>_<kind>_` and id, generation, 256-bit secret and MAC: a filter without I/O; the stored hash is proof. */
 export class TokenCodec {
   constructor(
     private readonly keys: SecretKeys,

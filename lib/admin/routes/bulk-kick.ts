@@ -90,7 +90,7 @@ export class BulkKick implements OnModuleDestroy {
     }
   }
 
-  /** Starts an order, audited first, which needs no listeners. `finished` rejects with what stopped it; steps stay done. */
+  /** Audits and starts an order, which needs no listeners. `finished` rejects with what stopped it; steps stay done. */
   async begin(
     order: KickOrder,
     onProgress: (progress: KickProgress) => void,

@@ -3,7 +3,6 @@ import type { Writable } from 'node:stream';
 import type { DataSource } from 'typeorm';
 import type { TransactionLimits } from './dialect.js';
 
-/** A client of `pg`, or a pooled connection of `mysql2`. */
 export interface DriverConnection extends EventEmitter {
   readonly pipeline?: boolean;
   readonly connection?: { readonly stream?: Pick<Writable, 'cork' | 'uncork' | 'destroy' | 'once'> };

@@ -5,7 +5,6 @@ export class Lane {
   private running = 0;
   private readonly waiting: { start: () => void; timer: NodeJS.Timeout }[] = [];
 
-  /** @param mostWaiting how many may wait */
   constructor(
     private readonly width: number,
     private readonly mostWaiting = Infinity,
@@ -58,7 +57,6 @@ export class RowQueues {
     return !this.lanes.has(row);
   }
 
-  /** @throws SessionError SESSION_STORE_UNAVAILABLE as Lane.run does */
   async run<T>(row: string, work: () => Promise<T>, waitMs: number): Promise<T> {
     const lane = this.lanes.get(row) ?? new Lane(1, MOST_WAITING);
     this.lanes.set(row, lane);

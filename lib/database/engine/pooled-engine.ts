@@ -192,7 +192,6 @@ function writeInOneGo(stream: Partial<Pick<Writable, 'cork' | 'uncork'>> | undef
 const NAMED_FROM = 3;
 /** Most names, each of which every connection keeps a plan for. */
 const MOST_NAMES = 100;
-/** Most texts counted before counting begins anew. */
 const MOST_COUNTED = 1000;
 /** A list of several values, or several rows: there are as many texts as lengths. */
 const SEVERAL = /\bIN \(\$\d+, |\), \(\$/;

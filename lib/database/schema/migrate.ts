@@ -34,7 +34,6 @@ export interface MigrationLimits {
 }
 
 export const MIGRATION_LIMITS: MigrationLimits = { lockMs: 60_000, migrationsMs: 600_000 };
-/** From here on, a boot warns of what it waits for. */
 const SILENT_MS = 2000;
 const LOOK_MS = 100;
 
