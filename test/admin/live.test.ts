@@ -34,15 +34,17 @@ describe.each(adapters)('what is told live, on $name', (kind) => {
     return stream;
   };
 
-  /** Watches until a login is told. @returns the id of that message */
-  const watchOneLogin = async (token: string) => {
+  /** Watches as a new operator until a login is told. @returns the token and the id of that message */
+  const watchOneLogin = async () => {
+    const token = await server.operator('view');
+    server.clock.advance(20_000);
     const stream = await watch(token);
     server.clock.advance(1000);
     await server.tokens.login('before');
     await stream.until(/LOGIN.*before/);
     const [{ messageId }] = stream.changes as [{ messageId: string }];
     stream.close();
-    return messageId;
+    return { token, messageId };
   };
 
   it('has names that are asked for once, whoever watches, and addresses for those who may see them', async () => {
@@ -65,9 +67,7 @@ describe.each(adapters)('what is told live, on $name', (kind) => {
   });
 
   it('begins after the last message that a client has had, in order and nothing twice', async () => {
-    const token = await server.operator('view');
-    server.clock.advance(20_000);
-    const messageId = await watchOneLogin(token);
+    const { token, messageId } = await watchOneLogin();
     const { session } = await server.tokens.login('meanwhile');
     server.clock.advance(1000);
     await server.operators.kick(session.id, { by: 'root' });
@@ -87,9 +87,7 @@ describe.each(adapters)('what is told live, on $name', (kind) => {
   });
 
   it('misses nothing that is committed late, though nobody watched in between', async () => {
-    const token = await server.operator('view');
-    server.clock.advance(20_000);
-    const messageId = await watchOneLogin(token);
+    const { token, messageId } = await watchOneLogin();
     server.clock.advance(2000);
     const resumed = await watch(token, messageId);
     await server.tokens.login('seen');
@@ -105,9 +103,7 @@ describe.each(adapters)('what is told live, on $name', (kind) => {
   });
 
   it('says only that much was missed, where it was', async () => {
-    const token = await server.operator('view');
-    server.clock.advance(20_000);
-    const messageId = await watchOneLogin(token);
+    const { token, messageId } = await watchOneLogin();
     for (let index = 0; index < 201; index++) await server.tokens.login(`user-${index}`);
     server.clock.advance(20_000);
     const resumed = await watch(token, messageId);
@@ -151,9 +147,7 @@ describe.each(adapters)('what is told live, on $name', (kind) => {
   });
 
   it('A13: refuses an id that it has not given out', async () => {
-    const token = await server.operator('view');
-    server.clock.advance(20_000);
-    const messageId = await watchOneLogin(token);
+    const { token, messageId } = await watchOneLogin();
     const [event] = (await server.get(token, '/events?type=LOGIN')).json.items as [{ id: string; sessionId: string }];
     const bad = [
       "' OR 1=1 --",

@@ -249,15 +249,6 @@ describe('a renewed token', () => {
     expect(client.token).toBe('access-3');
   });
 
-  it('is taken from headers of other names', async () => {
-    const headers = { renewedToken: 'X-Next' };
-    const own = createSessionClient({ baseUrl: server.url, storage: memoryStorage(), headers });
-    own.setTokens(pair(2));
-    server.onRequest = (response) => reply(response, 200, {}, { 'X-Next': 'access-3', 'X-Renewed-Token': 'access-9' });
-    await own.fetch('/x');
-    expect(own.token).toBe('access-3');
-  });
-
   it('is not taken for a token that has been followed already, nor by another login', async () => {
     const between: (() => void)[] = [
       () => client.setTokens({ accessToken: 'of-bob', sessionId: 'session-of-bob' }),

@@ -22,47 +22,25 @@ interface Command {
   readonly onceKicked?: unknown;
 }
 
+const ofSession = (run: Command['run'], onceKicked?: unknown): Command => ({ locks: 'session', run, onceKicked });
+const ofAccount = (run: Command['run']): Command => ({ locks: 'account', run });
+const GONE = 'SESSION_NOT_FOUND';
+
 /** Every command that locks a row. */
 const COMMANDS: Record<string, Command> = {
-  refresh: {
-    locks: 'session',
-    run: ({ tokens }, login) => tokens.refresh(login.refreshToken, address()),
-    onceKicked: 'SESSION_KICKED',
-  },
-  reauthenticate: {
-    locks: 'session',
-    run: ({ sessions }, { session }) => sessions.reauthenticate(session.id),
-    onceKicked: 'SESSION_NOT_FOUND',
-  },
-  updateClaims: {
-    locks: 'session',
-    run: ({ sessions }, { session }) => sessions.updateClaims(session.id, { a: 1 }),
-    onceKicked: 'SESSION_NOT_FOUND',
-  },
-  'data.set': {
-    locks: 'session',
-    run: ({ sessions }, { session }) => sessions.data(session.id).set('a', 1),
-    onceKicked: 'SESSION_NOT_FOUND',
-  },
-  'data.clear': {
-    locks: 'session',
-    run: ({ sessions }, { session }) => sessions.data(session.id).clear(),
-    onceKicked: 'SESSION_NOT_FOUND',
-  },
-  logout: { locks: 'session', run: ({ tokens }, { accessToken }) => tokens.logout(accessToken), onceKicked: false },
-  kick: { locks: 'session', run: ({ operators }, { session }) => operators.kick(session.id, BY) },
-  kickMany: { locks: 'session', run: ({ operators }, { session }) => operators.kickMany([session.id], BY) },
-  login: { locks: 'account', run: ({ tokens }, { session }) => tokens.login(session.userId) },
-  'accountData.set': {
-    locks: 'account',
-    run: ({ sessions }, { session }) => sessions.accountData(session.userId).set('a', 1),
-  },
-  kickUser: { locks: 'account', run: ({ operators }, { session }) => operators.kickUser(session.userId, BY) },
-  ban: {
-    locks: 'account',
-    run: ({ operators }, { session }) => operators.ban(session.userId, { ...BY, endSessions: false }),
-  },
-  liftBan: { locks: 'account', run: ({ operators }, { session }) => operators.liftBan(session.userId, BY) },
+  refresh: ofSession(({ tokens }, login) => tokens.refresh(login.refreshToken, address()), 'SESSION_KICKED'),
+  reauthenticate: ofSession(({ sessions }, { session }) => sessions.reauthenticate(session.id), GONE),
+  updateClaims: ofSession(({ sessions }, { session }) => sessions.updateClaims(session.id, { a: 1 }), GONE),
+  'data.set': ofSession(({ sessions }, { session }) => sessions.data(session.id).set('a', 1), GONE),
+  'data.clear': ofSession(({ sessions }, { session }) => sessions.data(session.id).clear(), GONE),
+  logout: ofSession(({ tokens }, { accessToken }) => tokens.logout(accessToken), false),
+  kick: ofSession(({ operators }, { session }) => operators.kick(session.id, BY)),
+  kickMany: ofSession(({ operators }, { session }) => operators.kickMany([session.id], BY)),
+  login: ofAccount(({ tokens }, { session }) => tokens.login(session.userId)),
+  'accountData.set': ofAccount(({ sessions }, { session }) => sessions.accountData(session.userId).set('a', 1)),
+  kickUser: ofAccount(({ operators }, { session }) => operators.kickUser(session.userId, BY)),
+  ban: ofAccount(({ operators }, { session }) => operators.ban(session.userId, { ...BY, endSessions: false })),
+  liftBan: ofAccount(({ operators }, { session }) => operators.liftBan(session.userId, BY)),
 };
 
 const HOPELESS = Object.entries(COMMANDS).filter(([, { onceKicked }]) => onceKicked !== undefined);

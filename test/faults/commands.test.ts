@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { localStatus } from 'lib/session-status.js';
 import { until } from '../support/until.js';
 import { untilRemembered, untilShared, untilWell, whileRepeating, useStage } from './stage.js';
-import { liveThrough } from './story.js';
+import { liveThrough, openAlive } from './story.js';
 
 /** The rule of docs/operations.md. */
 const [DOCUMENTED] = /^ACL SETUSER .*$/m.exec(
@@ -17,9 +17,7 @@ describe('what Redis is asked', () => {
   it('A120: all of it works for a user who may do what is documented, with keys and channels of the prefix only', async () => {
     await stage.redisCommand(...DOCUMENTED.split(' '));
     const source = `redis://sessions:PASSWORD@127.0.0.1:${stage.redisPort}`;
-    const nodes = await stage.openAll(2, { source });
-    const witness = stage.witness(nodes);
-    for (const login of await liveThrough(nodes, witness)) await untilRemembered(nodes, login);
+    const { nodes, witness } = await openAlive(stage, { source });
     await untilShared(nodes, 'strict');
     const denied = (await stage.redisCommand('ACL', 'LOG')) as unknown[][];
     const objects = denied.map((entry) => String(entry[entry.indexOf('object') + 1]));

@@ -4,17 +4,8 @@ import { type Call, type LoginOutcome, type VerifyOutcome, spread } from '../sup
 import { sized } from '../support/size.js';
 import { timed, until } from '../support/until.js';
 import { END_BUDGET_MS } from './budgets.js';
-import {
-  type FaultNode,
-  type ProcessNode,
-  keyOf,
-  untilRemembered,
-  untilWell,
-  verdictsOf,
-  KICK,
-  useStage,
-} from './stage.js';
-import { liveThrough } from './story.js';
+import { type FaultNode, type ProcessNode, keyOf, untilWell, verdictsOf, KICK, useStage } from './stage.js';
+import { liveThrough, openAlive } from './story.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -84,9 +75,7 @@ describe('several processes', () => {
     ['to a halt', (_now, before) => before],
   ];
   it.each(sized(settings))('F30: the clock of the hosts is set %s meanwhile: nothing changes', async (_how, set) => {
-    const nodes = await stage.openAll(2);
-    const witness = stage.witness(nodes);
-    for (const login of await liveThrough(nodes, witness)) await untilRemembered(nodes, login);
+    const { nodes, witness } = await openAlive(stage);
     const now = Date.now.bind(Date);
     const before = now();
     const clock = jest.spyOn(Date, 'now');

@@ -16,7 +16,7 @@ import {
   KICK,
   useStage,
 } from './stage.js';
-import { liveThrough } from './story.js';
+import { liveThrough, openAlive } from './story.js';
 
 /** Every verification asks Redis. */
 const FAR = { policy: multiDevice(), nearCache: false } as const;
@@ -123,10 +123,11 @@ describe('what is found in Redis', () => {
   });
 
   it('F35: messages that this version does not write, and answers of nobody, change nothing', async () => {
-    const nodes = await stage.openAll(2);
-    const witness = stage.witness(nodes);
-    const [login] = await liveThrough(nodes, witness);
-    await untilRemembered(nodes, login!);
+    const {
+      nodes,
+      witness,
+      logins: [login],
+    } = await openAlive(stage);
     const channels = (await stage.redisCommand('PUBSUB', 'CHANNELS', '*')) as string[];
     expect(channels).toHaveLength(3);
     const texts = ['{', 'x'.repeat(1e5), `[1,"node",7,[["${'0'.repeat(32)}",3]],["key"]]`, '[1,"node",[1,2,3]]'];

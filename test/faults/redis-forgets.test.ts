@@ -16,7 +16,7 @@ import {
   KICK,
   useStage,
 } from './stage.js';
-import { liveThrough } from './story.js';
+import { liveThrough, openAlive } from './story.js';
 
 describe('a Redis that forgets, or remembers what was long ago', () => {
   let dir: string;
@@ -32,10 +32,7 @@ describe('a Redis that forgets, or remembers what was long ago', () => {
     until(async () => (await kindOf(login)) === kind);
 
   it('F8, F22: restarts empty: what is good stays good, what was ended stays ended', async () => {
-    const nodes = await stage.openAll(2);
-    const witness = stage.witness(nodes);
-    const before = await liveThrough(nodes, witness);
-    for (const login of before) await untilRemembered(nodes, login);
+    const { nodes, witness, logins: before } = await openAlive(stage);
     await stage.server.kill();
     await stage.restart();
     expect(await stage.redisCommand('DBSIZE')).toBe(0);
@@ -118,10 +115,7 @@ describe('a Redis that forgets, or remembers what was long ago', () => {
   });
 
   it('F25: throws keys away for lack of memory: nothing is accepted for it, nothing good refused', async () => {
-    const nodes = await stage.openAll(2);
-    const witness = stage.witness(nodes);
-    const before = await liveThrough(nodes, witness);
-    for (const login of before) await untilRemembered(nodes, login);
+    const { nodes, witness, logins: before } = await openAlive(stage);
     await stage.redisCommand('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
     await stage.redisCommand('CONFIG', 'SET', 'maxmemory', '4mb');
     let key = 0;
@@ -136,10 +130,11 @@ describe('a Redis that forgets, or remembers what was long ago', () => {
   });
 
   it('F26, A65: is full and throws nothing away: logins, ends and requests go on', async () => {
-    const nodes = await stage.openAll(2);
-    const witness = stage.witness(nodes);
-    const [login] = await liveThrough(nodes, witness);
-    await untilRemembered(nodes, login!);
+    const {
+      nodes,
+      witness,
+      logins: [login],
+    } = await openAlive(stage);
     await untilKind(login!, 'L');
     await stage.redisCommand('CONFIG', 'SET', 'maxmemory', '1');
     await expect(stage.redisCommand('SET', 'any', 'thing')).rejects.toThrow('OOM');

@@ -2,8 +2,10 @@ import { expect } from '@jest/globals';
 import type { LoginResult } from 'nestjs-latchkey';
 import { END_BUDGET_MS, SLACK_MS } from './budgets.js';
 import { timed } from '../support/until.js';
-import { type FaultNode, verdictsOf } from './stage.js';
+import { type FaultNode, type FaultNodeOptions, type Stage, untilRemembered, verdictsOf } from './stage.js';
 import type { Witness } from './witness.js';
+
+type Five = [LoginResult, LoginResult, LoginResult, LoginResult, LoginResult];
 
 let stories = 0;
 
@@ -24,13 +26,7 @@ export async function liveThrough(nodes: readonly FaultNode[], witness: Witness)
     ),
   );
   witness.watch(...logins);
-  const [replaced, left, kicked, revoked, kept] = logins as [
-    LoginResult,
-    LoginResult,
-    LoginResult,
-    LoginResult,
-    LoginResult,
-  ];
+  const [replaced, left, kicked, revoked, kept] = logins as Five;
   for (const login of logins) await everywhere(login, 'VALID');
 
   const winner = await witness.ending([replaced], () => inTime(any(1).tokens.login(`replaced-${story}`)));
@@ -56,4 +52,13 @@ export async function liveThrough(nodes: readonly FaultNode[], witness: Witness)
   witness.watch(renewed);
   await everywhere(renewed, 'VALID');
   return [winner, renewed];
+}
+
+/** Opens two nodes that have lived through all of it, and remember what is still good. */
+export async function openAlive(stage: Stage, options: FaultNodeOptions = {}) {
+  const nodes = await stage.openAll(2, options);
+  const witness = stage.witness(nodes);
+  const logins = await liveThrough(nodes, witness);
+  for (const login of logins) await untilRemembered(nodes, login);
+  return { nodes, witness, logins };
 }

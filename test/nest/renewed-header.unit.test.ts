@@ -14,6 +14,7 @@ import {
   Injectable,
   type NestInterceptor,
   NotFoundException,
+  Param,
   Res,
   Sse,
   StreamableFile,
@@ -67,6 +68,13 @@ class LateInterceptor implements NestInterceptor {
 @Injectable()
 class SecondGuard extends AuthGuard {}
 
+const ERRORS: Readonly<Record<string, () => Error>> = {
+  missing: () => new NotFoundException(),
+  teapot: () => new HttpException('short and stout', 418),
+  broken: () => new TypeError('a bug'),
+  limit: () => new SessionError('SESSION_LIMIT_REACHED'),
+};
+
 @Controller()
 @UseGuards(AuthGuard)
 class RoutesController {
@@ -75,24 +83,9 @@ class RoutesController {
     return { ok: true };
   }
 
-  @Get('missing')
-  missing() {
-    throw new NotFoundException();
-  }
-
-  @Get('teapot')
-  teapot() {
-    throw new HttpException('short and stout', 418);
-  }
-
-  @Get('broken')
-  broken() {
-    throw new TypeError('a bug');
-  }
-
-  @Get('limit')
-  limit() {
-    throw new SessionError('SESSION_LIMIT_REACHED');
+  @Get('error/:name')
+  fail(@Param('name') name: string) {
+    throw ERRORS[name]!();
   }
 
   @Get('file')
@@ -203,10 +196,10 @@ describe.each(adapters)('a renewed token on $name', (kind) => {
     });
 
     it.each([
-      ['/missing', 404],
-      ['/teapot', 418],
-      ['/broken', 500],
-      ['/limit', 409],
+      ['/error/missing', 404],
+      ['/error/teapot', 418],
+      ['/error/broken', 500],
+      ['/error/limit', 409],
       ['/fresh', 403],
     ])('comes with an error as well: %s', async (path, status) => {
       const answer = await server.sendWith(await nearItsEnd(), { path });
@@ -262,7 +255,7 @@ describe.each(adapters)('a renewed token on $name', (kind) => {
     ])('may be read by scripts beside what they may read anyway: %s', async (_title, exposedHeaders, own) => {
       server = await start({}, (app) => app.enableCors({ origin: 'https://app.example', exposedHeaders }));
       const token = await nearItsEnd();
-      for (const path of ['/me', '/missing']) {
+      for (const path of ['/me', '/error/missing']) {
         const answer = await server.sendWith(token, { ...fromElsewhere, path });
         expect(answer.headers['access-control-allow-origin']).toBe('https://app.example');
         expect(renewalIn(answer).exposed).toMatch(own);

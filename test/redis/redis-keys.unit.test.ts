@@ -16,19 +16,9 @@ const id = fc.nat(3).map((number) => hex(`${number}`));
 describe('names in Redis', () => {
   it('A91: are different for everything that is different', () => {
     const name = fc.record({ prefix, realm, kind: fc.constantFrom('session', 'answers', 'notices'), id });
-    const write = ({
-      prefix: before,
-      realm: of,
-      kind,
-      id: which,
-    }: {
-      prefix: string;
-      realm: string;
-      kind: string;
-      id: string;
-    }) => {
-      const keys = redisKeys(before, of);
-      return kind === 'session' ? keys.session(which) : kind === 'answers' ? keys.answers(which) : keys.notices;
+    const write = (of: Record<'prefix' | 'realm' | 'kind' | 'id', string>) => {
+      const keys = redisKeys(of.prefix, of.realm);
+      return of.kind === 'session' ? keys.session(of.id) : of.kind === 'answers' ? keys.answers(of.id) : keys.notices;
     };
     const small = fc.record({
       prefix: fc.constantFrom('a', 'a:b', 'a:b:session', 'a:', ':a', 'a:b:answers'),

@@ -44,73 +44,75 @@ describe('the environment', () => {
     });
   });
 
-  it.each([
-    { given: { HOST: '0.0.0.0', PORT: '0' }, read: { host: '0.0.0.0', port: 0 } },
-    { given: { DATABASE_URL: 'sqlite::memory:' }, read: { database: { kind: 'memory' } } },
-    { given: { DATABASE_URL: 'sqlite:/var/lib/x.db' }, read: { database: { kind: 'file', path: '/var/lib/x.db' } } },
-    {
-      given: { DATABASE_URL: 'postgres://u:p@h/d' },
-      read: { database: { kind: 'server', type: 'postgres', url: 'postgres://u:p@h/d' } },
-    },
-    {
-      given: { DATABASE_URL: 'postgresql://h/d' },
-      read: { database: { kind: 'server', type: 'postgres', url: 'postgresql://h/d' } },
-    },
-    {
-      given: { DATABASE_URL: 'mysql://h:1/d' },
-      read: { database: { kind: 'server', type: 'mysql', url: 'mysql://h:1/d' } },
-    },
-    {
-      given: { DATABASE_URL: 'mariadb://h/d' },
-      read: { database: { kind: 'server', type: 'mariadb', url: 'mariadb://h/d' } },
-    },
-    { given: { REDIS_URL: ' redis://h:1 ' }, read: { redisUrl: 'redis://h:1' } },
-    { given: { SESSION_SECRET: `${SECRET}1, ${SECRET}2` }, read: { sessionSecrets: [`${SECRET}1`, `${SECRET}2`] } },
-    { given: { SESSION_POLICY: 'multi' }, read: { policy: { kind: 'multi', overflow: 'evict-oldest' } } },
-    {
-      given: { SESSION_POLICY: 'multi:1000', SESSION_OVERFLOW: 'reject' },
-      read: { policy: { kind: 'multi', max: 1000, overflow: 'reject' } },
-    },
-    { given: { SESSION_POLICY: 'per-device-type' }, read: { policy: { kind: 'per-device-type' } } },
-    {
-      given: { ACCESS_TTL: '45m', REFRESH_TTL: '2d', MAX_AGE: '3d', TOKEN_GRACE: '0s', OUTAGE_GRACE: '5m' },
-      read: { tokens: { mode: 'refresh', access: '45m', refresh: '2d', grace: '0s', maxAge: '3d' }, outageGrace: '5m' },
-    },
-    {
-      given: { TOKEN_MODE: 'sliding' },
-      read: { tokens: { mode: 'sliding', ttl: '2h', renewWithin: '5m', grace: '30s', maxAge: '90d' } },
-    },
-    {
-      given: { TOKEN_MODE: 'sliding', ACCESS_TTL: '1h', RENEW_WITHIN: '20m', TOKEN_GRACE: '1m' },
-      read: { tokens: { mode: 'sliding', ttl: '1h', renewWithin: '20m', grace: '1m', maxAge: '90d' } },
-    },
+  const server = (type: string, url: string): [object, object] => [
+    { DATABASE_URL: url },
+    { database: { kind: 'server', type, url } },
+  ];
+
+  it.each<[given: object, read: object]>([
+    [
+      { HOST: '0.0.0.0', PORT: '0' },
+      { host: '0.0.0.0', port: 0 },
+    ],
+    [{ DATABASE_URL: 'sqlite::memory:' }, { database: { kind: 'memory' } }],
+    [{ DATABASE_URL: 'sqlite:/var/lib/x.db' }, { database: { kind: 'file', path: '/var/lib/x.db' } }],
+    server('postgres', 'postgres://u:p@h/d'),
+    server('postgres', 'postgresql://h/d'),
+    server('mysql', 'mysql://h:1/d'),
+    server('mariadb', 'mariadb://h/d'),
+    [{ REDIS_URL: ' redis://h:1 ' }, { redisUrl: 'redis://h:1' }],
+    [{ SESSION_SECRET: `${SECRET}1, ${SECRET}2` }, { sessionSecrets: [`${SECRET}1`, `${SECRET}2`] }],
+    [{ SESSION_POLICY: 'multi' }, { policy: { kind: 'multi', overflow: 'evict-oldest' } }],
+    [
+      { SESSION_POLICY: 'multi:1000', SESSION_OVERFLOW: 'reject' },
+      { policy: { kind: 'multi', max: 1000, overflow: 'reject' } },
+    ],
+    [{ SESSION_POLICY: 'per-device-type' }, { policy: { kind: 'per-device-type' } }],
+    [
+      { ACCESS_TTL: '45m', REFRESH_TTL: '2d', MAX_AGE: '3d', TOKEN_GRACE: '0s', OUTAGE_GRACE: '5m' },
+      { tokens: { mode: 'refresh', access: '45m', refresh: '2d', grace: '0s', maxAge: '3d' }, outageGrace: '5m' },
+    ],
+    [
+      { TOKEN_MODE: 'sliding' },
+      { tokens: { mode: 'sliding', ttl: '2h', renewWithin: '5m', grace: '30s', maxAge: '90d' } },
+    ],
+    [
+      { TOKEN_MODE: 'sliding', ACCESS_TTL: '1h', RENEW_WITHIN: '20m', TOKEN_GRACE: '1m' },
+      { tokens: { mode: 'sliding', ttl: '1h', renewWithin: '20m', grace: '1m', maxAge: '90d' } },
+    ],
     // Defaults make way for what is set.
-    { given: { ACCESS_TTL: '10s' }, read: { tokens: { access: '10s', grace: '10s' } } },
-    { given: { ACCESS_TTL: '60d' }, read: { tokens: { access: '60d', refresh: '60d' } } },
-    {
-      given: { TOKEN_MODE: 'sliding', ACCESS_TTL: '8s' },
-      read: { tokens: { ttl: '8s', renewWithin: '4000ms', grace: '8s' } },
-    },
-    {
-      given: { TOKEN_MODE: 'jwt' },
-      read: { tokens: { mode: 'jwt', privateKeys: null, access: '30m', refresh: '30d' } },
-    },
-    { given: { TOKEN_MODE: 'jwt', JWT_PRIVATE_KEY: ED25519 }, read: { tokens: { privateKeys: [ED25519.trim()] } } },
-    {
-      given: { TOKEN_MODE: 'jwt', JWT_PRIVATE_KEY: ED25519.replaceAll('\n', '\\n') + OTHER_ED25519 },
-      read: { tokens: { privateKeys: [ED25519.trim(), OTHER_ED25519.trim()] } },
-    },
-    {
-      given: { TOKEN_TRANSPORT: 'cookie', TRUSTED_ORIGINS: ' https://a.example,, https://b.example:8443 ' },
-      read: { transport: { kind: 'cookie', trustedOrigins: ['https://a.example', 'https://b.example:8443'] } },
-    },
-    { given: { TOKEN_TRANSPORT: 'both' }, read: { transport: { kind: 'both', trustedOrigins: [] } } },
-    { given: { IDLE_TIMEOUT: '30m', ON_REPLACE: 'keep' }, read: { idleTimeout: '30m', onReplace: 'keep' } },
-    { given: { NEAR_CACHE: 'off', HTTP_ADAPTER: 'fastify' }, read: { nearCache: 'off', httpAdapter: 'fastify' } },
-    { given: { SEED_USERS: '1000', SCRYPT_COST: '4' }, read: { seedUsers: 1000, scryptCost: 4 } },
-    { given: { IDLE_TIMEOUT: 'off', ON_REPLACE: 'clear' }, read: { idleTimeout: false, onReplace: 'clear' } },
-  ])('$given is read', ({ given, read }) => {
-    const config = readConfig(given);
+    [{ ACCESS_TTL: '10s' }, { tokens: { access: '10s', grace: '10s' } }],
+    [{ ACCESS_TTL: '60d' }, { tokens: { access: '60d', refresh: '60d' } }],
+    [{ TOKEN_MODE: 'sliding', ACCESS_TTL: '8s' }, { tokens: { ttl: '8s', renewWithin: '4000ms', grace: '8s' } }],
+    [{ TOKEN_MODE: 'jwt' }, { tokens: { mode: 'jwt', privateKeys: null, access: '30m', refresh: '30d' } }],
+    [{ TOKEN_MODE: 'jwt', JWT_PRIVATE_KEY: ED25519 }, { tokens: { privateKeys: [ED25519.trim()] } }],
+    [
+      { TOKEN_MODE: 'jwt', JWT_PRIVATE_KEY: ED25519.replaceAll('\n', '\\n') + OTHER_ED25519 },
+      { tokens: { privateKeys: [ED25519.trim(), OTHER_ED25519.trim()] } },
+    ],
+    [
+      { TOKEN_TRANSPORT: 'cookie', TRUSTED_ORIGINS: ' https://a.example,, https://b.example:8443 ' },
+      { transport: { kind: 'cookie', trustedOrigins: ['https://a.example', 'https://b.example:8443'] } },
+    ],
+    [{ TOKEN_TRANSPORT: 'both' }, { transport: { kind: 'both', trustedOrigins: [] } }],
+    [
+      { IDLE_TIMEOUT: '30m', ON_REPLACE: 'keep' },
+      { idleTimeout: '30m', onReplace: 'keep' },
+    ],
+    [
+      { NEAR_CACHE: 'off', HTTP_ADAPTER: 'fastify' },
+      { nearCache: 'off', httpAdapter: 'fastify' },
+    ],
+    [
+      { SEED_USERS: '1000', SCRYPT_COST: '4' },
+      { seedUsers: 1000, scryptCost: 4 },
+    ],
+    [
+      { IDLE_TIMEOUT: 'off', ON_REPLACE: 'clear' },
+      { idleTimeout: false, onReplace: 'clear' },
+    ],
+  ])('%j is read', (given, read) => {
+    const config = readConfig(given as Record<string, string>);
     expect(config).toMatchObject(read);
     expect(Object.isFrozen(config) && Object.isFrozen(config.tokens)).toBe(true);
   });
@@ -236,31 +238,28 @@ const optionsOf = (variables: Record<string, string>) =>
   sessionOptions(readConfig(variables), { secrets: [SECRET], jwtKeys: [] });
 
 describe('the session library', () => {
-  it.each([
-    { given: {}, options: { tokens: accessAndRefresh(), timing: { outageGrace: '15s' }, onReplace: 'clear' } },
-    {
-      given: { REFRESH_TTL: '2d', MAX_AGE: '3d' },
-      options: { tokens: accessAndRefresh({ refresh: '2d', maxAge: '3d' }) },
-    },
-    {
-      given: { ACCESS_TTL: '45m', TOKEN_GRACE: '0s' },
-      options: { tokens: accessAndRefresh({ access: '45m', grace: '0s' }) },
-    },
-    {
-      given: { TOKEN_MODE: 'sliding', ACCESS_TTL: '1h', RENEW_WITHIN: '20m', TOKEN_GRACE: '1m', MAX_AGE: '3d' },
-      options: { tokens: sliding({ ttl: '1h', renewWithin: '20m', grace: '1m', maxAge: '3d' }) },
-    },
-    { given: { IDLE_TIMEOUT: '30m' }, options: { idleTimeout: '30m', timing: { activityFlush: '10s', sweep: '30s' } } },
-    { given: { IDLE_TIMEOUT: '9s' }, options: { idleTimeout: '9s', timing: { activityFlush: '3000ms', sweep: '9s' } } },
-    { given: { ON_REPLACE: 'keep', NEAR_CACHE: 'off' }, options: { onReplace: 'keep', nearCache: false } },
-    { given: {}, options: { transport: bearer() } },
-    {
-      given: { TOKEN_TRANSPORT: 'cookie', TRUSTED_ORIGINS: 'https://a.example' },
-      options: { transport: cookies({ trustedOrigins: ['https://a.example'] }) },
-    },
-    { given: { TOKEN_TRANSPORT: 'both' }, options: { transport: both() } },
-    { given: { OUTAGE_GRACE: '5m' }, options: { timing: { outageGrace: '5m' } } },
-  ])('is given what was read: $given', ({ given, options }) => {
+  it.each<[given: object, options: object]>([
+    [{}, { tokens: accessAndRefresh(), timing: { outageGrace: '15s' }, onReplace: 'clear' }],
+    [{ REFRESH_TTL: '2d', MAX_AGE: '3d' }, { tokens: accessAndRefresh({ refresh: '2d', maxAge: '3d' }) }],
+    [{ ACCESS_TTL: '45m', TOKEN_GRACE: '0s' }, { tokens: accessAndRefresh({ access: '45m', grace: '0s' }) }],
+    [
+      { TOKEN_MODE: 'sliding', ACCESS_TTL: '1h', RENEW_WITHIN: '20m', TOKEN_GRACE: '1m', MAX_AGE: '3d' },
+      { tokens: sliding({ ttl: '1h', renewWithin: '20m', grace: '1m', maxAge: '3d' }) },
+    ],
+    [{ IDLE_TIMEOUT: '30m' }, { idleTimeout: '30m', timing: { activityFlush: '10s', sweep: '30s' } }],
+    [{ IDLE_TIMEOUT: '9s' }, { idleTimeout: '9s', timing: { activityFlush: '3000ms', sweep: '9s' } }],
+    [
+      { ON_REPLACE: 'keep', NEAR_CACHE: 'off' },
+      { onReplace: 'keep', nearCache: false },
+    ],
+    [{}, { transport: bearer() }],
+    [
+      { TOKEN_TRANSPORT: 'cookie', TRUSTED_ORIGINS: 'https://a.example' },
+      { transport: cookies({ trustedOrigins: ['https://a.example'] }) },
+    ],
+    [{ TOKEN_TRANSPORT: 'both' }, { transport: both() }],
+    [{ OUTAGE_GRACE: '5m' }, { timing: { outageGrace: '5m' } }],
+  ])('is given what was read: %j', (given, options) => {
     expect(optionsOf(given as Record<string, string>)).toMatchObject(options);
   });
 

@@ -82,6 +82,12 @@ const CRITERIA: Fields = {
   seenTo: NO_TIME,
 };
 
+const KICK = { base: BY, fields: { by: NO_ACTOR, comment: NO_TEXT } };
+const WITHOUT_OPTIONS = [
+  ...'accountData bans beginLogin data end endAll endOthers explainEnd'.split(' '),
+  ...'find introspect list now updateClaims verifyInMemory watch'.split(' '),
+];
+
 /** Every method of the services: what it takes as options, or null where it takes none. */
 const SERVICES: Readonly<Record<string, Row | null>> = {
   login: {
@@ -137,36 +143,10 @@ const SERVICES: Readonly<Record<string, Row | null>> = {
     call: (options) => node.tokens.revokeSessions('bob', options),
     fields: { except: [null, '', 'x', 1], by: NO_ACTOR.slice(1) },
   },
-  kick: {
-    call: (options) => node.operators.kick(sessionId, options),
-    base: BY,
-    fields: { by: NO_ACTOR, comment: NO_TEXT },
-  },
-  kickMany: {
-    call: (options) => node.operators.kickMany([sessionId], options),
-    base: BY,
-    fields: { by: NO_ACTOR, comment: NO_TEXT },
-  },
-  kickUser: {
-    call: (options) => node.operators.kickUser('alice', options),
-    base: BY,
-    fields: { by: NO_ACTOR, comment: NO_TEXT },
-  },
-  accountData: null,
-  bans: null,
-  beginLogin: null,
-  data: null,
-  end: null,
-  endAll: null,
-  endOthers: null,
-  explainEnd: null,
-  find: null,
-  introspect: null,
-  list: null,
-  now: null,
-  updateClaims: null,
-  verifyInMemory: null,
-  watch: null,
+  kick: { call: (options) => node.operators.kick(sessionId, options), ...KICK },
+  kickMany: { call: (options) => node.operators.kickMany([sessionId], options), ...KICK },
+  kickUser: { call: (options) => node.operators.kickUser('alice', options), ...KICK },
+  ...Object.fromEntries(WITHOUT_OPTIONS.map((name) => [name, null])),
 };
 
 const ONLINE_USERS: Readonly<Record<string, Row | null>> = {
