@@ -6,7 +6,6 @@ import { type AdapterKind, type HttpApp, type RawAnswer, json, sessionOptions, s
 /** An application with the routes of operators at `/admin`. */
 export interface AdminApp extends HttpApp {
   readonly clock: ManualClock;
-  /** Logs an operator with these rights in. */
   readonly operator: (...rights: AdminRight[]) => Promise<string>;
   readonly get: (token: string, path: string) => Promise<RawAnswer>;
   readonly post: (token: string, path: string, body: object) => Promise<RawAnswer>;
@@ -38,7 +37,6 @@ export async function startAdminApp(
   };
 }
 
-/** The lines of JSON in an answer. */
 export function linesOf(text: string): readonly Readonly<Record<string, unknown>>[] {
   return text
     .split('\n')

@@ -6,7 +6,6 @@ import { NeedsRight } from 'lib/admin.guard.js';
 import { SessionAdminModule } from 'lib/session-admin.module.js';
 import { Public } from 'lib/route-decorators.js';
 
-/** A route that the module registers. */
 export interface AdminRoute {
   readonly method: string;
   /** Without the path of the module. */

@@ -38,7 +38,6 @@ async function start(session: Partial<SessionModuleOptions> = {}, kind = adapter
   for (let index = 0; index < SESSIONS; index++) await server.tokens.login(`user-${index}`, { deviceType: 'bulk' });
 }
 
-/** What is asked of an operator while the work goes on. */
 const UNCHANGED = { judgeAgain: () => Promise.reject(new Error('Not asked.')), stillAllowed: () => Promise.resolve() };
 
 const auditOf = async () => {

@@ -16,9 +16,7 @@ export function judgeOften(): void {
   afterAll(() => void jest.restoreAllMocks());
 }
 
-/** The stream of what happens, as a watcher reads it. */
 export class LiveStream {
-  /** All that came by now. */
   text = '';
   private readonly request: ClientRequest;
   private readonly parts: Promise<AsyncIterator<string>>;

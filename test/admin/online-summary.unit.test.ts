@@ -23,7 +23,6 @@ describe('how many are online, for a page', () => {
 
   afterEach(() => void jest.useRealTimers());
 
-  /** What a page is told within a second. */
   const ask = async () => {
     let told: unknown = 'nothing yet';
     void summaries.soon().then((summary) => (told = summary));

@@ -40,9 +40,7 @@ describe.each(adapters)('A11: rights that were taken away, on $name', (kind) => 
   let operator: LoginResult;
   /** Rights that the application has taken away by itself. */
   let taken: Set<AdminRight>;
-  /** Called for each page of names. */
   let onDescribe: () => Promise<void>;
-  /** Whether the application does not answer any more. */
   let isSilent: boolean;
   let streams: LiveStream[];
 

@@ -47,7 +47,6 @@ interface Row {
   readonly base?: { readonly query?: object; readonly body?: object };
 }
 
-/** What every route takes. */
 const ROWS: Readonly<Record<string, Row>> = {
   'GET /operator': {},
   'GET /online-users': { query: { ...PAGE, ...ONLINE, sort: ['login', '', 'id'], groupBy: ['user', '', 'ip'] } },

@@ -54,7 +54,6 @@ export class CoherenceHarness {
     this.backend.held.set(this.record.id, copyOf({ ...this.record, version }, readAt));
   }
 
-  /** A message of another node. */
   receive(keys: readonly string[], changes: readonly SessionChange[] = []): void {
     this.backend.handlers!.onMessage(writeMessage({ from: 'other', number: 1, changes, keys }));
   }

@@ -3,7 +3,6 @@ import { type RedisServer, startRedis } from '../support/redis.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 
-/** What keys held at one moment. */
 export type Snapshot = ReadonlyMap<string, string>;
 
 /** Long enough to be there as long as a test lasts. */
@@ -66,7 +65,6 @@ export class ForgetfulRedis {
     await this.client.flushall();
   }
 
-  /** Whether there is no room for anything any more. */
   async fill(isFull: boolean): Promise<void> {
     await this.client.config('SET', 'maxmemory', isFull ? '1' : '0');
   }

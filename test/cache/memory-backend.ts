@@ -8,7 +8,6 @@ export class MemoryBackend implements SharedBackend {
   readonly sent: string[] = [];
   state: SharedState = 'up';
   handlers: MessageHandlers | null = null;
-  /** Awaited before a read is answered. */
   beforeReply: () => Promise<void> | void = () => undefined;
 
   readonly cache: SharedCache = {

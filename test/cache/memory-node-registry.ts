@@ -11,7 +11,6 @@ interface LoggedChange {
 
 /** The port of the members and the change log, in memory: one for all nodes of a test, with a clock that the test sets. */
 export class MemoryMembership implements NodeRegistry {
-  /** Awaited before each step. */
   before: (step: MembershipStep, nodeId: string) => Promise<void> | void = () => undefined;
   /** From when on changes were asked for, one for each poll that asked. */
   readonly asked: number[] = [];
@@ -37,7 +36,6 @@ export class MemoryMembership implements NodeRegistry {
     this.rows.set(row.id, { ...first, ...this.rows.get(row.id), ...row });
   }
 
-  /** A change that some node has committed. */
   commit(sessionId: string, version: number, at = this.now()): void {
     this.log.push({ sessionId, version, at });
   }

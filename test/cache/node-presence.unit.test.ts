@@ -6,7 +6,6 @@ import { START } from './virtual-time.js';
 let harness: PresenceHarness;
 const caches = (...nodes: readonly PresentNode[]) => nodes.map(({ presence }) => presence.mayCache);
 const saysCaching = (...nodes: readonly PresentNode[]) => nodes.map(({ id }) => harness.nodeRegistry.row(id)?.caching);
-/** Each of them caches, or does not, and says so. */
 const expectCaching = (expected: readonly boolean[], ...nodes: readonly PresentNode[]) =>
   expect([caches(...nodes), saysCaching(...nodes)]).toEqual([expected, expected]);
 

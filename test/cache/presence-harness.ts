@@ -17,7 +17,6 @@ export interface PresentNode {
   connected: boolean;
   /** How often it was told that what it remembers may not be used. */
   inactive: number;
-  /** All changes that it was given. */
   readonly changes: SessionChange[];
   setConnected(connected: boolean): Promise<void>;
 }

@@ -3,7 +3,6 @@ import { randomId } from 'lib/token-codec.js';
 import type { SessionRecord } from 'lib/model/session.js';
 import type { Copy, NearCopy } from 'lib/near-cache.js';
 
-/** A live record, with what matters to a test. */
 export function recordOf(fields: Partial<SessionRecord> = {}): SessionRecord {
   return {
     id: randomId(),
@@ -47,17 +46,14 @@ export function recordOf(fields: Partial<SessionRecord> = {}): SessionRecord {
   };
 }
 
-/** A record that has ended. */
 export function endedRecord(fields: Partial<SessionRecord> = {}): SessionRecord {
   return recordOf({ version: 2, ...fields, end: { reason: 'SESSION_KICKED', at: 2, by: 'root', replacedBy: null } });
 }
 
-/** Copies of a record of these versions and times. */
 export function copyOf(record: SessionRecord, readAt = 0): Copy {
   return { record, readAt };
 }
 
-/** A near copy that never ages. */
 export function nearCopyOf(record: SessionRecord, readAt = 0): NearCopy {
   return { record, readAt, agesAt: Infinity, goneAt: Infinity };
 }

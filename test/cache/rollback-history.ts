@@ -3,7 +3,6 @@ import type { Services } from '../support/sessions.js';
 import type { ForgetfulRedis, Snapshot } from './forgetful-redis.js';
 import type { Step } from './rollback-steps.js';
 
-/** A session as the model has it. */
 interface ModelSession {
   readonly id: string;
   /** All that it ever had, the last one current. */
@@ -13,9 +12,7 @@ interface ModelSession {
   isLive: boolean;
 }
 
-/** A node of the history. */
 export interface HistoryNode extends Services {
-  /** Reads the change log. */
   readonly poll: () => Promise<void>;
   /** Resolves when it may go by what Redis holds. */
   readonly ready: () => Promise<void>;
@@ -23,7 +20,6 @@ export interface HistoryNode extends Services {
 
 /** One user, and the model of what must be true for their tokens. */
 export class RollbackHistory {
-  /** What was wrong, with the step after which it was. */
   readonly problems: string[] = [];
   private readonly sessions: ModelSession[] = [];
   private readonly moments: Snapshot[] = [];
@@ -176,7 +172,6 @@ export class RollbackHistory {
     return this.sessions.map(({ id }) => this.keyOf(id));
   }
 
-  /** Every token on every node. */
   private look() {
     return Promise.all(
       this.nodes.flatMap(({ tokens }, node) =>

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 
-/** What users and operators do. */
 const DEEDS = [
   'login',
   'refresh',
@@ -31,7 +30,6 @@ export interface Step {
   /** Which keys, a bit for each session; and the moment from which they come back. */
   readonly keys: number;
   readonly moment: number;
-  /** Whether tokens are being verified while it goes on. */
   readonly isBusy: boolean;
   /** Whether every node reads the change log before tokens are looked at; else, it goes by what it was told. */
   readonly isSettled: boolean;

@@ -22,7 +22,6 @@ export class VirtualTime {
     return this.pass(0);
   }
 
-  /** Whether a promise has come to an end, and how. */
   async outcome(work: Promise<unknown>): Promise<unknown> {
     let outcome: unknown = 'waiting';
     work.then(

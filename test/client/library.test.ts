@@ -21,7 +21,6 @@ import { Browser } from './tabs.js';
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 0, 15, 12);
 
-/** What the routes were asked, by path. */
 const asked: string[] = [];
 
 @Controller()

@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A request as it came in. */
 export interface Received {
   readonly method: string;
   readonly path: string;
@@ -12,11 +11,9 @@ export interface Received {
   readonly body: string;
 }
 
-/** A server that keeps what it was sent. */
 export interface TestServer {
   readonly url: string;
   readonly received: Received[];
-  /** The requests to one path. */
   at(path: string): readonly Received[];
   close(): Promise<void>;
 }
@@ -49,12 +46,10 @@ export async function startServer(
   };
 }
 
-/** Answers with JSON. */
 export function reply(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}) {
   response.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(JSON.stringify(body));
 }
 
-/** Refuses as the library does. */
 export function refuse(response: ServerResponse, errorCode: string, details: object = {}, status = 401) {
   reply(response, status, { statusCode: status, message: `It is ${errorCode}.`, errorCode, ...details });
 }

@@ -18,7 +18,6 @@ const openWith = (own?: TokenStorage, more: object = {}) => {
   clients.push(client);
   return client;
 };
-/** What the tabs of a page share, in one test. */
 let storage: SharedStorage;
 const fails = () => {
   throw new Error('forbidden');

@@ -31,7 +31,6 @@ export class SharedStorage implements WebStorage {
 export class SharedLocks implements TabLocks {
   private readonly tails = new Map<string, Promise<unknown>>();
   waiting = 0;
-  /** The names that were asked for. */
   readonly requested: string[] = [];
 
   async request(name: string, work: () => Promise<void>): Promise<void> {
@@ -95,7 +94,6 @@ export class Browser {
     return [one, two];
   }
 
-  /** The text that the tabs share. */
   get stored(): string | null {
     return this.storage.getItem(this.key);
   }

@@ -19,7 +19,6 @@ let client: SessionClient;
 let ends: SessionEndNotice[];
 let events: StreamEvent[];
 let states: WatchState[];
-/** The streams that are open on the server. */
 let streams: ServerResponse[];
 
 useTokenServer((started) => {

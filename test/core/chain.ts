@@ -76,7 +76,6 @@ export class Chain {
     return successor ? this.issuer.writeSuccessor(this.record, successor, accessToken) : null;
   }
 
-  /** Presents a refresh token. */
   async refresh(refreshToken: string, ip: string | null = null): Promise<RefreshVerdict & { tokens?: IssuedTokens }> {
     const token = this.mint.codec.read('rt', refreshToken)!;
     const open = (record: SessionRecord, now: number) => this.issuer.openSuccessor(record, refreshToken, now);

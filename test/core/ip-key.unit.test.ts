@@ -28,14 +28,12 @@ const v6 = fc
   });
 const v6Text = v6.map(({ text }) => text);
 const pieces = fc.constantFrom('', ':', '::', '.', '0', 'g', '%', '/', ' ', '\0', '٣');
-/** Text that is nearly an address. */
 const mangled = fc
   .tuple(fc.oneof(v4, v6Text), fc.nat(45), pieces)
   .map(([text, at, piece]) => text.slice(0, at) + piece + text.slice(at + 1));
 const anyText = fc.oneof(v4, v6Text, mangled, fc.string());
 /** Runs of a property: fewer outside of the soak. */
 const RUNS = { numRuns: rounds('properties') };
-/** Values of other types than text. */
 const NO_TEXT = [null, undefined, 7, {}];
 
 function inBlockList(network: string, bits: number, address: string): boolean {

@@ -94,14 +94,6 @@ describe('a sliding token', () => {
     expect(chain.verdict(second).status).toBe('VALID');
   });
 
-  it('works for the grace from the issue of the successor, where that is asked for', async () => {
-    const chain = await Chain.open(sliding({ graceFrom: 'issue' }));
-    chain.clock.advance(2 * HOUR - 4 * MINUTE);
-    await chain.use(chain.first.accessToken);
-    chain.clock.advance(30 * SECOND);
-    expect(chain.verdict(chain.first.accessToken)).toEqual(invalid('TOKEN_EXPIRED'));
-  });
-
   it('is TOKEN_EXPIRED, not theft, long after it was forgotten', async () => {
     const { chain, first } = await nearItsEnd();
     let token = (await chain.use(first))!.accessToken;

@@ -14,7 +14,6 @@ const SLACK_MS = 2000;
 
 describe.each(kindsOf('postgres', 'mariadb'))('$name', (kind) => {
   const database = useDatabase(kind, { isShared: true });
-  /** Silent while it holds, as a server that hangs. */
   let proxy: TcpProxy;
   const open = (more: Parameters<typeof database.start>[0] = {}) => database.start({ timing: BUDGETS, ...more });
 

@@ -53,7 +53,6 @@ describe.each(databaseKinds)('a change on $name that comes late', (kind) => {
     for (const table of [session, account, change, event, data]) await other.write(sql`DELETE FROM ${table}`);
   });
 
-  /** All that is written down, in the order of the keys. */
   const everything = () => {
     const { session, account, change, event, data } = other.database.tables;
     const ordered = (table: Statement, key: string) => other.rows(sql`SELECT * FROM ${table} ORDER BY ${raw(key)}`);

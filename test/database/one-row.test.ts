@@ -26,7 +26,6 @@ const ofSession = (run: Command['run'], onceKicked?: unknown): Command => ({ loc
 const ofAccount = (run: Command['run']): Command => ({ locks: 'account', run });
 const GONE = 'SESSION_NOT_FOUND';
 
-/** Every command that locks a row. */
 const COMMANDS: Record<string, Command> = {
   refresh: ofSession(({ tokens }, login) => tokens.refresh(login.refreshToken, address()), 'SESSION_KICKED'),
   reauthenticate: ofSession(({ sessions }, { session }) => sessions.reauthenticate(session.id), GONE),

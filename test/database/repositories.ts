@@ -25,7 +25,6 @@ export const HOUR = 60 * MINUTE;
 const BUDGET_MS = 20_000;
 const BUDGETS = { verifyMs: BUDGET_MS, loginMs: BUDGET_MS, endMs: BUDGET_MS };
 
-/** What a login of these tests may say. */
 export interface TestLogin {
   readonly authenticatedAt?: number;
   readonly ticketEpoch?: number;
@@ -154,7 +153,6 @@ export class TestRepositories {
     return this.sessions.login(request);
   }
 
-  /** A login that must succeed. */
   async login(userId: string, login?: TestLogin): Promise<SessionRecord> {
     const outcome = await this.tryLogin(userId, login);
     if (outcome.kind !== 'granted') throw new Error(`The login came to ${outcome.kind}.`);
@@ -167,27 +165,23 @@ export class TestRepositories {
     return this.sessions.endAccountSessions(this.account(userId), cause, { except, raiseEpoch: true });
   }
 
-  /** A session as it is recorded now. */
   async record(id: string): Promise<SessionRecord> {
     const [record] = await this.sessions.findSessions([id]);
     if (!record) throw new Error('There is no such session.');
     return record;
   }
 
-  /** Versions of a session in the change log, in order. */
   async loggedVersions(id: string): Promise<number[]> {
     const rows = await this.rows(sql`SELECT version FROM ${this.database.tables.change} WHERE session_id = ${id}`);
     return rows.map((row) => Number(row.version)).sort((a, b) => a - b);
   }
 
-  /** The audit trail of a user, oldest first. */
   async events(userId: string): Promise<SessionEvent[]> {
     return [
       ...(await this.queries.events({ account: this.account(userId) }, { from: null, backwards: false, limit: 1000 })),
     ].reverse();
   }
 
-  /** How many values sessions have left in the table. */
   async countData(sessionIds: readonly string[]): Promise<number> {
     const owners = list(sessionIds.map((id) => `s:${id}`));
     const [row] = await this.rows(
@@ -213,9 +207,7 @@ interface Nodes {
   readonly clock: ManualClock;
   readonly node: TestRepositories;
   readonly other: TestRepositories;
-  /** Opens a third one. */
   readonly open: (clock: ManualClock) => Promise<TestRepositories>;
-  /** Of one test. */
   readonly newUser: () => string;
 }
 

@@ -16,7 +16,6 @@ const OWN = ['UserSession', 'Session', 'SessionEntity', 'Account', 'Event', 'Cha
 describe.each(databaseKinds)('two applications on one database on $name', (kind) => {
   const database = useDatabase(kind, { empty: true });
 
-  /** An application with tables of its own, and sessions. */
   const start = async (entityPrefix?: string) => {
     const options = { ...database.options, entityPrefix, entities: [...OWN, ...sessionEntities], synchronize: true };
     const source = await new DataSource(options as DataSourceOptions).initialize();

@@ -39,7 +39,6 @@ describe('a node that is killed', () => {
       `SELECT id, generation FROM latchkey_session WHERE user_id = '${user}' AND status <> 'ended'`,
     )) as { id: string; generation: number }[];
 
-  /** A session that both survivors have in their memory. */
   const remembered = async (user: string) => {
     const login = await first.tokens.login(user);
     await untilRemembered(survivors, login);

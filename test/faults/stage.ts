@@ -19,7 +19,6 @@ export const TIMING = { ...BUDGETS, poll: '200ms', outageGrace: '3s', activityFl
 /** The same with the default budget of a verification, for outages in which each of them uses it up. */
 export const SHORT_TIMING = { ...TIMING, verifyBudget: '1s' } as const;
 
-/** Who ends a session, where it does not matter. */
 export const KICK = { by: 'root' };
 
 /** A SessionModule of this process, with networks of its own to Redis and to the database. */
@@ -38,7 +37,6 @@ export interface FaultNodeOptions extends Omit<Partial<SessionModuleOptions>, 'r
   readonly source?: RedisSource | ((port: number) => RedisSource) | null;
   readonly providers?: DynamicModule['providers'];
   readonly prefix?: string;
-  /** Longest time that a command of Redis may take. */
   readonly redisTimeout?: '150ms' | '900ms' | '1900ms';
 }
 
@@ -68,7 +66,6 @@ export class Stage {
     this.database.atEnd(close);
   }
 
-  /** A client of the test's own. */
   client(port: number): Redis {
     // The rest of its life after `disconnect`.
     const client = new Redis({ port, disconnectTimeout: 50 });
@@ -126,7 +123,6 @@ export class Stage {
     return nodes;
   }
 
-  /** Has the Redis of the stage start again on its port. */
   async restart(settings: Parameters<typeof startRedis>[0] = {}): Promise<void> {
     this.server = await startRedis({ ...settings, port: this.redisPort });
   }
@@ -183,7 +179,6 @@ export function untilWell(nodes: readonly FaultNode[]): Promise<void> {
   return until(() => nodes.every(isWell));
 }
 
-/** The name of a session's key. */
 export function keyOf({ session }: LoginResult, prefix = 'latchkey'): string {
   return `${prefix}:users:session:${session.id}`;
 }
@@ -194,7 +189,6 @@ export async function verdictOf({ tokens }: Pick<FaultNode, 'tokens'>, { accessT
   return result.status === 'INVALID' ? result.reason : result.status;
 }
 
-/** The same of every node. */
 export function verdictsOf(nodes: readonly Pick<FaultNode, 'tokens'>[], login: LoginResult): Promise<string[]> {
   return Promise.all(nodes.map((node) => verdictOf(node, login)));
 }

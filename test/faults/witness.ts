@@ -18,7 +18,6 @@ const PAUSE_MS = 20;
  * somebody else's session, an answer out of time.
  */
 export class Witness {
-  /** Questions that nobody could answer. */
   unknown = 0;
   answers = 0;
   slowestMs = 0;
@@ -46,7 +45,6 @@ export class Witness {
     return result;
   }
 
-  /** Asks every node about every token once more. */
   async askAll(): Promise<void> {
     await Promise.all(this.verify.flatMap((verify, node) => this.watched.map((one) => this.ask(verify, node, one))));
   }

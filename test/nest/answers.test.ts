@@ -59,7 +59,6 @@ import {
 const { good, missing, unknown } = answersOf('users');
 const MINUTE = 60_000;
 
-/** What the routes of /throw throw. */
 let thrown: () => unknown;
 
 @Controller()

@@ -19,7 +19,6 @@ describe('SessionModule twice in one application', () => {
 
   afterEach(() => database.drop());
 
-  /** Boots with two modules, and returns what stops it. */
   const boot = async (first: object, second: object) => {
     database = await kindsOf('sqlite')[0]!.create();
     const options = { secret: SECRET, database: database.options };
@@ -121,7 +120,6 @@ describe('a guard of @nestjs/passport where ours was meant', () => {
     jest.restoreAllMocks();
   });
 
-  /** What a boot with a guard logs. */
   const boot = async (
     guard: new (...args: never[]) => object,
     more: { imports?: never[]; providers?: never[] } = {},

@@ -226,7 +226,6 @@ describe.each(adapters)('PassportModule in the application on $name', (kind) => 
   });
 });
 
-/** What passport lends to a strategy for each request. */
 interface Actions {
   pass(): void;
   fail(challenge?: number): void;

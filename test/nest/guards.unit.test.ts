@@ -116,7 +116,6 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
   const shared = useApp(start);
   let users = 0;
 
-  /** A user of one test. */
   const logIn = async (options?: Parameters<TokenService['login']>[1], server = shared) => {
     const userId = `user-${++users}`;
     const { accessToken, session } = await server.tokens.login(userId, options);
@@ -328,7 +327,6 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
   });
 
   describe('NoActivity', () => {
-    /** Whether a request moves the time of the last use. */
     const counts = async (path: string, lines?: string[], server = shared) => {
       const user = await logIn({}, server);
       clock.advance(MINUTE);

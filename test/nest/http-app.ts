@@ -79,20 +79,17 @@ export function sessionOptions(options: Partial<SessionModuleOptions> = {}): Ses
   };
 }
 
-/** A running application. */
 export interface HttpApp extends Services {
   readonly app: INestApplication;
   readonly port: number;
-  /** Sends a request and reads its answer. */
   readonly send: (request?: RawRequest) => Promise<RawAnswer>;
-  /** The same with a token in the right place. */
+  /** Sends it with a token in the right place. */
   readonly sendWith: (token: string, request?: RawRequest) => Promise<RawAnswer>;
   readonly close: () => Promise<void>;
 }
 
 export interface StartOptions extends ServerOptions {
   readonly logger?: LoggerService;
-  /** Called before the application begins to listen. */
   readonly configure?: (app: INestApplication) => unknown;
 }
 
@@ -196,7 +193,6 @@ export interface RawAnswer {
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-/** A request with a body of JSON. */
 export const json = (path: string, value: unknown, method = 'POST') => ({
   method,
   path,
@@ -246,7 +242,6 @@ function parseJson(text: string): RawAnswer['json'] {
   }
 }
 
-/** What a client can tell an answer by. */
 export function verdict({ status, headers, json }: RawAnswer) {
   return { status, errorCode: json.errorCode, challenge: headers['www-authenticate'] };
 }

@@ -32,7 +32,6 @@ import {
 
 let handled: unknown[] = [];
 
-/** Sees what passport says of every request. */
 @Injectable()
 class SeeingGuard extends AuthGuard {
   override handleRequest<T>(...[error, user, info, context]: Parameters<AuthGuard['handleRequest']>): T {
@@ -71,7 +70,6 @@ describe.each(adapters)('a token that is known to be good, on $name', (kind) => 
   const server = useApp(() => startApp(kind, module, { trustProxy: true }));
   let user = 0;
   const passports = jest.spyOn(passport, 'authenticate');
-  /** What memory does not answer. */
   const inspections = jest.spyOn(Verifier.prototype, 'inspect');
 
   beforeAll(() => startCaching(server));

@@ -48,7 +48,6 @@ function listInto(list: PublishedEvent[]) {
   return (event: PublishedEvent) => list.push(event);
 }
 
-/** Lets listeners have their turn. */
 const told = () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
 
 /** Throws anything, as applications do. */
@@ -56,7 +55,6 @@ function fail(reason: unknown): never {
   throw reason;
 }
 
-/** A logger that keeps errors. */
 const keepErrors = (lines: string[]): LoggerService => ({
   log: () => undefined,
   warn: () => undefined,

@@ -19,7 +19,6 @@ let lines: string[] = [];
 const keep = (message: string) => void lines.push(message);
 const logger: LoggerService = { log: () => undefined, warn: keep, error: keep, fatal: keep };
 
-/** What the handler below throws. */
 let thrown: Error;
 
 @Controller()

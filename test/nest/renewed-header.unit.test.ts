@@ -56,7 +56,6 @@ interface AnyResponse extends ServerResponse {
   hijack?(): void;
 }
 
-/** Sets a header when the handler has answered. */
 @Injectable()
 class LateInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler) {
@@ -119,7 +118,6 @@ const EmptyController = controllerOf(
   UseGuards(AuthGuard),
 );
 
-/** The parts of an answer that carry a renewed token. */
 function renewalIn({ headers }: RawAnswer) {
   return {
     token: headers['x-renewed-token'],
@@ -144,7 +142,6 @@ describe.each(adapters)('a renewed token on $name', (kind) => {
     return startApp(kind, { imports: [session], controllers: [RoutesController, EmptyController] }, { configure });
   };
 
-  /** A token with two minutes left. */
   const nearItsEnd = async () => {
     const { accessToken } = await server.tokens.login('alice');
     clock.advance(118 * MINUTE);

@@ -32,7 +32,6 @@ class RoutesController {
   }
 }
 
-/** Another module in the same process. */
 @Module({ imports: [SessionModule.forRoot(sessionOptions({ realm: 'staff' }))] })
 class StaffModule {}
 

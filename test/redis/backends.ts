@@ -9,7 +9,6 @@ import { until } from '../support/until.js';
 export const COPY_AGE = 300_000;
 export const TOMBSTONE = 330_000;
 
-/** What one backend of a test is, and all that it says. */
 export interface TestBackend {
   readonly backend: SharedBackend;
   readonly nodeId: string;
@@ -24,7 +23,6 @@ export interface TestBackend {
 export class Backends {
   server!: RedisServer;
   proxy!: TcpProxy;
-  /** Of the keys of one test. */
   prefix!: string;
   private readonly started: SharedBackend[] = [];
 

@@ -7,7 +7,6 @@ const never = () => new Promise<never>(() => undefined);
 describe('a call of Redis', () => {
   let deadline: CallDeadline;
   let ends: string[];
-  /** Notes how a call ends. */
   const watch = (name: string, call: Promise<unknown>) =>
     deadline.within(call).then(
       () => ends.push(`${name} answered`),
@@ -96,7 +95,6 @@ describe('the circuit breaker', () => {
   const OPENED = 'fail: up, fail: up, fail: down';
   const OPENED_PAUSED = `${OPENED}, pause: probing, admit: down`;
 
-  /** What is done, with the state after each step. */
   it.each([
     ['opens after so many failures in a row, and asks nobody', `${OPENED}, refuse: down`],
     ['counts anew after a success', 'fail: up, fail: up, succeed: up, fail: up, fail: up'],

@@ -25,7 +25,6 @@ const MODES: readonly (readonly [string, TokenMode])[] = [
   ['refresh', accessAndRefresh()],
   ['jwt', jwt({ keys: [{ kid: 'one', privateKey }], issuer: 'test', audience: 'test' })],
 ];
-/** An opaque token, or a JWT. */
 const TOKEN = /[a-z0-9]{2,16}_(?:at|rt)_[\w-]{96}|eyJ[\w-]{20,}\.eyJ[\w-]{20,}\.[\w-]{20,}/;
 /** User ids that mean something to Redis, in a pattern or in a key. */
 const HOSTILE_IDS = ['*', 'user:*', '{users}', '}{', '[a-z]?', 'a\r\nFLUSHALL\r\n', '../..', 'L:1:1:', '\u{1F511}'];

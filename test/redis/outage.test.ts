@@ -15,7 +15,6 @@ describe('a Redis that does not answer', () => {
   let backend: SharedBackend;
   let warnings: readonly string[];
   const id = recordOf().id;
-  /** How long until a read has come to an end, and how. */
   const read = async () => {
     const began = performance.now();
     const error = await backend.cache.read(id).then(

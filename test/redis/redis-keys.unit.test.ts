@@ -8,7 +8,6 @@ import { adviceFor } from 'lib/redis-backend.js';
 import { rounds } from '../support/size.js';
 
 const hex = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32);
-/** What the option and the realm may be. */
 const prefix = fc.stringMatching(/^[A-Za-z0-9:._-]{1,64}$/);
 const realm = fc.stringMatching(/^[a-z0-9._-]{1,64}$/);
 const id = fc.nat(3).map((number) => hex(`${number}`));

@@ -155,25 +155,6 @@ describe('accounts', () => {
     expect(codeOf(await app.post('/admin/users/user8/impersonate', {}, own.accessToken))).toBe('FORBIDDEN');
   });
 
-  it('key-values are of one login, or of the account and all its devices', async () => {
-    const [phone, laptop] = [await app.login('user8'), await app.login('user8')];
-    const stranger = await app.login('user9');
-    const get = async (path: string, { accessToken }: Login) => (await app.get(path, accessToken)).body as unknown;
-    for (const [path, value, onOther] of [
-      ['/me/token-data/cart', ['book', { n: 1.5, deep: [null, true] }], null],
-      ['/me/account-data/theme', 'dark', 'dark'],
-    ] as const) {
-      const key = path.split('/').at(-1);
-      expect(await get(path, phone)).toEqual({ key, value: null });
-      expect(await app.put(path, { value }, phone.accessToken)).toMatchObject({ status: 200, body: { key, value } });
-      expect(await get(path, phone)).toEqual({ key, value });
-      expect(await get(path, laptop)).toEqual({ key, value: onOther });
-      expect(await get(path, stranger)).toEqual({ key, value: null });
-      await app.put(path, { value: null }, phone.accessToken);
-      expect(await get(path, phone)).toEqual({ key, value: null });
-    }
-  });
-
   it('key-values have limits, and what is beyond them changes nothing', async () => {
     const { accessToken } = await app.login('user8');
     for (const kind of ['token-data', 'account-data']) {

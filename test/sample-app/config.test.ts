@@ -233,7 +233,6 @@ describe('token modes', () => {
   });
 });
 
-/** What the library is given for these variables. */
 const optionsOf = (variables: Record<string, string>) =>
   sessionOptions(readConfig(variables), { secrets: [SECRET], jwtKeys: [] });
 

@@ -116,12 +116,10 @@ interface Stream {
   readonly headers: http.IncomingHttpHeaders;
   text: string;
   hasEnded: boolean;
-  /** Data of its last event. */
   readonly end: unknown;
   close(): void;
 }
 
-/** Waits until the stream has begun. */
 async function open(app: SampleApp, { accessToken }: Login): Promise<Stream> {
   const request = http.get({
     port: app.port,

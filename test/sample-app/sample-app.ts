@@ -30,7 +30,6 @@ export interface Answer {
   readonly body: any;
 }
 
-/** What matters of an answer that refuses. */
 export const refusal = (status: number, errorCode: string) => ({ status, body: { errorCode } });
 
 export interface RequestOptions {
@@ -77,7 +76,6 @@ export class SampleApps {
     return database;
   }
 
-  /** Starts one and waits until it listens. */
   async start(variables: Variables = {}, directory = this.directory()): Promise<SampleApp> {
     const app = this.spawn(variables, directory);
     await app.listening();
@@ -115,7 +113,6 @@ export function useSampleApp(variables: Variables = {}, kind?: DatabaseKind): Sa
   return app;
 }
 
-/** One process of the sample application. */
 export class SampleApp {
   readonly process: ChildProcess;
   stdout = '';

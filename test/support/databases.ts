@@ -112,7 +112,6 @@ async function createOnServer(
   };
 }
 
-/** An opaque token, or a JWT. */
 const TOKEN = /[a-z0-9]{2,16}_(?:at|rt)_[\w-]{96}|eyJ[\w-]{20,}\.eyJ[\w-]{20,}\.[\w-]{20,}/;
 
 function refuseTokens(stored: string): void {

@@ -12,7 +12,6 @@ export class TokenMint {
     this.codec = new TokenCodec(this.keys, prefix);
   }
 
-  /** A token with a random secret. */
   mint(kind: TokenKind, sessionId: string, generation: number): { token: string; hash: string } {
     const keyId = this.keys.currentKeyId;
     const token = this.codec.write(kind, { sessionId, generation, keyId, secret: randomBytes(32) });

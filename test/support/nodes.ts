@@ -23,7 +23,6 @@ export interface NodeOptions {
   readonly policy: { readonly name: 'singleDevice' | 'multiDevice' | 'oneDevicePerType'; readonly options?: object };
   readonly timing?: object;
   readonly nearCache?: false;
-  /** How wrong the clock of the host is. */
   readonly clockOffsetMs?: number;
   readonly tokens?: { readonly name: 'sliding' | 'accessAndRefresh'; readonly options?: object };
   /** In place of the secret of the tests. */
@@ -39,7 +38,6 @@ export interface NodeOptions {
   readonly http?: boolean;
 }
 
-/** What a node is asked, by the script of its process. */
 interface Request {
   readonly name: 'start' | 'advance' | 'run' | 'close';
   readonly argument?: unknown;
@@ -137,7 +135,6 @@ export class TestNode {
     return this.host.child;
   }
 
-  /** Runs the calls in parallel in the other process. */
   run(calls: readonly Call[]): Promise<Outcome[]> {
     return this.host.ask({ name: 'run', argument: calls }) as Promise<Outcome[]>;
   }
@@ -165,7 +162,6 @@ export class TestNode {
   }
 }
 
-/** Starts so many nodes at once on one database. */
 export function startNodes(count: number, options: NodeOptions): Promise<TestNode[]> {
   return Promise.all(Array.from({ length: count }, () => TestNode.start(options)));
 }

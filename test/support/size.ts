@@ -15,7 +15,6 @@ const ROUNDS = {
   failoversOfRedis: [3, 15],
 } as const;
 
-/** @returns the rounds of this run */
 export function rounds(name: keyof typeof ROUNDS): number {
   return ROUNDS[name][isSoak ? 1 : 0];
 }

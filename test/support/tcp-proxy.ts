@@ -74,7 +74,6 @@ export class TcpProxy {
     this.setHolding('replies');
   }
 
-  /** Passes on all that was held. */
   release(): void {
     this.setHolding('nothing');
   }
