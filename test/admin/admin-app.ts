@@ -3,7 +3,6 @@ import { type AdminRight, SessionAdminModule, type SessionAdminOptions } from 'n
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { type AdapterKind, type HttpApp, type RawAnswer, json, sessionOptions, startApp } from '../nest/http-app.js';
 
-/** An application with the routes of operators at `/admin`. */
 export interface AdminApp extends HttpApp {
   readonly clock: ManualClock;
   readonly operator: (...rights: AdminRight[]) => Promise<string>;

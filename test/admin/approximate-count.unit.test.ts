@@ -26,7 +26,6 @@ describe('the total of a list', () => {
 
   afterEach(() => void jest.useRealTimers());
 
-  /** What a page is told that is asked for now, within two seconds. */
   const ask = async () => {
     let told: unknown = 'nothing yet';
     void count.forList(FILTER).then((total) => (told = total));

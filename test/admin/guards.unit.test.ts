@@ -5,7 +5,6 @@ import { SessionAdminModule, type SessionAdminOptions, type SessionAdminOptionsF
 import { type Observable, of } from 'rxjs';
 import { adapters, sessionOptions, startApp, useApp } from '../nest/http-app.js';
 
-/** Something of the application that a guard is injected. */
 @Injectable()
 class Networks {
   readonly inside = ['intranet'];

@@ -55,7 +55,6 @@ export class LiveStream {
     }
   }
 
-  /** The changes that were told, with the id of their message. */
   get changes(): readonly Readonly<Record<string, unknown>>[] {
     return [...this.text.matchAll(/^event: change\nid: (\w+)\ndata: (.*)$/gm)].map(([, messageId, data]) => ({
       messageId,

@@ -38,7 +38,6 @@ describe.each(adapters)('A11: rights that were taken away, on $name', (kind) => 
   let server: HttpApp;
   let clock: MovableClock;
   let operator: LoginResult;
-  /** Rights that the application has taken away by itself. */
   let taken: Set<AdminRight>;
   let onDescribe: () => Promise<void>;
   let isSilent: boolean;

@@ -58,7 +58,6 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
     });
   const newUser = () => `user-${user++}`;
 
-  /** What is asked of the database for operators meanwhile. */
   const statementsOf = async (work: () => Promise<void>): Promise<readonly string[]> => {
     const { engine } = server.app.get(SessionRuntime, { strict: false }).database;
     const read = engine.read.bind(engine);

@@ -43,7 +43,6 @@ const REASON: Fields = { reason: TEXT_OR_EMPTY };
 interface Row {
   readonly query?: Fields;
   readonly body?: Fields;
-  /** What makes a request without any of the fields a good one. */
   readonly base?: { readonly query?: object; readonly body?: object };
 }
 
@@ -82,7 +81,6 @@ const ROWS: Readonly<Record<string, Row>> = {
   'POST /users/:userId/impersonate': { body: { ...REASON, for: ['5m', '', '5', 5, '13h', '5 m'] } },
 };
 
-/** What the message of a refused kick begins with, or names. */
 const NAMED = /userI[dD]|filter|all|sessionI[dD]s|dry[rR]un|unknown|q /;
 const routes = registeredRoutes().filter(({ right }) => right !== null);
 

@@ -42,7 +42,6 @@ export class ConsolePage {
     await this.page.locator('.live.live').waitFor();
   }
 
-  /** Goes to a section and waits until it shows what it has. */
   async go(section: Section): Promise<void> {
     await this.page.getByRole('navigation').getByRole('link', { name: section }).click();
     await this.settled(section.toLowerCase());
@@ -69,7 +68,6 @@ export class ConsolePage {
     return this.rows.filter({ hasText: text });
   }
 
-  /** Fills in a reason, and confirms what the dialog is about. */
   async confirm(reason: string, button: string): Promise<void> {
     await this.dialog.getByLabel('Reason').fill(reason);
     await this.dialog.getByRole('button', { name: button, exact: true }).click();

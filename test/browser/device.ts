@@ -2,7 +2,6 @@ import type { Locator, Page } from 'playwright-core';
 
 export type DeviceKind = 'phone' | 'laptop';
 
-/** One of the two devices of the sample application's front page. */
 export class Device {
   readonly panel: Locator;
   readonly state: Locator;

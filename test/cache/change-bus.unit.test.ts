@@ -15,7 +15,6 @@ const answer = fc.record({ from: fc.string({ unit: 'binary' }), numbers: fc.arra
 const MESSAGE = writeMessage({ from: 'n', number: 7, changes: [{ sessionId: 's', version: 2 }], keys: ['k'] });
 const ANSWER = writeAnswer({ from: 'n', numbers: [1, 2] });
 
-/** What other versions, other programs and broken ones may send. */
 const FOREIGN = [
   '',
   'null',
@@ -83,7 +82,6 @@ describe('a message between nodes', () => {
   });
 });
 
-/** Messages between the nodes of one process, as they are sent. */
 class Wire {
   readonly messages: string[] = [];
   readonly answers: { readonly to: string; readonly text: string }[] = [];

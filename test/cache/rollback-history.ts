@@ -18,7 +18,6 @@ export interface HistoryNode extends Services {
   readonly ready: () => Promise<void>;
 }
 
-/** One user, and the model of what must be true for their tokens. */
 export class RollbackHistory {
   readonly problems: string[] = [];
   private readonly sessions: ModelSession[] = [];

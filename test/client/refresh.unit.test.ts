@@ -18,7 +18,6 @@ useTokenServer((started) => {
   return () => browser.close();
 });
 
-/** Holds back the answer to the first refresh until it is let go. */
 function holdRefresh() {
   let letGo: () => void = () => undefined;
   const gate = new Promise<void>((resolve) => (letGo = resolve));

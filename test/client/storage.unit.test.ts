@@ -23,7 +23,6 @@ const fails = () => {
   throw new Error('forbidden');
 };
 
-/** Gives this process a property of a page for one test. */
 const page = globalThis as Record<string, unknown>;
 const given: string[] = [];
 function give(name: string, descriptor: PropertyDescriptor): void {

@@ -10,7 +10,6 @@ import {
 } from 'nestjs-latchkey/client';
 import { pair } from './token-server.js';
 
-/** What localStorage is to the tabs of an origin. */
 export class SharedStorage implements WebStorage {
   readonly entries = new Map<string, string>();
 
@@ -48,7 +47,6 @@ export class SharedLocks implements TabLocks {
   }
 }
 
-/** One tab: its client, and the ends that its user was told of. */
 export interface Tab {
   readonly client: SessionClient;
   readonly ends: SessionEndNotice[];
@@ -80,14 +78,12 @@ export class Browser {
     return tab;
   }
 
-  /** A tab that has the tokens of this generation. */
   signIn(generation: number, options?: SessionClientOptions): Tab {
     const tab = this.openTab(options);
     tab.client.setTokens(pair(generation));
     return tab;
   }
 
-  /** Two tabs, the first of which has got the tokens. */
   signInTwo(generation: number, options?: SessionClientOptions): [one: Tab, two: Tab] {
     const [one, two] = [this.openTab(options), this.openTab(options)];
     one.client.setTokens(pair(generation));

@@ -45,18 +45,15 @@ export class Chain {
     return chain;
   }
 
-  /** What a node makes tokens with; a node may be given other secrets. */
   get issuer(): TokenIssuer {
     const { keys, codec } = this.mint;
     return new TokenIssuer({ keys, codec, format: opaqueAccessTokens(codec), mode: this.mode, clock: this.clock });
   }
 
-  /** Goes on with another list of secrets, as after a deploy. */
   withSecrets(secrets: string[]): void {
     this.mint = new TokenMint(secrets);
   }
 
-  /** Goes on with other options of the mode, as after a deploy. */
   withMode(mode: TokenMode): void {
     this.mode = mode;
     this.rules = { ...this.rules, mode };

@@ -18,7 +18,6 @@ describe.each(kindsOf('postgres', 'mariadb'))('the boot on $name', (kind) => {
   const { name, create } = kind;
   const database = useDatabase(kind);
 
-  /** The application's connection, on which locks are held. */
   const connect = async () => {
     const other = await new DataSource({ ...database.options, poolSize: 1 } as DataSourceOptions).initialize();
     database.atEnd(() => other.destroy());

@@ -29,7 +29,6 @@ const VALUES: readonly unknown[] = [
 ];
 
 describeRepository('data', ({ clock, node, other, newUser }) => {
-  /** A store of each kind that belongs to nobody else, as two nodes see it. */
   const openers: Record<string, () => Promise<[DataStore, DataStore]>> = {
     'a session': async () => {
       const { id } = await node.login(newUser());

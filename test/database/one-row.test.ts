@@ -66,7 +66,6 @@ describe.each(kindsOf('postgres', 'mariadb'))('a row on $name that many wait for
     holder = await database.connect();
   });
 
-  /** Somebody else has the row for as long as the work goes on. */
   const whileLocked = async (locks: 'session' | 'account', { session }: LoginResult, work: () => Promise<void>) => {
     const runner = holder.createQueryRunner();
     const row =

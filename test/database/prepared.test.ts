@@ -146,7 +146,6 @@ describe('a table on PostgreSQL of which there are no statistics', () => {
     await client.query('ALTER TABLE latchkey_session SET (autovacuum_enabled = off)');
   });
 
-  /** What the table is read by while a node does something. */
   const pathsOf = async (work: (node: TestRepositories) => Promise<void>) => {
     await client.query('SELECT pg_stat_reset()');
     const node = await TestRepositories.open(database);

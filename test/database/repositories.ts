@@ -38,7 +38,6 @@ export interface TestLogin {
   readonly settleMs?: number;
 }
 
-/** The repositories of one node, with connections of its own. */
 export class TestRepositories {
   readonly sessions: SqlSessionRepository;
   readonly stores: { session(sessionId: string): DataStore; account(account: AccountRef): DataStore };
@@ -200,7 +199,6 @@ export class TestRepositories {
   }
 }
 
-/** Two nodes on one database that tests of a block share, by one clock. */
 interface Nodes {
   readonly kind: DatabaseKind;
   readonly database: UsedDatabase;
@@ -233,7 +231,6 @@ export function describeRepository(title: string, body: (nodes: Nodes) => void, 
   });
 }
 
-/** Tokens of a generation that begins now, as they would be stored. */
 export function testPair(generation: number, now: number, lifeMs = HOUR): TokenPair {
   return {
     generation,

@@ -5,7 +5,6 @@ import ts from 'typescript';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The pages of the project, by their path from its root. */
 export const pages: readonly string[] = [
   'README.md',
   'CHANGELOG.md',
@@ -20,7 +19,6 @@ export const pages: readonly string[] = [
 
 export const readPage = (page: string) => readFileSync(join(root, page), 'utf8');
 
-/** The blocks of a page in one language, with the line that each begins on. */
 export function codeBlocks(
   page: string,
   language: string,

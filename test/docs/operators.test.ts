@@ -6,7 +6,6 @@ import { readPage } from './examples.js';
 
 const page = readPage('docs/operators.md');
 
-/** The rows of the first table under a heading, each as its cells. */
 function tableUnder(heading: string): readonly (readonly string[])[] {
   const lines = page.slice(page.indexOf(`\n${heading}\n`)).split('\n');
   const from = lines.findIndex((line) => line.startsWith('| ---')) + 1;
@@ -15,12 +14,10 @@ function tableUnder(heading: string): readonly (readonly string[])[] {
   return rows.slice(0, rows.indexOf('')).map((row) => cells(row).slice(1, -1));
 }
 
-/** What the page says that a route needs, as its row begins. */
 function needOf(right: AdminRight): string {
   return `\`${right}\`${CHANGES.includes(right) ? ', fresh' : ''}`;
 }
 
-/** The routes that the module registers, with what each needs. */
 function neededByRoute(): readonly (readonly [string, string])[] {
   return registeredRoutes().map(({ method, path, right }) => [
     `${method} ${path}`,

@@ -9,7 +9,6 @@ import { compileExamples, pages, readPage, root } from './examples.js';
 /** The text without its code blocks, whose brackets and paths mean something else. */
 const proseOf = (page: string) => readPage(page).replace(/^```[\s\S]*?^```/gm, '');
 
-/** The anchors that GitHub gives to the headings of a page. */
 function anchorsOf(page: string): ReadonlySet<string> {
   const headings = [...proseOf(page).matchAll(/^#+ (.*)$/gm)].map(([, text]) => text!);
   return new Set(

@@ -34,7 +34,6 @@ describe('a Redis Cluster', () => {
     return slots.map(([first, last, [, port]]) => [first, last, port] as const);
   };
   const ownerOf = async (slot: number) => (await ownersOf()).find(([first, last]) => slot >= first && slot <= last)![2];
-  /** A login with a copy in the cluster, and where it lies. */
   const copied = async (name: string) => {
     const login = await nodes[0]!.tokens.login(name);
     witness.watch(login);

@@ -46,7 +46,6 @@ async function killClients(port: number): Promise<void> {
   for (const type of ['normal', 'pubsub']) await redisCommand(port, 'CLIENT', 'KILL', 'TYPE', type);
 }
 
-/** Calls until there is a result: what failed may be repeated. */
 async function insist<T>(call: () => Promise<Outcome>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     const { value, error } = await call();
@@ -98,7 +97,6 @@ describe.each([
   });
 });
 
-/** What a PostgreSQL says to a connection that it is about to end. */
 const FATAL = message('E', 'SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0');
 
 function message(kind: string, text: string): Buffer {

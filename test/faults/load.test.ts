@@ -25,7 +25,6 @@ function heapUsed(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** Counts reads of sessions of the database from here on. */
 function countReads({ runtime }: FaultNode): () => number {
   const spy = jest.spyOn(runtime.database.engine, 'read');
   return () => spy.mock.calls.filter(([, { lane }]) => lane === 'verify').length;

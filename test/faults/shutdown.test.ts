@@ -11,7 +11,6 @@ const OPTIONS = { policy: multiDevice(), timing: { ...TIMING, endBudget: '2s' } 
 describe('F36: a node that is shut down', () => {
   const stage = useStage();
 
-  /** Two nodes that remember sessions; the first is about to end. */
   const open = async () => {
     const nodes = (await stage.openAll(2, OPTIONS)) as [FaultNode, FaultNode];
     const logins: LoginResult[] = [];

@@ -56,7 +56,6 @@ export class Stage {
     return this.server.port;
   }
 
-  /** A command to the Redis of the stage, past all proxies. */
   redisCommand(...args: (string | number)[]): ReturnType<typeof redisCommand> {
     return redisCommand(this.redisPort, ...args);
   }
@@ -101,7 +100,6 @@ export class Stage {
     return node;
   }
 
-  /** A node that is a process of its own, with the settings of the others. */
   async openProcess(options: Partial<NodeOptions> = {}): Promise<ProcessNode> {
     const [redisProxy, database] = await Promise.all([this.proxy(this.redisPort), this.databaseProxy()]);
     const node = await TestNode.start({
@@ -183,7 +181,6 @@ export function keyOf({ session }: LoginResult, prefix = 'latchkey'): string {
   return `${prefix}:users:session:${session.id}`;
 }
 
-/** What verifying a token comes to, in one word: the reason of a refusal. */
 export async function verdictOf({ tokens }: Pick<FaultNode, 'tokens'>, { accessToken }: LoginResult): Promise<string> {
   const result = await tokens.verify(accessToken);
   return result.status === 'INVALID' ? result.reason : result.status;

@@ -39,7 +39,6 @@ const partsOf = (token: string): [header: Part, payload: Part] => {
   const [header, payload] = token.split('.').map((text) => Buffer.from(text, 'base64url').toString());
   return [JSON.parse(header!) as Part, JSON.parse(payload!) as Part];
 };
-/** A JWT with these parts, signed by us, or by whom it says. */
 const sign = (header: object, payload: object, key: Parameters<CompactSign['sign']>[0] = K1.privateKey) =>
   new CompactSign(Buffer.from(JSON.stringify(payload))).setProtectedHeader(header as { alg: string }).sign(key);
 /** The same bytes in another spelling: the last character of 64 bytes has four bits that say nothing. */
@@ -53,7 +52,6 @@ const confusedOf = (header: object, payload: object) => {
   const publicPem = K1.publicKey.export({ type: 'spki', format: 'pem' });
   return `${text}.${createHmac('sha256', publicPem).update(text).digest('base64url')}`;
 };
-/** Facts of a token that was issued just now, for an hour. */
 const freshFacts = () => {
   const issuedAt = Math.floor(Date.now() / 1000) * 1000;
   return { ...facts, pair: { ...pair, issuedAt, accessExpiresAt: issuedAt + 3_600_000 } };

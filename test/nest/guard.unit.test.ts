@@ -190,7 +190,6 @@ describe.each(adapters)('spellings of a path on $name', (kind) => {
   });
 });
 
-/** Lets everyone in, as somebody else. */
 class OtherStrategy extends Strategy {
   override authenticate(): void {
     (this as unknown as Actions).success({ userId: 'mallory' });

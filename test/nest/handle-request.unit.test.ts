@@ -26,7 +26,6 @@ import {
 
 type Hook = (error: unknown, user: unknown, info: unknown, context: ExecutionContext, status: unknown) => unknown;
 
-/** What the guard below does in the place of its super class. */
 let hook: Hook | null = null;
 let calls: unknown[][] = [];
 
@@ -84,7 +83,6 @@ const RoutesController = controllerOf('', {
   fresh: [RequireFresh('10m'), UseGuards(HookedGuard)],
 });
 
-/** What passport puts on what it takes for the request. */
 function added(request: object): readonly string[] {
   return ['login', 'logIn', 'isAuthenticated', 'authInfo', '_sessionManager', 'account'].filter((n) => n in request);
 }

@@ -153,7 +153,6 @@ export function controllerOf(
   return Routes;
 }
 
-/** Answers whose token it was. */
 @Controller()
 @UseGuards(AuthGuard)
 export class MeController {

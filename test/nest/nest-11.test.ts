@@ -6,7 +6,6 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const root = path.resolve(import.meta.dirname, '../..');
-/** An application with Nest 11 in its node_modules. */
 const application = path.join(root, 'test/nest-11');
 const installed = path.join(application, 'node_modules/nestjs-latchkey');
 /** The newest compiler, and the last one that finds modules as Node 10 did. */

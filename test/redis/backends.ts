@@ -26,7 +26,6 @@ export class Backends {
   prefix!: string;
   private readonly started: SharedBackend[] = [];
 
-  /** Starts one and waits until it is connected, unless it is not to be. */
   async start(
     source: RedisSource,
     use: RedisUse = {},

@@ -71,7 +71,6 @@ it.each(MODES)(
       return tokens;
     };
     const stored = (key: string) => redisCommand(server.port, 'GET', key);
-    /** Everything that a session goes through, on both nodes. */
     const live = async (user: string) => {
       const first = note(await one.tokens.login(user, { deviceType: 'phone', ip: '192.0.2.1' }));
       for (const node of [other, one, other]) await node.tokens.verify(first.accessToken);

@@ -6,7 +6,6 @@ import { openConnection } from 'lib/redis-connection.js';
 const SECRET = 'hunter2';
 const OWN = { enableOfflineQueue: false, maxRetriesPerRequest: 0, lazyConnect: true, socketTimeout: 1000 };
 
-/** What it comes to to open something, which is not connected to. */
 const opened = (source: RedisSource) => {
   const { client, isOwn } = openConnection(source);
   client.disconnect();

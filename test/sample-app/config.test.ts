@@ -294,14 +294,12 @@ describe('the session library', () => {
   });
 });
 
-/** A server that is there, and lets nobody in with this. */
 async function wrongPassword(): Promise<string> {
   const url = new URL(await serverUrl('MariaDB'));
   url.password = 'hunter2';
   return url.href;
 }
 
-/** What a start in this process says, which makes no secret or key. */
 async function problemOf(variables: Record<string, string>): Promise<unknown> {
   try {
     const config = readConfig(variables);

@@ -3,7 +3,6 @@ import { type Answer, type SampleApp, SampleApps } from './sample-app.js';
 
 const ALICE = { username: 'alice', password: 'alice-password' };
 const ADMIN = { username: 'admin', password: 'admin-password' };
-/** Headers of a page of the application. */
 const OWN = { 'sec-fetch-site': 'same-origin' };
 
 const cookiesOf = ({ headers }: Answer) =>

@@ -32,7 +32,6 @@ describe.each(kindsOf('postgres'))('two servers with Redis, on $name', ({ create
     await database.drop();
   });
 
-  /** A login, used on both servers, so that both remember it. */
   const login = async () => {
     const { accessToken, sessionId } = await one.login('alice');
     for (const app of [one, other]) {

@@ -4,7 +4,6 @@ import { type SampleApp, useSampleApps } from './sample-app.js';
 
 const SESSION_SECRET = 'the secret of a server that starts again';
 
-/** What is known of a user's sessions, from answers alone. */
 interface Known {
   /** Acknowledged and not known to have ended. */
   live: string | null;

@@ -96,7 +96,6 @@ export class SampleApps {
   }
 }
 
-/** Applications of the tests of one block, ended after them. */
 export function useSampleApps(apps = new SampleApps()): SampleApps {
   afterAll(() => apps.close());
   return apps;
@@ -204,7 +203,6 @@ export class SampleApp {
     return this.send('DELETE', path, { token });
   }
 
-  /** Logs in as a built-in or a seeded user. */
   async login(username: string, device: object = {}, token?: string): Promise<Login> {
     const password = username.startsWith('user') ? 'password' : `${username}-password`;
     const answer = await this.post('/auth/login', { username, password, ...device }, token);
@@ -213,7 +211,6 @@ export class SampleApp {
   }
 }
 
-/** Waits for something to become true, and fails if it does not. */
 export async function until(condition: () => unknown, deadlineMs = 60_000): Promise<void> {
   const deadline = performance.now() + deadlineMs;
   while (!(await condition())) {

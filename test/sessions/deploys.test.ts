@@ -157,7 +157,6 @@ describe.each(serviceKinds)('a deploy with another configuration on $name', ({ c
     return 'pair';
   }
 
-  /** The next tokens of a session, as its mode gives them out. */
   async function successorOf(tokens: TokenService, { accessToken, refreshToken }: LoginResult) {
     if (refreshToken !== undefined) return tokens.refresh(refreshToken);
     const answer = await tokens.verify(accessToken);

@@ -67,7 +67,6 @@ export function useSessions(
   return harness;
 }
 
-/** The events of a user, after listeners had their turn. */
 export async function eventsOf({ events }: Harness, userId: string): Promise<LifecycleEvent[]> {
   await new Promise((resolve) => setImmediate(resolve));
   return events.filter((event) => event.userId === userId);

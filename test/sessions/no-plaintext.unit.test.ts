@@ -21,7 +21,6 @@ const modes: Readonly<Record<string, TokenMode>> = {
   jwt: jwt({ keys: [{ kid: 'one', privateKey }], issuer: 'test', audience: 'test' }),
 };
 
-/** Everything that can happen to a session, with errors among it. */
 async function live({ tokens, sessions, operators }: Services, clock: ManualClock): Promise<void> {
   const attempt = (work: Promise<unknown>) => work.catch((error: unknown) => error);
   const ticket = await tokens.beginLogin('alice');

@@ -51,7 +51,6 @@ describe.each(serviceKinds)('a session on $name', (kind) => {
 });
 
 describe.each(serviceKinds)('an impersonation on $name', (kind) => {
-  /** What happens once to an operator who has begun to open a session. */
   const meanwhile = new Map<string, () => Promise<unknown>>();
   const harness = useSessions(kind, {
     policy: singleDevice(),

@@ -25,7 +25,6 @@ type Options = Readonly<Record<string, unknown>>;
 
 const parse = (text: string) => JSON.parse(text) as unknown;
 
-/** Fields of an options object, each with values of a wrong type or form. */
 type Fields = Readonly<Record<string, readonly unknown[]>>;
 
 interface Row {

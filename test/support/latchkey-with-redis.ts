@@ -17,7 +17,6 @@ const withRedis = (options: Options): Options => {
 
 type Async = Parameters<typeof PlainSessionModule.forRootAsync>[0];
 
-/** The module of the library itself, with other options. */
 @Module({})
 export class SessionModule extends PlainSessionModule {
   static override forRoot(options: Parameters<typeof PlainSessionModule.forRoot>[0]): DynamicModule {

@@ -107,7 +107,6 @@ class NodeProcess {
 const idle: NodeProcess[] = [];
 afterAll(() => Promise.all(idle.splice(0).map((process) => process.end())));
 
-/** A process of its own with a SessionModule in it. */
 export class TestNode {
   private isClosed = false;
 

@@ -35,7 +35,6 @@ export function servicesOf(context: INestApplicationContext): Services {
   };
 }
 
-/** A SessionModule without an HTTP server, closed by `close`. */
 export interface Sessions extends Services {
   readonly context: INestApplicationContext;
   readonly runtime: SessionRuntime;

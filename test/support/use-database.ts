@@ -4,7 +4,6 @@ import { DataSource } from 'typeorm';
 import type { CreateOptions, DatabaseKind, TestDatabase } from './databases.js';
 import { type Sessions, startSessions } from './sessions.js';
 
-/** The database of a test, or of all tests of a block, and what uses it. */
 export interface UsedDatabase extends TestDatabase {
   /** Closes something before the database is dropped, and before all that was given here earlier. */
   atEnd(close: () => unknown): void;
