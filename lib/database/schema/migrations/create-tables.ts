@@ -147,7 +147,10 @@ const INDEXES: readonly Index[] = [
   ['sighting', 'user', 'user_key, last_at'],
 ];
 
-/** Creates all tables. Skips existing ones: the application's DataSource and the library may both run it. */
+/**
+ * All tables of the library. Leaves alone what is there already, so that both the application's DataSource and the library may
+ * run it.
+ */
 export class CreateTables implements MigrationInterface {
   readonly name = `LatchkeyCreateTables${TIME}`;
 
@@ -187,8 +190,8 @@ function ofMysql(path: string, columns: string, indexes: readonly Index[]): stri
 }
 
 /**
- * Index names are unique per schema, not per table. No status in a partial index: PostgreSQL drops the condition and
- * then, for want of that column, reads the index from end to end.
+ * Their names of indexes are those of a schema, not of a table. The status must not be in a partial index: PostgreSQL leaves out a
+ * condition that is the index's own, and then reads the index from end to end for want of the column before the one that is searched.
  */
 function ofOthers({ driver, options }: DataSource, path: string, columns: string, indexes: readonly Index[]): string[] {
   const statements = indexes.map(([table, name, on, kind]) => {
