@@ -170,7 +170,7 @@ function refusal(problem: string, cause: unknown, advice: string): SessionError 
   return new SessionError('CONFIGURATION_INVALID', `${problem} ${adviceFor(cause, advice)}`, { cause });
 }
 
-/** Of several processes that open a new SQLite file at once, all but one find it locked for a moment. */
+/** Bridges the moment for which a new SQLite file is locked for all but one of the processes that open it at once. */
 async function whileBusy(dialect: Dialect, work: () => Promise<void>): Promise<void> {
   const deadline = performance.now() + BUSY_BOOT_MS;
   for (let attempt = 1; ; attempt++) {

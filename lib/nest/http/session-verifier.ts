@@ -35,7 +35,7 @@ export type SessionCheck =
 @Injectable()
 export class SessionVerifier {
   private readonly rules: RulesOfRoutes;
-  /** What was found, by its result. */
+  /** Identities and refusals by the result that stands for them. */
   private readonly found = new WeakMap<SessionCheck, AuthenticatedSession | HttpAnswer>();
 
   constructor(
