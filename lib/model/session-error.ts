@@ -103,6 +103,11 @@ export function invalidArgument(name: string, problem: string): SessionError {
   return new ArgumentError('ARGUMENT_INVALID', `${name} ${problem}.`);
 }
 
+/** Reports that the library cannot be used in this way. @param problem sentence without its full stop */
+export function misused(problem: string): SessionError {
+  return new SessionError('CONFIGURATION_INVALID', `${problem}.`);
+}
+
 /** @param problem predicate, such as `must be a string` */
 export function invalidOption(name: string, problem: string): SessionError {
   return new SessionError('CONFIGURATION_INVALID', `SessionModule option "${name}" ${problem}.`);

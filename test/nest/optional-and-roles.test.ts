@@ -177,8 +177,10 @@ describe.each(adapters)('an optional login by cookie on $name', (kind) => {
   it('keeps shared caches from either answer', async () => {
     const { accessToken } = await app.tokens.login('alice');
     for (const cookie of [[], [`Cookie: __Host-session=${accessToken}`]]) {
-      const { status, headers } = await app.send({ path: '/home', lines: [...HTTPS, ...cookie] });
-      expect([status, headers['cache-control'], headers.vary]).toEqual([200, 'private', 'Cookie']);
+      for (const path of ['/home', '/null']) {
+        const { status, headers } = await app.send({ path, lines: [...HTTPS, ...cookie] });
+        expect([status, headers['cache-control'], headers.vary]).toEqual([200, 'private', 'Cookie']);
+      }
     }
   });
 });

@@ -1,4 +1,4 @@
-import { SessionError } from '../../model/session-error.js';
+import { misused } from '../../model/session-error.js';
 import { type BrowserRequest, hostOf, isHttps, isLocal } from './request-origin.js';
 import type { CookieSettings } from './transport.js';
 
@@ -66,9 +66,4 @@ export class CookieNaming {
     if (prefix === null) return { session: name, refresh: `${name}-refresh`, secure: false };
     return { session: `${prefix}${name}`, refresh: `__Secure-${name}-refresh`, secure: true };
   }
-}
-
-/** Reports that cookies cannot be used as the application does. */
-export function misused(problem: string): SessionError {
-  return new SessionError('CONFIGURATION_INVALID', `${problem}.`);
 }

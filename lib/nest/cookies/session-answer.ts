@@ -10,13 +10,12 @@ import {
 import { Reflector } from '@nestjs/core';
 import { type Observable, catchError, map, throwError } from 'rxjs';
 import type { EndedSessionSummary } from '../../commands/login.js';
-import { SessionError, TokenRefusedError } from '../../model/session-error.js';
+import { SessionError, TokenRefusedError, misused } from '../../model/session-error.js';
 import { realmOfIssued } from '../../tokens/token-issuer.js';
 import { setHeaders } from '../http/answers.js';
 import { type GuardedRequest, identityOf } from '../http/identity.js';
 import { AllowCrossSite } from '../http/route-decorators.js';
 import { SESSION_MODULE, SessionAuthenticator, readBearer } from '../http/session-authenticator.js';
-import { misused } from './cookie-names.js';
 import type { SessionTokens } from './session-cookies.js';
 
 /** Body of an answer to a login or refresh. */

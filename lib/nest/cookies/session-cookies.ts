@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import type { UserSession } from '../../model/session.js';
-import { SessionError } from '../../model/session-error.js';
+import { SessionError, misused } from '../../model/session-error.js';
 import type { RenewedToken } from '../../model/verification.js';
 import type { Clock } from '../../ports/clock.js';
 import { MAX_TOKEN_LENGTH } from '../../tokens/token-codec.js';
 import { type IssuedTokens, realmOfIssued } from '../../tokens/token-issuer.js';
 import { nodeResponse } from '../http/response-head.js';
 import { CookieJar } from './cookie-jar.js';
-import { type CookieNames, CookieNaming, misused } from './cookie-names.js';
+import { type CookieNames, CookieNaming } from './cookie-names.js';
 import { cookieValues, setCookie } from './cookie-text.js';
 import { type BrowserRequest, crossSiteReason, isHttps } from './request-origin.js';
 import type { CookieSettings } from './transport.js';

@@ -77,11 +77,10 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
       const outcome = authenticator.authenticate(request, rules);
       const verdict = outcome instanceof AuthenticatedSession ? outcome : await outcome;
       if (verdict instanceof AuthenticatedSession) identity = verdict;
-      else if (authenticator.mayBeAnonymous(rules, statusOf(verdict.exception)))
-        authenticator.passOn(request, this.getResponse(context), null);
-      else this.refuse(context, request, verdict);
+      else if (!authenticator.mayBeAnonymous(rules, statusOf(verdict.exception)))
+        this.refuse(context, request, verdict);
     }
-    if (identity && !before && (identity.renewed || identity.byCookie)) {
+    if (!before && (!identity || identity.renewed || identity.byCookie)) {
       authenticator.passOn(request, this.getResponse(context), identity);
     }
     setIdentity(context, request, identity);

@@ -150,7 +150,7 @@ export class SessionAuthenticator {
 
   /**
    * Hands the client what its answer adds: the successor of the token, and no copy in shared caches.
-   * @param identity null for a request that an optional route admits without one
+   * @param identity null for a request that is admitted without one
    */
   passOn(request: GuardedRequest, response: unknown, identity: AuthenticatedSession | null): void {
     const { byCookie, session, renewed } = identity ?? {

@@ -2,7 +2,7 @@ import type { Type } from '@nestjs/common';
 import { type ApplicationConfig, MetadataScanner, type ModulesContainer, type Reflector } from '@nestjs/core';
 import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
 import passport from 'passport';
-import { SessionError } from '../../model/session-error.js';
+import { SessionError, misused } from '../../model/session-error.js';
 import { AuthGuard } from '../http/auth.guard.js';
 import { SessionVerifier } from '../http/session-verifier.js';
 import { contradictionOf, requirementsOf } from '../http/route-rules.js';
@@ -92,10 +92,6 @@ function enforces(guard: unknown): boolean {
   if (typeof type !== 'function') return false;
   const given = (Reflect.getMetadata('design:paramtypes', type) ?? []) as unknown[];
   return is(type, AuthGuard) || given.some((one) => is(one, AuthGuard) || one === SessionVerifier);
-}
-
-function misused(problem: string): SessionError {
-  return new SessionError('CONFIGURATION_INVALID', `${problem}.`);
 }
 
 function is(metatype: unknown, guard: Type<object>): boolean {
