@@ -5,7 +5,7 @@ const { name } = read('./package.json');
 const { paths } = read('./tsconfig.json').compilerOptions;
 
 export default {
-  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  testMatch: ['<rootDir>/{test,examples}/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { run } from './run.mjs';
 
 /** Holds what node_modules was installed from, and what it held then. Written last, so that it is there for whole ones only. */
-const STAMP = 'node_modules/.installed-from';
-/** npm writes into it what is installed, whenever it changes that. */
-const INSTALLED = 'node_modules/.package-lock.json';
+const stampOf = (folder) => join(folder, 'node_modules/.installed-from');
+/** npm writes into the second what is installed, whenever it changes that. */
+const LOCKS = ['package-lock.json', 'node_modules/.package-lock.json'];
 
 /** What this project needs to build and to test itself, whatever npm is configured to leave out or to refuse. */
 const SETTINGS = [
@@ -20,32 +21,37 @@ const SETTINGS = [
   ...['--no-audit', '--no-fund', '--loglevel=error'],
 ];
 
-/** False where packages are missing, not those of the lock file, or for another platform. */
-export function isInstalled() {
-  return existsSync(STAMP) && readFileSync(STAMP, 'utf8') === stamp();
+/** False where packages are missing, not those of the lock file, or for another platform. @param folder with a lock file */
+export function isInstalled(folder = '.') {
+  return existsSync(stampOf(folder)) && readFileSync(stampOf(folder), 'utf8') === stamp(folder);
 }
 
 /** Installs the packages of the lock file unless that is done. Two must not do it at once. */
-export async function install() {
-  if (isInstalled()) return;
-  if (lstatSync('node_modules', { throwIfNoEntry: false })?.isSymbolicLink()) {
+export async function install(folder = '.') {
+  if (isInstalled(folder)) return;
+  const modules = join(folder, 'node_modules');
+  if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink()) {
     console.error(
-      'node_modules is a link, and npm ci would empty what it points to. Install the packages there yourself.',
+      `${modules} is a link, and npm ci would empty what it points to. Install the packages there yourself.`,
     );
     process.exit(1);
   }
-  console.error('Installing packages...');
-  rmSync(STAMP, { force: true });
+  console.error(folder === '.' ? 'Installing packages...' : `Installing packages of ${folder}...`);
+  rmSync(stampOf(folder), { force: true });
   await run('npm', ['ci', ...SETTINGS], {
+    cwd: folder,
     stdio: ['ignore', 2, 2],
     shell: process.platform === 'win32',
     onFailure: () => console.error('Packages were not installed: npm says why above. Once that is cured, start again.'),
   });
-  writeFileSync(STAMP, stamp());
+  writeFileSync(stampOf(folder), stamp(folder));
 }
 
-function stamp() {
+function stamp(folder) {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
-  for (const file of ['package-lock.json', INSTALLED]) hash.update(existsSync(file) ? readFileSync(file) : '');
+  for (const name of LOCKS) {
+    const file = join(folder, name);
+    hash.update(existsSync(file) ? readFileSync(file) : '');
+  }
   return hash.digest('hex');
 }

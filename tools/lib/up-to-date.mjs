@@ -18,12 +18,15 @@ export const SAMPLE = {
   sources: ['sample-app', 'tsconfig.sample.json', 'nest-cli.json'],
 };
 
-/** Installs what is missing or out of date, in the working directory, which must be the project's. */
+/** Packages of the examples alone, so that nobody else waits for them. */
+export const EXAMPLES = 'examples';
+
+/** Installs what is missing or out of date, with the packages of the examples, in the working directory, which must be the project's. */
 export function ensureInstalled() {
-  return prepare('install', isInstalled());
+  return prepare('install', isInstalled() && isInstalled(EXAMPLES));
 }
 
-/** The same, and builds. What that prints goes to stderr: stdout is for the program that comes after it. */
+/** The same without the examples, and builds. What that prints goes to stderr: stdout is for the program that comes after it. */
 export function bringUpToDate() {
   return prepare('build', isInstalled() && !isOutdated(LIBRARY) && !isOutdated(SAMPLE));
 }
