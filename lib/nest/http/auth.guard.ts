@@ -12,6 +12,7 @@ import { Reflector } from '@nestjs/core';
 import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
 import { type HttpAnswer, setHeaders } from './answers.js';
 import { AuthenticatedSession, type GuardedRequest, setIdentity } from './identity.js';
+import { incomingOf } from './incoming.js';
 import { PassportRun, runPassport } from './passport-hooks.js';
 import { Optional, type OptionalAuthOptions } from './route-decorators.js';
 import { RulesOfRoutes, type RouteRules, asksForSession } from './route-rules.js';
@@ -89,19 +90,14 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     return true;
   }
 
-  /** Returns the request of an HTTP context. @throws for any other context */
+  /** Returns the request of a context. @throws Error for a kind of context that the library does not know */
   override getRequest(context: ExecutionContext): GuardedRequest {
-    if (context.getType() !== 'http') {
-      throw new Error(
-        `AuthGuard cannot guard a context of type "${context.getType()}": override getRequest in a subclass.`,
-      );
-    }
-    return context.getArgByIndex<GuardedRequest>(0);
+    return incomingOf(context).request;
   }
 
   /** Returns the response of an HTTP context; null for any other. */
   getResponse(context: ExecutionContext): unknown {
-    return context.getType() === 'http' ? context.getArgByIndex<unknown>(1) : null;
+    return context.getType() === 'http' ? incomingOf(context).response : null;
   }
 
   /**

@@ -3,7 +3,8 @@ import { Reflector } from '@nestjs/core';
 import type { UserSession } from '../../model/session.js';
 import type { SessionErrorCode } from '../../model/session-error.js';
 import type { HttpAnswer } from './answers.js';
-import { AuthenticatedSession, type CurrentSessionUser, type GuardedRequest, setIdentity } from './identity.js';
+import { AuthenticatedSession, type CurrentSessionUser, setIdentity } from './identity.js';
+import { incomingOf } from './incoming.js';
 import { RulesOfRoutes } from './route-rules.js';
 import { SESSION_MODULE, type SessionAuthenticator } from './session-authenticator.js';
 
@@ -48,7 +49,7 @@ export class SessionVerifier {
   /** Judges the token of a request by the rules of its route, the check of other sites included. Changes no answer. */
   async verify(context: ExecutionContext): Promise<SessionCheck> {
     const rules = this.rules.of(context);
-    const outcome = await this.authenticator.authenticate(requestOf(context), rules);
+    const outcome = await this.authenticator.authenticate(incomingOf(context).request, rules);
     const session = outcome instanceof AuthenticatedSession ? outcome.session! : null;
     const refusal = session ? this.authenticator.refusalBy(rules, session) : (outcome as HttpAnswer);
     const check: SessionCheck = refusal
@@ -68,7 +69,7 @@ export class SessionVerifier {
     const { authenticator } = this;
     const found = this.found.get(check);
     if (!found) throw new TypeError('SessionVerifier.admit needs the result of its verify().');
-    const [request, response] = [requestOf(context), context.switchToHttp().getResponse<unknown>()];
+    const { request, response } = incomingOf(context);
     const identity = found instanceof AuthenticatedSession ? found : null;
     if (!(found instanceof AuthenticatedSession)) {
       const { exception } = found;
@@ -82,11 +83,4 @@ export class SessionVerifier {
     setIdentity(context, request, identity);
     return true;
   }
-}
-
-function requestOf(context: ExecutionContext): GuardedRequest {
-  if (context.getType() !== 'http') {
-    throw new Error(`SessionVerifier judges HTTP requests, and no context of type "${context.getType()}".`);
-  }
-  return context.getArgByIndex<GuardedRequest>(0);
 }
