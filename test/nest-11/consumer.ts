@@ -4,6 +4,7 @@ import {
   type ExecutionContext,
   ForbiddenException,
   Get,
+  type INestApplication,
   Module,
   ParseIntPipe,
   UseGuards,
@@ -31,7 +32,7 @@ import { jwt } from 'nestjs-latchkey/jwt';
 import { sessionMetrics } from 'nestjs-latchkey/metrics';
 import { redis } from 'nestjs-latchkey/redis';
 import { SessionHealthIndicator } from 'nestjs-latchkey/terminus';
-import { ManualClock } from 'nestjs-latchkey/testing';
+import { ManualClock, SessionTestingModule, actingAs, fakeAuthGuard } from 'nestjs-latchkey/testing';
 
 class ActiveGuard extends AuthGuard {
   override handleRequest<T>(error: unknown, user: T, info: unknown, context: ExecutionContext, status?: unknown): T {
@@ -112,4 +113,10 @@ export const subpaths = [
   redis,
   SessionHealthIndicator,
   ManualClock,
+];
+
+export const forTests = [
+  SessionTestingModule.forRoot({ policy: singleDevice() }),
+  fakeAuthGuard({ userId: 1, claims: { roles: ['admin'] } }),
+  async (app: INestApplication) => (await actingAs(app, { userId: 'alice', claims: {} })).headers,
 ];
