@@ -7,6 +7,7 @@ export { OperatorService } from './services/operator-service.js';
 export { SessionService } from './services/session-service.js';
 export { TokenService } from './services/token-service.js';
 export { AuthGuard, OptionalAuth } from './nest/http/auth.guard.js';
+export { InjectOperators, InjectSessions, InjectTokens, getTokenServiceToken } from './nest/http/realms.js';
 export { CurrentSession, CurrentUser } from './nest/http/identity.js';
 export {
   AllowCrossSite,
@@ -19,7 +20,7 @@ export {
   RequireRole,
   Sensitive,
 } from './nest/http/route-decorators.js';
-export { type SessionCheck, SessionVerifier } from './nest/http/session-verifier.js';
+export { InjectVerifier, type SessionCheck, SessionVerifier } from './nest/http/session-verifier.js';
 export { SessionErrorFilter } from './nest/http/session-error.filter.js';
 export { bearer, both, cookies } from './nest/cookies/transport.js';
 export {

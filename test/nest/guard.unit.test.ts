@@ -10,7 +10,7 @@ import {
   Req,
   UseGuards,
 } from '@nestjs/common';
-import { APP_GUARD, Reflector } from '@nestjs/core';
+import { APP_GUARD } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { PassportModule } from '@nestjs/passport';
 import { AuthGuard, CurrentSession, CurrentUser, Public, SessionModule } from 'nestjs-latchkey';
@@ -18,11 +18,12 @@ import passport, { Strategy } from 'passport';
 import { Verifier } from 'lib/verifier.js';
 import { SessionAuthenticator } from 'lib/session-authenticator.js';
 import {
-  SocketGuard,
   adapters,
   answersOf,
   controllerOf,
+  guardIn,
   sessionOptions,
+  SocketGuard,
   startApp,
   startCaching,
   useApp,
@@ -289,9 +290,7 @@ describe('AuthGuard in other contexts', () => {
   beforeAll(async () => {
     const { app } = server;
     token = (await server.tokens.login('alice')).accessToken;
-    [guard, socketGuard] = [AuthGuard, SocketGuard].map(
-      (Guard) => new Guard(app.get(SessionAuthenticator, { strict: false }), app.get(Reflector)),
-    ) as [AuthGuard, AuthGuard];
+    [guard, socketGuard] = [guardIn(app), guardIn(app, SocketGuard)];
   });
 
   const contextOf = (type: string, ...args: unknown[]) => {

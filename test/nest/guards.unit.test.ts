@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Controller, type ExecutionContext, Injectable, UseGuards } from '@nestjs/common';
-import { APP_GUARD, Reflector } from '@nestjs/core';
+import { APP_GUARD } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import {
   AuthGuard,
@@ -16,15 +16,15 @@ import {
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { defaultMessages } from 'lib/session-error.js';
-import { SessionAuthenticator } from 'lib/session-authenticator.js';
 import { Verifier } from 'lib/verifier.js';
 import {
-  SocketGuard,
   adapters,
   answersOf,
   controllerOf,
   countQueries,
+  guardIn,
   sessionOptions,
+  SocketGuard,
   startApp,
   startCaching,
   useApp,
@@ -308,7 +308,7 @@ describe.each(adapters)('the rules of a route on $name', (kind) => {
     it('asks it though a guard before was content with less', async () => {
       const user = await logIn({}, server);
       await user.answer('/plain');
-      const guard = new AuthGuard(server.app.get(SessionAuthenticator, { strict: false }), server.app.get(Reflector));
+      const guard = guardIn(server.app);
       const { accessToken } = await server.tokens.login(user.userId);
       await server.sendWith(accessToken, { path: '/plain' });
       const request = { headers: { authorization: `Bearer ${accessToken}` } };
@@ -415,7 +415,7 @@ describe('AuthGuard under a subclass', () => {
 
   it('keeps messages of one connection apart that are verified at the same time', async () => {
     const verify = jest.spyOn(Verifier.prototype, 'verify');
-    const guard = new SocketGuard(server.app.get(SessionAuthenticator, { strict: false }), server.app.get(Reflector));
+    const guard = guardIn(server.app, SocketGuard);
     const { accessToken } = await server.tokens.login('bob');
     const client = { handshake: { headers: { authorization: `Bearer ${accessToken}` } } };
     const handlers = ['sensitive', 'plain', 'quiet', 'sensitive', 'plain'] as const;

@@ -17,6 +17,7 @@ import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AuthGuard, CurrentSession, CurrentUser, type SessionModuleOptions } from 'nestjs-latchkey';
+import { SessionAuthenticator } from 'lib/session-authenticator.js';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { SqliteEngine } from 'lib/sqlite-engine.js';
 import { SECRET, type Services, patient, servicesOf } from '../support/sessions.js';
@@ -167,6 +168,11 @@ export class SocketGuard extends AuthGuard {
   override getRequest(context: ExecutionContext) {
     return context.switchToWs().getClient<{ handshake: object }>().handshake;
   }
+}
+
+/** A guard of an application, as Nest makes it. */
+export function guardIn(app: INestApplication, Guard: new () => AuthGuard = AuthGuard): AuthGuard {
+  return Object.assign(new Guard(), { authenticator: app.get(SessionAuthenticator, { strict: false }) });
 }
 
 /** Counts how often verifications ask the database from here on, until mocks are restored. */

@@ -55,14 +55,17 @@ afterEach(() => void jest.restoreAllMocks());
 
 it('exports these values, and no others', () => {
   expect(Object.keys(main).sort()).toEqual([
-    ...'AllowCrossSite AuthGuard ChangePendingError CheckBan CurrentSession CurrentUser LatchkeyAccount'.split(' '),
+    ...'AllowCrossSite AuthGuard ChangePendingError CheckBan CurrentSession CurrentUser'.split(' '),
+    ...'InjectOperators InjectSessions InjectTokens InjectVerifier LatchkeyAccount'.split(' '),
     ...'LatchkeyData LatchkeyEvent LatchkeySession LatchkeySighting LatchkeyStatistic LoginDetails'.split(' '),
     ...'NoActivity OperatorService OptionalAuth PresentedRefreshToken PresentedToken Public RequireClaims'.split(' '),
     ...'RequireFresh RequireRole Sensitive SessionAnswer SessionCookies SessionError SessionErrorFilter'.split(' '),
     ...'SessionModule SessionService SessionStatus SessionVerifier TokenRefusedError TokenService accessAndRefresh bearer'.split(
       ' ',
     ),
-    ...'both cookies fixed multiDevice oneDevicePerType sessionEntities sessionMigrations singleDevice'.split(' '),
+    ...'both cookies fixed getTokenServiceToken multiDevice oneDevicePerType sessionEntities sessionMigrations singleDevice'.split(
+      ' ',
+    ),
     'sliding',
   ]);
   expect(Object.keys(admin).sort()).toEqual(['OnlineUsersService', 'SessionAdminModule']);

@@ -21,7 +21,6 @@ import {
   UseGuards,
   UseInterceptors,
 } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import {
   AuthGuard,
@@ -36,15 +35,15 @@ import {
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { of, tap } from 'rxjs';
 import { beforeHead } from 'lib/response-head.js';
-import { SessionAuthenticator } from 'lib/session-authenticator.js';
 import {
-  type HttpApp,
-  type RawAnswer,
-  SocketGuard,
   adapters,
   controllerOf,
+  guardIn,
   sessionOptions,
+  SocketGuard,
   startApp,
+  type HttpApp,
+  type RawAnswer,
 } from './http-app.js';
 
 const MINUTE = 60_000;
@@ -303,7 +302,7 @@ describe('a renewed token where there is no response', () => {
     const { app, tokens: service, close } = await startApp(adapters[0]!, { imports: [session] });
     const { accessToken } = await service.login('alice');
     clock.advance(118 * MINUTE);
-    const guard = new SocketGuard(app.get(SessionAuthenticator, { strict: false }), app.get(Reflector));
+    const guard = guardIn(app, SocketGuard);
     for (const message of ['text', null, undefined, { raw: null }]) {
       const client = { handshake: { headers: { authorization: `Bearer ${accessToken}` } } };
       const context = new ExecutionContextHost([client, message], SocketGuard, () => undefined);

@@ -15,8 +15,12 @@ import { AuthenticatedSession, type GuardedRequest, setIdentity } from './identi
 import { incomingOf } from './incoming.js';
 import { PassportRun, runPassport } from './passport-hooks.js';
 import { Optional, type OptionalAuthOptions } from './route-decorators.js';
+import { tokenOfRealm } from './realms.js';
 import { RulesOfRoutes, type RouteRules, asksForSession } from './route-rules.js';
-import { SESSION_MODULE, type SessionAuthenticator } from './session-authenticator.js';
+import { SESSION_MODULE, SessionAuthenticator } from './session-authenticator.js';
+
+/** Metadata of Nest: what is injected into properties of a class. */
+const PROPERTY_DEPS_METADATA = 'self:properties_metadata';
 
 /** Hooks of passport's guard; passport runs if a subclass overrides one. */
 const PASSPORT_HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
@@ -29,6 +33,7 @@ const PASSPORT_HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
  *
  * A subclass can judge the user in `handleRequest`, as with every passport guard. It gets the user as CurrentUser provides it, or
  * false with the reason as `info`, and returns the user. Null admits the request without a user; false and undefined never do.
+ * Its constructor has arguments of its own, and calls `super()`.
  * ```ts
  * class ActiveUserGuard extends AuthGuard {
  *   override handleRequest(error, user, info, context, status) {
@@ -52,15 +57,29 @@ const PASSPORT_HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
  */
 @Injectable()
 export class AuthGuard extends PassportAuthGuard() implements CanActivate {
-  private readonly rules: RulesOfRoutes;
+  private static readonly ofRealms = new Map<string, typeof AuthGuard>();
+
+  /** Returns the guard of the SessionModule with this realm: one class for each, which can be extended as well. */
+  static for(realm: string): typeof AuthGuard {
+    const known = AuthGuard.ofRealms.get(realm);
+    if (known) return known;
+    class RealmAuthGuard extends AuthGuard {}
+    const injected = Reflect.getMetadata(PROPERTY_DEPS_METADATA, AuthGuard) as readonly { type: unknown }[];
+    const ofRealm = (type: unknown) => (type === SESSION_MODULE ? tokenOfRealm(realm, SessionAuthenticator) : type);
+    const deps = injected.map((one) => ({ ...one, type: ofRealm(one.type) }));
+    Reflect.defineMetadata(PROPERTY_DEPS_METADATA, deps, RealmAuthGuard);
+    AuthGuard.ofRealms.set(realm, RealmAuthGuard);
+    return RealmAuthGuard;
+  }
+
+  /** A property, so that constructors of subclasses are their own. */
+  @Inject(SESSION_MODULE) private readonly authenticator!: SessionAuthenticator;
+  private readonly rules = new RulesOfRoutes(new Reflector());
   private hasHooks: boolean | undefined;
 
-  constructor(
-    @Inject(SESSION_MODULE) private readonly authenticator: SessionAuthenticator,
-    reflector: Reflector,
-  ) {
-    super({ defaultStrategy: authenticator.strategyName });
-    this.rules = new RulesOfRoutes(reflector);
+  constructor() {
+    // Of the module's own strategy, which runPassport names, nothing is known here.
+    super({ defaultStrategy: 'session' });
   }
 
   override async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -199,5 +218,6 @@ Reflect.defineMetadata('optional:paramtypes', [], AuthGuard);
  * one is refused with its reason. Brings AuthGuard along. The nearest of OptionalAuth, Public and the rules wins.
  */
 export function OptionalAuth(options: OptionalAuthOptions = {}): ClassDecorator & MethodDecorator {
-  return applyDecorators(Optional(options), UseGuards(AuthGuard));
+  const { realm } = options;
+  return applyDecorators(Optional(options), UseGuards(realm === undefined ? AuthGuard : AuthGuard.for(realm)));
 }

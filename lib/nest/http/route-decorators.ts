@@ -81,6 +81,8 @@ export function RequireClaims(claims: RequiredClaims): ClassDecorator & MethodDe
 export interface OptionalAuthOptions {
   /** Treats a token that is not valid as none, instead of answering 401 with the reason. Default: false. */
   readonly ignoreInvalid?: boolean;
+  /** Realm of the SessionModule, for an application with several. Default: that of the only one its module imports. */
+  readonly realm?: string;
 }
 
 /** Metadata of OptionalAuth. */

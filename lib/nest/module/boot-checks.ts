@@ -8,6 +8,8 @@ import { SessionVerifier } from '../http/session-verifier.js';
 import { contradictionOf, requirementsOf } from '../http/route-rules.js';
 import { SessionRuntime } from './session-runtime.js';
 
+type Module = NonNullable<ReturnType<ModulesContainer['get']>>;
+
 /** Guards that an application may have used before, or mistake for ours. Passport makes one class per strategy. */
 const FOREIGN_GUARDS = [undefined, 'bearer', 'http-bearer', 'jwt'].map((strategy) => ({
   strategy,
@@ -26,6 +28,53 @@ export function refuseTwin(modules: ModulesContainer, own: SessionRuntime): void
         'true or exported by a module that others import, or give each its own option "realm".',
     );
   }
+}
+
+/**
+ * Refuses a part injected by its class where two SessionModules provide it: Nest would pick one of them silently.
+ * @param parts injection tokens that do not name a realm
+ * @throws SessionError CONFIGURATION_INVALID
+ */
+export function refuseAmbiguousRealm(modules: ModulesContainer, parts: readonly unknown[]): void {
+  for (const module of modules.values()) {
+    if (module.providers.has(SessionRuntime)) continue;
+    const realms = realmsSeenBy(module);
+    if (realms.size < 2) continue;
+    for (const { name, metatype, inject } of [module.controllers, module.providers, module.injectables].flatMap(
+      (all) => [...all.values()],
+    )) {
+      const ambiguous = (inject ?? injectedInto(metatype)).find((token) => parts.includes(token));
+      if (ambiguous === undefined) continue;
+      const [first] = realms;
+      const part = typeof ambiguous === 'function' ? ambiguous.name : 'the SessionModule';
+      throw misused(
+        `${String(name)} in ${module.name} is given ${part}, and its module has those of the realms ${[...realms].join(', ')}. Name one: ` +
+          `AuthGuard.for('${first}'), @InjectTokens('${first}'), @InjectSessions('${first}') or @InjectOperators('${first}')`,
+      );
+    }
+  }
+}
+
+/** Names the realms of which a module can inject parts. Follows imports and what they export, as Nest does. */
+function realmsSeenBy(module: Module, isImported = false, seen = new Set<Module>()): Set<string> {
+  const realms = new Set<string>();
+  for (const imported of module.imports) {
+    if (seen.has(imported) || (isImported && !module.exports.has(imported.metatype))) continue;
+    seen.add(imported);
+    const runtime = imported.providers.get(SessionRuntime)?.instance as SessionRuntime | undefined;
+    const found = runtime ? [runtime.options.realm] : realmsSeenBy(imported, true, seen);
+    for (const realm of found) realms.add(realm);
+  }
+  return realms;
+}
+
+/** Injection tokens of a class: types of its constructor's arguments, unless decorated, and of properties. */
+function injectedInto(type: unknown): readonly unknown[] {
+  if (typeof type !== 'function') return [];
+  const metadata = <T>(key: string): readonly T[] => (Reflect.getMetadata(key, type) ?? []) as readonly T[];
+  const tokens = [...metadata('design:paramtypes')];
+  for (const { index, param } of metadata<{ index: number; param: unknown }>('self:paramtypes')) tokens[index] = param;
+  return [...tokens, ...metadata<{ type: unknown }>('self:properties_metadata').map((one) => one.type)];
 }
 
 /** Names guards of @nestjs/passport without a strategy, such as AuthGuard('bearer'), which answer with 500. */
@@ -90,8 +139,7 @@ function handlersOf(type: Type<object>): (readonly [string, () => unknown])[] {
 function enforces(guard: unknown): boolean {
   const type: unknown = typeof guard === 'function' ? guard : (guard as object | null)?.constructor;
   if (typeof type !== 'function') return false;
-  const given = (Reflect.getMetadata('design:paramtypes', type) ?? []) as unknown[];
-  return is(type, AuthGuard) || given.some((one) => is(one, AuthGuard) || one === SessionVerifier);
+  return is(type, AuthGuard) || injectedInto(type).some((one) => is(one, AuthGuard) || one === SessionVerifier);
 }
 
 function is(metatype: unknown, guard: Type<object>): boolean {

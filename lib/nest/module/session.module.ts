@@ -8,6 +8,7 @@ import {
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
   type OnModuleInit,
+  type Type,
 } from '@nestjs/common';
 import { APP_FILTER, ApplicationConfig, HttpAdapterHost, ModulesContainer, Reflector } from '@nestjs/core';
 import passport from 'passport';
@@ -16,6 +17,7 @@ import { randomId } from '../../tokens/token-codec.js';
 import { OperatorService } from '../../services/operator-service.js';
 import { SessionService } from '../../services/session-service.js';
 import { TokenService } from '../../services/token-service.js';
+import { misused } from '../../model/session-error.js';
 import { untraced } from '../../async/periodic-task.js';
 import { OnlineQueries } from '../../database/lists/online-queries.js';
 import { FailedLoginQueries } from '../../database/lists/failed-login-queries.js';
@@ -23,7 +25,8 @@ import { SessionQueries } from '../../database/lists/session-queries.js';
 import { SightingQueries } from '../../database/lists/sighting-queries.js';
 import { StatisticQueries } from '../../database/lists/statistic-queries.js';
 import { SessionCookies } from '../cookies/session-cookies.js';
-import { findForeignGuards, refuseTwin, refuseUnguardedRules } from './boot-checks.js';
+import { tokenOfRealm } from '../http/realms.js';
+import { findForeignGuards, refuseAmbiguousRealm, refuseTwin, refuseUnguardedRules } from './boot-checks.js';
 import { findEventEmitter } from './lifecycle-publisher.js';
 import { needAsyncOptions, needOptions } from './resolve-options.js';
 import { reserveRequestProperties } from '../http/fast-path/hidden-classes.js';
@@ -56,9 +59,12 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIO
 
 /**
  * Options of `SessionModule.forRootAsync`: `useFactory` with `inject`, `useClass` or `useExisting`, `imports`,
- * `isGlobal`.
+ * `isGlobal`, `realm`.
  */
-export type SessionModuleAsyncOptions = typeof ASYNC_OPTIONS_TYPE;
+export type SessionModuleAsyncOptions = typeof ASYNC_OPTIONS_TYPE & {
+  /** Realm of the options, needed here for AuthGuard.for and InjectTokens. */
+  readonly realm?: string;
+};
 
 /** Provides a part of the runtime by its class. */
 function part<T>(provide: Abstract<T>, pick: (runtime: SessionRuntime) => T): FactoryProvider<T> {
@@ -95,6 +101,25 @@ const PARTS = [
   },
 ];
 
+/** Provides the parts under tokens that name their realm as well. */
+function withRealm(module: DynamicModule, realm: string): DynamicModule {
+  const named = [...PARTS.map(({ provide }) => provide as Type<unknown>), SessionVerifier].map((part) => ({
+    provide: tokenOfRealm(realm, part),
+    inject: [part, SessionRuntime],
+    useFactory: (instance: unknown, { options }: SessionRuntime) => {
+      if (options.realm === realm) return instance;
+      throw misused(
+        `forRootAsync({ realm: "${realm}" }) got options for the realm "${options.realm}": return the same realm`,
+      );
+    },
+  }));
+  return {
+    ...module,
+    providers: [...(module.providers ?? []), ...named],
+    exports: [...(module.exports ?? []), ...named.map(({ provide }) => provide)],
+  };
+}
+
 /**
  * Adds sessions that can be listed, limited and ended: `SessionModule.forRoot({ secret, policy })`. Provides
  * TokenService, SessionService and OperatorService, and the dependencies of AuthGuard and OnlineUsersService.
@@ -121,12 +146,13 @@ export class SessionModule
 {
   static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
     needOptions(options, 'SessionModule.forRoot', EXAMPLE);
-    return super.forRoot(options);
+    return withRealm(super.forRoot(options), options.realm ?? 'users');
   }
 
   static override forRootAsync(options: SessionModuleAsyncOptions): DynamicModule {
     needAsyncOptions(options, 'SessionModule.forRootAsync', EXAMPLE);
-    return super.forRootAsync(options);
+    const { realm, ...own } = options;
+    return realm === undefined ? super.forRootAsync(own) : withRealm(super.forRootAsync(own), realm);
   }
 
   private readonly logger = new Logger('SessionModule');
@@ -146,6 +172,7 @@ export class SessionModule
   async onModuleInit(): Promise<void> {
     try {
       refuseTwin(this.modules, this.runtime);
+      refuseAmbiguousRealm(this.modules, [...PARTS.map(({ provide }) => provide), SESSION_MODULE, SessionVerifier]);
     } catch (error) {
       await this.runtime.database.engine.close();
       throw error;

@@ -1,0 +1,25 @@
+import { Inject } from '@nestjs/common';
+import type { Abstract } from '@nestjs/common';
+import { OperatorService } from '../../services/operator-service.js';
+import { SessionService } from '../../services/session-service.js';
+import { TokenService } from '../../services/token-service.js';
+
+/** Injection token of a part of the SessionModule with a realm. Nest shows it if there is no such module. */
+export function tokenOfRealm(realm: string, part: Pick<Abstract<unknown>, 'name'>): string {
+  return `${part.name} of SessionModule.forRoot({ realm: "${realm}" })`;
+}
+
+/** Returns the injection token of the TokenService of a realm, for `inject` of a factory. */
+export const getTokenServiceToken = (realm: string): string => tokenOfRealm(realm, TokenService);
+
+/** Injects the TokenService of a realm. By its class alone, it is injected where a module imports one SessionModule. */
+export const InjectTokens = (realm: string): PropertyDecorator & ParameterDecorator =>
+  Inject(getTokenServiceToken(realm));
+
+/** Injects the SessionService of a realm. */
+export const InjectSessions = (realm: string): PropertyDecorator & ParameterDecorator =>
+  Inject(tokenOfRealm(realm, SessionService));
+
+/** Injects the OperatorService of a realm. */
+export const InjectOperators = (realm: string): PropertyDecorator & ParameterDecorator =>
+  Inject(tokenOfRealm(realm, OperatorService));
