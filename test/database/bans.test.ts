@@ -55,31 +55,6 @@ describeRepository('an account', ({ clock, node, other, open, newUser }) => {
     ]);
   });
 
-  it('that nobody has heard of can be banned, and keeps out its first login', async () => {
-    const user = newUser();
-    const { ban, ended } = await node.sessions.ban(node.account(user), draft(), true);
-    expect(ended).toEqual([]);
-    expect(await node.tryLogin(user)).toMatchObject({ kind: 'banned', ban });
-    expect(await node.sessions.liftBan(node.account(user), null, 'root')).toMatchObject({ ban });
-    await node.login(user);
-  });
-
-  it('G11: that is banned while it logs in has no live session afterwards', async () => {
-    for (let round = 0; round < 5; round++) {
-      const user = newUser();
-      const login = (index: number) => (index % 2 ? node : other).tryLogin(user);
-      const [, ...logins] = await Promise.all([
-        node.sessions.ban(node.account(user), draft(), true),
-        ...Array.from({ length: 12 }, (_, index) => login(index)),
-      ]);
-      expect(await node.sessions.listLiveSessions(node.account(user))).toEqual([]);
-      for (const outcome of logins) {
-        if (outcome.kind === 'granted') expect((await node.record(outcome.session.id)).end).not.toBeNull();
-        else expect(outcome.kind).toBe('banned');
-      }
-    }
-  });
-
   it('that is banned without an end, or from a service, has every session say so in a new version', async () => {
     const user = newUser();
     const sessions = [await node.login(user), await node.login(user)];
@@ -133,15 +108,6 @@ describeRepository('an account', ({ clock, node, other, open, newUser }) => {
     expect((await node.tryLogin(user)).kind).toBe('banned');
   });
 
-  it('may log in again once its ban has run out', async () => {
-    const user = newUser();
-    await node.sessions.ban(node.account(user), draft({ until: clock.now() + MINUTE }), true);
-    clock.advance(MINUTE - 1);
-    expect((await node.tryLogin(user)).kind).toBe('banned');
-    clock.advance(1);
-    await node.login(user);
-  });
-
   it('gets rid of just the ban that is lifted, in every session', async () => {
     const user = newUser();
     const { id } = await node.login(user);
@@ -165,24 +131,6 @@ describeRepository('an account', ({ clock, node, other, open, newUser }) => {
     expect(await node.sessions.liftBan(account, 'comment', 'root')).toBeNull();
     await node.sessions.liftBan(account, 'upload', 'root');
     expect(await node.record(id)).toMatchObject({ version: 5, bans: [] });
-  });
-
-  it('loses none of ten bans that come at once, and neither does a login beside them', async () => {
-    const user = newUser();
-    const sessions = [await node.login(user)];
-    await Promise.all(
-      Array.from({ length: 10 }, async (_, index) => {
-        const repositories = index % 2 ? node : other;
-        await repositories.sessions.ban(node.account(user), draft({ service: `service-${index}` }), false);
-        sessions.push(await repositories.login(user));
-      }),
-    );
-    const services = Array.from({ length: 10 }, (_, index) => `service-${index}`);
-    expect(servicesOf(await bansOf(user))).toEqual(services);
-    for (const { id } of sessions) expect(servicesOf((await node.record(id)).bans)).toEqual(services);
-    await Promise.all(services.map((service) => other.sessions.liftBan(node.account(user), service, 'root')));
-    expect(await bansOf(user)).toEqual([]);
-    for (const { id } of sessions) expect((await node.record(id)).bans).toEqual([]);
   });
 
   it('has bans for more sessions than one statement takes', async () => {
@@ -274,20 +222,6 @@ describeRepository('an account', ({ clock, node, other, open, newUser }) => {
     clock.advance(minutes * MINUTE + 1);
     await node.login(user, { authenticatedAt: clock.now() });
     clock.advance(-minutes * MINUTE - 1);
-  });
-
-  it('changes nothing of a session that others are ended for without a change of credentials', async () => {
-    const user = newUser();
-    const { id } = await node.login(user);
-    const kept = await node.record(id);
-    clock.advance(MINUTE);
-    await node.sessions.endAccountSessions(
-      node.account(user),
-      { reason: 'SESSION_LOGGED_OUT', by: user },
-      { except: id, raiseEpoch: false },
-    );
-    expect(await node.record(id)).toEqual(kept);
-    expect((await node.sessions.readAccount(node.account(user))).notBefore).toBe(0);
   });
 
   it('A61: has steps of its sessions in order, though the clock of another node is behind', async () => {

@@ -1,8 +1,8 @@
 import { expect, it } from '@jest/globals';
 import type { SessionDecision } from 'lib/session-change.js';
-import type { SessionPatch, SessionRecord } from 'lib/model/session.js';
+import type { SessionRecord } from 'lib/model/session.js';
 import { raw, sql } from 'lib/sql.js';
-import { HOUR, MINUTE, START, describeRepository, testPair } from './repositories.js';
+import { HOUR, START, describeRepository, testPair } from './repositories.js';
 
 describeRepository('the change of a session', ({ node, other }) => {
   const nodes = [node, other];
@@ -28,53 +28,6 @@ describeRepository('the change of a session', ({ node, other }) => {
       expect(next?.result ?? (await node.record(id))).toEqual(record);
     }
     expect(await node.loggedVersions(id)).toEqual(expected.map((version) => version + 1));
-  });
-
-  it('keeps all that it sets, and leaves the rest as it was', async () => {
-    const { id } = await node.login('alice');
-    const before = await node.record(id);
-    const patch: Required<SessionPatch> = {
-      current: {
-        ...testPair(2, START + MINUTE),
-        signingKeyId: 'k'.repeat(64),
-        refreshHash: 'f'.repeat(64),
-        refreshExpiresAt: START + 5 * HOUR,
-      },
-      superseded: [
-        {
-          ...testPair(0, START - HOUR),
-          graceUntil: START + MINUTE,
-          refreshHash: 'e'.repeat(64),
-          refreshExpiresAt: START,
-        },
-        { ...before.current, graceUntil: null },
-      ],
-      renewedFrom: '2001:db8::1',
-      usableUntil: START + 5 * HOUR,
-      claims: { name: '爱丽丝 \u0000 \ud800 📱', nested: [1, null] },
-      reauthenticatedAt: START + MINUTE,
-      authenticatedAt: START - MINUTE,
-    };
-    const { record } = await node.sessions.changeSession(id, () => ({ result: null, patch }));
-    expect(record).toEqual({ ...before, ...patch, version: 2 });
-    expect(await node.record(id)).toEqual(record);
-    const emptied = { superseded: [], renewedFrom: null, reauthenticatedAt: null };
-    const after = await node.sessions.changeSession(id, () => ({ result: null, patch: emptied }));
-    expect(after.record).toEqual({ ...record, ...emptied, version: 3 });
-    expect(await node.record(id)).toEqual(after.record);
-  });
-
-  it('holds eight superseded pairs', async () => {
-    const { id } = await node.login('alice');
-    const superseded = Array.from({ length: 8 }, (_, index) => ({
-      ...testPair(index + 1, START),
-      signingKeyId: 'k'.repeat(64),
-      refreshHash: 'e'.repeat(64),
-      refreshExpiresAt: START + HOUR,
-      graceUntil: null,
-    }));
-    await node.sessions.changeSession(id, () => ({ result: null, patch: { superseded } }));
-    expect((await node.record(id)).superseded).toEqual(superseded);
   });
 
   it('is told of the account as its row says', async () => {
@@ -166,18 +119,6 @@ describeRepository('the change of a session', ({ node, other }) => {
     expect(outcome).toEqual({ result: 1, record: before, changed: false, ended: null });
     expect(await node.loggedVersions(id)).toEqual([]);
     expect(await node.events('calm')).toHaveLength(1);
-  });
-
-  it('lets the error of a decision through, undone and with the row free again', async () => {
-    const { id } = await node.login('alice');
-    const failure = new Error('of the decision');
-    await expect(
-      node.sessions.changeSession(id, () => {
-        throw failure;
-      }),
-    ).rejects.toBe(failure);
-    const { record } = await other.sessions.changeSession(id, rotate);
-    expect(record!.version).toBe(2);
   });
 
   it('G6, G7: parallel to an end is part of it or comes to nothing', async () => {

@@ -19,15 +19,6 @@ describeRepository('live sessions', ({ clock, node, other }) => {
     expect(await node.record(renewed.id)).toMatchObject({ end: null, version: 2 });
   });
 
-  it('of another realm are not ended, and nothing is said of them', async () => {
-    const { id } = await node.login('bob');
-    const admins = node.inRealm('admins');
-    expect(await admins.sessions.endSession(id, KICK)).toBeNull();
-    expect(await admins.sessions.endSessions([id], KICK)).toEqual([]);
-    expect(await node.record(id)).toMatchObject({ end: null, version: 1 });
-    expect(await node.sessions.endSessions([id], KICK)).toMatchObject([{ sessionId: id, version: 2 }]);
-  });
-
   it('of one step are each written down with what is known of them, whichever way they end', async () => {
     await node.write(sql`DELETE FROM ${node.database.tables.event}`);
     await node.write(sql`DELETE FROM ${node.database.tables.change}`);
@@ -102,18 +93,6 @@ describeRepository('idle sessions', ({ clock, node, other }) => {
     expect(await endIdle()).toEqual([]);
   });
 
-  it('live on when they were used, counted from the last use', async () => {
-    const { id } = await node.login('alice');
-    clock.advance(IDLE);
-    const usedAt = clock.now();
-    await node.sessions.recordActivity([{ sessionId: id, at: usedAt, usedAt, ip: null }]);
-    clock.advance(SLACK + IDLE - 1);
-    expect(await endIdle()).toEqual([]);
-    clock.advance(1);
-    expect(idsOf(await endIdle())).toEqual([id]);
-    expect((await node.record(id)).end!.at).toBe(usedAt + IDLE);
-  });
-
   it('are not ended when a use is written while they are about to be', async () => {
     const [used, unused] = [await node.login('alice'), await node.login('alice')];
     clock.advance(IDLE + SLACK);
@@ -134,14 +113,6 @@ describeRepository('idle sessions', ({ clock, node, other }) => {
     await expect(node.stores.session(id).set('late', 1)).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
   });
 
-  it('end as run out when that came first', async () => {
-    const short = await node.login('alice', { lifeMs: MINUTE });
-    clock.advance(IDLE + SLACK);
-    expect(await endIdle()).toMatchObject([{ sessionId: short.id, reason: 'TOKEN_EXPIRED' }]);
-    const end = { reason: 'TOKEN_EXPIRED', at: short.usableUntil, by: 'system' };
-    expect((await node.record(short.id)).end).toMatchObject(end);
-  });
-
   it('end so many at a time, longest idle first, and each once though two nodes look', async () => {
     const ids: string[] = [];
     for (let index = 0; index < 30; index++) {
@@ -153,12 +124,5 @@ describeRepository('idle sessions', ({ clock, node, other }) => {
     const rest = (await Promise.all([endIdle(100, node), endIdle(100, other), endIdle(100, node)])).flat();
     expect(idsOf(rest)).toEqual(ids.slice(10).sort());
     for (const id of ids) expect(await node.loggedVersions(id)).toEqual([2]);
-  });
-
-  it('of another realm are left alone', async () => {
-    const { id } = await node.login('alice');
-    clock.advance(IDLE + SLACK);
-    expect(await endIdle(100, node.inRealm('admins'))).toEqual([]);
-    expect((await node.record(id)).end).toBeNull();
   });
 });

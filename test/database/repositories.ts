@@ -1,12 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { beforeAll, describe } from '@jest/globals';
 import { DataStore } from 'lib/data.js';
 import type { DataOwner } from 'lib/data-repository.js';
-import type { LoginOutcome, LoginRequest } from 'lib/session-repository.js';
+import type { LoginOutcome } from 'lib/session-repository.js';
 import type { SessionEvent } from 'lib/session-event.js';
 import type { SessionRecord } from 'lib/model/session.js';
 import type { EndRequest, EndedSession } from 'lib/session-change.js';
-import type { TokenPair } from 'lib/token-pair.js';
 import { type AccountRef, accountRef } from 'lib/user-key.js';
 import { type Database, openDatabase } from 'lib/database.js';
 import type { Engine } from 'lib/engine.js';
@@ -14,29 +12,19 @@ import { SessionQueries } from 'lib/session-queries.js';
 import { type Row, type Statement, list, sql } from 'lib/sql.js';
 import { SqlDataRepository } from 'lib/sql-data-repository.js';
 import { SqlSessionRepository } from 'lib/sql-session-repository.js';
+import { type ContractLogin, loginRequest } from 'lib/contract-stage.js';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { type DatabaseKind, type TestDatabase, databaseKinds } from '../support/databases.js';
 import { type UsedDatabase, useDatabase } from '../support/use-database.js';
 
+export { HOUR, MINUTE, tokenPair as testPair } from 'lib/contract-stage.js';
+
 export const START = Date.UTC(2026, 0, 15, 12);
-export const MINUTE = 60_000;
-export const HOUR = 60 * MINUTE;
 
 const BUDGET_MS = 20_000;
 const BUDGETS = { verifyMs: BUDGET_MS, loginMs: BUDGET_MS, endMs: BUDGET_MS };
 
-export interface TestLogin {
-  readonly authenticatedAt?: number;
-  readonly ticketEpoch?: number;
-  readonly impersonator?: string;
-  /** Whether it takes the place of every session that its policy sees; otherwise it has a slot of its own. */
-  readonly replaces?: boolean;
-  readonly keepReplacedData?: boolean;
-  /** Life of its tokens; the session's is a day. */
-  readonly lifeMs?: number;
-  /** See LoginRequest; default 0. */
-  readonly settleMs?: number;
-}
+export type TestLogin = ContractLogin;
 
 export class TestRepositories {
   readonly sessions: SqlSessionRepository;
@@ -109,47 +97,7 @@ export class TestRepositories {
   }
 
   async tryLogin(userId: string, login: TestLogin = {}): Promise<LoginOutcome> {
-    const id = randomBytes(16).toString('hex');
-    const account = this.account(userId);
-    const request: LoginRequest = {
-      account,
-      open: (now) => {
-        const current = testPair(1, now, login.lifeMs);
-        return {
-          id,
-          realm: account.realm,
-          userId,
-          userKey: account.key,
-          userName: null,
-          loginMethod: login.impersonator ? 'impersonation' : null,
-          deviceType: null,
-          deviceId: null,
-          deviceName: null,
-          ip: '192.0.2.1',
-          userAgent: null,
-          claims: {},
-          createdAt: now,
-          authenticatedAt: Math.min(login.authenticatedAt ?? now, now),
-          impersonator: login.impersonator ?? null,
-          persistent: false,
-          expiresAt: now + 24 * HOUR,
-          usableUntil: current.accessExpiresAt,
-          nonce: randomBytes(16).toString('hex'),
-          current,
-        };
-      },
-      ticketEpoch: login.ticketEpoch ?? null,
-      authenticatedAt: login.authenticatedAt ?? null,
-      impersonationComment: login.impersonator ? 'support' : null,
-      settleMs: login.settleMs ?? 0,
-      keepReplacedData: login.keepReplacedData ?? false,
-      decide: (live) => ({
-        kind: 'grant',
-        slot: login.replaces ? 'single' : `session:${id}`,
-        end: login.replaces ? live.map((one) => one.id) : [],
-      }),
-    };
-    return this.sessions.login(request);
+    return this.sessions.login(loginRequest(this.realm, userId, login));
   }
 
   async login(userId: string, login?: TestLogin): Promise<SessionRecord> {
@@ -229,19 +177,6 @@ export function describeRepository(title: string, body: (nodes: Nodes) => void, 
     });
     body({ kind, database, clock, node, other, open, newUser: () => `user-${++users}` });
   });
-}
-
-export function testPair(generation: number, now: number, lifeMs = HOUR): TokenPair {
-  return {
-    generation,
-    keyId: '0123456789abcdef',
-    signingKeyId: null,
-    issuedAt: now,
-    accessHash: randomBytes(32).toString('hex'),
-    accessExpiresAt: now + lifeMs,
-    refreshHash: null,
-    refreshExpiresAt: null,
-  };
 }
 
 export function idsOf(ended: readonly EndedSession[]): string[] {
