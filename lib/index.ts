@@ -31,6 +31,9 @@ export {
   type SessionAnswerBody,
 } from './nest/cookies/session-answer.js';
 export { SessionCookies } from './nest/cookies/session-cookies.js';
+export type { GatewayOptions } from './nest/routes/gateway.controller.js';
+export type { Reauthenticator } from './nest/routes/session-routes.controller.js';
+export { SessionRoutesModule, type SessionRoutesOptions } from './nest/routes/session-routes.module.js';
 export { SessionStatus } from './nest/module/session-status.js';
 export { multiDevice, oneDevicePerType, singleDevice } from './rules/device-policy.js';
 export { accessAndRefresh, fixed, sliding } from './tokens/token-mode.js';

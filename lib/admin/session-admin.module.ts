@@ -1,15 +1,10 @@
 import { type DynamicModule, Module, ConfigurableModuleBuilder } from '@nestjs/common';
 import { OperatorAudit } from '../database/transactions/audit.js';
-import { needAsyncOptions, needOptions } from '../nest/module/resolve-options.js';
+import { checkPath, needAsyncOptions, needOptions, ofModule } from '../nest/module/resolve-options.js';
 import { SessionRuntime } from '../nest/module/session-runtime.js';
 import { AccountsController } from './routes/accounts.controller.js';
 import { ADMIN_OPTIONS, AdminGuard } from './access/admin.guard.js';
-import {
-  type SessionAdminOptions,
-  resolveAdminOptions,
-  type SessionAdminExtras,
-  checkPath,
-} from './access/admin-options.js';
+import { type SessionAdminOptions, resolveAdminOptions, type SessionAdminExtras } from './access/admin-options.js';
 import { BulkKick } from './routes/bulk-kick.js';
 import { ConsoleController } from './routes/console.controller.js';
 import { EventsController, ReportsController } from './routes/reports.controller.js';
@@ -39,7 +34,9 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
         imports: [
           ...(definition.imports ?? []),
           ...imports,
-          RouterModule.register([{ path: checkPath(path), module: definition.module }]),
+          RouterModule.register([
+            { path: ofModule('SessionAdminModule', () => checkPath(path)), module: definition.module },
+          ]),
         ],
       }),
     )

@@ -31,10 +31,20 @@ export interface RotationRules extends VerdictRules {
 /** Computes expiry and hashes of the generation after the current one, beginning now. */
 export type OpenSuccessor = (record: SessionRecord, now: number) => TokenPair;
 
-/** Cheap test for the rare use that changes the token chain or has a successor to return. */
-export function needsUpkeep(record: SessionRecord, pair: TokenPair, now: number, mode: TokenLives): boolean {
-  if (pair !== record.current) return renewWithinMs(pair, mode) !== null;
-  return hasUnsettledParent(record) || isRenewalDue(record, now, mode);
+/**
+ * Cheap test for the rare use that changes the token chain or has a successor to return.
+ * @param renew false for a use whose answer cannot carry a successor: it leaves a renewal that is due to others
+ */
+export function needsUpkeep(
+  record: SessionRecord,
+  pair: TokenPair,
+  now: number,
+  mode: TokenLives,
+  renew: boolean,
+): boolean {
+  if (pair !== record.current) return renew && renewWithinMs(pair, mode) !== null;
+  const isDue = isRenewalDue(record, now, mode);
+  return renew ? isDue || hasUnsettledParent(record) : !isDue && hasUnsettledParent(record);
 }
 
 /** Time until which a valid token gives the same result while the record does not change. @param lastUse latest known */

@@ -100,7 +100,12 @@ export class TokenService {
    */
   async verify(token: unknown, use: TokenUse = {}): Promise<Verification> {
     const ip = checkUse(use);
-    return this.parts.verifier.verify(token, { ip, strict: use.strict === true, activity: use.activity !== false });
+    return this.parts.verifier.verify(token, {
+      ip,
+      strict: use.strict === true,
+      activity: use.activity !== false,
+      renew: true,
+    });
   }
 
   /**

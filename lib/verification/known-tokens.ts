@@ -15,6 +15,8 @@ export interface Presentation {
   readonly ip: unknown;
   /** Counts as a use of the session. */
   readonly activity: boolean;
+  /** Renews a sliding token near its expiry. */
+  readonly renew: boolean;
 }
 
 /** A VALID verdict. It holds as long as its record is the current copy of the session. */

@@ -144,7 +144,7 @@ export class Verifier {
   private async lookUp(text: unknown, use: Presentation, known: KnownToken | null): Promise<Verification> {
     const { cache, clock, known: tokens, rules, renewal, stats, budgetMs } = this.parts;
     const startedAt = clock.monotonic();
-    const { strict } = use;
+    const { strict, renew } = use;
     const found = known?.record && !strict ? await cache.fetch(known.record.id) : undefined;
     const answer = known && found ? tokens.inCommon(known, found) : null;
     if (known && answer) {
@@ -157,7 +157,7 @@ export class Verifier {
     const { token, record, pair, isRemembered } = result;
     const session = this.view(record);
     this.noteUse(record.id, use);
-    if (!needsUpkeep(record, pair, clock.now(), rules.mode)) {
+    if (!needsUpkeep(record, pair, clock.now(), rules.mode, renew)) {
       this.remember(text as string, result, session);
       return { status: 'VALID', session, ...(isRemembered && { cached: true }) };
     }

@@ -54,7 +54,12 @@ describe('what a request reads of a token and its session', () => {
       tokens.note(text, index % 5 ? { record, remembered: index % 3 ? { record } : null, answer, until } : null);
       const known = tokens.find(text)!;
       if (tokens.inMemory(known))
-        tokens.isNews(known, { strict: false, ip: index % 2 ? '::1' : undefined, activity: index % 4 > 0 });
+        tokens.isNews(known, {
+          strict: false,
+          ip: index % 2 ? '::1' : undefined,
+          activity: index % 4 > 0,
+          renew: true,
+        });
     });
     const kept = texts.map((text) => tokens.find(text)!);
     expect(kept).toHaveLength(OBJECTS);

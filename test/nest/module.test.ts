@@ -60,7 +60,7 @@ it('exports these values, and no others', () => {
     ...'LatchkeyData LatchkeyEvent LatchkeySession LatchkeySighting LatchkeyStatistic LoginDetails'.split(' '),
     ...'NoActivity OperatorService OptionalAuth PresentedRefreshToken PresentedToken Public RequireClaims'.split(' '),
     ...'RequireFresh RequireRole Sensitive SessionAnswer SessionCookies SessionError SessionErrorFilter'.split(' '),
-    ...'SessionModule SessionService SessionStatus SessionVerifier TokenRefusedError TokenService accessAndRefresh bearer'.split(
+    ...'SessionModule SessionRoutesModule SessionService SessionStatus SessionVerifier TokenRefusedError TokenService accessAndRefresh bearer'.split(
       ' ',
     ),
     ...'both cookies fixed getTokenServiceToken multiDevice oneDevicePerType sessionEntities sessionMigrations singleDevice'.split(

@@ -3,6 +3,7 @@ import { type Duration, parseDuration } from '../../model/timing.js';
 import { type FieldsOf, checkOptions } from '../../model/checked-input.js';
 import { invalidOption } from '../../model/session-error.js';
 import type { Claims, UserSession } from '../../model/session.js';
+import { ofModule } from '../../nest/module/resolve-options.js';
 
 /**
  * Rights of operators.
@@ -94,7 +95,7 @@ const KNOWN: FieldsOf<SessionAdminOptions> = {
 
 /** @throws SessionError CONFIGURATION_INVALID, which stops the boot */
 export function resolveAdminOptions(given: SessionAdminOptions | undefined): ResolvedAdminOptions {
-  return ofThisModule(() => resolve(given ?? {}));
+  return ofModule('SessionAdminModule', () => resolve(given ?? {}));
 }
 
 function resolve(options: SessionAdminOptions): ResolvedAdminOptions {
@@ -141,23 +142,4 @@ function consoleOptions(given: SessionAdminOptions['console']): ConsoleOptions |
     throw invalidOption('console.title', 'must be text');
   }
   return given;
-}
-
-/** @throws SessionError CONFIGURATION_INVALID */
-export function checkPath(path: unknown): string {
-  if (typeof path === 'string' && /^[\w~-]+(\/[\w~-]+)*$/.test(path)) return path;
-  const problem = 'must be a path such as "admin" or "ops/sessions", without slashes around it';
-  return ofThisModule(() => {
-    throw invalidOption('path', problem);
-  });
-}
-
-/** Names this module in errors. */
-function ofThisModule<T>(check: () => T): T {
-  try {
-    return check();
-  } catch (error) {
-    const { message } = error as Error;
-    throw Object.assign(error as Error, { message: message.replace('SessionModule', 'SessionAdminModule') });
-  }
 }

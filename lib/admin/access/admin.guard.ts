@@ -2,14 +2,11 @@ import {
   type CanActivate,
   type ExecutionContext,
   type OnModuleInit,
-  type CallHandler,
-  type NestInterceptor,
   Inject,
   Injectable,
   createParamDecorator,
   Controller,
   UseGuards,
-  UseInterceptors,
   applyDecorators,
 } from '@nestjs/common';
 import { ModuleRef, Reflector } from '@nestjs/core';
@@ -26,7 +23,7 @@ import { SessionAuthenticator } from '../../nest/http/session-authenticator.js';
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import { ADMIN_RIGHTS, type AdminRight, type Operator, type ResolvedAdminOptions } from './admin-options.js';
 import { AuthGuard } from '../../nest/http/auth.guard.js';
-import { StrictInput } from '../../nest/http/route-input.js';
+import { StrictJson } from '../../nest/http/route-input.js';
 import { setHeaders } from '../../nest/http/answers.js';
 
 export const ADMIN_OPTIONS = Symbol('options of SessionAdminModule');
@@ -165,15 +162,5 @@ export const CurrentOperator = createParamDecorator((_: unknown, context: Execut
 
 /** Declares a controller of JSON routes for operators, which refuses unknown fields and forbids caching. */
 export function AdminRoutes(path = ''): ClassDecorator {
-  const interceptors = UseInterceptors(NoStoreInterceptor, StrictInput);
-  return applyDecorators(Controller(path), UseGuards(AuthGuard, AdminGuard), interceptors);
-}
-
-/** Answers to operators must not be stored by intermediaries (RFC 9111 section 5.2.2.5). */
-@Injectable()
-export class NoStoreInterceptor implements NestInterceptor {
-  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    setHeaders(context.switchToHttp().getResponse(), { 'Cache-Control': 'no-store' });
-    return next.handle();
-  }
+  return applyDecorators(Controller(path), UseGuards(AuthGuard, AdminGuard), StrictJson());
 }

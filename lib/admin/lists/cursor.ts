@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { SessionError, invalidArgument } from '../../model/session-error.js';
 import type { Keyset, Listed, Portion, Position } from '../../database/lists/keyset.js';
-import { pageLimit } from '../routes/request-input.js';
+import { pageLimit } from '../../nest/http/request-input.js';
 
 /** One page of a list. */
 export interface Page<T> {

@@ -26,7 +26,7 @@ import {
 import { ApproximateCount, type Total } from './online-counts.js';
 import { type Page, PagedList, type PageQuery } from './cursor.js';
 import { SessionRuntime } from '../../nest/module/session-runtime.js';
-import { pageLimit } from '../routes/request-input.js';
+import { pageLimit } from '../../nest/http/request-input.js';
 
 /** One page of live sessions. */
 export interface OnlinePage extends Page<UserSession>, Total {}

@@ -8,7 +8,7 @@ import { type KnownOperator, ADMIN_OPTIONS, NeedsRight, CurrentOperator, AdminRo
 import type { ResolvedAdminOptions } from '../access/admin-options.js';
 import { readBan, readImpersonation, readComment, readService, readUserSessionsQuery } from './admin-requests.js';
 import { OnlineUsersService, type UserSessionsQuery } from '../lists/online-users.service.js';
-import { BodyFields, QueryFields } from './request-input.js';
+import { BodyFields, QueryFields } from '../../nest/http/request-input.js';
 import { UserDirectory } from '../lists/user-directory.js';
 
 @AdminRoutes('users/:userId')

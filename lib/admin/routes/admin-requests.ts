@@ -10,7 +10,7 @@ import type { KickSelection } from './bulk-kick.js';
 import type { PageQuery } from '../lists/cursor.js';
 import type { ExportFormat } from '../lists/list-export.js';
 import type { EndedSessionsQuery, EventsQuery, OnlineQuery, UserSessionsQuery } from '../lists/online-users.service.js';
-import { type RequestInput, readInput } from './request-input.js';
+import { type RequestInput, readInput } from '../../nest/http/request-input.js';
 
 const MAX_USER_ID = 1024;
 const MAX_HOURS = 168;

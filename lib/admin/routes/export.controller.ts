@@ -10,7 +10,7 @@ import { readEventsExport, readOnlineExport } from './admin-requests.js';
 import { auditedFilter, forbidAddresses, withinRights } from '../access/filter-rights.js';
 import type { Page } from '../lists/cursor.js';
 import { EXPORT_TYPES, type ExportFormat, exportText } from '../lists/list-export.js';
-import { MAX_PAGE, QueryFields } from './request-input.js';
+import { MAX_PAGE, QueryFields } from '../../nest/http/request-input.js';
 import { OnlineUsersService } from '../lists/online-users.service.js';
 import { UserDirectory, type View } from '../lists/user-directory.js';
 

@@ -4,7 +4,7 @@ import { toOnlineUserItem, toSessionItem, PastSessions } from './admin-items.js'
 import { type KnownOperator, NeedsRight, CurrentOperator, AdminRoutes } from '../access/admin.guard.js';
 import { readEndedSessionsQuery, readOnlineQuery, readComment, readKick } from './admin-requests.js';
 import { type EndedSessionsQuery, OnlineUsersService } from '../lists/online-users.service.js';
-import { QueryFields, BodyFields } from './request-input.js';
+import { QueryFields, BodyFields } from '../../nest/http/request-input.js';
 import { withinRights } from '../access/filter-rights.js';
 import { UserDirectory } from '../lists/user-directory.js';
 import { Readable } from 'node:stream';

@@ -11,7 +11,7 @@ import { readFailedLoginsQuery, readSightingsQuery, readStatsRange, readEventsQu
 import { type KnownOperator, AdminRoutes, CurrentOperator } from '../access/admin.guard.js';
 import { PagedList } from '../lists/cursor.js';
 import { OnlineSummaries } from '../lists/online-counts.js';
-import { QueryFields } from './request-input.js';
+import { QueryFields } from '../../nest/http/request-input.js';
 import { UserDirectory } from '../lists/user-directory.js';
 import { forbidAddresses } from '../access/filter-rights.js';
 import { type EventsQuery, OnlineUsersService } from '../lists/online-users.service.js';

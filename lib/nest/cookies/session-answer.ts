@@ -80,7 +80,7 @@ class SessionExchange {
     if (isInBody) this.byCookie = false;
     const token = isInBody ? sent : await cookies.readRefresh(this.request);
     if (token !== null) return token;
-    this.authenticator.answers.reports.noRefreshCookie(transport.cookies!.refreshPath);
+    this.authenticator.answers.reports.noRefreshCookie(cookies.refreshPath);
     throw new SessionError('TOKEN_MISSING');
   }
 

@@ -29,6 +29,8 @@ export class SessionCookies {
   private readonly naming: CookieNaming;
   private readonly jars = new WeakMap<ServerResponse, CookieJar>();
   private readonly checked = new WeakSet<object>();
+  /** Path of the refresh route without the option `refreshPath`. */
+  defaultRefreshPath = '/auth/refresh';
 
   constructor(
     private readonly parts: {
@@ -166,6 +168,11 @@ export class SessionCookies {
     };
   }
 
+  /** Path to which browsers send the refresh cookie. */
+  get refreshPath(): string {
+    return this.settings.refreshPath ?? this.defaultRefreshPath;
+  }
+
   private get settings(): CookieSettings {
     const { settings } = this.parts;
     if (!settings) throw misused('SessionCookies needs the option transport: cookies() or both()');
@@ -205,10 +212,10 @@ export class SessionCookies {
   }
 
   private attributes({ refresh, secure }: CookieNames, name: string, maxAge: number | null) {
-    const { sameSite, domain, partitioned, refreshPath } = this.settings;
+    const { sameSite, domain, partitioned } = this.settings;
     const common = { secure, domain, partitioned, maxAge };
     if (name !== refresh) return { ...common, path: '/', sameSite };
-    return { ...common, path: refreshPath, sameSite: sameSite === 'None' ? sameSite : 'Strict' };
+    return { ...common, path: this.refreshPath, sameSite: sameSite === 'None' ? sameSite : 'Strict' };
   }
 
   private maxAgeOf({ persistent }: UserSession, until: number): number | null {

@@ -17,7 +17,10 @@ export class CookieOptions {
   partitioned?: boolean = false;
   /** Origins of other sites that may act with the cookie, such as `https://app.example.com`. */
   trustedOrigins?: readonly string[] = [];
-  /** Path of the refresh route as the browser sees it, global prefix and version included. */
+  /**
+   * Path of the refresh route as the browser sees it, global prefix and version included. Default: that of SessionRoutesModule,
+   * if the application uses it.
+   */
   refreshPath?: string = '/auth/refresh';
 }
 
@@ -27,7 +30,8 @@ export interface CookieSettings {
   readonly domain: string | null;
   readonly partitioned: boolean;
   readonly trustedOrigins: ReadonlySet<string>;
-  readonly refreshPath: string;
+  /** Null for the default. */
+  readonly refreshPath: string | null;
 }
 
 /** How tokens travel between client and server. Made by `bearer`, `cookies` or `both`. */
@@ -74,7 +78,7 @@ const PATH = /^\/[A-Za-z0-9\-._~!$&'()*+,=:@%/]*$/;
 
 function settingsOf(given: CookieOptions): CookieSettings {
   checkOptions(given, 'transport.', { ...new CookieOptions(), domain: true });
-  const { sameSite = 'lax', domain, partitioned = false, trustedOrigins = [], refreshPath = '/auth/refresh' } = given;
+  const { sameSite = 'lax', domain, partitioned = false, trustedOrigins = [], refreshPath = null } = given;
   if (!Object.hasOwn(SAME_SITE, sameSite)) throw invalidOption('transport.sameSite', 'must be lax, strict or none');
   if (domain !== undefined && (typeof domain !== 'string' || !DOMAIN.test(domain))) {
     throw invalidOption('transport.domain', 'must be a domain such as example.com, without a leading dot or a port');
@@ -87,7 +91,7 @@ function settingsOf(given: CookieOptions): CookieSettings {
       'can be none only with trustedOrigins: the sites that may use the cookie',
     );
   }
-  if (typeof refreshPath !== 'string' || !PATH.test(refreshPath)) {
+  if (given.refreshPath !== undefined && !(typeof refreshPath === 'string' && PATH.test(refreshPath))) {
     throw invalidOption('transport.refreshPath', 'must be the path of the refresh route, such as /api/auth/refresh');
   }
   return {

@@ -6,10 +6,12 @@ import {
   type NestInterceptor,
   type PipeTransform,
   Query,
+  UseInterceptors,
 } from '@nestjs/common';
 import { type Observable, catchError, defer, throwError } from 'rxjs';
 import { checkFields } from '../../model/checked-input.js';
 import { ArgumentError, SessionError, invalidArgument } from '../../model/session-error.js';
+import { setHeaders } from './answers.js';
 
 type Source = 'query' | 'body';
 
@@ -50,6 +52,20 @@ export class StrictInput implements NestInterceptor {
       ),
     );
   }
+}
+
+/** Keeps intermediaries from storing answers about sessions (RFC 9111 section 5.2.2.5). */
+@Injectable()
+export class NoStoreInterceptor implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    setHeaders(context.switchToHttp().getResponse(), { 'Cache-Control': 'no-store' });
+    return next.handle();
+  }
+}
+
+/** Declares JSON routes that refuse unknown fields and forbid caching. */
+export function StrictJson(): ClassDecorator {
+  return UseInterceptors(NoStoreInterceptor, StrictInput);
 }
 
 /** Express leaves bodies of unknown types unread, such as that of a fetch without a type. */

@@ -28,6 +28,8 @@ export interface RouteRules {
   readonly strict: boolean;
   /** Counts as a use of the session. */
   readonly activity: boolean;
+  /** Renews a sliding token near its expiry. */
+  readonly renew: boolean;
   /** Accepts the session cookie from other sites. */
   readonly allowCrossSite: boolean;
   readonly banChecks: readonly BanCheck[];
@@ -83,6 +85,7 @@ function routeRules(reflector: Reflector, handler: Target, controller: Target): 
     isPublic: access === 'public',
     optional: access === 'required' || access === 'public' ? null : access,
     strict: reflector.getAllAndOverride(Sensitive, targets) === true,
+    renew: true,
     activity: reflector.getAllAndOverride(NoActivity, targets) !== true,
     allowCrossSite: reflector.getAllAndOverride(AllowCrossSite, targets) === true,
     banChecks: [...checks.values()],

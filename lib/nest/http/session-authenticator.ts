@@ -55,12 +55,16 @@ export function readBearer(header: unknown): Credential {
 class RequestUse implements Presentation {
   constructor(
     private readonly request: GuardedRequest,
-    private readonly rules: Pick<RouteRules, 'strict' | 'activity'>,
+    private readonly rules: Pick<RouteRules, 'strict' | 'activity' | 'renew'>,
     private readonly noActivityHeader: string | false,
   ) {}
 
   get strict(): boolean {
     return this.rules.strict;
+  }
+
+  get renew(): boolean {
+    return this.rules.renew;
   }
 
   get ip(): unknown {
@@ -140,12 +144,17 @@ export class SessionAuthenticator {
   ): AuthenticatedSession | HttpAnswer | Promise<AuthenticatedSession | HttpAnswer> {
     const { token, refusal, byCookie } = credential;
     if (token === null) return this.answers.to(refusal);
-    const use = new RequestUse(request, rules, this.noActivityHeader);
+    const use = this.useOf(request, rules);
     if (credential.others) return this.firstValid([token, ...credential.others], use, rules);
     const verdict = this.parts.verifier.verify(token, use);
     return 'status' in verdict
       ? this.outcomeOf(verdict, rules, byCookie)
       : verdict.then((later) => this.outcomeOf(later, rules, byCookie));
+  }
+
+  /** Describes how a request presents its token. */
+  useOf(request: GuardedRequest, rules: Pick<RouteRules, 'strict' | 'activity' | 'renew'>): Presentation {
+    return new RequestUse(request, rules, this.noActivityHeader);
   }
 
   /**

@@ -132,9 +132,7 @@ function resolveHeaders(given: object): Required<HeaderOptions> {
   checkOptions(given, 'headers.', defaults);
   const headers = { ...defaults, ...definedIn(given) };
   for (const [name, value] of Object.entries(headers)) {
-    // Characters of a field name (RFC 9110 section 5.1).
-    const isName = typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}$/.test(value);
-    if (!isName && !(name === 'noActivity' && value === false)) {
+    if (!isHeaderName(value) && !(name === 'noActivity' && value === false)) {
       throw invalidOption(`headers.${name}`, 'must be the name of an HTTP header');
     }
   }
@@ -157,6 +155,11 @@ function resolveMessages(given: object, { kind }: TokenTransport): ResolvedOptio
 
 function definedIn(given: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** Tells if text has only characters of a field name (RFC 9110 section 5.1). */
+export function isHeaderName(value: unknown): value is string {
+  return typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}$/.test(value);
 }
 
 function isCount(value: unknown, max: number): boolean {
@@ -201,4 +204,20 @@ export function needAsyncOptions(given: unknown, call: string, example: string):
     'CONFIGURATION_INVALID',
     `${call}() needs useFactory, useClass or useExisting: ${call}({ useFactory: () => (${example}) }).`,
   );
+}
+
+/** Returns the path of a module's routes. @throws SessionError CONFIGURATION_INVALID */
+export function checkPath(path: unknown): string {
+  if (typeof path === 'string' && /^[\w~-]+(\/[\w~-]+)*$/.test(path)) return path;
+  throw invalidOption('path', 'must be a path such as "admin" or "ops/sessions", without slashes around it');
+}
+
+/** Names another module of this library in errors about its options. */
+export function ofModule<T>(module: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    const { message } = error as Error;
+    throw Object.assign(error as Error, { message: message.replace('SessionModule', module) });
+  }
 }

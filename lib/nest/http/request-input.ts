@@ -1,6 +1,6 @@
 import { checkFields, isObject } from '../../model/checked-input.js';
 import { invalidArgument } from '../../model/session-error.js';
-import { inputFrom } from '../../nest/http/route-input.js';
+import { inputFrom } from './route-input.js';
 
 /** Queries are text. Bodies have JSON types, with null for missing. A `filter` has no null: a lost condition widens it. */
 const TITLES = { query: 'The query', body: 'The body', filter: 'filter' };
