@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DataSource, type DataSourceOptions } from 'typeorm';
-import { createMigrated, onServer } from './migrated-database.js';
-import { serverUrl } from './servers.js';
+import type { DataSourceOptions } from 'typeorm';
+import { SERVERS, createMigrated } from './migrated-database.js';
+import { onSharedServer, rowsOf, serverUrl } from './servers.js';
 import { sized } from './size.js';
 
 /** The driver of embedded databases, compatible with better-sqlite3. */
@@ -93,20 +93,23 @@ async function createOnServer(
   type: 'postgres' | 'mariadb',
   { empty = false }: CreateOptions = {},
 ): Promise<TestDatabase> {
-  const server = await serverUrl(type === 'postgres' ? 'PostgreSQL' : 'MariaDB');
+  const server = SERVERS[type];
   const name = `test_${randomBytes(6).toString('hex')}`;
-  const url = new URL(server);
+  const url = new URL(await serverUrl(server));
   url.pathname = `/${name}`;
-  if (empty) await onServer(type, server, (query) => query(`CREATE DATABASE ${name}`));
-  else await createMigrated(type, server, name);
+  await (empty ? onSharedServer(server, `CREATE DATABASE ${name}`) : createMigrated(type, name));
   return {
     options: { type, url: url.href },
     url: url.href,
     drop: async () => {
-      const stored = await rowsOf({ type, url: url.href });
-      await onServer(type, server, (query) =>
-        query(`DROP DATABASE ${name}${type === 'postgres' ? ' WITH (FORCE)' : ''}`),
+      const schema = type === 'postgres' ? 'current_schema()' : 'DATABASE()';
+      const ours = `table_schema = ${schema} AND table_name LIKE '%latchkey\\_%'`;
+      const stored = await rowsOf(
+        server,
+        name,
+        `SELECT table_name AS name FROM information_schema.tables WHERE ${ours}`,
       );
+      await onSharedServer(server, `DROP DATABASE ${name}${type === 'postgres' ? ' WITH (FORCE)' : ''}`);
       refuseTokens(stored);
     },
   };
@@ -117,17 +120,4 @@ const TOKEN = /[a-z0-9]{2,16}_(?:at|rt)_[\w-]{96}|eyJ[\w-]{20,}\.eyJ[\w-]{20,}\.
 function refuseTokens(stored: string): void {
   const found = TOKEN.exec(stored)?.[0];
   if (found) throw new Error(`The database holds a token: ${found.slice(0, 12)}...`);
-}
-
-/** All that the tables of the library hold, as text. */
-async function rowsOf(options: DataSourceOptions): Promise<string> {
-  const source = await new DataSource(options).initialize();
-  const schema = options.type === 'postgres' ? 'current_schema()' : 'DATABASE()';
-  const tables = await source.query<Record<string, string>[]>(
-    `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = ${schema}`,
-  );
-  const names = tables.map((table) => table.name!).filter((name) => name.includes('latchkey_'));
-  const rows = await Promise.all(names.map((name) => source.query<unknown>(`SELECT * FROM ${name}`)));
-  await source.destroy();
-  return JSON.stringify(rows);
 }
