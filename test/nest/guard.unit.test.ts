@@ -303,7 +303,7 @@ describe('AuthGuard in other contexts', () => {
     const verify = jest.spyOn(Verifier.prototype, 'verify');
     const payload = { headers: { authorization: `Bearer ${token}` } };
     await expect(guard.canActivate(contextOf(type, payload, payload))).rejects.toThrow(
-      /cannot guard a context of type/,
+      /cannot guard a context of type|only behind an adapter of nestjs-latchkey\/websockets/,
     );
     expect(guard.getResponse(contextOf(type, payload, payload))).toBeNull();
     expect(verify).not.toHaveBeenCalled();

@@ -46,14 +46,27 @@ function isLoopback(host: string): boolean {
 }
 
 /**
+ * Request that opens a channel, made with GET: `stream` for server-sent events and polls, which browsers may send without
+ * any header, `socket` for a WebSocket, whose Origin decides.
+ */
+export type Channel = 'stream' | 'socket';
+
+/**
  * Returns why a request may have been made by another site, or null if it was made by this one, by a trusted one, or by
  * the user. Browsers of today tell by Sec-Fetch-Site (Fetch Metadata), older ones by Origin; a client that is no browser
  * sends X-Requested-With, which a foreign page cannot without a preflight.
  * @param trusted origins in lower case
  */
-export function crossSiteReason(request: BrowserRequest, trusted: ReadonlySet<string>): string | null {
+export function crossSiteReason(
+  request: BrowserRequest,
+  trusted: ReadonlySet<string>,
+  channel?: Channel,
+): string | null {
   const { origin, 'sec-fetch-site': site, 'x-requested-with': requestedWith } = request.headers ?? {};
   const isTrusted = typeof origin === 'string' && trusted.has(origin.toLowerCase());
+  if (channel === 'socket') {
+    return isTrusted || isOwn(request, origin) ? null : `the Origin of its WebSocket is ${quoted(origin)}`;
+  }
   if (site === 'same-origin') return null;
   if (site === 'none') {
     return origin === undefined || isOwn(request, origin)
@@ -68,6 +81,7 @@ export function crossSiteReason(request: BrowserRequest, trusted: ReadonlySet<st
     if (isTrusted || isOwn(request, origin)) return null;
     return `its Origin ${quoted(origin)} is neither trusted nor ${ownOrigin(request)}, as this server sees itself (behind a proxy, "trust proxy" decides)`;
   }
+  if (channel) return null;
   return requestedWith === undefined ? 'it has none of Sec-Fetch-Site, Origin and X-Requested-With' : null;
 }
 

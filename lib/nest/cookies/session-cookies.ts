@@ -9,7 +9,7 @@ import { nodeResponse } from '../http/response-head.js';
 import { CookieJar } from './cookie-jar.js';
 import { type CookieNames, CookieNaming } from './cookie-names.js';
 import { cookieValues, setCookie } from './cookie-text.js';
-import { type BrowserRequest, crossSiteReason, isHttps } from './request-origin.js';
+import { type BrowserRequest, type Channel, crossSiteReason, isHttps } from './request-origin.js';
 import type { CookieSettings } from './transport.js';
 
 /** Longest life of a cookie in browsers (RFC 6265bis section 5.5). Seconds. */
@@ -88,8 +88,8 @@ export class SessionCookies {
   }
 
   /** Returns why a request may have been made by another site, or null. */
-  crossSiteReason(request: BrowserRequest): string | null {
-    return crossSiteReason(request, this.settings.trustedOrigins);
+  crossSiteReason(request: BrowserRequest, channel?: Channel): string | null {
+    return crossSiteReason(request, this.settings.trustedOrigins, channel);
   }
 
   /**

@@ -58,6 +58,16 @@ interface HandlerIdentity {
   mixed: boolean;
 }
 
+/** What an adapter of nestjs-latchkey/websockets verified when a socket was opened. */
+export interface AuthenticatedSocket {
+  readonly identity: AuthenticatedSession | null;
+  /** What guards see as the request. */
+  readonly request: GuardedRequest;
+}
+
+/** By socket. */
+export const sockets = new WeakMap<object, AuthenticatedSocket>();
+
 /** By GraphQL field, identified by its path. */
 const fields = new WeakMap<object, AuthenticatedSession | null>();
 /** By message of a socket or a microservice. */
@@ -98,7 +108,8 @@ export function identityOf(context: ExecutionContext): AuthenticatedSession | nu
   if (!key) return null;
   if (type === 'graphql') return fieldIdentity(key);
   const noted = find(context, key);
-  return noted && !noted.mixed ? noted.identity : null;
+  const found = noted && !noted.mixed ? noted.identity : null;
+  return found ?? (type === 'ws' ? (sockets.get(context.getArgByIndex(0))?.identity ?? null) : null);
 }
 
 /** Guards run for fields of an object only if the application enables it; otherwise the nearest field above counts. */

@@ -32,6 +32,8 @@ export interface RouteRules {
   readonly renew: boolean;
   /** Accepts the session cookie from other sites. */
   readonly allowCrossSite: boolean;
+  /** Set for server-sent events: other sites may not open them with the cookie. */
+  readonly channel?: 'stream';
   readonly banChecks: readonly BanCheck[];
   /** Maximum age of the last authentication in milliseconds; null for any. */
   readonly freshMs: number | null;
@@ -53,6 +55,9 @@ interface RulesOfHandler {
   readonly rules: RouteRules;
   readonly next: RulesOfHandler | null;
 }
+
+/** Metadata of Nest's `@Sse()`. */
+export const SSE = '__sse__';
 
 /** Caches the rules of each route. */
 export class RulesOfRoutes {
@@ -88,6 +93,7 @@ function routeRules(reflector: Reflector, handler: Target, controller: Target): 
     renew: true,
     activity: reflector.getAllAndOverride(NoActivity, targets) !== true,
     allowCrossSite: reflector.getAllAndOverride(AllowCrossSite, targets) === true,
+    ...(Reflect.hasMetadata(SSE, handler) && { channel: 'stream' }),
     banChecks: [...checks.values()],
     freshMs: reflector.getAllAndOverride(RequireFresh, targets) ?? null,
     roles: access === 'required' ? (reflector.getAllAndOverride(Roles, targets) ?? null) : null,

@@ -1,55 +1,25 @@
 import type { Clock } from '../../ports/clock.js';
 import type { UserSession } from '../../model/session.js';
 import type { Verification } from '../../model/verification.js';
-import { MAX_TOKEN_LENGTH } from '../../tokens/token-codec.js';
 import type { Presentation } from '../../verification/known-tokens.js';
 import type { Verifier } from '../../verification/verifier.js';
 import type { ResolvedOptions } from '../module/resolve-options.js';
 import type { HeaderOptions } from '../module/session-options.js';
 import { Answers, type HttpAnswer, endDetails } from './answers.js';
 import { userOf } from './fast-path/hidden-classes.js';
-import { isSafeMethod } from '../cookies/request-origin.js';
+import { type Channel, isSafeMethod } from '../cookies/request-origin.js';
 import type { SessionCookies } from '../cookies/session-cookies.js';
 import type { TokenTransport } from '../cookies/transport.js';
+import { ChannelRequest, type Credential, MISSING, readBearer } from './credential.js';
 import { RequestBatch } from './fast-path/request-batch.js';
 import { AuthenticatedSession, type GuardedRequest } from './identity.js';
 import { passOnRenewedToken } from './response-head.js';
 import { type RouteRules, brokenRule } from './route-rules.js';
 
+export { type Credential, readBearer } from './credential.js';
+
 /** Provides the SessionAuthenticator to guards. Nest shows this text if SessionModule was not imported. */
 export const SESSION_MODULE = Symbol('SessionModule.forRoot({ isGlobal: true }) of nestjs-latchkey');
-
-/** Token of a request, or the code of the answer that refuses it. */
-export type Credential =
-  | {
-      readonly token: string;
-      readonly refusal: null;
-      readonly byCookie: boolean;
-      /** Further cookies of the same name, with the option `domain`. */
-      readonly others?: readonly string[];
-    }
-  | {
-      readonly token: null;
-      readonly refusal: 'TOKEN_MISSING' | 'TOKEN_MALFORMED' | 'CROSS_SITE_REQUEST';
-      readonly byCookie: boolean;
-    };
-
-const MISSING: Credential = { token: null, refusal: 'TOKEN_MISSING', byCookie: false };
-const MALFORMED: Credential = { token: null, refusal: 'TOKEN_MALFORMED', byCookie: false };
-/** Scheme in any case (RFC 9110 section 11.1), one or more spaces, and a token68 (RFC 6750 section 2.1). */
-const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
-const BEARER_SCHEME = /^bearer(?![!#$%&'*+\-.^_`|~0-9a-z])/i;
-
-/**
- * Reads an Authorization header. Another scheme counts as no credential. Of two header lines Node keeps the first; a server that joins them leaves a comma, which is malformed.
- */
-export function readBearer(header: unknown): Credential {
-  if (header === undefined || header === '') return MISSING;
-  if (typeof header !== 'string') return MALFORMED;
-  const token = header.length > MAX_TOKEN_LENGTH + 32 ? undefined : BEARER.exec(header)?.[1];
-  if (token !== undefined) return { token, refusal: null, byCookie: false };
-  return BEARER_SCHEME.test(header) ? MALFORMED : MISSING;
-}
 
 /** Presentation of a request's token. */
 class RequestUse implements Presentation {
@@ -117,15 +87,19 @@ export class SessionAuthenticator {
    * Reads the token of a request where the option `transport` has it: never in a query or body. A bearer token goes before
    * a cookie, whatever becomes of it. Refuses a cookie that another site may have made the browser send.
    */
-  credentialOf(request: GuardedRequest, rules: Pick<RouteRules, 'allowCrossSite'>): Credential {
+  credentialOf(
+    request: GuardedRequest,
+    rules: Pick<RouteRules, 'allowCrossSite'> & { readonly channel?: Channel },
+  ): Credential {
+    if (request instanceof ChannelRequest) return request.credential;
     const { kind } = this.transport;
     if (kind === 'bearer') return readBearer(request.headers?.authorization);
     const bearer = kind === 'both' ? readBearer(request.headers?.authorization) : MISSING;
     if (bearer.refusal !== 'TOKEN_MISSING') return bearer;
     const tokens = this.cookies.read(request);
     if (tokens === null) return { token: null, refusal: 'TOKEN_MISSING', byCookie: kind === 'cookies' };
-    if (!isSafeMethod(request) && !rules.allowCrossSite) {
-      const reason = this.cookies.crossSiteReason(request);
+    if ((rules.channel || !isSafeMethod(request)) && !rules.allowCrossSite) {
+      const reason = this.cookies.crossSiteReason(request, rules.channel);
       if (reason !== null) {
         this.answers.reports.crossSite(reason);
         return { token: null, refusal: 'CROSS_SITE_REQUEST', byCookie: true };
@@ -162,6 +136,10 @@ export class SessionAuthenticator {
    * @param identity null for a request that is admitted without one
    */
   passOn(request: GuardedRequest, response: unknown, identity: AuthenticatedSession | null): void {
+    if (request instanceof ChannelRequest) {
+      if (identity?.renewed) request.passOn(identity.renewed);
+      return;
+    }
     const { byCookie, session, renewed } = identity ?? {
       byCookie: this.transport.cookies !== null,
       session: null,
@@ -178,6 +156,11 @@ export class SessionAuthenticator {
   ): boolean {
     if (!optional) return false;
     return code === 'TOKEN_MISSING' || (optional.ignoreInvalid === true && (status === 400 || status === 401));
+  }
+
+  /** True if memory vouches for a token now. Not a use of the session. */
+  isKnown(token: string): boolean {
+    return this.parts.verifier.fromMemory(token) !== null;
   }
 
   /** Clears the cookies of a token that is refused for good. */

@@ -1,8 +1,8 @@
-import { type ArgumentsHost, Catch } from '@nestjs/common';
+import { type ArgumentsHost, Catch, type HttpException } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { type Observable, throwError } from 'rxjs';
 import { ChangePendingError, SessionError, TokenRefusedError, UnacknowledgedError } from '../../model/session-error.js';
-import { endDetails, setHeaders } from './answers.js';
+import { type Answers, type HttpAnswer, endDetails, setHeaders } from './answers.js';
 import { SessionAuthenticator } from './session-authenticator.js';
 
 /**
@@ -16,25 +16,31 @@ export class SessionErrorFilter extends BaseExceptionFilter {
   }
 
   override catch(error: SessionError, host: ArgumentsHost): Observable<never> | void {
-    const details = detailsOf(error);
-    const retryAfterMs = error instanceof UnacknowledgedError ? error.retryAfterMs : null;
-    const { answers } = this.authenticator;
-    const { exception, headers } = answers.to(error.code, details, this.messageOf(error), retryAfterMs);
-    answers.reports.answered(error);
+    const { exception, headers } = answerTo(error, this.authenticator.answers);
     // A filter that throws leaves a microservice's caller without an answer.
-    if (host.getType() === 'rpc') {
-      return throwError(() => ({ status: 'error', message: exception.message, errorCode: error.code, ...details }));
-    }
+    if (host.getType() === 'rpc') return throwError(() => messageOf(exception));
     if (host.getType() !== 'http') throw error;
     setHeaders(host.switchToHttp().getResponse(), headers);
     super.catch(exception, host);
   }
+}
 
-  /** An invalid argument needs the error's own message; the application may override all other texts. */
-  private messageOf(error: SessionError): string | undefined {
-    if (error.code === 'ARGUMENT_INVALID') return error.message;
-    return error instanceof TokenRefusedError ? this.authenticator.answers.refreshMessage(error.code) : undefined;
-  }
+/** Answers an error that a handler threw, and logs it if only the server's side can fix it. */
+export function answerTo(error: SessionError, answers: Answers): HttpAnswer {
+  const retryAfterMs = error instanceof UnacknowledgedError ? error.retryAfterMs : null;
+  // An invalid argument needs the error's own message; the application may override all other texts.
+  const own = error.code === 'ARGUMENT_INVALID' ? error.message : undefined;
+  const message = error instanceof TokenRefusedError ? answers.refreshMessage(error.code) : own;
+  answers.reports.answered(error);
+  return answers.to(error.code, detailsOf(error), message, retryAfterMs);
+}
+
+/** Returns the body of an answer as sockets and microservices send errors. */
+export function messageOf(exception: HttpException): Record<string, unknown> {
+  const response = exception.getResponse();
+  if (typeof response === 'string') return { status: 'error', message: response };
+  const { statusCode: _, error: __, ...body } = response as Record<string, unknown>;
+  return { status: 'error', ...body };
 }
 
 /** Body fields beside code and message. */

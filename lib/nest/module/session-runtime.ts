@@ -4,3 +4,6 @@ import type { wire } from './wire.js';
 export type SessionRuntime = Awaited<ReturnType<typeof wire>>;
 
 export const SessionRuntime = class {} as new () => SessionRuntime;
+
+/** Optional packages that a subpath entry loads in the background: SessionModule waits for them before it starts. */
+export const loading: Promise<unknown>[] = [];

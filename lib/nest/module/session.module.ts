@@ -35,7 +35,7 @@ import { SESSION_MODULE, SessionAuthenticator } from '../http/session-authentica
 import { SessionVerifier } from '../http/session-verifier.js';
 import { SessionErrorFilter } from '../http/session-error.filter.js';
 import type { SessionModuleOptions } from './session-options.js';
-import { SessionRuntime } from './session-runtime.js';
+import { SessionRuntime, loading } from './session-runtime.js';
 import { SessionStatus } from './session-status.js';
 import { wire } from './wire.js';
 
@@ -130,7 +130,10 @@ function withRealm(module: DynamicModule, realm: string): DynamicModule {
     {
       provide: SessionRuntime,
       inject: [MODULE_OPTIONS_TOKEN, { token: DataSource, optional: true }],
-      useFactory: (options: SessionModuleOptions, source?: DataSource) => untraced(() => wire(options, source)),
+      useFactory: async (options: SessionModuleOptions, source?: DataSource) => {
+        await Promise.all(loading);
+        return untraced(() => wire(options, source));
+      },
     },
     ...PARTS,
     { provide: SESSION_MODULE, useExisting: SessionAuthenticator },

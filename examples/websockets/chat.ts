@@ -1,0 +1,71 @@
+import { Controller, Module, Param, Post } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import {
+  ConnectedSocket,
+  MessageBody,
+  type OnGatewayConnection,
+  SubscribeMessage,
+  WebSocketGateway,
+  WebSocketServer,
+} from '@nestjs/websockets';
+import libsql from 'libsql';
+import { CurrentUser, OptionalAuth, Public, SessionModule, TokenService, multiDevice } from 'nestjs-latchkey';
+import { sessionOf } from 'nestjs-latchkey/websockets';
+import type { Server, Socket } from 'socket.io';
+
+@WebSocketGateway()
+class ChatGateway implements OnGatewayConnection {
+  @WebSocketServer() server!: Server;
+
+  handleConnection(@ConnectedSocket() socket: Socket): void {
+    const session = sessionOf(socket);
+    // A room of all devices of the user. Without a token, only what is public can be asked for.
+    if (session) void socket.join(session.userId);
+  }
+
+  @Public()
+  @SubscribeMessage('public')
+  public() {
+    return { hello: 'everyone' };
+  }
+
+  @OptionalAuth()
+  @SubscribeMessage('optional')
+  optional(@CurrentUser() user: object | null) {
+    return { user };
+  }
+
+  @SubscribeMessage('me')
+  me(@CurrentUser() user: object) {
+    return user;
+  }
+
+  @SubscribeMessage('say')
+  say(@CurrentUser('userId') from: string, @MessageBody() { to, text }: { to: string; text: string }) {
+    this.server.to(to).emit('said', { from, text });
+  }
+}
+
+@Controller()
+class LoginController {
+  constructor(private readonly tokens: TokenService) {}
+
+  /** Check the password first: that part is yours. */
+  @Post('login/:name')
+  login(@Param('name') name: string) {
+    return this.tokens.login(name, { claims: { name } });
+  }
+}
+
+@Module({
+  imports: [
+    TypeOrmModule.forRoot({ type: 'better-sqlite3', driver: libsql, database: process.env.DATABASE ?? ':memory:' }),
+    SessionModule.forRoot({
+      secret: process.env.SESSION_SECRET ?? 'a secret for development, of 32 bytes and more',
+      policy: multiDevice(),
+    }),
+  ],
+  controllers: [LoginController],
+  providers: [ChatGateway],
+})
+export class ChatModule {}

@@ -1,0 +1,169 @@
+import { type ArgumentsHost, Catch, type CanActivate, type ExecutionContext, HttpException } from '@nestjs/common';
+import { BaseWsExceptionFilter, WsException } from '@nestjs/websockets';
+import { SessionError } from '../model/session-error.js';
+import type { RenewedToken } from '../model/verification.js';
+import type { UserSession } from '../model/session.js';
+import type { HttpAnswer } from '../nest/http/answers.js';
+import { AuthGuard } from '../nest/http/auth.guard.js';
+import { ChannelRequest, type Credential } from '../nest/http/credential.js';
+import { AuthenticatedSession, type AuthenticatedSocket, sockets } from '../nest/http/identity.js';
+import type { RouteRules } from '../nest/http/route-rules.js';
+import type { SessionAuthenticator } from '../nest/http/session-authenticator.js';
+import { answerTo, messageOf } from '../nest/http/session-error.filter.js';
+
+/** How to reach the client of a socket. */
+export interface SocketClient {
+  /** Sends an event. */
+  send(event: string, data: object): void;
+  /** Tells why, and closes. */
+  end(answer: HttpAnswer): void;
+}
+
+/** What the connections of one adapter share. */
+export interface ConnectionParts {
+  readonly authenticator: SessionAuthenticator;
+  readonly guard: AuthGuard;
+}
+
+/** Judges a token apart from any handler. */
+export const CHANNEL_RULES: RouteRules = {
+  isPublic: false,
+  optional: null,
+  strict: false,
+  renew: true,
+  activity: false,
+  allowCrossSite: false,
+  banChecks: [],
+  freshMs: null,
+  roles: null,
+  claims: null,
+};
+
+/** Refusal of a message. */
+class RefusedMessage extends WsException {}
+
+/** A socket that was authenticated when it was opened, or admitted without a token. Lives as long as its token. */
+export class Connection implements AuthenticatedSocket {
+  readonly request: ChannelRequest;
+  /** As of the last look. */
+  identity: AuthenticatedSession | null;
+  private successor: string | null = null;
+  private refusal: HttpAnswer | null = null;
+
+  constructor(
+    readonly parts: ConnectionParts,
+    private readonly client: SocketClient,
+    { credential, identity, ip }: { credential: Credential; identity: AuthenticatedSession | null; ip: unknown },
+  ) {
+    this.identity = identity;
+    this.request = new ChannelRequest(credential, ip, (renewed) => this.renew(renewed));
+  }
+
+  isOpen = false;
+
+  /** Passes on what the handshake brought. */
+  open(): void {
+    this.isOpen = true;
+    if (this.identity?.renewed) this.renew(this.identity.renewed);
+  }
+
+  /** Judges a message as AuthGuard judges a request. @throws WsException */
+  async admit(context: ExecutionContext): Promise<true> {
+    try {
+      await this.parts.guard.canActivate(context);
+    } catch (error) {
+      if (!(error instanceof HttpException)) throw error;
+      if (this.useSuccessor(error)) return this.admit(context);
+      if (error.getStatus() === 401) void this.check(true);
+      throw new RefusedMessage(messageOf(error));
+    }
+    if (this.refusal) throw new RefusedMessage(messageOf(this.refusal.exception));
+    return true;
+  }
+
+  /** Ends the socket if its token is over, and renews a token near its end. @param strict asks the database in any case */
+  async check(strict = false): Promise<void> {
+    const { authenticator } = this.parts;
+    const { token } = this.request.credential;
+    if (token === null || this.refusal || (!strict && authenticator.isKnown(token))) return;
+    const outcome = await authenticator.authenticate(this.request, { ...CHANNEL_RULES, strict });
+    if (outcome instanceof AuthenticatedSession) {
+      this.identity = outcome;
+      if (outcome.renewed) this.renew(outcome.renewed);
+    } else if (this.useSuccessor(outcome.exception)) {
+      await this.check(strict);
+    } else if (outcome.exception.getStatus() < 500 && !this.refusal) {
+      this.refusal = outcome;
+      this.client.end(outcome);
+    }
+  }
+
+  /** No script may see the token of a cookie: the page makes a request instead, whose answer sets the next cookie. */
+  private renew({ accessToken, expiresIn }: RenewedToken): void {
+    if (this.successor === accessToken) return;
+    this.successor = accessToken;
+    this.client.send('renewed', this.request.credential.byCookie ? { expiresIn } : { accessToken, expiresIn });
+  }
+
+  /** Not earlier: the first use of a successor tells that the client has it, and ends its predecessor. */
+  private useSuccessor(refusal: HttpException & { readonly code?: unknown }): boolean {
+    const token = this.successor;
+    if (token === null || refusal.code !== 'TOKEN_EXPIRED') return false;
+    this.successor = null;
+    this.request.credential = { token, refusal: null, byCookie: this.request.credential.byCookie };
+    return true;
+  }
+}
+
+/** Judges each message of a socket, on every gateway. */
+class MessageGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean | Promise<true> {
+    const socket = sockets.get(context.getArgByIndex<object>(0));
+    return socket instanceof Connection ? socket.admit(context) : true;
+  }
+}
+// Tells the check for rules that no guard enforces.
+Reflect.defineMetadata('design:paramtypes', [AuthGuard], MessageGuard);
+
+/** Sends the errors of this library as `exception` with their code, on both platforms; Nest would hide them. */
+@Catch(SessionError, HttpException, RefusedMessage)
+class MessageErrorFilter extends BaseWsExceptionFilter {
+  override catch(error: SessionError | HttpException | RefusedMessage, host: ArgumentsHost): void {
+    const client = host
+      .switchToWs()
+      .getClient<{ send?(text: string): void; emit(name: string, data: unknown): void }>();
+    const body = bodyOf(error, sockets.get(client));
+    if (!body) {
+      super.catch(error, host);
+    } else if (isNative(client)) {
+      client.send(JSON.stringify({ event: 'exception', data: body }));
+    } else {
+      client.emit('exception', body);
+    }
+  }
+}
+
+function bodyOf(
+  error: SessionError | HttpException | RefusedMessage,
+  socket: AuthenticatedSocket | undefined,
+): unknown {
+  if (error instanceof RefusedMessage) return error.getError();
+  if (error instanceof HttpException) return 'code' in error ? messageOf(error) : null;
+  return socket instanceof Connection ? messageOf(answerTo(error, socket.parts.authenticator.answers).exception) : null;
+}
+
+/** True for a socket of `ws`, whose `emit` sends nothing. */
+function isNative(client: { send?(text: string): void }): client is { send(text: string): void } {
+  return typeof (client as { readyState?: unknown }).readyState === 'number';
+}
+
+export const messageGuard = new MessageGuard();
+export const messageErrorFilter = new MessageErrorFilter();
+
+/**
+ * Returns the session of a socket, for `handleConnection`, where parameter decorators do nothing; null for a socket without
+ * a token, which only connects where a handler is open to it, and for one of another adapter.
+ */
+export function sessionOf(socket: object): UserSession | null {
+  return sockets.get(socket)?.identity?.session ?? null;
+}

@@ -1,0 +1,3 @@
+export { SessionIoAdapter } from './io-adapter.js';
+export type { SocketAdapterOptions } from './session-adapter.js';
+export { sessionOf } from './connection.js';
