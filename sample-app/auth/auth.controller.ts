@@ -1,4 +1,4 @@
-import { Headers, HttpCode, Ip, Post } from '@nestjs/common';
+import { Get, Headers, HttpCode, Ip, Post, Res } from '@nestjs/common';
 import {
   CurrentSession,
   CurrentUser,
@@ -63,6 +63,17 @@ export class AuthController {
     @Ip() ip: string,
   ): Promise<void> {
     for (const presented of [token, refreshToken]) if (presented) await this.tokens.logout(presented, { ip });
+  }
+
+  /** Tells a gateway who asks: nginx, Traefik or Envoy in front of other services (docs/gateways.md). */
+  @Get('verify')
+  verify(
+    @CurrentUser('userId') userId: string,
+    @CurrentSession('id') sessionId: string,
+    @Res({ passthrough: true }) response: { header(name: string, value: string): unknown },
+  ): void {
+    response.header('X-User-Id', encodeURIComponent(userId));
+    response.header('X-Session-Id', sessionId);
   }
 
   @Post('logout-others')

@@ -23,6 +23,13 @@ describe('optional logins and roles', () => {
     expect(await app.get('/optional', 'unknown')).toMatchObject({ status: 401, body: { errorCode: 'TOKEN_INVALID' } });
   });
 
+  it('GET /auth/verify tells a gateway who asks', async () => {
+    const { accessToken, sessionId } = await app.login('alice');
+    const headers = { 'x-user-id': 'alice', 'x-session-id': sessionId };
+    expect(await app.get('/auth/verify', accessToken)).toMatchObject({ status: 200, text: '', headers });
+    expect(await app.get('/auth/verify')).toMatchObject({ status: 401, body: { errorCode: 'TOKEN_MISSING' } });
+  });
+
   it('GET /reports needs a role', async () => {
     const [alice, admin] = [await app.login('alice'), await app.login('admin')];
     expect(await app.get('/reports', alice.accessToken)).toMatchObject({
@@ -54,6 +61,8 @@ describe.each(['express', 'fastify'])('TOKEN_TRANSPORT=cookie on %s', (HTTP_ADAP
       [{}, {}].map(() => expect.any(String)),
     ]);
     expect((await send('GET', '/me', jar(cookiesOf(login)))).body).toMatchObject({ userId: 'alice' });
+    const verified = await send('GET', '/auth/verify', jar(cookiesOf(login)));
+    expect(verified).toMatchObject({ status: 200, text: '', headers: { 'x-user-id': 'alice' } });
     const refreshed = await send('POST', '/auth/refresh', { ...OWN, ...jar(cookiesOf(login)) });
     expect([refreshed.status, refreshed.text.includes('ses_')]).toEqual([200, false]);
     const logout = await send('POST', '/auth/logout', { ...OWN, ...jar(cookiesOf(refreshed)) });
