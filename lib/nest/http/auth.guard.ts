@@ -200,7 +200,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
   private refuse(context: ExecutionContext, request: GuardedRequest, answer: HttpAnswer): never {
     const response = this.getResponse(context);
     setHeaders(response, answer.headers);
-    this.authenticator.clearRefused(request, response, answer);
+    this.authenticator.protectRefusal(request, response, answer);
     throw answer.exception;
   }
 }

@@ -163,10 +163,12 @@ export class SessionAuthenticator {
     return this.parts.verifier.fromMemory(token) !== null;
   }
 
-  /** Clears the cookies of a token that is refused for good. */
-  clearRefused(request: GuardedRequest, response: unknown, { exception }: HttpAnswer): void {
-    if (this.transport.kind === 'bearer' || exception.getStatus() !== 401) return;
-    if (this.cookies.read(request) !== null) this.cookies.clearRefused(request, response);
+  /** Keeps a refusal out of shared caches, and clears the cookies of a token that is refused for good. */
+  protectRefusal(request: GuardedRequest, response: unknown, { exception }: HttpAnswer): void {
+    if (this.transport.kind === 'bearer') return;
+    this.cookies.protect(request, response, null, null);
+    if (exception.getStatus() === 401 && this.cookies.read(request) !== null)
+      this.cookies.clearRefused(request, response);
   }
 
   /** Takes the cookie that verifies: one host of a domain can set the cookie of all others. */

@@ -76,7 +76,7 @@ export class SessionVerifier {
       const { exception } = found;
       const reason = { code: exception.code, status: exception.getStatus() };
       if (!authenticator.mayBeAnonymous(this.rules.of(context), reason)) {
-        authenticator.clearRefused(request, response, found);
+        authenticator.protectRefusal(request, response, found);
         throw exception;
       }
     }
