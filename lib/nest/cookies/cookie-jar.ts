@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { Logger } from '@nestjs/common';
-import { beforeHead } from '../http/response-head.js';
+import { type ResponseHead, beforeHead } from '../http/response-head.js';
 
 /** Cookies that one answer sets, added to its head when all other headers are known. */
 export class CookieJar {
@@ -11,31 +11,34 @@ export class CookieJar {
   /** Called before the head is sent, unless the jar is decided. */
   onHead: (() => void) | null = null;
 
-  constructor(private readonly response: ServerResponse) {
-    beforeHead(response, () => this.finish());
+  constructor(response: ServerResponse) {
+    beforeHead(response, (head) => this.finish(head));
   }
 
   set(name: string, header: string): void {
     this.cookies.set(name, header);
   }
 
-  private finish(): void {
+  private finish(head: ResponseHead): void {
     if (!this.isDecided) this.onHead?.();
-    const { response } = this;
     const added = [...this.cookies.values()];
     if (added.length > 0) {
-      const own = [response.getHeader('Set-Cookie') ?? []].flat().map(String);
-      response.setHeader('Set-Cookie', [...own, ...added]);
+      head.append('set-cookie', added);
+      head.set('cache-control', 'no-store');
     }
-    const control = String(response.getHeader('Cache-Control') ?? '');
-    if (added.length > 0) response.setHeader('Cache-Control', 'no-store');
-    else if (!/\b(private|no-store)\b/i.test(control)) response.setHeader('Cache-Control', privately(control));
-    const vary = String(response.getHeader('Vary') ?? '');
-    if (!/(^|,)\s*(cookie|\*)\s*(,|$)/i.test(vary)) {
-      response.setHeader('Vary', vary === '' ? 'Cookie' : `${vary}, Cookie`);
-    }
-    warnOfCors(response);
+    keepPrivate(head);
   }
+}
+
+/** Keeps shared caches from an answer that depends on a cookie. */
+export function keepPrivate(head: ResponseHead): void {
+  const control = head.get('cache-control');
+  if (control === '') head.set('cache-control', 'private');
+  else if (!/\b(private|no-store)\b/i.test(control)) head.set('cache-control', privately(control));
+  const vary = head.get('vary');
+  if (vary === '') head.set('vary', 'Cookie');
+  else if (!/(^|,)\s*(cookie|\*)\s*(,|$)/i.test(vary)) head.set('vary', `${vary}, Cookie`);
+  if (!hasWarnedOfCors) warnOfCors(head);
 }
 
 /** Removes the directives that let a shared cache keep an answer. */
@@ -47,9 +50,9 @@ function privately(control: string): string {
 
 let hasWarnedOfCors = false;
 
-function warnOfCors(response: ServerResponse): void {
-  if (hasWarnedOfCors || response.getHeader('Access-Control-Allow-Origin') !== '*') return;
-  if (String(response.getHeader('Access-Control-Allow-Credentials')) !== 'true') return;
+function warnOfCors(head: ResponseHead): void {
+  if (head.get('access-control-allow-origin') !== '*') return;
+  if (head.get('access-control-allow-credentials') !== 'true') return;
   hasWarnedOfCors = true;
   const advice = 'Browsers refuse such answers. Name the origins in enableCors().';
   new Logger('SessionModule').warn(`CORS allows every origin ("*") with credentials. ${advice}`);

@@ -16,15 +16,25 @@ export interface CookieAttributes {
 export function cookieValues(header: unknown, name: string): readonly string[] {
   if (typeof header !== 'string' || !header.includes(name)) return [];
   const values: string[] = [];
-  for (const pair of header.split(';')) {
-    const at = pair.indexOf('=');
-    if (at !== -1 && trimmed(pair.slice(0, at)) === name) values.push(trimmed(pair.slice(at + 1)));
+  for (let start = 0, end = 0; end < header.length; start = end + 1) {
+    const next = header.indexOf(';', start);
+    end = next === -1 ? header.length : next;
+    const at = header.indexOf('=', start);
+    if (at === -1) break;
+    if (at < end && trimmed(header, start, at) === name) values.push(trimmed(header, at + 1, end));
   }
   return values;
 }
 
-function trimmed(text: string): string {
-  return text.replace(/^[ \t]+|[ \t]+$/g, '');
+function trimmed(text: string, from: number, to: number): string {
+  let [start, end] = [from, to];
+  while (start < end && isSpace(text[start])) start++;
+  while (end > start && isSpace(text[end - 1])) end--;
+  return text.slice(start, end);
+}
+
+function isSpace(character: string | undefined): boolean {
+  return character === ' ' || character === '\t';
 }
 
 /** Writes a Set-Cookie header. Name and value consist of characters that need no quotes. */

@@ -5,8 +5,8 @@ import type { RenewedToken } from '../../model/verification.js';
 import type { Clock } from '../../ports/clock.js';
 import { MAX_TOKEN_LENGTH } from '../../tokens/token-codec.js';
 import { type IssuedTokens, realmOfIssued } from '../../tokens/token-issuer.js';
-import { nodeResponse } from '../http/response-head.js';
-import { CookieJar } from './cookie-jar.js';
+import { beforeHead, nodeResponse } from '../http/response-head.js';
+import { CookieJar, keepPrivate } from './cookie-jar.js';
 import { type CookieNames, CookieNaming } from './cookie-names.js';
 import { cookieValues, setCookie } from './cookie-text.js';
 import { type BrowserRequest, type Channel, crossSiteReason, isHttps } from './request-origin.js';
@@ -61,8 +61,8 @@ export class SessionCookies {
       const names = this.naming.local(request);
       if (names) values = cookieValues(header, names.session);
     }
-    const tokens = [...new Set(values)].filter((value) => value !== '');
-    if (tokens.length === 0) return null;
+    const tokens = values.length > 1 ? [...new Set(values)].filter((value) => value !== '') : values;
+    if (tokens.length === 0 || tokens[0] === '') return null;
     // With a domain, another host may have set the other.
     if (tokens.length > 1 && !this.settings.domain) return 'malformed';
     return tokens.every(isToken) ? tokens : 'malformed';
@@ -154,8 +154,11 @@ export class SessionCookies {
   protect(request: BrowserRequest, response: unknown, session: UserSession | null, renewed: RenewedToken | null): void {
     const target = nodeResponse(response);
     if (!target || target.headersSent) return;
+    if (!renewed || !session) {
+      beforeHead(target, keepPrivate);
+      return;
+    }
     const jar = this.jarOf(target);
-    if (!renewed || !session) return;
     const { clock, graceMs, versionOf } = this.parts;
     const since = clock.now();
     const version = versionOf(session.id);
