@@ -1,3 +1,4 @@
 export { SessionIoAdapter } from './io-adapter.js';
+export { SessionWsAdapter } from './ws-adapter.js';
 export type { SocketAdapterOptions } from './session-adapter.js';
 export { sessionOf } from './connection.js';

@@ -153,8 +153,9 @@ export abstract class SessionAdapter implements WebSocketAdapter {
     return other.refusal === 'TOKEN_MISSING' || other.token === credential.token ? credential : MALFORMED;
   }
 
-  protected crossSite(request: IncomingMessage): HttpAnswer | null {
-    const { refusal } = this.credentialOf(frameworkRequest(this.app, request), undefined, 'socket');
+  /** Returns the answer to a WebSocket that another site opened with the cookie. */
+  protected crossSite(request: IncomingMessage, token: unknown): HttpAnswer | null {
+    const { refusal } = this.credentialOf(frameworkRequest(this.app, request), token, 'socket');
     return refusal === 'CROSS_SITE_REQUEST' ? this.authenticator.answers.to(refusal) : null;
   }
 
