@@ -23,6 +23,8 @@ await build({
   format: 'esm',
   target: 'node20',
   keepNames: true,
+  minifySyntax: true,
+  minifyWhitespace: true,
   logLevel: 'error',
   banner: { js: REQUIRE },
   // Its paths lead to the sources of the library, not to what was built of them.

@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import ts from 'typescript';
+import { compile } from '../support/compile.js';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -29,30 +29,21 @@ export function codeBlocks(
     .map((match) => ({ line: text.slice(0, match.index).split('\n').length + 1, text: match[2]! }));
 }
 
-/** What the compiler says of the TypeScript blocks of all pages, each a module of its own beside its page. */
+/** What the compiler says of the TypeScript blocks of all pages, each a module of its own, which has the built package. */
 export function compileExamples(): readonly string[] {
-  const sources = new Map<string, { readonly page: string; readonly line: number; readonly text: string }>();
+  const places = new Map<string, { readonly page: string; readonly line: number }>();
+  const files: Record<string, string> = {};
   for (const page of pages) {
-    codeBlocks(page, 'ts').forEach(({ line, text }, index) =>
-      sources.set(join(root, `${page}.${index}.ts`), { page, line, text }),
-    );
-  }
-  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path));
-  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: [] }, ts.sys, root);
-  // What an example gives to its reader, it does not use itself.
-  const forExamples = { ...options, noEmit: true, noUnusedLocals: false };
-  const host = ts.createCompilerHost(forExamples);
-  const exists = host.fileExists.bind(host);
-  const read = host.readFile.bind(host);
-  host.fileExists = (path) => sources.has(path) || exists(path);
-  host.readFile = (path) => sources.get(path)?.text ?? read(path);
-  const program = ts.createProgram([...sources.keys()], forExamples, host);
-  return [...sources].flatMap(([path, { page, line }]) => {
-    const file = program.getSourceFile(path);
-    const problems = [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)];
-    return problems.map(({ start = 0, messageText }) => {
-      const at = file!.getLineAndCharacterOfPosition(start).line + line;
-      return `${relative(root, join(root, page))}:${at} ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
+    codeBlocks(page, 'ts').forEach(({ line, text }, index) => {
+      const file = `${page.replaceAll('/', '-')}-${index}.ts`;
+      places.set(file, { page, line });
+      files[file] = text;
     });
+  }
+  // What an example gives to its reader, it does not use itself.
+  return compile('examples', files, { noUnusedLocals: false }).map((problem) => {
+    const [, file, line, text] = /^(.*)\((\d+),\d+\): (.*)$/.exec(problem) ?? [];
+    const place = places.get(file!);
+    return place ? `${place.page}:${place.line + Number(line) - 1} ${text}` : problem;
   });
 }

@@ -1,27 +1,21 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../tools/servers/free-port.mjs';
-import { DataSource } from 'typeorm';
-import { sqliteOptions } from '../support/databases.js';
-import { SECRET } from '../support/sessions.js';
+import Database from 'libsql';
+import { compile, compiledIn } from '../support/compile.js';
 import { until } from '../support/until.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const SECRET = 'a secret of the quick start, of 32 bytes and more';
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
-// Inside the project, so that the package's own name resolves to what was built.
-const directory = join(root, '.quick-start');
+const directory = compiledIn('readme');
 
 describe('the quick start of the README', () => {
   const source = /```ts quick-start\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
   let app: ChildProcess | undefined;
-
-  beforeAll(() => {
-    rmSync(directory, { recursive: true, force: true });
-    mkdirSync(directory);
-  });
 
   /** As a supervisor does, or `docker stop`. */
   const stop = async () => {
@@ -40,16 +34,7 @@ describe('the quick start of the README', () => {
     const lines = source.split('\n').filter((line) => line.trim() !== '' && !line.trim().startsWith('//'));
     expect(lines.length).toBeGreaterThan(5);
     expect(lines.length).toBeLessThanOrEqual(20);
-    writeFileSync(join(directory, 'main.ts'), source);
-    const config = {
-      extends: '../tsconfig.json',
-      compilerOptions: { noEmit: false, rootDir: '.', outDir: 'out', paths: {}, declaration: false },
-      include: ['main.ts'],
-    };
-    writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(config));
-    const compiler = join(root, 'node_modules/typescript/bin/tsc');
-    const compiled = spawnSync(process.execPath, [compiler, '-p', directory], { encoding: 'utf8' });
-    expect(compiled.stdout + compiled.stderr).toBe('');
+    expect(compile('readme', { 'main.ts': source }, { noEmit: false, rootDir: '.', outDir: 'out' })).toEqual([]);
 
     const port = await freePort();
     const env = { ...process.env, PORT: String(port), SESSION_SECRET: SECRET };
@@ -69,8 +54,8 @@ describe('the quick start of the README', () => {
     expect([refused.status, await refused.json()]).toMatchObject([401, { errorCode: 'SESSION_REPLACED' }]);
     expect(await (await me(second.accessToken)).json()).toEqual({ userId: 'alice', name: 'alice' });
     await stop();
-    const file = await new DataSource(sqliteOptions(join(directory, 'app.sqlite'))).initialize();
-    expect(await file.query('SELECT id FROM latchkey_node')).toEqual([]);
-    await file.destroy();
+    const file = new Database(join(directory, 'app.sqlite'));
+    expect(file.prepare('SELECT id FROM latchkey_node').all()).toEqual([]);
+    file.close();
   });
 });
