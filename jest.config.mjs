@@ -31,7 +31,10 @@ export default {
         sourceMaps: 'inline',
       },
     ],
+    // mercurius requires it, and it is an ES module: Node can do that, Jest cannot.
+    '/content-disposition/.+\\.js$': ['@swc/jest', { jsc: { target: 'es2022' }, module: { type: 'commonjs' } }],
   },
+  transformIgnorePatterns: ['/node_modules/(?!content-disposition/)'],
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   // So that one that hangs is told of; how fast the machine is, no test says by this.

@@ -298,7 +298,7 @@ describe.each(adapters)('a SessionError thrown by a controller on $name', (kind)
       errorCode: 'CHANGE_PENDING',
       effectiveBy: '1970-01-01T00:00:00.000Z',
     });
-    host.setType('graphql');
+    host.setType('ws');
     expect(() => filter.catch(new SessionError('FORBIDDEN'), host)).toThrow(SessionError);
   });
 });

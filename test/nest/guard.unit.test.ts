@@ -299,7 +299,7 @@ describe('AuthGuard in other contexts', () => {
     return context;
   };
 
-  it.each(['rpc', 'ws', 'graphql', 'HTTP'])('A31: a context of type "%s" is refused', async (type) => {
+  it.each(['rpc', 'ws', 'HTTP'])('A31: a context of type "%s" is refused', async (type) => {
     const verify = jest.spyOn(Verifier.prototype, 'verify');
     const payload = { headers: { authorization: `Bearer ${token}` } };
     await expect(guard.canActivate(contextOf(type, payload, payload))).rejects.toThrow(

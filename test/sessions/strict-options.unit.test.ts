@@ -218,6 +218,7 @@ const OPTIONS: Readonly<Record<string, Row>> = {
       sightings: NO_FLAG,
       retention: ['90d', null, { events: 5 }, { event: '5d' }],
       redis: ['redis://127.0.0.1', {}],
+      graphql: [true, {}, 'req'],
       nearCache: [{ maxEntries: 5, ttl: '5m' }],
       clock: [Date, {}, 5],
     },

@@ -86,7 +86,9 @@ export function crossSiteReason(
 }
 
 function isOwn(request: BrowserRequest, origin: unknown): boolean {
-  return typeof origin === 'string' && origin.toLowerCase() === ownOrigin(request);
+  // The request of a WebSocket may not have passed the framework, which knows of TLS that ended before.
+  const own = [ownOrigin(request), ...(typeof request.protocol === 'string' ? [] : [`https://${hostOf(request)}`])];
+  return typeof origin === 'string' && own.includes(origin.toLowerCase());
 }
 
 function ownOrigin(request: BrowserRequest): string {

@@ -51,6 +51,13 @@ const SHAPES: Readonly<Partial<Record<SessionErrorCode, AnswerShape>>> = {
   CONFIGURATION_INVALID: { status: 500 },
 };
 
+/** Names of Apollo for statuses, which @nestjs/apollo gives to exceptions. */
+const GRAPHQL_CODES: Readonly<Record<number, string>> = {
+  400: 'BAD_REQUEST',
+  401: 'UNAUTHENTICATED',
+  403: 'FORBIDDEN',
+};
+
 /** Every other code is a reason to refuse a token. */
 const REFUSED: AnswerShape = { status: 401, challenge: 'invalid_token' };
 
@@ -81,7 +88,9 @@ export class Answers {
     }
     if (status === 503 || status === 429) headers['Retry-After'] = String(retryAfterSeconds(retryAfterMs));
     const exception = new HttpException(body, status, { errorCode: code });
-    return { exception: Object.assign(exception, { code }), headers };
+    // GraphQL servers answer with them.
+    const extensions = { code: GRAPHQL_CODES[status] ?? 'INTERNAL_SERVER_ERROR', status, errorCode: code, ...details };
+    return { exception: Object.assign(exception, { code, extensions }), headers };
   }
 
   /** Returns the text for a refused refresh token, unless the application overrides the code's text. */

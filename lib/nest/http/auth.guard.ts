@@ -12,7 +12,7 @@ import { Reflector } from '@nestjs/core';
 import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
 import { type HttpAnswer, setHeaders } from './answers.js';
 import { AuthenticatedSession, type GuardedRequest, setIdentity } from './identity.js';
-import { incomingOf } from './incoming.js';
+import { answerOf, incomingOf } from './incoming.js';
 import { PassportRun, runPassport } from './passport-hooks.js';
 import { Optional, type OptionalAuthOptions } from './route-decorators.js';
 import { tokenOfRealm } from './realms.js';
@@ -43,17 +43,8 @@ const PASSPORT_HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
  * }
  * ```
  *
- * For another transport, override `getRequest`, and `getResponse` if it has one:
- * ```ts
- * class GqlAuthGuard extends AuthGuard {
- *   override getRequest(context: ExecutionContext) {
- *     return GqlExecutionContext.create(context).getContext().req;
- *   }
- *   override getResponse(context: ExecutionContext) {
- *     return GqlExecutionContext.create(context).getContext().res;
- *   }
- * }
- * ```
+ * Works in GraphQL resolvers as it does in controllers, with the contexts of Apollo, graphql-ws and mercurius or the option
+ * `graphql`. For another transport, override `getRequest`, and `getResponse` if it has one.
  */
 @Injectable()
 export class AuthGuard extends PassportAuthGuard() implements CanActivate {
@@ -86,6 +77,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     const { authenticator } = this;
     const rules = this.rules.of(context);
     if (rules.isPublic) return true;
+    const isHttp = context.getType() === 'http';
     const request = this.requestOf(context);
     const before = this.foundBefore(context, request, rules);
     let identity: AuthenticatedSession | null = before;
@@ -93,8 +85,10 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
       identity = await this.askHooks(context, new PassportRun(authenticator, request, rules, before));
     } else if (!identity) {
       // Joins the other requests of this turn. The token is verified afterwards, so that no verdict predates the batch.
-      if (context.getType() === 'http') await authenticator.batch.join();
-      const outcome = authenticator.authenticate(request, rules);
+      if (isHttp) await authenticator.batch.join();
+      const outcome = isHttp
+        ? authenticator.authenticate(request, rules)
+        : authenticator.authenticateOnce(request, rules);
       const verdict = outcome instanceof AuthenticatedSession ? outcome : await outcome;
       if (verdict instanceof AuthenticatedSession) identity = verdict;
       else if (!authenticator.mayBeAnonymous(rules, statusOf(verdict.exception)))
@@ -106,17 +100,19 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     setIdentity(context, request, identity);
     const refusal = identity?.session && authenticator.refusalBy(rules, identity.session);
     if (refusal) this.refuse(context, request, refusal);
+    const socket = isHttp || !identity ? null : answerOf(context, authenticator.findGraphql)?.socket;
+    if (identity && socket) authenticator.hold(socket, identity);
     return true;
   }
 
   /** Returns the request of a context. @throws Error for a kind of context that the library does not know */
   override getRequest(context: ExecutionContext): GuardedRequest {
-    return incomingOf(context).request;
+    return incomingOf(context, this.authenticator.findGraphql).request;
   }
 
-  /** Returns the response of an HTTP context; null for any other. */
+  /** Returns the response of an HTTP request, also behind a GraphQL field; null for any other. */
   getResponse(context: ExecutionContext): unknown {
-    return context.getType() === 'http' ? incomingOf(context).response : null;
+    return answerOf(context, this.authenticator.findGraphql)?.response ?? null;
   }
 
   /**
@@ -199,7 +195,8 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
 
   private refuse(context: ExecutionContext, request: GuardedRequest, answer: HttpAnswer): never {
     const response = this.getResponse(context);
-    setHeaders(response, answer.headers);
+    // A field of many: the answer is no 401.
+    if (context.getType<string>() !== 'graphql') setHeaders(response, answer.headers);
     this.authenticator.protectRefusal(request, response, answer);
     throw answer.exception;
   }

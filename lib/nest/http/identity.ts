@@ -1,7 +1,8 @@
 import { type ExecutionContext, type PipeTransform, type Type, createParamDecorator } from '@nestjs/common';
 import type { Claims, UserSession } from '../../model/session.js';
-import type { BrowserRequest } from '../cookies/request-origin.js';
+import type { BrowserRequest, Channel } from '../cookies/request-origin.js';
 import type { RenewedToken } from '../../model/verification.js';
+import type { OpenSocket } from './open-sockets.js';
 
 /** User of the current request: the claims of the session, and the user id. */
 export type CurrentSessionUser<C extends object = Claims> = Readonly<C & { userId: string }>;
@@ -47,6 +48,16 @@ export interface GuardedRequest extends BrowserRequest {
   ip?: unknown;
   user?: unknown;
   latchkey?: unknown;
+  /** Set for one that opened a connection. */
+  readonly channel?: Channel;
+}
+
+/** Request behind an execution context, with its response and its connection, null where there is none. */
+export interface Incoming {
+  readonly request: GuardedRequest;
+  readonly response: unknown;
+  /** Set where the connection outlives the request. */
+  readonly socket: OpenSocket | null;
 }
 
 /** Identity verified by guards for one handler, where there is no HTTP request to hold it. */

@@ -70,7 +70,7 @@ export function registerStrategy(authenticator: SessionAuthenticator): void {
     }
 
     async validate({ run }: StandIn): Promise<unknown> {
-      const outcome = await authenticator.authenticate(run.request, run.rules, run.credential);
+      const outcome = await authenticator.authenticateOnce(run.request, run.rules, run.credential);
       if (outcome instanceof AuthenticatedSession) {
         run.identity = outcome;
         return outcome.user;
@@ -117,8 +117,9 @@ export async function runPassport(
     await passportGuard.canActivate.call(view as never, context);
   } catch (error) {
     const { exception, headers } = run.refusal;
-    // The challenge belongs to the status, whatever the rest of the response says.
-    if (error instanceof HttpException && error.getStatus() === exception.getStatus()) {
+    // The challenge belongs to the status, whatever the rest of the response says. GraphQL has no status.
+    const isAnswer = context.getType<string>() !== 'graphql';
+    if (isAnswer && error instanceof HttpException && error.getStatus() === exception.getStatus()) {
       setHeaders(guard.getResponse(context), headers);
     }
     throw error;

@@ -16,6 +16,8 @@ export function passOnRenewedToken(response: unknown, renewed: RenewedToken, nam
     head.set('cache-control', 'no-store');
     const exposed = head.get('access-control-expose-headers');
     const added = [renewedToken, renewedTokenExpiresIn].join(', ');
+    // Fields of a GraphQL operation may each pass it on.
+    if (exposed.includes(added)) return;
     head.set('access-control-expose-headers', exposed === '' ? added : `${exposed}, ${added}`);
   });
 }

@@ -5,6 +5,7 @@ import type { Presentation } from '../../verification/known-tokens.js';
 import type { Verifier } from '../../verification/verifier.js';
 import type { ResolvedOptions } from '../module/resolve-options.js';
 import type { HeaderOptions } from '../module/session-options.js';
+import { LookUps } from '../graphql/look-ups.js';
 import { Answers, type HttpAnswer, endDetails } from './answers.js';
 import { userOf } from './fast-path/hidden-classes.js';
 import { type Channel, isSafeMethod } from '../cookies/request-origin.js';
@@ -13,6 +14,7 @@ import type { TokenTransport } from '../cookies/transport.js';
 import { ChannelRequest, type Credential, MISSING, readBearer } from './credential.js';
 import { RequestBatch } from './fast-path/request-batch.js';
 import { AuthenticatedSession, type GuardedRequest } from './identity.js';
+import { OpenSockets, type OpenSocket, type WatchSession } from './open-sockets.js';
 import { passOnRenewedToken } from './response-head.js';
 import { type RouteRules, brokenRule } from './route-rules.js';
 
@@ -20,6 +22,8 @@ export { type Credential, readBearer } from './credential.js';
 
 /** Provides the SessionAuthenticator to guards. Nest shows this text if SessionModule was not imported. */
 export const SESSION_MODULE = Symbol('SessionModule.forRoot({ isGlobal: true }) of nestjs-latchkey');
+
+type Outcome = AuthenticatedSession | HttpAnswer;
 
 /** Presentation of a request's token. */
 class RequestUse implements Presentation {
@@ -56,7 +60,9 @@ export class SessionAuthenticator {
   readonly headers: Required<HeaderOptions>;
   readonly answers: Answers;
   readonly batch = new RequestBatch();
+  readonly findGraphql: ResolvedOptions['graphql'];
   private readonly noActivityHeader: string | false;
+  private readonly sockets: OpenSockets;
   /** By session, shared by all requests that memory answers; those by cookie apart. */
   private readonly identities = [
     new WeakMap<UserSession, AuthenticatedSession>(),
@@ -67,8 +73,9 @@ export class SessionAuthenticator {
     private readonly parts: {
       readonly verifier: Verifier;
       readonly clock: Clock;
-      readonly options: Pick<ResolvedOptions, 'realm' | 'messages' | 'headers' | 'transport'>;
+      readonly options: Pick<ResolvedOptions, 'realm' | 'messages' | 'headers' | 'transport' | 'graphql'>;
       readonly cookies: SessionCookies;
+      readonly watch: WatchSession;
       /** Random, because passport's registry is global to the process, and two modules must not collide. */
       readonly strategyName: string;
     },
@@ -79,6 +86,8 @@ export class SessionAuthenticator {
     this.transport = options.transport;
     this.headers = options.headers;
     this.answers = new Answers(options);
+    this.findGraphql = options.graphql;
+    this.sockets = new OpenSockets(parts.watch);
     const { noActivity } = options.headers;
     this.noActivityHeader = noActivity === false ? false : noActivity.toLowerCase();
   }
@@ -98,8 +107,9 @@ export class SessionAuthenticator {
     if (bearer.refusal !== 'TOKEN_MISSING') return bearer;
     const tokens = this.cookies.read(request);
     if (tokens === null) return { token: null, refusal: 'TOKEN_MISSING', byCookie: kind === 'cookies' };
-    if ((rules.channel || !isSafeMethod(request)) && !rules.allowCrossSite) {
-      const reason = this.cookies.crossSiteReason(request, rules.channel);
+    const channel = rules.channel ?? request.channel;
+    if ((channel || !isSafeMethod(request)) && !rules.allowCrossSite) {
+      const reason = this.cookies.crossSiteReason(request, channel);
       if (reason !== null) {
         this.answers.reports.crossSite(reason);
         return { token: null, refusal: 'CROSS_SITE_REQUEST', byCookie: true };
@@ -115,7 +125,7 @@ export class SessionAuthenticator {
     request: GuardedRequest,
     rules: RouteRules,
     credential = this.credentialOf(request, rules),
-  ): AuthenticatedSession | HttpAnswer | Promise<AuthenticatedSession | HttpAnswer> {
+  ): Outcome | Promise<Outcome> {
     const { token, refusal, byCookie } = credential;
     if (token === null) return this.answers.to(refusal);
     const use = this.useOf(request, rules);
@@ -124,6 +134,12 @@ export class SessionAuthenticator {
     return 'status' in verdict
       ? this.outcomeOf(verdict, rules, byCookie)
       : verdict.then((later) => this.outcomeOf(later, rules, byCookie));
+  }
+
+  /** The same, once for all fields of a GraphQL operation. */
+  authenticateOnce(request: GuardedRequest, rules: RouteRules, credential?: Credential): Outcome | Promise<Outcome> {
+    const ask = () => this.authenticate(request, rules, credential);
+    return LookUps.of(request)?.once(this, rules, ask) ?? ask();
   }
 
   /** Describes how a request presents its token. */
@@ -149,6 +165,12 @@ export class SessionAuthenticator {
     else if (renewed) passOnRenewedToken(response, renewed, this.headers);
   }
 
+  /** Hands a renewed token to the client of a socket, and closes the socket with its session. */
+  hold(socket: OpenSocket, { session, renewed, byCookie }: AuthenticatedSession): void {
+    if (renewed && !byCookie) this.sockets.tell(socket, renewed);
+    if (session) this.sockets.closeWith(socket, session.id);
+  }
+
   /** True if a route admits a request without a session instead of refusing it. */
   mayBeAnonymous(
     { optional }: RouteRules,
@@ -172,11 +194,7 @@ export class SessionAuthenticator {
   }
 
   /** Takes the cookie that verifies: one host of a domain can set the cookie of all others. */
-  private async firstValid(
-    tokens: readonly string[],
-    use: Presentation,
-    rules: RouteRules,
-  ): Promise<AuthenticatedSession | HttpAnswer> {
+  private async firstValid(tokens: readonly string[], use: Presentation, rules: RouteRules): Promise<Outcome> {
     const verdicts = await Promise.all(tokens.map(async (token) => this.parts.verifier.verify(token, use)));
     const best = (status: Verification['status']) => verdicts.find((verdict) => verdict.status === status);
     return this.outcomeOf(best('VALID') ?? best('UNKNOWN') ?? verdicts[0]!, rules, true);
@@ -190,11 +208,7 @@ export class SessionAuthenticator {
     return broken && this.answers.to(broken.code, broken.details);
   }
 
-  private outcomeOf(
-    verdict: Verification,
-    { strict }: RouteRules,
-    byCookie: boolean,
-  ): AuthenticatedSession | HttpAnswer {
+  private outcomeOf(verdict: Verification, { strict }: RouteRules, byCookie: boolean): Outcome {
     if (verdict.status === 'INVALID') return this.answers.to(verdict.reason, endDetails(verdict));
     if (verdict.status === 'UNKNOWN') {
       this.answers.reports.unavailable(verdict.cause);

@@ -6,7 +6,7 @@ import { type Answers, type HttpAnswer, endDetails, setHeaders } from './answers
 import { SessionAuthenticator } from './session-authenticator.js';
 
 /**
- * Answers SessionErrors thrown in a controller: 409 for a session limit, 503 with Retry-After if the store is
+ * Answers SessionErrors thrown in a controller or resolver: 409 for a session limit, 503 with Retry-After if the store is
  * unavailable, 202 for a change not yet acknowledged, and so on. SessionModule installs it.
  */
 @Catch(SessionError)
@@ -19,7 +19,8 @@ export class SessionErrorFilter extends BaseExceptionFilter {
     const { exception, headers } = answerTo(error, this.authenticator.answers);
     // A filter that throws leaves a microservice's caller without an answer.
     if (host.getType() === 'rpc') return throwError(() => messageOf(exception));
-    if (host.getType() !== 'http') throw error;
+    const type = host.getType<string>();
+    if (type !== 'http') throw type === 'graphql' ? exception : error;
     setHeaders(host.switchToHttp().getResponse(), headers);
     super.catch(exception, host);
   }

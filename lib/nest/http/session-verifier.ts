@@ -32,7 +32,7 @@ export type SessionCheck =
  *   return this.sessions.admit(context, await this.sessions.verify(context));
  * }
  * ```
- * Provided by SessionModule. HTTP only.
+ * Provided by SessionModule. For HTTP and GraphQL.
  */
 @Injectable()
 export class SessionVerifier {
@@ -50,7 +50,7 @@ export class SessionVerifier {
   /** Judges the token of a request by the rules of its route, the check of other sites included. Changes no answer. */
   async verify(context: ExecutionContext): Promise<SessionCheck> {
     const rules = this.rules.of(context);
-    const outcome = await this.authenticator.authenticate(incomingOf(context).request, rules);
+    const outcome = await this.authenticator.authenticateOnce(this.incomingOf(context).request, rules);
     const session = outcome instanceof AuthenticatedSession ? outcome.session! : null;
     const refusal = session ? this.authenticator.refusalBy(rules, session) : (outcome as HttpAnswer);
     const check: SessionCheck = refusal
@@ -70,7 +70,7 @@ export class SessionVerifier {
     const { authenticator } = this;
     const found = this.found.get(check);
     if (!found) throw new TypeError('SessionVerifier.admit needs the result of its verify().');
-    const { request, response } = incomingOf(context);
+    const { request, response, socket } = this.incomingOf(context);
     const identity = found instanceof AuthenticatedSession ? found : null;
     if (!(found instanceof AuthenticatedSession)) {
       const { exception } = found;
@@ -82,7 +82,12 @@ export class SessionVerifier {
     }
     if (!identity || identity.renewed || identity.byCookie) authenticator.passOn(request, response, identity);
     setIdentity(context, request, identity);
+    if (identity && socket) authenticator.hold(socket, identity);
     return true;
+  }
+
+  private incomingOf(context: ExecutionContext) {
+    return incomingOf(context, this.authenticator.findGraphql);
   }
 }
 

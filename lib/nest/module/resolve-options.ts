@@ -20,10 +20,19 @@ export type Retention = Readonly<Record<keyof RetentionOptions, number | null>>;
 export type ResolvedOptions = Required<
   Omit<
     SessionModuleOptions,
-    'database' | 'clock' | 'redis' | 'connections' | 'messages' | 'idleTimeout' | 'headers' | 'retention' | 'timing'
+    | 'database'
+    | 'clock'
+    | 'redis'
+    | 'graphql'
+    | 'connections'
+    | 'messages'
+    | 'idleTimeout'
+    | 'headers'
+    | 'retention'
+    | 'timing'
   >
 > &
-  Pick<SessionModuleOptions, 'clock' | 'database' | 'redis'> & {
+  Pick<SessionModuleOptions, 'clock' | 'database' | 'graphql' | 'redis'> & {
     /** Milliseconds; null for no idle timeout. */
     readonly idleMs: number | null;
     readonly headers: Required<HeaderOptions>;
@@ -33,7 +42,7 @@ export type ResolvedOptions = Required<
     readonly messages: Readonly<Record<SessionErrorCode, string>>;
   };
 
-const KNOWN = { ...new SessionModuleOptions(), secret: true, database: true, clock: true, redis: true };
+const KNOWN = { ...new SessionModuleOptions(), secret: true, database: true, clock: true, redis: true, graphql: true };
 const CLOCK_METHODS = ['now', 'nowAt', 'monotonic'] as const;
 
 /** @throws SessionError CONFIGURATION_INVALID naming the option and what to change */
@@ -77,7 +86,10 @@ export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
     throw invalidOption('nearCache', 'must be false or { maxEntries: a whole number from 1 to 10,000,000 }');
   }
   if (nearCache) checkOptions(nearCache, 'nearCache.', { maxEntries: true });
-  const { clock } = options;
+  const { clock, graphql } = options;
+  if (graphql !== undefined && typeof graphql !== 'function') {
+    throw invalidOption('graphql', 'must be a function from a GraphQL context to { request, response, socket }');
+  }
   if (clock !== undefined && CLOCK_METHODS.some((method) => typeof clock?.[method] !== 'function')) {
     throw invalidOption('clock', `must have the methods ${CLOCK_METHODS.join(', ')}`);
   }

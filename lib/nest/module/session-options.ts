@@ -8,6 +8,7 @@ import type { Clock } from '../../ports/clock.js';
 import { singleDevice } from '../../rules/device-policy.js';
 import { type TokenMode, sliding } from '../../tokens/token-mode.js';
 import { type TokenTransport, bearer } from '../cookies/transport.js';
+import type { GraphqlParts } from '../graphql/operation.js';
 import type { LifecycleListener } from './lifecycle-publisher.js';
 
 /** Callbacks into the application. */
@@ -130,6 +131,12 @@ export class SessionModuleOptions {
 
   /** Overrides for the texts of error responses. */
   messages?: Partial<Readonly<Record<SessionErrorCode, string>>> = {};
+
+  /**
+   * Finds request, response and socket in a GraphQL context of the application's own shape. The contexts of Apollo, graphql-ws
+   * and mercurius need none.
+   */
+  graphql?(context: object): GraphqlParts;
 
   /** Source of time, for tests. Default: follows the database's clock. */
   clock?: Clock;

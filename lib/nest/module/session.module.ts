@@ -29,6 +29,8 @@ import { tokenOfRealm } from '../http/realms.js';
 import { findForeignGuards, refuseAmbiguousRealm, refuseTwin, refuseUnguardedRules } from './boot-checks.js';
 import { findEventEmitter } from './lifecycle-publisher.js';
 import { needAsyncOptions, needOptions } from './resolve-options.js';
+import { graphqlOptionsOf } from '../graphql/field-guards.js';
+import { rememberReplies } from '../graphql/responses.js';
 import { reserveRequestProperties } from '../http/fast-path/hidden-classes.js';
 import { registerStrategy } from '../http/passport-hooks.js';
 import { SESSION_MODULE, SessionAuthenticator } from '../http/session-authenticator.js';
@@ -96,8 +98,15 @@ const PARTS = [
   {
     provide: SessionAuthenticator,
     inject: [SessionRuntime, SessionCookies],
-    useFactory: ({ verifier, clock, options }: SessionRuntime, cookies: SessionCookies) =>
-      new SessionAuthenticator({ verifier, clock, options, cookies, strategyName: `session-${randomId()}` }),
+    useFactory: ({ verifier, clock, options, sessions }: SessionRuntime, cookies: SessionCookies) =>
+      new SessionAuthenticator({
+        verifier,
+        clock,
+        options,
+        cookies,
+        watch: (sessionId, onEnd) => sessions.watch(sessionId, onEnd),
+        strategyName: `session-${randomId()}`,
+      }),
   },
 ];
 
@@ -187,6 +196,7 @@ export class SessionModule
     const emitter = findEventEmitter(this.modules);
     if (emitter) this.runtime.events.add(emitter);
     reserveRequestProperties(this.adapterHost);
+    if (graphqlOptionsOf(this.modules).length > 0) rememberReplies(this.adapterHost);
     try {
       refuseUnguardedRules(this.modules, this.config, this.reflector);
       await untraced(() => this.runtime.start());

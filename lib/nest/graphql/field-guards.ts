@@ -1,0 +1,28 @@
+import type { ModulesContainer } from '@nestjs/core';
+
+/** Options of GraphQLModule, by the token under which @nestjs/graphql provides them. */
+const OPTIONS = 'GqlModuleOptions';
+/** Metadata of ResolveField. */
+const IS_FIELD = 'graphql:resolve_property';
+
+interface GraphqlOptions {
+  readonly include?: readonly unknown[];
+  readonly fieldResolverEnhancers?: readonly string[];
+}
+
+/** Options of all GraphQLModules of an application; empty if it has no GraphQL. */
+export function graphqlOptionsOf(modules: ModulesContainer): readonly GraphqlOptions[] {
+  return [...modules.values()].flatMap(({ providers }) => {
+    const options: unknown = providers.get(OPTIONS)?.instance;
+    return typeof options === 'object' && options !== null ? [options] : [];
+  });
+}
+
+/** True for a field whose guards a GraphQLModule ignores: it runs those of root fields alone unless told otherwise. */
+export function ignoresGuards(all: readonly GraphqlOptions[], handler: object, module: unknown): boolean {
+  if (Reflect.getMetadata(IS_FIELD, handler) !== true) return false;
+  return all.some(
+    ({ include = [], fieldResolverEnhancers = [] }) =>
+      (include.length === 0 || include.includes(module)) && !fieldResolverEnhancers.includes('guards'),
+  );
+}
