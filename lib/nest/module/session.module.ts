@@ -27,6 +27,7 @@ import { StatisticQueries } from '../../database/lists/statistic-queries.js';
 import { SessionCookies } from '../cookies/session-cookies.js';
 import { tokenOfRealm } from '../http/realms.js';
 import { findForeignGuards, refuseAmbiguousRealm, refuseTwin, refuseUnguardedRules } from './boot-checks.js';
+import { endStreams } from './event-streams.js';
 import { findEventEmitter } from './lifecycle-publisher.js';
 import { needAsyncOptions, needOptions } from './resolve-options.js';
 import { graphqlOptionsOf } from '../graphql/field-guards.js';
@@ -179,6 +180,7 @@ export class SessionModule
   ) {
     super();
     registerStrategy(authenticator);
+    endStreams(modules, authenticator, runtime.sessions);
   }
 
   async onModuleInit(): Promise<void> {
