@@ -32,7 +32,7 @@ export function codeBlocks(
 /** What the compiler says of the TypeScript blocks of all pages, each a module of its own, which has the built package. */
 export function compileExamples(): readonly string[] {
   const places = new Map<string, { readonly page: string; readonly line: number }>();
-  const files: Record<string, string> = {};
+  const files: Record<string, string> = { 'untyped.d.ts': readPage('test/migration/untyped.d.ts') };
   for (const page of pages) {
     codeBlocks(page, 'ts').forEach(({ line, text }, index) => {
       const file = `${page.replaceAll('/', '-')}-${index}.ts`;
