@@ -293,6 +293,63 @@ describe.each(adapters)('cookies over plain http on $name', (kind) => {
   });
 });
 
+describe.each(adapters)('cookies of a domain on $name', (kind) => {
+  const domain = 'example.com';
+  const app = useApp(() =>
+    startCookieApp(kind, { transport: cookies({ domain, clearSiteData: ['cache', 'storage'] }) }),
+  );
+  const at = (host: string) => [`Host: ${host}`, ...HTTPS, 'Sec-Fetch-Site: same-origin'];
+  const APP = at('app.example.com');
+
+  it('are shared by its hosts, and replace the one of this host alone', async () => {
+    const login = await logIn(app, { user: 'alice' }, APP);
+    const set = cookiesOf(login);
+    expect(Object.keys(set)).toEqual(['__Secure-session', '__Secure-session-refresh', '__Host-session']);
+    expect(set['__Secure-session']!.attributes).toBe('Domain=example.com; Path=/; HttpOnly; Secure; SameSite=Lax');
+    expect(set['__Host-session']).toEqual({
+      value: '',
+      attributes: 'Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Lax',
+    });
+    const other = await app.send({ lines: [...at('example.com:8443'), cookieLine(login)] });
+    expect(other.json).toEqual({ userId: 'alice' });
+  });
+
+  it.each(['evil.example', 'notexample.com', 'example.com.evil.example', 'localhost'])(
+    'are not set by another host: %s',
+    async (host) => {
+      const refused = await logIn(app, { user: 'bob' }, at(host));
+      expect(verdict(refused)).toMatchObject({ status: 500, errorCode: 'CONFIGURATION_INVALID' });
+      expect(await app.sessions.list('bob')).toEqual([]);
+    },
+  );
+
+  it('of which several came: the one that verifies counts, wherever it stands', async () => {
+    const [own, over] = [await app.tokens.login('carol'), await app.tokens.login('over')];
+    await app.operators.kickUser('over', { by: 'root' });
+    const both = [own.accessToken, over.accessToken];
+    for (const values of [both, [...both].reverse(), ['ses_at_tossed', own.accessToken]]) {
+      const line = `Cookie: ${values.map((value) => `__Secure-session=${value}`).join('; ')}`;
+      expect((await app.send({ lines: [...APP, line] })).json).toEqual({ userId: 'carol' });
+    }
+    const line = `Cookie: __Secure-session=${over.accessToken}; __Secure-session=ses_at_tossed`;
+    expect((await app.send({ lines: [...APP, line] })).json.errorCode).toBe('SESSION_KICKED');
+  });
+
+  it('are cleared with the domain, and the browser deletes what was asked for', async () => {
+    const login = await logIn(app, { user: 'dave' }, APP);
+    expect(login.headers['clear-site-data']).toBeUndefined();
+    const logout = await app.send({ method: 'POST', path: '/logout', lines: [...APP, cookieLine(login)] });
+    for (const name of ['__Secure-session', '__Secure-session-refresh']) {
+      expect(cookiesOf(logout)[name]!.attributes).toMatch(/^Max-Age=0; Domain=example\.com; /);
+    }
+    expect(logout.headers['clear-site-data']).toBe('"cache", "storage"');
+    const page = await app.send({ lines: [...APP, cookieLine(login), 'Sec-Fetch-Mode: navigate'] });
+    expect([page.status, page.headers['clear-site-data']]).toEqual([401, '"cache", "storage"']);
+    const script = await app.send({ lines: [...APP, cookieLine(login)] });
+    expect([script.status, script.headers['clear-site-data']]).toEqual([401, undefined]);
+  });
+});
+
 describe.each(adapters)('both transports on $name', (kind) => {
   const app = useApp(() => startCookieApp(kind, { transport: both() }));
 

@@ -211,7 +211,8 @@ export function exchange(
   { method = 'GET', path = '/me', lines = [], body }: RawRequest,
 ): Promise<RawAnswer> {
   const length = body === undefined ? [] : [`Content-Length: ${Buffer.byteLength(body)}`];
-  const head = [`${method} ${path} HTTP/1.1`, 'Host: localhost', 'Connection: close', ...lines, ...length, '', ''];
+  const host = lines.some((line) => /^host:/i.test(line)) ? [] : ['Host: localhost'];
+  const head = [`${method} ${path} HTTP/1.1`, ...host, 'Connection: close', ...lines, ...length, '', ''];
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     const socket = connect(port, '127.0.0.1', () => {

@@ -57,6 +57,8 @@ describe('the options of SessionModule', () => {
     ['transport.refreshPath', { refreshPath: 'auth/refresh' }],
     ['transport.refreshPath', { refreshPath: '/a;Domain=evil.example' }],
     ['transport.refreshPath', { refreshPath: '/a\r\nSet-Cookie: a=b' }],
+    ['transport.clearSiteData', { clearSiteData: 'cache' }],
+    ['transport.clearSiteData', { clearSiteData: ['cache"\r\nX-Y: z'] }],
     ['transport.secure', { secure: false }],
     ['transport.path', { path: '/app' }],
     ['transport.httpOnly', { httpOnly: false }],

@@ -11,6 +11,9 @@ export class CookieJar {
   /** Called before the head is sent, unless the jar is decided. */
   onHead: (() => void) | null = null;
 
+  /** Value of Clear-Site-Data; null for none. */
+  clearSiteData: string | null = null;
+
   constructor(response: ServerResponse) {
     beforeHead(response, (head) => this.finish(head));
   }
@@ -26,6 +29,7 @@ export class CookieJar {
       head.append('set-cookie', added);
       head.set('cache-control', 'no-store');
     }
+    if (this.clearSiteData !== null) head.set('clear-site-data', this.clearSiteData);
     keepPrivate(head);
   }
 }

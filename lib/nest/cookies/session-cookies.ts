@@ -125,6 +125,7 @@ export class SessionCookies {
     if (names.secure && names.session !== hostOnly) {
       jar.set(hostOnly, setCookie(hostOnly, '', { ...this.attributes(names, hostOnly, 0), domain: null }));
     }
+    jar.clearSiteData = null;
     jar.isDecided = true;
   }
 
@@ -205,6 +206,7 @@ export class SessionCookies {
     for (const name of [names.session, names.refresh]) {
       jar.set(name, setCookie(name, '', this.attributes(names, name, 0)));
     }
+    jar.clearSiteData = this.settings.clearSiteData;
     jar.isDecided = true;
   }
 

@@ -22,7 +22,14 @@ export class CookieOptions {
    * if the application uses it.
    */
   refreshPath?: string = '/auth/refresh';
+  /**
+   * Kinds of data that browsers delete when an answer removes the cookies, sent as Clear-Site-Data: `cache`, `cookies`, `storage`,
+   * `executionContexts` or `*` (W3C Clear Site Data). Default: none.
+   */
+  clearSiteData?: readonly SiteData[] = [];
 }
+
+type SiteData = 'cache' | 'cookies' | 'storage' | 'executionContexts' | '*';
 
 /** CookieOptions as checked. */
 export interface CookieSettings {
@@ -32,6 +39,8 @@ export interface CookieSettings {
   readonly trustedOrigins: ReadonlySet<string>;
   /** Null for the default. */
   readonly refreshPath: string | null;
+  /** Value of Clear-Site-Data; null for none. */
+  readonly clearSiteData: string | null;
 }
 
 /** How tokens travel between client and server. Made by `bearer`, `cookies` or `both`. */
@@ -56,7 +65,7 @@ export function cookies(options: CookieOptions = {}): TokenTransport {
 }
 
 /**
- * Accepts both. A login with one of the headers Sec-Fetch-Site, Origin and `X-Session-TokenTransport: cookie` gets cookies, any
+ * Accepts both. A login with one of the headers Sec-Fetch-Site, Origin and `X-Session-Transport: cookie` gets cookies, any
  * other gets tokens in the body; a refresh is answered the way its token came.
  * @throws SessionError CONFIGURATION_INVALID naming the option
  */
@@ -72,13 +81,21 @@ export function isTransport(value: unknown): value is TokenTransport {
 }
 
 const SAME_SITE = { lax: 'Lax', strict: 'Strict', none: 'None' } as const;
+const SITE_DATA = new Set<unknown>(['cache', 'cookies', 'storage', 'executionContexts', '*'] satisfies SiteData[]);
 const DOMAIN = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$/i;
 /** Path characters of RFC 3986 that a cookie attribute may hold (RFC 6265 section 4.1.1). */
 const PATH = /^\/[A-Za-z0-9\-._~!$&'()*+,=:@%/]*$/;
 
 function settingsOf(given: CookieOptions): CookieSettings {
   checkOptions(given, 'transport.', { ...new CookieOptions(), domain: true });
-  const { sameSite = 'lax', domain, partitioned = false, trustedOrigins = [], refreshPath = null } = given;
+  const {
+    sameSite = 'lax',
+    domain,
+    partitioned = false,
+    trustedOrigins = [],
+    refreshPath = null,
+    clearSiteData = [],
+  } = given;
   if (!Object.hasOwn(SAME_SITE, sameSite)) throw invalidOption('transport.sameSite', 'must be lax, strict or none');
   if (domain !== undefined && (typeof domain !== 'string' || !DOMAIN.test(domain))) {
     throw invalidOption('transport.domain', 'must be a domain such as example.com, without a leading dot or a port');
@@ -94,12 +111,16 @@ function settingsOf(given: CookieOptions): CookieSettings {
   if (given.refreshPath !== undefined && !(typeof refreshPath === 'string' && PATH.test(refreshPath))) {
     throw invalidOption('transport.refreshPath', 'must be the path of the refresh route, such as /api/auth/refresh');
   }
+  if (!Array.isArray(clearSiteData) || !clearSiteData.every((kind) => SITE_DATA.has(kind))) {
+    throw invalidOption('transport.clearSiteData', `must be a list of ${[...SITE_DATA].join(', ')}`);
+  }
   return {
     sameSite: SAME_SITE[sameSite],
     domain: domain?.toLowerCase() ?? null,
     partitioned,
     trustedOrigins: new Set((trustedOrigins as readonly unknown[]).map(originOf)),
     refreshPath,
+    clearSiteData: clearSiteData.length === 0 ? null : clearSiteData.map((kind) => `"${kind}"`).join(', '),
   };
 }
 
