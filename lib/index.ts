@@ -34,6 +34,7 @@ export { SessionCookies } from './nest/cookies/session-cookies.js';
 export type { GatewayOptions } from './nest/routes/gateway.controller.js';
 export type { Reauthenticator } from './nest/routes/session-routes.controller.js';
 export { SessionRoutesModule, type SessionRoutesOptions } from './nest/routes/session-routes.module.js';
+export { type DocumentOptions, type SecurityScheme, documentSessions } from './nest/openapi/document-sessions.js';
 export { SessionStatus } from './nest/module/session-status.js';
 export { multiDevice, oneDevicePerType, singleDevice } from './rules/device-policy.js';
 export { accessAndRefresh, fixed, sliding } from './tokens/token-mode.js';

@@ -63,7 +63,7 @@ it('exports these values, and no others', () => {
     ...'SessionModule SessionRoutesModule SessionService SessionStatus SessionVerifier TokenRefusedError TokenService accessAndRefresh bearer'.split(
       ' ',
     ),
-    ...'both cookies fixed getTokenServiceToken multiDevice oneDevicePerType sessionEntities sessionMigrations singleDevice'.split(
+    ...'both cookies documentSessions fixed getTokenServiceToken multiDevice oneDevicePerType sessionEntities sessionMigrations singleDevice'.split(
       ' ',
     ),
     'sliding',

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { Controller, Get, Header, Inject, NotFoundException, Param, Req, Res } from '@nestjs/common';
 import { Public } from '../../nest/http/route-decorators.js';
+import { OwnRoutes } from '../../nest/http/route-input.js';
 import { setHeaders } from '../../nest/http/answers.js';
 import { SessionAuthenticator } from '../../nest/http/session-authenticator.js';
 import { ADMIN_OPTIONS } from '../access/admin.guard.js';
@@ -45,6 +46,7 @@ interface PageRequest {
 
 /** Serves the console page and its assets. Public, because they hold no data. */
 @Controller()
+@OwnRoutes()
 @Public()
 export class ConsoleController {
   constructor(

@@ -169,7 +169,10 @@ export function SessionAnswer(): MethodDecorator & ClassDecorator {
 }
 
 /** Injects ip, user agent and presented token of a login request, on a route with SessionAnswer. */
-export const LoginDetails = createParamDecorator((_: unknown, context: ExecutionContext): LoginDetails => {
+export const LoginDetails = createParamDecorator(loginDetails);
+
+/** Implements LoginDetails. Marks routes for login in documents. */
+export function loginDetails(_: unknown, context: ExecutionContext): LoginDetails {
   const { ip, headers } = context.switchToHttp().getRequest<GuardedRequest>();
   const userAgent = headers?.['user-agent'];
   return {
@@ -177,7 +180,7 @@ export const LoginDetails = createParamDecorator((_: unknown, context: Execution
     userAgent: typeof userAgent === 'string' ? userAgent : null,
     presentedToken: exchangeOf(context, 'LoginDetails').presentedToken(),
   };
-});
+}
 
 /**
  * Injects the access token of a request: on a route with SessionAnswer, for a logout, as the client sent it or null; behind

@@ -172,6 +172,11 @@ export class SessionCookies {
     };
   }
 
+  /** Name of the session cookie over https. */
+  get name(): string {
+    return this.naming.secure.session;
+  }
+
   /** Path to which browsers send the refresh cookie. */
   get refreshPath(): string {
     return this.settings.refreshPath ?? this.defaultRefreshPath;

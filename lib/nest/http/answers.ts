@@ -61,6 +61,11 @@ const GRAPHQL_CODES: Readonly<Record<number, string>> = {
 /** Every other code is a reason to refuse a token. */
 const REFUSED: AnswerShape = { status: 401, challenge: 'invalid_token' };
 
+/** Returns the HTTP status of a code. */
+export function statusOf(code: SessionErrorCode): number {
+  return (SHAPES[code] ?? REFUSED).status;
+}
+
 /** Reasons with details for the holder. */
 const TELLS_END = new Set<SessionErrorCode>(['SESSION_REPLACED', 'SESSION_KICKED', 'SESSION_REVOKED']);
 

@@ -7,7 +7,9 @@ import {
   type PipeTransform,
   Query,
   UseInterceptors,
+  applyDecorators,
 } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import { type Observable, catchError, defer, throwError } from 'rxjs';
 import { checkFields } from '../../model/checked-input.js';
 import { ArgumentError, SessionError, invalidArgument } from '../../model/session-error.js';
@@ -63,9 +65,12 @@ export class NoStoreInterceptor implements NestInterceptor {
   }
 }
 
-/** Declares JSON routes that refuse unknown fields and forbid caching. */
+/** Marks controllers of this library, which documents of an application leave out. */
+export const OwnRoutes = Reflector.createDecorator<true, true>({ transform: () => true });
+
+/** Declares JSON routes of this library, which refuse unknown fields and forbid caching. */
 export function StrictJson(): ClassDecorator {
-  return UseInterceptors(NoStoreInterceptor, StrictInput);
+  return applyDecorators(OwnRoutes(), UseInterceptors(NoStoreInterceptor, StrictInput));
 }
 
 /** Express leaves bodies of unknown types unread, such as that of a fetch without a type. */

@@ -79,7 +79,7 @@ export class RulesOfRoutes {
 type Target = ReturnType<ExecutionContext['getClass']> | ReturnType<ExecutionContext['getHandler']>;
 
 /** Reads the rules of a route, nearest first. */
-function routeRules(reflector: Reflector, handler: Target, controller: Target): RouteRules {
+export function routeRules(reflector: Reflector, handler: Target, controller: Target): RouteRules {
   const targets = [handler, controller];
   const checks = new Map<string, BanCheck>();
   for (const target of [...targets].reverse()) {

@@ -103,8 +103,7 @@ export function findForeignGuards(modules: ModulesContainer): readonly string[] 
  * @throws SessionError CONFIGURATION_INVALID naming the first such handler, or decorators that contradict each other
  */
 export function refuseUnguardedRules(modules: ModulesContainer, config: ApplicationConfig, reflector: Reflector): void {
-  const everywhere = [...config.getGlobalGuards(), ...config.getGlobalRequestGuards()];
-  const isGlobal = everywhere.some((guard) => enforces('metatype' in guard ? guard.metatype : guard.constructor));
+  const isGlobal = isGuardedEverywhere(config);
   for (const { controllers, providers } of modules.values()) {
     for (const { metatype } of [...controllers.values(), ...providers.values()]) {
       if (typeof metatype !== 'function' || !metatype.prototype) continue;
@@ -115,8 +114,7 @@ export function refuseUnguardedRules(modules: ModulesContainer, config: Applicat
         const place = `${type.name}.${name}()`;
         if (contradiction) throw misused(`${place} has both ${contradiction}: keep the one that is meant`);
         const rule = targets.flatMap((target) => requirementsOf(reflector, target))[0];
-        const guards = targets.flatMap((target) => (Reflect.getMetadata('__guards__', target) ?? []) as unknown[]);
-        if (rule === undefined || isGlobal || guards.some(enforces)) continue;
+        if (rule === undefined || isGlobal || targets.some(isGuarded)) continue;
         throw misused(
           `${place} has @${rule}(), but no AuthGuard enforces it, so it would be open: add @UseGuards(AuthGuard), or AuthGuard for all ` +
             'routes with { provide: APP_GUARD, useClass: AuthGuard }',
@@ -126,8 +124,19 @@ export function refuseUnguardedRules(modules: ModulesContainer, config: Applicat
   }
 }
 
+/** Tells if the application has AuthGuard for all routes. */
+export function isGuardedEverywhere(config: ApplicationConfig): boolean {
+  const everywhere = [...config.getGlobalGuards(), ...config.getGlobalRequestGuards()];
+  return everywhere.some((guard) => enforces('metatype' in guard ? guard.metatype : guard.constructor));
+}
+
+/** Tells if a route or controller has AuthGuard. */
+export function isGuarded(target: object): boolean {
+  return ((Reflect.getMetadata('__guards__', target) ?? []) as unknown[]).some(enforces);
+}
+
 /** Handlers of a class that Nest calls: routes, resolvers and messages, which all have metadata. */
-function handlersOf(type: Type<object>): (readonly [string, () => unknown])[] {
+export function handlersOf(type: Type<object>): (readonly [string, () => unknown])[] {
   return new MetadataScanner().getAllMethodNames(type.prototype as object).flatMap((name) => {
     const handler = (type.prototype as Record<string, unknown>)[name];
     const isHandler = typeof handler === 'function' && Reflect.getMetadataKeys(handler).length > 0;

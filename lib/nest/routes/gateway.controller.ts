@@ -4,6 +4,7 @@ import { isSafeMethod } from '../cookies/request-origin.js';
 import { setHeaders } from '../http/answers.js';
 import { AuthenticatedSession, type GuardedRequest } from '../http/identity.js';
 import { Public } from '../http/route-decorators.js';
+import { OwnRoutes } from '../http/route-input.js';
 import type { RouteRules } from '../http/route-rules.js';
 import { SESSION_MODULE, type SessionAuthenticator } from '../http/session-authenticator.js';
 
@@ -23,6 +24,7 @@ const METHOD_HEADERS = ['x-original-method', 'x-forwarded-method'];
 type Response = Readonly<Partial<Record<'status' | 'end' | 'send', (status?: number) => unknown>>>;
 
 /** Answers gateways that ask if a request may pass: nginx auth_request, Traefik ForwardAuth, Envoy ext_authz. */
+@OwnRoutes()
 @Public()
 export class GatewayController {
   private readonly rules: RouteRules;
