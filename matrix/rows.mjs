@@ -180,7 +180,7 @@ export const rows = {
     run: async (app) => {
       await nest12(app);
       await app.sh('npm install --save-dev @rspack/core @rspack/cli');
-      app.write('rspack.config.mjs', `export default ${JSON.stringify(RSPACK)};\n`);
+      app.copy('matrix/rspack.config.mjs', 'rspack.config.mjs');
       await app.sh('npx nest build && npx rspack build');
       await app.serves('node bundle/main.cjs');
       return versions(app, '@rspack/core');
@@ -192,9 +192,11 @@ export const rows = {
   'node-22': { what: 'Nest 12 on Node 22', run: (app) => onNode(app, 22) },
   'node-24': { what: 'Nest 12 on Node 24', run: (app) => onNode(app, 24) },
   'types-12': {
-    what: 'types of Nest 12 with `skipLibCheck: false`, `moduleResolution` node16, nodenext and bundler',
+    what: 'types of Nest 12 with `skipLibCheck: false` and `@types/passport`, `moduleResolution` node16, nodenext and bundler',
     run: async (app) => {
       await nest12(app);
+      // Of @nestjs/passport, which does not install them.
+      await app.sh('npm install --save-dev @types/passport');
       await compiles(app, 'node16', 'node16');
       await compiles(app, 'nodenext', 'nodenext');
       await compiles(app, 'bundler', 'esnext');
@@ -202,10 +204,12 @@ export const rows = {
     },
   },
   'types-11': {
-    what: 'types of Nest 11 with `skipLibCheck: false`, `moduleResolution` node, node16 and bundler',
+    what: 'types of Nest 11 with `skipLibCheck: false` and `@types/passport`, `moduleResolution` node, node16 and bundler',
     run: async (app) => {
       await nest11(app);
-      await compiles(app, 'node', 'commonjs');
+      // Of @nestjs/passport, which does not install them.
+      await app.sh('npm install --save-dev @types/passport');
+      await compiles(app, 'node', 'commonjs', '--resolvePackageJsonExports null');
       await compiles(app, 'node16', 'node16');
       await compiles(app, 'bundler', 'esnext');
       return versions(app, 'typescript');
@@ -215,10 +219,3 @@ export const rows = {
 
 const DECORATORS = { legacyDecorator: true, decoratorMetadata: true };
 const SWC = { jsc: { target: 'es2022', parser: { syntax: 'typescript', decorators: true }, transform: DECORATORS } };
-const RSPACK = {
-  target: 'node20',
-  mode: 'production',
-  entry: './dist/main.js',
-  output: { path: '', filename: 'main.cjs' },
-  externals: {},
-};

@@ -9,6 +9,7 @@ import { Application, npmPack } from './lib/matrix-application.mjs';
 /**
  * Installs the packed library in small applications, from the registry, and starts them. Arguments name rows of
  * matrix/rows.mjs; all of them by default. Prints the table of docs/peers.md.
+ * MATRIX_HOME names the folder of an earlier run, to go on with what is installed there.
  */
 process.chdir(path.join(import.meta.dirname, '..'));
 await ensureInstalled();
@@ -20,7 +21,7 @@ if (unknown.length > 0) {
   process.exit(1);
 }
 await npm('build');
-const home = mkdtempSync(path.join(tmpdir(), 'latchkey-matrix-'));
+const home = process.env.MATRIX_HOME ?? mkdtempSync(path.join(tmpdir(), 'latchkey-matrix-'));
 console.log(`Logs and applications: ${home}`);
 
 const tarball = npmPack(home);
@@ -41,4 +42,4 @@ for (const name of wanted.length > 0 ? wanted : Object.keys(rows)) {
 console.log('\n| row | what is installed and started | result |\n| --- | --- | --- |');
 for (const { name, what, result } of table) console.log(`| \`${name}\` | ${what} | ${result.split('\n')[0]} |`);
 if (table.some(({ result }) => result.startsWith('FAILS'))) process.exit(1);
-rmSync(home, { recursive: true, force: true });
+if (!process.env.MATRIX_HOME) rmSync(home, { recursive: true, force: true });

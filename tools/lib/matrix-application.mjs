@@ -93,9 +93,11 @@ export class Application {
     const source = new Application(this.home, name, this.tarball);
     source.env = this.env;
     if (!existsSync(path.join(this.home, `${name}.made`))) {
+      rmSync(source.folder, { recursive: true, force: true });
       await make(source);
       writeFileSync(path.join(this.home, `${name}.made`), '');
     }
+    rmSync(this.folder, { recursive: true, force: true });
     await this.sh(`cp -al ${source.folder}/. .`);
   }
 
