@@ -1,5 +1,5 @@
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
-import type { DynamicModule, Type } from '@nestjs/common';
+import type { DynamicModule, Provider, Type } from '@nestjs/common';
 import { GraphQLModule } from '@nestjs/graphql';
 import { MercuriusDriver, type MercuriusDriverConfig } from '@nestjs/mercurius';
 import { SessionModule, type SessionModuleOptions, multiDevice } from 'nestjs-latchkey';
@@ -73,11 +73,19 @@ export const bearer = (token: string) => `Authorization: Bearer ${token}`;
 export async function startGraphql(
   driver: Driver,
   resolvers: readonly Type[],
-  { sessions, ...options }: GraphqlOptions & { readonly sessions?: Partial<SessionModuleOptions> } = {},
+  {
+    sessions,
+    providers = [],
+    ...options
+  }: GraphqlOptions & { readonly sessions?: Partial<SessionModuleOptions>; readonly providers?: Provider[] } = {},
 ): Promise<GraphqlApp> {
   const session = sessionOptions({ policy: multiDevice(), ...sessions });
   const imports = [SessionModule.forRoot({ ...session, isGlobal: true }), driver.module(options)];
-  const app = await startApp(driver.adapter, { imports, providers: [...resolvers] }, { trustProxy: true });
+  const app = await startApp(
+    driver.adapter,
+    { imports, providers: [...resolvers, ...providers] },
+    { trustProxy: true },
+  );
   const query = async (text: string | readonly string[], ...lines: string[]) => {
     const body = typeof text === 'string' ? { query: text } : text.map((one) => ({ query: one }));
     const request = json('/graphql', body);

@@ -3,6 +3,7 @@ import { type ApplicationConfig, MetadataScanner, type ModulesContainer, type Re
 import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
 import passport from 'passport';
 import { SessionError, misused } from '../../model/session-error.js';
+import { graphqlOptionsOf, ignoresGuards } from '../graphql/field-guards.js';
 import { AuthGuard } from '../http/auth.guard.js';
 import { SessionVerifier } from '../http/session-verifier.js';
 import { contradictionOf, requirementsOf } from '../http/route-rules.js';
@@ -99,12 +100,13 @@ export function findForeignGuards(modules: ModulesContainer): readonly string[] 
 
 /**
  * Refuses rules that nothing enforces: a route with RequireRole or the like and without AuthGuard would be open. A guard that
- * is given AuthGuard or SessionVerifier counts as well.
+ * is given AuthGuard or SessionVerifier counts as well. A field whose guards GraphQLModule ignores has none.
  * @throws SessionError CONFIGURATION_INVALID naming the first such handler, or decorators that contradict each other
  */
 export function refuseUnguardedRules(modules: ModulesContainer, config: ApplicationConfig, reflector: Reflector): void {
   const isGlobal = isGuardedEverywhere(config);
-  for (const { controllers, providers } of modules.values()) {
+  const graphql = graphqlOptionsOf(modules);
+  for (const { controllers, providers, metatype: module } of modules.values()) {
     for (const { metatype } of [...controllers.values(), ...providers.values()]) {
       if (typeof metatype !== 'function' || !metatype.prototype) continue;
       const type = metatype as Type<object>;
@@ -114,6 +116,12 @@ export function refuseUnguardedRules(modules: ModulesContainer, config: Applicat
         const place = `${type.name}.${name}()`;
         if (contradiction) throw misused(`${place} has both ${contradiction}: keep the one that is meant`);
         const rule = targets.flatMap((target) => requirementsOf(reflector, target))[0];
+        if ((rule !== undefined || isGuarded(handler)) && ignoresGuards(graphql, handler, module)) {
+          throw misused(
+            `${place} has ${rule === undefined ? 'AuthGuard' : `@${rule}()`}, but GraphQLModule runs no guards for @ResolveField(), so it ` +
+              "would be open: set its option fieldResolverEnhancers: ['guards'], or guard the query that leads to the field",
+          );
+        }
         if (rule === undefined || isGlobal || targets.some(isGuarded)) continue;
         throw misused(
           `${place} has @${rule}(), but no AuthGuard enforces it, so it would be open: add @UseGuards(AuthGuard), or AuthGuard for all ` +
