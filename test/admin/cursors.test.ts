@@ -3,6 +3,7 @@ import { PagedList } from 'lib/cursor.js';
 import { Keyset } from 'lib/keyset.js';
 import { SessionRuntime } from 'lib/session-runtime.js';
 import { adapters, useApp } from '../nest/http-app.js';
+import { isSoak } from '../support/size.js';
 import { startAdminApp } from './admin-app.js';
 
 /** Every list that has cursors, with orders and filters that hold for two rows at least. */
@@ -16,6 +17,9 @@ const LISTS = [
   ...'/events?type=LOGIN /events?type=SESSION_ENDED /events?userId=alice /sightings?ip=192.0.2.1'.split(' '),
   ...'/sightings?ip=192.0.2.0/24 /sightings?userId=alice /sightings?userId=anna'.split(' '),
 ];
+
+/** In `npm test`, a cursor is given to so many lists before and behind its own, which differ from it in little. */
+const NEAR = 3;
 
 const server = useApp(() => startAdminApp(adapters[0]!));
 let token: string;
@@ -43,9 +47,10 @@ describe('A13: a cursor', () => {
       expect([list, typeof nextCursor, typeof second.prevCursor]).toEqual([list, 'string', 'string']);
       cursors.set(list, [nextCursor, second.prevCursor]);
     }
-    for (const [from, given] of cursors) {
-      for (const list of LISTS) {
-        for (const cursor of given) {
+    for (const [index, from] of LISTS.entries()) {
+      const others = isSoak ? LISTS : LISTS.filter((_, other) => Math.abs(other - index) <= NEAR);
+      for (const list of others) {
+        for (const cursor of cursors.get(from)!) {
           const { status, json } = await page(list, cursor, 2);
           expect([from, list, status, json.errorCode]).toEqual(
             from === list ? [from, list, 200, undefined] : [from, list, 400, 'CURSOR_INVALID'],
