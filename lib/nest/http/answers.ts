@@ -135,6 +135,11 @@ export class ErrorReport {
     this.log('CROSS_SITE_REQUEST', `Answered a request with a session cookie with 403: ${reason}.`);
   }
 
+  /** Reports an event that no one is told of. */
+  dropped(pattern: string, reason: string): void {
+    this.log(`${pattern} ${reason}`, `Dropped the event ${pattern}, which has no valid token: ${reason}.`);
+  }
+
   noRefreshCookie(path: string): void {
     this.log(
       'noRefreshCookie',

@@ -20,7 +20,7 @@ import { RulesOfRoutes, type RouteRules, asksForSession } from './route-rules.js
 import { SESSION_MODULE, SessionAuthenticator } from './session-authenticator.js';
 
 /** Metadata of Nest: what is injected into properties of a class. */
-const PROPERTY_DEPS_METADATA = 'self:properties_metadata';
+export const PROPERTY_DEPS_METADATA = 'self:properties_metadata';
 
 /** Hooks of passport's guard; passport runs if a subclass overrides one. */
 const PASSPORT_HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;

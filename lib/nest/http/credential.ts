@@ -39,7 +39,7 @@ export class ChannelRequest {
     public credential: Credential,
     /** Address of the client; undefined if unknown. */
     readonly ip: unknown,
-    /** Hands the client the successor of its token. */
-    readonly passOn: (renewed: RenewedToken) => void,
+    /** Hands the client the successor of its token; null if it cannot be reached, and so gets none. */
+    readonly passOn: ((renewed: RenewedToken) => void) | null,
   ) {}
 }

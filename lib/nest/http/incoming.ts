@@ -19,6 +19,12 @@ export function incomingOf(context: ExecutionContext, findGraphql?: FindGraphqlP
         'app.useWebSocketAdapter(new SessionIoAdapter(app)), or SessionWsAdapter',
     );
   }
+  if (type === 'rpc') {
+    throw misused(
+      'AuthGuard cannot guard a context of type "rpc": use RpcAuthGuard of nestjs-latchkey/microservices, which guards HTTP as well, ' +
+        'or override getRequest in a subclass',
+    );
+  }
   throw new Error(`AuthGuard cannot guard a context of type "${type}": override getRequest in a subclass.`);
 }
 

@@ -38,7 +38,7 @@ class RequestUse implements Presentation {
   }
 
   get renew(): boolean {
-    return this.rules.renew;
+    return this.rules.renew && !(this.request instanceof ChannelRequest && this.request.passOn === null);
   }
 
   get ip(): unknown {
@@ -153,7 +153,7 @@ export class SessionAuthenticator {
    */
   passOn(request: GuardedRequest, response: unknown, identity: AuthenticatedSession | null): void {
     if (request instanceof ChannelRequest) {
-      if (identity?.renewed) request.passOn(identity.renewed);
+      if (identity?.renewed) request.passOn?.(identity.renewed);
       return;
     }
     const { byCookie, session, renewed } = identity ?? {

@@ -1,0 +1,63 @@
+import { Controller, Get, Module, Param, Post } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import libsql from 'libsql';
+import { CurrentUser, Public, RequireRole, SessionModule, TokenService, multiDevice } from 'nestjs-latchkey';
+import { RpcAuthGuard } from 'nestjs-latchkey/microservices';
+
+@Controller()
+export class AccountsController {
+  /** Events that were accepted. */
+  readonly seen: string[] = [];
+
+  constructor(private readonly tokens: TokenService) {}
+
+  /** Check the password first: that part is yours. */
+  @Public()
+  @Post('login/:name')
+  login(@Param('name') name: string) {
+    return this.tokens.login(name, { claims: { name } });
+  }
+
+  @Get('me')
+  me(@CurrentUser() user: object) {
+    return user;
+  }
+
+  @MessagePattern('who')
+  who(@CurrentUser() user: object) {
+    return user;
+  }
+
+  @Public()
+  @MessagePattern('public')
+  public() {
+    return { hello: 'everyone' };
+  }
+
+  @RequireRole('admin')
+  @MessagePattern('reports')
+  reports() {
+    return [];
+  }
+
+  @EventPattern('seen')
+  onSeen(@Payload('page') page: string, @CurrentUser('userId') userId: unknown) {
+    this.seen.push(`${String(userId)} ${page}`);
+  }
+}
+
+@Module({
+  imports: [
+    TypeOrmModule.forRoot({ type: 'better-sqlite3', driver: libsql, database: process.env.DATABASE ?? ':memory:' }),
+    SessionModule.forRoot({
+      secret: process.env.SESSION_SECRET ?? 'a secret for development, of 32 bytes and more',
+      policy: multiDevice(),
+    }),
+  ],
+  controllers: [AccountsController],
+  // One guard for HTTP and for messages, whose payload has the token, since TCP has no headers.
+  providers: [{ provide: APP_GUARD, useClass: RpcAuthGuard.from({ field: 'token' }) }],
+})
+export class AccountsModule {}

@@ -1,0 +1,1 @@
+export { RpcAuthGuard, type RpcAuthOptions } from './rpc-auth.guard.js';

@@ -1,0 +1,90 @@
+import { type ExecutionContext, HttpException, Injectable } from '@nestjs/common';
+import { RpcException } from '@nestjs/microservices';
+import { misused } from '../model/session-error.js';
+import { ErrorReport } from '../nest/http/answers.js';
+import { AuthGuard, PROPERTY_DEPS_METADATA } from '../nest/http/auth.guard.js';
+import { ChannelRequest } from '../nest/http/credential.js';
+import type { GuardedRequest } from '../nest/http/identity.js';
+import { messageOf } from '../nest/http/session-error.filter.js';
+import { messageToken } from './message-token.js';
+
+/** Options of RpcAuthGuard.from. */
+export interface RpcAuthOptions {
+  /** Field of the payload that has the token, for transports without headers such as TCP and Redis. Default: none. */
+  readonly field?: string;
+  /** Realm of the SessionModule, if the module has several. */
+  readonly realm?: string;
+}
+
+/** Metadata of Nest's message handlers, and its value for events. */
+const [HANDLER_TYPE, PATTERN, EVENT] = ['microservices:handler_type', 'microservices:pattern', 2];
+
+/**
+ * Admits messages of microservices with a valid access token: in the headers of NATS, Kafka, RabbitMQ and MQTT 5, or the
+ * metadata of gRPC, as `authorization: Bearer ...`. For other transports name a field of the payload:
+ * `RpcAuthGuard.from({ field: 'token' })`. Guards HTTP as AuthGuard does, so that one guard can protect a hybrid application.
+ *
+ * A refusal is an RpcException with `{ status: 'error', message, errorCode }`. An event has no answer: it is dropped, and a
+ * warning logged. Renews no token: an answer has no place for it, and the client's next request over HTTP does.
+ */
+@Injectable()
+export class RpcAuthGuard extends AuthGuard {
+  private static readonly made = new Map<string, typeof RpcAuthGuard>();
+  protected static readonly field: string | undefined;
+  private readonly reports = new ErrorReport();
+
+  /** Returns the guard with these options: the same class for the same ones. @throws SessionError CONFIGURATION_INVALID */
+  static from(options: RpcAuthOptions): typeof RpcAuthGuard {
+    const { field, realm, ...unknown } = options;
+    for (const name of Object.keys(unknown)) {
+      throw misused(`RpcAuthGuard.from has no option "${name}": it has field and realm`);
+    }
+    for (const [name, value] of Object.entries({ field, realm })) {
+      if (value !== undefined && (typeof value !== 'string' || value === '')) {
+        throw misused(`RpcAuthGuard.from needs a name as its option "${name}"`);
+      }
+    }
+    const key = JSON.stringify([field, realm]);
+    let made = this.made.get(key);
+    if (!made) {
+      made = class extends RpcAuthGuard {
+        protected static override readonly field = field;
+      };
+      if (realm !== undefined) {
+        const deps: unknown = Reflect.getMetadata(PROPERTY_DEPS_METADATA, AuthGuard.for(realm));
+        Reflect.defineMetadata(PROPERTY_DEPS_METADATA, deps, made);
+      }
+      this.made.set(key, made);
+    }
+    return made;
+  }
+
+  static override for(realm: string): typeof RpcAuthGuard {
+    return RpcAuthGuard.from({ realm });
+  }
+
+  override async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (context.getType() !== 'rpc') return super.canActivate(context);
+    try {
+      return await super.canActivate(context);
+    } catch (error) {
+      if (!(error instanceof HttpException)) throw error;
+      const answer = messageOf(error);
+      const handler = context.getHandler();
+      if (Reflect.getMetadata(HANDLER_TYPE, handler) === EVENT) {
+        this.reports.dropped(
+          JSON.stringify(Reflect.getMetadata(PATTERN, handler)),
+          String(answer.errorCode ?? answer.message),
+        );
+      }
+      throw new RpcException(answer);
+    }
+  }
+
+  override getRequest(context: ExecutionContext): GuardedRequest {
+    if (context.getType() !== 'rpc') return super.getRequest(context);
+    const rpc = context.switchToRpc();
+    const { field } = this.constructor as typeof RpcAuthGuard;
+    return new ChannelRequest(messageToken(rpc.getData(), rpc.getContext(), field), undefined, null);
+  }
+}
