@@ -9,8 +9,9 @@ export interface ConsoleUrls {
   readonly reauthenticate: string | null;
 }
 
-/** The content of the page's `session-console` meta element. */
+/** The content of the page's `session-console` meta element, and where the page is. */
 export interface PageConfig {
+  /** Path of the admin routes as the browser sees it, without a trailing slash. */
   readonly base: string;
   readonly urls: ConsoleUrls;
   readonly title: string;

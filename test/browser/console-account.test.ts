@@ -5,6 +5,7 @@ import { type TestDatabase, createSqlite } from '../support/databases.js';
 import { useBrowserWith } from './browser.js';
 import { ConsolePage } from './console.js';
 import { Device } from './device.js';
+import { startNginx } from '../../tools/servers/nginx.mjs';
 import { ENDED } from './recorder.js';
 
 const attack = (mark: string) =>
@@ -35,6 +36,29 @@ async function addUser(username: string): Promise<void> {
   );
   await source.destroy();
 }
+
+it('works behind a proxy that strips a path, with and without a slash at the end', async () => {
+  const nginx = await startNginx(
+    (port) => `server {
+      listen 127.0.0.1:${port};
+      proxy_buffering off;
+      location /ops/ { proxy_pass http://127.0.0.1:${app.port}/; }
+      location /auth/ { proxy_pass http://127.0.0.1:${app.port}; }
+    }`,
+  );
+  try {
+    const page = await browser.open('/ops/admin', { baseURL: nginx.url });
+    const console = new ConsolePage(page);
+    await console.signIn();
+    await console.go('Online');
+    await console.rows.first().waitFor();
+    await page.goto('/ops/admin/');
+    await console.isLive();
+    await page.close();
+  } finally {
+    await nginx.stop();
+  }
+});
 
 describe('the sign-in', () => {
   it('tells a user without rights so, and lets an operator in', async () => {

@@ -17,12 +17,12 @@ const decode = (text: string): string =>
 const tags = (html: string): string[] => html.match(/<[^!>][^>]*>/g) ?? [];
 
 describe('the page of the console', () => {
-  it('tells its script where it is and which routes there are', () => {
-    const html = consolePage('/admin', { ...routes, cookies: false });
+  it('finds its files beside itself, and tells its script which routes there are', () => {
+    const html = consolePage('./admin', { ...routes, cookies: false });
     const content = /<meta name="session-console" content="([^"]*)">/.exec(html)![1]!;
-    expect(JSON.parse(decode(content))).toEqual({ base: '/admin', urls, title: 'Sessions', cookies: false });
-    expect(html).toContain('<link rel="stylesheet" href="/admin/assets/console.css">');
-    expect(html).toContain('<script type="module" src="/admin/assets/console.js"></script>');
+    expect(JSON.parse(decode(content))).toEqual({ urls, title: 'Sessions', cookies: false });
+    expect(html).toContain('<link rel="stylesheet" href="./admin/assets/console.css">');
+    expect(html).toContain('<script type="module" src="./admin/assets/console.js"></script>');
     expect(html).toContain('<html lang="en">');
   });
 
@@ -38,21 +38,21 @@ describe('the page of the console', () => {
         expect(shape(html)).toEqual(shape(plain));
         expect(decode(/<title>([^<]*)<\/title>/.exec(html)![1]!)).toBe(title);
         const content = /<meta name="session-console" content="([^"]*)">/.exec(html)![1]!;
-        expect(JSON.parse(decode(content))).toEqual({ base, urls: { ...urls, login }, title, cookies: false });
+        expect(JSON.parse(decode(content))).toEqual({ urls: { ...urls, login }, title, cookies: false });
       }),
     );
   });
 
   it('passes on nothing of the urls but what it names', () => {
     const more = { ...routes, cookies: false, secret: 'of-the-application' };
-    expect(consolePage('/admin', more)).not.toContain('of-the-application');
+    expect(consolePage('./admin', more)).not.toContain('of-the-application');
   });
 
   it('needs no inline script, style or handler', () => {
-    const html = consolePage('/admin', { ...routes, cookies: false });
+    const html = consolePage('./admin', { ...routes, cookies: false });
     expect(html).not.toMatch(/<style|\sstyle=|\son\w+=|javascript:/i);
     expect(html.match(/<script[^>]*>[^<]*<\/script>/g)).toEqual([
-      '<script type="module" src="/admin/assets/console.js"></script>',
+      '<script type="module" src="./admin/assets/console.js"></script>',
     ]);
   });
 

@@ -59,9 +59,12 @@ export class ConsoleController {
     const { console } = this.options;
     if (!console) throw new NotFoundException();
     setHeaders(response, PAGE_HEADERS);
-    // As the client requested it, with a global prefix or whatever else precedes the path.
-    const base = originalUrl.replace(/[?#].*$/s, '').replace(/\/+$/, '');
-    return consolePage(base, { ...console, cookies: this.authenticator.transport.kind !== 'bearer' });
+    // Relative, because a proxy may have removed what precedes the path.
+    const [, last = ''] = /([^/?#]*)(?:[?#].*)?$/s.exec(originalUrl) ?? [];
+    return consolePage(last === '' ? '.' : `./${last}`, {
+      ...console,
+      cookies: this.authenticator.transport.kind !== 'bearer',
+    });
   }
 
   @Get('assets/:file')
@@ -81,10 +84,10 @@ export class ConsoleController {
   }
 }
 
-/** @param base path of the admin routes without a trailing slash, such as `/admin`; '' for the root */
+/** @param base URL of the admin routes, relative to the page: `./admin`, or `.` for a page whose URL ends with a slash */
 export function consolePage(base: string, options: ConsoleOptions & { readonly cookies: boolean }): string {
   const { login, refresh = null, logout = null, reauthenticate = null, title = 'Sessions', cookies } = options;
-  const config = JSON.stringify({ base, urls: { login, refresh, logout, reauthenticate }, title, cookies });
+  const config = JSON.stringify({ urls: { login, refresh, logout, reauthenticate }, title, cookies });
   return `<!doctype html>
 <html lang="en">
 <head>
