@@ -28,6 +28,8 @@ export interface ActingUser {
   readonly headers: Readonly<Record<string, string>>;
   /** Of socket.io: `io(url, { auth: alice.auth })`. */
   readonly auth: { readonly token: string };
+  /** Of SessionWsAdapter: `new WebSocket(url, alice.protocols)`. */
+  readonly protocols: readonly string[];
   /** Of graphql-ws: `createClient({ url, connectionParams: alice.connectionParams })`. */
   readonly connectionParams: { readonly Authorization: string };
 }
@@ -59,6 +61,7 @@ export async function actingAs(app: INestApplicationContext, user: TestUser): Pr
         ? cookieHeaders(new CookieNaming(options.realm, options.transport.cookies), accessToken, refreshToken)
         : { Authorization: authorization },
     auth: { token: accessToken },
+    protocols: ['latchkey', accessToken],
     connectionParams: { Authorization: authorization },
   };
 }

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, ForbiddenException, Get, type INestApplication, Post, UseGuards } from '@nestjs/common';
+import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { Test, type TestingModule } from '@nestjs/testing';
 import {
@@ -17,6 +19,8 @@ import {
   multiDevice,
 } from 'nestjs-latchkey';
 import { type TestUser, SessionTestingModule, actingAs, fakeAuthGuard } from 'nestjs-latchkey/testing';
+import { SessionWsAdapter } from 'nestjs-latchkey/websockets';
+import { WebSocket } from 'ws';
 import { identityOf } from 'lib/identity.js';
 import { sqliteOptions } from '../support/databases.js';
 import { SECRET } from '../support/sessions.js';
@@ -36,6 +40,14 @@ class OrdersController {
   create(@CurrentUser('userId') userId: string, @CurrentSession() { deviceType }: UserSession) {
     if (deviceType === 'tv') throw new ForbiddenException();
     return { by: userId };
+  }
+}
+
+@WebSocketGateway()
+class EchoGateway {
+  @SubscribeMessage('me')
+  me(@CurrentUser('userId') userId: string) {
+    return { event: 'me', data: userId };
   }
 }
 
@@ -90,6 +102,24 @@ describe('SessionTestingModule and actingAs', () => {
     expect(user.auth).toEqual({ token: user.token });
     expect(user.connectionParams).toEqual({ Authorization: `Bearer ${user.token}` });
     expect(user.headers.Cookie).toBe(`__Host-session=${user.token}; __Secure-session-refresh=${user.refreshToken}`);
+  });
+
+  it('open a WebSocket, which knows its user', async () => {
+    const module = await Test.createTestingModule({
+      imports: [SessionTestingModule.forRoot()],
+      providers: [EchoGateway],
+    }).compile();
+    const app = module.createNestApplication();
+    atEnd(() => app.close());
+    app.useWebSocketAdapter(new SessionWsAdapter(app));
+    await app.listen(0, '127.0.0.1');
+    const socket = new WebSocket((await app.getUrl()).replace('http', 'ws'), [
+      ...(await actingAs(app, alice)).protocols,
+    ]);
+    atEnd(() => socket.terminate());
+    socket.on('open', () => socket.send(JSON.stringify({ event: 'me', data: {} })));
+    const [message] = (await once(socket, 'message')) as [Buffer];
+    expect(JSON.parse(String(message))).toEqual({ event: 'me', data: 'alice' });
   });
 
   it('open real sessions: ruled by the policy and by rules of routes, ended by operators', async () => {
