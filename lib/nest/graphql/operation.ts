@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { ExecutionContext } from '@nestjs/common';
 import { misused } from '../../model/session-error.js';
 import type { GuardedRequest, Incoming } from '../http/identity.js';
@@ -88,7 +89,10 @@ function requestOfSocket(context: ExecutionContext, opening: GuardedRequest, par
   if (known) return known;
   const authorization = authorizationOf(params) ?? opening.headers?.authorization;
   const { ip, protocol, host, socket } = opening;
-  const headers = { ...opening.headers, authorization };
+  // mercurius adds the client's first message to the headers, and any page can write that.
+  const { headersDistinct: sent } = ((opening as { readonly raw?: object }).raw ?? opening) as Partial<IncomingMessage>;
+  const origin = sent ? sent.origin?.[0] : opening.headers?.origin;
+  const headers = { ...opening.headers, origin, authorization };
   const request: GuardedRequest = { headers, ip, protocol, host, socket, channel: 'socket' };
   LookUps.share(request);
   if (variableValues) requests.set(variableValues, request);
