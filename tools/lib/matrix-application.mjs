@@ -75,8 +75,6 @@ export class Application {
   write(file, text) {
     const target = path.join(this.folder, file);
     mkdirSync(path.dirname(target), { recursive: true });
-    // Copies share their files.
-    rmSync(target, { force: true });
     writeFileSync(target, text);
   }
 
@@ -98,7 +96,7 @@ export class Application {
       writeFileSync(path.join(this.home, `${name}.made`), '');
     }
     rmSync(this.folder, { recursive: true, force: true });
-    await this.sh(`cp -al ${source.folder}/. .`);
+    await this.sh(`cp -a ${source.folder}/. .`);
   }
 
   /** Starts the application by a line of a shell, and does with it what the README says under its quick start. */
