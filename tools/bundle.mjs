@@ -4,7 +4,11 @@ import { build } from 'esbuild';
  * Programs that tests start a hundred times, each with all that it imports in one file: to load two thousand files takes
  * longer than what is tested. Drivers of databases stay where they are.
  */
-const PROGRAMS = { main: 'dist-sample/main.js', 'test-node': 'test/support/node.mjs' };
+const PROGRAMS = {
+  main: 'dist-sample/main.js',
+  'demo-load': 'tools/demo/main.mjs',
+  'test-node': 'test/support/node.mjs',
+};
 const DRIVERS = /\/node_modules\/(?:@?libsql|@neon-rs|pg|mysql2|mariadb)\//;
 
 /** What code made for `require` expects to be there, under names that no file uses. */

@@ -1,14 +1,11 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type TestDatabase, createSqlite } from '../support/databases.js';
-import type { SampleApp } from '../sample-app/sample-app.js';
+import { LOAD, type SampleApp } from '../sample-app/sample-app.js';
 import { seriousProblems } from './axe.js';
 import { PHONE, drawn, useBrowserWith } from './browser.js';
 import { ConsolePage } from './console.js';
-
-const LOAD = fileURLToPath(new URL('../../tools/demo/main.mjs', import.meta.url));
 
 let database: TestDatabase;
 let app: SampleApp;

@@ -3,13 +3,14 @@ import type { DataSource } from 'typeorm';
 import { type LoginResult, accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { accountRef } from 'lib/user-key.js';
 import { kindsOf } from '../support/databases.js';
+import { rounds } from '../support/size.js';
 import type { Services, Sessions } from '../support/sessions.js';
 import { until } from '../support/until.js';
 import { useDatabase } from '../support/use-database.js';
 
 const BY = { by: 'root' };
 /** Many times the connections that there are. */
-const AT_ONCE = 300;
+const AT_ONCE = rounds('waitersForARow');
 
 let addresses = 0;
 /** Of another client each time: those of one take a turn together. */
@@ -146,7 +147,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('a row on $name that many wait for
     const login = await tokens.login(`user-${users++}`);
     const granted: string[] = [];
     // They take their turns one by one, each within its budget.
-    const many = Array.from({ length: AT_ONCE / 3 }, () =>
+    const many = Array.from({ length: Math.min(AT_ONCE, 100) }, () =>
       tokens.refresh(login.refreshToken, address()).then(
         ({ accessToken }) => void granted.push(accessToken),
         ({ code }: { code: string }) => code,

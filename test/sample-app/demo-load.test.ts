@@ -1,14 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource, type QueryRunner } from 'typeorm';
 import { readOptions } from '../../tools/demo/options.mjs';
 import { paysWithoutIndexes, withoutIndexes } from '../../tools/demo/without-indexes.mjs';
 import { type TestDatabase, kindsOf } from '../support/databases.js';
-import { type SampleApp, useSampleApps } from './sample-app.js';
+import { LOAD, type SampleApp, useSampleApps } from './sample-app.js';
 
-const LOAD = fileURLToPath(new URL('../../tools/demo/main.mjs', import.meta.url));
 const HOUR_MS = 3_600_000;
 
 interface Item {

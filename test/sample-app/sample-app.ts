@@ -10,8 +10,8 @@ import { afterAll, beforeAll } from '@jest/globals';
 import type { DatabaseKind, TestDatabase } from '../support/databases.js';
 
 const MAIN = fileURLToPath(new URL('../../dist-sample/main.js', import.meta.url));
-/** The same in one file, which takes half as much to start; `npm test` makes it, and a build of either part removes it. */
-const BUNDLED = fileURLToPath(new URL('../../dist-sample/bundled/main.js', import.meta.url));
+/** Loads rows as `npm run demo:load` does. */
+export const LOAD = bundled('demo-load', fileURLToPath(new URL('../../tools/demo/main.mjs', import.meta.url)));
 const START_DEADLINE_MS = 120_000;
 
 /** Where the whole suite runs with Redis. */
@@ -57,7 +57,7 @@ export class SampleApps {
   private readonly databases: TestDatabase[] = [];
 
   /** @param main what is run; by default the one file, if there is one */
-  constructor(private readonly main = existsSync(BUNDLED) ? BUNDLED : MAIN) {}
+  constructor(private readonly main = bundled('main', MAIN)) {}
 
   /** Of the files that `npm start` runs. */
   static asBuilt(): SampleApps {
@@ -94,6 +94,12 @@ export class SampleApps {
     await Promise.all(this.databases.map((database) => database.drop()));
     for (const directory of this.directories) rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** A program in one file, which takes half as much to start; `npm test` makes it, and a build of either part removes it. */
+function bundled(name: string, program: string): string {
+  const file = fileURLToPath(new URL(`../../dist-sample/bundled/${name}.js`, import.meta.url));
+  return existsSync(file) ? file : program;
 }
 
 export function useSampleApps(apps = new SampleApps()): SampleApps {
