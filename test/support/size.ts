@@ -14,6 +14,7 @@ const ROUNDS = {
   killedConnections: [12, 250],
   lossesOfRedis: [40, 500],
   failoversOfRedis: [3, 15],
+  openSockets: [300, 10_000],
 } as const;
 
 export function rounds(name: keyof typeof ROUNDS): number {
