@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway, WebSocketServer } from '@nestjs/websockets';
 import { UseGuards } from '@nestjs/common';
 import {
   AuthGuard,
@@ -12,10 +12,12 @@ import {
   RequireRole,
   Sensitive,
   SessionError,
+  cookies,
   sliding,
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { SessionIoAdapter, sessionOf } from 'nestjs-latchkey/websockets';
+import type { Server } from 'socket.io';
 import { type Socket, io } from 'socket.io-client';
 import { type Node, partsOf, useNodes } from '../../test/support/doors.js';
 import { until } from '../../test/support/until.js';
@@ -28,6 +30,10 @@ afterEach(() => {
 });
 
 const MINUTE = 60_000;
+
+/** Arguments of the next event. */
+const once = (socket: Socket, event: string) =>
+  new Promise<unknown[]>((resolve) => socket.once(event, (...args: unknown[]) => resolve(args)));
 
 interface Client {
   readonly socket: Socket;
@@ -285,5 +291,88 @@ describe('messages behind SessionIoAdapter', () => {
       ['session-ended', { errorCode: 'SESSION_EXPIRED' }],
       ['disconnect', { reason: 'io server disconnect' }],
     ]);
+  });
+});
+
+@WebSocketGateway({ namespace: 'room', connectionStateRecovery: {} })
+class RecoveringGateway {
+  @WebSocketServer() server!: Server;
+
+  @SubscribeMessage('me')
+  me(@CurrentUser() user: unknown, @ConnectedSocket() socket: { join(room: string): void }) {
+    socket.join('secret');
+    return user;
+  }
+}
+
+describe('a socket that comes back', () => {
+  const start = useNodes();
+
+  it('is authenticated again, though socket.io would recover it', async () => {
+    const node = await start({ providers: [RecoveringGateway] }, { configure });
+    const { accessToken, session } = await node.tokens.login('alice');
+    const { socket, ask } = await connect(`${node.url}/room`, accessToken);
+    await ask('me');
+    // What comes last tells the client from where to go on.
+    node.app.get(RecoveringGateway).server.emit('news', {});
+    await until(() => (socket as unknown as { _lastOffset?: string })._lastOffset !== undefined);
+    const lost = once(socket, 'disconnect');
+    socket.io.engine.close();
+    await lost;
+    const back = once(socket, 'connect');
+    socket.connect();
+    await back;
+    expect(socket.recovered).toBe(true);
+    expect(await ask('me')).toMatchObject({ userId: 'alice' });
+    const lostAgain = once(socket, 'disconnect');
+    socket.io.engine.close();
+    await lostAgain;
+    await node.operators.kick(session.id, { by: 'root' });
+    const refused = once(socket, 'connect_error');
+    socket.connect();
+    expect(((await refused) as { data: object }[])[0]!.data).toMatchObject({ errorCode: 'SESSION_KICKED' });
+  });
+});
+
+describe('a socket by cookie', () => {
+  const start = useNodes();
+  const clock = new ManualClock(Date.now());
+  let node: Node;
+  let cookie: string;
+  beforeAll(async () => {
+    const transport = cookies({ trustedOrigins: ['https://app.example.com'] });
+    const session = { transport, clock, tokens: sliding(), realm: 'cookies' };
+    node = await start({ providers: [RoomGateway] }, { configure, session });
+    cookie = `session-cookies-${node.port}=${(await node.tokens.login('alice')).accessToken}`;
+  });
+  const enter = (transport: string, headers: object) => {
+    const options = { transports: [transport], extraHeaders: { cookie, ...headers } };
+    return connect(`${node.url}/room-1`, undefined, options);
+  };
+
+  it.each([
+    ['websocket', 'the trusted one', { origin: 'https://app.example.com' }, null],
+    ['websocket', 'no', {}, 'CROSS_SITE_REQUEST'],
+    ['websocket', 'the opaque', { origin: 'null' }, 'CROSS_SITE_REQUEST'],
+    ['websocket', 'another', { origin: 'https://evil.example.com' }, 'CROSS_SITE_REQUEST'],
+    ['polling', 'the trusted one', { origin: 'https://app.example.com' }, null],
+    ['polling', 'no', {}, null],
+    ['polling', 'the opaque', { origin: 'null' }, 'CROSS_SITE_REQUEST'],
+    ['polling', 'another', { origin: 'https://evil.example.com' }, 'CROSS_SITE_REQUEST'],
+    ['polling', 'no, but cross-site as its', { 'sec-fetch-site': 'cross-site' }, 'CROSS_SITE_REQUEST'],
+    ['polling', 'no, but same-origin as its', { 'sec-fetch-site': 'same-origin' }, null],
+  ])('by %s with %s Origin', async (transport, _, headers, errorCode) => {
+    const { refusal, ask } = await enter(transport, headers);
+    expect(refusal?.errorCode ?? null).toBe(errorCode);
+    if (errorCode === null) expect(await ask('me')).toEqual({ userId: 'alice' });
+  });
+
+  it('reads no other token, and is told of a renewal without one', async () => {
+    const { accessToken } = await node.tokens.login('alice');
+    expect((await connect(`${node.url}/room-1`, accessToken)).refusal).toMatchObject({ errorCode: 'TOKEN_MISSING' });
+    const { events } = await enter('polling', {});
+    clock.advance(117 * MINUTE);
+    await until(() => events.length > 0);
+    expect(events[0]).toEqual(['renewed', { expiresIn: 7200 }]);
   });
 });
