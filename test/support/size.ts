@@ -5,7 +5,7 @@ export const isSoak = process.env.TEST_SIZE === 'soak';
 const ROUNDS = {
   properties: [200, 3000],
   mintedTokens: [20_000, 100_000],
-  endsUnderLoad: [120, 1000],
+  endsUnderLoad: [60, 1000],
   scheduledHistories: [300, 10_000],
   parallelHistories: [7, 100],
   parallelLogins: [8, 100],
