@@ -1,13 +1,14 @@
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { connect as connectTcp } from 'node:net';
-import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { SubscribeMessage, WebSocketGateway, WebSocketServer } from '@nestjs/websockets';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { CurrentUser, RequireRole, SessionError, accessAndRefresh, cookies, sliding } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { SessionWsAdapter } from 'nestjs-latchkey/websockets';
+import { SessionAuthenticator } from 'lib/session-authenticator.js';
 import { type ClientOptions, type Server, WebSocket } from 'ws';
 import { type Node, partsOf, useNodes } from '../../test/support/doors.js';
 import { until } from '../../test/support/until.js';
@@ -86,7 +87,7 @@ describe('the example for ws', () => {
     expect(socket.protocol).toBe('latchkey');
     const chat = connect(url, ['chat', 'latchkey', accessToken]);
     expect(await chat.ask('me')).toEqual({ event: 'me', data });
-    expect(chat.socket.protocol).toBe('chat');
+    expect(chat.socket.protocol).toBe('latchkey');
     const header = connect(url, [], { headers: { authorization: `Bearer ${accessToken}` } });
     expect(await header.ask('me')).toEqual({ event: 'me', data });
   });
@@ -193,14 +194,29 @@ describe('messages behind SessionWsAdapter', () => {
     expect(await closed).toEqual([4401, 'TOKEN_EXPIRED']);
   });
 
-  it('sends no broadcast to a socket that it refuses', async () => {
-    const { app, url } = await start({ providers }, { configure, session: { realm: 'broadcast' } });
-    const { server } = app.get(RulesGateway);
-    const { closed, messages, socket } = connect(url, ['latchkey', 'ses_at_unknown']);
+  it('wait, and no broadcast is sent, until the token is judged', async () => {
+    const { app, url, tokens } = await start({ providers }, { configure, session: { realm: 'held' } });
+    const { accessToken } = await tokens.login('alice');
+    const authenticator = app.get(SessionAuthenticator, { strict: false });
+    const authenticate = authenticator.authenticate.bind(authenticator);
+    let release = () => undefined as void;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const judged = jest.spyOn(authenticator, 'authenticate').mockImplementationOnce(async (...given) => {
+      await held;
+      return authenticate(...given);
+    });
+    const { messages, socket } = connect(url, ['latchkey', accessToken]);
     await once(socket, 'open');
-    for (const client of server.clients) client.send('{}');
-    expect(await closed).toEqual([4401, 'TOKEN_INVALID']);
-    expect(messages).toEqual([]);
+    socket.send(JSON.stringify({ event: 'me' }));
+    const { server } = app.get(RulesGateway);
+    await until(() => judged.mock.calls.length === 1);
+    // What another socket asks later is answered earlier.
+    const others = connect(url, ['latchkey', accessToken]);
+    expect(await others.ask('me')).toMatchObject({ event: 'me' });
+    expect([server.clients.size, messages]).toEqual([1, []]);
+    release();
+    await until(() => messages.length > 0);
+    expect([server.clients.size, messages]).toEqual([2, [{ event: 'me', data: { userId: 'alice' } }]]);
     expect(await connect(url).closed).toEqual([4401, 'TOKEN_MISSING']);
   });
 });

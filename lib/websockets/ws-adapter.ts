@@ -133,6 +133,6 @@ function chosenProtocol(protocols: Set<string>, request: IncomingMessage, own?: 
   const items = [...protocols];
   if (!protocols.has(PROTOCOL)) return own ? own(protocols, request) : (items[0] ?? false);
   const others = items.slice(0, items.indexOf(PROTOCOL));
-  const chosen = own ? others.length > 0 && own(new Set(others), request) : others[0];
+  const chosen = own && others.length > 0 && own(new Set(others), request);
   return chosen || PROTOCOL;
 }
