@@ -113,13 +113,13 @@ const codeOf = (payload: unknown) => {
 describe.each(drivers)('GraphQL subscriptions by $name', (driver) => {
   const start = useNodes();
   const clock = new ManualClock(Date.now());
-  const node = (session = {}) =>
+  const node = (session = {}, trustProxy = false) =>
     start(
       {
         imports: [driver.module({ fieldResolverEnhancers: ['guards'] })],
         providers: [AccountsResolver, EventResolver],
       },
-      { adapter: driver.adapter.create(), session },
+      { adapter: driver.adapter.create({ trustProxy }), session },
     );
 
   it.each(['Authorization', 'authorization'])('takes the token from connectionParams: %s', async (name) => {
@@ -231,5 +231,15 @@ describe.each(drivers)('GraphQL subscriptions by $name', (driver) => {
       else expect([origin, codeOf(answer)]).toEqual([origin, 'CROSS_SITE_REQUEST']);
       client.close();
     }
+  });
+
+  it('takes no host of its own from the first message of a client', async () => {
+    const { port, tokens } = await node({ transport: both() }, true);
+    const cookie = `__Host-session=${(await tokens.login('alice')).accessToken}`;
+    const params = { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https' };
+    const client = await Client.connect(port, params, { cookie, origin: 'https://evil.example' });
+    for (const id of ['1', '2'])
+      expect(codeOf(await client.ask(id, 'subscription { mine }'))).toBe('CROSS_SITE_REQUEST');
+    client.close();
   });
 });

@@ -87,16 +87,30 @@ function requestOfSocket(context: ExecutionContext, opening: GuardedRequest, par
   const { variableValues } = infoOf(context);
   const known = variableValues && requests.get(variableValues);
   if (known) return known;
-  const authorization = authorizationOf(params) ?? opening.headers?.authorization;
-  const { ip, protocol, host, socket } = opening;
-  // mercurius adds the client's first message to the headers, and any page can write that.
-  const { headersDistinct: sent } = ((opening as { readonly raw?: object }).raw ?? opening) as Partial<IncomingMessage>;
-  const origin = sent ? sent.origin?.[0] : opening.headers?.origin;
-  const headers = { ...opening.headers, origin, authorization };
-  const request: GuardedRequest = { headers, ip, protocol, host, socket, channel: 'socket' };
+  const { headers, ip, protocol, host, socket } = asSent(opening);
+  const authorization = authorizationOf(params) ?? headers?.authorization;
+  const request: GuardedRequest = {
+    headers: { ...headers, authorization },
+    ip,
+    protocol,
+    host,
+    socket,
+    channel: 'socket',
+  };
   LookUps.share(request);
   if (variableValues) requests.set(variableValues, request);
   return request;
+}
+
+/** Hides headers that mercurius adds from the client's first message, which any page can write: Fastify reads the host from them. */
+function asSent(opening: GuardedRequest & { readonly raw?: GuardedRequest }): GuardedRequest {
+  const { raw } = opening;
+  const { headersDistinct } = (raw ?? opening) as Partial<IncomingMessage>;
+  if (!headersDistinct) return opening;
+  const sent = Object.entries(opening.headers ?? {}).filter(([name]) => Object.hasOwn(headersDistinct, name));
+  const headers = { value: Object.fromEntries(sent) };
+  const behind = raw && { raw: { value: Object.create(raw, { headers }) as object } };
+  return Object.create(opening, { headers, ...behind }) as GuardedRequest;
 }
 
 /** Reads the token of a connection where clients of graphql-ws and mercurius put it: never deeper, and no other name. */
