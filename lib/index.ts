@@ -57,6 +57,7 @@ export type {
   SessionModuleOptions,
 } from './nest/module/session-options.js';
 export type { CookieOptions, TokenTransport } from './nest/cookies/transport.js';
+export type { FindGraphqlParts, GraphqlParts } from './nest/graphql/operation.js';
 export type { SessionStatusReport } from './nest/module/session-status.js';
 export type { TimingOptions } from './model/timing.js';
 export type { Duration } from './model/timing.js';
