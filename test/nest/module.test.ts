@@ -17,7 +17,9 @@ import {
   multiDevice,
 } from 'nestjs-latchkey';
 import * as admin from 'nestjs-latchkey/admin';
+import * as microservices from 'nestjs-latchkey/microservices';
 import * as testing from 'nestjs-latchkey/testing';
+import * as websockets from 'nestjs-latchkey/websockets';
 import passport from 'passport';
 import * as typeorm from 'typeorm';
 import { DataSource } from 'typeorm';
@@ -69,7 +71,12 @@ it('exports these values, and no others', () => {
     'sliding',
   ]);
   expect(Object.keys(admin).sort()).toEqual(['OnlineUsersService', 'SessionAdminModule']);
-  expect(Object.keys(testing).sort()).toEqual(['ManualClock']);
+  expect(Object.keys(testing).sort()).toEqual([
+    ...'ManualClock SessionTestingModule actingAs devicePolicyContract fakeAuthGuard messengerContract'.split(' '),
+    ...'openSqlRepositories sessionRepositoryContract'.split(' '),
+  ]);
+  expect(Object.keys(websockets).sort()).toEqual(['SessionIoAdapter', 'SessionWsAdapter', 'sessionOf']);
+  expect(Object.keys(microservices).sort()).toEqual(['RpcAuthGuard']);
 });
 
 it('exports no name, types included, that Nest or TypeORM exports, but for AuthGuard', () => {
