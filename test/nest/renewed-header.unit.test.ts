@@ -370,6 +370,8 @@ describe.each([
     ['no message and headers', (to) => to.writeHead(201, undefined, { 'X-Early': 'late' }).end(), 201, 'late'],
     ['a flat list', (to) => to.writeHead(201, ['X-Early', 'a', 'X-Early', 'b']).end(), 201, 'a+b'],
     ['a list of pairs', (to) => to.writeHead(201, [['X-Early', 'late']] as never).end(), 201, 'late'],
+    ['a flat list with two lines', (to) => to.writeHead(201, ['X-Early', ['a', 'b'], 'X-N', 1]).end(), 201, 'a+b'],
+    ['a pair with two lines', (to) => to.writeHead(201, [['X-Early', ['a', 'b']]] as never).end(), 201, 'a+b'],
   ];
 
   it.each(ways)('is seen with all that was set by then: %s', async (_title, way, status, seen) => {

@@ -107,10 +107,11 @@ function inLowerCase(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
   return copy;
 }
 
-/** Accepts a flat list of names and values, or a list of pairs. */
+/** Accepts a flat list of names and values, or a list of pairs. A value may have several lines. */
 function setHeaders(response: ServerResponse, headers: readonly OutgoingHttpHeader[]): void {
-  const flat: readonly unknown[] = headers.flat();
-  const names = flat.filter((_, index) => index % 2 === 0).map(String);
-  for (const name of names) response.removeHeader(name);
-  names.forEach((name, index) => response.appendHeader(name, String(flat[2 * index + 1])));
+  const pairs = Array.isArray(headers[0])
+    ? (headers as unknown as readonly [string, OutgoingHttpHeader][])
+    : headers.flatMap((name, index) => (index % 2 === 0 ? [[String(name), headers[index + 1]!] as const] : []));
+  for (const [name] of pairs) response.removeHeader(name);
+  for (const [name, value] of pairs) for (const line of [value].flat()) response.appendHeader(name, line as string);
 }
