@@ -251,6 +251,9 @@ describe('a boot with rules that cannot hold', () => {
     ['RequireRole', () => role(5 as never)],
     ['RequireClaims', () => claims({})],
     ['RequireClaims', () => claims(null as never)],
+    ['RequireClaims', () => claims(['admin'])],
+    ['RequireClaims', () => claims({ plan: undefined })],
+    ['RequireClaims', () => claims({ plan: 'pro', tags: [] })],
   ])('stops for @%s() with nothing to require', (name, decorate) => {
     expect(decorate).toThrow(expect.objectContaining({ code: 'CONFIGURATION_INVALID' }));
     expect(decorate).toThrow(`@${name}() needs`);

@@ -1,5 +1,6 @@
 import { Reflector } from '@nestjs/core';
 import { checkService, levelOf } from '../../commands/ban.js';
+import { isObject } from '../../model/checked-input.js';
 import type { Claims } from '../../model/session.js';
 import { SessionError } from '../../model/session-error.js';
 import { type Duration, parseDuration } from '../../model/timing.js';
@@ -65,13 +66,17 @@ export function RequireRole(...roles: readonly Role[]): ClassDecorator & MethodD
 /**
  * Refuses sessions that lack one of these claims, with 403 FORBIDDEN. A claim that is an array must contain the value. On a
  * route, overrides its controller's.
- * @throws SessionError CONFIGURATION_INVALID unless it is an object with a claim
+ * @throws SessionError CONFIGURATION_INVALID unless it is an object with a claim; for undefined and an empty array, which every session
+ * would have
  */
 export function RequireClaims(claims: RequiredClaims): ClassDecorator & MethodDecorator {
-  if (typeof claims !== 'object' || claims === null || Object.keys(claims).length === 0) {
+  const isEmpty = (value: unknown) => value === undefined || (Array.isArray(value) && value.length === 0);
+  const required: [string, unknown][] = isObject(claims) ? Object.entries(claims) : [];
+  const [empty] = required.find(([, value]) => isEmpty(value)) ?? [];
+  if (required.length === 0 || empty !== undefined) {
     throw new SessionError(
       'CONFIGURATION_INVALID',
-      '@RequireClaims() needs claims, such as @RequireClaims({ plan: "pro" }).',
+      `@RequireClaims() needs claims with their values, such as @RequireClaims({ plan: "pro" })${empty === undefined ? '' : `: "${empty}" has none`}.`,
     );
   }
   return ClaimRules(claims);
