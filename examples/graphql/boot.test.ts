@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Type, UseGuards } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { Field, ObjectType, Query, ResolveField, Resolver, Subscription } from '@nestjs/graphql';
+import { Field, ObjectType, Query, ResolveField, ResolveReference, Resolver, Subscription } from '@nestjs/graphql';
 import { AuthGuard, CurrentUser, OptionalAuth, Public, RequireRole, Sensitive } from 'nestjs-latchkey';
 import { type Driver, bearer, drivers, startGraphql } from './test-app.js';
 
@@ -52,6 +52,22 @@ class OpenSubscription {
   async *reports() {}
 }
 
+/** As in a subgraph of a federation. */
+@Resolver(() => Post)
+class ReferenceResolver {
+  @Query(() => Post)
+  first() {
+    return { title: 'a post' };
+  }
+
+  @RequireRole('admin')
+  @UseGuards(AuthGuard)
+  @ResolveReference()
+  reference() {
+    return { title: 'a post' };
+  }
+}
+
 async function bootWith(driver: Driver, resolver: Type, enhancers: ('guards' | 'filters')[]): Promise<string> {
   try {
     const app = await startGraphql(driver, [resolver], { fieldResolverEnhancers: enhancers });
@@ -62,8 +78,8 @@ async function bootWith(driver: Driver, resolver: Type, enhancers: ('guards' | '
   }
 }
 
-const ignored = (what: string) =>
-  `PostResolver.secret() has ${what}, but GraphQLModule runs no guards for @ResolveField()`;
+const ignored = (what: string, place = 'PostResolver.secret()') =>
+  `${place} has ${what}, but GraphQLModule runs no guards`;
 
 describe.each(drivers)('the boot with GraphQL by $name', (driver) => {
   it.each<[string, Type, string]>([
@@ -73,12 +89,14 @@ describe.each(drivers)('the boot with GraphQL by $name', (driver) => {
     ['an optional login on a field', postsWith([OptionalAuth()]), ignored('AuthGuard')],
     ['a rule of a field', postsWith([RequireRole('admin')], [UseGuards(AuthGuard)]), ignored('@RequireRole()')],
     ['a rule of the class of a field', postsWith([], [UseGuards(AuthGuard), Sensitive()]), ignored('@Sensitive()')],
+    ['a rule of a reference', ReferenceResolver, ignored('@RequireRole()', 'ReferenceResolver.reference()')],
   ])('stops for %s that nothing enforces, and names the handler', async (_title, resolver, message) => {
     expect(await bootWith(driver, resolver, ['filters'])).toContain(message);
   });
 
   it.each<[string, Type, ('guards' | 'filters')[]]>([
     ['with the option', postsWith([UseGuards(AuthGuard), Sensitive()]), ['guards']],
+    ['with the option, for a reference', ReferenceResolver, ['guards']],
     ['with a guard of the class, which guards its queries', postsWith([], [UseGuards(AuthGuard)]), []],
   ])('goes on %s', async (_title, resolver, enhancers) => {
     expect(await bootWith(driver, resolver, enhancers)).toBe('starts');

@@ -2,8 +2,8 @@ import type { ModulesContainer } from '@nestjs/core';
 
 /** Options of GraphQLModule, by the token under which @nestjs/graphql provides them. */
 const OPTIONS = 'GqlModuleOptions';
-/** Metadata of ResolveField. */
-const IS_FIELD = 'graphql:resolve_property';
+/** Metadata of ResolveField and ResolveReference. */
+const FIELDS = ['graphql:resolve_property', 'graphql:resolve_reference'];
 
 interface GraphqlOptions {
   readonly include?: readonly unknown[];
@@ -20,7 +20,7 @@ export function graphqlOptionsOf(modules: ModulesContainer): readonly GraphqlOpt
 
 /** True for a field whose guards a GraphQLModule ignores: it runs those of root fields alone unless told otherwise. */
 export function ignoresGuards(all: readonly GraphqlOptions[], handler: object, module: unknown): boolean {
-  if (Reflect.getMetadata(IS_FIELD, handler) !== true) return false;
+  if (!FIELDS.some((key) => Reflect.getMetadata(key, handler) === true)) return false;
   return all.some(
     ({ include = [], fieldResolverEnhancers = [] }) =>
       (include.length === 0 || include.includes(module)) && !fieldResolverEnhancers.includes('guards'),

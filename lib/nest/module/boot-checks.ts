@@ -118,8 +118,8 @@ export function refuseUnguardedRules(modules: ModulesContainer, config: Applicat
         const rule = targets.flatMap((target) => requirementsOf(reflector, target))[0];
         if ((rule !== undefined || isGuarded(handler)) && ignoresGuards(graphql, handler, module)) {
           throw misused(
-            `${place} has ${rule === undefined ? 'AuthGuard' : `@${rule}()`}, but GraphQLModule runs no guards for @ResolveField(), so it ` +
-              "would be open: set its option fieldResolverEnhancers: ['guards'], or guard the query that leads to the field",
+            `${place} has ${rule === undefined ? 'AuthGuard' : `@${rule}()`}, but GraphQLModule runs no guards for @ResolveField() and @ResolveReference(), so ` +
+              "it would be open: set its option fieldResolverEnhancers: ['guards'], or guard the query that leads to the field",
           );
         }
         if (rule === undefined || isGlobal || targets.some(isGuarded)) continue;
