@@ -1,3 +1,7 @@
+import { MAX_TOKEN_LENGTH } from '../../tokens/token-codec.js';
+
+const TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
+
 /** Attributes of a cookie, beside HttpOnly, which all of ours have. */
 export interface CookieAttributes {
   readonly path: string;
@@ -35,6 +39,11 @@ function trimmed(text: string, from: number, to: number): string {
 
 function isSpace(character: string | undefined): boolean {
   return character === ' ' || character === '\t';
+}
+
+/** True for text that may be a token: token68 (RFC 6750 section 2.1). */
+export function isToken(value: string): boolean {
+  return value.length <= MAX_TOKEN_LENGTH && TOKEN.test(value);
 }
 
 /** Writes a Set-Cookie header. Name and value consist of characters that need no quotes. */

@@ -3,12 +3,11 @@ import type { UserSession } from '../../model/session.js';
 import { SessionError, misused } from '../../model/session-error.js';
 import type { RenewedToken } from '../../model/verification.js';
 import type { Clock } from '../../ports/clock.js';
-import { MAX_TOKEN_LENGTH } from '../../tokens/token-codec.js';
 import { type IssuedTokens, realmOfIssued } from '../../tokens/token-issuer.js';
 import { beforeHead, nodeResponse } from '../http/response-head.js';
 import { CookieJar, keepPrivate } from './cookie-jar.js';
 import { type CookieNames, CookieNaming } from './cookie-names.js';
-import { cookieValues, setCookie } from './cookie-text.js';
+import { cookieValues, isToken, setCookie } from './cookie-text.js';
 import { type BrowserRequest, type Channel, crossSiteReason, isHttps } from './request-origin.js';
 import type { CookieSettings } from './transport.js';
 
@@ -16,7 +15,6 @@ import type { CookieSettings } from './transport.js';
 const MAX_AGE = 400 * 86_400;
 /** Most bytes of name and value that every browser keeps (RFC 6265 section 6.1). */
 const MAX_BYTES = 4096;
-const TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
 
 /** Result of `login` or `refresh`. */
 export type SessionTokens = IssuedTokens & { readonly session: UserSession };
@@ -235,10 +233,6 @@ export class SessionCookies {
 
 function fits(name: string, token: string): boolean {
   return name.length + token.length <= MAX_BYTES;
-}
-
-function isToken(value: string): boolean {
-  return value.length <= MAX_TOKEN_LENGTH && TOKEN.test(value);
 }
 
 /** The request of a response, as Nest hands it to guards. */
