@@ -315,7 +315,7 @@ async function problemOf(variables: Record<string, string>): Promise<unknown> {
 }
 
 describe('a start', () => {
-  const apps = SampleApps.asBuilt();
+  const apps = new SampleApps();
   const taken = net.createServer();
   let port: string;
 

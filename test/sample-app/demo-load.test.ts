@@ -35,7 +35,7 @@ describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('npm run demo:load on $n
   let database: TestDatabase;
   let app: SampleApp;
   let token: string;
-  const sessions = kind.name === 'sqlite' ? 2000 : 400;
+  const [sessions, ofEachReason] = kind.name === 'sqlite' ? [2000, 4] : [400, 1];
   const options = [`--sessions=${sessions}`, `--ended=${sessions / 2}`, `--users=${sessions / 4}`];
 
   beforeAll(async () => {
@@ -96,7 +96,10 @@ describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('npm run demo:load on $n
       expect(logins.get(sessionId)).toMatchObject({ userId, at: createdAt });
       expect(ends.has(sessionId)).toBe(false);
     }
-    const userIds = [...new Set([...ends.values()].map(({ userId }) => userId))].slice(0, 60);
+    const byReason = new Map<string | null, string[]>();
+    for (const { reason, userId } of ends.values()) byReason.set(reason, [...(byReason.get(reason) ?? []), userId]);
+    expect(byReason.size).toBeGreaterThan(4);
+    const userIds = new Set([...byReason.values()].flatMap((ids) => ids.slice(0, ofEachReason)));
     let replaced = 0;
     for (const userId of userIds) {
       const past = await walk<Item>(`/admin/users/${userId}/sessions?ended=true&`);
@@ -115,7 +118,7 @@ describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('npm run demo:load on $n
         expect(known.get(replacedBy.sessionId)?.createdAt).toBe(endedAt);
       }
     }
-    expect(replaced).toBeGreaterThan(5);
+    expect(replaced).toBeGreaterThan(0);
     expect(events.some(({ type }) => type === 'LOGIN_FAILED')).toBe(true);
   });
 
