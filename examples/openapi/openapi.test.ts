@@ -25,7 +25,8 @@ import { ShopModule } from './shop.js';
 interface Operation {
   readonly security?: readonly object[];
   readonly responses: Readonly<Record<string, { readonly content?: Record<string, { readonly schema: Schema }> }>>;
-  readonly requestBody?: object;
+  readonly parameters?: readonly { readonly name: string }[];
+  readonly requestBody?: { readonly content: Record<string, { readonly schema: { readonly properties: object } }> };
 }
 
 interface Schema {
@@ -186,7 +187,7 @@ describe('documentSessions', () => {
     });
   });
 
-  it('documents the ready-made routes if asked to, with schemas, and those of operators never', async () => {
+  it('documents the ready-made routes if asked to, with schemas', async () => {
     const { operations } = await documentOf(ShopModule, (app) => documentSessions(app, { sessionRoutes: true }));
     const own = Object.entries(operations).filter(([route]) => route.includes('/auth/'));
     const told = own.map(([route, one]) => [route, Object.keys(one.responses).join(' ')]);
@@ -211,6 +212,63 @@ describe('documentSessions', () => {
       properties: { items: { items: { properties: { current: { type: 'boolean' } } } } },
     });
     expect(Object.keys(operations).filter((route) => /admin|online|kick/.test(route))).toEqual([]);
+  });
+
+  it('documents the routes of operators if asked to: what their parsers read, and what they answer', async () => {
+    const { operations } = await documentOf(ShopModule, (app) => documentSessions(app, { adminRoutes: true }));
+    const own = Object.entries(operations).filter(([route]) => route.includes(' /admin'));
+    const told = own.map(([route, { parameters = [], requestBody, responses, security }]) => {
+      expect(security).toEqual(BOTH);
+      const body = requestBody?.content['application/json']!.schema.properties ?? {};
+      return [
+        route,
+        [...parameters.map(({ name }) => name), ...Object.keys(body), ...Object.keys(responses)].join(' '),
+      ];
+    });
+    const live = 'q userId ip deviceType loginMethod createdFrom createdTo seenFrom seenTo';
+    const [read, change] = ['200 400 401 403 503', '200 202 400 401 403 503'];
+    expect(Object.fromEntries(told)).toEqual({
+      'GET /admin/operator': read,
+      'GET /admin/online-users': `groupBy limit cursor ${live} sort ${read}`,
+      'GET /admin/online-users/export': `${live} format ${read}`,
+      'GET /admin/ended-sessions': `limit cursor userId reason endedFrom endedTo ${read}`,
+      'GET /admin/users/{userId}': `userId ${read}`,
+      'GET /admin/users/{userId}/sessions': `userId limit cursor ended ${read}`,
+      'GET /admin/users/{userId}/bans': `userId ${read}`,
+      'GET /admin/events': `limit cursor userId sessionId ip type from to ${read}`,
+      'GET /admin/events/export': `userId sessionId ip type from to format ${read}`,
+      'GET /admin/sightings': `limit cursor sessionId userId ip at from to ${read}`,
+      'GET /admin/failed-logins': `hours by ${read}`,
+      'GET /admin/stats': `range ${read}`,
+      'GET /admin/live': read,
+      'DELETE /admin/sessions/{id}': `id reason ${change}`,
+      'DELETE /admin/users/{userId}/sessions': `userId reason ${change}`,
+      'POST /admin/kick': `sessionIds filter reason dryRun ${change}`,
+      'POST /admin/users/{userId}/ban': `userId until reason service level ${change}`,
+      'DELETE /admin/users/{userId}/ban': `userId service ${change}`,
+      'POST /admin/users/{userId}/impersonate': `userId reason for ${change}`,
+    });
+    expect(operations['GET /admin/ended-sessions']!.parameters).toMatchObject([
+      { name: 'limit', in: 'query', required: false, schema: { type: 'integer' } },
+      { name: 'cursor', schema: { type: 'string' } },
+      { name: 'userId', schema: { type: 'string', maxLength: 1024 } },
+      { name: 'reason', schema: { enum: ENDED.slice(1) } },
+      { name: 'endedFrom', schema: { type: 'string', format: 'date-time' } },
+      { name: 'endedTo' },
+    ]);
+    expect(codesOf(operations['POST /admin/kick']!)[403]).toEqual(['FORBIDDEN', 'FRESH_LOGIN_REQUIRED', ...CROSS_SITE]);
+    expect(codesOf(operations['GET /admin/events']!)[400]).toContain('CURSOR_INVALID');
+    expect(codesOf(operations['GET /admin/stats']!)[400]).toEqual(['ARGUMENT_INVALID', 'TOKEN_MALFORMED']);
+    expect(
+      operations['GET /admin/ended-sessions']!.responses['200']!.content!['application/json']!.schema,
+    ).toMatchObject({
+      properties: {
+        items: {
+          items: { properties: { userAgent: { nullable: true }, lastSeenAt: { format: 'date-time' }, endReason: {} } },
+        },
+      },
+      required: ['items', 'nextCursor', 'prevCursor'],
+    });
   });
 
   it('refuses unknown options', async () => {

@@ -14,6 +14,7 @@ import { LiveController } from './routes/live.controller.js';
 import { LiveFeed } from './live/live-feed.js';
 import { OnlineSummaries } from './lists/online-counts.js';
 import { OnlineUsersService } from './lists/online-users.service.js';
+import './routes/admin-document.js';
 import { PastSessions } from './routes/admin-items.js';
 import { UserDirectory } from './lists/user-directory.js';
 import { RouterModule } from '@nestjs/core';

@@ -16,7 +16,7 @@ const MAX_USER_ID = 1024;
 const MAX_HOURS = 168;
 
 /** OnlineUsersService checks ranges itself. */
-function readOnlineCriteria(input: RequestInput): OnlineCriteria {
+export function readOnlineCriteria(input: RequestInput): OnlineCriteria {
   return {
     q: input.textOrEmpty('q', 128),
     userId: input.text('userId', MAX_USER_ID),

@@ -102,13 +102,24 @@ function timeOf(text: string): number {
   return Number.isNaN(midnight.getTime()) || midnight.toISOString().slice(0, 10) !== day ? NaN : Date.parse(text);
 }
 
-export function QueryFields(read: (input: RequestInput) => unknown): ParameterDecorator {
-  return inputFrom('query', (query) => readInput(query, 'query', read));
-}
+type Read = (input: RequestInput) => unknown;
 
-export function BodyFields(read: (input: RequestInput) => unknown): ParameterDecorator {
-  return inputFrom('body', (body) => readInput(body, 'body', read));
-}
+/** Parsers by handler, for documents of its routes. */
+const readers = { query: new WeakMap<object, Read>(), body: new WeakMap<object, Read>() };
+
+export const readerOf = (source: keyof typeof readers, handler: object): Read | undefined =>
+  readers[source].get(handler);
+
+const fieldsFrom =
+  (source: keyof typeof readers) =>
+  (read: Read): ParameterDecorator =>
+  (target, key, index) => {
+    readers[source].set((target as Record<PropertyKey, object>)[key!]!, read);
+    inputFrom(source, (value) => readInput(value, source, read))(target, key, index);
+  };
+
+export const QueryFields = fieldsFrom('query');
+export const BodyFields = fieldsFrom('body');
 
 export const MAX_PAGE = 200;
 

@@ -11,13 +11,16 @@ import { type RouteRules, routeRules } from '../http/route-rules.js';
 import { SessionAuthenticator } from '../http/session-authenticator.js';
 import { handlersOf, isGuarded, isGuardedEverywhere } from '../module/boot-checks.js';
 import { ofModule } from '../module/resolve-options.js';
-import { OWN_CONTROLLERS, OWN_ROUTES } from './own-routes.js';
+import { parametersOf } from './inputs.js';
+import { OPERATOR_ROUTES, OWN_CONTROLLERS, OWN_ROUTES } from './own-routes.js';
 import { type Answers, errorAnswer } from './schemas.js';
 
 /** Options of documentSessions. */
 export class DocumentOptions {
   /** Documents the routes of SessionRoutesModule, with schemas. Default: no document has them. */
   sessionRoutes?: boolean = false;
+  /** Documents the routes of SessionAdminModule, with schemas, but for its page. Default: no document has them. */
+  adminRoutes?: boolean = false;
 }
 
 /** A security scheme of OpenAPI, for `DocumentBuilder.addSecurity`. */
@@ -60,7 +63,8 @@ export function documentSessions(
       const isRoutes = OWN_CONTROLLERS.some((own) => type.prototype instanceof own);
       for (const [name, handler] of handlersOf(type)) {
         if (!Reflect.hasMetadata('method', handler)) continue;
-        const own = options.sessionRoutes === true && isRoutes ? OWN_ROUTES[name] : undefined;
+        const ofSessions = options.sessionRoutes === true && isRoutes ? OWN_ROUTES[name] : undefined;
+        const own = ofSessions ?? (options.adminRoutes === true ? OPERATOR_ROUTES.get(type)?.[name] : undefined);
         if (isOwn && !own) {
           define(EXCLUDE, EXCLUDED, type);
           break;
@@ -72,6 +76,7 @@ export function documentSessions(
             [{ in: 'body', type: String, required: 'required' in own.body, schema: own.body }],
             handler,
           );
+        else if (own) define(PARAMETERS, parametersOf(handler, own.fields), handler);
         if (own) define(OPERATION, { summary: own.summary }, handler);
         const rules = routeRules(reflector, handler, type);
         const refused: Answers = {};

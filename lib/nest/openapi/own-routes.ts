@@ -3,9 +3,12 @@ import { ReauthenticationController, SessionRoutesController } from '../routes/s
 import { GatewayController } from '../routes/gateway.controller.js';
 import { type Answers, type Schema, count, errorAnswer, object, sessionAnswer, sessionItem, text } from './schemas.js';
 
-interface OwnRoute {
+/** Describes a route of this library. */
+export interface OwnRoute {
   readonly summary: string;
   readonly body?: Schema;
+  /** Says more of fields than their parser. */
+  readonly fields?: Readonly<Record<string, Schema>>;
   readonly answers: Answers;
 }
 
@@ -13,7 +16,7 @@ type Handlers<Controller> = Exclude<keyof Controller, 'onModuleInit'>;
 
 const invalid = errorAnswer(400, ['ARGUMENT_INVALID']);
 const done = { description: '' };
-const json = (schema: Schema) => ({ description: '', schema });
+export const json = (schema: Schema) => ({ description: '', schema });
 
 const ROUTES: Readonly<
   Record<
@@ -77,6 +80,9 @@ const ROUTES: Readonly<
 
 /** Controllers of SessionRoutesModule, which makes subclasses of them. */
 export const OWN_CONTROLLERS = [SessionRoutesController, ReauthenticationController, GatewayController] as const;
+
+/** Descriptions of operators' routes by controller, which the rooms above this one declare. */
+export const OPERATOR_ROUTES = new Map<object, Readonly<Record<string, OwnRoute>>>();
 
 /** Routes of SessionRoutesModule by the name of their handler. */
 export const OWN_ROUTES: Readonly<Record<string, OwnRoute | undefined>> = ROUTES;

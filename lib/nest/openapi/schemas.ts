@@ -9,8 +9,11 @@ export type Answers = Record<number, object>;
 
 export const text: Schema = { type: 'string' };
 export const count: Schema = { type: 'integer' };
-const optionalText: Schema = { type: 'string', nullable: true };
-const time: Schema = { type: 'string', format: 'date-time' };
+export const flag: Schema = { type: 'boolean' };
+export const optionalText: Schema = { type: 'string', nullable: true };
+export const time: Schema = { type: 'string', format: 'date-time' };
+
+export const listOf = (items: Schema): Schema => ({ type: 'array', items });
 
 /** Describes an object, all of whose fields are there but for the optional ones. */
 export function object(properties: Readonly<Record<string, Schema>>, ...optional: readonly string[]): Schema {
@@ -20,8 +23,8 @@ export function object(properties: Readonly<Record<string, Schema>>, ...optional
 
 export const sessionItem: Schema = object({
   sessionId: text,
-  current: { type: 'boolean' },
-  impersonated: { type: 'boolean' },
+  current: flag,
+  impersonated: flag,
   deviceType: optionalText,
   deviceName: optionalText,
   ip: optionalText,
