@@ -71,6 +71,24 @@ class HookedController {
   }
 }
 
+/** An application's own guard, which loads more of the user. */
+const extending = {
+  canActivate(context: ExecutionContext) {
+    const request = context.switchToHttp().getRequest<{ user: object }>();
+    request.user = { ...request.user, name: 'Alice' };
+    return true;
+  },
+};
+
+@Controller()
+class ExtendedController {
+  @Get('extended')
+  @UseGuards(AuthGuard, extending, AuthGuard)
+  extended(@Req() { user }: SeenRequest) {
+    return { user };
+  }
+}
+
 const RoutesController = controllerOf('', {
   property: [UseGuards(PropertyGuard)],
   after: [UseGuards(AuthGuard, HookedGuard)],
@@ -93,7 +111,7 @@ describe.each(adapters)('handleRequest of a subclass on $name', (kind) => {
   const server = useApp(() =>
     startApp(kind, {
       imports: [SessionModule.forRoot(sessionOptions({ policy: multiDevice(), nearCache: { maxEntries: 100 } }))],
-      controllers: [HookedController, RoutesController],
+      controllers: [HookedController, ExtendedController, RoutesController],
     }),
   );
   let token: string;
@@ -175,6 +193,11 @@ describe.each(adapters)('handleRequest of a subclass on $name', (kind) => {
     for (const path of ['/after', '/before', '/twice']) {
       expect((await server.sendWith(token, { path })).status).toBe(403);
     }
+  });
+
+  it('keeps a user that the application has replaced between two guards', async () => {
+    const { json } = await server.sendWith(token, { path: '/extended' });
+    expect(json).toEqual({ user: { ...alice, name: 'Alice' } });
   });
 
   it('lets a request pass without a user by null, and with a guest by any other', async () => {

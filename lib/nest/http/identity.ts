@@ -96,6 +96,8 @@ export function setIdentity(
   const type = context.getType<string>();
   if (type === 'http') {
     const carrier = context.getArgByIndex<GuardedRequest>(0);
+    // Another guard has set it, and the application may have replaced the user since.
+    if (identity && carrier.latchkey === identity) return;
     carrier.user = identity?.user ?? null;
     carrier.latchkey = identity;
     return;
