@@ -16,6 +16,7 @@ import { HTTPS, cookiesOf } from './cookie-app.js';
 import { type AdapterKind, type HttpApp, adapters, sessionOptions, startApp, useApp } from './http-app.js';
 
 const TRUSTED = 'https://app.example.com';
+const SOCKET = ['X-Original-Method: GET', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=='];
 const CLAIMS = { roles: 'X-Roles', plan: 'X-Plan', level: 'X-Level', none: 'X-None', absent: 'X-Absent' };
 
 function start(
@@ -95,6 +96,10 @@ describe.each(adapters)('the question of a gateway on $name', (kind) => {
     ['POST of a trusted one', ['X-Original-Method: POST', 'Sec-Fetch-Site: cross-site', `Origin: ${TRUSTED}`], 200],
     ['POST of another one', ['X-Original-Method: POST', 'Origin: https://evil.example'], 403],
     ['POST of its own Origin', ['X-Original-Method: POST', 'Origin: https://localhost'], 200],
+    ['a WebSocket of its own Origin', [...SOCKET, 'Origin: https://localhost'], 200],
+    ['a WebSocket of a trusted one', [...SOCKET, `Origin: ${TRUSTED}`], 200],
+    ['a WebSocket of another one', [...SOCKET, 'Origin: https://evil.example', 'Sec-Fetch-Site: same-origin'], 403],
+    ['a WebSocket of none', SOCKET, 403],
   ])('is judged by the method that it names: %s', async (_name, lines, status) => {
     const { accessToken } = await login('visitor');
     const cookie = `Cookie: __Host-session=${accessToken}`;

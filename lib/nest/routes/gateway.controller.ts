@@ -68,11 +68,15 @@ export class GatewayController {
   }
 }
 
-/** The request that the gateway asks about. Of two methods that it names, both must be safe. */
+/**
+ * The request that the gateway asks about. Of two methods that it names, both must be safe. A WebSocket is opened by GET, and known
+ * by its version, because gateways drop Upgrade.
+ */
 function asked({ headers = {}, ip, protocol, host, socket }: GuardedRequest): GuardedRequest {
   const named = METHOD_HEADERS.map((name) => headers[name]).filter((method) => method !== undefined);
   const isSafe = named.length > 0 && named.every((method) => isSafeMethod({ method }));
-  return { headers, ip, protocol, host, socket, method: isSafe ? 'GET' : 'POST' };
+  const opens = headers['sec-websocket-version'] === undefined ? {} : { channel: 'socket' as const };
+  return { headers, ip, protocol, host, socket, method: isSafe ? 'GET' : 'POST', ...opens };
 }
 
 /** Gateways take 400 for a failure of this server: nginx answers 500. */
