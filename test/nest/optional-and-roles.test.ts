@@ -232,6 +232,13 @@ describe('a boot with rules that cannot hold', () => {
     await boot(controllerWith(rule, UseGuards(Composed)), [AuthGuard]);
   });
 
+  it('stops for a guard that was made by hand', async () => {
+    const message = 'Orders.list() is guarded by new AuthGuard(), which Nest gives no sessions';
+    await expect(boot(controllerWith(UseGuards(new AuthGuard())))).rejects.toThrow(message);
+    const everywhere = { provide: APP_GUARD, useValue: new AuthGuard() };
+    await expect(boot(controllerWith(), [everywhere])).rejects.toThrow(message);
+  });
+
   it.each(RULES)('stops for @Public() beside @%s()', async (name, rule) => {
     const wrong = boot(controllerWith(rule, Public(true), UseGuards(AuthGuard)));
     await expect(wrong).rejects.toThrow(`Orders.list() has both @Public() and @${name}()`);

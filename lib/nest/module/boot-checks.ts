@@ -100,7 +100,8 @@ export function findForeignGuards(modules: ModulesContainer): readonly string[] 
 
 /**
  * Refuses rules that nothing enforces: a route with RequireRole or the like and without AuthGuard would be open. A guard that
- * is given AuthGuard or SessionVerifier counts as well. A field whose guards GraphQLModule ignores has none.
+ * is given AuthGuard or SessionVerifier counts as well. A field whose guards GraphQLModule ignores has none. Refuses guards made by
+ * hand too, which could verify nothing.
  * @throws SessionError CONFIGURATION_INVALID naming the first such handler, or decorators that contradict each other
  */
 export function refuseUnguardedRules(modules: ModulesContainer, config: ApplicationConfig, reflector: Reflector): void {
@@ -112,8 +113,15 @@ export function refuseUnguardedRules(modules: ModulesContainer, config: Applicat
       const type = metatype as Type<object>;
       for (const [name, handler] of handlersOf(type)) {
         const targets = [handler, type];
-        const contradiction = targets.map((target) => contradictionOf(reflector, target)).find((one) => one !== null);
         const place = `${type.name}.${name}()`;
+        const byHand = [...config.getGlobalGuards(), ...targets.flatMap(guardsOf)].find(isMadeByHand);
+        if (byHand) {
+          throw misused(
+            `${place} is guarded by new ${byHand.constructor.name}(), which Nest gives no sessions to verify: use the class, as in ` +
+              '@UseGuards(AuthGuard), or for all routes { provide: APP_GUARD, useClass: AuthGuard }',
+          );
+        }
+        const contradiction = targets.map((target) => contradictionOf(reflector, target)).find((one) => one !== null);
         if (contradiction) throw misused(`${place} has both ${contradiction}: keep the one that is meant`);
         const rule = targets.flatMap((target) => requirementsOf(reflector, target))[0];
         if ((rule !== undefined || isGuarded(handler)) && ignoresGuards(graphql, handler, module)) {
@@ -140,7 +148,16 @@ export function isGuardedEverywhere(config: ApplicationConfig): boolean {
 
 /** Tells if a route or controller has AuthGuard. */
 export function isGuarded(target: object): boolean {
-  return ((Reflect.getMetadata('__guards__', target) ?? []) as unknown[]).some(enforces);
+  return guardsOf(target).some(enforces);
+}
+
+function guardsOf(target: object): readonly unknown[] {
+  return (Reflect.getMetadata('__guards__', target) ?? []) as readonly unknown[];
+}
+
+/** True for an AuthGuard that was not made by Nest, which injects its property. */
+function isMadeByHand(guard: unknown): guard is AuthGuard {
+  return guard instanceof AuthGuard && Reflect.get(guard, 'authenticator') === undefined;
 }
 
 /** Handlers of a class that Nest calls: routes, resolvers and messages, which all have metadata. */
