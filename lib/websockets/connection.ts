@@ -69,11 +69,12 @@ export class Connection implements AuthenticatedSocket {
 
   /** Judges a message as AuthGuard judges a request. @throws WsException */
   async admit(context: ExecutionContext): Promise<true> {
+    const { credential } = this.request;
     try {
       await this.parts.guard.canActivate(context);
     } catch (error) {
       if (!(error instanceof HttpException)) throw error;
-      if (this.useSuccessor(error)) return this.admit(context);
+      if (this.useSuccessor(error, credential)) return this.admit(context);
       if (error.getStatus() === 401) void this.check(true);
       throw new RefusedMessage(messageOf(error));
     }
@@ -84,13 +85,14 @@ export class Connection implements AuthenticatedSocket {
   /** Ends the socket if its token is over, and renews a token near its end. @param strict asks the database in any case */
   async check(strict = false): Promise<void> {
     const { authenticator } = this.parts;
-    const { token } = this.request.credential;
+    const { credential } = this.request;
+    const { token } = credential;
     if (token === null || this.refusal || (!strict && authenticator.isKnown(token))) return;
     const outcome = await authenticator.authenticate(this.request, { ...CHANNEL_RULES, strict });
     if (outcome instanceof AuthenticatedSession) {
       this.identity = outcome;
       if (outcome.renewed) this.renew(outcome.renewed);
-    } else if (this.useSuccessor(outcome.exception)) {
+    } else if (this.useSuccessor(outcome.exception, credential)) {
       await this.check(strict);
     } else if (outcome.exception.getStatus() < 500 && !this.refusal) {
       this.refusal = outcome;
@@ -106,9 +108,12 @@ export class Connection implements AuthenticatedSocket {
   }
 
   /** Not earlier: the first use of a successor tells that the client has it, and ends its predecessor. */
-  private useSuccessor(refusal: HttpException & { readonly code?: unknown }): boolean {
+  private useSuccessor(refusal: HttpException & { readonly code?: unknown }, refused: Credential): boolean {
+    if (refusal.code !== 'TOKEN_EXPIRED') return false;
+    // Another message was faster.
+    if (this.request.credential !== refused) return true;
     const token = this.successor;
-    if (token === null || refusal.code !== 'TOKEN_EXPIRED') return false;
+    if (token === null) return false;
     this.successor = null;
     this.request.credential = { token, refusal: null, byCookie: this.request.credential.byCookie };
     return true;
