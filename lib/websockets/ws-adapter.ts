@@ -51,8 +51,8 @@ type Accept = (client: WsSocket, request: IncomingMessage) => void;
  * - The end of the session closes the socket with 4401 and the error code.
  */
 export class SessionWsAdapter extends SessionAdapter {
-  /** Not yet authenticated. */
-  private readonly pending = new Set<WsSocket>();
+  /** Not admitted, or not yet: their server does not know them. */
+  private readonly outside = new Set<WsSocket>();
 
   /** @throws SessionError CONFIGURATION_INVALID without a SessionModule, or for several without the option `realm` */
   constructor(app: INestApplication, options: SocketAdapterOptions = {}) {
@@ -77,7 +77,7 @@ export class SessionWsAdapter extends SessionAdapter {
   }
 
   override close(server: unknown): unknown {
-    for (const client of this.pending) client.terminate();
+    for (const client of this.outside) client.terminate();
     return super.close(server);
   }
 
@@ -94,12 +94,13 @@ export class SessionWsAdapter extends SessionAdapter {
     // Without a listener, a malformed frame of a socket that never connects would end the process.
     client.on('error', () => undefined);
     server.clients?.delete(client);
-    this.pending.add(client);
+    this.outside.add(client);
+    client.on('close', () => this.outside.delete(client));
     const admission = await this.authenticate(request, token, 'socket', place);
-    this.pending.delete(client);
     if ('exception' in admission) {
       end(client, admission);
     } else if (client.readyState === OPEN) {
+      this.outside.delete(client);
       server.clients?.add(client);
       const send = (event: string, data: object) => client.send(JSON.stringify({ event, data }));
       const connection = this.connect({ send, end: (answer) => end(client, answer) }, admission);
@@ -115,7 +116,10 @@ function end(client: WsSocket, { exception }: HttpAnswer): void {
   client.close(exception.getStatus() === 503 ? TRY_LATER : UNAUTHORIZED, exception.code);
 }
 
+/** Nothing else listens to the socket of an upgrade, and a client may never close its side. */
 function forbid(socket: Duplex, { exception }: HttpAnswer): void {
+  socket.on('error', () => undefined);
+  socket.once('finish', () => socket.destroy());
   const body = JSON.stringify(exception.getResponse());
   const head = `Connection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}`;
   socket.end(`HTTP/1.1 403 Forbidden\r\n${head}\r\n\r\n${body}`);
