@@ -1,11 +1,12 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway, WebSocketServer } from '@nestjs/websockets';
+import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { UseGuards } from '@nestjs/common';
 import {
   AuthGuard,
   CheckBan,
   CurrentSession,
   CurrentUser,
+  OptionalAuth,
   Public,
   RequireClaims,
   RequireFresh,
@@ -17,7 +18,6 @@ import {
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { SessionIoAdapter, sessionOf } from 'nestjs-latchkey/websockets';
-import type { Server } from 'socket.io';
 import { type Socket, io } from 'socket.io-client';
 import { type Node, partsOf, useNodes } from '../../test/support/doors.js';
 import { until } from '../../test/support/until.js';
@@ -30,10 +30,6 @@ afterEach(() => {
 });
 
 const MINUTE = 60_000;
-
-/** Arguments of the next event. */
-const once = (socket: Socket, event: string) =>
-  new Promise<unknown[]>((resolve) => socket.once(event, (...args: unknown[]) => resolve(args)));
 
 interface Client {
   readonly socket: Socket;
@@ -214,6 +210,20 @@ class RoomGateway {
   }
 }
 
+@WebSocketGateway({ namespace: 'lenient' })
+class LenientGateway {
+  @OptionalAuth({ ignoreInvalid: true })
+  @SubscribeMessage('who')
+  who(@CurrentUser() user: unknown) {
+    return { user };
+  }
+
+  @SubscribeMessage('me')
+  me(@CurrentUser() user: unknown) {
+    return user;
+  }
+}
+
 @Public()
 @WebSocketGateway({ namespace: 'open' })
 class OpenGateway {
@@ -228,7 +238,7 @@ describe('messages behind SessionIoAdapter', () => {
   const clock = new ManualClock(Date.now());
   let node: Node;
   beforeAll(async () => {
-    const providers = [RulesGateway, RoomGateway, OpenGateway];
+    const providers = [RulesGateway, RoomGateway, OpenGateway, LenientGateway];
     node = await start({ providers }, { configure, session: { clock, tokens: sliding({ maxAge: '285m' }) } });
   });
   const logIn = () => node.tokens.login('alice');
@@ -250,6 +260,17 @@ describe('messages behind SessionIoAdapter', () => {
     expect(await ask('throw', 'SESSION_NOT_FOUND')).toEqual(refusedWith('SESSION_NOT_FOUND'));
   });
 
+  it('are refused in the acknowledgement as well, for clients that wait for one', async () => {
+    const { accessToken } = await logIn();
+    const { socket, events } = await enter('/rules', accessToken);
+    const { exception } = refusedWith('FORBIDDEN');
+    expect(await socket.timeout(20_000).emitWithAck('role', {})).toEqual(exception);
+    expect(await socket.timeout(20_000).emitWithAck('throw', 'SESSION_NOT_FOUND')).toEqual(
+      refusedWith('SESSION_NOT_FOUND').exception,
+    );
+    expect(events[0]).toEqual(['exception', exception]);
+  });
+
   it('need a token in every namespace, unless something there is open', async () => {
     const { accessToken } = await logIn();
     for (const namespace of ['/', '/rules', '/room-7']) {
@@ -258,6 +279,16 @@ describe('messages behind SessionIoAdapter', () => {
     expect(await (await enter('/room-7', accessToken)).ask('me')).toMatchObject({ userId: 'alice' });
     expect(await (await enter('/open')).ask('who')).toEqual({ user: null });
     expect(await (await enter('/open', accessToken)).ask('who')).toEqual({ user: { userId: 'alice' } });
+  });
+
+  it('connect without a user where a handler ignores bad tokens', async () => {
+    for (const token of ['ses_at_unknown', 'two words']) {
+      const { refusal, ask } = await enter('/lenient', token);
+      expect(refusal).toBeNull();
+      expect(await ask('who')).toEqual({ user: null });
+      expect(await ask('me')).toEqual(refusedWith('TOKEN_MISSING'));
+    }
+    expect((await enter('/open', 'ses_at_unknown')).refusal).toMatchObject({ errorCode: 'TOKEN_INVALID' });
   });
 
   it('bring a renewed token, once, which connects when the first has expired', async () => {
@@ -292,46 +323,6 @@ describe('messages behind SessionIoAdapter', () => {
       ['session-ended', { errorCode: 'SESSION_EXPIRED' }],
       ['disconnect', { reason: 'io server disconnect' }],
     ]);
-  });
-});
-
-@WebSocketGateway({ namespace: 'room', connectionStateRecovery: {} })
-class RecoveringGateway {
-  @WebSocketServer() server!: Server;
-
-  @SubscribeMessage('me')
-  me(@CurrentUser() user: unknown, @ConnectedSocket() socket: { join(room: string): void }) {
-    socket.join('secret');
-    return user;
-  }
-}
-
-describe('a socket that comes back', () => {
-  const start = useNodes();
-
-  it('is authenticated again, though socket.io would recover it', async () => {
-    const node = await start({ providers: [RecoveringGateway] }, { configure });
-    const { accessToken, session } = await node.tokens.login('alice');
-    const { socket, ask } = await connect(`${node.url}/room`, accessToken);
-    await ask('me');
-    // What comes last tells the client from where to go on.
-    node.app.get(RecoveringGateway).server.emit('news', {});
-    await until(() => (socket as unknown as { _lastOffset?: string })._lastOffset !== undefined);
-    const lost = once(socket, 'disconnect');
-    socket.io.engine.close();
-    await lost;
-    const back = once(socket, 'connect');
-    socket.connect();
-    await back;
-    expect(socket.recovered).toBe(true);
-    expect(await ask('me')).toMatchObject({ userId: 'alice' });
-    const lostAgain = once(socket, 'disconnect');
-    socket.io.engine.close();
-    await lostAgain;
-    await node.operators.kick(session.id, { by: 'root' });
-    const refused = once(socket, 'connect_error');
-    socket.connect();
-    expect(((await refused) as { data: object }[])[0]!.data).toMatchObject({ errorCode: 'SESSION_KICKED' });
   });
 });
 

@@ -144,6 +144,8 @@ class MessageErrorFilter extends BaseWsExceptionFilter {
       client.send(JSON.stringify({ event: 'exception', data: body }));
     } else {
       client.emit('exception', body);
+      const acknowledge = host.getArgByIndex<unknown>(2);
+      if (typeof acknowledge === 'function') acknowledge(body);
     }
   }
 }

@@ -15,6 +15,8 @@ interface Gateway {
   readonly namespace: unknown;
   /** Has something for sockets without a token. */
   readonly isOpen: boolean;
+  /** Has something for those with a bad token as well. */
+  readonly ignoresInvalid: boolean;
 }
 
 /** Where a socket connects to. `namespace` only with socket.io. */
@@ -43,29 +45,35 @@ export class Gateways {
         prepend(FILTERS, type, filter);
         const { path, namespace } = (Reflect.getMetadata(GATEWAY_OPTIONS, type) ?? {}) as Partial<Gateway>;
         const port = (Reflect.getMetadata(PORT, type) as number | undefined) ?? 0;
-        this.gateways.push({ port, path, namespace, isOpen: this.isOpen(type) });
+        this.gateways.push({ port, path, namespace, ...this.openness(type) });
       }
     }
   }
 
-  /** True if a socket may connect there without a token: some handler is `@Public()` or `@OptionalAuth()`. */
-  admitAnonymous({ port, path, namespace = '/' }: SocketPlace): boolean {
+  /**
+   * True if a socket may connect there without a session.
+   * @param isBad the token is refused; where it is missing, any handler with `@Public()` or `@OptionalAuth()` will do
+   */
+  admitAnonymous({ port, path, namespace = '/' }: SocketPlace, isBad: boolean): boolean {
     const here = this.gateways.filter((one) => one.port === port && one.path === path);
     const named = here.filter((one) => isNamed(one.namespace, namespace));
     const found = named.length > 0 ? named : here.filter((one) => typeof one.namespace === 'function');
-    return found.some(({ isOpen }) => isOpen);
+    return found.some(({ isOpen, ignoresInvalid }) => (isBad ? ignoresInvalid : isOpen));
   }
 
-  private isOpen(type: Type<object>): boolean {
+  private openness(type: Type<object>): Pick<Gateway, 'isOpen' | 'ignoresInvalid'> {
     const prototype = type.prototype as Record<string, () => unknown>;
     const names = new MetadataScanner().getAllMethodNames(prototype);
     const handlers = names.map((name) => prototype[name]!).filter((one) => Reflect.hasMetadata(MESSAGE, one));
     // One that only sends has no handlers.
-    return (handlers.length > 0 ? handlers : [type]).some((handler) => {
+    const rules = (handlers.length > 0 ? handlers : [type]).map((handler) => {
       const context = { getHandler: () => handler, getClass: () => type };
-      const { isPublic, optional } = this.rules.of(context as unknown as ExecutionContext);
-      return isPublic || optional !== null;
+      return this.rules.of(context as unknown as ExecutionContext);
     });
+    return {
+      isOpen: rules.some(({ isPublic, optional }) => isPublic || optional !== null),
+      ignoresInvalid: rules.some(({ optional }) => optional?.ignoreInvalid === true),
+    };
   }
 }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { HttpException, type INestApplication } from '@nestjs/common';
+import { misused } from '../model/session-error.js';
 import { sockets } from '../nest/http/identity.js';
 import { messageOf } from '../nest/http/session-error.filter.js';
 import { Connection } from './connection.js';
@@ -10,6 +11,10 @@ const platform = new Platform(
   '@nestjs/platform-socket.io',
   import('@nestjs/platform-socket.io').then(({ IoAdapter }) => IoAdapter),
 );
+
+/** A middleware comes too late: missed messages are sent, and rooms restored, when the socket is made. */
+const NO_RECOVERY =
+  'Remove the option connectionStateRecovery of the gateway or server: socket.io would send missed messages to whoever names a socket, before SessionIoAdapter sees the token. Join rooms in handleConnection';
 
 /** Socket of socket.io, as far as it is used here. */
 interface IoSocket {
@@ -27,7 +32,7 @@ interface Namespace {
 }
 
 interface IoServer {
-  readonly opts: { readonly connectionStateRecovery?: { skipMiddlewares?: boolean } };
+  readonly opts: { readonly connectionStateRecovery?: unknown };
   of(name: string): Namespace;
   on(event: 'new_namespace', listener: (namespace: Namespace) => void): unknown;
 }
@@ -56,9 +61,7 @@ export class SessionIoAdapter extends SessionAdapter {
     const server = 'server' in created ? created.server : created;
     if (!this.guarded.has(server)) {
       this.guarded.add(server);
-      const { connectionStateRecovery } = server.opts;
-      // Else whoever was connected a moment ago would connect again without a look at the token.
-      if (connectionStateRecovery) connectionStateRecovery.skipMiddlewares = false;
+      if (server.opts.connectionStateRecovery) throw misused(NO_RECOVERY);
       server.on('new_namespace', (namespace) => this.protect(namespace, place));
       this.protect(server.of('/'), place);
     }

@@ -6,7 +6,7 @@ import { misused } from '../model/session-error.js';
 import type { BrowserRequest, Channel } from '../nest/cookies/request-origin.js';
 import type { HttpAnswer } from '../nest/http/answers.js';
 import { AuthGuard } from '../nest/http/auth.guard.js';
-import { ChannelRequest, type Credential, MALFORMED, readBearer } from '../nest/http/credential.js';
+import { ChannelRequest, type Credential, MALFORMED, MISSING, readBearer } from '../nest/http/credential.js';
 import { AuthenticatedSession } from '../nest/http/identity.js';
 import { SessionAuthenticator } from '../nest/http/session-authenticator.js';
 import { SessionRuntime, loading } from '../nest/module/session-runtime.js';
@@ -133,13 +133,13 @@ export abstract class SessionAdapter implements WebSocketAdapter {
     const request = frameworkRequest(this.app, handshake);
     const { ip } = request;
     const credential = this.credentialOf(request, token, channel);
-    if (credential.token === null) {
-      const isAdmitted = credential.refusal === 'TOKEN_MISSING' && this.gateways.admitAnonymous(place);
-      return isAdmitted ? { credential, identity: null, ip } : authenticator.answers.to(credential.refusal);
-    }
     const presented = new ChannelRequest(credential, ip, () => undefined);
-    const identity = await authenticator.authenticate(presented, { ...CHANNEL_RULES, activity: true });
-    return identity instanceof AuthenticatedSession ? { credential, identity, ip } : identity;
+    const outcome = await authenticator.authenticate(presented, { ...CHANNEL_RULES, activity: true });
+    if (outcome instanceof AuthenticatedSession) return { credential, identity: outcome, ip };
+    const isMissing = credential.refusal === 'TOKEN_MISSING';
+    const isBad = [400, 401].includes(outcome.exception.getStatus());
+    const isAdmitted = isBad && this.gateways.admitAnonymous(place, !isMissing);
+    return isAdmitted ? { credential: MISSING, identity: null, ip } : outcome;
   }
 
   /** Reads the token where the option `transport` has it. Two that differ are malformed. */

@@ -75,6 +75,20 @@ describe.each([
   });
 });
 
+@WebSocketGateway({ namespace: 'room', connectionStateRecovery: {} })
+class RecoveringGateway {}
+
+it('SessionIoAdapter refuses to recover sockets, which would come before the token is judged', async () => {
+  await withApp(
+    [sessions('users')],
+    async (app) => {
+      app.useWebSocketAdapter(new SessionIoAdapter(app));
+      await expect(app.init()).rejects.toThrow(/^Remove the option connectionStateRecovery/);
+    },
+    [RecoveringGateway],
+  );
+});
+
 describe('SessionWsAdapter', () => {
   const start = useNodes();
   const ask = async (url: string, token: string) => {
