@@ -10,6 +10,8 @@ import {
   InjectVerifier,
   OperatorService,
   OptionalAuth,
+  Public,
+  Sensitive,
   SessionModule,
   SessionService,
   SessionVerifier,
@@ -120,6 +122,36 @@ describe.each([
     expect(AuthGuard.for('staff')).toBe(AuthGuard.for('staff'));
     expect(AuthGuard.for('staff')).not.toBe(AuthGuard.for('users'));
   });
+});
+
+describe('a route that is open to all realms', () => {
+  const boot = async (route: MethodDecorator[], type: ClassDecorator[]) => {
+    class Doors {
+      enter() {
+        return {};
+      }
+    }
+    const descriptor = Object.getOwnPropertyDescriptor(Doors.prototype, 'enter')!;
+    for (const decorate of [Get(), ...route]) decorate(Doors.prototype, 'enter', descriptor);
+    for (const decorate of [Controller('doors'), ...type]) decorate(Doors);
+    const providers = [{ provide: APP_GUARD, useClass: AuthGuard.for('users') }, Suspensions];
+    const imports = [realm('users'), realm('staff')];
+    await (await startApp(adapters[0]!, { imports, controllers: [Doors], providers })).close();
+  };
+  const staff = UseGuards(AuthGuard.for('staff'));
+
+  it.each<[string, MethodDecorator[], ClassDecorator[]]>([
+    ['on the route', [Public(), staff], []],
+    ['on the controller', [], [Public(), staff]],
+    ['by a subclass', [Public(), UseGuards(UnsuspendedGuard)], []],
+  ])('stops the boot beside the guard of one: %s', async (_title, route, type) => {
+    await expect(boot(route, type)).rejects.toThrow('Doors.enter() has both @Public() and AuthGuard.for()');
+  });
+
+  it.each<[string, MethodDecorator[], ClassDecorator[]]>([
+    ['by itself', [Public()], [staff]],
+    ['not, for a rule of its own', [Sensitive()], [Public(), staff]],
+  ])('is one %s', async (_title, route, type) => boot(route, type));
 });
 
 @Injectable()

@@ -5,8 +5,10 @@ import passport from 'passport';
 import { SessionError, misused } from '../../model/session-error.js';
 import { graphqlOptionsOf, ignoresGuards } from '../graphql/field-guards.js';
 import { AuthGuard } from '../http/auth.guard.js';
+import { Public } from '../http/route-decorators.js';
+import { SESSION_MODULE } from '../http/session-authenticator.js';
 import { SessionVerifier } from '../http/session-verifier.js';
-import { contradictionOf, requirementsOf } from '../http/route-rules.js';
+import { contradictionOf, requirementsOf, routeRules } from '../http/route-rules.js';
 import { SessionRuntime } from './session-runtime.js';
 
 type Module = NonNullable<ReturnType<ModulesContainer['get']>>;
@@ -123,6 +125,13 @@ export function refuseUnguardedRules(modules: ModulesContainer, config: Applicat
         }
         const contradiction = targets.map((target) => contradictionOf(reflector, target)).find((one) => one !== null);
         if (contradiction) throw misused(`${place} has both ${contradiction}: keep the one that is meant`);
+        const opened = targets.find((one) => Reflect.hasOwnMetadata(Public.KEY, one) && guardsOf(one).some(isOfRealm));
+        if (opened && routeRules(reflector, handler, type).isPublic) {
+          throw misused(
+            `${place} has both @Public() and AuthGuard.for(), and @Public() opens it to all realms: keep the one that is meant. If an ` +
+              'AuthGuard of all routes refuses the other realm, put it on its own controllers instead',
+          );
+        }
         const rule = targets.flatMap((target) => requirementsOf(reflector, target))[0];
         if ((rule !== undefined || isGuarded(handler)) && ignoresGuards(graphql, handler, module)) {
           throw misused(
@@ -153,6 +162,11 @@ export function isGuarded(target: object): boolean {
 
 function guardsOf(target: object): readonly unknown[] {
   return (Reflect.getMetadata('__guards__', target) ?? []) as readonly unknown[];
+}
+
+/** True for AuthGuard.for() and its subclasses, which are not given the only SessionModule. */
+function isOfRealm(guard: unknown): boolean {
+  return is(guard, AuthGuard) && !injectedInto(guard).includes(SESSION_MODULE);
 }
 
 /** True for an AuthGuard that was not made by Nest, which injects its property. */
