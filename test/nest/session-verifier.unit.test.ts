@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type CanActivate, Controller, type ExecutionContext, Get, Injectable, Post, UseGuards } from '@nestjs/common';
 import {
+  AuthGuard,
   CurrentUser,
   OptionalAuth,
   RequireRole,
@@ -49,6 +50,27 @@ class Routes {
   }
 }
 
+/** Composes AuthGuard itself: whatever it refuses, an API key may still admit. */
+@Injectable()
+class SessionOrKey extends AuthGuard {
+  override async canActivate(context: ExecutionContext) {
+    const { headers } = context.switchToHttp().getRequest<{ headers: Record<string, string | undefined> }>();
+    return super.canActivate(context).catch((error: unknown) => {
+      if (headers['x-api-key'] === 'good') return true;
+      throw error;
+    });
+  }
+}
+
+@Controller('either')
+@UseGuards(SessionOrKey)
+class EitherRoutes {
+  @Get()
+  me(@CurrentUser('userId') userId: string | null) {
+    return { userId };
+  }
+}
+
 @Controller('optional')
 class OptionalRoutes {
   @OptionalAuth()
@@ -66,12 +88,29 @@ describe.each(adapters)('a guard that accepts an API key or a session on $name',
       kind,
       {
         imports: [SessionModule.forRoot({ ...sessionOptions(options), isGlobal: true })],
-        controllers: [Routes, OptionalRoutes],
+        controllers: [Routes, EitherRoutes, OptionalRoutes],
       },
       { trustProxy: true },
     );
   const app = useApp(() => start({ clock, tokens: sliding({ ttl: '1h', renewWithin: '30m' }) }));
   const byCookie = useApp(() => start({ transport: cookies() }));
+
+  it('leaves no header of a refusal on an answer that it admits after all', async () => {
+    const { accessToken } = await byCookie.tokens.login('kicked');
+    await byCookie.operators.kickUser('kicked', { by: 'root' });
+    const page = [...HTTPS, 'Sec-Fetch-Mode: navigate', `Cookie: __Host-session=${accessToken}`];
+    for (const [server, lines] of [
+      [app, ['Authorization: Bearer nonsense']],
+      [byCookie, page],
+    ] as const) {
+      const admitted = await server.send({ path: '/either', lines: [...lines, 'X-Api-Key: good'] });
+      expect([admitted.status, admitted.json]).toEqual([200, { userId: null }]);
+      for (const name of ['www-authenticate', 'set-cookie']) expect(admitted.headers[name]).toBeUndefined();
+      const refused = await server.send({ path: '/either', lines });
+      expect([refused.status, 'www-authenticate' in refused.headers]).toEqual([401, true]);
+    }
+    expect(Object.keys(cookiesOf(await byCookie.send({ path: '/either', lines: page })))).toHaveLength(2);
+  });
 
   it('admits either, and gives the user of a session with its renewal', async () => {
     const { accessToken } = await app.tokens.login('alice');

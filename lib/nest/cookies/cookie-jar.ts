@@ -11,6 +11,8 @@ export class CookieJar {
   /** Called before the head is sent, unless the jar is decided. */
   onHead: (() => void) | null = null;
 
+  /** Status that the answer must have for its cookies to be removed; null for any. */
+  status: number | null = null;
   /** Value of Clear-Site-Data; null for none. */
   clearSiteData: string | null = null;
 
@@ -24,12 +26,13 @@ export class CookieJar {
 
   private finish(head: ResponseHead): void {
     if (!this.isDecided) this.onHead?.();
-    const added = [...this.cookies.values()];
+    const isMeant = this.status === null || this.status === head.status;
+    const added = isMeant ? [...this.cookies.values()] : [];
     if (added.length > 0) {
       head.append('set-cookie', added);
       head.set('cache-control', 'no-store');
     }
-    if (this.clearSiteData !== null) head.set('clear-site-data', this.clearSiteData);
+    if (isMeant && this.clearSiteData !== null) head.set('clear-site-data', this.clearSiteData);
     keepPrivate(head);
   }
 }

@@ -146,7 +146,11 @@ export class SessionCookies {
   clearRefused(request: BrowserRequest, response: unknown): void {
     const names = request.headers?.['sec-fetch-mode'] === 'navigate' ? this.naming.of(request) : null;
     const target = names && nodeResponse(response);
-    if (names && target && !target.headersSent) this.remove(this.jarOf(target), names);
+    if (!names || !target || target.headersSent) return;
+    const jar = this.jarOf(target);
+    this.remove(jar, names);
+    // Another guard may let the request through after all.
+    jar.status = 401;
   }
 
   /** Keeps shared caches from an answer that depends on the cookie, and passes a renewal on. */
@@ -196,7 +200,9 @@ export class SessionCookies {
       throw misused(`SessionCookies.${method} needs a route with @SessionAnswer(), which refuses other sites`);
     }
     if (target.headersSent) throw misused(`SessionCookies.${method} was called after the head of the answer was sent`);
-    return { jar: this.jarOf(target), names: this.naming.need(request) };
+    const jar = this.jarOf(target);
+    jar.status = null;
+    return { jar, names: this.naming.need(request) };
   }
 
   private jarOf(target: ServerResponse): CookieJar {

@@ -10,12 +10,13 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
-import { type HttpAnswer, setHeaders } from './answers.js';
+import type { HttpAnswer } from './answers.js';
 import { AuthenticatedSession, type GuardedRequest, setIdentity } from './identity.js';
 import { answerOf, incomingOf } from './incoming.js';
 import { PassportRun, runPassport } from './passport-hooks.js';
 import { Optional, type OptionalAuthOptions } from './route-decorators.js';
 import { tokenOfRealm } from './realms.js';
+import { addRefusalHeaders } from './response-head.js';
 import { RulesOfRoutes, type RouteRules, asksForSession } from './route-rules.js';
 import { SESSION_MODULE, SessionAuthenticator } from './session-authenticator.js';
 
@@ -196,7 +197,8 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
   private refuse(context: ExecutionContext, request: GuardedRequest, answer: HttpAnswer): never {
     const response = this.getResponse(context);
     // A field of many: the answer is no 401.
-    if (context.getType<string>() !== 'graphql') setHeaders(response, answer.headers);
+    const isAnswer = context.getType<string>() !== 'graphql';
+    if (isAnswer) addRefusalHeaders(response, answer.exception.getStatus(), answer.headers);
     this.authenticator.protectRefusal(request, response, answer);
     throw answer.exception;
   }

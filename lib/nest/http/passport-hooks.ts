@@ -1,8 +1,9 @@
 import { type ExecutionContext, HttpException } from '@nestjs/common';
 import { AuthGuard as PassportAuthGuard, type IAuthGuard, PassportStrategy } from '@nestjs/passport';
 import { Strategy } from 'passport-http-bearer';
-import { type HttpAnswer, setHeaders } from './answers.js';
+import type { HttpAnswer } from './answers.js';
 import { AuthenticatedSession, type GuardedRequest } from './identity.js';
+import { addRefusalHeaders } from './response-head.js';
 import type { RouteRules } from './route-rules.js';
 import type { Credential, SessionAuthenticator } from './session-authenticator.js';
 
@@ -118,10 +119,8 @@ export async function runPassport(
   } catch (error) {
     const { exception, headers } = run.refusal;
     // The challenge belongs to the status, whatever the rest of the response says. GraphQL has no status.
-    const isAnswer = context.getType<string>() !== 'graphql';
-    if (isAnswer && error instanceof HttpException && error.getStatus() === exception.getStatus()) {
-      setHeaders(guard.getResponse(context), headers);
-    }
+    const isAnswer = context.getType<string>() !== 'graphql' && error instanceof HttpException;
+    if (isAnswer) addRefusalHeaders(guard.getResponse(context), exception.getStatus(), headers);
     throw error;
   }
   return state.returned;

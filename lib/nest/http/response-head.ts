@@ -37,6 +37,7 @@ function hasHead(response: unknown): response is ServerResponse {
 export class ResponseHead {
   constructor(
     private readonly response: ServerResponse,
+    readonly status: number,
     /** A copy of the headers given to writeHead by name; null for none. */
     readonly given: OutgoingHttpHeaders | null,
   ) {}
@@ -83,6 +84,19 @@ export function beforeHead(response: ServerResponse, adjust: Adjustment): void {
   adjusted.writeHead = writeAdjustedHead;
 }
 
+/**
+ * Adds the headers of a refusal to an answer with its status: another guard may let the request through after all. Leaves what
+ * the application has set.
+ */
+export function addRefusalHeaders(response: unknown, status: number, headers: Readonly<Record<string, string>>): void {
+  const target = nodeResponse(response);
+  if (!target || target.headersSent) return;
+  beforeHead(target, (head) => {
+    if (head.status !== status) return;
+    for (const name in headers) if (head.get(name.toLowerCase()) === '') head.set(name.toLowerCase(), headers[name]!);
+  });
+}
+
 /** Replaces writeHead of all adjusted responses. Leaves headers that are given as an object in one, which Node sends faster. */
 function writeAdjustedHead(
   this: AdjustedResponse,
@@ -93,7 +107,7 @@ function writeAdjustedHead(
   const { adjustments, writeHead } = this[HEAD]!;
   const headers = typeof first === 'string' ? second : (first ?? second);
   if (Array.isArray(headers)) setHeaders(this, headers);
-  const head = new ResponseHead(this, headers && !Array.isArray(headers) ? inLowerCase(headers) : null);
+  const head = new ResponseHead(this, status, headers && !Array.isArray(headers) ? inLowerCase(headers) : null);
   for (const adjust of adjustments) adjust(head);
   const given = head.given ?? undefined;
   const args = typeof first === 'string' ? [status, first, given] : [status, given];
