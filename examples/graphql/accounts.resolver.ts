@@ -1,7 +1,15 @@
 import { setInterval } from 'node:timers/promises';
 import { UseGuards } from '@nestjs/common';
 import { Args, Field, ID, Int, Mutation, ObjectType, Query, Resolver, Subscription } from '@nestjs/graphql';
-import { AuthGuard, CurrentSession, CurrentUser, Public, TokenService, type UserSession } from 'nestjs-latchkey';
+import {
+  AuthGuard,
+  CurrentSession,
+  CurrentUser,
+  Public,
+  SessionService,
+  TokenService,
+  type UserSession,
+} from 'nestjs-latchkey';
 
 @ObjectType()
 export class User {
@@ -11,13 +19,23 @@ export class User {
 @Resolver()
 @UseGuards(AuthGuard)
 export class AccountsResolver {
-  constructor(private readonly tokens: TokenService) {}
+  constructor(
+    private readonly tokens: TokenService,
+    private readonly sessions: SessionService,
+  ) {}
 
   /** Returns an access token. Check a password first: that part is yours. */
   @Public()
   @Mutation(() => String)
   async login(@Args('name') name: string): Promise<string> {
     return (await this.tokens.login(name)).accessToken;
+  }
+
+  /** Ends the session, which closes its sockets. */
+  @Mutation(() => Boolean)
+  async logout(@CurrentSession() { userId, id }: UserSession): Promise<boolean> {
+    await this.sessions.end(userId, id);
+    return true;
   }
 
   @Public()

@@ -1,9 +1,17 @@
-import { Controller, Get, Module, Param, Post } from '@nestjs/common';
+import { Controller, Get, HttpCode, Module, Param, Post } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import libsql from 'libsql';
-import { CurrentUser, Public, RequireRole, SessionModule, TokenService, multiDevice } from 'nestjs-latchkey';
+import {
+  CurrentUser,
+  PresentedToken,
+  Public,
+  RequireRole,
+  SessionModule,
+  TokenService,
+  multiDevice,
+} from 'nestjs-latchkey';
 import { RpcAuthGuard } from 'nestjs-latchkey/microservices';
 
 @Controller()
@@ -18,6 +26,14 @@ export class AccountsController {
   @Post('login/:name')
   login(@Param('name') name: string) {
     return this.tokens.login(name, { claims: { name } });
+  }
+
+  /** Ends the session of the token in the header. */
+  @Public()
+  @HttpCode(204)
+  @Post('logout')
+  async logout(@PresentedToken() token: string | null): Promise<void> {
+    await this.tokens.logout(token);
   }
 
   @Get('me')

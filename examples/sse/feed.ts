@@ -1,7 +1,15 @@
-import { Controller, Header, Module, Param, Post, Sse, UseGuards } from '@nestjs/common';
+import { Controller, Header, HttpCode, Module, Param, Post, Sse, UseGuards } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import libsql from 'libsql';
-import { AuthGuard, CurrentUser, Public, SessionModule, TokenService, multiDevice } from 'nestjs-latchkey';
+import {
+  AuthGuard,
+  CurrentUser,
+  PresentedToken,
+  Public,
+  SessionModule,
+  TokenService,
+  multiDevice,
+} from 'nestjs-latchkey';
 import { type Observable, map, timer } from 'rxjs';
 
 @UseGuards(AuthGuard)
@@ -14,6 +22,14 @@ class FeedController {
   @Post('login/:name')
   login(@Param('name') name: string) {
     return this.tokens.login(name, { claims: { name } });
+  }
+
+  /** Ends the session of the token, which ends its streams. */
+  @Public()
+  @HttpCode(204)
+  @Post('logout')
+  async logout(@PresentedToken() token: string | null): Promise<void> {
+    await this.tokens.logout(token);
   }
 
   /** Ends with the event `session-ended` by itself. */

@@ -1,8 +1,16 @@
-import { Controller, Module, Param, Post } from '@nestjs/common';
+import { Controller, HttpCode, Module, Param, Post } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { MessageBody, SubscribeMessage, WebSocketGateway, WebSocketServer } from '@nestjs/websockets';
 import libsql from 'libsql';
-import { CurrentUser, OptionalAuth, Public, SessionModule, TokenService, multiDevice } from 'nestjs-latchkey';
+import {
+  CurrentUser,
+  OptionalAuth,
+  PresentedToken,
+  Public,
+  SessionModule,
+  TokenService,
+  multiDevice,
+} from 'nestjs-latchkey';
 import { sessionOf } from 'nestjs-latchkey/websockets';
 import type { Server } from 'ws';
 
@@ -43,6 +51,13 @@ class LoginController {
   @Post('login/:name')
   login(@Param('name') name: string) {
     return this.tokens.login(name, { claims: { name } });
+  }
+
+  /** Ends the session of the token, which closes its sockets. */
+  @HttpCode(204)
+  @Post('logout')
+  async logout(@PresentedToken() token: string | null): Promise<void> {
+    await this.tokens.logout(token);
   }
 }
 
