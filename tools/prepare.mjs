@@ -4,8 +4,11 @@ import { withLock } from './lib/lock.mjs';
 import { runNode } from './lib/run.mjs';
 import { EXAMPLES, LIBRARY, SAMPLE, isOutdated } from './lib/up-to-date.mjs';
 
+const BUILDS = { install: [], example: [LIBRARY], build: [LIBRARY, SAMPLE] };
+
 /**
- * Installs, with `install` for the examples too, and with `build` builds what is missing or out of date, for one process at a time: a second one waits, and finds it done.
+ * Installs and builds what is missing or out of date, for one process at a time: a second one waits, and finds it done. The argument
+ * names what is built, and has the packages of the examples as well unless it is `build`.
  * Leads a process group, with npm and the compilers in it, which ends when the parent does: what goes on behind the back of the next
  * start would undo what that does.
  */
@@ -25,12 +28,12 @@ try {
 
 async function prepare() {
   await install();
-  if (process.argv[2] === 'install') {
+  const what = process.argv[2];
+  if (what !== 'build') {
     await install(EXAMPLES);
     linkLibrary();
-    return;
   }
-  for (const build of [LIBRARY, SAMPLE]) {
+  for (const build of BUILDS[what]) {
     if (isOutdated(build)) await runNode(build.script, [], { stdio: ['ignore', 2, 2] });
   }
 }

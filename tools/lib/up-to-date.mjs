@@ -26,7 +26,12 @@ export function ensureInstalled() {
   return prepare('install', isInstalled() && isInstalled(EXAMPLES));
 }
 
-/** The same without the examples, and builds. What that prints goes to stderr: stdout is for the program that comes after it. */
+/** The same, and builds the library. */
+export function prepareExample() {
+  return prepare('example', isInstalled() && isInstalled(EXAMPLES) && !isOutdated(LIBRARY));
+}
+
+/** Installs without the examples, and builds. What that prints goes to stderr: stdout is for the program that comes after it. */
 export function bringUpToDate() {
   return prepare('build', isInstalled() && !isOutdated(LIBRARY) && !isOutdated(SAMPLE));
 }
