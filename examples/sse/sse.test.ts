@@ -1,10 +1,11 @@
-import { beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Controller, Sse, UseGuards } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AuthGuard, CurrentUser, cookies, singleDevice, sliding } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { NEVER, type Observable, Subject } from 'rxjs';
+import { NEVER, type Observable, Subject, concat, finalize, of, throwError } from 'rxjs';
+import { SqlSessionRepository } from 'lib/sql-session-repository.js';
 import { type Node, partsOf, useNodes } from '../../test/support/doors.js';
 import { until } from '../../test/support/until.js';
 import { FeedModule } from './feed.js';
@@ -106,6 +107,7 @@ describe.each([
 });
 
 let watched = 0;
+let running = 0;
 
 @UseGuards(AuthGuard)
 @Controller()
@@ -124,6 +126,20 @@ class QuietController {
     });
     watched++;
     return subject;
+  }
+
+  @Sse('counted')
+  counted(): Observable<never> {
+    running++;
+    return NEVER.pipe(finalize(() => running--));
+  }
+
+  @Sse('broken')
+  broken(): Observable<object> {
+    return concat(
+      of({ data: 1 }),
+      throwError(() => new Error('broken')),
+    );
   }
 }
 
@@ -149,6 +165,34 @@ describe('a stream', () => {
     const { events, isOver } = await listen(`${url}/later`, bearer(accessToken));
     await until(isOver);
     expect([events, watched]).toEqual([[['message', { userId: 'alice' }]], 1]);
+  });
+
+  it('asks memory, stops its source with its client or session, and cannot be opened again', async () => {
+    const { tokens, operators, url } = await start(
+      { controllers: [QuietController] },
+      { session: { realm: 'counted' } },
+    );
+    const logins = await Promise.all(Array.from({ length: 20 }, () => tokens.login('alice')));
+    const headers = logins.map(({ accessToken }) => bearer(accessToken));
+    const streams = await Promise.all(headers.map((one) => listen(`${url}/counted`, one)));
+    expect([streams.map(({ status }) => status), running]).toEqual([Array(20).fill(200), 20]);
+    const reads = jest.spyOn(SqlSessionRepository.prototype, 'findSessions');
+    await operators.kick(logins[0]!.session.id, { by: 'root' });
+    await until(streams[0]!.isOver);
+    const read = new Set(reads.mock.calls.flatMap(([ids]) => ids));
+    reads.mockRestore();
+    expect([...read]).toEqual([logins[0]!.session.id]);
+    expect(running).toBe(19);
+    for (const { close } of streams) close();
+    await until(() => running === 0);
+    const again = await fetch(`${url}/counted`, { headers: { ...headers[0], 'last-event-id': '1' } });
+    expect([again.status, await again.json()]).toMatchObject([401, { errorCode: 'SESSION_KICKED' }]);
+  });
+
+  it('brings an error of its source, and ends', async () => {
+    const { tokens, url } = await start({ controllers: [QuietController] }, { session: { realm: 'broken' } });
+    const answer = await fetch(`${url}/broken`, { headers: bearer((await tokens.login('alice')).accessToken) });
+    expect(await answer.text()).toMatch(/data: 1\n.*event: error\n/s);
   });
 
   it('is refused to other sites that send the cookie', async () => {

@@ -3,6 +3,7 @@ import { PeriodicTask } from '../async/periodic-task.js';
 import { invalidArgument } from '../model/session-error.js';
 import type { SessionEnd } from '../model/session.js';
 import type { Refusal } from '../model/verification.js';
+import type { VerificationCache } from '../ports/verification-cache.js';
 import type { SessionLookup } from './session-lookup.js';
 import type { Verifier } from './verifier.js';
 
@@ -19,6 +20,7 @@ export class SessionWatch {
 
   constructor(
     private readonly parts: {
+      readonly cache: Pick<VerificationCache, 'get'>;
       readonly lookup: Pick<SessionLookup, 'find'>;
       readonly verifier: Pick<Verifier, 'inspect'>;
       readonly clock: Clock;
@@ -58,8 +60,10 @@ export class SessionWatch {
   }
 
   private async lookAt(sessionId: string): Promise<void> {
-    const record = await this.parts.lookup.find(sessionId);
-    if (record && !record.end && this.parts.clock.now() < record.usableUntil) return;
+    const { cache, lookup, clock } = this.parts;
+    // Thousands of reads at once would leave no place for those of requests.
+    const record = cache.get(sessionId)?.record ?? (await lookup.find(sessionId));
+    if (record && !record.end && clock.now() < record.usableUntil) return;
     tell(this.sessions, sessionId, record?.end ?? null);
   }
 

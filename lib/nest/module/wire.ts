@@ -171,7 +171,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     stats,
     budgetMs: timing.verifyBudget,
   });
-  const watch = new SessionWatch({ lookup, verifier, clock, everyMs: timing.pollFreshness });
+  const watch = new SessionWatch({ cache: coherence, lookup, verifier, clock, everyMs: timing.pollFreshness });
 
   // Commands.
   const ending = new SessionEnding(repository, changes);
