@@ -6,11 +6,14 @@ import {
   type ClientOptions,
   type ClientProxy,
   ClientProxyFactory,
+  EventPattern,
   KafkaContext,
   MessagePattern,
   MqttContext,
   NatsContext,
+  Payload,
   RmqContext,
+  ServerKafka,
   TcpContext,
   type TcpOptions,
   Transport,
@@ -168,6 +171,17 @@ class MessagesController {
   }
 }
 
+@UseGuards(RpcAuthGuard.from({ field: 'token' }))
+@Controller()
+class EventsController {
+  readonly seen: unknown[] = [];
+
+  @EventPattern('seen')
+  onSeen(@Payload('page') page: unknown) {
+    this.seen.push(page);
+  }
+}
+
 @Controller()
 class StaffController {
   @UseGuards(RpcAuthGuard.from({ field: 'token', realm: 'staff' }))
@@ -192,6 +206,34 @@ describe('a hybrid application', () => {
     expect(await ask(client, 'who', {})).toEqual(refusedWith('CONFIGURATION_INVALID'));
     expect(String(warn.mock.calls.at(-1)![0])).toContain('use RpcAuthGuard of nestjs-latchkey/microservices');
     expect(await ask(client, 'throw', {})).toEqual(refusedWith('SESSION_NOT_FOUND'));
+  });
+
+  it('never makes a broker repeat an event that it drops', async () => {
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    const { app, tokens } = await start({ controllers: [EventsController] }, { session: { realm: 'events' } });
+    // A broker's client repeats what handleEvent throws. The server is real; only its connection is missing.
+    class Unconnected extends ServerKafka {
+      override listen(done: () => void) {
+        done();
+        return Promise.resolve();
+      }
+
+      override close() {
+        return Promise.resolve();
+      }
+    }
+    const server = new Unconnected({});
+    app.connectMicroservice({ strategy: server }, { inheritAppConfig: true });
+    await app.startAllMicroservices();
+    const send = (data: object) =>
+      server.handleEvent('seen', { pattern: 'seen', data }, new KafkaContext([{ headers: {} }] as never));
+    await send({ page: 'dropped' });
+    await send({ page: 'home', token: (await tokens.login('alice')).accessToken });
+    expect(app.get(EventsController).seen).toEqual(['home']);
+    const authenticator = app.get(SessionAuthenticator, { strict: false });
+    const unavailable = authenticator.answers.to('SESSION_STORE_UNAVAILABLE');
+    jest.spyOn(authenticator, 'authenticateOnce').mockReturnValueOnce(unavailable);
+    await expect(send({ token: 'ses_at_unknown' })).rejects.toMatchObject({ errorCode: 'SESSION_STORE_UNAVAILABLE' });
   });
 
   it('has a guard for each realm', async () => {

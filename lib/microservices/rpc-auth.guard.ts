@@ -5,7 +5,7 @@ import { ErrorReport } from '../nest/http/answers.js';
 import { AuthGuard, PROPERTY_DEPS_METADATA } from '../nest/http/auth.guard.js';
 import { ChannelRequest } from '../nest/http/credential.js';
 import type { GuardedRequest } from '../nest/http/identity.js';
-import { messageOf } from '../nest/http/session-error.filter.js';
+import { DroppedEvent, messageOf } from '../nest/http/session-error.filter.js';
 import { messageToken } from './message-token.js';
 
 /** Options of RpcAuthGuard.from. */
@@ -76,6 +76,7 @@ export class RpcAuthGuard extends AuthGuard {
           JSON.stringify(Reflect.getMetadata(PATTERN, handler)),
           String(answer.errorCode ?? answer.message),
         );
+        if (error.getStatus() < 500) throw new DroppedEvent(answer, error.getStatus());
       }
       throw new RpcException(answer);
     }

@@ -1,21 +1,26 @@
-import { type ArgumentsHost, Catch, type HttpException } from '@nestjs/common';
+import { type ArgumentsHost, Catch, HttpException } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
-import { type Observable, throwError } from 'rxjs';
+import { type Observable, of, throwError } from 'rxjs';
 import { ChangePendingError, SessionError, TokenRefusedError, UnacknowledgedError } from '../../model/session-error.js';
 import { type Answers, type HttpAnswer, endDetails, setHeaders } from './answers.js';
 import { SessionAuthenticator } from './session-authenticator.js';
+
+/** Refusal of an event of a microservice. An HttpException, which Nest does not log. */
+export class DroppedEvent extends HttpException {}
 
 /**
  * Answers SessionErrors thrown in a controller or resolver: 409 for a session limit, 503 with Retry-After if the store is
  * unavailable, 202 for a change not yet acknowledged, and so on. SessionModule installs it.
  */
-@Catch(SessionError)
+@Catch(SessionError, DroppedEvent)
 export class SessionErrorFilter extends BaseExceptionFilter {
   constructor(private readonly authenticator: SessionAuthenticator) {
     super();
   }
 
-  override catch(error: SessionError, host: ArgumentsHost): Observable<never> | void {
+  override catch(error: SessionError | DroppedEvent, host: ArgumentsHost): Observable<unknown> | void {
+    // Kafka would repeat an event that fails, and go on to no other.
+    if (error instanceof DroppedEvent) return of(undefined);
     const { exception, headers } = answerTo(error, this.authenticator.answers);
     // A filter that throws leaves a microservice's caller without an answer.
     if (host.getType() === 'rpc') return throwError(() => messageOf(exception));
