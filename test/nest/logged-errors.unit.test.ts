@@ -1,6 +1,7 @@
+import type { ServerResponse } from 'node:http';
 import { type Observable, lastValueFrom } from 'rxjs';
 import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Body, Controller, Get, type LoggerService, Post } from '@nestjs/common';
+import { Body, Controller, Get, type LoggerService, Post, Res } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import {
   ChangePendingError,
@@ -42,6 +43,12 @@ class MistakenController {
   fail() {
     throw thrown;
   }
+
+  @Get('throw-late')
+  failLate(@Res() response: ServerResponse & { readonly raw?: ServerResponse }) {
+    (response.raw ?? response).writeHead(200).write('begun');
+    throw thrown;
+  }
 }
 
 describe.each(adapters)('an error that is answered, on $name', (kind) => {
@@ -72,6 +79,13 @@ describe.each(adapters)('an error that is answered, on $name', (kind) => {
     thrown = error;
     return verdict(await server.send({ path: '/throw' }));
   };
+
+  it('ends an answer under way, and logs that error and no other', async () => {
+    thrown = new SessionError('SESSION_STORE_UNAVAILABLE');
+    const { status, text } = await server.send({ path: '/throw-late' });
+    expect([status, text]).toEqual([200, expect.stringContaining('begun')]);
+    expect(lines).toEqual([expect.stringContaining('Requests are answered with 503')]);
+  });
 
   it('names the place in the application where an invalid argument came from, once for a while', async () => {
     for (let time = 0; time < 3; time++) expect(await post('/login')).toMatchObject({ status: 400 });

@@ -181,10 +181,10 @@ export function endDetails(result: Refusal): Record<string, unknown> {
   };
 }
 
-/** Sets headers on a response of Express or Fastify; ignores anything else. */
+/** Sets headers on a response of Express or Fastify; ignores anything else, and an answer under way. */
 export function setHeaders(response: unknown, headers: HttpAnswer['headers']): void {
-  const { setHeader, header } = (response ?? {}) as Partial<Record<'setHeader' | 'header', unknown>>;
-  const set = [setHeader, header].find((method) => typeof method === 'function');
+  const { setHeader, header, headersSent } = (response ?? {}) as Partial<Record<string, unknown>>;
+  const set = headersSent === true ? undefined : [setHeader, header].find((method) => typeof method === 'function');
   for (const [name, value] of Object.entries(headers)) set?.call(response, name, value);
 }
 
