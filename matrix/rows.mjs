@@ -49,9 +49,9 @@ const withRedis = (source) =>
     .replace('import libsql', "import { redis } from 'nestjs-latchkey/redis';\nimport libsql")
     .replace('policy: singleDevice()', 'policy: singleDevice(), redis: redis(process.env.REDIS_URL!)');
 
-async function onRedis(app, major) {
+async function onRedis(app, install) {
   await nest12(app);
-  await app.sh(`npm install ioredis@${major}`);
+  await app.sh(install);
   app.write('src/main.ts', withRedis(quickStart));
   const server = await startRedis();
   try {
@@ -186,8 +186,11 @@ export const rows = {
       return versions(app, '@rspack/core');
     },
   },
-  'ioredis-5': { what: 'Nest 12 with Redis by ioredis 5', run: (app) => onRedis(app, 5) },
-  'ioredis-6': { what: 'Nest 12 with Redis by ioredis 6', run: (app) => onRedis(app, 6) },
+  'ioredis-5': { what: 'Nest 12 with Redis by ioredis 5', run: (app) => onRedis(app, 'npm install ioredis@5') },
+  'ioredis-6': {
+    what: '[Nest 12 with Redis by ioredis 6](#ioredis-6)',
+    run: (app) => onRedis(app, `set -e\n${linesOf('docs/peers.md', 'overrides.typeorm')}`),
+  },
   'node-20': { what: 'Nest 12 on Node 20', run: (app) => onNode(app, 20) },
   'node-22': { what: 'Nest 12 on Node 22', run: (app) => onNode(app, 22) },
   'node-24': { what: 'Nest 12 on Node 24', run: (app) => onNode(app, 24) },
