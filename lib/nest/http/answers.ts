@@ -132,7 +132,7 @@ export class ErrorReport {
 
   /** Reports a request that another site may have made. @param reason why it was taken for one */
   crossSite(reason: string): void {
-    this.log('CROSS_SITE_REQUEST', `Answered a request with a session cookie with 403: ${reason}.`);
+    this.log('CROSS_SITE_REQUEST', `Answered a login, or a request with a session cookie, with 403: ${reason}.`);
   }
 
   /** Reports an event that no one is told of. */
@@ -143,7 +143,7 @@ export class ErrorReport {
   noRefreshCookie(path: string): void {
     this.log(
       'noRefreshCookie',
-      `A refresh came without the refresh cookie. Browsers send it to ${path} only: if the route has another path, set the option "refreshPath" of cookies().`,
+      `A refresh came without the refresh cookie, which every login sets unless tokens are sliding. Browsers send it to ${path} only: if the route has another path, set the option "refreshPath" of cookies().`,
     );
   }
 
