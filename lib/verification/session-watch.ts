@@ -1,5 +1,6 @@
 import type { Clock } from '../ports/clock.js';
 import { PeriodicTask } from '../async/periodic-task.js';
+import { inSlices } from '../async/slices.js';
 import { invalidArgument } from '../model/session-error.js';
 import type { SessionEnd } from '../model/session.js';
 import type { Refusal } from '../model/verification.js';
@@ -53,15 +54,15 @@ export class SessionWatch {
     this.tokens.clear();
   }
 
-  /** Checks once. Sessions that cannot be read now are checked again next time. */
+  /** Checks once. */
   async look(): Promise<void> {
-    const sessions = [...this.sessions.keys()].map((sessionId) => this.lookAt(sessionId));
-    await Promise.all([...sessions, ...[...this.tokens.keys()].map((token) => this.lookAtToken(token))]);
+    // One that cannot be read now is read again next time.
+    await inSlices(this.sessions.keys(), (id) => this.lookAt(id).catch(() => undefined));
+    await inSlices(this.tokens.keys(), (token) => this.lookAtToken(token));
   }
 
   private async lookAt(sessionId: string): Promise<void> {
     const { cache, lookup, clock } = this.parts;
-    // Thousands of reads at once would leave no place for those of requests.
     const record = cache.get(sessionId)?.record ?? (await lookup.find(sessionId));
     if (record && !record.end && clock.now() < record.usableUntil) return;
     tell(this.sessions, sessionId, record?.end ?? null);

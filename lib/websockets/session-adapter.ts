@@ -2,6 +2,7 @@ import type { INestApplication, WebSocketAdapter } from '@nestjs/common';
 import { ModulesContainer, Reflector } from '@nestjs/core';
 import type { IncomingMessage } from 'node:http';
 import { PeriodicTask } from '../async/periodic-task.js';
+import { inSlices } from '../async/slices.js';
 import { misused } from '../model/session-error.js';
 import type { BrowserRequest, Channel } from '../nest/cookies/request-origin.js';
 import type { HttpAnswer } from '../nest/http/answers.js';
@@ -83,7 +84,7 @@ export abstract class SessionAdapter implements WebSocketAdapter {
     this.gateways = new Gateways(modules, reflector, messageGuard, messageErrorFilter);
     this.adapter = options.adapter ?? platform.create(app);
     this.watch = new PeriodicTask(
-      () => Promise.all([...this.connections].map((one) => one.check())),
+      () => inSlices(this.connections, (one) => one.check()),
       runtime.options.timing.pollFreshness,
       () => undefined,
     );
