@@ -20,10 +20,11 @@ export interface CookieAttributes {
 export function cookieValues(header: unknown, name: string): readonly string[] {
   if (typeof header !== 'string' || !header.includes(name)) return [];
   const values: string[] = [];
-  for (let start = 0, end = 0; end < header.length; start = end + 1) {
+  for (let start = 0, end = 0, at = -1; end < header.length; start = end + 1) {
     const next = header.indexOf(';', start);
     end = next === -1 ? header.length : next;
-    const at = header.indexOf('=', start);
+    // Searched for once, however many pairs have none.
+    if (at < start) at = header.indexOf('=', start);
     if (at === -1) break;
     if (at < end && trimmed(header, start, at) === name) values.push(trimmed(header, at + 1, end));
   }
