@@ -1,4 +1,4 @@
-import type { TokenConfig } from '../config/sample-config.js';
+import type { SampleConfig, TokenConfig } from '../config/sample-config.js';
 
 type Step = readonly [title: string, ...commands: string[]];
 
@@ -6,7 +6,11 @@ type Step = readonly [title: string, ...commands: string[]];
  * Renders the tour of shell commands, in the order in which to try them.
  * @param origin such as `http://127.0.0.1:3000`
  */
-export function commandsPage(origin: string, mode: TokenConfig['mode']): string {
+export function commandsPage(
+  origin: string,
+  mode: TokenConfig['mode'],
+  transport: SampleConfig['transport']['kind'],
+): string {
   const json = `-H 'content-type: application/json'`;
   // Quoted, since zsh expands a bare ? as a file pattern.
   const call = (path: string, token: string) => `curl -s '${origin}${path}' -H "authorization: Bearer $${token}"`;
@@ -71,7 +75,7 @@ ${field('AS_ALICE', 'AS_ALICE', 'accessToken')}`,
 <main class="commands">
 <p><a href="/">Back to the page with two devices</a></p>
 <h1>Sessions in a shell</h1>
-<p>Users: alice, bob and admin, each with the password NAME-password. In a shell:</p>
+${transport === 'cookie' ? '<p><strong>These commands send tokens, and get 403 here: start it again with TOKEN_TRANSPORT=bearer or both.</strong></p>\n' : ''}<p>Users: alice, bob and admin, each with the password NAME-password. In a shell:</p>
 <ol>
 ${items}
 </ol>

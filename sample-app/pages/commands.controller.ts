@@ -20,7 +20,7 @@ export class CommandsController {
   @Header('Content-Type', 'text/html; charset=utf-8')
   @PageHeaders()
   commands(@Headers('host') host: string | undefined): string {
-    return commandsPage(this.origin(host), this.config.tokens.mode);
+    return commandsPage(this.origin(host), this.config.tokens.mode, this.config.transport.kind);
   }
 
   /** As the browser reached us, where that is nothing but a name and a port; it becomes a part of commands. */

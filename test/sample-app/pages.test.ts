@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
+import { commandsPage } from '../../sample-app/pages/commands-page.js';
 import { type Answer, useSampleApp } from './sample-app.js';
 
 const PUBLIC = fileURLToPath(new URL('../../sample-app/public', import.meta.url));
@@ -69,6 +70,15 @@ describe.each(['express', 'fastify'])('the pages on %s', (HTTP_ADAPTER) => {
     const { text } = await app.get('/commands');
     expect(text).toContain('?service=');
     expect(text).not.toMatch(/curl[^']* http[^'\s]*[?*[]/);
+  });
+
+  it.each([
+    ['cookie', true],
+    ['both', false],
+    ['bearer', false],
+  ] as const)('say with the transport %s if its commands are refused: %s', (transport, refused) => {
+    const text = commandsPage('http://127.0.0.1:3000', 'refresh', transport);
+    expect(text.includes('start it again with TOKEN_TRANSPORT=bearer or both')).toBe(refused);
   });
 
   it('are asked for again each time, and not sent again', async () => {
