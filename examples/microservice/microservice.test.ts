@@ -20,7 +20,7 @@ import {
   type RedisOptions,
 } from '@nestjs/microservices';
 import { headers as natsHeaders } from '@nats-io/transport-node';
-import { AuthGuard, CurrentUser, Public, SessionError, sliding } from 'nestjs-latchkey';
+import { AuthGuard, CurrentUser, OptionalAuth, Public, SessionError, sliding } from 'nestjs-latchkey';
 import { RpcAuthGuard } from 'nestjs-latchkey/microservices';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { firstValueFrom } from 'rxjs';
@@ -182,6 +182,22 @@ class EventsController {
   }
 }
 
+@UseGuards(RpcAuthGuard.from({ field: 'token' }))
+@Controller()
+class OptionalController {
+  @OptionalAuth()
+  @MessagePattern('optional')
+  optional(@CurrentUser() user: object | null) {
+    return { user };
+  }
+
+  @OptionalAuth({ ignoreInvalid: true })
+  @MessagePattern('lenient')
+  lenient(@CurrentUser() user: object | null) {
+    return { user };
+  }
+}
+
 @Controller()
 class StaffController {
   @UseGuards(RpcAuthGuard.from({ field: 'token', realm: 'staff' }))
@@ -206,6 +222,16 @@ describe('a hybrid application', () => {
     expect(await ask(client, 'who', {})).toEqual(refusedWith('CONFIGURATION_INVALID'));
     expect(String(warn.mock.calls.at(-1)![0])).toContain('use RpcAuthGuard of nestjs-latchkey/microservices');
     expect(await ask(client, 'throw', {})).toEqual(refusedWith('SESSION_NOT_FOUND'));
+  });
+
+  it('admits messages without a token to handlers with @OptionalAuth()', async () => {
+    const { app, tokens } = await start({ controllers: [OptionalController] }, { session: { realm: 'optional' } });
+    const client = await connect(app, await tcp());
+    const { accessToken: token } = await tokens.login('alice');
+    expect(await ask(client, 'optional', {})).toEqual({ user: null });
+    expect(await ask(client, 'optional', { token })).toEqual({ user: { userId: 'alice' } });
+    expect(await ask(client, 'optional', { token: 'ses_at_unknown' })).toEqual(refusedWith('TOKEN_INVALID'));
+    expect(await ask(client, 'lenient', { token: 'ses_at_unknown' })).toEqual({ user: null });
   });
 
   it('never makes a broker repeat an event that it drops', async () => {

@@ -11,7 +11,7 @@ import {
 import { Reflector } from '@nestjs/core';
 import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
 import type { HttpAnswer } from './answers.js';
-import { AuthenticatedSession, type GuardedRequest, setIdentity } from './identity.js';
+import { AuthenticatedSession, type GuardedRequest, setIdentity, wasJudged } from './identity.js';
 import { answerOf, incomingOf } from './incoming.js';
 import { PassportRun, runPassport } from './passport-hooks.js';
 import { Optional, type OptionalAuthOptions } from './route-decorators.js';
@@ -77,7 +77,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     const { authenticator } = this;
     const rules = this.rules.of(context);
-    if (rules.isPublic) return true;
+    if (rules.isPublic || (rules.optional && this.leavesToOther(context))) return true;
     const isHttp = context.getType() === 'http';
     const request = this.requestOf(context);
     const before = this.foundBefore(context, request, rules);
@@ -135,6 +135,12 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     return Promise.reject(
       new Error('AuthGuard keeps no session of passport. Call TokenService.login to open a session.'),
     );
+  }
+
+  /** OptionalAuth brings this guard to messages of microservices, which RpcAuthGuard has judged by then. */
+  private leavesToOther(context: ExecutionContext): boolean {
+    const canRead = context.getType() !== 'rpc' || this.getRequest !== AuthGuard.prototype.getRequest;
+    return !canRead && wasJudged(context, this.authenticator);
   }
 
   /** Reads only the headers of a payload that a subclass presents as the request. */

@@ -111,6 +111,13 @@ export function setIdentity(
   if (isHttpRequest(request)) request.user = identity?.user ?? null;
 }
 
+/** True if a guard of the same module admitted this message, with a user or without. */
+export function wasJudged(context: ExecutionContext, by: object): boolean {
+  const key = lastObject(context);
+  const noted = key && find(context, key);
+  return Boolean(noted) && (noted!.identity === null || noted!.identity.by === by);
+}
+
 export function identityOf(context: ExecutionContext): AuthenticatedSession | null {
   const type = context.getType<string>();
   if (type === 'http') {
