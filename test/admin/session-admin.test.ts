@@ -333,7 +333,7 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
     expect(csp).toContain("frame-ancestors 'none'");
     expect(page.headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' });
     expect(page.text).not.toContain(PAYLOAD);
-    expect(page.text).toContain('src="/ops/sessions/assets/console.js"');
+    expect(page.text).toContain('src="./sessions/assets/console.js"');
     for (const [file, type] of [
       ['console.js', 'text/javascript'],
       ['console.css', 'text/css'],
