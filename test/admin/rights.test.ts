@@ -85,12 +85,11 @@ describe.each(adapters)('A11: rights that were taken away, on $name', (kind) => 
     ['of an operator who was demoted by claims', () => demote({ rights: ['kick'] })],
     ['of an operator whom a guard of the application refuses by now', () => demote({ fired: true })],
     ['of an operator whom the application refuses by now', async () => taken.add('view')],
-    ['with a token that ran out', async () => clock.advance(3 * 3_600_000)],
   ])('end the live stream %s', async (_title, take) => {
     const stream = await watch();
     await take();
     await stream.end();
-    expect(stream.text).not.toContain('event: end');
+    expect(stream.text).not.toContain('event: session-ended');
     const answer = await server.sendWith(operator.accessToken, { path: '/admin/live' });
     expect([401, 403]).toContain(answer.status);
   });
@@ -98,11 +97,12 @@ describe.each(adapters)('A11: rights that were taken away, on $name', (kind) => 
   it.each<readonly [string, string, () => Promise<unknown>]>([
     ['was ended', 'SESSION_KICKED', () => server.operators.kick(operator.session.id, { by: 'boss' })],
     ['is suspended', 'ACCOUNT_DISABLED', () => server.operators.ban('root', { by: 'boss', endSessions: false })],
+    ['ran out with its token', 'SESSION_EXPIRED', async () => clock.advance(3 * 3_600_000)],
   ])('end the live stream of an operator whose session %s, and say why', async (_title, errorCode, take) => {
     const stream = await watch();
     await take();
     await stream.end();
-    expect(stream.text).toMatch(new RegExp(`event: end\\nid: \\w+\\ndata: \\{"errorCode":"${errorCode}"\\}`));
+    expect(stream.text).toMatch(new RegExp(`event: session-ended\\nid: \\w+\\ndata: \\{"errorCode":"${errorCode}"`));
   });
 
   it('are no longer shown: addresses in a stream that is open', async () => {

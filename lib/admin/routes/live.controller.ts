@@ -61,7 +61,7 @@ export class LiveController {
       };
       // The client learns of an expired token or a missing right when it reconnects.
       const finish = (code: string) => {
-        if (ENDS.has(code)) subscriber.next({ type: 'end', id, data: { errorCode: code } });
+        if (ENDS.has(code)) subscriber.next({ type: 'session-ended', id, data: { errorCode: code } });
         subscriber.complete();
       };
       const tellChanges = ({ events, users }: LiveChanges) => {
