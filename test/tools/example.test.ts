@@ -1,14 +1,17 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { until } from '../support/until.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const names = readdirSync(join(ROOT, 'examples')).filter((name) => existsSync(join(ROOT, `examples/${name}/main.ts`)));
+
+const started: ChildProcess[] = [];
+afterEach(() => started.splice(0).forEach((child) => child.kill('SIGTERM')));
 
 /** Runs a command in the project, and collects what it says. */
 function start(command: readonly string[], env: NodeJS.ProcessEnv = {}) {
@@ -17,6 +20,7 @@ function start(command: readonly string[], env: NodeJS.ProcessEnv = {}) {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  started.push(child);
   const run = { child, said: '', exited: once(child, 'exit') };
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (run.said += data));
   return run;
