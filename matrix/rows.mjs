@@ -62,6 +62,14 @@ async function onRedis(app, install) {
   return versions(app, 'ioredis', 'typeorm');
 }
 
+async function fromEmptyFolder(app, add) {
+  app.write('tsconfig.json', linesOf('docs/peers.md', '"compilerOptions"'));
+  app.write('src/main.ts', quickStart);
+  const lines = [...linesOf('docs/peers.md', 'npm init').trim().split('\n'), installLine('# NestJS 12')];
+  for (const line of lines) await app.sh(line.replace('npm install', add).replace(`${add} --save-dev`, `${add} --dev`));
+  await app.serves();
+}
+
 /** @type {Record<string, { what: string, run: (app: any) => Promise<string | void> }>} */
 export const rows = {
   'nest-12': {
@@ -119,12 +127,17 @@ export const rows = {
   'npm-init': {
     what: '[an empty folder](#from-an-empty-folder): `npm init`, install line and quick start, plain `tsc`',
     run: async (app) => {
-      app.write('tsconfig.json', linesOf('docs/peers.md', '"compilerOptions"'));
-      app.write('src/main.ts', quickStart);
-      for (const line of linesOf('docs/peers.md', 'npm init').trim().split('\n')) await app.sh(line);
-      await app.sh(installLine('# NestJS 12'));
-      await app.serves();
+      await fromEmptyFolder(app, 'npm install');
       return versions(app, '@nestjs/core', 'typescript');
+    },
+  },
+  'yarn-1': {
+    what: 'the same installed by Yarn 1, with `--ignore-engines` on Node 20',
+    run: async (app) => {
+      const yarn = 'npx --yes yarn@1';
+      // Of Node 20, which a dependency of Nest 12 no longer names.
+      await fromEmptyFolder(app, `${yarn} add --ignore-engines`);
+      return `passes with yarn ${(await app.sh(`${yarn} --version`)).trim()}`;
     },
   },
   fastify: {

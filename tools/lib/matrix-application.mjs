@@ -57,7 +57,7 @@ export class Application {
   /** Runs a line of a shell; what it installs of the library is the tarball. @throws Error with the last that it says */
   async sh(line, { cwd = this.folder } = {}) {
     mkdirSync(cwd, { recursive: true });
-    const command = line.replace(/(install|add) nestjs-latchkey\b/, `$1 ${this.tarball}`);
+    const command = line.replace(/(install|add|add --ignore-engines) nestjs-latchkey\b/, `$1 ${this.tarball}`);
     this.#log.write(`\n$ ${command}\n`);
     const child = spawn('bash', ['-c', command], { cwd, env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';
