@@ -11,7 +11,7 @@ export class CookieJar {
   /** Called before the head is sent, unless the jar is decided. */
   onHead: (() => void) | null = null;
 
-  /** Status that the answer must have for its cookies to be removed; null for any. */
+  /** Status that the answer must have, where another guard may admit the request after all; null for any. */
   status: number | null = null;
   /** Value of Clear-Site-Data; null for none. */
   clearSiteData: string | null = null;

@@ -123,7 +123,7 @@ export class SessionCookies {
     if (names.secure && names.session !== hostOnly) {
       jar.set(hostOnly, setCookie(hostOnly, '', { ...this.attributes(names, hostOnly, 0), domain: null }));
     }
-    jar.clearSiteData = null;
+    jar.clearSiteData = jar.status = null;
     jar.isDecided = true;
   }
 
@@ -148,9 +148,7 @@ export class SessionCookies {
     const target = names && nodeResponse(response);
     if (!names || !target || target.headersSent) return;
     const jar = this.jarOf(target);
-    this.remove(jar, names);
-    // Another guard may let the request through after all.
-    jar.status = 401;
+    this.remove(jar, names, 401);
   }
 
   /** Keeps shared caches from an answer that depends on the cookie, and passes a renewal on. */
@@ -200,9 +198,7 @@ export class SessionCookies {
       throw misused(`SessionCookies.${method} needs a route with @SessionAnswer(), which refuses other sites`);
     }
     if (target.headersSent) throw misused(`SessionCookies.${method} was called after the head of the answer was sent`);
-    const jar = this.jarOf(target);
-    jar.status = null;
-    return { jar, names: this.naming.need(request) };
+    return { jar: this.jarOf(target), names: this.naming.need(request) };
   }
 
   private jarOf(target: ServerResponse): CookieJar {
@@ -211,11 +207,12 @@ export class SessionCookies {
     return jar;
   }
 
-  private remove(jar: CookieJar, names: CookieNames): void {
+  private remove(jar: CookieJar, names: CookieNames, status: number | null = null): void {
     for (const name of [names.session, names.refresh]) {
       jar.set(name, setCookie(name, '', this.attributes(names, name, 0)));
     }
     jar.clearSiteData = this.settings.clearSiteData;
+    jar.status = status;
     jar.isDecided = true;
   }
 
