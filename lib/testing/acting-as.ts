@@ -24,13 +24,13 @@ export interface ActingUser {
   readonly token: string;
   /** Absent in modes without. */
   readonly refreshToken?: string;
-  /** Of HTTP requests, also those that open a WebSocket. By the option `transport`, a token or cookies. */
+  /** For HTTP requests, also those that open a WebSocket: a token or cookies, by the option `transport`. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Of socket.io: `io(url, { auth: alice.auth })`. */
+  /** For socket.io: `io(url, { auth: alice.auth })`. */
   readonly auth: { readonly token: string };
-  /** Of SessionWsAdapter: `new WebSocket(url, alice.protocols)`. */
+  /** For SessionWsAdapter: `new WebSocket(url, alice.protocols)`. */
   readonly protocols: readonly string[];
-  /** Of graphql-ws: `createClient({ url, connectionParams: alice.connectionParams })`. */
+  /** For graphql-ws: `createClient({ url, connectionParams: alice.connectionParams })`. */
   readonly connectionParams: { readonly Authorization: string };
 }
 

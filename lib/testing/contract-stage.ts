@@ -13,7 +13,7 @@ export const HOUR = 60 * MINUTE;
 /** Lifetime of the sessions of `loginRequest`. */
 export const DAY = 24 * HOUR;
 
-/** What a login of a test says beside its user. */
+/** Properties of a login of a test beside its user. */
 export interface ContractLogin {
   readonly authenticatedAt?: number;
   readonly ticketEpoch?: number;

@@ -33,7 +33,7 @@ export function readBearer(header: unknown): Credential {
   return BEARER_SCHEME.test(header) ? MALFORMED : MISSING;
 }
 
-/** What guards see as the request where there is none over HTTP: the token of a socket or of a message. */
+/** Stands for the request of a socket or message, with its token, where there is none over HTTP. */
 export class ChannelRequest {
   constructor(
     public credential: Credential,

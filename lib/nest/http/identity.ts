@@ -69,10 +69,10 @@ interface HandlerIdentity {
   mixed: boolean;
 }
 
-/** What an adapter of nestjs-latchkey/websockets verified when a socket was opened. */
+/** Socket that an adapter of nestjs-latchkey/websockets verified when it was opened. */
 export interface AuthenticatedSocket {
   readonly identity: AuthenticatedSession | null;
-  /** What guards see as the request. */
+  /** Seen by guards as the request. */
   readonly request: GuardedRequest;
 }
 
