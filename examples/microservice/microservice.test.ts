@@ -132,11 +132,16 @@ describe.each([
     expect(lines).toEqual([line]);
   });
 
-  it('refuses the token of a session that was kicked on another node', async () => {
+  it('refuses the token of a session that was kicked on another node, over HTTP and in messages', async () => {
     const { accessToken: token, session } = await logIn();
     expect(await ask(client, 'who', { token })).toEqual(user);
     await other.operators.kick(session.id, { by: 'root' });
     expect(await ask(client, 'who', { token })).toEqual(refusedWith('SESSION_KICKED', { endedAt: expect.any(String) }));
+    const answer = await fetch(`${node.url}/me`, { headers: { authorization: `Bearer ${token}` } });
+    expect([answer.status, await answer.json()]).toEqual([
+      401,
+      expect.objectContaining({ errorCode: 'SESSION_KICKED' }),
+    ]);
   });
 
   it('leaves the renewal to the next request over HTTP', async () => {
