@@ -19,7 +19,7 @@ export interface SocketClient {
   end(answer: HttpAnswer): void;
 }
 
-/** What the connections of one adapter share. */
+/** Parts that the connections of one adapter share. */
 export interface ConnectionParts {
   readonly authenticator: SessionAuthenticator;
   readonly guard: AuthGuard;
