@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Server, ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { adapters } from '../nest/http-app.js';
+import { heapInUse } from '../support/memory.js';
 import type { Subject } from 'rxjs';
 import type { PeriodicTask } from 'lib/periodic-task.js';
 import { LiveFeed } from 'lib/admin/live/live-feed.js';
@@ -134,9 +135,9 @@ describe.each(adapters)('what is told live, on $name', (kind) => {
       await nextTurn();
       return response.destroyed;
     };
-    const before = process.memoryUsage().heapUsed + process.memoryUsage().external;
+    const before = heapInUse() + process.memoryUsage().external;
     await pump();
-    expect(process.memoryUsage().heapUsed + process.memoryUsage().external - before).toBeLessThan(50e6);
+    expect(heapInUse() + process.memoryUsage().external - before).toBeLessThan(50e6);
     expect(await isCutOffByBeat()).toBe(false);
     // It reads again.
     const asking = setInterval(() => news.next({ kind: 'online', summary: {} }), 10);

@@ -1,7 +1,6 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type SessionClient, createSessionClient, memoryStorage } from 'nestjs-latchkey/client';
+import { collectGarbage } from '../support/memory.js';
 import { until } from '../support/until.js';
 import { type TestServer, refuse, reply, startServer } from './servers.js';
 import { type TokenServer, pair, useTokenServer } from './token-server.js';
@@ -191,10 +190,8 @@ describe('an answer', () => {
     const caller = new AbortController();
     const reader = (await client.fetch('/endless', { signal: caller.signal })).body!.getReader();
     await reader.read();
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
     // What is held weakly goes when the turn is over in which it was made.
-    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(() => resolve(collect())));
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(() => resolve(collectGarbage())));
     caller.abort(new Error('Enough.'));
     await until(() => closed);
     await expect(reader.read()).rejects.toThrow('Enough.');

@@ -1,7 +1,6 @@
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type LoginResult, multiDevice } from 'nestjs-latchkey';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { heapInUse } from '../support/memory.js';
 import { sized } from '../support/size.js';
 import { timed, until } from '../support/until.js';
 import { SLACK_MS } from './budgets.js';
@@ -16,14 +15,6 @@ const OPTIONS = { policy: multiDevice(), timing: { ...TIMING, verifyBudget: `${V
 const HEAP_BYTES = 20e6;
 /** Until a Redis that is back is used as before. */
 const BACK_MS = 10_000;
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
-
-function heapUsed(): number {
-  collectGarbage();
-  return process.memoryUsage().heapUsed;
-}
 
 function countReads({ runtime }: FaultNode): () => number {
   const spy = jest.spyOn(runtime.database.engine, 'read');
@@ -84,7 +75,7 @@ describe('a thousand requests at once', () => {
     async (_name, begin, end) => {
       await untilWell([near, far]);
       for (const node of [near, far]) await until(() => isFast(node));
-      const before = heapUsed();
+      const before = heapInUse();
       await begin();
       // The first find connections that look well; the later ones, that Redis is not asked any more.
       let rounds = 0;
@@ -92,7 +83,7 @@ describe('a thousand requests at once', () => {
         for (const node of [far, near]) expectInTime(await burst(node), 'VALID');
         return ++rounds >= 5 && ![near, far].some(isWell);
       });
-      expect(heapUsed() - before).toBeLessThan(HEAP_BYTES);
+      expect(heapInUse() - before).toBeLessThan(HEAP_BYTES);
       await end();
       const back = await timed(
         (async () => {

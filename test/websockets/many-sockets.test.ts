@@ -1,12 +1,11 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, it } from '@jest/globals';
 import { WebSocketGateway, WebSocketServer } from '@nestjs/websockets';
 import { SessionWsAdapter, sessionOf } from 'nestjs-latchkey/websockets';
 import { type Server, WebSocket } from 'ws';
 import { useNodes } from '../support/doors.js';
+import { collectGarbage } from '../support/memory.js';
 import { rounds } from '../support/size.js';
 import { until } from '../support/until.js';
 
@@ -45,11 +44,9 @@ it('closes all sockets of a user at one call on another node, and forgets them',
   await until(() => server.clients.size === 1);
   expect(kept.readyState).toBe(WebSocket.OPEN);
 
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
   // Node keeps the last few connections of a server a while.
   await until(() => {
-    collect();
+    collectGarbage();
     return sockets.filter((one) => one.deref()).length <= total / 10;
   });
   kept.terminate();
