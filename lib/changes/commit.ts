@@ -46,10 +46,6 @@ export class Changes {
     },
   ) {}
 
-  get settleMs(): number {
-    return this.parts.copies.settleMs;
-  }
-
   /**
    * Holds the copies that may change until the outcome is known, or for as long as the commit may still arrive: a
    * second end of the same session, finding nothing to end, would be acknowledged while a copy still answers.

@@ -82,12 +82,6 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     return this.watch.longestSilenceMs;
   }
 
-  get settleMs(): number {
-    const settleMs = this.silenceMs + LATE_COMMIT_MS;
-    // After a clock step, an old timestamp may belong to a new change: treat all changes as recent.
-    return this.presence.sinceStepMs < settleMs ? this.parts.clock.now() : settleMs;
-  }
-
   /** Returns the latest version of a session among the changes that this node knows; 0 for none. */
   versionOf(sessionId: string): number {
     return this.recent.versionOf(sessionId);

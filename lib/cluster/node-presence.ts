@@ -86,14 +86,9 @@ export class NodePresence {
     return this.parts.clock.monotonic() - this.pollStartedAt;
   }
 
-  /** Milliseconds since the last step of the database's clock; Infinity for none. */
-  get sinceStepMs(): number {
-    return this.parts.clock.monotonic() - this.steppedAt;
-  }
-
-  /** Milliseconds for which this node has watched that clock without a step. */
+  /** Milliseconds for which this node has watched the database's clock without a step. */
   get steadyMs(): number {
-    return Math.min(this.sinceStepMs, this.parts.clock.monotonic() - this.startedAt);
+    return this.parts.clock.monotonic() - Math.max(this.steppedAt, this.startedAt);
   }
 
   /** Nodes whose rows have not been renewed for longer than D; they may still be alive. */

@@ -166,7 +166,6 @@ export class Logins {
       authenticatedAt,
       impersonationComment: impersonation?.comment ?? null,
       keepReplacedData,
-      settleMs: changes.settleMs,
       open: (now) => this.open(login, { id, nonce, secrets }, now),
       decide: (live, now) =>
         decideSlot(

@@ -15,8 +15,6 @@ export interface LoginRequest {
   readonly impersonationComment: string | null;
   /** Keeps the data of sessions that this login ends readable. */
   readonly keepReplacedData: boolean;
-  /** Time by which every node knows of an end. Milliseconds; see `unsettled`. */
-  readonly settleMs: number;
   /** Called under the account's lock, possibly several times. Must be pure. */
   readonly decide: (live: readonly LiveSession[], now: number) => SlotDecision;
 }
@@ -26,7 +24,7 @@ export type LoginOutcome =
       readonly kind: 'granted';
       readonly session: SessionRecord;
       readonly ended: readonly EndedSession[];
-      /** True if other calls ended sessions of the account so recently that some node may not know yet. */
+      /** True if the change log names an end of the account by another call: some node may not know yet. */
       readonly unsettled: boolean;
     }
   | { readonly kind: 'limit-reached'; readonly limit: number; readonly ended: readonly EndedSession[] }

@@ -58,7 +58,4 @@ export interface SharedCopies {
 
   /** Longest time until every node that may be using a cache learns of a change by itself. Milliseconds. */
   readonly silenceMs: number;
-
-  /** `silenceMs`, counted from the time stamped on a change, whose commit may come long after. Milliseconds. */
-  readonly settleMs: number;
 }

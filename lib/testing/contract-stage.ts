@@ -23,8 +23,6 @@ export interface ContractLogin {
   readonly keepReplacedData?: boolean;
   /** Lifetime of its tokens. Milliseconds; default: an hour. */
   readonly lifeMs?: number;
-  /** See LoginRequest. Default: 0. */
-  readonly settleMs?: number;
 }
 
 /** Makes a request for `SessionRepository.login`. */
@@ -62,7 +60,6 @@ export function loginRequest(realm: string, userId: string, login: ContractLogin
     ticketEpoch,
     authenticatedAt,
     impersonationComment: impersonator === null ? null : 'support',
-    settleMs: login.settleMs ?? 0,
     keepReplacedData: login.keepReplacedData ?? false,
     decide: (live) => ({
       kind: 'grant',

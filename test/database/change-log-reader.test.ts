@@ -29,9 +29,9 @@ describeRepository('the change log', ({ node }) => {
     for (let from = 0; from < rows.length; from += 500) {
       const values = rows
         .slice(from, from + 500)
-        .map(({ at, index }) => sql`(${list([`${name}-${at - START}-${index}`, 1, 'users', at])})`);
+        .map(({ at, index }) => sql`(${list(['session', `${name}-${at - START}-${index}`, 1, 'users', at])})`);
       await node.write(
-        sql`INSERT INTO ${node.database.tables.change} (session_id, version, realm, at) VALUES ${join(values, ', ')}`,
+        sql`INSERT INTO ${node.database.tables.change} (kind, id, version, realm, at) VALUES ${join(values, ', ')}`,
       );
     }
   }
@@ -78,7 +78,7 @@ describeRepository('the change log', ({ node }) => {
   it('is read anew where some of it is gone, as after a database was restored', async () => {
     await log('a', moments(4), 200);
     await told(START);
-    await node.write(sql`DELETE FROM ${node.database.tables.change} WHERE session_id = 'a-2-7'`);
+    await node.write(sql`DELETE FROM ${node.database.tables.change} WHERE id = 'a-2-7'`);
     expect(await told(START)).toHaveLength(199);
   });
 

@@ -57,7 +57,36 @@ describeRepository('live sessions', ({ clock, node, other }) => {
       true,
     );
     const changes = await node.rows(sql`SELECT * FROM ${change} WHERE realm = 'users' AND at = ${clock.now()}`);
-    expect(changes.map((row) => [row.session_id, Number(row.version)]).sort()).toEqual(ids.map((id) => [id, 2]).sort());
+    const logged = new Map<unknown, Row>(changes.map((row) => [row.id, { ...row, version: Number(row.version) }]));
+    expect(changes.map(({ id }) => id).sort()).toEqual([...ids].sort());
+    const about = { kind: 'session', version: 2, user_key };
+    expect(logged.get(overdue.id)).toMatchObject({ ...about, reason: 'TOKEN_EXPIRED', actor: 'system' });
+    for (const { id, userKey } of kicked) {
+      expect(logged.get(id)).toMatchObject({ ...about, user_key: userKey, reason: 'SESSION_KICKED', actor: 'root' });
+    }
+  });
+
+  it('are logged without a reason when they change and go on', async () => {
+    const { id, userKey } = await node.login('frank');
+    await node.sessions.changeSession(id, () => ({ result: null, patch: { claims: { a: 1 } } }));
+    const { change } = node.database.tables;
+    const rows = await node.rows(sql`SELECT * FROM ${change} WHERE id = ${id}`);
+    expect(rows).toMatchObject([{ kind: 'session', user_key: userKey, reason: null, actor: null }]);
+  });
+
+  it('are followed by logins that are unsettled, for as long as the change log names the end of one', async () => {
+    const isUnsettled = async (login = {}) => {
+      const outcome = await other.tryLogin('gwen', login);
+      return outcome.kind === 'granted' && outcome.unsettled;
+    };
+    const { id } = await node.login('gwen');
+    await node.sessions.changeSession(id, () => ({ result: null, patch: { claims: { a: 1 } } }));
+    // The ends of a login's own are told by it.
+    expect(await isUnsettled({ replaces: true })).toBe(false);
+    clock.advance(HOUR);
+    expect(await isUnsettled()).toBe(true);
+    await node.write(sql`DELETE FROM ${node.database.tables.change}`);
+    expect(await isUnsettled()).toBe(false);
   });
 });
 

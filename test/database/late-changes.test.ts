@@ -59,7 +59,7 @@ describe.each(databaseKinds)('a change on $name that comes late', (kind) => {
     return Promise.all([
       ordered(session, 'id'),
       ordered(account, 'user_key'),
-      ordered(change, 'session_id, version'),
+      ordered(change, 'id, version'),
       ordered(event, 'id'),
       ordered(data, 'owner, name_hash'),
     ]);
@@ -84,7 +84,7 @@ describe.each(databaseKinds)('a change on $name that comes late', (kind) => {
     await doing;
     isLate.mockRestore();
     const { change } = node.database.tables;
-    const [newest] = await other.rows(sql`SELECT at FROM ${change} WHERE session_id = ${id} ORDER BY version DESC`);
+    const [newest] = await other.rows(sql`SELECT at FROM ${change} WHERE id = ${id} ORDER BY version DESC`);
     expect(Math.abs(Number(newest!.at) - Date.now())).toBeLessThan(10_000);
   });
 });
@@ -105,7 +105,7 @@ describe.each(kindsOf('postgres', 'mariadb'))('a transaction on $name whose COMM
     let holder: number | undefined;
     const writing = engine.transaction(
       function* () {
-        yield sql`INSERT INTO ${tables.change} (session_id, version, realm, at) VALUES ('held', 1, 'users', 0)`;
+        yield sql`INSERT INTO ${tables.change} (kind, id, version, realm, at) VALUES ('session', 'held', 1, 'users', 0)`;
         const { rows } = yield raw(`SELECT ${ownId} AS id`);
         holder = Number(rows[0]!.id);
         proxy.hold();
@@ -133,8 +133,8 @@ describe('a change on MariaDB without strict mode', () => {
     const writing = engine.transaction(
       function* () {
         yield raw(`SET SESSION sql_mode = ''`);
-        yield sql`INSERT INTO ${tables.change} (session_id, version, realm, at)
-          SELECT 'late', 1, 'users', ${engine.dialect.changeTime(Date.now() - 44_000)} FROM DUAL`;
+        yield sql`INSERT INTO ${tables.change} (kind, id, version, realm, at)
+          SELECT 'session', 'late', 1, 'users', ${engine.dialect.changeTime(Date.now() - 44_000)} FROM DUAL`;
       },
       { lane: 'work', budgetMs: 100 },
     );

@@ -119,7 +119,7 @@ export class TestRepositories {
   }
 
   async loggedVersions(id: string): Promise<number[]> {
-    const rows = await this.rows(sql`SELECT version FROM ${this.database.tables.change} WHERE session_id = ${id}`);
+    const rows = await this.rows(sql`SELECT version FROM ${this.database.tables.change} WHERE id = ${id}`);
     return rows.map((row) => Number(row.version)).sort((a, b) => a - b);
   }
 

@@ -28,7 +28,9 @@ describe.each(databaseKinds)('the tables on $name', (kind) => {
     // Entities name no indexes.
     const indexes = (await changes()).filter((query) => query.startsWith('DROP INDEX'));
     expect(indexes.length).toBeGreaterThan(20);
-    expect(await changes()).toEqual(indexes);
+    // The one column that an engine has alone.
+    const own = kind.name === 'postgres' ? ['ALTER TABLE "latchkey_change" DROP COLUMN "xid"'] : [];
+    expect(await changes()).toEqual([...indexes, ...own]);
   });
 
   it('can be removed by the migration that made them, and made again', async () => {

@@ -13,7 +13,7 @@ const rowsOf = ({ database: { engine, tables } }: TestRepositories) => ({
   run: <T>(script: () => Script<T>): Promise<T> => engine.transaction(script, OPTIONS),
   read: () => sql`SELECT version FROM ${tables.change}`,
   insert: (id: string, version: number) =>
-    sql`INSERT INTO ${tables.change} (session_id, version, realm, at) VALUES (${id}, ${version}, 'users', ${START})`,
+    sql`INSERT INTO ${tables.change} (kind, id, version, realm, at) VALUES ('session', ${id}, ${version}, 'users', ${START})`,
 });
 
 describeRepository('a transaction', ({ node }) => {

@@ -40,11 +40,11 @@ export class ChangeLogReader {
       if (at < since) this.read.delete(at);
       else known += count;
     }
-    const recent = sql`realm = ${this.parts.realm} AND at >= ${since}`;
+    const recent = sql`kind = 'session' AND realm = ${this.parts.realm} AND at >= ${since}`;
     const rows = known <= FEW ? await this.rowsOf(recent) : await this.rowsOfOthers(recent);
     for (const at of new Set(rows.map(timeOf))) this.read.set(at, 0);
     for (const row of rows) this.read.set(timeOf(row), this.read.get(timeOf(row))! + 1);
-    return rows.map((row) => ({ sessionId: String(row.session_id), version: Number(row.version) }));
+    return rows.map((row) => ({ sessionId: String(row.id), version: Number(row.version) }));
   }
 
   /** All changes of the moments at which there are not as many as were read. */
@@ -60,7 +60,7 @@ export class ChangeLogReader {
   }
 
   private rowsOf(where: Statement): Promise<readonly Row[]> {
-    return this.rows(sql`session_id, version, at`, where);
+    return this.rows(sql`id, version, at`, where);
   }
 
   private async rows(columns: Statement, where: Statement): Promise<readonly Row[]> {

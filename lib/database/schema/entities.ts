@@ -134,12 +134,22 @@ export class LatchkeyData {
   @Column(number('updated_at')) updatedAt!: number;
 }
 
-/** The change log: one row for every change of a verdict, written in the transaction of the change. Nodes poll it. */
+/**
+ * The change log: one row for every change of a verdict, written in the transaction of the change. Nodes poll it. On
+ * PostgreSQL it has a further column, `xid`: the transaction that wrote the row.
+ */
 @Entity(table('change'))
 export class LatchkeyChange {
-  @PrimaryColumn(text('session_id', 32)) sessionId!: string;
+  @PrimaryColumn(text('kind', 8)) kind!: 'session';
+  /** Of the session. */
+  @PrimaryColumn(text('id', 66)) id!: string;
   @PrimaryColumn(number('version')) version!: number;
   @Column(text('realm', 64)) realm!: string;
+  @Column(nullable(text('user_key', 64))) userKey!: string | null;
+  /** Null if the change was no end. */
+  @Column(nullable(text('reason', 32))) reason!: EndReason | null;
+  /** Ended it: a user id, an operator, 'system'. Null if the change was no end. */
+  @Column(nullable(text('actor', 255))) actor!: string | null;
   @Column(number('at')) at!: number;
 }
 

@@ -72,7 +72,7 @@ export function* endAtOnce(
   );
   yield change;
   yield effect(
-    sql`WITH ended AS (SELECT id, version, realm FROM ${tables.session} WHERE id = ${id} AND ${isWriterOf}),
+    sql`WITH ended AS (SELECT ${LOGGED_COLUMNS} FROM ${tables.session} WHERE id = ${id} AND ${isWriterOf}),
       wiped AS (DELETE FROM ${tables.data} WHERE owner = ${sessionOwner(id)} AND EXISTS (SELECT 1 FROM ended))
       ${logChangesOf(tables, dialect, raw('ended'), now)}`,
     { isGuarded: true },
@@ -200,6 +200,9 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string | null): Ite
   return groups.values();
 }
 
+/** A session that has not ended has neither reason nor actor. */
+const LOGGED_COLUMNS = raw('id, version, realm, user_key, end_reason, ended_by');
+
 /** Logs the last versions at the end of the transaction, so once for each session. @param at by the clock of the database */
 export function logChanges(tables: Tables, dialect: Dialect, ids: readonly string[], at: number): Effect {
   const from = sql`${tables.session} WHERE id ${dialect.isOneOf(ids)}`;
@@ -207,8 +210,8 @@ export function logChanges(tables: Tables, dialect: Dialect, ids: readonly strin
 }
 
 function logChangesOf(tables: Tables, dialect: Dialect, from: Statement, at: number): Statement {
-  return sql`INSERT INTO ${tables.change} (session_id, version, realm, at)
-    SELECT id, version, realm, ${dialect.changeTime(at)} FROM ${from}`;
+  return sql`INSERT INTO ${tables.change} (kind, id, version, realm, user_key, reason, actor, at)
+    SELECT 'session', ${LOGGED_COLUMNS}, ${dialect.changeTime(at)} FROM ${from}`;
 }
 
 /** Counting goes on here after a number that cannot have been counted: above any that has been, and so above those of all copies. */

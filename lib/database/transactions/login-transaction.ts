@@ -80,15 +80,15 @@ export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boole
     replacedBy: session.id,
     keepData: request.keepReplacedData,
   }));
-  const unsettled = yield* hasEndedSince(tables, account.key, now - request.settleMs);
+  const unsettled = yield* hasLoggedEnds(tables, account.key);
   yield effect(insertSession(tables.session, session, decision.slot));
   yield note({ type: 'LOGIN' });
   return { kind: 'granted', session, ended: [...overdue, ...replaced], unsettled };
 }
 
-/** True if a session of the account ended after a time: another node may not have told of it yet, or have crashed before. */
-function* hasEndedSince(tables: Tables, accountKey: string, time: number): Script<boolean> {
-  const { rows } = yield sql`SELECT 1 AS found FROM ${tables.session}
-    WHERE user_key = ${accountKey} AND ended_at > ${time} LIMIT 1`;
+/** True if the change log names an end of the account: another node may not have told of it yet, or have crashed before. */
+function* hasLoggedEnds(tables: Tables, accountKey: string): Script<boolean> {
+  const { rows } = yield sql`SELECT 1 AS found FROM ${tables.change}
+    WHERE user_key = ${accountKey} AND reason IS NOT NULL LIMIT 1`;
   return rows.length > 0;
 }

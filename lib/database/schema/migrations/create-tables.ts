@@ -77,11 +77,15 @@ const TABLES = {
     ended bigint,
     detail text`,
   change: `
-    session_id varchar(32) NOT NULL,
+    kind varchar(8) NOT NULL,
+    id varchar(66) NOT NULL,
     version bigint NOT NULL,
     realm varchar(64) NOT NULL,
+    user_key varchar(64),
+    reason varchar(32),
+    actor varchar(255),
     at bigint NOT NULL,
-    PRIMARY KEY (session_id, version)`,
+    PRIMARY KEY (kind, id, version)`,
   data: `
     owner varchar(66) NOT NULL,
     name_hash varchar(64) NOT NULL,
@@ -117,6 +121,12 @@ const TABLES = {
     PRIMARY KEY (realm, hour, kind, name)`,
 } as const;
 
+/** Columns of PostgreSQL alone, by table. A change names its transaction, by which nodes read the log in the order of commits. */
+const POSTGRES_COLUMNS: Partial<Record<keyof typeof TABLES, string>> = {
+  change: `
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id()`,
+};
+
 /** `unique`: one session in a slot, which is the device policy as the schema enforces it. `live`: of live sessions only. */
 type Index = readonly [table: keyof typeof TABLES, name: string, columns: string, kind?: 'unique' | 'live'];
 
@@ -142,6 +152,7 @@ const INDEXES: readonly Index[] = [
   ['event', 'ip', 'ip, id'],
   ['event', 'type', 'realm, type, id'],
   ['change', 'at', 'realm, at'],
+  ['change', 'account', 'user_key'],
   ['sighting', 'ip', 'realm, ip_key, last_at'],
   ['sighting', 'last', 'realm, last_at'],
   ['sighting', 'user', 'user_key, last_at'],
@@ -176,7 +187,9 @@ function creation(source: DataSource): readonly string[] {
   return Object.entries(TABLES).flatMap(([table, columns]) => {
     const path = quotedTable(source, table);
     const indexes = INDEXES.filter(([of]) => of === table);
-    return isMysql ? ofMysql(path, columns, indexes) : ofOthers(source, path, columns, indexes);
+    if (isMysql) return ofMysql(path, columns, indexes);
+    const more = source.options.type === 'postgres' ? POSTGRES_COLUMNS[table as keyof typeof TABLES] : undefined;
+    return ofOthers(source, path, more ? `${more},${columns}` : columns, indexes);
   });
 }
 
