@@ -1,5 +1,5 @@
 import { Controller, Get, HttpCode, Module, Param, Post } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
+import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import libsql from 'libsql';
@@ -12,7 +12,7 @@ import {
   TokenService,
   multiDevice,
 } from 'nestjs-latchkey';
-import { RpcAuthGuard } from 'nestjs-latchkey/microservices';
+import { RpcAuthGuard, RpcRenewalInterceptor } from 'nestjs-latchkey/microservices';
 
 @Controller()
 export class AccountsController {
@@ -73,7 +73,11 @@ export class AccountsController {
     }),
   ],
   controllers: [AccountsController],
-  // One guard for HTTP and for messages, whose payload has the token, since TCP has no headers.
-  providers: [{ provide: APP_GUARD, useClass: RpcAuthGuard.from({ field: 'token' }) }],
+  providers: [
+    // One guard for HTTP and for messages, whose payload has the token, since TCP has no headers.
+    { provide: APP_GUARD, useClass: RpcAuthGuard.from({ field: 'token' }) },
+    // Adds `renewed: { accessToken, expiresIn }` to answers near the end of a token.
+    { provide: APP_INTERCEPTOR, useClass: RpcRenewalInterceptor },
+  ],
 })
 export class AccountsModule {}

@@ -31,6 +31,8 @@ import { freePort } from '../../tools/servers/free-port.mjs';
 import { until } from '../../test/support/until.js';
 import { AccountsController, AccountsModule } from './accounts.js';
 
+const MINUTE = 60_000;
+
 afterEach(() => void jest.restoreAllMocks());
 
 const refusedWith = (errorCode: string, more: object = {}) => ({
@@ -144,23 +146,49 @@ describe.each([
     ]);
   });
 
-  it('leaves the renewal to the next request over HTTP', async () => {
-    const { accessToken: token } = await logIn();
-    clock.advance(117 * 60_000);
-    const { renewals } = countRenewals(node);
+  it('keeps a client logged in that sends messages alone', async () => {
+    let { accessToken: token } = await logIn();
+    clock.advance(5 * MINUTE);
+    for (let renewals = 0; renewals < 3; renewals++) {
+      expect(await ask(client, 'who', { token })).toEqual(user);
+      clock.advance(112 * MINUTE);
+      const answers = await Promise.all([ask(client, 'who', { token }), ask(client, 'who', { token })]);
+      const [{ renewed }] = answers as [{ renewed: { accessToken: string } }, unknown];
+      expect(answers).toEqual(
+        Array(2).fill({ ...user, renewed: { accessToken: expect.any(String), expiresIn: 7200 } }),
+      );
+      expect(answers[0]).toEqual(answers[1]);
+      clock.advance(5 * MINUTE);
+      expect(await ask(client, 'who', { token })).toEqual(refusedWith('TOKEN_EXPIRED'));
+      token = renewed.accessToken;
+    }
     expect(await ask(client, 'who', { token })).toEqual(user);
-    expect(renewals()).toBe(0);
+  });
+
+  it('brings the same renewed token in a header over HTTP, and leaves the body', async () => {
+    const { accessToken: token } = await logIn();
+    clock.advance(117 * MINUTE);
     const answer = await fetch(`${node.url}/me`, { headers: { authorization: `Bearer ${token}` } });
-    const renewed = answer.headers.get('x-renewed-token')!;
-    expect(await ask(client, 'who', { token: renewed })).toEqual(user);
+    expect(await answer.json()).toEqual(user);
+    const accessToken = answer.headers.get('x-renewed-token');
+    expect(await ask(client, 'who', { token })).toEqual({ ...user, renewed: { accessToken, expiresIn: 7200 } });
+  });
+
+  it('logs no renewed token', async () => {
+    const written: string[] = [];
+    const write = (...given: unknown[]) => void written.push(JSON.stringify(given));
+    for (const level of ['log', 'info', 'warn', 'error'] as const) jest.spyOn(console, level).mockImplementation(write);
+    node.app.useLogger({ log: write, warn: write, error: write, debug: write, verbose: write });
+    const { accessToken: token } = await logIn();
+    clock.advance(117 * MINUTE);
+    const { renewed } = (await ask(client, 'who', { token })) as { renewed: { accessToken: string } };
+    new Logger('test').log('the end');
+    console.log('the end');
+    node.app.useLogger(false);
+    expect(written.filter((line) => line.includes('the end'))).toHaveLength(2);
+    expect(written.filter((line) => line.includes(renewed.accessToken))).toEqual([]);
   });
 });
-
-/** Counts renewals since now. */
-function countRenewals({ app }: Node) {
-  const pass = jest.spyOn(app.get(SessionAuthenticator, { strict: false }), 'passOn');
-  return { renewals: () => pass.mock.calls.filter(([, , identity]) => identity?.renewed).length };
-}
 
 @Controller()
 class MessagesController {

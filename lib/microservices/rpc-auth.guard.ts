@@ -1,12 +1,12 @@
 import { type ExecutionContext, HttpException, Injectable } from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
-import { misused } from '../model/session-error.js';
 import { ErrorReport } from '../nest/http/answers.js';
 import { AuthGuard, PROPERTY_DEPS_METADATA } from '../nest/http/auth.guard.js';
 import { ChannelRequest } from '../nest/http/credential.js';
 import type { GuardedRequest } from '../nest/http/identity.js';
 import { DroppedEvent, messageOf } from '../nest/http/session-error.filter.js';
 import { messageToken } from './message-token.js';
+import { needNames } from './names.js';
 
 /** Options of RpcAuthGuard.from. */
 export interface RpcAuthOptions {
@@ -19,13 +19,18 @@ export interface RpcAuthOptions {
 /** Metadata of Nest's message handlers, and its value for events. */
 const [HANDLER_TYPE, PATTERN, EVENT] = ['microservices:handler_type', 'microservices:pattern', 2];
 
+/** True for a message that has no answer. */
+export function isEvent(context: ExecutionContext): boolean {
+  return Reflect.getMetadata(HANDLER_TYPE, context.getHandler()) === EVENT;
+}
+
 /**
  * Admits messages of microservices with a valid access token: in the headers of NATS, Kafka, RabbitMQ and MQTT 5, or the
  * metadata of gRPC, as `authorization: Bearer ...`. For other transports name a field of the payload:
  * `RpcAuthGuard.from({ field: 'token' })`. Guards HTTP as AuthGuard does, so that one guard can protect a hybrid application.
  *
  * A refusal is an RpcException with `{ status: 'error', message, errorCode }`. An event has no answer: it is dropped, and a
- * warning logged. Renews no token: an answer has no place for it, and the client's next request over HTTP does.
+ * warning logged. Renews no token, unless RpcRenewalInterceptor adds it to answers: the client's next request over HTTP does.
  */
 @Injectable()
 export class RpcAuthGuard extends AuthGuard {
@@ -35,15 +40,7 @@ export class RpcAuthGuard extends AuthGuard {
 
   /** Returns the guard with these options: the same class for the same ones. @throws SessionError CONFIGURATION_INVALID */
   static from(options: RpcAuthOptions): typeof RpcAuthGuard {
-    const { field, realm, ...unknown } = options;
-    for (const name of Object.keys(unknown)) {
-      throw misused(`RpcAuthGuard.from has no option "${name}": it has field and realm`);
-    }
-    for (const [name, value] of Object.entries({ field, realm })) {
-      if (value !== undefined && (typeof value !== 'string' || value === '')) {
-        throw misused(`RpcAuthGuard.from needs a name as its option "${name}"`);
-      }
-    }
+    const { field, realm } = needNames(options, ['field', 'realm'], 'RpcAuthGuard.from');
     const key = JSON.stringify([field, realm]);
     let made = this.made.get(key);
     if (!made) {
@@ -70,10 +67,9 @@ export class RpcAuthGuard extends AuthGuard {
     } catch (error) {
       if (!(error instanceof HttpException)) throw error;
       const answer = messageOf(error);
-      const handler = context.getHandler();
-      if (Reflect.getMetadata(HANDLER_TYPE, handler) === EVENT) {
+      if (isEvent(context)) {
         this.reports.dropped(
-          JSON.stringify(Reflect.getMetadata(PATTERN, handler)),
+          JSON.stringify(Reflect.getMetadata(PATTERN, context.getHandler())),
           String(answer.errorCode ?? answer.message),
         );
         if (error.getStatus() < 500) throw new DroppedEvent(answer, error.getStatus());

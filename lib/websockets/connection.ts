@@ -7,7 +7,7 @@ import type { HttpAnswer } from '../nest/http/answers.js';
 import { AuthGuard } from '../nest/http/auth.guard.js';
 import { ChannelRequest, type Credential } from '../nest/http/credential.js';
 import { AuthenticatedSession, type AuthenticatedSocket, sockets } from '../nest/http/identity.js';
-import type { RouteRules } from '../nest/http/route-rules.js';
+import { CHANNEL_RULES } from '../nest/http/route-rules.js';
 import type { SessionAuthenticator } from '../nest/http/session-authenticator.js';
 import { answerTo, messageOf } from '../nest/http/session-error.filter.js';
 
@@ -24,20 +24,6 @@ export interface ConnectionParts {
   readonly authenticator: SessionAuthenticator;
   readonly guard: AuthGuard;
 }
-
-/** Judges a token apart from any handler. */
-export const CHANNEL_RULES: RouteRules = {
-  isPublic: false,
-  optional: null,
-  strict: false,
-  renew: true,
-  activity: false,
-  allowCrossSite: false,
-  banChecks: [],
-  freshMs: null,
-  roles: null,
-  claims: null,
-};
 
 /** Refusal of a message. */
 class RefusedMessage extends WsException {}

@@ -9,9 +9,10 @@ import type { HttpAnswer } from '../nest/http/answers.js';
 import { AuthGuard } from '../nest/http/auth.guard.js';
 import { ChannelRequest, type Credential, MALFORMED, MISSING, readBearer } from '../nest/http/credential.js';
 import { AuthenticatedSession } from '../nest/http/identity.js';
+import { CHANNEL_RULES } from '../nest/http/route-rules.js';
 import { SessionAuthenticator } from '../nest/http/session-authenticator.js';
 import { SessionRuntime, loading } from '../nest/module/session-runtime.js';
-import { CHANNEL_RULES, Connection, type SocketClient, messageErrorFilter, messageGuard } from './connection.js';
+import { Connection, type SocketClient, messageErrorFilter, messageGuard } from './connection.js';
 import { Gateways, type SocketPlace } from './gateways.js';
 import { frameworkRequest } from './framework-request.js';
 

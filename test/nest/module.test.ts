@@ -76,7 +76,7 @@ it('exports these values, and no others', () => {
     ...'openSqlRepositories sessionRepositoryContract'.split(' '),
   ]);
   expect(Object.keys(websockets).sort()).toEqual(['SessionIoAdapter', 'SessionWsAdapter', 'sessionOf']);
-  expect(Object.keys(microservices).sort()).toEqual(['RpcAuthGuard']);
+  expect(Object.keys(microservices).sort()).toEqual(['RpcAuthGuard', 'RpcRenewalInterceptor']);
 });
 
 it('exports no name, types included, that Nest or TypeORM exports, but for AuthGuard', () => {

@@ -65,6 +65,8 @@ interface HandlerIdentity {
   readonly handler: object;
   readonly controller: object;
   identity: AuthenticatedSession | null;
+  /** As the guard saw it. */
+  request: GuardedRequest;
   /** Set once two sessions were seen: executions that cannot be told apart get no identity. */
   mixed: boolean;
 }
@@ -104,7 +106,7 @@ export function setIdentity(
   }
   const key = lastObject(context);
   if (type !== 'graphql') {
-    if (key) setMessageIdentity(context, key, identity);
+    if (key) setMessageIdentity(context, key, request, identity);
     return;
   }
   if (key) fields.set(pathOf(key) ?? key, identity);
@@ -116,6 +118,12 @@ export function wasJudged(context: ExecutionContext, by: object): boolean {
   const key = lastObject(context);
   const noted = key && find(context, key);
   return Boolean(noted) && (noted!.identity === null || noted!.identity.by === by);
+}
+
+/** Returns the request of a message whose user a guard verified; null if none did. */
+export function requestOfMessage(context: ExecutionContext): GuardedRequest | null {
+  const key = lastObject(context);
+  return (key && find(context, key)?.request) ?? null;
 }
 
 export function identityOf(context: ExecutionContext): AuthenticatedSession | null {
@@ -141,16 +149,22 @@ function fieldIdentity(key: object): AuthenticatedSession | null {
   }
 }
 
-function setMessageIdentity(context: ExecutionContext, key: object, identity: AuthenticatedSession | null): void {
+function setMessageIdentity(
+  context: ExecutionContext,
+  key: object,
+  request: GuardedRequest,
+  identity: AuthenticatedSession | null,
+): void {
   const known = find(context, key);
   if (known) {
     // A message without its own object is identified by its connection, which may have others in flight.
     const isConnection = context.getType() === 'ws' && key === context.getArgByIndex<unknown>(0);
     known.mixed ||= isConnection && !isSame(known.identity, identity);
     known.identity = identity;
+    known.request = request;
     return;
   }
-  const added = { handler: context.getHandler(), controller: context.getClass(), identity, mixed: false };
+  const added = { handler: context.getHandler(), controller: context.getClass(), identity, request, mixed: false };
   messages.set(key, [...(messages.get(key) ?? []), added]);
 }
 

@@ -43,6 +43,20 @@ export interface RouteRules {
   readonly claims: Readonly<Record<string, unknown>> | null;
 }
 
+/** Judges a token apart from any handler. */
+export const CHANNEL_RULES: RouteRules = {
+  isPublic: false,
+  optional: null,
+  strict: false,
+  renew: true,
+  activity: false,
+  allowCrossSite: false,
+  banChecks: [],
+  freshMs: null,
+  roles: null,
+  claims: null,
+};
+
 /** Reason to refuse a request with a valid token. */
 export interface BrokenRule {
   readonly code: SessionErrorCode;
