@@ -12,13 +12,16 @@ import { short } from './support/rounds.mjs';
 import { logInOne, redisOption, startSessions, untilCached } from './support/sessions.mjs';
 
 const SAMPLE = 200;
+const OTHERS = 'express-session and connect-redis';
+/** Of what OTHERS take, the most that ours may. */
+const MOST = 1.25;
 
 /** What a session takes of the memory of Redis, ours and those of others, with the same user in it. */
 export async function memory({ quick, databases }) {
   const count = quick ? 1000 : 20_000;
   const kinds = new Map([
     ['nestjs-latchkey', fillOwn],
-    ['express-session and connect-redis', fillConnectRedis],
+    [OTHERS, fillConnectRedis],
     ['better-auth', fillBetterAuth],
     ['written by hand: JSON under the token', fillByHand],
   ]);
@@ -43,7 +46,11 @@ export async function memory({ quick, databases }) {
     }
   }
   const base = found.values().next().value;
+  const share = base.bytes / found.get(OTHERS).bytes;
+  // What a server takes by itself is no small part of so few.
+  const failures = quick || share <= MOST ? [] : [`a session takes ${short(share)} times the memory of ${OTHERS}`];
   return {
+    failures,
     columns: ['sessions of', 'bytes of Redis per session', 'ratio to ours', 'keys per session', 'largest key, bytes'],
     rows: [...found].map(([name, { bytes, keys, largest }]) => [
       name,

@@ -86,7 +86,15 @@ export type { BanOptions, BanResult, LiftBanOptions } from './commands/ban.js';
 export type { DataStore } from './commands/data.js';
 export type { LifecycleEvent } from './model/session-event.js';
 export type { LifecycleListener, PublishedEvent } from './nest/module/lifecycle-publisher.js';
-export type { Claims, EndReason, SessionClaims, SessionEnd, SessionWithEnd, UserSession } from './model/session.js';
+export type {
+  Claims,
+  EndReason,
+  SessionClaims,
+  SessionDetails,
+  SessionEnd,
+  SessionWithEnd,
+  UserSession,
+} from './model/session.js';
 export type { InvalidReason, Refusal, RenewedToken, Replacement, Verification } from './model/verification.js';
 export type { SessionErrorCode } from './model/session-error.js';
 export type { UserId } from './model/user-key.js';

@@ -1,6 +1,6 @@
 import type { Clock } from '../ports/clock.js';
 import { LATE_COMMIT_MS, type NodeRegistry, type SessionChange } from '../ports/node-registry.js';
-import type { SessionRecord } from '../model/session.js';
+import type { CopiedRecord, SessionRecord } from '../model/session.js';
 import { type EndedSession, type Tombstone, isTombstone, tombstoneOf } from '../model/session-change.js';
 import type { ChangeNotice, RememberedRecord, SharedCopies, VerificationCache } from '../ports/verification-cache.js';
 import { userKey as keyOf } from '../model/user-key.js';
@@ -122,7 +122,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     return true;
   }
 
-  async fetch(sessionId: string): Promise<SessionRecord | Tombstone | null> {
+  async fetch(sessionId: string): Promise<CopiedRecord | Tombstone | null> {
     const { shared } = this.parts;
     if (!shared || shared.state === 'down' || !this.presence.mayCache) return null;
     const found = await shared.cache.read(sessionId).catch(() => null);
@@ -201,7 +201,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   }
 
   /** Held by session id, by account, or by the account of the impersonator: see keysOf. */
-  private isHeld({ id, userKey, realm, impersonator }: SessionRecord, now: number): boolean {
+  private isHeld({ id, userKey, realm, impersonator }: CopiedRecord, now: number): boolean {
     if (this.held.isEmpty) return false;
     if (this.held.has(id, now) || this.held.has(userKey, now)) return true;
     return impersonator !== null && this.held.has(keyOf(realm, impersonator), now);

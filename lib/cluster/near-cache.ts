@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../ports/clock.js';
-import type { SessionRecord } from '../model/session.js';
+import type { CopiedRecord } from '../model/session.js';
 
 /** Counts a copy as used at most once in this time. */
 const USE_INTERVAL_MS = 1000;
 
 export interface Copy {
-  readonly record: SessionRecord;
+  readonly record: CopiedRecord;
   readonly readAt: number;
 }
 

@@ -2,7 +2,7 @@ import { type Duration, parseDuration } from '../model/timing.js';
 import { optionalAddress } from '../model/ip-key.js';
 import { type FieldsOf, checkFields, isObject, jsonText } from '../model/checked-input.js';
 import { invalidArgument } from '../model/session-error.js';
-import type { Claims, UserSession } from '../model/session.js';
+import type { Claims, SessionDetails } from '../model/session.js';
 import { sessionIdOf } from '../tokens/token-codec.js';
 
 /** At most 4,096 bytes as JSON. Required if SessionClaims has a required member. */
@@ -61,7 +61,7 @@ export type LoginArguments =
 
 /** Validated options of a login: no field is undefined, and all text fits its column. */
 export type CheckedLogin = Pick<
-  UserSession,
+  SessionDetails,
   'userName' | 'loginMethod' | 'deviceType' | 'deviceId' | 'deviceName' | 'ip' | 'userAgent' | 'claims' | 'persistent'
 >;
 

@@ -5,7 +5,7 @@ import { SessionError, invalidArgument } from '../model/session-error.js';
 import type { SessionLookup } from '../verification/session-lookup.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import type { EventDraft } from '../model/session-change.js';
-import { type Claims, type UserSession, type SessionPatch, toSession } from '../model/session.js';
+import { type Claims, type SessionDetails, type SessionPatch, toDetails } from '../model/session.js';
 
 /** Changes live sessions. Resolves once every node sees the change. */
 export class SessionChanges {
@@ -18,14 +18,14 @@ export class SessionChanges {
     },
   ) {}
 
-  async reauthenticate(sessionId: string, ip: string | null): Promise<UserSession> {
+  async reauthenticate(sessionId: string, ip: string | null): Promise<SessionDetails> {
     const events = [{ type: 'REAUTHENTICATED' as const, ip }];
     const session = await this.change(sessionId, (now) => ({ reauthenticatedAt: now }), events);
     this.parts.events.emit({ type: 'session.reauthenticated', sessionId, userId: session.userId });
     return session;
   }
 
-  async updateClaims(sessionId: string, claims: Claims): Promise<UserSession> {
+  async updateClaims(sessionId: string, claims: Claims): Promise<SessionDetails> {
     if (claims === undefined) throw invalidArgument('claims', 'must be a plain JSON object');
     const checked = checkClaims(claims);
     return this.change(sessionId, () => ({ claims: checked }));
@@ -35,7 +35,7 @@ export class SessionChanges {
     sessionId: string,
     patchOf: (now: number) => SessionPatch,
     events: readonly EventDraft[] = [],
-  ): Promise<UserSession> {
+  ): Promise<SessionDetails> {
     const { changes, lookup, repository } = this.parts;
     const { record, changed } = await changes.commit({
       holding: [sessionId],
@@ -51,6 +51,6 @@ export class SessionChanges {
       outcomeOf: (step) => ({ ...changesOf(step), reach: 'acknowledged' }),
     });
     if (!record || !changed) throw new SessionError('SESSION_NOT_FOUND');
-    return toSession(record);
+    return toDetails(record);
   }
 }

@@ -19,7 +19,13 @@ import type { SecretKeys } from '../tokens/secret-keys.js';
 import type { SessionEnding } from './end.js';
 import { SessionError } from '../model/session-error.js';
 import type { LoginOutcome, LoginRequest, SessionRepository } from '../ports/session-repository.js';
-import { type EndReason, type NewSession, type SessionRecord, type UserSession, toSession } from '../model/session.js';
+import {
+  type EndReason,
+  type NewSession,
+  type SessionRecord,
+  type SessionDetails,
+  toDetails,
+} from '../model/session.js';
 import { randomId } from '../tokens/token-codec.js';
 import { type IssuedTokens, type PairSecrets, type TokenIssuer, asIssued } from '../tokens/token-issuer.js';
 import type { TokenMode } from '../tokens/token-mode.js';
@@ -29,7 +35,7 @@ import type { Verifier } from '../verification/verifier.js';
 
 /** Result of `login`. */
 export interface LoginResult extends IssuedTokens {
-  readonly session: UserSession;
+  readonly session: SessionDetails;
   /** Sessions that this login ended. */
   readonly ended: readonly EndedSessionSummary[];
 }
@@ -43,7 +49,7 @@ export interface EndedSessionSummary {
 export interface PolicyContext {
   readonly userId: string;
   readonly deviceType: string | null;
-  readonly claims: UserSession['claims'];
+  readonly claims: SessionDetails['claims'];
 }
 
 /** One policy for all logins, or a function that picks one per login. */
@@ -119,7 +125,7 @@ export class Logins {
     if (presented && !presented.end && !isPolicys) await ending.logOut(presented);
     return asIssued(session.realm, {
       ...tokens,
-      session: toSession(session),
+      session: toDetails(session),
       ended: ended.map((one) => ({ sessionId: one.sessionId, reason: one.reason })),
     });
   }

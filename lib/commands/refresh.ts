@@ -5,14 +5,14 @@ import { type RefreshVerdict, type RotationRules, decideRefresh, refusalOf } fro
 import { SessionError, TokenRefusedError } from '../model/session-error.js';
 import type { SessionLookup } from '../verification/session-lookup.js';
 import type { ChangedSession, SessionRepository } from '../ports/session-repository.js';
-import { type UserSession, type SessionRecord, toSession } from '../model/session.js';
+import { type SessionDetails, type SessionRecord, toDetails } from '../model/session.js';
 import { MAX_TOKEN_LENGTH, type TokenCodec } from '../tokens/token-codec.js';
 import type { ParsedToken } from '../model/token-pair.js';
 import { type IssuedTokens, type TokenIssuer, asIssued } from '../tokens/token-issuer.js';
 
 /** Result of `refresh`. */
 export interface RefreshResult extends IssuedTokens {
-  readonly session: UserSession;
+  readonly session: SessionDetails;
 }
 
 /** Exchanges refresh tokens. decideRefresh decides under the lock of the session's row. */
@@ -99,7 +99,7 @@ export class Refreshes {
       throw new TokenRefusedError({ reason: 'TOKEN_INVALID' });
     }
     const tokens = await issuer.writeSuccessor(record!, result.pair, text);
-    return asIssued(record!.realm, { ...tokens, session: toSession(record!) });
+    return asIssued(record!.realm, { ...tokens, session: toDetails(record!) });
   }
 
   private outcomeOf(step: ChangedSession<RefreshVerdict>, ip: string | null): Outcome {

@@ -1,5 +1,5 @@
 import type { Activity, SessionRepository } from '../ports/session-repository.js';
-import { type SessionRecord, type SessionWithEnd, toSession } from '../model/session.js';
+import { type SessionRecord, type SessionWithEnd, toDetails } from '../model/session.js';
 import { writeInChunks } from '../async/batches.js';
 import type { SightingRecorder } from './sighting-recorder.js';
 
@@ -58,7 +58,7 @@ export class ActivityRecorder {
 
   /** Makes the view of a session for users and operators, pending uses included. */
   view(record: SessionRecord): SessionWithEnd {
-    const session = toSession(record);
+    const session = toDetails(record);
     const use = this.peek(record.id);
     if (!use) return session;
     const lastIp = use.at < record.lastSeenAt ? record.lastIp : (use.ip ?? record.lastIp);

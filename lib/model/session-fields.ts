@@ -1,16 +1,16 @@
 import type { Ban } from './ban.js';
-import { END_REASONS, type SessionEnd, type SessionRecord, type UserSession } from './session.js';
+import { END_REASONS, type SessionEnd, type SessionRecord, type SessionDetails } from './session.js';
 import type { SupersededPair, TokenPair } from './token-pair.js';
 
 /** Storage and display of a field of a session, for database, Redis and operators' lists. */
 export interface Field {
   /** Default: the name of the field in snake case. */
   readonly column?: string;
-  readonly kind: 'text' | 'userId' | 'number' | 'flag' | 'endReason' | 'claims' | 'bans' | 'pairs';
+  readonly kind: 'text' | 'hash' | 'userId' | 'number' | 'time' | 'flag' | 'endReason' | 'claims' | 'bans' | 'pairs';
   /** Most characters of a text. */
   readonly length?: number;
   readonly nullable?: true;
-  /** False if copies in Redis have it in another form, or derive it. */
+  /** False if copies in Redis derive it or do without. */
   readonly copied?: false;
   /** Form in operators' lists; `address` needs the right to see addresses. */
   readonly listed?: 'plain' | 'time' | 'address';
@@ -21,11 +21,11 @@ export interface Field {
 export type Fields = Readonly<Record<string, Field>>;
 
 type Kind<T> = T extends number
-  ? 'number'
+  ? 'number' | 'time'
   : T extends boolean
     ? 'flag'
     : T extends string
-      ? 'text' | 'userId' | 'endReason'
+      ? 'text' | 'hash' | 'userId' | 'endReason'
       : Field['kind'];
 type FieldsOf<T> = {
   readonly [K in keyof T]-?: Field & { readonly kind: Kind<NonNullable<T[K]>> } & (null extends T[K]
@@ -34,8 +34,8 @@ type FieldsOf<T> = {
 };
 
 export const SESSION_FIELDS = {
-  id: { kind: 'text', length: 32 },
-  realm: { kind: 'text', length: 64 },
+  id: { kind: 'text', length: 32, copied: false },
+  realm: { kind: 'text', length: 64, copied: false },
   userId: { kind: 'userId' },
   userKey: { kind: 'text', length: 64, copied: false },
   userName: { kind: 'text', length: 128, nullable: true },
@@ -43,23 +43,23 @@ export const SESSION_FIELDS = {
   deviceId: { kind: 'text', length: 128, nullable: true, listed: 'plain' },
   deviceName: { kind: 'text', length: 128, nullable: true, listed: 'plain' },
   loginMethod: { kind: 'text', length: 32, nullable: true, listed: 'plain', sought: true },
-  ip: { kind: 'text', length: 45, nullable: true, listed: 'address' },
-  userAgent: { kind: 'text', length: 512, nullable: true, listed: 'address' },
+  ip: { kind: 'text', length: 45, nullable: true, listed: 'address', copied: false },
+  userAgent: { kind: 'text', length: 512, nullable: true, listed: 'address', copied: false },
   claims: { kind: 'claims' },
-  createdAt: { kind: 'number', listed: 'time' },
-  authenticatedAt: { kind: 'number' },
-  reauthenticatedAt: { kind: 'number', nullable: true },
-  lastSeenAt: { kind: 'number', listed: 'time' },
-  lastIp: { kind: 'text', length: 45, nullable: true, listed: 'address' },
-  expiresAt: { kind: 'number', listed: 'time' },
+  createdAt: { kind: 'time', listed: 'time', copied: false },
+  authenticatedAt: { kind: 'time' },
+  reauthenticatedAt: { kind: 'time', nullable: true },
+  lastSeenAt: { kind: 'time', listed: 'time' },
+  lastIp: { kind: 'text', length: 45, nullable: true, listed: 'address', copied: false },
+  expiresAt: { kind: 'time', listed: 'time' },
   impersonator: { kind: 'text', length: 255, nullable: true, listed: 'plain' },
   persistent: { kind: 'flag' },
-  usableUntil: { kind: 'number' },
+  usableUntil: { kind: 'time' },
   version: { kind: 'number', copied: false },
-  nonce: { kind: 'text', length: 32 },
-  renewedFrom: { kind: 'text', length: 45, nullable: true },
-  superseded: { kind: 'pairs', copied: false },
-  bans: { kind: 'bans', copied: false },
+  nonce: { kind: 'text', length: 32, copied: false },
+  renewedFrom: { kind: 'text', length: 45, nullable: true, copied: false },
+  superseded: { kind: 'pairs' },
+  bans: { kind: 'bans' },
 } as const satisfies FieldsOf<Omit<SessionRecord, 'current' | 'end'>>;
 
 /** Fields of the current pair, which are columns of the session's row, and of superseded pairs. */
@@ -67,21 +67,21 @@ export const PAIR_FIELDS = {
   generation: { kind: 'number' },
   keyId: { kind: 'text', length: 16 },
   signingKeyId: { kind: 'text', length: 64, nullable: true },
-  issuedAt: { kind: 'number' },
-  accessHash: { kind: 'text', length: 64 },
-  accessExpiresAt: { kind: 'number' },
-  refreshHash: { kind: 'text', length: 64, nullable: true },
-  refreshExpiresAt: { kind: 'number', nullable: true },
+  issuedAt: { kind: 'time' },
+  accessHash: { kind: 'hash', length: 64 },
+  accessExpiresAt: { kind: 'time' },
+  refreshHash: { kind: 'hash', length: 64, nullable: true, copied: false },
+  refreshExpiresAt: { kind: 'time', nullable: true },
 } as const satisfies FieldsOf<TokenPair>;
 
 export const SUPERSEDED_FIELDS = {
   ...PAIR_FIELDS,
-  graceUntil: { kind: 'number', nullable: true },
+  graceUntil: { kind: 'time', nullable: true },
 } as const satisfies FieldsOf<SupersededPair>;
 
 export const END_FIELDS = {
   reason: { kind: 'endReason', length: 32, column: 'end_reason' },
-  at: { kind: 'number', column: 'ended_at' },
+  at: { kind: 'time', column: 'ended_at' },
   by: { kind: 'text', length: 255, column: 'ended_by' },
   replacedBy: { kind: 'text', length: 32, nullable: true },
 } as const satisfies FieldsOf<SessionEnd>;
@@ -90,15 +90,15 @@ export const BAN_FIELDS = {
   service: { kind: 'text', nullable: true },
   level: { kind: 'number' },
   comment: { kind: 'text', nullable: true },
-  until: { kind: 'number', nullable: true },
-  at: { kind: 'number' },
+  until: { kind: 'time', nullable: true },
+  at: { kind: 'time' },
   by: { kind: 'text' },
 } as const satisfies FieldsOf<Ban>;
 
 type All = typeof SESSION_FIELDS;
 type With<Property> = { [K in keyof All]: All[K] extends Property ? K : never }[keyof All];
 
-export type ListedField = With<{ readonly listed: string }> & keyof UserSession;
+export type ListedField = With<{ readonly listed: string }> & keyof SessionDetails;
 export type ListedTime = With<{ readonly listed: 'time' }>;
 export const LISTED_FIELDS = fieldsWith('listed') as readonly ListedField[];
 
@@ -117,8 +117,10 @@ const isText: Check = (value) => typeof value === 'string';
 
 const CHECKS: Readonly<Record<Field['kind'], Check>> = {
   text: isText,
+  hash: isText,
   userId: isText,
   number: Number.isSafeInteger,
+  time: Number.isSafeInteger,
   flag: (value) => typeof value === 'boolean',
   endReason: (value) => (END_REASONS as readonly unknown[]).includes(value),
   claims: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
@@ -127,9 +129,8 @@ const CHECKS: Readonly<Record<Field['kind'], Check>> = {
 };
 
 export function checksOf(fields: Fields): Readonly<Record<string, Check>> {
-  const copied = Object.entries(fields).filter(([, field]) => field.copied !== false);
   return Object.fromEntries(
-    copied.map(([name, { kind, nullable }]) => {
+    Object.entries(fields).map(([name, { kind, nullable }]) => {
       const check = CHECKS[kind];
       return [name, nullable ? (value: unknown) => value === null || check(value) : check];
     }),

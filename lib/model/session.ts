@@ -1,5 +1,5 @@
 import type { Ban } from './ban.js';
-import type { SupersededPair, TokenPair } from './token-pair.js';
+import type { CopiedPair, Superseded, SupersededPair, TokenPair } from './token-pair.js';
 
 /**
  * Claims of the application. Extend by declaration merging to type `login`, `updateClaims`, `CurrentSessionUser`,
@@ -16,7 +16,10 @@ export type Claims = [keyof SessionClaims] extends [never]
   ? Readonly<Record<string, unknown>>
   : Readonly<SessionClaims>;
 
-/** One login on one device. Times are integer milliseconds since the epoch. */
+/**
+ * One login on one device, as every verified request knows it. Times are integer milliseconds since the epoch. Copies of a
+ * session hold no addresses and no user agent: `SessionService.find` reads them.
+ */
 export interface UserSession {
   /** 32 hex digits. Public: identifies the session in lists and calls, and is not a credential. */
   readonly id: string;
@@ -28,9 +31,6 @@ export interface UserSession {
   readonly deviceType: string | null;
   readonly deviceId: string | null;
   readonly deviceName: string | null;
-  /** Client address of the login. */
-  readonly ip: string | null;
-  readonly userAgent: string | null;
   readonly claims: Claims;
   readonly createdAt: number;
   /** Time at which the user proved their identity for the login. */
@@ -47,6 +47,13 @@ export interface UserSession {
   readonly expiresAt: number;
   /** Last recorded use; equals createdAt until the first one. */
   readonly lastSeenAt: number;
+}
+
+/** A session with what only the database has of it. */
+export interface SessionDetails extends UserSession {
+  /** Client address of the login. */
+  readonly ip: string | null;
+  readonly userAgent: string | null;
   /** Address that last presented the session's token, requests that do not count as a use included. */
   readonly lastIp: string | null;
 }
@@ -63,25 +70,32 @@ export interface SessionEnd {
 }
 
 /** A session with its end, null while it is live. */
-export interface SessionWithEnd extends UserSession {
+export interface SessionWithEnd extends SessionDetails {
   readonly end: SessionEnd | null;
 }
 
-/** The session's row. `version` grows with every change that can affect the verdict. */
-export interface SessionRecord extends SessionWithEnd {
+/** Part of a session's row that access tokens are verified by. `version` grows with every change that can affect the verdict. */
+export interface CopiedRecord extends UserSession {
   readonly realm: string;
   readonly userKey: string;
   readonly version: number;
+  readonly end: SessionEnd | null;
+  /** Current generation of tokens. */
+  readonly current: CopiedPair;
+  /** Earlier generations still in grace, oldest first. */
+  readonly superseded: readonly Superseded<CopiedPair>[];
+  /** Time from which every token of the session is expired. The sweep ends the session after it. */
+  readonly usableUntil: number;
+}
+
+/** The session's row. */
+export interface SessionRecord extends SessionWithEnd, CopiedRecord {
   /** Random text from which successors of the session's tokens are derived. */
   readonly nonce: string;
-  /** Current generation of tokens. */
   readonly current: TokenPair;
-  /** Earlier generations still in grace, oldest first. */
   readonly superseded: readonly SupersededPair[];
   /** Address that renewed to the current tokens; null for those of the login. */
   readonly renewedFrom: string | null;
-  /** Time from which every token of the session is expired. The sweep ends the session after it. */
-  readonly usableUntil: number;
 }
 
 /** Row of a login. The repository adds the slot that the device policy picks, and the account's bans. */
@@ -99,7 +113,13 @@ export type SessionPatch = Partial<
 >;
 
 /** Picks the parts of a record that an application may see. */
-export function toSession(record: SessionRecord): SessionWithEnd {
+export function toDetails(record: SessionRecord): SessionWithEnd {
+  const { ip, userAgent, lastIp, end } = record;
+  return { ...toSession(record), ip, userAgent, lastIp, end };
+}
+
+/** Picks what an application may see of the session of a request. */
+export function toSession(record: CopiedRecord): UserSession {
   return {
     id: record.id,
     userId: record.userId,
@@ -108,8 +128,6 @@ export function toSession(record: SessionRecord): SessionWithEnd {
     deviceType: record.deviceType,
     deviceId: record.deviceId,
     deviceName: record.deviceName,
-    ip: record.ip,
-    userAgent: record.userAgent,
     claims: record.claims,
     createdAt: record.createdAt,
     authenticatedAt: record.authenticatedAt,
@@ -119,8 +137,6 @@ export function toSession(record: SessionRecord): SessionWithEnd {
     bans: record.bans,
     expiresAt: record.expiresAt,
     lastSeenAt: record.lastSeenAt,
-    lastIp: record.lastIp,
-    end: record.end,
   };
 }
 

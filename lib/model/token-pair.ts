@@ -1,5 +1,5 @@
-/** One generation of a session's tokens as stored. Times are integer milliseconds since the epoch. */
-export interface TokenPair {
+/** Part of a generation that access tokens are verified by. Times are integer milliseconds since the epoch. */
+export interface CopiedPair {
   /** 1 for the tokens of the login; each successor adds one. */
   readonly generation: number;
   /** Name of the application secret that the tokens were made with. */
@@ -11,15 +11,22 @@ export interface TokenPair {
   readonly accessHash: string;
   readonly accessExpiresAt: number;
   /** Null for a session without a refresh token. */
-  readonly refreshHash: string | null;
   readonly refreshExpiresAt: number | null;
 }
 
+/** One generation of a session's tokens as stored. */
+export interface TokenPair extends CopiedPair {
+  /** Null for a session without a refresh token. */
+  readonly refreshHash: string | null;
+}
+
 /** A generation that has a successor. */
-export interface SupersededPair extends TokenPair {
+export type Superseded<Pair extends CopiedPair> = Pair & {
   /** End of the grace period; null until the successor is first used. */
   readonly graceUntil: number | null;
-}
+};
+
+export type SupersededPair = Superseded<TokenPair>;
 
 /** Lifetimes of tokens and sessions in milliseconds, and the rule of renewal. */
 export interface TokenLives {
@@ -46,12 +53,12 @@ export type GraceFrom = 'first-use' | 'issue';
 export const MAX_SUPERSEDED = 8;
 
 /** Tells if a generation is current or in grace. The expiry of each of its tokens is checked separately. */
-export function isInGrace(pair: TokenPair | SupersededPair, now: number): boolean {
+export function isInGrace(pair: CopiedPair | Superseded<CopiedPair>, now: number): boolean {
   return !('graceUntil' in pair) || pair.graceUntil === null || now < pair.graceUntil;
 }
 
 /** Time from which every token of the generation is expired. */
-export function lastUse(pair: TokenPair): number {
+export function lastUse(pair: CopiedPair): number {
   return Math.max(pair.accessExpiresAt, pair.refreshExpiresAt ?? 0);
 }
 

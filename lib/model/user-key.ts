@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { invalidArgument } from './session-error.js';
 
 /** User id of the application: text, or an integer, which stands for its decimal digits. */
@@ -31,7 +31,7 @@ export function canonicalUserId(userId: unknown): string {
 /** SHA-256, 64 hex digits: collations compare other text differently (MariaDB equates 'a' and 'a '). */
 export function userKey(realm: string, userId: string): string {
   const parts = [realm, escapeUserId(userId)].map((part) => `${Buffer.byteLength(part)}:${part}`);
-  return createHash('sha256').update(parts.join('')).digest('hex');
+  return hash('sha256', parts.join(''), 'hex');
 }
 
 /** @throws SessionError ARGUMENT_INVALID, see canonicalUserId */

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { accountBan } from './ban.js';
-import type { EndReason, UserSession, SessionEnd, SessionRecord } from './session.js';
-import { type ParsedToken, type SupersededPair, type TokenPair, isInGrace } from './token-pair.js';
+import type { CopiedRecord, EndReason, SessionEnd, UserSession } from './session.js';
+import { type CopiedPair, type ParsedToken, type Superseded, isInGrace } from './token-pair.js';
 
 /** Reason for refusing a token. */
 export type InvalidReason = EndReason | 'TOKEN_MALFORMED' | 'TOKEN_INVALID';
@@ -50,7 +50,7 @@ export type Verification =
 
 /** Verdict on one record. `pair` is the token's generation; `end` is set if the holder may learn how the session ended. */
 export type Verdict =
-  | { readonly status: 'VALID'; readonly pair: TokenPair | SupersededPair }
+  | { readonly status: 'VALID'; readonly pair: CopiedPair | Superseded<CopiedPair> }
   | { readonly status: 'INVALID'; readonly reason: InvalidReason; readonly end?: SessionEnd }
   | { readonly status: 'UNKNOWN'; readonly cause: unknown };
 
@@ -63,7 +63,10 @@ export interface VerdictRules {
 }
 
 /** Finds the generation of a token in its record; null if it is no longer kept. */
-export function pairOf(token: ParsedToken, record: SessionRecord): TokenPair | SupersededPair | null {
+export function pairOf<Pair extends CopiedPair>(
+  token: ParsedToken,
+  record: { readonly current: Pair; readonly superseded: readonly Superseded<Pair>[] },
+): Pair | Superseded<Pair> | null {
   if (token.generation === record.current.generation) return record.current;
   return record.superseded.find((pair) => pair.generation === token.generation) ?? null;
 }
@@ -71,7 +74,7 @@ export function pairOf(token: ParsedToken, record: SessionRecord): TokenPair | S
 /** Judges an authentic access token against the record of its session. @param now by the database's clock */
 export function judge(
   token: ParsedToken,
-  record: SessionRecord,
+  record: CopiedRecord,
   now: number,
   rules: VerdictRules,
   lastSeenAt = record.lastSeenAt,

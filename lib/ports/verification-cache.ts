@@ -1,14 +1,14 @@
 import type { SessionChange } from './node-registry.js';
-import type { SessionRecord } from '../model/session.js';
+import type { CopiedRecord, SessionRecord } from '../model/session.js';
 import type { EndedSession, Tombstone } from '../model/session-change.js';
 
 /** Copy of a record in this node's memory. Stays the same object while it is cached. */
 export interface RememberedRecord {
-  readonly record: SessionRecord;
+  readonly record: CopiedRecord;
 }
 
 /** Entry of the cache that all nodes share. */
-export type SharedRecord = SessionRecord | Tombstone | null;
+export type SharedRecord = CopiedRecord | Tombstone | null;
 
 /** Answers only while it is certain that no newer version exists. May evict anything at any time. */
 export interface VerificationCache {

@@ -4,7 +4,7 @@ import { CallDeadline, type CircuitBreaker } from './call-limits.js';
 
 export type RedisKeys = ReturnType<typeof redisKeys>;
 
-/** Names keys and channels of one module, without client input: ids are our own hex digits, and the realm is checked at boot. */
+/** Names keys and channels of one module, without client input: ids are our own digits, and the realm is checked at boot. */
 export function redisKeys(prefix: string, realm: string) {
   const base = `${prefix}:${realm}`;
   return {
@@ -12,8 +12,8 @@ export function redisKeys(prefix: string, realm: string) {
     notices: `${base}:notices`,
     /** Channel of one node. */
     answers: (nodeId: string) => `${base}:answers:${nodeId}`,
-    /** Key of a live copy or a tombstone. */
-    session: (sessionId: string) => `${base}:session:${sessionId}`,
+    /** Key of a live copy or a tombstone, short because there is one for each session. */
+    session: (sessionId: string) => `${base}:s:${Buffer.from(sessionId, 'hex').toString('base64url')}`,
   };
 }
 

@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import type { Copy } from '../cluster/near-cache.js';
 import type { SharedCache, SharedContext } from '../cluster/shared-cache.js';
-import { type Tombstone, isTombstone } from '../model/session-change.js';
+import type { Tombstone } from '../model/session-change.js';
 import type { RedisCommands, RedisKeys } from './redis-commands.js';
-import { readStored, writeCopy, writeTombstone } from './stored-session.js';
+import { StoredSessions } from './stored-session.js';
 
 /** Most writes in flight. Further ones are dropped, and cost a read of the database later. */
 const MAX_WRITES = 500;
@@ -23,15 +23,18 @@ export class RedisSessionCache implements SharedCache {
     max: MAX_PARSED,
   });
   private writes = 0;
+  private readonly format: StoredSessions;
 
   constructor(
-    private readonly parts: Pick<SharedContext, 'copyAgeMs' | 'tombstoneMs' | 'now'> & {
+    private readonly parts: Pick<SharedContext, 'realm' | 'copyAgeMs' | 'tombstoneMs' | 'now'> & {
       readonly commands: RedisCommands;
       readonly keys: RedisKeys;
       /** Called when the connection returned the reply to another command. */
       readonly onMixUp: () => void;
     },
-  ) {}
+  ) {
+    this.format = new StoredSessions(parts.realm);
+  }
 
   read(sessionId: string): Promise<Found> {
     const { turn } = this.parts.commands;
@@ -59,14 +62,14 @@ export class RedisSessionCache implements SharedCache {
     const { copyAgeMs, now } = this.parts;
     const usableMs = Math.min(copy.readAt + copyAgeMs, copy.record.usableUntil) - now();
     if (usableMs <= 0) return;
-    void this.write(copy.record.id, writeCopy(copy), usableMs);
+    void this.write(copy.record.id, this.format.writeCopy(copy), usableMs);
   }
 
   async bury(tombstones: readonly Tombstone[]): Promise<void> {
     for (let from = 0; from < tombstones.length; from += MAX_BURIALS) {
       const some = tombstones.slice(from, from + MAX_BURIALS);
       await Promise.all(
-        some.map((one) => this.write(one.sessionId, writeTombstone(one), this.parts.tombstoneMs, Infinity)),
+        some.map((one) => this.write(one.sessionId, this.format.writeTombstone(one), this.parts.tombstoneMs, Infinity)),
       );
     }
   }
@@ -74,8 +77,8 @@ export class RedisSessionCache implements SharedCache {
   private parse(sessionId: string, value: string): Found {
     const known = this.parsed.get(sessionId);
     if (known?.value === value) return known.found;
-    const found = readStored(value);
-    if (found && sessionId !== (isTombstone(found) ? found.sessionId : found.record.id)) {
+    const found = this.format.read(sessionId, value);
+    if (found === 'foreign') {
       this.parts.onMixUp();
       throw new Error('Redis returned the reply to another command.');
     }

@@ -1,116 +1,97 @@
+import { hash } from 'node:crypto';
 import type { Copy } from '../cluster/near-cache.js';
-import {
-  BAN_FIELDS,
-  type Check,
-  END_FIELDS,
-  PAIR_FIELDS,
-  SESSION_FIELDS,
-  SUPERSEDED_FIELDS,
-  checksOf,
-} from '../model/session-fields.js';
-import type { SessionEnd, SessionRecord } from '../model/session.js';
-import type { SupersededPair, TokenPair } from '../model/token-pair.js';
+import { END_FIELDS, type Fields, PAIR_FIELDS, SESSION_FIELDS } from '../model/session-fields.js';
+import type { CopiedRecord, SessionEnd } from '../model/session.js';
 import type { Tombstone } from '../model/session-change.js';
-import type { Ban } from '../model/ban.js';
+import type { CopiedPair } from '../model/token-pair.js';
 import { userKey } from '../model/user-key.js';
+import { BANS, PAIRS, Packing } from './packing.js';
 
-/** First item of every value. Values of other versions are read as a miss, and the database answers. */
+/** Changes with what this file and packing.ts make of the fields. */
 const FORMAT = 1;
 
-const RECORD = checksOf(SESSION_FIELDS);
-const PAIR = checksOf(PAIR_FIELDS);
-const SUPERSEDED = checksOf(SUPERSEDED_FIELDS);
-const BAN = checksOf(BAN_FIELDS);
-const END = checksOf(END_FIELDS);
+/** Kind, version and time of reading, which the script compares (redis-commands.ts). */
+const HEAD = /^([LT]):(\d{1,15}):(\d{1,15}):/;
+/** Digits of the session's id in a value. */
+const ID_LENGTH = 8;
+const CHECK_LENGTH = 6;
 
-/** Fields of a live record that are written unchanged. The account's key follows from two of them. */
-type WrittenAsIs = Omit<SessionRecord, 'userKey' | 'current' | 'superseded' | 'bans' | 'end' | 'version'>;
+/** Fields of a record that do not follow from its key or the head. */
+type Body = Omit<CopiedRecord, 'id' | 'realm' | 'userKey' | 'version' | 'createdAt' | 'current' | 'end'>;
+type DeadToken = Tombstone['tokens'][number];
 
-/** Serializes a live copy. Contains hashes only, no credential. */
-export function writeCopy({ record, readAt }: Copy): string {
-  const { current, superseded, bans, version } = record;
-  const body = [
-    FORMAT,
-    valuesOf(record, RECORD),
-    valuesOf(current, PAIR),
-    superseded.map((pair) => valuesOf(pair, SUPERSEDED)),
-    bans.map((ban) => valuesOf(ban, BAN)),
-  ];
-  return `L:${version}:${readAt}:${JSON.stringify(body)}`;
-}
+const { generation, accessHash } = PAIR_FIELDS;
+const CURRENT = new Packing<CopiedPair>(PAIR_FIELDS);
+const END = new Packing<SessionEnd>(END_FIELDS);
+const TOKEN = new Packing<DeadToken>({ generation, accessHash });
 
-/** Serializes a tombstone, without any data of the user or of the actor of the end. */
-export function writeTombstone({ sessionId, version, end, tokens }: Tombstone): string {
-  const hashes = tokens.map(({ generation, accessHash }) => [generation, accessHash]);
-  return `T:${version}:0:${JSON.stringify([FORMAT, sessionId, valuesOf({ ...end, by: '' }, END), hashes])}`;
-}
+/**
+ * Values of the sessions of a realm in Redis: a head, the beginning of the session's id, a check, and a list in JSON. The check
+ * covers all of it and the names of the fields: half a record, or one of other fields, never passes for a session.
+ */
+export class StoredSessions {
+  private readonly record: Packing<Body>;
+  private readonly layout: string;
 
-/** Parses a value; null for text that this version did not write: half a record must never pass for a session. */
-export function readStored(value: string): Copy | Tombstone | null {
-  const head = /^([LT]):(\d{1,15}):(\d{1,15}):/.exec(value);
-  if (!head) return null;
-  const body = parse(value.slice(head[0].length));
-  const version = Number(head[2]);
-  if (!Array.isArray(body) || body[0] !== FORMAT) return null;
-  return head[1] === 'L' ? readCopy(body, version, Number(head[3])) : readTombstone(body, version);
-}
-
-function readCopy(
-  [, fields, pair, superseded, bans]: readonly unknown[],
-  version: number,
-  readAt: number,
-): Copy | null {
-  const record = objectOf<WrittenAsIs>(fields, RECORD);
-  const current = objectOf<TokenPair>(pair, PAIR);
-  const older = listOf<SupersededPair>(superseded, SUPERSEDED);
-  const banned = listOf<Ban>(bans, BAN);
-  if (!record || !current || !older || !banned) return null;
-  const key = userKey(record.realm, record.userId);
-  return {
-    record: { ...record, userKey: key, version, current, superseded: older, bans: banned, end: null },
-    readAt,
-  };
-}
-
-function readTombstone([, sessionId, fields, hashes]: readonly unknown[], version: number): Tombstone | null {
-  const end = objectOf<SessionEnd>(fields, END);
-  if (!end || typeof sessionId !== 'string' || !Array.isArray(hashes)) return null;
-  const tokens = hashes.map((item: unknown) => (Array.isArray(item) ? (item as unknown[]) : []));
-  if (!tokens.every(([generation, hash]) => Number.isSafeInteger(generation) && typeof hash === 'string')) return null;
-  return {
-    sessionId,
-    version,
-    end,
-    tokens: tokens.map(([generation, hash]) => ({ generation: generation as number, accessHash: hash as string })),
-  };
-}
-
-function valuesOf(object: object, fields: Readonly<Record<string, Check>>): unknown[] {
-  return Object.keys(fields).map((name) => (object as Record<string, unknown>)[name]);
-}
-
-function listOf<T>(values: unknown, fields: Readonly<Record<string, Check>>): readonly T[] | null {
-  if (!Array.isArray(values)) return null;
-  const objects = values.map((one) => objectOf<T>(one, fields));
-  return objects.includes(null) ? null : (objects as T[]);
-}
-
-function objectOf<T>(values: unknown, fields: Readonly<Record<string, Check>>): T | null {
-  if (!Array.isArray(values)) return null;
-  const object: Record<string, unknown> = {};
-  let index = 0;
-  for (const name in fields) {
-    const value: unknown = values[index++];
-    if (!fields[name]!(value)) return null;
-    object[name] = value;
+  /** @param fields of a record */
+  constructor(
+    private readonly realm: string,
+    fields: Fields = SESSION_FIELDS,
+  ) {
+    this.record = new Packing(fields);
+    const packings = [this.record, CURRENT, PAIRS, BANS, END, TOKEN];
+    const names = JSON.stringify([FORMAT, ...packings.map(({ layout }) => layout)]);
+    this.layout = hash('sha256', names, 'base64url');
   }
-  return values.length === index ? (object as T) : null;
+
+  /** Serializes a live copy. Contains hashes only, no credential. */
+  writeCopy({ record, readAt }: Copy): string {
+    const { id, version, createdAt, current } = record;
+    const body = [readAt - createdAt, CURRENT.pack(current, createdAt), this.record.pack(record, createdAt)];
+    return this.seal(`L:${version}:${readAt}:`, id, body);
+  }
+
+  /** Serializes a tombstone, without any data of the user or of the actor of the end. */
+  writeTombstone({ sessionId, version, end, tokens }: Tombstone): string {
+    const body = [END.pack({ ...end, by: '' }, 0), ...tokens.map((token) => TOKEN.pack(token, 0))];
+    return this.seal(`T:${version}:0:`, sessionId, body);
+  }
+
+  /** Parses the value of a session: null for text that this version did not write, `foreign` for another session's. */
+  read(sessionId: string, value: string): Copy | Tombstone | 'foreign' | null {
+    const [head, kind, version, readAt] = HEAD.exec(value) ?? [];
+    if (head === undefined) return null;
+    const idAt = head.length;
+    const checkAt = idAt + ID_LENGTH;
+    const json = value.slice(checkAt + CHECK_LENGTH);
+    if (value.slice(checkAt, checkAt + CHECK_LENGTH) !== this.checkOf(value.slice(0, checkAt), json)) return null;
+    if (!sessionId.startsWith(value.slice(idAt, checkAt))) return 'foreign';
+    const body = JSON.parse(json) as readonly never[];
+    return kind === 'L'
+      ? this.toCopy(sessionId, Number(version), Number(readAt), body)
+      : toTombstone(sessionId, Number(version), body);
+  }
+
+  private toCopy(id: string, version: number, readAt: number, [age, pair, fields]: readonly never[]): Copy {
+    const { realm } = this;
+    const createdAt = readAt - age!;
+    const body = this.record.unpack(fields!, createdAt);
+    const current = CURRENT.unpack(pair!, createdAt);
+    const key = userKey(realm, body.userId);
+    return { record: { id, realm, userKey: key, version, createdAt, ...body, current, end: null }, readAt };
+  }
+
+  private seal(head: string, sessionId: string, body: readonly unknown[]): string {
+    const name = head + sessionId.slice(0, ID_LENGTH);
+    const json = JSON.stringify(body);
+    return name + this.checkOf(name, json) + json;
+  }
+
+  private checkOf(name: string, json: string): string {
+    return hash('sha256', this.layout + name + json, 'base64url').slice(0, CHECK_LENGTH);
+  }
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+function toTombstone(sessionId: string, version: number, [end, ...tokens]: readonly never[]): Tombstone {
+  return { sessionId, version, end: END.unpack(end!, 0), tokens: tokens.map((token) => TOKEN.unpack(token, 0)) };
 }

@@ -1,8 +1,10 @@
 import type { SessionDecision } from '../model/session-change.js';
 import { type AccountState, accountBan } from '../model/ban.js';
-import type { EndReason, SessionEnd, SessionPatch, SessionRecord } from '../model/session.js';
+import type { CopiedRecord, EndReason, SessionEnd, SessionPatch, SessionRecord } from '../model/session.js';
 import {
+  type CopiedPair,
   type ParsedToken,
+  type Superseded,
   type SupersededPair,
   type TokenLives,
   type TokenPair,
@@ -36,8 +38,8 @@ export type OpenSuccessor = (record: SessionRecord, now: number) => TokenPair;
  * @param renew false for a use whose answer cannot carry a successor: it leaves a renewal that is due to others
  */
 export function needsUpkeep(
-  record: SessionRecord,
-  pair: TokenPair,
+  record: CopiedRecord,
+  pair: CopiedPair,
   now: number,
   mode: TokenLives,
   renew: boolean,
@@ -49,12 +51,12 @@ export function needsUpkeep(
 
 /** Time until which a valid token gives the same result while the record does not change. @param lastUse latest known */
 export function goodUntil(
-  record: SessionRecord,
-  pair: TokenPair | SupersededPair,
+  record: CopiedRecord,
+  pair: CopiedPair | Superseded<CopiedPair>,
   lastUse: number,
   { mode, idleMs }: RotationRules,
 ): number {
-  const { graceUntil = null } = pair as Partial<SupersededPair>;
+  const { graceUntil = null } = pair as Partial<Superseded<CopiedPair>>;
   return Math.min(
     record.expiresAt,
     pair.accessExpiresAt - (renewWithinMs(pair, mode) ?? 0),
@@ -64,16 +66,16 @@ export function goodUntil(
 }
 
 /** Tells if the current tokens have not been used yet, as far as the record shows. */
-function hasUnsettledParent(record: SessionRecord): boolean {
+function hasUnsettledParent(record: CopiedRecord): boolean {
   return record.superseded.some((pair) => pair.graceUntil === null);
 }
 
 /** Null for none. A refresh token, kept from an earlier mode, must be the only way to continue: two look like theft. */
-function renewWithinMs(pair: TokenPair, mode: TokenLives): number | null {
-  return pair.refreshHash === null ? mode.renewWithinMs : null;
+function renewWithinMs(pair: CopiedPair, mode: TokenLives): number | null {
+  return pair.refreshExpiresAt === null ? mode.renewWithinMs : null;
 }
 
-function isRenewalDue({ current, expiresAt }: SessionRecord, now: number, mode: TokenLives): boolean {
+function isRenewalDue({ current, expiresAt }: CopiedRecord, now: number, mode: TokenLives): boolean {
   const withinMs = renewWithinMs(current, mode);
   return (
     withinMs !== null &&

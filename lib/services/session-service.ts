@@ -1,5 +1,5 @@
 import type { ActivityRecorder } from '../journal/activity-recorder.js';
-import type { Claims, SessionEnd, SessionWithEnd, UserSession } from '../model/session.js';
+import type { Claims, SessionEnd, SessionWithEnd, SessionDetails } from '../model/session.js';
 import type { Clock } from '../ports/clock.js';
 import { DataStore } from '../commands/data.js';
 import type { SessionChanges } from '../commands/change.js';
@@ -35,7 +35,7 @@ export class SessionService {
    * Lists the live sessions of a user, newest first, at most 1,000. Includes sessions that operators opened as the
    * user: show users that `impersonator` is set, but not its value.
    */
-  async list(userId: UserId): Promise<readonly UserSession[]> {
+  async list(userId: UserId): Promise<readonly SessionDetails[]> {
     const records = await this.parts.repository.listLiveSessions(this.account(userId));
     return records.map((record) => this.parts.activity.view(record));
   }
@@ -76,7 +76,7 @@ export class SessionService {
    * @param claims plain JSON object, at most 4,096 bytes
    * @throws SessionError SESSION_NOT_FOUND unless the session is live
    */
-  async updateClaims(sessionId: string, claims: Claims): Promise<UserSession> {
+  async updateClaims(sessionId: string, claims: Claims): Promise<SessionDetails> {
     return this.parts.liveChanges.updateClaims(sessionIdOf(sessionId, 'sessionId'), claims);
   }
 
@@ -85,7 +85,7 @@ export class SessionService {
    * from this time.
    * @throws SessionError SESSION_NOT_FOUND unless the session is live
    */
-  async reauthenticate(sessionId: string, use: Pick<TokenUse, 'ip'> = {}): Promise<UserSession> {
+  async reauthenticate(sessionId: string, use: Pick<TokenUse, 'ip'> = {}): Promise<SessionDetails> {
     return this.parts.liveChanges.reauthenticate(sessionIdOf(sessionId, 'sessionId'), checkUse(use, ADDRESS_ONLY));
   }
 

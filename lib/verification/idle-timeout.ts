@@ -2,7 +2,7 @@ import type { ActivityRecorder } from '../journal/activity-recorder.js';
 import { type Changes, changesOf } from '../changes/commit.js';
 import type { RotationRules } from '../rules/rotation.js';
 import type { SessionRepository } from '../ports/session-repository.js';
-import type { SessionRecord } from '../model/session.js';
+import type { CopiedRecord, SessionRecord } from '../model/session.js';
 
 /** Ends sessions that no use can save: neither one that another node has yet to write, nor one that was lost. */
 export class IdleTimeout {
@@ -17,7 +17,7 @@ export class IdleTimeout {
   ) {}
 
   /** Tells if a session is idle beyond doubt. @param now milliseconds since the epoch */
-  isOver(record: SessionRecord, now: number): boolean {
+  isOver(record: CopiedRecord, now: number): boolean {
     const { activity, rules } = this.parts;
     const { idleMs, idleSlackMs } = rules;
     const lastUse = Math.max(activity.lastUse(record), activity.lostAt);

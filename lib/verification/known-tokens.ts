@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../ports/clock.js';
 import type { RememberedRecord, SharedRecord, VerificationCache } from '../ports/verification-cache.js';
-import type { SessionRecord } from '../model/session.js';
+import type { CopiedRecord } from '../model/session.js';
 import type { Verification } from '../model/verification.js';
 
 export type GoodAnswer = Verification & { readonly status: 'VALID' };
@@ -21,7 +21,7 @@ export interface Presentation {
 
 /** A VALID verdict. It holds as long as its record is the current copy of the session. */
 export interface GoodVerdict {
-  readonly record: SessionRecord;
+  readonly record: CopiedRecord;
   /** Copy in the near cache, or null. */
   readonly remembered: RememberedRecord | null;
   readonly answer: GoodAnswer;
@@ -31,7 +31,7 @@ export interface GoodVerdict {
 
 /** An authentic token with its last VALID verdict. Times are milliseconds since the epoch. */
 export class KnownToken {
-  readonly record: SessionRecord | null;
+  readonly record: CopiedRecord | null;
   readonly remembered: RememberedRecord | null;
   readonly answer: GoodAnswer | null;
   readonly until: number;

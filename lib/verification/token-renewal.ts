@@ -3,8 +3,9 @@ import type { Clock } from '../ports/clock.js';
 import { withDeadline } from '../async/deadline.js';
 import { type RotationRules, decideUse } from '../rules/rotation.js';
 import type { SessionRepository } from '../ports/session-repository.js';
-import type { SessionRecord } from '../model/session.js';
+import type { CopiedRecord, SessionRecord } from '../model/session.js';
 import { type ParsedToken, isInGrace } from '../model/token-pair.js';
+import type { SessionLookup } from './session-lookup.js';
 import type { TokenIssuer } from '../tokens/token-issuer.js';
 import { type RenewedToken, pairOf } from '../model/verification.js';
 
@@ -19,6 +20,7 @@ export class TokenRenewal {
   constructor(
     private readonly parts: {
       readonly repository: Pick<SessionRepository, 'changeSession'>;
+      readonly lookup: Pick<SessionLookup, 'find'>;
       readonly issuer: TokenIssuer;
       readonly changes: Changes;
       readonly clock: Clock;
@@ -29,9 +31,10 @@ export class TokenRenewal {
   ) {}
 
   /** @param token judged VALID against `record` @returns the successor if there is one by now. Never rejects. */
-  async afterUse(token: ParsedToken, text: string, record: SessionRecord): Promise<RenewedToken | null> {
+  async afterUse(token: ParsedToken, text: string, record: CopiedRecord): Promise<RenewedToken | null> {
     const { clock, issuer, rules } = this.parts;
-    const latest = pairOf(token, record) === record.current ? await this.attempt(token, text) : record;
+    const isCurrent = pairOf(token, record) === record.current;
+    const latest = isCurrent ? await this.once(token, () => this.change(token, text)) : await this.whole(token, record);
     if (!latest || rules.mode.renewWithinMs === null) return null;
     const successor = [...latest.superseded, latest.current].find((pair) => pair.generation === token.generation + 1);
     if (!successor || !isInGrace(successor, clock.now())) return null;
@@ -42,14 +45,21 @@ export class TokenRenewal {
     return { accessToken, accessExpiresAt, expiresIn };
   }
 
+  /** Reads the row behind a copy without the nonce. */
+  private whole(token: ParsedToken, record: CopiedRecord): SessionRecord | Promise<SessionRecord | null> {
+    return 'nonce' in record
+      ? (record as SessionRecord)
+      : this.once(token, () => this.parts.lookup.find(token.sessionId));
+  }
+
   /** Shares one attempt between requests with the same token. Null if it fails. */
-  private attempt(token: ParsedToken, text: string): Promise<SessionRecord | null> {
+  private once(token: ParsedToken, attempt: () => Promise<SessionRecord | null>): Promise<SessionRecord | null> {
     const { clock, budgetMs } = this.parts;
     if (clock.monotonic() < this.pausedUntil) return Promise.resolve(null);
     const key = `${token.sessionId}:${token.generation}`;
     let running = this.running.get(key);
     if (!running) {
-      running = withDeadline(this.change(token, text), budgetMs)
+      running = withDeadline(attempt(), budgetMs)
         .catch(() => {
           this.pausedUntil = clock.monotonic() + PAUSE_MS;
           return null;

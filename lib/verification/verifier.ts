@@ -6,8 +6,8 @@ import type { IdleTimeout } from './idle-timeout.js';
 import type { KnownToken, KnownTokens, Presentation } from './known-tokens.js';
 import { type RotationRules, goodUntil, needsUpkeep } from '../rules/rotation.js';
 import type { SessionLookup } from './session-lookup.js';
-import { type UserSession, type SessionRecord, toSession } from '../model/session.js';
-import type { ParsedToken, SupersededPair, TokenPair } from '../model/token-pair.js';
+import { type CopiedRecord, type SessionRecord, type UserSession, toSession } from '../model/session.js';
+import type { CopiedPair, ParsedToken, Superseded } from '../model/token-pair.js';
 import { type Verdict, type Verification, equalHashes, ended, judge, pairOf } from '../model/verification.js';
 import type { AccessTokenFormat } from '../tokens/access-token-format.js';
 import { MAX_TOKEN_LENGTH, type TokenCodec } from '../tokens/token-codec.js';
@@ -23,8 +23,8 @@ const MALFORMED = { status: 'INVALID', reason: 'TOKEN_MALFORMED' } as const;
 export interface GoodToken {
   readonly status: 'VALID';
   readonly token: ParsedToken;
-  readonly record: SessionRecord;
-  readonly pair: TokenPair | SupersededPair;
+  readonly record: CopiedRecord;
+  readonly pair: CopiedPair | Superseded<CopiedPair>;
   /** True if a copy answered, without the database. */
   readonly isRemembered: boolean;
 }
@@ -44,7 +44,7 @@ export interface InspectOptions {
 /** Verifies tokens: from memory, from the shared cache, and else from the database. Refuses other text without I/O. */
 export class Verifier {
   /** The application's view of each record, shared by all requests that it answers. */
-  private readonly views = new WeakMap<SessionRecord, UserSession>();
+  private readonly views = new WeakMap<CopiedRecord, UserSession>();
 
   constructor(
     private readonly parts: {
@@ -184,7 +184,7 @@ export class Verifier {
   }
 
   /** Accepts two verdicts of a copy: valid, or past the absolute end. For any other it may be stale. */
-  private byCopy(token: ParsedToken, record: SessionRecord): Inspection | null {
+  private byCopy(token: ParsedToken, record: CopiedRecord): Inspection | null {
     const verdict = this.judge(token, record);
     if (verdict.status === 'VALID') return { status: 'VALID', token, record, pair: verdict.pair, isRemembered: true };
     return verdict.status === 'INVALID' && verdict.reason === 'SESSION_EXPIRED' ? verdict : null;
@@ -214,7 +214,7 @@ export class Verifier {
     return { status: 'INVALID', ...(await lookup.explain(verdict, deadline - clock.monotonic())) };
   }
 
-  private judge(token: ParsedToken, record: SessionRecord, idleMs = this.parts.rules.idleMs): Verdict {
+  private judge(token: ParsedToken, record: CopiedRecord, idleMs = this.parts.rules.idleMs): Verdict {
     const { activity, clock, rules } = this.parts;
     return judge(token, record, clock.now(), { ...rules, idleMs }, activity.lastUse(record));
   }
@@ -231,7 +231,7 @@ export class Verifier {
     known.note(text, { record, remembered, answer, until });
   }
 
-  private view(record: SessionRecord): UserSession {
+  private view(record: CopiedRecord): UserSession {
     let session = this.views.get(record);
     if (!session) this.views.set(record, (session = freezeDeep(toSession(record))));
     return session;

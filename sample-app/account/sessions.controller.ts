@@ -1,5 +1,5 @@
 import { Delete, Get, HttpCode, Param } from '@nestjs/common';
-import { CurrentSession, CurrentUser, SessionError, SessionService, type UserSession } from 'nestjs-latchkey';
+import { CurrentSession, CurrentUser, type SessionDetails, SessionError, SessionService } from 'nestjs-latchkey';
 import { JsonRoutes } from '../http/input.js';
 
 /** "My devices". Whose sessions they are is in the token of the request, and never in what else it says. */
@@ -22,7 +22,7 @@ export class SessionsController {
 }
 
 /** Of support, the user is told that it is support: neither who nor from where, which is in the audit trail. */
-function toItem(session: UserSession, currentId: string) {
+function toItem(session: SessionDetails, currentId: string) {
   const impersonated = session.impersonator !== null;
   return {
     sessionId: session.id,

@@ -1,6 +1,6 @@
 import { userKey } from 'lib/user-key.js';
 import { randomId } from 'lib/token-codec.js';
-import type { SessionRecord } from 'lib/model/session.js';
+import type { CopiedRecord, SessionRecord } from 'lib/model/session.js';
 import type { Copy, NearCopy } from 'lib/near-cache.js';
 
 export function recordOf(fields: Partial<SessionRecord> = {}): SessionRecord {
@@ -48,6 +48,13 @@ export function recordOf(fields: Partial<SessionRecord> = {}): SessionRecord {
 
 export function endedRecord(fields: Partial<SessionRecord> = {}): SessionRecord {
   return recordOf({ version: 2, ...fields, end: { reason: 'SESSION_KICKED', at: 2, by: 'root', replacedBy: null } });
+}
+
+/** A record as Redis gives it back: without what its copy does without. */
+export function copiedOf({ nonce, renewedFrom, ip, userAgent, lastIp, ...record }: SessionRecord): CopiedRecord {
+  const withoutRefreshHash = <T extends SessionRecord['current']>({ refreshHash, ...rest }: T) => rest;
+  const { current, superseded: older } = record;
+  return { ...record, current: withoutRefreshHash(current), superseded: older.map(withoutRefreshHash) };
 }
 
 export function copyOf(record: SessionRecord, readAt = 0): Copy {

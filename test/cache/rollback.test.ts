@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { accessAndRefresh, multiDevice } from 'nestjs-latchkey';
 import { redis } from 'nestjs-latchkey/redis';
+import { redisKeys } from 'lib/redis-commands.js';
 import { kindsOf } from '../support/databases.js';
 import { redisPrefix } from '../support/redis.js';
 import type { Sessions } from '../support/sessions.js';
@@ -58,7 +59,7 @@ describe.each([
   const holds = (histories: fc.Arbitrary<Step[]>, numRuns: number) =>
     fc.assert(
       fc.asyncProperty(histories, async (steps) => {
-        const keyOf = (id: string) => `${prefix}:users:session:${id}`;
+        const keyOf = redisKeys(prefix, 'users').session;
         const history = new RollbackHistory(nodes, server, keyOf, `user ${users++}`);
         try {
           await history.run(steps);

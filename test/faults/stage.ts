@@ -3,6 +3,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { type LoginResult, type SessionModuleOptions, accessAndRefresh } from 'nestjs-latchkey';
 import { type RedisSource, redis } from 'nestjs-latchkey/redis';
+import { redisKeys } from 'lib/redis-commands.js';
 import { localStatus } from 'lib/session-status.js';
 import { type DatabaseKind, kindsOf, portOf, throughPort } from '../support/databases.js';
 import { type NodeOptions, TestNode } from '../support/nodes.js';
@@ -178,7 +179,7 @@ export function untilWell(nodes: readonly FaultNode[]): Promise<void> {
 }
 
 export function keyOf({ session }: LoginResult, prefix = 'latchkey'): string {
-  return `${prefix}:users:session:${session.id}`;
+  return redisKeys(prefix, 'users').session(session.id);
 }
 
 export async function verdictOf({ tokens }: Pick<FaultNode, 'tokens'>, { accessToken }: LoginResult): Promise<string> {

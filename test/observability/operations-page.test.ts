@@ -3,6 +3,7 @@ import { multiDevice, SessionStatus } from 'nestjs-latchkey';
 import { sessionMetrics } from 'nestjs-latchkey/metrics';
 import { redis } from 'nestjs-latchkey/redis';
 import { Registry } from 'prom-client';
+import { redisKeys } from 'lib/redis-commands.js';
 import { codeBlocks, readPage } from '../docs/examples.js';
 import { sqliteOptions } from '../support/databases.js';
 import { redisCommand, startRedis, startRedisCluster } from '../support/redis.js';
@@ -55,7 +56,7 @@ it.each([
   expect(await sessions.tokens.verify(accessToken)).toMatchObject({ status: 'VALID' });
   // A copy, and then a tombstone in its place.
   const held = async () => {
-    const key = `latchkey:users:session:${session.id}`;
+    const key = redisKeys('latchkey', 'users').session(session.id);
     const found = await Promise.all(ports.map((port) => redisCommand(port, 'GET', key).catch(() => null)));
     return String(found.find((value) => value !== null) ?? '');
   };

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { Redis } from 'ioredis';
 import type { Copy } from 'lib/near-cache.js';
 import type { SharedCache } from 'lib/shared-cache.js';
+import { redisKeys } from 'lib/redis-commands.js';
 import type { SessionRecord } from 'lib/model/session.js';
 import { tombstoneOf } from 'lib/session-change.js';
-import { copyOf, endedRecord, recordOf } from '../cache/records.js';
+import { copiedOf, copyOf, endedRecord, recordOf } from '../cache/records.js';
 import { until } from '../support/until.js';
 import { COPY_AGE, TOMBSTONE, useBackends } from './backends.js';
 
@@ -16,7 +17,7 @@ describe('sessions in Redis', () => {
   let cache: SharedCache;
   let record: SessionRecord;
 
-  const keyOf = ({ id }: SessionRecord) => `${backends.prefix}:users:session:${id}`;
+  const keyOf = ({ id }: SessionRecord) => redisKeys(backends.prefix, 'users').session(id);
   const stored = (of = record) => client.get(keyOf(of));
   const fresh = (fields: Partial<SessionRecord> = {}): Copy => copyOf({ ...record, ...fields }, Date.now());
   const buried = (of = record) => tombstoneOf(endedRecord(of))!;
@@ -36,7 +37,7 @@ describe('sessions in Redis', () => {
     const copy = fresh();
     cache.keep(copy);
     await until(async () => (await stored()) !== null);
-    expect(await cache.read(record.id)).toEqual(copy);
+    expect(await cache.read(record.id)).toEqual({ ...copy, record: copiedOf(record) });
     cache.keep(copyOf({ ...record, version: 0 }, Date.now()));
     await cache.bury([buried()]);
     expect(await cache.read(record.id)).toEqual({ ...buried(), end: { ...buried().end, by: '' } });

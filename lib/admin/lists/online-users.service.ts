@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { SessionEvent } from '../../model/session-event.js';
 import { SOUGHT_FIELDS, type SoughtField } from '../../model/session-fields.js';
-import type { SessionRecord, SessionWithEnd, UserSession } from '../../model/session.js';
+import type { SessionRecord, SessionWithEnd, SessionDetails } from '../../model/session.js';
 import { type FieldsOf, checkFields } from '../../model/checked-input.js';
 import { invalidArgument } from '../../model/session-error.js';
 import { type UserId, accountRef } from '../../model/user-key.js';
@@ -29,7 +29,7 @@ import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import { pageLimit } from '../../nest/http/request-input.js';
 
 /** One page of live sessions. */
-export interface OnlinePage extends Page<UserSession>, Total {}
+export interface OnlinePage extends Page<SessionDetails>, Total {}
 
 export interface OnlineQuery extends PageQuery, OnlineCriteria {
   /** By last use or by login, latest first, or by user. Default lastSeen. */
@@ -119,7 +119,7 @@ export class OnlineUsersService {
    * Iterates over the live sessions of all users, latest login first, page by page. Unlike `list`, it counts nothing.
    * @throws SessionError ARGUMENT_INVALID, before the first page
    */
-  pages(query: OnlineCriteria & Pick<PageQuery, 'limit'> = {}): AsyncIterable<readonly UserSession[]> {
+  pages(query: OnlineCriteria & Pick<PageQuery, 'limit'> = {}): AsyncIterable<readonly SessionDetails[]> {
     checkFields(query, 'query', { ...CRITERIA, limit: true });
     const { limit, ...criteria } = query;
     return this.read(onlineFilter(this.realm, criteria), pageLimit(limit));
@@ -174,7 +174,7 @@ export class OnlineUsersService {
     });
   }
 
-  private async *read(filter: OnlineFilter, limit: number): AsyncGenerator<readonly UserSession[]> {
+  private async *read(filter: OnlineFilter, limit: number): AsyncGenerator<readonly SessionDetails[]> {
     for await (const records of this.online.portions(filter, limit)) {
       yield records.map((record) => this.view(record));
     }

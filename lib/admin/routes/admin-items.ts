@@ -1,7 +1,7 @@
 import type { Ban } from '../../model/ban.js';
 import type { SessionEvent } from '../../model/session-event.js';
 import { LISTED_FIELDS, SESSION_FIELDS } from '../../model/session-fields.js';
-import { type SessionEnd, type SessionWithEnd, type UserSession, toSession } from '../../model/session.js';
+import { type SessionEnd, type SessionWithEnd, type SessionDetails, toDetails } from '../../model/session.js';
 import { filterWithoutAddresses } from '../access/filter-rights.js';
 import type { OnlineUser } from '../../database/lists/online-queries.js';
 import { UserDirectory, type View } from '../lists/user-directory.js';
@@ -11,7 +11,7 @@ import { SessionRuntime } from '../../nest/module/session-runtime.js';
 import type { Page } from '../lists/cursor.js';
 import type { KnownOperator } from '../access/admin.guard.js';
 
-export function toSessionItem(session: UserSession, { users, operator }: View): SessionItem {
+export function toSessionItem(session: SessionDetails, { users, operator }: View): SessionItem {
   const user = users.get(session.userId);
   return {
     sessionId: session.id,
@@ -23,7 +23,7 @@ export function toSessionItem(session: UserSession, { users, operator }: View): 
   };
 }
 
-function listedFields(session: UserSession, seesAddresses: boolean): ListedFields {
+function listedFields(session: SessionDetails, seesAddresses: boolean): ListedFields {
   const shown = LISTED_FIELDS.map((name) => {
     const [value, { listed }] = [session[name], SESSION_FIELDS[name]];
     if (listed === 'time') return [name, toIso(value as number)];
@@ -34,7 +34,7 @@ function listedFields(session: UserSession, seesAddresses: boolean): ListedField
 
 /** Facts outside of the session rows. */
 export interface EndFacts {
-  readonly successors: ReadonlyMap<string, UserSession>;
+  readonly successors: ReadonlyMap<string, SessionDetails>;
   /** Operators' comments by id of the ended session. */
   readonly comments: ReadonlyMap<string, string>;
 }
@@ -53,7 +53,7 @@ function toEndItem(sessionId: string, end: SessionEnd, { successors, comments }:
   };
 }
 
-function toSuccessor(sessionId: string, session: UserSession | undefined): Successor {
+function toSuccessor(sessionId: string, session: SessionDetails | undefined): Successor {
   const { deviceType = null, deviceName = null, createdAt } = session ?? {};
   return { sessionId, deviceType, deviceName, createdAt: createdAt === undefined ? null : toIso(createdAt) };
 }
@@ -133,6 +133,6 @@ export class PastSessions {
   private async successorsOf(sessions: readonly SessionWithEnd[]): Promise<EndFacts['successors']> {
     const ids = [...new Set(sessions.flatMap(({ end }) => end?.replacedBy ?? []))];
     const found = ids.length === 0 ? [] : await this.runtime.queries.byIds(ids);
-    return new Map(found.map((record) => [record.id, toSession(record)]));
+    return new Map(found.map((record) => [record.id, toDetails(record)]));
   }
 }

@@ -1,8 +1,8 @@
 import type { ListedField, ListedTime } from '../../model/session-fields.js';
-import type { EndReason, UserSession } from '../../model/session.js';
+import type { EndReason, SessionDetails } from '../../model/session.js';
 
 /** The fields of a session that are shown as they are described. Times are ISO 8601. */
-export type ListedFields = { readonly [Name in ListedField]: Name extends ListedTime ? string : UserSession[Name] };
+export type ListedFields = { readonly [Name in ListedField]: Name extends ListedTime ? string : SessionDetails[Name] };
 
 export interface SessionItem extends ListedFields {
   readonly sessionId: string;

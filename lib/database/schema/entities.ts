@@ -59,7 +59,7 @@ const ROW_FIELDS = {
   deviceSearch: { kind: 'text', length: 128, nullable: true },
   ipKey: { kind: 'text', length: 32, nullable: true },
   lastIpKey: { kind: 'text', length: 32, nullable: true },
-  presentedAt: { kind: 'number', nullable: true },
+  presentedAt: { kind: 'time', nullable: true },
 } as const satisfies Record<keyof RowFields, Field>;
 
 type Stored = Omit<SessionRecord, 'current' | 'end' | 'superseded' | 'bans'> &
@@ -79,8 +79,10 @@ export class LatchkeySession extends Stored {}
 
 const OPTIONS: Readonly<Record<Field['kind'], (name: string, length: number) => ColumnOptions>> = {
   text,
+  hash: text,
   userId,
   number,
+  time: number,
   flag,
   endReason: text,
   claims: json,

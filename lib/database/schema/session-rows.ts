@@ -18,7 +18,7 @@ import {
   type EndReason,
   type SessionPatch,
   type SessionRecord,
-  type UserSession,
+  type SessionDetails,
 } from '../../model/session.js';
 import type { SupersededPair } from '../../model/token-pair.js';
 import { escapeUserId, unescapeUserId } from '../../model/user-key.js';
@@ -33,9 +33,11 @@ const SUPERSEDED = checksOf(SUPERSEDED_FIELDS);
 type Read = (value: unknown) => unknown;
 
 const READ: Readonly<Record<Field['kind'], Read>> = {
-  text: (value) => (typeof value === 'string' ? value : undefined),
+  text: toText,
+  hash: toText,
   userId: (value) => toUserId(value) ?? undefined,
   number: toNumber,
+  time: toNumber,
   flag: (value) => [false, true][toNumber(value) ?? 2],
   endReason: (value) => (isEndReason(value) ? value : undefined),
   claims: toClaims,
@@ -165,6 +167,10 @@ export function toUserId(stored: unknown): string | null {
   }
 }
 
+function toText(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
 function toNumber(value: unknown): number | undefined {
   const number = Number(value);
   return value !== null && isCountable(number) ? number : undefined;
@@ -186,7 +192,7 @@ export function searchKey(text: string): string {
   return Buffer.from(text.normalize('NFC').toLowerCase()).subarray(0, KEY_BYTES).toString('hex');
 }
 
-type Sought = Pick<UserSession, 'userId' | 'userName' | 'deviceName' | 'ip'>;
+type Sought = Pick<SessionDetails, 'userId' | 'userName' | 'deviceName' | 'ip'>;
 
 export function searchKeys({ userId, userName, deviceName, ip }: Sought) {
   return {

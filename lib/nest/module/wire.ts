@@ -163,7 +163,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     lookup,
     cache: coherence,
     // Leaves half of the time to the verification itself.
-    renewal: new TokenRenewal({ ...common, budgetMs: timing.verifyBudget / 2 }),
+    renewal: new TokenRenewal({ ...common, lookup, budgetMs: timing.verifyBudget / 2 }),
     idle: new IdleTimeout({ ...common, budgetMs: timing.verifyBudget }),
     activity,
     clock,

@@ -13,7 +13,7 @@ import {
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { SessionError, invalidArgument, misused } from '../../model/session-error.js';
-import type { UserSession } from '../../model/session.js';
+import type { SessionDetails, UserSession } from '../../model/session.js';
 import { SessionService } from '../../services/session-service.js';
 import { TokenService } from '../../services/token-service.js';
 import { MAX_TOKEN_LENGTH } from '../../tokens/token-codec.js';
@@ -144,7 +144,7 @@ function readPassword(input: RequestInput): string {
 }
 
 /** Users learn that support has opened a session, but neither who nor from where. */
-function toItem(session: UserSession, currentId: string) {
+function toItem(session: SessionDetails, currentId: string) {
   const { id, deviceType, deviceName, createdAt, lastSeenAt, expiresAt } = session;
   const impersonated = session.impersonator !== null;
   return {
