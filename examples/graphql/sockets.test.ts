@@ -6,9 +6,9 @@ import { Field, ObjectType, Query, ResolveField, Resolver, Subscription } from '
 import { AuthGuard, CurrentUser, Public, RequireRole, both, singleDevice, sliding } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { WebSocket } from 'ws';
-import { useNodes } from '../../test/support/doors.js';
+import { MEASURED_D, useNodes } from '../../test/support/doors.js';
 import type { Services } from '../../test/support/sessions.js';
-import { until } from '../../test/support/until.js';
+import { timed, until } from '../../test/support/until.js';
 import { AccountsResolver } from './accounts.resolver.js';
 import { drivers } from './test-app.js';
 
@@ -166,8 +166,9 @@ describe.each(drivers)('GraphQL subscriptions by $name', (driver) => {
     client.close();
   });
 
-  it('closes the sockets of a session that ended, on every node, and no others', async () => {
-    const [first, second] = [await node(), await node()];
+  it('closes the sockets of a session that ended, on every node, within D, and no others', async () => {
+    const session = { timing: MEASURED_D.timing };
+    const [first, second] = [await node(session), await node(session)];
     const { tokens, sessions, operators } = first;
     const open = async (user: string, port: number) => {
       const login = await tokens.login(user);
@@ -179,8 +180,12 @@ describe.each(drivers)('GraphQL subscriptions by $name', (driver) => {
       const [kicked, left, stays] = [await open('alice', port), await open('bob', port), await open('alice', port)];
       await operators.kick(kicked.id, { by: 'root' });
       await sessions.end('bob', left.id);
-      expect(await kicked.client.end()).toEqual({ code: 4401, reason: 'SESSION_KICKED' });
-      expect(await left.client.end()).toEqual({ code: 4401, reason: 'SESSION_LOGGED_OUT' });
+      const { value, ms } = await timed(Promise.all([kicked.client.end(), left.client.end()]));
+      expect(value).toEqual([
+        { code: 4401, reason: 'SESSION_KICKED' },
+        { code: 4401, reason: 'SESSION_LOGGED_OUT' },
+      ]);
+      expect(ms).toBeLessThan(MEASURED_D.ms);
       expect(await stays.client.ask('2', 'subscription { mine }')).toEqual({ data: { mine: 'alice' } });
       stays.client.close();
     }

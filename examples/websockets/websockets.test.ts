@@ -19,8 +19,8 @@ import {
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { SessionIoAdapter, sessionOf } from 'nestjs-latchkey/websockets';
 import { type Socket, io } from 'socket.io-client';
-import { type Node, partsOf, useNodes } from '../../test/support/doors.js';
-import { until } from '../../test/support/until.js';
+import { MEASURED_D, type Node, partsOf, useNodes } from '../../test/support/doors.js';
+import { timed, until } from '../../test/support/until.js';
 import { ChatModule } from './chat.js';
 
 const configure = (app: Node['app']) => app.useWebSocketAdapter(new SessionIoAdapter(app));
@@ -73,8 +73,9 @@ describe('the example for socket.io', () => {
   let one: Node;
   let other: Node;
   beforeAll(async () => {
-    one = await start(partsOf(ChatModule), { configure });
-    other = await start(partsOf(ChatModule), { configure });
+    const session = { timing: MEASURED_D.timing };
+    one = await start(partsOf(ChatModule), { configure, session });
+    other = await start(partsOf(ChatModule), { configure, session });
   });
 
   const logIn = async (name = 'alice') => {
@@ -141,12 +142,13 @@ describe('the example for socket.io', () => {
     expect(await ask('me', payload)).toEqual(refusedWith('TOKEN_MISSING'));
   });
 
-  it('closes exactly the sockets of a session that is kicked on another node', async () => {
+  it('closes exactly the sockets of a session that is kicked on another node, within D', async () => {
     const [kicked, kept] = await Promise.all([logIn(), logIn()]);
     const clients = await Promise.all([kicked, kicked, kept].map(({ accessToken }) => connect(one.url, accessToken)));
     const [first, second, third] = clients as [Client, Client, Client];
     await other.operators.kick(kicked.session.id, { by: 'root' });
-    await until(() => [first, second].every(({ socket }) => !socket.connected));
+    const { ms } = await timed(until(() => [first, second].every(({ socket }) => !socket.connected)));
+    expect(ms).toBeLessThan(MEASURED_D.ms);
     for (const { events } of [first, second]) {
       expect(events).toEqual([
         ['session-ended', { errorCode: 'SESSION_KICKED', endedAt: expect.any(String) }],

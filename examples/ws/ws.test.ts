@@ -10,8 +10,8 @@ import { ManualClock } from 'nestjs-latchkey/testing';
 import { SessionWsAdapter } from 'nestjs-latchkey/websockets';
 import { SessionAuthenticator } from 'lib/session-authenticator.js';
 import { type ClientOptions, type Server, WebSocket } from 'ws';
-import { type Node, partsOf, useNodes } from '../../test/support/doors.js';
-import { until } from '../../test/support/until.js';
+import { MEASURED_D, type Node, partsOf, useNodes } from '../../test/support/doors.js';
+import { timed, until } from '../../test/support/until.js';
 import { ChatModule } from './chat.js';
 
 const configure = (app: Node['app']) => app.useWebSocketAdapter(new SessionWsAdapter(app));
@@ -60,8 +60,9 @@ describe('the example for ws', () => {
   let other: Node;
   let url: string;
   beforeAll(async () => {
-    one = await start(partsOf(ChatModule), { configure });
-    other = await start(partsOf(ChatModule), { configure });
+    const session = { timing: MEASURED_D.timing };
+    one = await start(partsOf(ChatModule), { configure, session });
+    other = await start(partsOf(ChatModule), { configure, session });
     url = `${one.url}/chat`;
   });
 
@@ -131,13 +132,15 @@ describe('the example for ws', () => {
     expect(await connect(url).ask('public')).toMatchObject({ event: 'public' });
   });
 
-  it('closes exactly the sockets of a session that is kicked on another node', async () => {
+  it('closes exactly the sockets of a session that is kicked on another node, within D', async () => {
     const [kicked, kept] = await Promise.all([logIn(), logIn()]);
     const clients = [kicked, kicked, kept].map(({ accessToken }) => connect(url, ['latchkey', accessToken]));
     await Promise.all(clients.map(({ ask }) => ask('me')));
     await other.operators.kick(kicked.session.id, { by: 'root' });
     const [first, second, third] = clients as [Client, Client, Client];
-    expect(await Promise.all([first.closed, second.closed])).toEqual(Array(2).fill([4401, 'SESSION_KICKED']));
+    const { value, ms } = await timed(Promise.all([first.closed, second.closed]));
+    expect(value).toEqual(Array(2).fill([4401, 'SESSION_KICKED']));
+    expect(ms).toBeLessThan(MEASURED_D.ms);
     expect(await third.ask('me')).toMatchObject({ event: 'me' });
     expect(await connect(url, ['latchkey', kicked.accessToken]).closed).toEqual([4401, 'SESSION_KICKED']);
   });

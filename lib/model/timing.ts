@@ -50,6 +50,11 @@ export function resolveTiming(options: TimingOptions = {}, hasRedis = false): Ti
   return timing;
 }
 
+/** Interval at which open sockets and streams are checked. Half of D, so that one whose session has ended closes within D. */
+export function channelCheckMs({ pollFreshness }: Timing): number {
+  return pollFreshness / 2;
+}
+
 /** A duration with its unit, such as `'500ms'`, `'30s'`, `'5m'`, `'2h'` or `'30d'`. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 

@@ -25,7 +25,7 @@ export class SessionWatch {
       readonly lookup: Pick<SessionLookup, 'find'>;
       readonly verifier: Pick<Verifier, 'inspect'>;
       readonly clock: Clock;
-      /** Interval, and so the longest delay of a notice. Milliseconds. */
+      /** Interval. Milliseconds. */
       readonly everyMs: number;
     },
   ) {

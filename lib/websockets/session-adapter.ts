@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { PeriodicTask } from '../async/periodic-task.js';
 import { inSlices } from '../async/slices.js';
 import { misused } from '../model/session-error.js';
+import { channelCheckMs } from '../model/timing.js';
 import type { BrowserRequest, Channel } from '../nest/cookies/request-origin.js';
 import type { HttpAnswer } from '../nest/http/answers.js';
 import { AuthGuard } from '../nest/http/auth.guard.js';
@@ -86,7 +87,7 @@ export abstract class SessionAdapter implements WebSocketAdapter {
     this.adapter = options.adapter ?? platform.create(app);
     this.watch = new PeriodicTask(
       () => inSlices(this.connections, (one) => one.check()),
-      runtime.options.timing.pollFreshness,
+      channelCheckMs(runtime.options.timing),
       () => undefined,
     );
   }

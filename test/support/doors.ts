@@ -9,6 +9,9 @@ import { SECRET, type Services, patient, servicesOf } from './sessions.js';
 
 const TIMING = { poll: '50ms', pollFreshness: '200ms' } as const;
 
+/** D of tests that measure how late the end of a session reaches sockets and streams, long enough for a busy machine. */
+export const MEASURED_D = { timing: { pollFreshness: '4s' }, ms: 4000 } as const;
+
 /** A node that listens, with a short D. */
 export interface Node extends Services {
   readonly app: INestApplication;

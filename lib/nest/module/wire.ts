@@ -22,6 +22,7 @@ import { SqlSessionRepository } from '../../database/transactions/sql-session-re
 import { ActivityRecorder } from '../../journal/activity-recorder.js';
 import { FailedLogins } from '../../journal/failed-logins.js';
 import { invalidOption } from '../../model/session-error.js';
+import { channelCheckMs } from '../../model/timing.js';
 import { SynchronizedClock } from '../../ports/clock.js';
 import type { RotationRules } from '../../rules/rotation.js';
 import { OperatorService } from '../../services/operator-service.js';
@@ -171,7 +172,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     stats,
     budgetMs: timing.verifyBudget,
   });
-  const watch = new SessionWatch({ cache: coherence, lookup, verifier, clock, everyMs: timing.pollFreshness });
+  const watch = new SessionWatch({ cache: coherence, lookup, verifier, clock, everyMs: channelCheckMs(timing) });
 
   // Commands.
   const ending = new SessionEnding(repository, changes);
