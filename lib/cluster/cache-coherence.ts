@@ -1,5 +1,5 @@
 import type { Clock } from '../ports/clock.js';
-import { LATE_COMMIT_MS, type NodeRegistry, type SessionChange } from '../ports/node-registry.js';
+import type { NodeRegistry, SessionChange } from '../ports/node-registry.js';
 import type { CopiedRecord, SessionRecord } from '../model/session.js';
 import { type EndedSession, type Tombstone, isTombstone, tombstoneOf } from '../model/session-change.js';
 import type { ChangeNotice, RememberedRecord, SharedCopies, VerificationCache } from '../ports/verification-cache.js';
@@ -14,12 +14,16 @@ import { NodePresence, type PresenceSettings } from './node-presence.js';
 import { HeldKeys, RecentChanges } from './recent-changes.js';
 import type { SharedBackend } from './shared-cache.js';
 
+/** How much longer than any copy a change is remembered: for reads under way, and for clocks. Milliseconds. */
+const WINDOW_SLACK_MS = 30_000;
+/** How long copies stay suspended after a change with an unknown outcome. Milliseconds. */
+const UNKNOWN_MS = 15_000;
 /** Tolerated lead of another node's reading of the database's clock. */
 const CLOCK_MARGIN_MS = 5000;
 
 /** W: how long changes are kept, so that every usable copy can be compared with them. Milliseconds. */
 export function changeWindow(copyAgeMs: number): number {
-  return copyAgeMs + 2 * LATE_COMMIT_MS;
+  return copyAgeMs + WINDOW_SLACK_MS;
 }
 
 /** Decides when a copy, near or shared, may be used, and when a change has reached all nodes (architecture.md, "Freshness"). */
@@ -28,7 +32,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   /** Receives how long a change waited for the other nodes, and if all acknowledged in time; null if nothing is timed. */
   observer: ((millis: number, isAcknowledged: boolean) => void) | null = null;
   private readonly recent: RecentChanges;
-  private readonly held = new HeldKeys(LATE_COMMIT_MS);
+  private readonly held = new HeldKeys(UNKNOWN_MS);
   private readonly aging: AgingCopies;
   private readonly bus: ChangeBus | null;
   private readonly acknowledgement: AcknowledgementCollector;

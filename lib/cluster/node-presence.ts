@@ -1,11 +1,5 @@
 import { type Clock, SynchronizedClock } from '../ports/clock.js';
-import {
-  LATE_COMMIT_MS,
-  type NodeRow,
-  type NodeRegistry,
-  type PollResult,
-  type SessionChange,
-} from '../ports/node-registry.js';
+import type { LogPosition, NodeRegistry, NodeRow, PollResult, SessionChange } from '../ports/node-registry.js';
 import type { NodeWatch } from './node-watch.js';
 
 export interface PresenceSettings {
@@ -18,9 +12,16 @@ export interface PresenceSettings {
   readonly pollFreshnessMs: number;
   /** max(D, G): the same while polls fail. A node silent for this long uses no copy. */
   readonly silenceMs: number;
-  /** W: changes of this period are known before a copy is used. */
+  /** W: changes that became visible in this period are known before a copy is used. */
   readonly windowMs: number;
 }
+
+/** Version of the rules that nodes keep among themselves. Raise it with a change of them. */
+export const PROTOCOL = 1;
+/** Margin for which a change stays in the log beyond W. */
+const LOG_SLACK_MS = 60_000;
+/** Positions in the log that are remembered until what was visible at them may be purged. */
+const POSITIONS = 16;
 
 /** Treats a larger deviation of the database's clock as a step. */
 const CLOCK_STEP_MS = 1000;
@@ -34,6 +35,8 @@ const MARGIN_SHARE = 8;
  * the other.
  */
 export class NodePresence {
+  /** Milliseconds for which the oldest writing transaction of the database server has been open; null if unknown. */
+  oldestWriteMs: number | null = null;
   /** State to announce in this node's row. Without messages, a node first finds out if it is alone. */
   private wantsToCache: boolean;
   private active = false;
@@ -45,9 +48,10 @@ export class NodePresence {
   private begunPolls = 0;
   /** Number of the last complete poll. */
   private polled = 0;
-  private readonly startedAt: number;
-  /** Monotonic time of the last step of the database's clock seen by this node. */
-  private steppedAt = -Infinity;
+  /** Position in the change log of the last complete poll; null if all of the log has to be read. */
+  private position: LogPosition | null = null;
+  /** Earlier positions since the clock was last set, with the monotonic times of the ends of their polls. */
+  private positions: { readonly at: number; readonly position: LogPosition }[] = [];
   private failing = false;
   private polling: Promise<void> | null = null;
   private stopped = false;
@@ -68,7 +72,6 @@ export class NodePresence {
     },
   ) {
     this.wantsToCache = parts.canCache && parts.messaging;
-    this.startedAt = parts.clock.monotonic();
   }
 
   get mayCache(): boolean {
@@ -86,9 +89,10 @@ export class NodePresence {
     return this.parts.clock.monotonic() - this.pollStartedAt;
   }
 
-  /** Milliseconds for which this node has watched the database's clock without a step. */
-  get steadyMs(): number {
-    return this.parts.clock.monotonic() - Math.max(this.steppedAt, this.startedAt);
+  /** The latest position at which every change was visible for longer than any node needs it in the log; null for none yet. */
+  get purgeablePosition(): LogPosition | null {
+    const before = this.parts.clock.monotonic() - this.keepMs;
+    return this.positions.findLast(({ at }) => at < before)?.position ?? null;
   }
 
   /** Nodes whose rows have not been renewed for longer than D; they may still be alive. */
@@ -144,11 +148,12 @@ export class NodePresence {
     const isBlind = this.failing && gap >= silenceMs && this.isAllowed();
     if (isBlind) this.retreat();
     const announces = this.wantsToCache;
-    const isWhole = !this.active;
+    const wasActive = this.active;
+    // What was visible for longer than W before this poll may have been purged.
+    if (gap >= windowMs) this.position = null;
+    const isWhole = this.position === null;
     const number = ++this.begunPolls;
-    // Changes carry the time of their transaction, and may commit after an earlier poll.
-    const reachMs = isWhole ? windowMs : Math.min(windowMs, gap + LATE_COMMIT_MS);
-    const result = await this.ask(number, announces, announces || isBlind ? reachMs : null);
+    const result = await this.ask(number, announces);
     if (this.stopped) return;
     const stepped = this.setClock(result);
     this.failing = false;
@@ -158,9 +163,12 @@ export class NodePresence {
     this.established = !this.others.some(({ caching }) => caching);
     this.parts.handlers.onPolled(poll, result.changes);
     this.polled = number;
-    const isContinuous = !stepped && (isWhole || (result.wasRegistered && gap < LATE_COMMIT_MS));
+    this.oldestWriteMs = result.oldestWriteMs;
+    // Without this node's row, the others have purged what they did not need themselves.
+    const isContinuous = !stepped && (isWhole || result.wasRegistered);
+    this.keepPosition(isContinuous ? result.position : null);
     if (!isContinuous || !this.isAllowed()) this.retreat();
-    else if (announces && (isWhole || this.active)) this.active = true;
+    else if (announces && (this.active || !wasActive)) this.active = true;
     this.wantsToCache = this.isAllowed();
     // Saves the others waiting for this node, and this node waiting for its cache.
     if (this.wantsToCache !== announces) void this.pollAgain();
@@ -177,12 +185,12 @@ export class NodePresence {
     if (silent.length > 0) nodeRegistry.remove(silent).catch(() => undefined);
   }
 
-  private async ask(poll: number, caching: boolean, reachMs: number | null): Promise<PollResult> {
-    const { polled } = this;
-    const { clock, nodeRegistry, nodeId: id, messaging, silenceMs } = this.parts;
-    const since = reachMs === null ? null : Math.floor(clock.now() - reachMs);
+  private async ask(poll: number, caching: boolean): Promise<PollResult> {
+    const { polled, position } = this;
+    const { nodeRegistry, nodeId: id, messaging, silenceMs, windowMs } = this.parts;
+    const state = { id, protocol: PROTOCOL, messaging, silenceMs, windowMs, caching, poll, polled };
     try {
-      return await nodeRegistry.poll({ id, messaging, silenceMs, caching, poll, polled }, since);
+      return await nodeRegistry.poll(state, position);
     } catch (error) {
       this.failing = true;
       throw error;
@@ -195,16 +203,31 @@ export class NodePresence {
     if (!(clock instanceof SynchronizedClock)) return false;
     const expected = clock.now() - (clock.monotonic() - measuredAt);
     clock.synchronize(databaseTime, measuredAt);
-    if (Math.abs(databaseTime - expected) <= CLOCK_STEP_MS) return false;
-    this.steppedAt = clock.monotonic();
-    return true;
+    return Math.abs(databaseTime - expected) > CLOCK_STEP_MS;
   }
 
-  /** True if every other node can learn of changes made here, and this one of theirs. */
+  /** Changes stay in the log for as long as the slowest node needs them. */
+  private get keepMs(): number {
+    return Math.max(this.parts.windowMs, ...this.others.map(({ windowMs }) => windowMs)) + LOG_SLACK_MS;
+  }
+
+  /** @param position null to read the whole log next, and to purge by no earlier position: a clock may have made it */
+  private keepPosition(position: LogPosition | null): void {
+    const now = this.parts.clock.monotonic();
+    const last = this.positions.at(-1);
+    this.position = position;
+    if (position === null || (last && position.server !== last.position.server)) this.positions = [];
+    const isDue = !last || now - last.at >= this.keepMs / POSITIONS;
+    if (position && (isDue || this.positions.length === 0)) this.positions.push({ at: now, position });
+    while (this.positions.length > 1 && this.positions[1]!.at < now - this.keepMs) this.positions.shift();
+  }
+
+  /** True if every other node can learn of changes made here, and this one of theirs, by the same rules. */
   private isAllowed(): boolean {
     const { canCache, messaging } = this.parts;
     const isHeard = () => messaging && this.parts.handlers.isConnected() && this.others.every((one) => one.messaging);
-    return canCache && (this.others.length === 0 || isHeard());
+    const isAlike = this.others.every(({ protocol }) => protocol === PROTOCOL);
+    return canCache && isAlike && (this.others.length === 0 || isHeard());
   }
 
   private retreat(): void {

@@ -71,6 +71,13 @@ const METRICS: readonly MetricDefinition[] = [
   },
   {
     type: 'gauge',
+    name: 'session_oldest_write_seconds',
+    help: 'Age of the oldest writing transaction of the database server, as seen by reads of the change log (PostgreSQL).',
+    aggregator: 'max',
+    read: ({ status: { oldestWriteMs } }) => (oldestWriteMs === null ? [] : [[oldestWriteMs / 1000]]),
+  },
+  {
+    type: 'gauge',
     name: 'session_silent_nodes',
     help: 'Other nodes that have stopped renewing their row and may still be alive.',
     aggregator: 'max',

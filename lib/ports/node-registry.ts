@@ -1,12 +1,16 @@
 /** Row of a node. Times are milliseconds since the epoch by the database's clock. */
 export interface NodeRow {
   readonly id: string;
+  /** Version of the rules between nodes (PROTOCOL). While nodes of different ones run, none caches. */
+  readonly protocol: number;
   /** True if the node may be answering from a cache. */
   readonly caching: boolean;
   /** True if messages of other nodes can reach it. */
   readonly messaging: boolean;
   /** How long it may use copies after its last completed poll. Milliseconds. */
   readonly silenceMs: number;
+  /** W: how long it needs a change to stay in the log once it is visible. Milliseconds. */
+  readonly windowMs: number;
   /** Time of its last write, for people. Clocks can be set, so no rule compares it with another time. */
   readonly renewedAt: number;
   /** Number of the poll that wrote the row, incremented by each. */
@@ -22,6 +26,12 @@ export interface NodeList {
   readonly others: readonly NodeRow[];
 }
 
+/** Position in the change log, in the order of commits. Made by `poll`, and read by the registry that made it alone. */
+export interface LogPosition {
+  /** The run of the database server that it belongs to: another after a restart or a fail-over. */
+  readonly server: string;
+}
+
 export interface PollResult extends NodeList {
   /** Database time at which the list was read. */
   readonly databaseTime: number;
@@ -29,12 +39,13 @@ export interface PollResult extends NodeList {
   readonly measuredAt: number;
   /** False if this node's row was missing and has been restored, as after a long pause. */
   readonly wasRegistered: boolean;
-  /** Changes of verdicts since the requested time. Those reported by earlier polls may be omitted. */
+  /** Changes of verdicts that became visible after the requested position. Earlier ones may be among them. */
   readonly changes: readonly SessionChange[];
+  /** Every change that was visible when this poll began is among those up to here. */
+  readonly position: LogPosition;
+  /** Milliseconds for which the oldest writing transaction has been open, as far as polls have seen it; null if unknown. */
+  readonly oldestWriteMs: number | null;
 }
-
-/** Reads changes again for this long, because a slow transaction commits them late with an early time. */
-export const LATE_COMMIT_MS = 15_000;
 
 /** A change of a verdict: copies of the session with a lower version are stale. */
 export interface SessionChange {
@@ -44,8 +55,11 @@ export interface SessionChange {
 
 /** Lists the nodes that share a database, and the log of changes between them. */
 export interface NodeRegistry {
-  /** Renews a row, then reads all. @param changesSince null for none; if earlier than last time, reports all again */
-  poll(node: NodeState, changesSince: number | null): Promise<PollResult>;
+  /**
+   * Renews a row, then reads all rows and the change log. One call at a time. @param after position that an earlier poll
+   * reached; null to read the whole log
+   */
+  poll(node: NodeState, after: LogPosition | null): Promise<PollResult>;
 
   /** Lists the other nodes, including all whose rows were written before this read. */
   list(nodeId: string): Promise<NodeList>;
@@ -56,6 +70,6 @@ export interface NodeRegistry {
   /** Removes the rows of silent nodes. A row rewritten since it was read stays, because its node is alive. */
   remove(silent: readonly Pick<NodeRow, 'id' | 'poll'>[]): Promise<void>;
 
-  /** Deletes changes with a time before `before` or after `after`. */
-  purge(before: number, after: number): Promise<void>;
+  /** Deletes the changes that were visible at a position, and those of no server or time that can still be. */
+  purge(seen: LogPosition): Promise<void>;
 }

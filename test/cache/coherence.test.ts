@@ -3,6 +3,7 @@ import { multiDevice, singleDevice } from 'nestjs-latchkey';
 import type { DataSource } from 'typeorm';
 import { SynchronizedClock } from 'lib/clock.js';
 import type { UnacknowledgedError } from 'lib/session-error.js';
+import { PROTOCOL } from 'lib/node-presence.js';
 import { SqlNodeRegistry } from 'lib/sql-node-registry.js';
 import { databaseKinds, serviceKinds } from '../support/databases.js';
 import { type LoginOutcome, TestNode } from '../support/nodes.js';
@@ -87,8 +88,8 @@ describe.each(serviceKinds)('the near cache on $name', (kind) => {
     const { accessToken, session } = await tokens.login('alice');
     const id = 'f'.repeat(32);
     await application.query(
-      `INSERT INTO latchkey_node (id, realm, caching, messaging, silence_ms, renewed_at, poll, polled)
-        VALUES ('${id}', 'users', 1, 0, 60000, 0, 1, 0)`,
+      `INSERT INTO latchkey_node (id, realm, protocol, caching, messaging, silence_ms, window_ms, renewed_at, poll, polled)
+        VALUES ('${id}', 'users', 1, 1, 0, 60000, 60000, 0, 1, 0)`,
     );
     // The first may have been under way before that.
     await coherenceOf(node).poll();
@@ -127,7 +128,8 @@ describe.each(databaseKinds)('the row of a silent node on $name', (kind) => {
     const { engine, tables } = runtime.database;
     const clock = new SynchronizedClock();
     const nodeRegistry = new SqlNodeRegistry({ engine, tables, realm: 'users', clock, budgetMs: 5000 });
-    const state = { id: 'f'.repeat(32), caching: true, messaging: true, silenceMs: 60_000, polled: 0 };
+    const times = { silenceMs: 60_000, windowMs: 60_000 };
+    const state = { id: 'f'.repeat(32), protocol: PROTOCOL, caching: true, messaging: true, ...times, polled: 0 };
     await nodeRegistry.poll({ ...state, poll: 1 }, null);
     await nodeRegistry.poll({ ...state, poll: 2 }, null);
     const others = async () => (await nodeRegistry.list('')).others.filter(({ id }) => id === state.id);

@@ -1,23 +1,37 @@
-import type { NodeList, NodeRow, NodeState, NodeRegistry, PollResult } from 'lib/node-registry.js';
+import type {
+  LogPosition,
+  NodeList,
+  NodeRow,
+  NodeState,
+  NodeRegistry,
+  PollResult,
+  SessionChange,
+} from 'lib/node-registry.js';
+import { PROTOCOL } from 'lib/node-presence.js';
 
 /** What a call of the port consists of, in order; a test can hold each up, or make it fail. */
 export type MembershipStep = 'write' | 'members' | 'changes' | 'list' | 'remove';
 
-interface LoggedChange {
-  readonly sessionId: string;
-  readonly version: number;
-  readonly at: number;
+interface MemoryPosition extends LogPosition {
+  /** How many changes were committed. */
+  readonly count: number;
 }
+
+/** Of a row that is put here. */
+const ROW = { protocol: PROTOCOL, windowMs: 330_000 };
 
 /** The port of the members and the change log, in memory: one for all nodes of a test, with a clock that the test sets. */
 export class MemoryMembership implements NodeRegistry {
   before: (step: MembershipStep, nodeId: string) => Promise<void> | void = () => undefined;
-  /** From when on changes were asked for, one for each poll that asked. */
-  readonly asked: number[] = [];
+  /** After how many changes the log was asked for by each poll; null for all of it. */
+  readonly asked: (number | null)[] = [];
+  /** Changed by a fail-over. */
+  server = 'first';
   /** How often the list was read by nodes that wait. */
   lists = 0;
   private readonly rows = new Map<string, NodeRow>();
-  private readonly log: LoggedChange[] = [];
+  private readonly log: SessionChange[] = [];
+  private purged = 0;
 
   /** @param now the clock of the database @param silenceMs of rows that are put here without one */
   constructor(
@@ -32,15 +46,20 @@ export class MemoryMembership implements NodeRegistry {
   /** The row of a node that is not there otherwise. */
   put(row: Partial<NodeRow> & { readonly id: string }): void {
     const { silenceMs } = this;
-    const first = { caching: true, messaging: true, silenceMs, renewedAt: this.now(), poll: 1, polled: 0 };
+    const first = { ...ROW, caching: true, messaging: true, silenceMs, renewedAt: this.now(), poll: 1, polled: 0 };
     this.rows.set(row.id, { ...first, ...this.rows.get(row.id), ...row });
   }
 
-  commit(sessionId: string, version: number, at = this.now()): void {
-    this.log.push({ sessionId, version, at });
+  commit(sessionId: string, version: number): void {
+    this.log.push({ sessionId, version });
   }
 
-  async poll({ id, ...state }: NodeState, changesSince: number | null): Promise<PollResult> {
+  /** What the log still has. */
+  get logged(): readonly string[] {
+    return this.log.map(({ sessionId }) => sessionId);
+  }
+
+  async poll({ id, ...state }: NodeState, after: LogPosition | null): Promise<PollResult> {
     await this.before('write', id);
     const wasRegistered = this.rows.has(id);
     if (state.poll < (this.rows.get(id)?.poll ?? 0)) throw new Error('A later poll has written the row.');
@@ -49,15 +68,11 @@ export class MemoryMembership implements NodeRegistry {
     const members = this.read(id);
     const [databaseTime, measuredAt] = [this.now(), performance.now()];
     await this.before('changes', id);
-    if (changesSince !== null) this.asked.push(changesSince);
-    const changes = changesSince === null ? [] : this.log.filter(({ at }) => at >= changesSince);
-    return {
-      ...members,
-      databaseTime,
-      measuredAt,
-      wasRegistered,
-      changes: changes.map(({ sessionId, version }) => ({ sessionId, version })),
-    };
+    const count = after && (after as MemoryPosition).count;
+    this.asked.push(count);
+    const changes = this.log.slice(Math.max(0, (count ?? 0) - this.purged));
+    const position: MemoryPosition = { server: this.server, count: this.purged + this.log.length };
+    return { ...members, databaseTime, measuredAt, wasRegistered, changes, position, oldestWriteMs: null };
   }
 
   async list(nodeId: string): Promise<NodeList> {
@@ -77,9 +92,10 @@ export class MemoryMembership implements NodeRegistry {
     }
   }
 
-  async purge(before: number, after: number): Promise<void> {
-    const kept = this.log.filter(({ at }) => at >= before && at <= after);
-    this.log.splice(0, this.log.length, ...kept);
+  async purge(seen: LogPosition): Promise<void> {
+    const { count } = seen as MemoryPosition;
+    this.log.splice(0, count - this.purged);
+    this.purged = Math.max(this.purged, count);
   }
 
   private read(nodeId: string): NodeList {

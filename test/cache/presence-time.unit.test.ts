@@ -1,14 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { resolveTiming } from 'lib/timing.js';
 import { SessionSweep } from 'lib/background.js';
-import { ManualClock } from '../../lib/testing/index.js';
-import { MemoryMembership } from './memory-node-registry.js';
 import { D, PresenceHarness, type PresentNode, SILENCE, WINDOW } from './presence-harness.js';
-import { START } from './virtual-time.js';
 
 /** A node stops using copies this much before the others believe it. */
 const MARGIN = 250;
-const LATE_COMMIT = 15_000;
 const HOUR = 3_600_000;
 
 describe('how long a node may go by what it remembers', () => {
@@ -79,20 +74,30 @@ describe('how long a node may go by what it remembers', () => {
     expect(mayCache()).toBe(false);
   });
 
-  it('asks for the changes of the last moments, and after a longer gap for all that matter', async () => {
-    await harness.pass(500, node);
-    // What the last poll could not see yet, back to the earliest time that it may bear.
-    expect(lastAsked()).toBe(START - LATE_COMMIT);
-    await harness.time.pass(LATE_COMMIT - 1);
+  it('asks for the changes since the last poll, and for all once some of those may have been purged', async () => {
+    harness.nodeRegistry.commit('one', 2);
     await harness.poll(node);
-    expect(lastAsked()).toBe(START + 500 - LATE_COMMIT);
+    harness.nodeRegistry.commit('another', 2);
+    await harness.time.pass(WINDOW - 1);
+    await harness.poll(node);
+    expect(lastAsked()).toBe(1);
+    expect(node.changes.map(({ sessionId }) => sessionId)).toEqual(['one', 'another']);
     expect([mayCache(), node.inactive]).toEqual([true, 0]);
-    await harness.time.pass(LATE_COMMIT);
+    await harness.time.pass(WINDOW);
     await harness.poll(node);
-    // What was read is not enough; nothing is used until the whole window has been read.
-    expect(node.inactive).toBe(1);
+    expect([mayCache(), lastAsked()]).toEqual([true, null]);
+  });
+
+  it('asks again for what a poll that failed has missed', async () => {
     await harness.poll(node);
-    expect([mayCache(), lastAsked()]).toEqual([true, START + 500 + 2 * LATE_COMMIT - 1 - WINDOW]);
+    harness.nodeRegistry.commit('one', 2);
+    let answered = 0;
+    harness.nodeRegistry.before = (step) => {
+      if (step === 'changes' && answered++ < 3) throw new Error('The reply was lost.');
+    };
+    for (let time = 0; time < 3; time++) await node.presence.poll().catch(() => undefined);
+    await harness.poll(node);
+    expect([node.changes.length, lastAsked()]).toEqual([1, 0]);
   });
 
   it('begins anew where its row is gone', async () => {
@@ -100,7 +105,7 @@ describe('how long a node may go by what it remembers', () => {
     await node.presence.poll();
     expect([mayCache(), node.inactive]).toEqual([false, 1]);
     await harness.poll(node);
-    expect([mayCache(), lastAsked()]).toEqual([true, START - WINDOW]);
+    expect([mayCache(), lastAsked()]).toEqual([true, null]);
   });
 
   it.each([HOUR, -HOUR, 1001, -1001])('begins anew where the clock of the database is set by %d ms', async (step) => {
@@ -109,7 +114,7 @@ describe('how long a node may go by what it remembers', () => {
     await polling;
     expect([mayCache(), node.inactive]).toEqual([false, 1]);
     await harness.poll(node);
-    expect([mayCache(), lastAsked()]).toEqual([true, START + step - WINDOW]);
+    expect([mayCache(), lastAsked()]).toEqual([true, null]);
   });
 
   it('takes a small correction of that clock as it comes', async () => {
@@ -176,43 +181,64 @@ describe('how long a node may go by what it remembers', () => {
     await harness.pass(1000, node);
     expect(harness.nodeRegistry.row('other')).toBeUndefined();
   });
-
-  it('knows since when the clock of the database was not set', async () => {
-    await harness.pass(1000, node);
-    expect(node.presence.steadyMs).toBe(1000);
-    harness.time.clock.advance(HOUR);
-    await harness.pass(1500, node);
-    expect(node.presence.steadyMs).toBe(1000);
-  });
 });
 
-describe('which changes are forgotten', () => {
+describe('which changes are purged', () => {
   const MINUTE = 60_000;
-  /** The window, and the time for which changes are kept besides. */
   const KEEP = WINDOW + MINUTE;
+  let harness: PresenceHarness;
 
-  it.each([
-    ['none by a node that has not watched the clock for so long', KEEP - 1, ['old', 'recent', 'future']],
-    ['those that are old, or bear a time of the future, by one that has', KEEP, ['recent']],
-  ])('%s', async (_what, steadyMs, kept) => {
-    const clock = new ManualClock(START);
-    const nodeRegistry = new MemoryMembership(() => clock.now());
-    nodeRegistry.commit('old', 1, START - KEEP - 1);
-    nodeRegistry.commit('recent', 1, START - KEEP);
-    nodeRegistry.commit('future', 1, START + MINUTE + 1);
+  beforeEach(() => {
+    harness = new PresenceHarness();
+  });
+  afterEach(() => harness.end());
+
+  const sweep = async ({ presence }: PresentNode) => {
     const nothing = { purge: async () => undefined };
     await new SessionSweep({
-      nodeRegistry,
-      presence: { steadyMs },
-      clock,
-      timing: resolveTiming(),
+      nodeRegistry: harness.nodeRegistry,
+      presence,
       rules: { idleMs: null },
       changes: { commit: async () => [] },
       repository: nothing,
       journal: nothing,
     } as unknown as ConstructorParameters<typeof SessionSweep>[0]).run();
-    const state = { id: 'me', caching: true, messaging: true, silenceMs: D, poll: 1, polled: 0 };
-    const { changes } = await nodeRegistry.poll(state, 0);
-    expect(changes.map(({ sessionId }) => sessionId)).toEqual(kept);
+    return harness.nodeRegistry.logged;
+  };
+
+  it('those that this node has seen for longer than it needs them, however long they took to be seen', async () => {
+    const node = await harness.joined();
+    harness.nodeRegistry.commit('early', 2);
+    await harness.pass(1000, node);
+    await harness.pass(KEEP - 1000, node);
+    expect(await sweep(node)).toEqual(['early']);
+    harness.nodeRegistry.commit('late', 2);
+    // Positions are not remembered from every poll.
+    await harness.pass(KEEP / 8, node);
+    expect(await sweep(node)).toEqual(['late']);
+    await harness.pass(KEEP, node);
+    expect(await sweep(node)).toEqual([]);
+  });
+
+  it('none that the slowest node may need', async () => {
+    const slow = await harness.joined({ windowMs: 2 * WINDOW });
+    const node = await harness.joined();
+    harness.nodeRegistry.commit('early', 2);
+    await harness.pass(KEEP * 1.2, node, slow);
+    expect(await sweep(node)).toEqual(['early']);
+    await slow.presence.stop();
+    await harness.pass(500, node);
+    expect(await sweep(node)).toEqual([]);
+  });
+
+  it.each([MINUTE, -MINUTE])('none by what was seen before the clock was set by %d ms', async (step) => {
+    const node = await harness.joined();
+    harness.nodeRegistry.commit('early', 2);
+    await harness.pass(KEEP, node);
+    harness.time.clock.advance(step);
+    await harness.pass(KEEP - 1000, node);
+    expect(await sweep(node)).toEqual(['early']);
+    await harness.pass(KEEP / 8, node);
+    expect(await sweep(node)).toEqual([]);
   });
 });

@@ -87,6 +87,19 @@ describe.each(databaseKinds)('a change on $name that comes late', (kind) => {
     const [newest] = await other.rows(sql`SELECT at FROM ${change} WHERE id = ${id} ORDER BY version DESC`);
     expect(Math.abs(Number(newest!.at) - Date.now())).toBeLessThan(10_000);
   });
+
+  it('has the clock measured, and is made again by that', async () => {
+    const { id } = await other.login('alice', { lifeMs: 12 * HOUR });
+    clock.offset = -44_000;
+    let measured = 0;
+    const measuring = await TestRepositories.open(database, clock, true, async () => {
+      measured++;
+      clock.offset = 0;
+    });
+    database.atEnd(() => measuring.close());
+    expect(await measuring.sessions.endSession(id, KICK)).toMatchObject({ sessionId: id });
+    expect(measured).toBeGreaterThan(0);
+  });
 });
 
 describe.each(kindsOf('postgres', 'mariadb'))('a transaction on $name whose COMMIT the network holds', (kind) => {

@@ -52,9 +52,17 @@ export class TestRepositories {
     { options }: TestDatabase,
     clock = new ManualClock(START),
     datesByDatabase = false,
+    measureClock?: () => Promise<void>,
   ): Promise<TestRepositories> {
     const lanes = { verify: 4, work: 8, control: 2, journal: 1 };
-    const settings = { source: options, runMigrations: true, lanes, budgetMs: BUDGET_MS, datesByDatabase };
+    const settings = {
+      source: options,
+      runMigrations: true,
+      lanes,
+      budgetMs: BUDGET_MS,
+      datesByDatabase,
+      measureClock,
+    };
     const database = await openDatabase(settings);
     return new TestRepositories(database, clock, 'users');
   }

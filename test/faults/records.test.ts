@@ -145,8 +145,8 @@ describe('what is found in Redis', () => {
     const now = `FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)`;
     const id = 'f'.repeat(32);
     await inspector.query(
-      `INSERT INTO latchkey_node (id, realm, caching, messaging, silence_ms, poll, polled, renewed_at)
-        VALUES ('${id}', 'users', 1, 1, 60000, 1, 0, ${now})`,
+      `INSERT INTO latchkey_node (id, realm, protocol, caching, messaging, silence_ms, window_ms, poll, polled, renewed_at)
+        VALUES ('${id}', 'users', 1, 1, 1, 60000, 60000, 1, 0, ${now})`,
     );
     const poll = () =>
       inspector.query(

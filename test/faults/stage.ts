@@ -1,5 +1,6 @@
 import { beforeAll, beforeEach, expect } from '@jest/globals';
 import type { DynamicModule } from '@nestjs/common';
+import type { DataSourceOptions } from 'typeorm';
 import { Redis } from 'ioredis';
 import { type LoginResult, type SessionModuleOptions, accessAndRefresh } from 'nestjs-latchkey';
 import { type RedisSource, redis } from 'nestjs-latchkey/redis';
@@ -39,6 +40,8 @@ export interface FaultNodeOptions extends Omit<Partial<SessionModuleOptions>, 'r
   readonly providers?: DynamicModule['providers'];
   readonly prefix?: string;
   readonly redisTimeout?: '150ms' | '900ms' | '1900ms';
+  /** For the driver of its connections to the database. */
+  readonly extra?: object;
 }
 
 /** A database, PostgreSQL unless a test asks for another, and a Redis of one test, and the nodes that use them. */
@@ -86,12 +89,15 @@ export class Stage {
   }
 
   async open(options: FaultNodeOptions = {}): Promise<FaultNode> {
-    const { source = urlOf, prefix, redisTimeout, providers, ...rest } = options;
+    const { source = urlOf, prefix, redisTimeout, providers, extra, ...rest } = options;
     const [redisProxy, databaseProxy] = await Promise.all([this.proxy(this.redisPort), this.databaseProxy()]);
     const use = { ...(prefix && { prefix }), ...(redisTimeout && { timeout: redisTimeout }) };
     const from = typeof source === 'function' ? source(redisProxy.port) : source;
     const common = { tokens: accessAndRefresh(), timing: TIMING, ...rest };
-    const database = throughPort(this.database, databaseProxy.port);
+    const database = {
+      ...throughPort(this.database, databaseProxy.port),
+      ...(extra && { extra }),
+    } as DataSourceOptions;
     const opened = await this.database.start(
       { database, redis: from === null ? undefined : redis(from, use), ...common },
       providers,

@@ -20,7 +20,7 @@ describe('a change log that one node cannot read, while it goes on writing its r
     const request = (chunk: Buffer) => {
       if (!isUnreadable) return chunk;
       // Of the same length, so that the message of the driver stays one.
-      return Buffer.from(chunk.toString('latin1').replaceAll('version, at FROM', 'missing, at FROM'), 'latin1');
+      return Buffer.from(chunk.toString('latin1').replaceAll('id, version, at', 'id, missing, at'), 'latin1');
     };
     proxy = await TcpProxy.start(portOf(database), () => ({ request }));
     database.atEnd(() => proxy.close());

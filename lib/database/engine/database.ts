@@ -1,9 +1,15 @@
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { LATE_COMMIT_MS } from '../../ports/node-registry.js';
 import { withDeadline } from '../../async/deadline.js';
 import { SessionError, invalidOption } from '../../model/session-error.js';
 import { watchTransactions } from './application-transactions.js';
-import { type Dialect, LONGEST_IDLE_MS, type TransactionLimits, adviceFor, dialectOf } from './dialect.js';
+import {
+  type Dialect,
+  LONGEST_IDLE_MS,
+  LONGEST_LOCK_WAIT_MS,
+  type TransactionLimits,
+  adviceFor,
+  dialectOf,
+} from './dialect.js';
 import { watchConnections } from './driver-pools.js';
 import { type Engine, pause } from './engine.js';
 import { MIGRATION_LIMITS, type MigrationLimits, migrate, migrationOptions } from '../schema/migrate.js';
@@ -21,6 +27,8 @@ export interface DatabaseSettings {
   readonly budgetMs: number;
   /** Default true: changes are dated by the clock of the database, and refused if dated otherwise. */
   readonly datesByDatabase?: boolean;
+  /** Measures that clock, before a change that bears another time is tried again. Default: waits for somebody else to. */
+  readonly measureClock?: () => Promise<void>;
   readonly warn?: (message: string) => void;
   readonly limits?: BootLimits;
 }
@@ -46,8 +54,6 @@ const BUSY_BOOT_MS = 10_000;
 const MAX_PREFIX = 30;
 const MAX_EMPTY_LOG_BYTES = 4 * 2 ** 20;
 const GIVE_UP_MS = 1000;
-/** A change may be dated before it waits for its row, and has to be committed while the change log is still read from then. */
-const LONGEST_LOCK_WAIT_MS = LATE_COMMIT_MS - 5000;
 
 /** Connects, and makes sure that the tables are there. @throws SessionError CONFIGURATION_INVALID, saying what to change */
 export async function openDatabase(settings: DatabaseSettings): Promise<Database> {
@@ -186,16 +192,16 @@ async function whileBusy(dialect: Dialect, work: () => Promise<void>): Promise<v
 
 function makeEngine(dataSource: DataSource, dialect: Dialect, settings: DatabaseSettings): Engine {
   if (dialect.engine !== 'sqlite') {
-    return new PooledEngine(dataSource, dialect, settings.lanes, limitsOf(settings));
+    return new PooledEngine(dataSource, dialect, settings.lanes, limitsOf(settings), settings.measureClock);
   }
   const { databaseConnection } = dataSource.driver as unknown as { databaseConnection: SqliteConnection };
   // In WAL mode this survives the end of the process, and syncs at checkpoints only: a sync for every commit would block the event loop.
   databaseConnection.exec('PRAGMA synchronous = NORMAL');
   // Size of the write-ahead log once it was emptied, whatever it has grown to beside a reader.
   databaseConnection.exec(`PRAGMA journal_size_limit = ${MAX_EMPTY_LOG_BYTES}`);
-  const { source } = settings;
+  const { source, measureClock } = settings;
   const transactions = isDataSource(source) ? watchTransactions(source) : null;
-  return new SqliteEngine(databaseConnection, dialect, transactions, () => dataSource.destroy());
+  return new SqliteEngine(databaseConnection, dialect, transactions, () => dataSource.destroy(), measureClock);
 }
 
 function refuseMigration(cause: Error): never {

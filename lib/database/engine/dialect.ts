@@ -1,6 +1,5 @@
 import { QueryFailedError } from 'typeorm';
 import { invalidOption } from '../../model/session-error.js';
-import { LATE_COMMIT_MS } from '../../ports/node-registry.js';
 import { type Merging, onConflict, onDuplicateKey } from './merging.js';
 import { type Statement, list, raw, sql } from './sql.js';
 
@@ -14,6 +13,8 @@ export interface Dialect {
   readonly keepsStatements: boolean;
   /** Locks the selected rows; with `waits` false, finds only those that are free. Nothing on SQLite: BEGIN IMMEDIATE locks the file. */
   readonly forUpdate: (waits?: boolean) => Statement;
+  /** Ends a SELECT that waits for rows of transactions under way, or fails. Nothing where the transaction itself waits, or need not. */
+  readonly forShare: Statement;
   /** Ends an INSERT of data that replaces the present value. */
   readonly orReplaceValue: Statement;
   /** Ends an INSERT that leaves an existing row alone. */
@@ -28,6 +29,8 @@ export interface Dialect {
   readonly inTransaction: TransactionConditions | null;
   /** The clock of the database in milliseconds since the epoch. */
   readonly now: Statement;
+  /** Text that is another one after a fail-over to another server. */
+  readonly server: Statement;
   /** The time of a change as a value for its row, which makes the INSERT fail if it is too far from the clock of the database. */
   readonly changeTime: (at: number) => Statement;
   /** Follows a column that is to be one of some ids: hexadecimal digits, and colons. */
@@ -57,15 +60,12 @@ export interface TransactionConditions {
   readonly isWriterOf: Statement;
 }
 
-/*
- * A node reads the last LATE_COMMIT_MS of the change log again with every poll. A change that becomes visible later than that after
- * its time may never be read, and the ended token stays good wherever it is remembered. So from the time of a change to its COMMIT:
- */
-
 /** How far the time of a change may be from the clock of the database when its row is written, as the last statement. */
-const CHANGE_TOLERANCE_MS = 10_000;
-/** How long the server then waits for the COMMIT before it rolls back. The rest is for what nodes read wrong of the clock. */
-export const LONGEST_IDLE_MS = LATE_COMMIT_MS - CHANGE_TOLERANCE_MS - 1000;
+export const CHANGE_TOLERANCE_MS = 10_000;
+/** How long the server then waits for the COMMIT before it rolls back: the network may hold it, and the row is locked meanwhile. */
+export const LONGEST_IDLE_MS = 4000;
+/** How long any statement waits for a lock, whatever the budgets are. */
+export const LONGEST_LOCK_WAIT_MS = 10_000;
 
 /** @param type integer of 64 bits @param fail makes the INSERT fail as the time; NULL where columns are held to be not null */
 function checkedTime(now: Statement, type: string, fail = (_at: number) => raw('NULL')): Dialect['changeTime'] {
@@ -103,6 +103,7 @@ const STANDARD = {
   placeholder: () => '?',
   keepsStatements: false,
   forUpdate: (waits = true) => raw(waits ? ' FOR UPDATE' : ' FOR UPDATE SKIP LOCKED'),
+  forShare: raw(''),
   orReplaceValue: raw(
     ' ON CONFLICT (owner, name_hash) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at',
   ),
@@ -122,6 +123,7 @@ const sqlite: Dialect = {
   begin: () => [raw('BEGIN IMMEDIATE')],
   forUpdate: () => raw(''),
   now: SQLITE_NOW,
+  server: raw(`''`),
   changeTime: checkedTime(SQLITE_NOW, 'INTEGER'),
   merging: { ...onConflict, least: raw('MIN'), greatest: raw('MAX') },
   // Transactions begin with the write lock, so a key that is taken stays taken.
@@ -151,6 +153,7 @@ const postgres: Dialect = {
     isWriterOf: raw('CAST(xmin AS TEXT) = CAST(txid_current_if_assigned() % 4294967296 AS TEXT)'),
   },
   now: POSTGRES_NOW,
+  server: raw('CAST(EXTRACT(EPOCH FROM pg_postmaster_start_time()) AS TEXT)'),
   changeTime: checkedTime(POSTGRES_NOW, 'BIGINT'),
   // One text for any number, so that it is kept. But for one id, a plan for any number looks dearer than a new one each time.
   isOneOf: (ids) => (ids.length === 1 ? sql`= ${ids[0]!}` : sql`= ANY(CAST(${`{${ids.join(',')}}`} AS TEXT[]))`),
@@ -168,12 +171,15 @@ const mysql: Dialect = {
   ...STANDARD,
   engine: 'mysql',
   begin: () => [raw('SET TRANSACTION ISOLATION LEVEL READ COMMITTED'), raw('START TRANSACTION')],
+  // Only MariaDB can wait for a shorter time than the session does.
+  forShare: raw(' LOCK IN SHARE MODE /*M!100300 WAIT 1 */'),
   orReplaceValue: raw(' ON DUPLICATE KEY UPDATE value = VALUES(value), updated_at = VALUES(updated_at)'),
   // Not INSERT IGNORE, which would also swallow values that do not fit.
   orIgnore: raw(' ON DUPLICATE KEY UPDATE user_key = user_key'),
   // MariaDB prefers the index of a realm, which nearly all rows are of, and reads small tables whole, rows that others have locked too.
   through: (index) => raw(` FORCE INDEX (${index})`),
   now: MYSQL_NOW,
+  server: raw(`CONCAT(@@hostname, ':', @@port, ' ', @@server_id)`),
   // Without strict mode, 0 is stored for NULL; a number that is too large is an error in every mode.
   changeTime: checkedTime(MYSQL_NOW, 'SIGNED', (at) => sql`9223372036854775807 + ${at}`),
   // Where || is taken for OR.

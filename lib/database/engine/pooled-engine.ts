@@ -33,6 +33,7 @@ export class PooledEngine implements Engine {
     readonly dialect: Dialect,
     widths: LaneWidths,
     limits: TransactionLimits,
+    private readonly measureClock = () => Promise.resolve(),
   ) {
     this.begin = dialect.begin(limits);
     this.names = dialect.keepsStatements ? new StatementNames() : null;
@@ -77,8 +78,9 @@ export class PooledEngine implements Engine {
         const hasLostNames = names !== null && this.dialect.isNameProblem(cause);
         if (hasLostNames) this.names = null;
         const again = hasLostNames || (this.dialect.isTransient(cause) && attempt < MAX_ATTEMPTS);
-        // A clock that was set is right again with the next poll.
-        if (!(again || this.dialect.isLate(cause)) || performance.now() >= deadline) throw error;
+        const isLate = this.dialect.isLate(cause);
+        if (!(again || isLate) || performance.now() >= deadline) throw error;
+        if (isLate) await withDeadline(this.measureClock(), deadline - performance.now()).catch(() => undefined);
       }
       await pause(attempt);
     }

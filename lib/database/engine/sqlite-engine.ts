@@ -48,6 +48,7 @@ export class SqliteEngine implements Engine {
     readonly dialect: Dialect,
     private readonly transactions: ApplicationTransactions | null,
     private readonly closeConnection: () => Promise<void>,
+    private readonly measureClock = () => Promise.resolve(),
   ) {}
 
   read(statement: Statement, options: RunOptions): Promise<QueryResult> {
@@ -183,21 +184,25 @@ export class SqliteEngine implements Engine {
   private async retry<T>(options: RunOptions, attempt: () => T, instead?: T): Promise<T> {
     const deadline = performance.now() + options.budgetMs - SAY_WHY_MS;
     for (let attempts = 1; ; attempts++) {
+      let measuring: Promise<void> | undefined;
       await this.nextTurn();
       try {
         return attempt();
       } catch (error) {
         const isLocked = error instanceof ApplicationBusyError || this.dialect.isTransient(error);
-        const again = isLocked || this.dialect.isLate(error);
+        const isLate = this.dialect.isLate(error);
+        const again = isLocked || isLate;
         if (again && instead !== undefined) return instead;
         if (!again && !codesOf(error).code.startsWith('SQLITE_')) throw error;
         if (!again || performance.now() >= deadline) {
           const cause = isLocked ? new Error(LOCKED_FOR_TOO_LONG, { cause: error }) : error;
           throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
         }
+        if (isLate) measuring = this.measureClock().catch(() => undefined);
       } finally {
         this.passTurn();
       }
+      await measuring;
       await pause(attempts);
     }
   }

@@ -163,12 +163,16 @@ export class LatchkeyNode {
   @Column(text('realm', 64)) realm!: string;
   /** See processIdentity. */
   @Column(nullable(text('process', 128))) process!: string | null;
+  /** Version of the rules between nodes. */
+  @Column(number('protocol')) protocol!: number;
   /** 1 while the node may answer from a cache. */
   @Column(number('caching')) caching!: number;
   /** 1 if messages of other nodes can reach the node at all. */
   @Column(number('messaging')) messaging!: number;
   /** Milliseconds for which the node may answer from a cache after its last poll. */
   @Column(number('silence_ms')) silenceMs!: number;
+  /** Milliseconds for which the node needs a change to stay in the log. */
+  @Column(number('window_ms')) windowMs!: number;
   /** By the clock of the database; for people. */
   @Column(number('renewed_at')) renewedAt!: number;
   /** Number of the poll that wrote the row, one more each time. */

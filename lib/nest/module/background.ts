@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { PeriodicTask } from '../../async/periodic-task.js';
 import type { Changes } from '../../changes/commit.js';
-import { type CacheCoherence, changeWindow } from '../../cluster/cache-coherence.js';
+import type { CacheCoherence } from '../../cluster/cache-coherence.js';
 import type { NodePresence } from '../../cluster/node-presence.js';
 import type { Engine } from '../../database/engine/engine.js';
 import { adviceFor } from '../../database/engine/dialect.js';
@@ -147,8 +147,6 @@ function seconds(ms: number): string {
 }
 
 const BATCH = 200;
-/** Margin for keeping old changes and rows of nodes. */
-const PURGE_SLACK_MS = 60_000;
 
 /** Ends overdue and idle sessions, so that lists and limits are right even if no request comes, and purges old data. */
 export class SessionSweep {
@@ -156,18 +154,17 @@ export class SessionSweep {
     private readonly parts: {
       readonly repository: SessionRepository;
       readonly nodeRegistry: NodeRegistry;
-      readonly presence: Pick<NodePresence, 'steadyMs'>;
+      readonly presence: Pick<NodePresence, 'purgeablePosition'>;
       readonly journal: SessionJournal;
       readonly activity: ActivityRecorder;
       readonly changes: Changes;
       readonly clock: Clock;
-      readonly timing: Timing;
       readonly rules: Pick<RotationRules, 'idleMs' | 'idleSlackMs'>;
     },
   ) {}
 
   async run(): Promise<void> {
-    const { repository, journal, activity, clock, rules } = this.parts;
+    const { repository, nodeRegistry, presence, journal, activity, clock, rules } = this.parts;
     const { idleMs, idleSlackMs } = rules;
     await this.endAll(() => repository.endOverdueSessions(BATCH));
     if (idleMs !== null) {
@@ -176,21 +173,9 @@ export class SessionSweep {
         await this.endAll(() => repository.endIdleSessions(idleMs, idleSlackMs, BATCH));
       }
     }
-    await this.purgeChanges();
+    const seen = presence.purgeablePosition;
+    if (seen) await nodeRegistry.purge(seen);
     await journal.purge();
-  }
-
-  /**
-   * After a step of the database's clock, which a new node cannot know of, a change's time says nothing of its age. So
-   * changes are purged once all are old enough by the time for which this node has watched that clock. Future ones
-   * precede the step.
-   */
-  private async purgeChanges(): Promise<void> {
-    const { nodeRegistry, presence, clock, timing } = this.parts;
-    const keepMs = changeWindow(timing.copyAge) + PURGE_SLACK_MS;
-    if (presence.steadyMs < keepMs) return;
-    const now = clock.now();
-    await nodeRegistry.purge(now - keepMs, now + PURGE_SLACK_MS);
   }
 
   private async endAll(endSome: () => Promise<readonly EndedSession[]>): Promise<void> {

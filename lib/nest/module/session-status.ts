@@ -15,6 +15,12 @@ export interface SessionStatusReport {
   readonly canVerify: boolean;
   /** Age of the last complete read of the change log in milliseconds; null before the first. */
   readonly changeLogLagMs: number | null;
+  /**
+   * How long the oldest writing transaction of the database server has been open, in milliseconds; 0 for none. Ends need
+   * not wait for it, but no space of deleted rows is used again meanwhile. Null before the first read, and on other
+   * engines than PostgreSQL.
+   */
+  readonly oldestWriteMs: number | null;
   /** Nodes that have stopped renewing their row and may still be alive. Ends may have to wait for them. */
   readonly silentNodes: number;
   /** Sessions in this node's memory. */
@@ -54,11 +60,12 @@ export class SessionStatus {
 
 /** Returns the status of a module as known without I/O. */
 export function localStatus({ coherence, nearCache, shared }: SessionRuntime): LocalStatus {
-  const { pollAge, silentNodes } = coherence.presence;
+  const { pollAge, silentNodes, oldestWriteMs } = coherence.presence;
   return {
     redis: !shared ? 'off' : shared.state === 'up' && shared.messenger.isConnected ? 'up' : 'down',
     nearCache: nearCache && coherence.caching ? 'on' : 'off',
     changeLogLagMs: Number.isFinite(pollAge) ? pollAge : null,
+    oldestWriteMs,
     silentNodes,
     nearCacheEntries: nearCache?.size ?? 0,
   };

@@ -91,6 +91,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     lanes: { ...options.connections, control: 2, journal: 1 },
     budgetMs: Math.max(timing.verifyBudget, timing.loginBudget, timing.endBudget),
     datesByDatabase: !options.clock,
+    measureClock: () => coherence.poll(),
     warn,
   });
   const { engine, tables, embedded } = database;
@@ -193,7 +194,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   const failedLogins = new FailedLogins({ ...common, batch: journal.events });
 
   // Background work, and lists for operators.
-  const sweep = new SessionSweep({ ...common, nodeRegistry, presence: coherence.presence, journal, timing });
+  const sweep = new SessionSweep({ ...common, nodeRegistry, presence: coherence.presence, journal });
   const background = new Background({ engine, coherence, activity, journal, lookup, watch, sweep, timing });
 
   return {

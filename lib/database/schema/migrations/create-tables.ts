@@ -97,9 +97,11 @@ const TABLES = {
     id varchar(32) NOT NULL PRIMARY KEY,
     realm varchar(64) NOT NULL,
     process varchar(128),
+    protocol bigint NOT NULL,
     caching bigint NOT NULL,
     messaging bigint NOT NULL,
     silence_ms bigint NOT NULL,
+    window_ms bigint NOT NULL,
     renewed_at bigint NOT NULL,
     poll bigint NOT NULL,
     polled bigint NOT NULL`,
@@ -127,8 +129,16 @@ const POSTGRES_COLUMNS: Partial<Record<keyof typeof TABLES, string>> = {
     xid xid8 NOT NULL DEFAULT pg_current_xact_id()`,
 };
 
-/** `unique`: one session in a slot, which is the device policy as the schema enforces it. `live`: of live sessions only. */
-type Index = readonly [table: keyof typeof TABLES, name: string, columns: string, kind?: 'unique' | 'live'];
+/**
+ * `unique`: one session in a slot, which is the device policy as the schema enforces it. `live`: of live sessions only.
+ * `postgres` and `others`: on those engines.
+ */
+type Index = readonly [
+  table: keyof typeof TABLES,
+  name: string,
+  columns: string,
+  kind?: 'unique' | 'live' | 'postgres' | 'others',
+];
 
 const INDEXES: readonly Index[] = [
   ['session', 'slot', 'user_key, slot', 'unique'],
@@ -151,7 +161,8 @@ const INDEXES: readonly Index[] = [
   ['event', 'session', 'session_id, id'],
   ['event', 'ip', 'ip, id'],
   ['event', 'type', 'realm, type, id'],
-  ['change', 'at', 'realm, at'],
+  ['change', 'at', 'realm, at', 'others'],
+  ['change', 'xid', 'realm, xid', 'postgres'],
   ['change', 'account', 'user_key'],
   ['sighting', 'ip', 'realm, ip_key, last_at'],
   ['sighting', 'last', 'realm, last_at'],
@@ -184,11 +195,13 @@ function dataSourceOf(runner: QueryRunner): DataSource {
 
 function creation(source: DataSource): readonly string[] {
   const isMysql = source.options.type === 'mysql' || source.options.type === 'mariadb';
+  const isPostgres = source.options.type === 'postgres';
   return Object.entries(TABLES).flatMap(([table, columns]) => {
     const path = quotedTable(source, table);
-    const indexes = INDEXES.filter(([of]) => of === table);
+    const foreign = isPostgres ? 'others' : 'postgres';
+    const indexes = INDEXES.filter(([of, , , kind]) => of === table && kind !== foreign);
     if (isMysql) return ofMysql(path, columns, indexes);
-    const more = source.options.type === 'postgres' ? POSTGRES_COLUMNS[table as keyof typeof TABLES] : undefined;
+    const more = isPostgres ? POSTGRES_COLUMNS[table as keyof typeof TABLES] : undefined;
     return ofOthers(source, path, more ? `${more},${columns}` : columns, indexes);
   });
 }
