@@ -64,7 +64,7 @@ export type { Duration } from './model/timing.js';
 export type { GraceFrom } from './model/token-pair.js';
 export type { RefreshOptions, TokenMode } from './tokens/token-mode.js';
 export type { DevicePolicy, Overflow } from './rules/device-policy.js';
-export type { LiveSession, LoginCandidate, SlotDecision } from './model/session-change.js';
+export type { LiveSession, LoginCandidate, PolicyNeeds, SlotDecision } from './model/session-change.js';
 export type { PolicyContext, PolicyOption } from './commands/login.js';
 export type {
   BeforeLogin,

@@ -2,7 +2,7 @@ import type { ActivityRecorder } from '../journal/activity-recorder.js';
 import type { Changes } from '../changes/commit.js';
 import type { Clock } from '../ports/clock.js';
 import { withDeadline } from '../async/deadline.js';
-import { type DevicePolicy, checkPicked, decideSlot } from '../rules/device-policy.js';
+import { type DevicePolicy, checkPicked, decideSlot, needsOf, tooManySessions } from '../rules/device-policy.js';
 import type { LiveSession } from '../model/session-change.js';
 import { type AccountRecord, accountBan } from '../model/ban.js';
 import {
@@ -158,7 +158,10 @@ export class Logins {
   }
 
   /** Lets the policy decide under the account's lock. Fails while a node may still accept a replaced token. */
-  private record(login: PendingLogin, secrets: PairSecrets): Promise<LoginOutcome> {
+  private async record(
+    login: PendingLogin,
+    secrets: PairSecrets,
+  ): Promise<Exclude<LoginOutcome, { kind: 'too-many' }>> {
     const { changes, keepReplacedData, loginBudgetMs, repository } = this.parts;
     const { account, input, presented, impersonation, authenticatedAt, ticketEpoch } = login;
     const [id, nonce] = [randomId(), randomId()];
@@ -172,6 +175,11 @@ export class Logins {
       authenticatedAt,
       impersonationComment: impersonation?.comment ?? null,
       keepReplacedData,
+      view: {
+        needs: needsOf(policy),
+        deviceId,
+        presentedSessionId: presented?.userKey === account.key ? presented.id : null,
+      },
       open: (now) => this.open(login, { id, nonce, secrets }, now),
       decide: (live, now) =>
         decideSlot(
@@ -180,7 +188,7 @@ export class Logins {
           live.map((one) => this.withPendingUse(one)),
         ),
     };
-    return changes.commit({
+    const outcome = await changes.commit({
       holding: [account.key],
       transaction: () => withDeadline(repository.login(request), loginBudgetMs),
       outcomeOf: (outcome) => {
@@ -190,6 +198,8 @@ export class Logins {
         return { ended: outcome.ended, keys, reach: 'required' };
       },
     });
+    if (outcome.kind === 'too-many') throw tooManySessions(policy, userId);
+    return outcome;
   }
 
   /** Adds uses that this node has not written yet. */

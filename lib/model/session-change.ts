@@ -86,6 +86,23 @@ export interface LoginCandidate {
   readonly now: number;
 }
 
+/** Most live sessions of one account that a login looks at. */
+export const MOST_SEEN = 1000;
+
+/**
+ * Live sessions of the account that a device policy has to see, MOST_SEEN at most. `device`: those of the login's
+ * deviceId, and the one whose token came with it. `newest`: these and so many of the newest, 1 to 1,000. `all`: every one.
+ */
+export type PolicyNeeds = 'device' | { readonly newest: number } | 'all';
+
+/** Selects the sessions that a login looks at. */
+export interface LoginView {
+  readonly needs: PolicyNeeds;
+  readonly deviceId: string | null;
+  /** Only a session of the same account. */
+  readonly presentedSessionId: string | null;
+}
+
 /** Grants a slot and names the sessions to end, or refuses at a limit. */
 export type SlotDecision =
   | { readonly kind: 'grant'; readonly slot: string; readonly end: readonly string[] }

@@ -1,4 +1,11 @@
-import type { LiveSession, SlotDecision, EndRequest, SessionDecision, EndedSession } from '../model/session-change.js';
+import type {
+  EndRequest,
+  EndedSession,
+  LiveSession,
+  LoginView,
+  SessionDecision,
+  SlotDecision,
+} from '../model/session-change.js';
 import type { AccountRecord, AccountState, Ban } from '../model/ban.js';
 import type { NewSession, SessionRecord } from '../model/session.js';
 import type { AccountRef } from '../model/user-key.js';
@@ -15,6 +22,8 @@ export interface LoginRequest {
   readonly impersonationComment: string | null;
   /** Keeps the data of sessions that this login ends readable. */
   readonly keepReplacedData: boolean;
+  /** Selects the sessions that `decide` sees. */
+  readonly view: LoginView;
   /** Called under the account's lock, possibly several times. Must be pure. */
   readonly decide: (live: readonly LiveSession[], now: number) => SlotDecision;
 }
@@ -28,6 +37,8 @@ export type LoginOutcome =
       readonly unsettled: boolean;
     }
   | { readonly kind: 'limit-reached'; readonly limit: number; readonly ended: readonly EndedSession[] }
+  /** The policy needs to see more than MOST_SEEN sessions. */
+  | { readonly kind: 'too-many'; readonly ended: readonly EndedSession[] }
   | {
       readonly kind: 'superseded';
       readonly ended: readonly EndedSession[];
@@ -74,8 +85,9 @@ export interface SessionRepository {
   findSessions(ids: readonly string[]): Promise<readonly SessionRecord[]>;
 
   /**
-   * Records a login under the lock of its account: ends the account's overdue sessions, asks `decide`, ends the losers
-   * with SESSION_REPLACED and inserts the winner. `decide` does not see sessions of impersonators. `superseded`: the
+   * Records a login under the lock of its account: asks `decide`, ends the losers with SESSION_REPLACED, and an overdue
+   * session that holds the slot granted, and inserts the winner. `decide` sees the live sessions of `view`, and is asked
+   * again with the one that holds the slot granted, if it did not see that. It sees none of impersonators. `superseded`: the
    * account's epoch is not the ticket's, or notBefore is not before `authenticatedAt`. If notBefore lies in the future,
    * the clock was set back, and only a ticket counts, if there is one. `banned`: a ban of the account is in force.
    * Whatever the outcome, the sessions in `ended` stay ended.

@@ -1,13 +1,24 @@
-import type { LiveSession, LoginCandidate, SlotDecision } from '../model/session-change.js';
+import {
+  type LiveSession,
+  type LoginCandidate,
+  MOST_SEEN,
+  type PolicyNeeds,
+  type SlotDecision,
+} from '../model/session-change.js';
 import { checkOptions } from '../model/checked-input.js';
 import { SessionError, invalidOption } from '../model/session-error.js';
 
 /**
- * Decides which slot a login takes. Must be pure: `decide` sees the live sessions of the account under the account's
- * lock, and a unique index on (account, slot) backs it. A slot is text of 1 to 64 characters.
+ * Decides which slot a login takes. Must be pure: `decide` sees live sessions of the account under the account's lock,
+ * and a unique index on (account, slot) backs it. A slot is text of 1 to 64 characters.
  */
 export interface DevicePolicy {
   readonly name: string;
+  /**
+   * Live sessions that `decide` has to see. Default: `all`, with which logins of an account that has more than 1,000 are
+   * refused. A session that holds the slot granted, and was not shown, is shown in a second call.
+   */
+  readonly needs?: PolicyNeeds;
   decide(candidate: LoginCandidate, live: readonly LiveSession[]): SlotDecision;
 }
 
@@ -53,29 +64,43 @@ export function oneDevicePerType(options: { types?: readonly string[] } = {}): D
   };
 }
 
+/** Limit of `multiDevice()`: more than a person has devices, and far fewer than what makes logins and ends slow. */
+const DEFAULT_MAX = 100;
+
 /**
  * Allows several sessions per account.
- * @param options.max most live sessions, 1 to 1,000; default: unlimited
+ * @param options.max most live sessions, 1 to 1,000, or Infinity for no limit; default: 100
  * @param options.overflow `evict-oldest` (default), `evict-least-active`, or `reject` new logins at the limit
  * @throws SessionError CONFIGURATION_INVALID
  */
 export function multiDevice(options: { max?: number; overflow?: Overflow } = {}): DevicePolicy {
   checkOptions(options, 'policy.', { max: true, overflow: true });
-  const { max, overflow = 'evict-oldest' } = options;
-  if (max !== undefined && !(Number.isInteger(max) && max >= 1 && max <= 1000)) {
-    throw invalidOption('policy.max', 'must be a whole number from 1 to 1,000');
+  const { max = DEFAULT_MAX, overflow = 'evict-oldest' } = options;
+  if (max !== Infinity && !isCount(max)) {
+    throw invalidOption('policy.max', `must be ${COUNT}, or Infinity for no limit`);
   }
   if (!['evict-oldest', 'evict-least-active', 'reject'].includes(overflow)) {
     throw invalidOption('policy.overflow', 'must be evict-oldest, evict-least-active or reject');
   }
-  const slots = max === undefined ? undefined : Array.from({ length: max }, (_, index) => `multi:${index}`);
+  if (max === Infinity) {
+    return {
+      name: 'multiDevice',
+      needs: 'device',
+      decide: (candidate, live) =>
+        allocate(candidate, live, { competes: () => false, slots: [`session:${candidate.sessionId}`] }),
+    };
+  }
+  const slots = Array.from({ length: max }, (_, index) => `multi:${index}`);
   return {
     name: 'multiDevice',
-    decide: (candidate, live) =>
-      slots
-        ? allocate(candidate, live, { competes: () => true, slots, overflow })
-        : allocate(candidate, live, { competes: () => false, slots: [`session:${candidate.sessionId}`] }),
+    decide: (candidate, live) => allocate(candidate, live, { competes: () => true, slots, overflow }),
   };
+}
+
+const COUNT = 'a whole number from 1 to 1,000';
+
+function isCount(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST_SEEN;
 }
 
 interface Allocation {
@@ -133,6 +158,22 @@ export function decideSlot(
     `The device policy "${policy.name}" ${problem}. Its decide() must return { kind: 'grant', slot, end } with a slot of 1 to ` +
     `${MAX_SLOT} characters that no remaining session holds, and the ids of the live sessions to end; or { kind: 'refuse', limit }.`;
   throw new SessionError('CONFIGURATION_INVALID', message);
+}
+
+/** Tells how many sessions a policy needs to see. @throws SessionError CONFIGURATION_INVALID */
+export function needsOf({ name, needs = 'all' }: DevicePolicy): PolicyNeeds {
+  if (needs === 'all' || needs === 'device' || isCount((needs as { newest?: unknown } | null)?.newest)) return needs;
+  const problem = `needs ${describe(needs)}, which must be 'device', 'all' or { newest: ${COUNT} }`;
+  throw new SessionError('CONFIGURATION_INVALID', `The device policy "${name}" ${problem}.`);
+}
+
+/** Explains to operators why a login is refused whose policy needs to see more than MOST_SEEN sessions. */
+export function tooManySessions({ name }: DevicePolicy, userId: string): SessionError {
+  const cause = new Error(
+    `the device policy "${name}" needs to see all live sessions of the account "${userId}", which has more than 1,000: end them first ` +
+      'by OperatorService.kickUser or TokenService.revokeSessions, or declare what it needs (DevicePolicy.needs)',
+  );
+  return new SessionError('SESSION_LIMIT_REACHED', undefined, { cause });
 }
 
 /** Checks the return value of a policy function. @throws SessionError CONFIGURATION_INVALID unless it is a policy */

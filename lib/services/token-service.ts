@@ -76,8 +76,8 @@ export class TokenService {
   /**
    * Opens a session for a user whom the application has authenticated, and ends those that the device policy replaces.
    * Resolves once every node refuses the replaced ones.
-   * @throws SessionError SESSION_LIMIT_REACHED under `overflow: 'reject'`; SESSION_REVOKED if the ticket, or
-   *   authenticatedAt, predates a change of credentials; ACCOUNT_DISABLED for a banned account; FORBIDDEN, or the
+   * @throws SessionError SESSION_LIMIT_REACHED under `overflow: 'reject'`, or, with a `cause`, if the policy needs to see
+   *   more than 1,000 live sessions; SESSION_REVOKED if the ticket, or authenticatedAt, predates a change of credentials; ACCOUNT_DISABLED for a banned account; FORBIDDEN, or the
    *   hook's own error, if beforeLogin refuses
    */
   async login(userId: UserId, ...[options = {}]: LoginArguments): Promise<LoginResult> {

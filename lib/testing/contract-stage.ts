@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import type { Ban } from '../model/ban.js';
 import type { SessionRecord } from '../model/session.js';
-import type { EndedSession } from '../model/session-change.js';
+import type { EndedSession, PolicyNeeds } from '../model/session-change.js';
 import type { TokenPair } from '../model/token-pair.js';
 import { type AccountRef, accountRef } from '../model/user-key.js';
 import type { LoginOutcome, LoginRequest, SessionRepository } from '../ports/session-repository.js';
@@ -20,6 +20,13 @@ export interface ContractLogin {
   readonly impersonator?: string;
   /** Takes the place of every session that its policy sees. Default: it has a slot of its own. */
   readonly replaces?: boolean;
+  readonly deviceId?: string;
+  /** Called with the ids of the sessions that `decide` sees, each time. */
+  readonly onDecide?: (seen: readonly string[]) => void;
+  /** Selects the sessions that `decide` sees. Default: all. */
+  readonly needs?: PolicyNeeds;
+  /** Id of the session whose token came with it. */
+  readonly presented?: string;
   readonly keepReplacedData?: boolean;
   /** Lifetime of its tokens. Milliseconds; default: an hour. */
   readonly lifeMs?: number;
@@ -29,7 +36,7 @@ export interface ContractLogin {
 export function loginRequest(realm: string, userId: string, login: ContractLogin = {}): LoginRequest {
   const id = randomHex();
   const account = accountRef(realm, userId);
-  const { authenticatedAt = null, ticketEpoch = null, impersonator = null, replaces = false } = login;
+  const { authenticatedAt = null, ticketEpoch = null, impersonator = null, replaces = false, deviceId = null } = login;
   return {
     account,
     open: (now) => {
@@ -42,7 +49,7 @@ export function loginRequest(realm: string, userId: string, login: ContractLogin
         userName: null,
         loginMethod: impersonator === null ? null : 'impersonation',
         deviceType: null,
-        deviceId: null,
+        deviceId,
         deviceName: null,
         ip: '192.0.2.1',
         userAgent: null,
@@ -61,11 +68,12 @@ export function loginRequest(realm: string, userId: string, login: ContractLogin
     authenticatedAt,
     impersonationComment: impersonator === null ? null : 'support',
     keepReplacedData: login.keepReplacedData ?? false,
-    decide: (live) => ({
-      kind: 'grant',
-      slot: replaces ? 'single' : `session:${id}`,
-      end: replaces ? live.map((one) => one.id) : [],
-    }),
+    view: { needs: login.needs ?? 'all', deviceId, presentedSessionId: login.presented ?? null },
+    decide: (live) => {
+      const ids = live.map((one) => one.id);
+      login.onDecide?.(ids);
+      return { kind: 'grant', slot: replaces ? 'single' : `session:${id}`, end: replaces ? ids : [] };
+    },
   };
 }
 

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import type { LiveSession, LoginCandidate, SlotDecision } from '../model/session-change.js';
-import { type DevicePolicy, decideSlot, multiDevice, oneDevicePerType, singleDevice } from '../rules/device-policy.js';
+import {
+  type DevicePolicy,
+  decideSlot,
+  multiDevice,
+  needsOf,
+  oneDevicePerType,
+  singleDevice,
+} from '../rules/device-policy.js';
 import { type ContractCase, casesOf } from './contract.js';
 
 const MINUTE = 60_000;
@@ -9,13 +16,13 @@ const LOGINS = 25;
 
 /**
  * Contract of DevicePolicy: what SessionModule relies on in a policy of the application's own. Runs it through histories of
- * logins, some of which begin under another policy, as after a change of configuration.
+ * logins, some of which begin under another policy, as after a change of configuration. Shows it what it needs, and no more.
  * ```ts
  * for (const { name, run } of devicePolicyContract(oneSessionPerCountry)) it(name, run);
  * ```
  */
 export function devicePolicyContract(policy: DevicePolicy): readonly ContractCase[] {
-  /** Calls `check` with each login of every history, and what the policy decides on it. */
+  /** Calls `check` with each login of every history, what the policy decides on it, and the sessions that it was shown. */
   const everyDecision = (check: (decision: SlotDecision, candidate: LoginCandidate, live: LiveSession[]) => void) => {
     for (let seed = 1; seed <= HISTORIES; seed++) {
       const random = randomBy(seed);
@@ -24,7 +31,7 @@ export function devicePolicyContract(policy: DevicePolicy): readonly ContractCas
         singleDevice(),
         oneDevicePerType(),
         multiDevice({ max: 3 }),
-        multiDevice(),
+        multiDevice({ max: Infinity }),
       ]);
       let live: LiveSession[] = [];
       let now = Date.UTC(2026, 0, 1);
@@ -32,14 +39,15 @@ export function devicePolicyContract(policy: DevicePolicy): readonly ContractCas
         now += Math.floor(random() * 3 * MINUTE);
         const candidate = candidateAt(now, `${seed}-${index}`, random, live);
         const isEarlier = index < 5;
-        const decision = decideSlot(isEarlier ? earlier : policy, candidate, live);
-        if (!isEarlier) check(decision, candidate, live);
+        const { decision, shown } = decideAmong(isEarlier ? earlier : policy, candidate, live);
+        if (!isEarlier) check(decision, candidate, shown);
         live = after(decision, candidate, live, random() < 0.5);
       }
     }
   };
   return casesOf({
     'has a name': () => assert.match(policy.name, /\S/),
+    'says what it needs to see': () => void needsOf(policy),
     'grants a free slot, or refuses with its limit': () => everyDecision(() => undefined),
     'ends the session whose token came with the login': () => {
       everyDecision((decision, { presentedSessionId }) => {
@@ -69,6 +77,30 @@ export function devicePolicyContract(policy: DevicePolicy): readonly ContractCas
       });
     },
   });
+}
+
+/** Decides as a login does: shows the sessions that the policy needs, and then the one that holds the slot granted. */
+export function decideAmong(
+  policy: DevicePolicy,
+  login: LoginCandidate,
+  live: readonly LiveSession[],
+): { readonly decision: SlotDecision; readonly shown: LiveSession[] } {
+  const needs = needsOf(policy);
+  const newest = typeof needs === 'object' ? [...live].sort(newestFirst).slice(0, needs.newest) : [];
+  const isOfLogin = ({ id, deviceId }: LiveSession) =>
+    id === login.presentedSessionId || (deviceId !== null && deviceId === login.deviceId);
+  const shown = live.filter((one) => needs === 'all' || isOfLogin(one) || newest.includes(one));
+  for (;;) {
+    const decision = decideSlot(policy, login, shown);
+    const isHolder = (one: LiveSession) => decision.kind === 'grant' && one.slot === decision.slot;
+    const unseen = live.find((one) => isHolder(one) && !shown.includes(one));
+    if (!unseen) return { decision, shown };
+    shown.push(unseen);
+  }
+}
+
+function newestFirst(a: LiveSession, b: LiveSession): number {
+  return b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1);
 }
 
 function candidateAt(now: number, sessionId: string, random: () => number, live: LiveSession[]): LoginCandidate {

@@ -1,7 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { LiveSession } from 'lib/session-change.js';
-import { type DevicePolicy, multiDevice, oneDevicePerType, singleDevice } from 'lib/device-policy.js';
+import {
+  type DevicePolicy,
+  decideSlot,
+  multiDevice,
+  needsOf,
+  oneDevicePerType,
+  singleDevice,
+  tooManySessions,
+} from 'lib/device-policy.js';
+import { decideAmong } from 'lib/policy-contract.js';
 import { rounds } from '../support/size.js';
 
 const MINUTE = 60_000;
@@ -18,15 +27,23 @@ const live = (id: string, session: Partial<LiveSession> = {}): LiveSession => ({
   ...session,
 });
 
-const decide = (
-  policy: DevicePolicy,
-  sessions: LiveSession[],
-  login: { deviceType?: string; deviceId?: string; presentedSessionId?: string } = {},
-) =>
-  policy.decide(
-    { sessionId: 'new', deviceType: null, deviceId: null, presentedSessionId: null, now: NOW, ...login },
-    sessions,
-  );
+interface Login {
+  deviceType?: string;
+  deviceId?: string;
+  presentedSessionId?: string;
+}
+
+const candidateOf = (login: Login = {}) => ({
+  sessionId: 'new',
+  deviceType: null,
+  deviceId: null,
+  presentedSessionId: null,
+  now: NOW,
+  ...login,
+});
+
+const decide = (policy: DevicePolicy, sessions: LiveSession[], login: Login = {}) =>
+  policy.decide(candidateOf(login), sessions);
 
 const old = live('old', { createdAt: NOW - 50 * MINUTE, lastSeenAt: NOW - MINUTE });
 const idle = live('idle', { createdAt: NOW - 20 * MINUTE, lastSeenAt: NOW - 15 * MINUTE });
@@ -37,7 +54,7 @@ const fresh = live('fresh', { createdAt: NOW - MINUTE, lastSeenAt: NOW - MINUTE,
 const phone = live('phone', { deviceType: 'phone' });
 const laptop = live('laptop', { deviceType: 'laptop', deviceId: 'L1' });
 
-const [single, perType, any] = [singleDevice(), oneDevicePerType(), multiDevice()];
+const [single, perType, any] = [singleDevice(), oneDevicePerType(), multiDevice({ max: Infinity })];
 const [one, two, three] = [1, 2, 3].map((max) => multiDevice({ max })) as [DevicePolicy, DevicePolicy, DevicePolicy];
 const leastActive = multiDevice({ max: 2, overflow: 'evict-least-active' });
 const reject = multiDevice({ max: 2, overflow: 'reject' });
@@ -80,6 +97,44 @@ describe('device policies', () => {
     expect(decide(reject, [old, idle])).toEqual({ kind: 'refuse', limit: 2 });
   });
 
+  it('keeps at most 100 sessions under multiDevice without a maximum', () => {
+    const sessions = Array.from({ length: 100 }, (_, index) =>
+      live(`s${index}`, { slot: `multi:${index}`, createdAt: NOW - index * MINUTE }),
+    );
+    expect(decide(multiDevice(), sessions)).toEqual({ kind: 'grant', slot: 'multi:99', end: ['s99'] });
+    expect(decide(multiDevice(), sessions.slice(1))).toEqual({ kind: 'grant', slot: 'multi:0', end: [] });
+  });
+
+  it.each([0, 1001, 1.5, NaN, -Infinity, null, '3'])('refuse the maximum %p, and name what is allowed', (max) => {
+    expect(() => multiDevice({ max: max as number })).toThrow(
+      'SessionModule option "policy.max" must be a whole number from 1 to 1,000, or Infinity for no limit.',
+    );
+  });
+
+  it('need to see all live sessions, unless there is no limit to them', () => {
+    expect([single, perType, one, multiDevice(), reject].map(needsOf)).toEqual(Array(5).fill('all'));
+    expect(needsOf(any)).toBe('device');
+    expect(needsOf({ ...single, needs: { newest: 1000 } })).toEqual({ newest: 1000 });
+    for (const needs of ['newest', { newest: 0 }, { newest: 1001 }, null]) {
+      expect(() => needsOf({ ...single, name: 'mine', needs: needs as never })).toThrow(
+        /^The device policy "mine" needs .*, which must be 'device', 'all' or \{ newest: a whole number from 1 to 1,000 \}\.$/,
+      );
+    }
+  });
+
+  it('end only sessions that they were shown', () => {
+    const policy: DevicePolicy = { ...any, decide: () => ({ kind: 'grant', slot: 'x', end: ['unseen'] }) };
+    expect(() => decideSlot(policy, candidateOf(), [])).toThrow(
+      /wants to end "unseen", which is not the id of a live session/,
+    );
+  });
+
+  it('are named, with what to do, where an account has too many sessions', () => {
+    const { code, cause } = tooManySessions({ ...single, name: 'mine' }, 'alice');
+    expect(code).toBe('SESSION_LIMIT_REACHED');
+    expect((cause as Error).message).toMatch(/"mine".*"alice".*OperatorService\.kickUser.*DevicePolicy\.needs/);
+  });
+
   const policies = fc.oneof(
     fc.constantFrom(single, perType, any),
     fc
@@ -108,8 +163,8 @@ describe('device policies', () => {
         history.forEach(({ policy, deviceType, deviceId, pause, used }, index) => {
           now += pause;
           const candidate = { sessionId: `s${index}`, deviceType, deviceId, presentedSessionId: null, now };
-          const decision = policy.decide(candidate, sessions);
-          expect(policy.decide(candidate, [...sessions].reverse())).toEqual({
+          const { decision } = decideAmong(policy, candidate, sessions);
+          expect(decideAmong(policy, candidate, [...sessions].reverse()).decision).toEqual({
             ...decision,
             ...(decision.kind === 'grant' && { end: expect.arrayContaining([...decision.end]) }),
           });

@@ -162,7 +162,8 @@ describeRepository('data', ({ clock, node, other, newUser }) => {
 
   it('of a replaced session is kept for reading where that is asked for, and of no other', async () => {
     const user = newUser();
-    const [replaced, overdue] = [await node.login(user), await node.login(user, { lifeMs: MINUTE })];
+    const overdue = await node.login(user, { replaces: true, lifeMs: MINUTE });
+    const replaced = await node.login(user);
     for (const { id } of [replaced, overdue]) await node.stores.session(id).set('draft', id);
     clock.advance(2 * MINUTE);
     const next = await node.tryLogin(user, { replaces: true, keepReplacedData: true });

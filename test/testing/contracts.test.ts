@@ -108,10 +108,13 @@ describe('the messenger of Redis', () => {
   });
 });
 
-describe.each([singleDevice(), oneDevicePerType(), multiDevice(), multiDevice({ max: 2 })])(
-  'the policy $name',
-  (policy) => kept(devicePolicyContract(policy)),
-);
+describe.each([
+  singleDevice(),
+  oneDevicePerType(),
+  multiDevice(),
+  multiDevice({ max: 2 }),
+  multiDevice({ max: Infinity }),
+])('the policy $name', (policy) => kept(devicePolicyContract(policy)));
 
 it('the policy multiDevice that refuses keeps the contract', async () => {
   for (const overflow of ['reject', 'evict-least-active'] as const) {
@@ -154,8 +157,19 @@ describe('a policy that is wrong', () => {
     expect(await wrong(decide)).toEqual([name]);
   });
 
-  it('as it grants a slot that is taken is found out by everything', async () => {
-    const failed = await wrong(() => ({ kind: 'grant', slot: 'one', end: [] }));
-    expect(failed).toContain('grants a free slot, or refuses with its limit');
+  it('as it says nonsense of what it needs is found out', async () => {
+    for (const needs of ['newest', { newest: 0 }, { newest: 1001 }, { newest: 1.5 }, 7, null]) {
+      const failed = await brokenBy(devicePolicyContract({ ...singleDevice(), needs: needs as never }));
+      expect(failed).toContain('says what it needs to see');
+    }
   });
+
+  it.each(['device', 'all'] as const)(
+    'as it grants a slot that is taken, and needs %p, is found out',
+    async (needs) => {
+      const decide: DevicePolicy['decide'] = () => ({ kind: 'grant', slot: 'one', end: [] });
+      const failed = await brokenBy(devicePolicyContract({ name: 'wrong', needs, decide }));
+      expect(failed).toContain('grants a free slot, or refuses with its limit');
+    },
+  );
 });

@@ -77,20 +77,16 @@ export function toDamagedAccount(row: Row | undefined): AccountRecord {
   return toAccount(toBans(row?.bans) ? row : { ...row, bans: fromList([UNREADABLE]) });
 }
 
-const LOCKED_COLUMNS = raw(
+export const LOCKED_COLUMNS = raw(
   `id, user_key, user_id, version, status, usable_until, expires_at, generation, access_hash, superseded, slot, device_type,
    device_id, created_at, last_seen_at, presented_at, impersonator`,
 );
 
-/** Locks the sessions of an account. @param which isLiveOf or isNotEndedOf */
-export function* lockSessions(
-  { tables, dialect }: Scope,
-  accountKey: string,
-  which = isNotEndedOf,
-): Script<readonly Row[]> {
+/** Locks the sessions of an account. */
+export function* lockSessions({ tables, dialect }: Scope, accountKey: string): Script<readonly Row[]> {
   const { rows } =
     yield sql`SELECT ${LOCKED_COLUMNS} FROM ${tables.session}${dialect.through('idx_latchkey_session_account')}
-      WHERE ${which(accountKey)} ORDER BY id${dialect.forUpdate()}`;
+      WHERE ${isNotEndedOf(accountKey)} ORDER BY id${dialect.forUpdate()}`;
   return rows;
 }
 

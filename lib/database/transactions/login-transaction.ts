@@ -3,20 +3,21 @@ import type { SessionRecord } from '../../model/session.js';
 import { actorText } from '../../model/user-key.js';
 import type { LoginOutcome, LoginRequest } from '../../ports/session-repository.js';
 import { type Row, type Script, effect, sql } from '../engine/sql.js';
-import { insertSession, isLiveOf, isNotEndedOf, toLiveSession } from '../schema/session-rows.js';
+import { insertSession } from '../schema/session-rows.js';
 import type { Tables } from '../schema/tables.js';
 import { type EventRow, describeAccount, insertEvents } from './audit.js';
 import { endSessions, overdueEnding } from './end-transaction.js';
-import { FARTHEST_AHEAD_MS, type Scope, lockAccount, lockSessions, timeOfStep } from './locks.js';
+import { FARTHEST_AHEAD_MS, type Scope, lockAccount, timeOfStep } from './locks.js';
+import { allot, lockSeen } from './login-view.js';
 
 /** Decides a login under the lock of the account. @param isAgain true if it failed before, perhaps for the slot of a damaged row */
 export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boolean): Script<LoginOutcome> {
   const { tables, clock } = scope;
-  const { account, authenticatedAt, ticketEpoch, decide } = request;
+  const { account, authenticatedAt, ticketEpoch } = request;
   const { epoch, notBefore, bans } = yield* lockAccount(scope, account.key);
-  const rows = yield* lockSessions(scope, account.key, isAgain ? isNotEndedOf : isLiveOf);
+  const seen = yield* lockSeen(scope, request, isAgain);
   const now = clock.now();
-  const at = timeOfStep(scope, rows, notBefore);
+  const at = timeOfStep(scope, seen?.rows ?? [], notBefore);
   const opened = request.open(at);
   const session: SessionRecord = {
     ...opened,
@@ -32,8 +33,6 @@ export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boole
     end: null,
   };
   const isOverdue = (row: Row) => Number(row.usable_until) <= now;
-  const overdue = yield* endSessions(scope, rows.filter(isOverdue), at, overdueEnding);
-  const live = rows.filter((row) => !isOverdue(row));
   const event = {
     at,
     actor: session.impersonator ?? actorText(account.userId),
@@ -49,14 +48,14 @@ export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boole
   const ban = accountBan(bans, now);
   if (ban) {
     yield note({ ...refused, reason: 'ACCOUNT_DISABLED' });
-    return { kind: 'banned', ban, ended: overdue };
+    return { kind: 'banned', ban, ended: [] };
   }
   const isSetBack = notBefore > now;
   // Where the clock was set back, only the number of a ticket says what came first.
   const isLate = authenticatedAt !== null && authenticatedAt <= notBefore && !(isSetBack && ticketEpoch === epoch);
   if (isLate || (ticketEpoch !== null && ticketEpoch !== epoch)) {
     yield note({ ...refused, reason: 'SESSION_REVOKED' });
-    return { kind: 'superseded', ended: overdue, clockSetBackBy: isLate && isSetBack ? notBefore - now : 0 };
+    return { kind: 'superseded', ended: [], clockSetBackBy: isLate && isSetBack ? notBefore - now : 0 };
   }
   if (notBefore > now + FARTHEST_AHEAD_MS) {
     yield effect(sql`UPDATE ${tables.account} SET not_before = ${at} WHERE user_key = ${account.key}`);
@@ -64,26 +63,26 @@ export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boole
   if (session.impersonator !== null) {
     yield effect(insertSession(tables.session, session, `as:${session.id}`));
     yield note({ type: 'IMPERSONATION', detail: { comment: request.impersonationComment } });
-    return { kind: 'granted', session, ended: overdue, unsettled: false };
+    return { kind: 'granted', session, ended: [], unsettled: false };
   }
-  const own = live.filter((row) => row.impersonator === null);
-  const decision = decide(own.map(toLiveSession), at);
+  if (!seen) {
+    yield note(refused);
+    return { kind: 'too-many', ended: [] };
+  }
+  const { decision, losers } = yield* allot(scope, request, seen, { id: session.id, isOverdue, at });
   if (decision.kind === 'refuse') {
     yield note(refused);
-    return { kind: 'limit-reached', limit: decision.limit, ended: overdue };
+    return { kind: 'limit-reached', limit: decision.limit, ended: [] };
   }
-  const losers = own.filter((row) => decision.end.includes(String(row.id)));
-  const replaced = yield* endSessions(scope, losers, at, () => ({
-    reason: 'SESSION_REPLACED',
-    by: event.actor,
-    at,
-    replacedBy: session.id,
-    keepData: request.keepReplacedData,
-  }));
+  const replaced = { reason: 'SESSION_REPLACED', by: event.actor, at, replacedBy: session.id } as const;
+  const keepData = request.keepReplacedData;
+  const ended = yield* endSessions(scope, losers, at, (row) =>
+    isOverdue(row) ? overdueEnding(row) : { ...replaced, keepData },
+  );
   const unsettled = yield* hasLoggedEnds(tables, account.key);
   yield effect(insertSession(tables.session, session, decision.slot));
   yield note({ type: 'LOGIN' });
-  return { kind: 'granted', session, ended: [...overdue, ...replaced], unsettled };
+  return { kind: 'granted', session, ended, unsettled };
 }
 
 /** True if the change log names an end of the account: another node may not have told of it yet, or have crashed before. */

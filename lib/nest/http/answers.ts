@@ -119,6 +119,8 @@ export class ErrorReport {
       this.crossSite(describeError(error.cause));
     } else if (error.code === 'SESSION_STORE_UNAVAILABLE') {
       this.unavailable(error.cause ?? error);
+    } else if (error.code === 'SESSION_LIMIT_REACHED' && error.cause !== undefined) {
+      this.log(error.code, `Answered a login with 409: ${describeError(error.cause)}.`);
     } else if (error instanceof ChangePendingError) {
       const by = new Date(error.effectiveBy).toISOString();
       this.log(error.code, `Answered a change with 202, because a node has not acknowledged it: effective by ${by}.`);

@@ -8,7 +8,7 @@ import {
   invalidOption,
 } from '../../model/session-error.js';
 import { type Timing, parseDuration, resolveTiming } from '../../model/timing.js';
-import type { DevicePolicy } from '../../rules/device-policy.js';
+import { type DevicePolicy, needsOf } from '../../rules/device-policy.js';
 import { isTokenMode } from '../../tokens/token-mode.js';
 import { type TokenTransport, isTransport } from '../cookies/transport.js';
 import { HeaderOptions, RetentionOptions, type SessionHooks, SessionModuleOptions } from './session-options.js';
@@ -70,6 +70,7 @@ export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
       'must be singleDevice(), oneDevicePerType(), multiDevice() or a function that picks one',
     );
   }
+  if (typeof policy !== 'function') needsOf(policy);
   if (!isTokenMode(tokens)) {
     throw invalidOption('tokens', 'must be made by sliding(), accessAndRefresh(), fixed() or jwt()');
   }

@@ -1,0 +1,117 @@
+import { type LoginView, MOST_SEEN, type SlotDecision } from '../../model/session-change.js';
+import { misused } from '../../model/session-error.js';
+import type { LoginRequest } from '../../ports/session-repository.js';
+import { type Row, type Script, type Statement, raw, sql, unindexed } from '../engine/sql.js';
+import { isLiveOf, isNotEndedOf, toLiveSession, usableAt } from '../schema/session-rows.js';
+import { LOCKED_COLUMNS, type Scope, lockRows } from './locks.js';
+
+/** To know that there are more than MOST_SEEN. As text, so that PostgreSQL plans by it. */
+const ENOUGH = raw(String(MOST_SEEN + 1));
+
+/** Sessions that a login looks at, all of them locked. */
+export interface SeenSessions {
+  /** Overdue ones, and sessions of impersonators, may be among them. */
+  readonly rows: readonly Row[];
+  /** True if no other row of the account holds a slot, unless it is damaged. */
+  readonly isComplete: boolean;
+}
+
+/** A decision of the policy with the rows that make way. */
+export interface Allotment {
+  readonly decision: SlotDecision;
+  /** Overdue: only the one that holds the slot. */
+  readonly losers: readonly Row[];
+}
+
+/**
+ * Locks the sessions that the policy needs to see; null for too many. The row of the account must be locked.
+ * @param isAgain true to see damaged rows that hold a slot as well
+ */
+export function* lockSeen(
+  scope: Scope,
+  { account, view }: LoginRequest,
+  isAgain: boolean,
+): Script<SeenSessions | null> {
+  if (view.needs !== 'all') {
+    const ids = yield* findSeen(scope, account.key, view);
+    if (ids.length > MOST_SEEN) return null;
+    const rows = ids.length > 0 ? yield* lockRows(scope, ids) : [];
+    return { rows: rows.filter((row) => row.user_key === account.key), isComplete: false };
+  }
+  const all = yield* lockFew(scope, isAgain ? isNotEndedOf(account.key) : isLiveOf(account.key));
+  if (all.length <= MOST_SEEN) return { rows: all, isComplete: true };
+  const usable = yield* lockFew(scope, sql`${isLiveOf(account.key)} AND ${isUsable(scope)}`);
+  return usable.length <= MOST_SEEN ? { rows: usable, isComplete: false } : null;
+}
+
+/** Asks the policy, and once more with the session that holds the slot granted, if it did not see that. */
+export function* allot(
+  scope: Scope,
+  { account, decide }: LoginRequest,
+  { rows, isComplete }: SeenSessions,
+  { id, isOverdue, at }: { readonly id: string; readonly isOverdue: (row: Row) => boolean; readonly at: number },
+): Script<Allotment> {
+  const own = rows.filter((row) => row.impersonator === null && !isOverdue(row));
+  for (;;) {
+    const decision = decide(own.map(toLiveSession), at);
+    if (decision.kind === 'refuse') return { decision, losers: [] };
+    const { slot, end } = decision;
+    const losers = own.filter((row) => end.includes(String(row.id)));
+    // Its id is new, and no one else has it in the name of a slot.
+    if (slot.includes(id) || losers.some((row) => row.slot === slot)) return { decision, losers };
+    const holder = isComplete ? rows.find((row) => row.slot === slot) : yield* lockHolder(scope, account.key, slot);
+    if (!holder) return { decision, losers };
+    if (isOverdue(holder) || holder.status !== 'live') return { decision, losers: [...losers, holder] };
+    if (own.some((row) => row.id === holder.id)) {
+      throw misused(
+        `The device policy granted the slot "${slot}", which the database takes for "${String(holder.slot)}"`,
+      );
+    }
+    own.push(holder);
+  }
+}
+
+function* lockFew({ tables, dialect }: Scope, which: Statement): Script<readonly Row[]> {
+  const { rows } =
+    yield sql`SELECT ${LOCKED_COLUMNS} FROM ${tables.session}${dialect.through('idx_latchkey_session_account')}
+      WHERE ${which} ORDER BY id LIMIT ${ENOUGH}${dialect.forUpdate()}`;
+  return rows;
+}
+
+function* lockHolder({ tables, dialect }: Scope, accountKey: string, slot: string): Script<Row | undefined> {
+  const { rows } =
+    yield sql`SELECT ${LOCKED_COLUMNS} FROM ${tables.session}${dialect.through('idx_latchkey_session_slot')}
+      WHERE user_key = ${accountKey} AND slot = ${slot}${dialect.forUpdate()}`;
+  return rows[0];
+}
+
+/** Finds ids without a lock: no session is added to the account while its row is locked, and rows found are locked in order. */
+function* findSeen(
+  scope: Scope,
+  accountKey: string,
+  { needs, deviceId, presentedSessionId }: LoginView,
+): Script<string[]> {
+  const { tables, dialect } = scope;
+  const ids = new Set(presentedSessionId === null ? [] : [presentedSessionId]);
+  if (deviceId !== null) {
+    const { rows } =
+      yield sql`SELECT id, device_id FROM ${tables.session}${dialect.through('idx_latchkey_session_device')}
+        WHERE user_key = ${accountKey} AND device_id = ${deviceId} AND ended_at IS NULL
+          AND ${unindexed(usableAt(scope.clock.now()))} ORDER BY id LIMIT ${ENOUGH}`;
+    // Only this index has their order, so that PostgreSQL does not keep to another since the table was small.
+    // Databases take more than one text for the same.
+    for (const { id, device_id } of rows) if (device_id === deviceId) ids.add(String(id));
+  }
+  if (typeof needs === 'object') {
+    const { rows } = yield sql`SELECT id FROM ${tables.session}${dialect.through('idx_latchkey_session_account')}
+      WHERE user_key = ${accountKey} AND status = 'live' AND ${isUsable(scope)}
+        AND ${unindexed(sql`impersonator IS NULL`)}
+      ORDER BY created_at DESC, id DESC LIMIT ${needs.newest}`;
+    for (const { id } of rows) ids.add(String(id));
+  }
+  return [...ids];
+}
+
+function isUsable({ clock }: Scope): Statement {
+  return unindexed(sql`usable_until > ${clock.now()}`);
+}
