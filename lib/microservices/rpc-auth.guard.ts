@@ -4,6 +4,7 @@ import { ErrorReport } from '../nest/http/answers.js';
 import { AuthGuard, PROPERTY_DEPS_METADATA } from '../nest/http/auth.guard.js';
 import { ChannelRequest } from '../nest/http/credential.js';
 import type { GuardedRequest } from '../nest/http/identity.js';
+import { needRealm } from '../nest/http/realms.js';
 import { DroppedEvent, messageOf } from '../nest/http/session-error.filter.js';
 import { messageToken } from './message-token.js';
 import { needNames } from './names.js';
@@ -57,7 +58,7 @@ export class RpcAuthGuard extends AuthGuard {
   }
 
   static override for(realm: string): typeof RpcAuthGuard {
-    return RpcAuthGuard.from({ realm });
+    return RpcAuthGuard.from({ realm: needRealm(realm, 'RpcAuthGuard.for') });
   }
 
   override async canActivate(context: ExecutionContext): Promise<boolean> {

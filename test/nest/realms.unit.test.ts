@@ -18,6 +18,7 @@ import {
   TokenService,
   getTokenServiceToken,
 } from 'nestjs-latchkey';
+import { RpcAuthGuard } from 'nestjs-latchkey/microservices';
 import { type HttpApp, adapters, sessionOptions, startApp } from './http-app.js';
 
 /** Injected into a guard with a constructor of its own. */
@@ -121,6 +122,22 @@ describe.each([
   it('have one guard for each', () => {
     expect(AuthGuard.for('staff')).toBe(AuthGuard.for('staff'));
     expect(AuthGuard.for('staff')).not.toBe(AuthGuard.for('users'));
+  });
+
+  it.each([
+    ['AuthGuard.for', (realm: string) => AuthGuard.for(realm)],
+    ['RpcAuthGuard.for', (realm: string) => RpcAuthGuard.for(realm)],
+    ['InjectTokens', InjectTokens],
+    ['InjectSessions', InjectSessions],
+    ['InjectOperators', InjectOperators],
+    ['InjectVerifier', InjectVerifier],
+    ['getTokenServiceToken', getTokenServiceToken],
+  ])('are named by text alone in %s', (call, use) => {
+    const unfit = { undefined: undefined, null: null, 'an empty text': '', number: 7, object: { realm: 'staff' } };
+    for (const [given, realm] of Object.entries(unfit)) {
+      const message = `${call} needs the realm of a SessionModule, such as ${call}('staff'), and was given ${given}.`;
+      expect(() => use(realm as never)).toThrow(expect.objectContaining({ code: 'CONFIGURATION_INVALID', message }));
+    }
   });
 });
 

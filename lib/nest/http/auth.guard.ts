@@ -15,7 +15,7 @@ import { AuthenticatedSession, type GuardedRequest, setIdentity, wasJudged } fro
 import { answerOf, incomingOf } from './incoming.js';
 import { PassportRun, runPassport } from './passport-hooks.js';
 import { Optional, type OptionalAuthOptions } from './route-decorators.js';
-import { tokenOfRealm } from './realms.js';
+import { needRealm, tokenOfRealm } from './realms.js';
 import { addRefusalHeaders } from './response-head.js';
 import { RulesOfRoutes, type RouteRules, asksForSession } from './route-rules.js';
 import { SESSION_MODULE, SessionAuthenticator } from './session-authenticator.js';
@@ -51,9 +51,12 @@ const PASSPORT_HOOKS = ['handleRequest', 'getAuthenticateOptions'] as const;
 export class AuthGuard extends PassportAuthGuard() implements CanActivate {
   private static readonly ofRealms = new Map<string, typeof AuthGuard>();
 
-  /** Returns the guard of the SessionModule with this realm: one class for each, which can be extended as well. */
+  /**
+   * Returns the guard of the SessionModule with this realm: one class for each, which can be extended as well.
+   * @throws SessionError CONFIGURATION_INVALID unless the realm is text
+   */
   static for(realm: string): typeof AuthGuard {
-    const known = AuthGuard.ofRealms.get(realm);
+    const known = AuthGuard.ofRealms.get(needRealm(realm, 'AuthGuard.for'));
     if (known) return known;
     class RealmAuthGuard extends AuthGuard {}
     const injected = Reflect.getMetadata(PROPERTY_DEPS_METADATA, AuthGuard) as readonly { type: unknown }[];

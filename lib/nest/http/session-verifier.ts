@@ -5,7 +5,7 @@ import type { SessionErrorCode } from '../../model/session-error.js';
 import type { HttpAnswer } from './answers.js';
 import { AuthenticatedSession, type CurrentSessionUser, setIdentity } from './identity.js';
 import { incomingOf } from './incoming.js';
-import { tokenOfRealm } from './realms.js';
+import { needRealm, tokenOfRealm } from './realms.js';
 import { RulesOfRoutes } from './route-rules.js';
 import { SESSION_MODULE, type SessionAuthenticator } from './session-authenticator.js';
 
@@ -93,4 +93,4 @@ export class SessionVerifier {
 
 /** Injects the SessionVerifier of a realm. */
 export const InjectVerifier = (realm: string): PropertyDecorator & ParameterDecorator =>
-  Inject(tokenOfRealm(realm, SessionVerifier));
+  Inject(tokenOfRealm(needRealm(realm, 'InjectVerifier'), SessionVerifier));
