@@ -1,23 +1,7 @@
 import { startPostgres } from '../tools/servers/postgres.mjs';
 import { startRedis } from '../tools/servers/redis.mjs';
 import { installLine, linesOf, quickStart } from '../tools/lib/matrix-application.mjs';
-
-/** Makes what the Nest CLI makes, with the install line and the quick start of the README, word for word. */
-const newNest = (major) => async (app) => {
-  const { home, name } = app;
-  await app.sh(`npx --yes @nestjs/cli@${major} new ${name} --skip-git --package-manager npm`, { cwd: home });
-  await app.sh(installLine(`# NestJS ${major}`));
-  app.write('src/main.ts', quickStart);
-  app.copy('matrix/orders.spec.ts', 'src/orders.spec.ts');
-};
-const nest12 = (app) => app.from('base-12', newNest(12));
-const nest11 = (app) => app.from('base-11', newNest(11));
-
-/** Names the versions that were installed. */
-async function versions(app, ...names) {
-  const found = JSON.parse(await app.sh('npm ls --json --depth=0 || true'));
-  return `passes with ${names.map((name) => `${name} ${found.dependencies[name].version}`).join(', ')}`;
-}
+import { fromEmptyFolder, nest11, nest12, nestAdd, nestNew, versions } from './beginnings.mjs';
 
 async function onNode(app, major) {
   await nest12(app);
@@ -60,14 +44,6 @@ async function onRedis(app, install) {
     await server.stop();
   }
   return versions(app, 'ioredis', 'typeorm');
-}
-
-async function fromEmptyFolder(app, add) {
-  app.write('tsconfig.json', linesOf('docs/peers.md', '"compilerOptions"'));
-  app.write('src/main.ts', quickStart);
-  const lines = [...linesOf('docs/peers.md', 'npm init').trim().split('\n'), installLine('# NestJS 12')];
-  for (const line of lines) await app.sh(line.replace('npm install', add).replace(`${add} --save-dev`, `${add} --dev`));
-  await app.serves();
 }
 
 /** @type {Record<string, { what: string, run: (app: any) => Promise<string | void> }>} */
@@ -124,6 +100,11 @@ export const rows = {
       return versions(app, 'typeorm', 'pg');
     },
   },
+  'nest-add-12': {
+    what: '`nest new` of Nest 12, and [`nest add nestjs-latchkey`](#by-the-nest-cli), which installs and registers all; the controller of the quick start',
+    run: (app) => nestAdd(app, 12),
+  },
+  'nest-add-11': { what: 'the same with Nest 11', run: (app) => nestAdd(app, 11) },
   'npm-init': {
     what: '[an empty folder](#from-an-empty-folder): `npm init`, install line and quick start, plain `tsc`',
     run: async (app) => {
@@ -156,10 +137,7 @@ export const rows = {
   pnpm: {
     what: 'Nest 12 by pnpm, whose node_modules give each package only what it declares',
     run: async (app) => {
-      const { home, name } = app;
-      await app.sh(`npx --yes @nestjs/cli@12 new ${name} --skip-git --skip-install --package-manager pnpm`, {
-        cwd: home,
-      });
+      await nestNew(app, 12, '--skip-install --package-manager pnpm');
       const pnpm = 'npx --yes pnpm@10';
       await app.sh(`${pnpm} install`);
       await app.sh(installLine('# NestJS 12').replace('npm install', `${pnpm} add`));

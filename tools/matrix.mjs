@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { rows } from '../matrix/rows.mjs';
-import { ensureInstalled } from './lib/up-to-date.mjs';
-import { npm } from './lib/run.mjs';
+import { prepareLibrary } from './lib/up-to-date.mjs';
 import { Application, npmPack } from './lib/matrix-application.mjs';
 
 /**
@@ -12,7 +11,6 @@ import { Application, npmPack } from './lib/matrix-application.mjs';
  * MATRIX_HOME names the folder of an earlier run, to go on with what is installed there.
  */
 process.chdir(path.join(import.meta.dirname, '..'));
-await ensureInstalled();
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !Object.hasOwn(rows, name));
@@ -20,7 +18,7 @@ if (unknown.length > 0) {
   console.error(`There is no row ${unknown.join(', ')}. Rows: ${Object.keys(rows).join(', ')}`);
   process.exit(1);
 }
-await npm('build');
+await prepareLibrary();
 const home = process.env.MATRIX_HOME ?? mkdtempSync(path.join(tmpdir(), 'latchkey-matrix-'));
 console.log(`Logs and applications: ${home}`);
 

@@ -4,11 +4,12 @@ import { withLock } from './lib/lock.mjs';
 import { runNode } from './lib/run.mjs';
 import { EXAMPLES, LIBRARY, SAMPLE, isOutdated } from './lib/up-to-date.mjs';
 
-const BUILDS = { install: [], example: [LIBRARY], build: [LIBRARY, SAMPLE] };
+const BUILDS = { install: [], example: [LIBRARY], library: [LIBRARY], build: [LIBRARY, SAMPLE] };
+const WITH_EXAMPLES = ['install', 'example'];
 
 /**
  * Installs and builds what is missing or out of date, for one process at a time: a second one waits, and finds it done. The argument
- * names what is built, and has the packages of the examples as well unless it is `build`.
+ * names what is built; `install` and `example` have the packages of the examples as well.
  * Leads a process group, with npm and the compilers in it, which ends when the parent does: what goes on behind the back of the next
  * start would undo what that does.
  */
@@ -29,7 +30,7 @@ try {
 async function prepare() {
   await install();
   const what = process.argv[2];
-  if (what !== 'build') {
+  if (WITH_EXAMPLES.includes(what)) {
     await install(EXAMPLES);
     linkLibrary();
   }

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { quickStart } from '../../tools/lib/matrix-application.mjs';
+import { quickStartController } from '../../tools/lib/matrix-application.mjs';
 import { freePort } from '../../tools/servers/free-port.mjs';
 import { until } from '../support/until.js';
 
@@ -73,10 +73,7 @@ describe('nest add, by the Nest CLI', () => {
     expect(add()).toMatchObject({ status: 0, said: expect.stringContaining('Nothing to be done') });
     expect(textsOf(app)).toEqual(after);
 
-    const [, common = '', controller] =
-      /^import (.*@nestjs\/common';)[^]*^@Controller\(\)\n(class [^]*?^\}\n)/m.exec(quickStart!) ?? [];
-    const imports = `import ${common.replace('Module, ', '')}\nimport { AuthGuard, CurrentUser, TokenService } from 'nestjs-latchkey';`;
-    writeFileSync(join(app, 'src/app.controller.ts'), `${imports}\n@Controller()\nexport ${controller}`);
+    writeFileSync(join(app, 'src/app.controller.ts'), quickStartController());
     expect(compile(app)).toEqual({ status: 0, said: '' });
 
     const port = await freePort();

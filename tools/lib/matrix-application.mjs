@@ -17,6 +17,17 @@ export function linesOf(page, text) {
 
 export const quickStart = /```ts quick-start\n([\s\S]*?)```/.exec(readme)[1];
 
+/** The controller of the quick start as a file of its own, for a module that has what is above it. */
+export function quickStartController() {
+  const [, common, controller] = /^import (.*@nestjs\/common';)[^]*^@Controller\(\)\n(class [^]*?^\}\n)/m.exec(
+    quickStart,
+  );
+  return `import ${common.replace('Module, ', '')}
+import { AuthGuard, CurrentUser, TokenService } from 'nestjs-latchkey';
+@Controller()
+export ${controller}`;
+}
+
 /** The line of the README under a comment that begins so. */
 export function installLine(comment) {
   const lines = linesOf('README.md', '# NestJS 12').split('\n');
@@ -55,11 +66,18 @@ export class Application {
   }
 
   /** Runs a line of a shell; what it installs of the library is the tarball. @throws Error with the last that it says */
-  async sh(line, { cwd = this.folder } = {}) {
+  async sh(line, { cwd = this.folder, env = {} } = {}) {
     mkdirSync(cwd, { recursive: true });
-    const command = line.replace(/(install|add|add --ignore-engines) nestjs-latchkey\b/, `$1 ${this.tarball}`);
+    const command = line.replace(
+      /(install|(?<!nest )add|add --ignore-engines) nestjs-latchkey\b/,
+      `$1 ${this.tarball}`,
+    );
     this.#log.write(`\n$ ${command}\n`);
-    const child = spawn('bash', ['-c', command], { cwd, env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn('bash', ['-c', command], {
+      cwd,
+      env: { ...this.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (data) => {

@@ -31,6 +31,11 @@ export function prepareExample() {
   return prepare('example', isInstalled() && isInstalled(EXAMPLES) && !isOutdated(LIBRARY));
 }
 
+/** Installs without the examples, and builds the library. */
+export function prepareLibrary() {
+  return prepare('library', isInstalled() && !isOutdated(LIBRARY));
+}
+
 /** Installs without the examples, and builds. What that prints goes to stderr: stdout is for the program that comes after it. */
 export function bringUpToDate() {
   return prepare('build', isInstalled() && !isOutdated(LIBRARY) && !isOutdated(SAMPLE));
