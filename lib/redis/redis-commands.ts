@@ -46,16 +46,17 @@ return 1`;
 
 const PUT_IF_NEWER_SHA = createHash('sha1').update(putIfNewer).digest('hex');
 
+/** Few enough to hold up no other client of the server. */
+const MAX_KEYS = 100;
 /** INFO has a large reply, and no request waits for it. */
 const INFO_MS = 2000;
 
-/** Sends all commands there are: GET, one script, PUBLISH, and INFO once. Each settles within the time limit. */
+/** Sends all commands there are: MGET, one script, PUBLISH, and INFO once. Each settles within the time limit. */
 export class RedisCommands {
   private readonly deadline: CallDeadline;
   private readonly infoDeadline = new CallDeadline(INFO_MS);
   /** Writes this turn's gathered commands; null if there are none. */
   private write: (() => void) | null = null;
-  private turns = 0;
 
   constructor(
     private readonly client: Redis | Cluster,
@@ -65,13 +66,16 @@ export class RedisCommands {
     this.deadline = new CallDeadline(timeoutMs);
   }
 
-  /** Changes when gathered commands are written. Reads of a key within one turn share a command. */
-  get turn(): number {
-    return this.turns;
+  /** Most keys that one command may name: the keys of a Cluster are on different nodes, and a probe delays one caller. */
+  get maxKeys(): number {
+    return this.client.isCluster || this.breaker.state !== 'up' ? 1 : MAX_KEYS;
   }
 
-  get(key: string): Promise<string | null> {
-    return this.run(() => this.client.get(key));
+  /** Reads keys, at most `maxKeys` of them, with all gathered commands. */
+  mget(keys: readonly string[]): Promise<readonly (string | null)[]> {
+    const reply = this.run(() => this.client.mget(keys as string[]));
+    this.write?.();
+    return reply;
   }
 
   putIfNewer(key: string, value: string, ttlMs: number): Promise<unknown> {
@@ -113,7 +117,6 @@ export class RedisCommands {
     const write = () => {
       if (this.write !== write) return;
       this.write = null;
-      this.turns++;
       stream?.uncork?.();
     };
     this.write = write;

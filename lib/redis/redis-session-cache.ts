@@ -14,10 +14,21 @@ const MAX_PARSED = 10_000;
 
 type Found = Copy | Tombstone | null;
 
+/** Read of a session, shared by all who ask for it in one turn. */
+class Request {
+  resolve!: (found: Found) => void;
+  reject!: (error: unknown) => void;
+  readonly found = new Promise<Found>((resolve, reject) => {
+    this.resolve = resolve;
+    this.reject = reject;
+  });
+
+  constructor(readonly sessionId: string) {}
+}
+
 export class RedisSessionCache implements SharedCache {
-  /** Reads requested in one turn of the commands, and that turn. */
-  private turn = -1;
-  private reading = new Map<string, Promise<Found>>();
+  /** Reads requested in this turn of the event loop, and not sent yet; null without any. */
+  private requested: Map<string, Request> | null = null;
   /** Parsed values by session: comparing with the last text is cheaper than parsing again. */
   private readonly parsed = new LRUCache<string, { readonly value: string; readonly found: Found }>({
     max: MAX_PARSED,
@@ -37,25 +48,13 @@ export class RedisSessionCache implements SharedCache {
   }
 
   read(sessionId: string): Promise<Found> {
-    const { turn } = this.parts.commands;
-    if (turn !== this.turn) {
-      this.turn = turn;
-      // Not clear(): a cleared table is linked to its successor, which delays its collection.
-      this.reading = new Map();
+    if (!this.requested) {
+      this.requested = new Map();
+      setImmediate(() => this.send());
     }
-    let reading = this.reading.get(sessionId);
-    if (!reading) {
-      reading = this.parts.commands.get(this.parts.keys.session(sessionId)).then(
-        (value) => (value === null ? null : this.parse(sessionId, value)),
-        (error: unknown) => {
-          // It may never have been part of a turn.
-          this.reading.delete(sessionId);
-          throw error;
-        },
-      );
-      this.reading.set(sessionId, reading);
-    }
-    return reading;
+    let request = this.requested.get(sessionId);
+    if (!request) this.requested.set(sessionId, (request = new Request(sessionId)));
+    return request.found;
   }
 
   keep(copy: Copy): void {
@@ -74,14 +73,40 @@ export class RedisSessionCache implements SharedCache {
     }
   }
 
+  /** One command for many keys costs less than half of what a command for each does, here and in Redis. */
+  private send(): void {
+    const requests = [...this.requested!.values()];
+    this.requested = null;
+    const { maxKeys } = this.parts.commands;
+    for (let from = 0; from < requests.length; from += maxKeys) {
+      void this.answer(requests.slice(from, from + maxKeys));
+    }
+  }
+
+  private async answer(requests: readonly Request[]): Promise<void> {
+    const { commands, keys } = this.parts;
+    try {
+      const values: unknown = await commands.mget(requests.map(({ sessionId }) => keys.session(sessionId)));
+      if (!Array.isArray(values) || values.length !== requests.length) throw this.mixedUp();
+      for (const [index, request] of requests.entries()) {
+        const value: unknown = values[index];
+        request.resolve(typeof value === 'string' ? this.parse(request.sessionId, value) : null);
+      }
+    } catch (error) {
+      for (const request of requests) request.reject(error);
+    }
+  }
+
+  private mixedUp(): Error {
+    this.parts.onMixUp();
+    return new Error('Redis returned the reply to another command.');
+  }
+
   private parse(sessionId: string, value: string): Found {
     const known = this.parsed.get(sessionId);
     if (known?.value === value) return known.found;
     const found = this.format.read(sessionId, value);
-    if (found === 'foreign') {
-      this.parts.onMixUp();
-      throw new Error('Redis returned the reply to another command.');
-    }
+    if (found === 'foreign') throw this.mixedUp();
     this.parsed.set(sessionId, { value, found });
     return found;
   }

@@ -61,10 +61,10 @@ describe('what is found in Redis', () => {
   });
 
   it('F33, A13: a connection that hands out each reply to the next question: no wrong answer, and it is dropped', async () => {
-    // Once there is a false reply, the next GET of anybody is answered with it, and the true reply follows.
+    // Once there is a false reply, the next MGET of anybody is answered with it, and the true reply follows.
     let falseReply: string | null = null;
     const request = (chunk: Buffer, client: Socket) => {
-      if (falseReply !== null && /\$3\r\nget\r\n/i.test(chunk.toString('latin1'))) {
+      if (falseReply !== null && /\$4\r\nmget\r\n/i.test(chunk.toString('latin1'))) {
         client.write(falseReply);
         falseReply = null;
       }
@@ -77,11 +77,13 @@ describe('what is found in Redis', () => {
     const logins = [];
     for (const name of ['alice', 'bob', 'carol', 'dave']) logins.push(await loginOn(node, name));
     witness.watch(...logins);
-    for (const login of logins) {
+    // The reply to another MGET, to one of no keys, to PUBLISH, and to GET.
+    const forms = [(text: string) => `*1\r\n${text}`, () => '*0\r\n', () => ':1\r\n', (text: string) => text];
+    for (const [index, login] of logins.entries()) {
       await untilWell([node]);
       const connections = proxy.accepted;
       const value = await stored(login);
-      falseReply = `$${Buffer.byteLength(value)}\r\n${value}\r\n`;
+      falseReply = forms[index]!(`$${Buffer.byteLength(value)}\r\n${value}\r\n`);
       const others = logins.filter((one) => one !== login);
       await until(() => falseReply === null);
       await until(async () => {

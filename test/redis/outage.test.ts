@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { SharedBackend } from 'lib/shared-cache.js';
 import { tombstoneOf } from 'lib/session-change.js';
 import { copyOf, endedRecord, recordOf } from '../cache/records.js';
+import { Redis } from 'ioredis';
 import { redisCommand, startRedis } from '../support/redis.js';
 import { until } from '../support/until.js';
 import { useBackends } from './backends.js';
@@ -51,6 +52,20 @@ describe('a Redis that does not answer', () => {
     await until(() => backend.state === 'up' && backend.messenger.isConnected);
     expect((await read()).error).toBeNull();
     expect(warnings.filter((text) => text.includes('is unavailable'))).toHaveLength(1);
+  });
+
+  it('is tried again by one read alone, for which no other one waits', async () => {
+    // A client of the application's, which gives no connection up.
+    const client = new Redis(backends.proxy.port);
+    ({ backend } = await backends.start(client, { timeout: `${TIMEOUT}ms` }));
+    backends.proxy.hold();
+    while (backend.state === 'up') await read();
+    await until(() => backend.state === 'probing');
+    const reads = await Promise.allSettled(Array.from({ length: 10 }, () => backend.cache.read(recordOf().id)));
+    client.disconnect();
+    const reasons = reads.map((one) => String((one as PromiseRejectedResult).reason));
+    expect(reasons.filter((reason) => reason.includes('within 150 ms'))).toHaveLength(1);
+    expect(reasons.filter((reason) => reason.includes('circuit breaker is open'))).toHaveLength(9);
   });
 
   it('M16: does nothing twice where only a reply was lost', async () => {

@@ -16,11 +16,12 @@ describe('a client of the application', () => {
     clients.push(made);
     return made;
   };
-  /** Whether a session gets into Redis and out of it, and a message to all. */
+  /** Whether sessions get into Redis and out of it, and a message to all. */
   const works = async ({ backend, messages }: TestBackend) => {
-    const tombstone = tombstoneOf(endedRecord())!;
-    await backend.cache.bury([tombstone]);
-    expect(await backend.cache.read(tombstone.sessionId)).toMatchObject({ sessionId: tombstone.sessionId });
+    const tombstones = Array.from({ length: 20 }, () => tombstoneOf(endedRecord())!);
+    await backend.cache.bury(tombstones);
+    const found = await Promise.all(tombstones.map(({ sessionId }) => backend.cache.read(sessionId)));
+    expect(found).toMatchObject(tombstones.map(({ sessionId }) => ({ sessionId })));
     await backend.messenger.send('text');
     await until(() => messages.includes('text'));
   };

@@ -70,12 +70,23 @@ describe('sessions in Redis', () => {
   it('are asked for once for all that ask in one turn, and again afterwards', async () => {
     cache.keep(fresh());
     await cache.read(record.id);
-    const before = await calls('get');
+    const before = await calls('mget');
     const same = await Promise.all(Array.from({ length: 50 }, () => cache.read(record.id)));
     expect(new Set(same).size).toBe(1);
-    expect((await calls('get')) - before).toBe(1);
+    expect((await calls('mget')) - before).toBe(1);
     await cache.read(record.id);
-    expect((await calls('get')) - before).toBe(2);
+    expect((await calls('mget')) - before).toBe(2);
+  });
+
+  it('are asked for in one command if several are, and each gets its own', async () => {
+    const records = Array.from({ length: 250 }, () => recordOf());
+    const readAt = Date.now();
+    for (const one of records) cache.keep(copyOf(one, readAt));
+    await until(async () => (await client.exists(...records.map(keyOf))) === records.length);
+    const before = await calls('mget');
+    const found = await Promise.all([recordOf(), ...records].map(({ id }) => cache.read(id)));
+    expect(found).toEqual([null, ...records.map((one) => ({ record: copiedOf(one), readAt }))]);
+    expect((await calls('mget')) - before).toBe(3);
   });
 
   it('are written within bounds, and buried whatever else is written', async () => {
