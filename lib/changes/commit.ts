@@ -106,5 +106,9 @@ export function changesOf({ record, changed, ended }: ChangedSession<unknown>): 
 }
 
 function noticeOf({ ended = [], changed = [], keys = [] }: Outcome) {
-  return { changes: [...ended.map(({ sessionId, version }) => ({ sessionId, version })), ...changed], keys };
+  return { changes: [...changesOfEnds(ended), ...changed], keys };
+}
+
+export function changesOfEnds(ended: readonly EndedSession[]): readonly SessionChange[] {
+  return ended.map(({ sessionId, version, tombstone }) => ({ sessionId, version, end: tombstone.end }));
 }

@@ -11,6 +11,7 @@ import { AcknowledgementCollector } from './acknowledgement-collector.js';
 import { NodeWatch } from './node-watch.js';
 import { AgingCopies, type Copy, type KeptCopy, type NearCache } from './near-cache.js';
 import { NodePresence, type PresenceSettings } from './node-presence.js';
+import { type EndsCheck, FinalEnds } from './final-ends.js';
 import { HeldKeys, RecentChanges } from './recent-changes.js';
 import type { SharedBackend } from './shared-cache.js';
 
@@ -31,6 +32,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   readonly presence: NodePresence;
   /** Receives how long a change waited for the other nodes, and if all acknowledged in time; null if nothing is timed. */
   observer: ((millis: number, isAcknowledged: boolean) => void) | null = null;
+  readonly ends: FinalEnds;
   private readonly recent: RecentChanges;
   private readonly held = new HeldKeys(UNKNOWN_MS);
   private readonly aging: AgingCopies;
@@ -50,11 +52,15 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
       readonly copyAgeMs: number;
       /** Time limit for other nodes to acknowledge, after which an end is reported as pending. */
       readonly acknowledgeMs: number;
+      readonly endsCheck: EndsCheck;
+      /** Most changed sessions that are remembered, twice. Default: 500,000. */
+      readonly mostChanges?: number;
     },
   ) {
     const { clock, nodeId, nearCache, shared, copyAgeMs, silenceMs } = parts;
     const windowMs = changeWindow(copyAgeMs);
-    this.recent = new RecentChanges(windowMs, clock.monotonic());
+    this.recent = new RecentChanges(windowMs, clock.monotonic(), parts.mostChanges);
+    this.ends = new FinalEnds({ clock, keepMs: windowMs, check: parts.endsCheck });
     this.aging = new AgingCopies(copyAgeMs, clock);
     const onNotice = this.hear.bind(this);
     this.bus = shared && new ChangeBus({ nodeId, messenger: shared.messenger, onNotice });
@@ -73,6 +79,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
           for (const change of changes) this.apply(change);
           this.held.endPoll(poll);
         },
+        onDoubt: () => this.restoreEnds(),
         onInactive: () => nearCache?.clear(),
       },
     });
@@ -189,14 +196,27 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   }
 
   private apply(change: SessionChange): void {
-    this.recent.add(change, this.parts.clock.monotonic());
-    this.parts.nearCache?.dropOlder(change.sessionId, change.version);
+    const { clock, nearCache } = this.parts;
+    const now = clock.monotonic();
+    const { forgottenAt } = this.recent;
+    this.recent.add(change, now);
+    if (this.recent.forgottenAt !== forgottenAt) nearCache?.clear();
+    nearCache?.dropOlder(change.sessionId, change.end ? Infinity : change.version);
+    if (change.end) this.ends.add(change.sessionId, change.end);
+  }
+
+  private async restoreEnds(): Promise<void> {
+    const changes = await this.ends.restore();
+    for (const change of changes) this.apply(change);
+    if (changes.length > 0) this.announce({ changes });
   }
 
   /** @param now monotonic milliseconds */
   private isUsable({ record, readAt }: Copy, now: number): boolean {
     const age = this.parts.clock.now() - readAt;
-    if (age >= this.parts.copyAgeMs || age < -CLOCK_MARGIN_MS) return false;
+    // Changes that were forgotten may be missing in it, and the clock of its reader may lead.
+    if (now - age < this.recent.forgottenAt + CLOCK_MARGIN_MS) return false;
+    if (age >= this.parts.copyAgeMs || age < -CLOCK_MARGIN_MS || this.ends.of(record.id)) return false;
     return record.version >= this.recent.versionOf(record.id) && !this.isHeld(record, now);
   }
 

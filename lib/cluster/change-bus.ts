@@ -1,3 +1,4 @@
+import { END_REASONS, type EndReason } from '../model/session.js';
 import type { SessionChange } from '../ports/node-registry.js';
 import type { ChangeNotice } from '../ports/verification-cache.js';
 import type { Messenger } from './shared-cache.js';
@@ -9,6 +10,16 @@ interface ChangeMessage {
   readonly changes: readonly SessionChange[];
   readonly keys: readonly string[];
 }
+
+/** Kind, id and version; of an end also the reason, the time and who did it. */
+type WrittenChange = readonly [
+  kind: 'session',
+  id: string,
+  version: number,
+  reason?: EndReason,
+  at?: number,
+  by?: string,
+];
 
 interface ChangeAnswer {
   readonly from: string;
@@ -133,7 +144,7 @@ function deferred(): { readonly promise: Promise<void>; readonly resolve: () => 
 const VERSION = 1;
 
 export function writeMessage({ from, number, changes, keys }: ChangeMessage): string {
-  return JSON.stringify([VERSION, from, number, changes.map(({ sessionId, version }) => [sessionId, version]), keys]);
+  return JSON.stringify([VERSION, from, number, changes.map(writeChange), keys]);
 }
 
 /** Null for text that no node of this version writes. */
@@ -150,9 +161,18 @@ export function parseMessage(text: string): ChangeMessage | null {
   return {
     from,
     number: number as number | null,
-    changes: changes.map(([sessionId, version]) => ({ sessionId, version })),
+    changes: changes.map(([, sessionId, version, reason, at, by]) => ({
+      sessionId,
+      version,
+      ...(reason !== undefined && { end: { reason, at: at!, by: by! } }),
+    })),
     keys,
   };
+}
+
+function writeChange({ sessionId, version, end }: SessionChange): WrittenChange {
+  const change = ['session', sessionId, version] as const;
+  return end ? [...change, end.reason, end.at, end.by] : change;
 }
 
 export function writeAnswer({ from, numbers }: ChangeAnswer): string {
@@ -179,8 +199,15 @@ function isListOf<T>(value: unknown, isItem: (item: unknown) => item is T): valu
   return Array.isArray(value) && value.every(isItem);
 }
 
-function isChange(value: unknown): value is readonly [string, number] {
-  return Array.isArray(value) && value.length === 2 && isText(value[0]) && isNumber(value[1]);
+function isChange(value: unknown): value is WrittenChange {
+  if (!Array.isArray(value)) return false;
+  const [kind, id, version, ...end] = value as unknown[];
+  const isEnd = end.length === 3 && isEndReason(end[0]) && isNumber(end[1]) && isText(end[2]);
+  return kind === 'session' && isText(id) && isNumber(version) && (end.length === 0 || isEnd);
+}
+
+function isEndReason(value: unknown): value is EndReason {
+  return (END_REASONS as readonly unknown[]).includes(value);
 }
 
 function isText(value: unknown): value is string {

@@ -1,5 +1,6 @@
 import { type Clock, SynchronizedClock } from '../ports/clock.js';
 import type { LogPosition, NodeRegistry, NodeRow, PollResult, SessionChange } from '../ports/node-registry.js';
+import { LogPositions } from './log-positions.js';
 import type { NodeWatch } from './node-watch.js';
 
 export interface PresenceSettings {
@@ -20,8 +21,6 @@ export interface PresenceSettings {
 export const PROTOCOL = 1;
 /** Margin for which a change stays in the log beyond W. */
 const LOG_SLACK_MS = 60_000;
-/** Positions in the log that are remembered until what was visible at them may be purged. */
-const POSITIONS = 16;
 
 /** Treats a larger deviation of the database's clock as a step. */
 const CLOCK_STEP_MS = 1000;
@@ -48,11 +47,10 @@ export class NodePresence {
   private begunPolls = 0;
   /** Number of the last complete poll. */
   private polled = 0;
-  /** Position in the change log of the last complete poll; null if all of the log has to be read. */
-  private position: LogPosition | null = null;
-  /** Earlier positions since the clock was last set, with the monotonic times of the ends of their polls. */
-  private positions: { readonly at: number; readonly position: LogPosition }[] = [];
+  private readonly positions = new LogPositions();
   private failing = false;
+  /** True if the database may have lost commits since the last complete poll: ends are checked before the next is complete. */
+  private doubtful = false;
   private polling: Promise<void> | null = null;
   private stopped = false;
 
@@ -66,6 +64,8 @@ export class NodePresence {
         /** Called when a poll begins. @returns argument for `onPolled` once it is complete */
         readonly onPoll: () => number;
         readonly onPolled: (poll: number, changes: readonly SessionChange[]) => void;
+        /** Called when the database may have lost commits. The poll is complete only once it resolves. */
+        readonly onDoubt: () => Promise<void>;
         /** Called when copies must no longer be used. */
         readonly onInactive: () => void;
       };
@@ -91,8 +91,7 @@ export class NodePresence {
 
   /** The latest position at which every change was visible for longer than any node needs it in the log; null for none yet. */
   get purgeablePosition(): LogPosition | null {
-    const before = this.parts.clock.monotonic() - this.keepMs;
-    return this.positions.findLast(({ at }) => at < before)?.position ?? null;
+    return this.positions.before(this.parts.clock.monotonic() - this.keepMs);
   }
 
   /** Nodes whose rows have not been renewed for longer than D; they may still be alive. */
@@ -123,6 +122,11 @@ export class NodePresence {
     void this.pollAgain();
   }
 
+  /** Called when a connection to the database was lost: another server may answer from now on. */
+  connectionLost(): void {
+    this.doubtful = true;
+  }
+
   /** Stops using copies and leaves the cluster. */
   async stop(): Promise<void> {
     this.stopped = true;
@@ -150,10 +154,11 @@ export class NodePresence {
     const announces = this.wantsToCache;
     const wasActive = this.active;
     // What was visible for longer than W before this poll may have been purged.
-    if (gap >= windowMs) this.position = null;
-    const isWhole = this.position === null;
+    if (gap >= windowMs) this.positions.latest = null;
+    const isWhole = this.positions.latest === null;
     const number = ++this.begunPolls;
     const result = await this.ask(number, announces);
+    await this.checkEnds(result);
     if (this.stopped) return;
     const stepped = this.setClock(result);
     this.failing = false;
@@ -166,7 +171,7 @@ export class NodePresence {
     this.oldestWriteMs = result.oldestWriteMs;
     // Without this node's row, the others have purged what they did not need themselves.
     const isContinuous = !stepped && (isWhole || result.wasRegistered);
-    this.keepPosition(isContinuous ? result.position : null);
+    this.positions.note(isContinuous ? result.position : null, clock.monotonic(), this.keepMs);
     if (!isContinuous || !this.isAllowed()) this.retreat();
     else if (announces && (this.active || !wasActive)) this.active = true;
     this.wantsToCache = this.isAllowed();
@@ -186,13 +191,25 @@ export class NodePresence {
   }
 
   private async ask(poll: number, caching: boolean): Promise<PollResult> {
-    const { polled, position } = this;
+    const { polled } = this;
     const { nodeRegistry, nodeId: id, messaging, silenceMs, windowMs } = this.parts;
     const state = { id, protocol: PROTOCOL, messaging, silenceMs, windowMs, caching, poll, polled };
     try {
-      return await nodeRegistry.poll(state, position);
+      return await nodeRegistry.poll(state, this.positions.latest);
     } catch (error) {
-      this.failing = true;
+      this.failing = this.doubtful = true;
+      throw error;
+    }
+  }
+
+  private async checkEnds({ wasRegistered, position: { server } }: PollResult): Promise<void> {
+    const isOther = this.positions.latest !== null && this.positions.latest.server !== server;
+    if (!this.doubtful && !isOther && (wasRegistered || this.polled === 0)) return;
+    this.doubtful = false;
+    try {
+      await this.parts.handlers.onDoubt();
+    } catch (error) {
+      this.failing = this.doubtful = true;
       throw error;
     }
   }
@@ -206,20 +223,9 @@ export class NodePresence {
     return Math.abs(databaseTime - expected) > CLOCK_STEP_MS;
   }
 
-  /** Changes stay in the log for as long as the slowest node needs them. */
+  /** Changes stay in the log for as long as the slowest node needs them. Milliseconds. */
   private get keepMs(): number {
     return Math.max(this.parts.windowMs, ...this.others.map(({ windowMs }) => windowMs)) + LOG_SLACK_MS;
-  }
-
-  /** @param position null to read the whole log next, and to purge by no earlier position: a clock may have made it */
-  private keepPosition(position: LogPosition | null): void {
-    const now = this.parts.clock.monotonic();
-    const last = this.positions.at(-1);
-    this.position = position;
-    if (position === null || (last && position.server !== last.position.server)) this.positions = [];
-    const isDue = !last || now - last.at >= this.keepMs / POSITIONS;
-    if (position && (isDue || this.positions.length === 0)) this.positions.push({ at: now, position });
-    while (this.positions.length > 1 && this.positions[1]!.at < now - this.keepMs) this.positions.shift();
   }
 
   /** True if every other node can learn of changes made here, and this one of theirs, by the same rules. */

@@ -1,31 +1,63 @@
 import type { SessionChange } from '../ports/node-registry.js';
 
-/** Keeps the latest version of every session changed in the last `keepMs`, or twice that, to check late replies against. */
-export class RecentChanges {
-  private current = new Map<string, number>();
-  private previous = new Map<string, number>();
-  private turnedAt: number;
+/** Remembers values for `keepMs`, or twice that: two generations, of which the older is dropped. Times are monotonic. */
+export class RecentMap<V> {
+  /** Time of the last loss of values that were younger than `keepMs`, because there were too many; -Infinity for none. */
+  overflowedAt = -Infinity;
+  private current = new Map<string, V>();
+  private previous = new Map<string, V>();
 
+  /** @param most values of a generation */
   constructor(
     private readonly keepMs: number,
-    now: number,
-  ) {
-    this.turnedAt = now;
+    private readonly most: number,
+    private turnedAt: number,
+  ) {}
+
+  get(key: string): V | undefined {
+    return this.current.get(key) ?? this.previous.get(key);
   }
 
-  /** @param now monotonic milliseconds */
-  add({ sessionId, version }: SessionChange, now: number): void {
-    if (now - this.turnedAt >= this.keepMs) {
+  set(key: string, value: V, now: number): void {
+    const isFull = this.current.size >= this.most;
+    if (now - this.turnedAt >= this.keepMs || isFull) {
+      if (isFull && this.previous.size > 0) this.overflowedAt = now;
       this.previous = this.current;
       this.current = new Map();
       this.turnedAt = now;
     }
-    this.current.set(sessionId, Math.max(version, this.versionOf(sessionId)));
+    this.current.set(key, value);
+  }
+
+  entries(): [string, V][] {
+    return [...new Map([...this.previous, ...this.current])];
+  }
+}
+
+/** Most changed sessions of a generation, some 50 MB. */
+const MAX_CHANGES = 500_000;
+
+/** Keeps the latest version of every session changed in the last `keepMs`, or twice that, to check late replies against. */
+export class RecentChanges {
+  private readonly versions: RecentMap<number>;
+
+  constructor(keepMs: number, now: number, most = MAX_CHANGES) {
+    this.versions = new RecentMap(keepMs, most, now);
+  }
+
+  /** Monotonic time before which no copy that was read can be compared with all changes that it needs; -Infinity for none. */
+  get forgottenAt(): number {
+    return this.versions.overflowedAt;
+  }
+
+  /** @param now monotonic milliseconds */
+  add({ sessionId, version }: SessionChange, now: number): void {
+    this.versions.set(sessionId, Math.max(version, this.versionOf(sessionId)), now);
   }
 
   /** Returns the lowest usable version of a copy; 0 for a session without recent changes. */
   versionOf(sessionId: string): number {
-    return this.current.get(sessionId) ?? this.previous.get(sessionId) ?? 0;
+    return this.versions.get(sessionId) ?? 0;
   }
 }
 

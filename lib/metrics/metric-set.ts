@@ -77,6 +77,12 @@ const METRICS: readonly MetricDefinition[] = [
     read: ({ status: { oldestWriteMs } }) => (oldestWriteMs === null ? [] : [[oldestWriteMs / 1000]]),
   },
   {
+    type: 'counter',
+    name: 'session_rewritten_ends_total',
+    help: 'Sessions that were live in the database after their end, and have been ended again.',
+    read: ({ status }) => [[status.rewrittenEnds]],
+  },
+  {
     type: 'gauge',
     name: 'session_silent_nodes',
     help: 'Other nodes that have stopped renewing their row and may still be alive.',

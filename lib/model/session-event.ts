@@ -70,6 +70,9 @@ export interface SessionEvent {
  * - `session.reauthenticated`: the user proved their identity again
  * - `account.banned`, `account.ban-lifted`
  * - `account.login-failed`: the application reported a failed login; `userId` is the client's claim, or null
+ * - `database.commits-lost`: after a fail-over of the database or the like, `rewritten` sessions were live again after
+ *   their end, and have been ended again; `missing` others of the ends that this node knows of have no row. Not
+ *   `isComplete`: more sessions ended lately than the node remembers
  */
 export type LifecycleEvent =
   | {
@@ -107,6 +110,12 @@ export type LifecycleEvent =
       readonly ip: string | null;
       readonly deviceType: string | null;
       readonly reason: FailedLoginReason;
+    }
+  | {
+      readonly type: 'database.commits-lost';
+      readonly rewritten: number;
+      readonly missing: number;
+      readonly isComplete: boolean;
     };
 
 /** Receives events. `emit` never throws and does not wait for listeners. */

@@ -1,3 +1,5 @@
+import type { SessionEnd } from '../model/session.js';
+
 /** Row of a node. Times are milliseconds since the epoch by the database's clock. */
 export interface NodeRow {
   readonly id: string;
@@ -37,7 +39,7 @@ export interface PollResult extends NodeList {
   readonly databaseTime: number;
   /** Monotonic time at which the database's clock was read, accurate to half a round trip. */
   readonly measuredAt: number;
-  /** False if this node's row was missing and has been restored, as after a long pause. */
+  /** False if this node's row was missing or set back, and has been restored: after a long pause, or a loss of commits. */
   readonly wasRegistered: boolean;
   /** Changes of verdicts that became visible after the requested position. Earlier ones may be among them. */
   readonly changes: readonly SessionChange[];
@@ -47,10 +49,15 @@ export interface PollResult extends NodeList {
   readonly oldestWriteMs: number | null;
 }
 
-/** A change of a verdict: copies of the session with a lower version are stale. */
+/** How a session ended, as far as the change log and messages tell. */
+export type ChangeEnd = Pick<SessionEnd, 'reason' | 'at' | 'by'>;
+
+/** A change of a verdict: copies of the session with a lower version are stale, and all of them once it has ended. */
 export interface SessionChange {
   readonly sessionId: string;
   readonly version: number;
+  /** Null or missing for a change that was no end. */
+  readonly end?: ChangeEnd | null;
 }
 
 /** Lists the nodes that share a database, and the log of changes between them. */

@@ -1,13 +1,23 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ChangeBus, type NoticeHandler, parseAnswer, parseMessage, writeAnswer, writeMessage } from 'lib/change-bus.js';
 import type { Messenger } from 'lib/shared-cache.js';
+import { END_REASONS } from 'lib/model/session.js';
 import fc from 'fast-check';
 
 const anyNumber = fc.maxSafeInteger();
 const message = fc.record({
   from: fc.string({ unit: 'binary' }),
   number: fc.option(anyNumber),
-  changes: fc.array(fc.record({ sessionId: fc.string({ unit: 'binary' }), version: anyNumber })),
+  changes: fc.array(
+    fc.record(
+      {
+        sessionId: fc.string({ unit: 'binary' }),
+        version: anyNumber,
+        end: fc.record({ reason: fc.constantFrom(...END_REASONS), at: anyNumber, by: fc.string({ unit: 'binary' }) }),
+      },
+      { requiredKeys: ['sessionId', 'version'] },
+    ),
+  ),
   keys: fc.array(fc.string({ unit: 'binary' })),
 });
 const answer = fc.record({ from: fc.string({ unit: 'binary' }), numbers: fc.array(anyNumber) });
@@ -25,7 +35,7 @@ const FOREIGN = [
   '[1]',
   '[1,"n"]',
   '{"__proto__":{"from":"n"}}',
-  '[1,"n",null,{"length":1,"0":["s",2]},[]]',
+  '[1,"n",null,{"length":1,"0":["session","s",2]},[]]',
   'heartbeat',
   '['.repeat(100_000),
 ];
@@ -41,19 +51,23 @@ describe('a message between nodes', () => {
   });
 
   it.each([
-    ['another version', [2, 'n', 7, [['s', 2]], ['k']]],
-    ['a later version with more to say', [1, 'n', 7, [['s', 2]], ['k'], 'more']],
-    ['no sender', [1, null, 7, [['s', 2]], ['k']]],
-    ['a number that is text', [1, 'n', '7', [['s', 2]], ['k']]],
-    ['a number that is none', [1, 'n', 1.5, [['s', 2]], ['k']]],
+    ['another version', [2, 'n', 7, [['session', 's', 2]], ['k']]],
+    ['a later version with more to say', [1, 'n', 7, [['session', 's', 2]], ['k'], 'more']],
+    ['no sender', [1, null, 7, [['session', 's', 2]], ['k']]],
+    ['a number that is text', [1, 'n', '7', [['session', 's', 2]], ['k']]],
+    ['a number that is none', [1, 'n', 1.5, [['session', 's', 2]], ['k']]],
     ['a change that is no list', [1, 'n', 7, [{ sessionId: 's', version: 2 }], ['k']]],
-    ['a change without version', [1, 'n', 7, [['s']], ['k']]],
-    ['a version that is text', [1, 'n', 7, [['s', '2']], ['k']]],
-    ['a version that is not exact', [1, 'n', 7, [['s', 2 ** 60]], ['k']]],
-    ['a session that is an object', [1, 'n', 7, [[{ toString: 's' }, 2]], ['k']]],
-    ['keys that are one text', [1, 'n', 7, [['s', 2]], 'k']],
-    ['a key that is none', [1, 'n', 7, [['s', 2]], [['k']]]],
-    ['keys missing', [1, 'n', 7, [['s', 2]]]],
+    ['a change without version', [1, 'n', 7, [['session', 's']], ['k']]],
+    ['a version that is text', [1, 'n', 7, [['session', 's', '2']], ['k']]],
+    ['a version that is not exact', [1, 'n', 7, [['session', 's', 2 ** 60]], ['k']]],
+    ['a session that is an object', [1, 'n', 7, [['session', { toString: 's' }, 2]], ['k']]],
+    ['a change of another kind', [1, 'n', 7, [['realm', 's', 2]], ['k']]],
+    ['an end without its time', [1, 'n', 7, [['session', 's', 2, 'SESSION_KICKED']], ['k']]],
+    ['an end for no known reason', [1, 'n', 7, [['session', 's', 2, 'BORED', 1, 'root']], ['k']]],
+    ['an end that says more', [1, 'n', 7, [['session', 's', 2, 'SESSION_KICKED', 1, 'root', 1]], ['k']]],
+    ['keys that are one text', [1, 'n', 7, [['session', 's', 2]], 'k']],
+    ['a key that is none', [1, 'n', 7, [['session', 's', 2]], [['k']]]],
+    ['keys missing', [1, 'n', 7, [['session', 's', 2]]]],
   ])('is nothing where it has %s', (_what, parts) => {
     expect(parseMessage(JSON.stringify(parts))).toBeNull();
   });

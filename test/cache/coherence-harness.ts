@@ -1,4 +1,5 @@
 import { CacheCoherence } from 'lib/cache-coherence.js';
+import type { CommitsLost } from 'lib/final-ends.js';
 import { writeMessage } from 'lib/change-bus.js';
 import { NearCache } from 'lib/near-cache.js';
 import type { SessionChange } from 'lib/node-registry.js';
@@ -17,20 +18,36 @@ export class CoherenceHarness {
   readonly nearCache = new NearCache(10);
   readonly record = recordOf({ version: 3 });
   readonly observed: boolean[] = [];
-  readonly coherence = new CacheCoherence({
-    nodeRegistry: this.nodeRegistry,
-    clock: this.time.clock,
-    nodeId: 'me',
-    nearCache: this.nearCache,
-    shared: this.backend,
-    pollFreshnessMs: 2000,
-    silenceMs: 10_000,
-    copyAgeMs: COPY_AGE,
-    acknowledgeMs: 4000,
-  });
+  /** Sessions that the database has live after their end. */
+  readonly lostEnds = new Set<string>();
+  readonly losses: CommitsLost[] = [];
+  readonly coherence: CacheCoherence;
 
-  static async start(): Promise<CoherenceHarness> {
-    const harness = new CoherenceHarness();
+  private constructor(settings: { readonly mostChanges?: number }) {
+    this.coherence = new CacheCoherence({
+      ...settings,
+      nodeRegistry: this.nodeRegistry,
+      clock: this.time.clock,
+      nodeId: 'me',
+      nearCache: this.nearCache,
+      shared: this.backend,
+      pollFreshnessMs: 2000,
+      silenceMs: 10_000,
+      copyAgeMs: COPY_AGE,
+      acknowledgeMs: 4000,
+      endsCheck: {
+        endAgain: async (ends) => {
+          const lost = ends.filter(([id]) => this.lostEnds.has(id));
+          for (const [id] of lost) this.lostEnds.delete(id);
+          return { rewritten: lost.map(([sessionId, end]) => ({ sessionId, version: 2, end })), missing: 0 };
+        },
+        report: (loss) => this.losses.push(loss),
+      },
+    });
+  }
+
+  static async start(settings: { readonly mostChanges?: number } = {}): Promise<CoherenceHarness> {
+    const harness = new CoherenceHarness(settings);
     const { coherence, observed } = harness;
     coherence.observer = (_millis, isAcknowledged) => observed.push(isAcknowledged);
     coherence.start();

@@ -1,4 +1,5 @@
 import type {
+  ChangeEnd,
   LogPosition,
   NodeList,
   NodeRow,
@@ -50,8 +51,8 @@ export class MemoryMembership implements NodeRegistry {
     this.rows.set(row.id, { ...first, ...this.rows.get(row.id), ...row });
   }
 
-  commit(sessionId: string, version: number): void {
-    this.log.push({ sessionId, version });
+  commit(sessionId: string, version: number, end?: ChangeEnd): void {
+    this.log.push({ sessionId, version, ...(end && { end }) });
   }
 
   /** What the log still has. */
@@ -61,7 +62,7 @@ export class MemoryMembership implements NodeRegistry {
 
   async poll({ id, ...state }: NodeState, after: LogPosition | null): Promise<PollResult> {
     await this.before('write', id);
-    const wasRegistered = this.rows.has(id);
+    const wasRegistered = (this.rows.get(id)?.poll ?? -1) >= state.polled;
     if (state.poll < (this.rows.get(id)?.poll ?? 0)) throw new Error('A later poll has written the row.');
     this.rows.set(id, { id, ...state, renewedAt: this.now() });
     await this.before('members', id);

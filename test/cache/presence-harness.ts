@@ -18,6 +18,10 @@ export interface PresentNode {
   /** How often it was told that what it remembers may not be used. */
   inactive: number;
   readonly changes: SessionChange[];
+  /** How often it was told that the database may have lost commits. */
+  doubts: number;
+  /** What it does then. */
+  checking: () => Promise<void>;
   setConnected(connected: boolean): Promise<void>;
 }
 
@@ -37,6 +41,8 @@ export class PresenceHarness {
       connected: true,
       inactive: 0,
       changes: [],
+      doubts: 0,
+      checking: async () => undefined,
       presence: new NodePresence({
         nodeRegistry: this.nodeRegistry,
         clock,
@@ -48,6 +54,10 @@ export class PresenceHarness {
           isConnected: () => node.connected,
           onPoll: () => ++polls,
           onPolled: (_poll, changes) => node.changes.push(...changes),
+          onDoubt: async () => {
+            node.doubts++;
+            await node.checking();
+          },
           onInactive: () => void node.inactive++,
         },
       }),

@@ -29,7 +29,9 @@ describe('the metrics of a module', () => {
       ' ',
     ),
     'session_oldest_write_seconds',
-    ...'session_redis_state session_silent_nodes session_verification_seconds session_verifications_total'.split(' '),
+    ...'session_redis_state session_rewritten_ends_total session_silent_nodes session_verification_seconds session_verifications_total'.split(
+      ' ',
+    ),
   ];
   const namesIn = (registry: Registry) =>
     registry

@@ -69,5 +69,5 @@ export function useSessions(
 
 export async function eventsOf({ events }: Harness, userId: string): Promise<LifecycleEvent[]> {
   await new Promise((resolve) => setImmediate(resolve));
-  return events.filter((event) => event.userId === userId);
+  return events.filter((event) => 'userId' in event && event.userId === userId);
 }

@@ -1,7 +1,8 @@
-import type { LogPosition, SessionChange } from '../../ports/node-registry.js';
+import type { ChangeEnd, LogPosition, SessionChange } from '../../ports/node-registry.js';
 import { CHANGE_TOLERANCE_MS, LONGEST_LOCK_WAIT_MS } from '../engine/dialect.js';
 import type { Engine, RunOptions } from '../engine/engine.js';
 import { type QueryResult, type Row, type Script, type Statement, list, raw, sql } from '../engine/sql.js';
+import { isEndReason, optional } from '../schema/session-rows.js';
 import type { Tables } from '../schema/tables.js';
 
 export interface LogReading<Position extends LogPosition = LogPosition> {
@@ -26,7 +27,7 @@ interface LogParts {
 
 /** Most rows that a purge deletes at a time. */
 const BATCH = 500;
-const COLUMNS = raw('kind, id, version, at');
+const COLUMNS = raw('kind, id, version, at, reason, actor');
 
 /**
  * Reads what was committed since an earlier read, however long it took to become visible. Callers keep positions, so
@@ -113,9 +114,9 @@ class SnapshotLog extends ChangeLog<SnapshotPosition> {
   private *script(after: SnapshotPosition | null): Script<QueryResult> {
     const { engine, tables } = this.parts;
     const snapshot = sql`SELECT 'snapshot' AS kind, CAST(pg_current_snapshot() AS TEXT) AS id, 0 AS version, 0 AS at,
-      ${engine.dialect.server} AS server`;
+      ${engine.dialect.server} AS reason, '' AS actor`;
     const rowsOf = (where: Statement) =>
-      sql`SELECT ${COLUMNS}, NULL FROM ${tables.change} WHERE ${this.ofRealm} AND ${where}`;
+      sql`SELECT ${COLUMNS} FROM ${tables.change} WHERE ${this.ofRealm} AND ${where}`;
     const begun = rowsOf(sql`xid >= CAST(${after?.xmax ?? '0'} AS xid8)`);
     const underWay = rowsOf(sql`xid = ANY(${xidsOf(after?.underWay ?? [])})`);
     return yield sql`${snapshot} UNION ALL ${begun} UNION ALL ${underWay}`;
@@ -126,7 +127,7 @@ function xidsOf(xids: readonly string[]): Statement {
   return sql`CAST(${`{${xids.join()}}`} AS xid8[])`;
 }
 
-function positionOf({ id, server }: Row, before: SnapshotPosition | null): SnapshotPosition {
+function positionOf({ id, reason: server }: Row, before: SnapshotPosition | null): SnapshotPosition {
   const [, xmax, listed] = String(id).split(':') as [string, string, string];
   const underWay = listed === '' ? [] : listed.split(',');
   const isSameOldest = before !== null && underWay.length > 0 && underWay[0] === before.underWay[0];
@@ -212,5 +213,9 @@ function secondOf(time: number): number {
 function changesOf(rows: readonly Row[]): readonly SessionChange[] {
   return rows
     .filter(({ kind }) => kind === 'session')
-    .map(({ id, version }) => ({ sessionId: String(id), version: Number(version) }));
+    .map((row) => ({ sessionId: String(row.id), version: Number(row.version), end: endOf(row) }));
+}
+
+function endOf({ reason, at, actor }: Row): ChangeEnd | null {
+  return isEndReason(reason) ? { reason, at: Number(at), by: optional(actor) ?? 'system' } : null;
 }

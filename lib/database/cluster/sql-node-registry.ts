@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { SessionError } from '../../model/session-error.js';
+import { SynchronizedClock } from '../../ports/clock.js';
 import type { LogPosition, NodeList, NodeRegistry, NodeRow, NodeState, PollResult } from '../../ports/node-registry.js';
 import { type Row, type Statement, list, sql } from '../engine/sql.js';
 import { RealmQueries, type RealmScope } from '../lists/realm-queries.js';
@@ -15,17 +16,18 @@ export class SqlNodeRegistry extends RealmQueries implements NodeRegistry {
   }
 
   async poll({ id, ...state }: NodeState, after: LogPosition | null): Promise<PollResult> {
-    const { now } = this.engine.dialect;
+    const renewedAt = this.engine.dialect.now;
     const { poll, polled, protocol, silenceMs, windowMs } = state;
     const [caching, messaging] = [Number(state.caching), Number(state.messaging)];
     const renewed = await this.write(
-      sql`UPDATE ${this.tables.node} SET renewed_at = ${now}, caching = ${caching}, messaging = ${messaging},
-        poll = ${poll}, polled = ${polled} WHERE id = ${id} AND poll < ${poll}`,
+      sql`UPDATE ${this.tables.node} SET renewed_at = ${renewedAt}, caching = ${caching}, messaging = ${messaging},
+        poll = ${poll}, polled = ${polled} WHERE id = ${id} AND poll < ${poll} AND poll >= ${polled}`,
     );
     if (renewed.affected === 0) {
+      await this.delete(sql`id = ${id} AND poll < ${polled}`);
       await this.write(
         sql`INSERT INTO ${this.tables.node} (id, realm, process, protocol, silence_ms, window_ms, caching, messaging, poll, polled,
-          renewed_at) VALUES (${id}, ${this.realm}, ${this.process}, ${protocol}, ${silenceMs}, ${windowMs}, ${caching}, ${messaging}, ${poll}, ${polled}, ${now})`,
+          renewed_at) VALUES (${id}, ${this.realm}, ${this.process}, ${protocol}, ${silenceMs}, ${windowMs}, ${caching}, ${messaging}, ${poll}, ${polled}, ${renewedAt})`,
       );
     }
     const askedAt = performance.now();
@@ -39,12 +41,14 @@ export class SqlNodeRegistry extends RealmQueries implements NodeRegistry {
     if (gone.length > 0) await this.delete(sql`id IN (${list(gone.map((row) => String(row.id)))})`);
     const present = rows.filter((row) => !gone.includes(row));
     const databaseTime = Number(own.now_ms);
+    // Another clock dates changes as well.
+    const now = this.clock instanceof SynchronizedClock ? databaseTime : this.clock.now();
     return {
       ...listOf(present, id),
       databaseTime,
       measuredAt,
       wasRegistered: renewed.affected > 0,
-      ...(await this.changeLog.read(after, { now: databaseTime, server: String(own.server) })),
+      ...(await this.changeLog.read(after, { now, server: String(own.server) })),
     };
   }
 

@@ -29,6 +29,8 @@ export interface DatabaseSettings {
   readonly datesByDatabase?: boolean;
   /** Measures that clock, before a change that bears another time is tried again. Default: waits for somebody else to. */
   readonly measureClock?: () => Promise<void>;
+  /** Called when a connection was lost that was not closed here. */
+  readonly onConnectionLost?: () => void;
   readonly warn?: (message: string) => void;
   readonly limits?: BootLimits;
 }
@@ -64,7 +66,7 @@ export async function openDatabase(settings: DatabaseSettings): Promise<Database
   };
   const limits = settings.limits ?? BOOT_LIMITS;
   const dataSource = new DataSource(ownOptions(options, dialect, settings));
-  const cut = watchConnections(dataSource, limitsOf(settings));
+  const cut = watchConnections(dataSource, limitsOf(settings), settings.onConnectionLost);
   try {
     await connect(dataSource, dialect, limits.connectMs);
     const tables = tablesOf(dataSource);

@@ -17,9 +17,13 @@ interface MysqlConnection extends DriverConnection {
 
 /**
  * Listens to all connections opened from now on: an `error` event without a listener ends the process, and `pg` has
- * none until TypeORM listens. @returns a function that cuts all connections
+ * none until TypeORM listens. @param onLost called for each @returns a function that cuts all connections
  */
-export function watchConnections(dataSource: DataSource, limits: TransactionLimits): () => void {
+export function watchConnections(
+  dataSource: DataSource,
+  limits: TransactionLimits,
+  onLost: () => void = () => undefined,
+): () => void {
   const drivers = dataSource.driver as unknown as {
     postgres?: { readonly Pool: new (options: object) => EventEmitter };
     mysql?: { createPool(options: object): EventEmitter };
@@ -27,7 +31,7 @@ export function watchConnections(dataSource: DataSource, limits: TransactionLimi
   const open = new Set<DriverConnection>();
   const watch = (connection: DriverConnection) => {
     open.add(connection);
-    connection.on('error', () => undefined);
+    connection.on('error', onLost);
     const socket = connection.connection?.stream ?? connection.stream;
     socket?.once('close', () => open.delete(connection));
   };

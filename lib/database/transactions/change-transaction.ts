@@ -8,6 +8,7 @@ import { SESSION_COLUMNS, isOfRealm, toRecord, updateSession } from '../schema/s
 import { describe, insertEvents } from './audit.js';
 import { endSessions, logChanges } from './end-transaction.js';
 import { type Scope, readAccount } from './locks.js';
+import { withKnownEnd } from './lost-ends.js';
 
 const NO_ACCOUNT: AccountState = { bans: [], notBefore: 0 };
 
@@ -23,7 +24,8 @@ export function* changeScript<T>(
     yield sql`SELECT ${SESSION_COLUMNS} FROM ${tables.session} WHERE id = ${id} AND ${isOfRealm(realm)}${dialect.forUpdate(waits)}`;
   const row = rows[0];
   if (!row && !waits) return null;
-  const record = row ? toRecord(row) : null;
+  const stored = row ? toRecord(row) : null;
+  const record = stored && withKnownEnd(stored, scope);
   // Not locked: who bans an account locks its sessions next, and waits for this one.
   const account = record ? yield* readAccount(scope, record.userKey) : NO_ACCOUNT;
   // Read after the lock, for which this may have waited.

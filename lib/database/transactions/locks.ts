@@ -2,6 +2,7 @@ import type { AccountRecord, Ban } from '../../model/ban.js';
 import { SessionError } from '../../model/session-error.js';
 import { type AccountRef, actorText, escapeUserId } from '../../model/user-key.js';
 import type { Clock } from '../../ports/clock.js';
+import type { ChangeEnd } from '../../ports/node-registry.js';
 import type { Dialect } from '../engine/dialect.js';
 import { type Row, type Script, type Statement, raw, sql, unindexed } from '../engine/sql.js';
 import { fromList, isCountable, isNotEndedOf, isOfRealm, toBans } from '../schema/session-rows.js';
@@ -14,6 +15,8 @@ export interface Scope {
   readonly dialect: Dialect;
   readonly realm: string;
   readonly clock: Clock;
+  /** The end of a session that this node knows of, which the database may have lost; null for none. */
+  readonly endOf?: (sessionId: string) => ChangeEnd | null;
 }
 
 /** Most rows of one statement, below every engine's limit of parameters. */

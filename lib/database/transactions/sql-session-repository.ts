@@ -21,6 +21,7 @@ import { banScript, liftBanScript } from './ban-transaction.js';
 import { changeScript } from './change-transaction.js';
 import { endAll, endAtOnce, endIdle, endOne, endOverdue, endSome, sessionOwner } from './end-transaction.js';
 import { type Scope, ensureAccount, lockDamagedAccount, toDamagedAccount } from './locks.js';
+import { withKnownEnd } from './lost-ends.js';
 import { loginScript } from './login-transaction.js';
 
 const LIST_LIMIT = 1000;
@@ -38,10 +39,14 @@ export class SqlSessionRepository extends RealmQueries implements SessionReposit
   private readonly scope: Scope;
   private readonly budgets: Budgets;
 
-  constructor({ budgets, ...parts }: Omit<RealmScope, 'budgetMs'> & { readonly budgets: Budgets }) {
+  constructor({
+    budgets,
+    endOf,
+    ...parts
+  }: Omit<RealmScope, 'budgetMs'> & Pick<Scope, 'endOf'> & { readonly budgets: Budgets }) {
     super({ ...parts, budgetMs: budgets.endMs });
     this.budgets = budgets;
-    this.scope = { ...parts, dialect: parts.engine.dialect };
+    this.scope = { ...parts, endOf, dialect: parts.engine.dialect };
   }
 
   async findSessions(ids: readonly string[]): Promise<readonly SessionRecord[]> {
@@ -53,7 +58,9 @@ export class SqlSessionRepository extends RealmQueries implements SessionReposit
     if (rows.some((row) => !ids.includes(String(row.id)))) {
       throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The database returned the result of another query.');
     }
-    return toRecords(rows).filter(({ realm }) => realm === this.realm);
+    return toRecords(rows)
+      .filter(({ realm }) => realm === this.realm)
+      .map((record) => withKnownEnd(record, this.scope));
   }
 
   async login(request: LoginRequest): Promise<LoginOutcome> {

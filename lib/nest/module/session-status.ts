@@ -21,6 +21,8 @@ export interface SessionStatusReport {
    * engines than PostgreSQL.
    */
   readonly oldestWriteMs: number | null;
+  /** Sessions that this node has found live in the database after their end, and has ended again, since its start. */
+  readonly rewrittenEnds: number;
   /** Nodes that have stopped renewing their row and may still be alive. Ends may have to wait for them. */
   readonly silentNodes: number;
   /** Sessions in this node's memory. */
@@ -66,6 +68,7 @@ export function localStatus({ coherence, nearCache, shared }: SessionRuntime): L
     nearCache: nearCache && coherence.caching ? 'on' : 'off',
     changeLogLagMs: Number.isFinite(pollAge) ? pollAge : null,
     oldestWriteMs,
+    rewrittenEnds: coherence.ends.rewritten,
     silentNodes,
     nearCacheEntries: nearCache?.size ?? 0,
   };

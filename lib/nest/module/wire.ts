@@ -1,7 +1,8 @@
 import type { DataSource } from 'typeorm';
 import { Logger } from '@nestjs/common';
-import { Changes } from '../../changes/commit.js';
+import { Changes, changesOfEnds } from '../../changes/commit.js';
 import { CacheCoherence, changeWindow } from '../../cluster/cache-coherence.js';
+import type { CommitsLost } from '../../cluster/final-ends.js';
 import { NearCache } from '../../cluster/near-cache.js';
 import { Bans } from '../../commands/ban.js';
 import { Logins } from '../../commands/login.js';
@@ -17,6 +18,7 @@ import { OnlineQueries } from '../../database/lists/online-queries.js';
 import { SessionQueries } from '../../database/lists/session-queries.js';
 import { SightingQueries } from '../../database/lists/sighting-queries.js';
 import { StatisticQueries } from '../../database/lists/statistic-queries.js';
+import { LostEnds } from '../../database/transactions/lost-ends.js';
 import { SqlDataRepository } from '../../database/transactions/sql-data-repository.js';
 import { SqlSessionRepository } from '../../database/transactions/sql-session-repository.js';
 import { ActivityRecorder } from '../../journal/activity-recorder.js';
@@ -92,6 +94,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     budgetMs: Math.max(timing.verifyBudget, timing.loginBudget, timing.endBudget),
     datesByDatabase: !options.clock,
     measureClock: () => coherence.poll(),
+    onConnectionLost: () => coherence.presence.connectionLost(),
     warn,
   });
   const { engine, tables, embedded } = database;
@@ -102,7 +105,9 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   const repository = new SqlSessionRepository({
     ...scope,
     budgets: { verifyMs: timing.verifyBudget, loginMs: timing.loginBudget, endMs: timing.endBudget },
+    endOf: (id) => coherence.ends.of(id),
   });
+  const lostEnds = new LostEnds(scope);
   const nodeRegistry = new SqlNodeRegistry({ ...scope, budgetMs: Math.max(timing.poll, timing.pollFreshness / 2) });
 
   // Cluster.
@@ -116,6 +121,16 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     silenceMs: embedded ? timing.pollFreshness : Math.max(timing.pollFreshness, timing.outageGrace),
     copyAgeMs: timing.copyAge,
     acknowledgeMs: timing.endBudget * 0.8,
+    endsCheck: {
+      endAgain: async (ends) => {
+        const { rewritten, missing } = await lostEnds.endAgain(ends);
+        return { rewritten: changesOfEnds(rewritten), missing };
+      },
+      report: (loss) => {
+        warn(messageOf(loss));
+        events.emit({ type: 'database.commits-lost', ...loss });
+      },
+    },
   });
 
   // Journal and events.
@@ -221,4 +236,12 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     stop: () => background.stop(),
     sweep: () => sweep.run(),
   };
+}
+
+function messageOf({ rewritten, missing, isComplete }: CommitsLost): string {
+  const more = isComplete ? '' : ' More sessions ended lately than this server remembers, so there may be others.';
+  return (
+    `The database has lost commits, as a fail-over may do: ${rewritten} sessions were live again after their end, and have been ended ` +
+    `again; ${missing} of those that ended lately are not there. Bans and changes of users may be lost as well.${more}`
+  );
 }
