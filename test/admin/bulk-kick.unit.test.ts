@@ -69,7 +69,7 @@ describe('a kick of many', () => {
       ...UNCHANGED,
     };
     const answer = (await kick.kick(
-      { selection: { filter: { deviceType: 'bulk' } }, comment: undefined, dryRun: false },
+      { selection: { filter: { deviceType: 'bulk' } }, comment: undefined, dryRun: false, pace: 'gentle' },
       operator,
     )) as StreamableFile;
     expect(linesOf(await text(answer.getStream()))).toEqual([

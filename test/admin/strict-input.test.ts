@@ -66,7 +66,12 @@ const ROWS: Readonly<Record<string, Row>> = {
   'DELETE /users/:userId/sessions': { query: REASON },
   'POST /kick': {
     base: { body: { filter: { userId: 'nobody' } } },
-    body: { ...REASON, dryRun: [true, 'true', 1, 'perhaps', ''], filter: [{ userId: 'nobody' }, 'all', [], true, {}] },
+    body: {
+      ...REASON,
+      pace: ['fast', '', 'furious', 1, true],
+      dryRun: [true, 'true', 1, 'perhaps', ''],
+      filter: [{ userId: 'nobody' }, 'all', [], true, {}],
+    },
   },
   'POST /users/:userId/ban': {
     body: {

@@ -104,7 +104,8 @@ export function readStatsRange(input: RequestInput) {
 }
 
 export function readKick(input: RequestInput) {
-  return { selection: readSelection(input), comment: readComment(input), dryRun: input.flag('dryRun') };
+  const pace = input.choice('pace', ['gentle', 'fast']) ?? 'gentle';
+  return { selection: readSelection(input), comment: readComment(input), dryRun: input.flag('dryRun'), pace };
 }
 
 function readSelection(input: RequestInput): KickSelection {

@@ -74,12 +74,12 @@ export class KickController {
   @HttpCode(200)
   @NeedsRight('kick')
   async kick(
-    @BodyFields(readKick) { dryRun, selection, comment }: ReturnType<typeof readKick>,
+    @BodyFields(readKick) { dryRun, selection, comment, pace }: ReturnType<typeof readKick>,
     @CurrentOperator() operator: KnownOperator,
   ) {
     const within = 'filter' in selection ? { filter: withinRights(operator, selection.filter) } : selection;
     const { userId: by, session, stillAllowed: check } = operator;
-    const order = { selection: within, by, comment, except: session.id, check };
+    const order = { selection: within, pace, by, comment, except: session.id, check };
     const matching = await this.bulk.count(order);
     if (dryRun) return matching;
     const lines = new Readable({ read: () => undefined });

@@ -32,16 +32,14 @@ export function* lockSeen(
   { account, view }: LoginRequest,
   isAgain: boolean,
 ): Script<SeenSessions | null> {
-  if (view.needs !== 'all') {
-    const ids = yield* findSeen(scope, account.key, view);
-    if (ids.length > MOST_SEEN) return null;
-    const rows = ids.length > 0 ? yield* lockRows(scope, ids) : [];
-    return { rows: rows.filter((row) => row.user_key === account.key), isComplete: false };
+  if (view.needs === 'all') {
+    const rows = yield* lockFew(scope, isAgain ? isNotEndedOf(account.key) : isLiveOf(account.key));
+    if (rows.length <= MOST_SEEN) return { rows, isComplete: true };
   }
-  const all = yield* lockFew(scope, isAgain ? isNotEndedOf(account.key) : isLiveOf(account.key));
-  if (all.length <= MOST_SEEN) return { rows: all, isComplete: true };
-  const usable = yield* lockFew(scope, sql`${isLiveOf(account.key)} AND ${isUsable(scope)}`);
-  return usable.length <= MOST_SEEN ? { rows: usable, isComplete: false } : null;
+  const ids = yield* findSeen(scope, account.key, view);
+  if (ids.length > MOST_SEEN) return null;
+  const rows = ids.length > 0 ? yield* lockRows(scope, ids) : [];
+  return { rows: rows.filter((row) => row.user_key === account.key), isComplete: false };
 }
 
 /** Asks the policy, and once more with the session that holds the slot granted, if it did not see that. */
@@ -85,31 +83,39 @@ function* lockHolder({ tables, dialect }: Scope, accountKey: string, slot: strin
   return rows[0];
 }
 
-/** Finds ids without a lock: no session is added to the account while its row is locked, and rows found are locked in order. */
+/**
+ * Finds the ids of sessions that are not overdue, a few more than MOST_SEEN at most. Locks none: no session is added to the account
+ * while its row is locked, and what is found is locked in order.
+ */
 function* findSeen(
   scope: Scope,
   accountKey: string,
   { needs, deviceId, presentedSessionId }: LoginView,
 ): Script<string[]> {
   const { tables, dialect } = scope;
-  const ids = new Set(presentedSessionId === null ? [] : [presentedSessionId]);
+  const byAccount = sql`SELECT id FROM ${tables.session}${dialect.through('idx_latchkey_session_account')}
+    WHERE user_key = ${accountKey} AND status = 'live' AND ${isUsable(scope)}`;
+  if (needs === 'all') return idsOf((yield sql`${byAccount} LIMIT ${ENOUGH}`).rows);
+  const ids = presentedSessionId === null ? [] : [presentedSessionId];
   if (deviceId !== null) {
+    // Only this index has their order, so that PostgreSQL does not keep to another since the table was small.
     const { rows } =
       yield sql`SELECT id, device_id FROM ${tables.session}${dialect.through('idx_latchkey_session_device')}
         WHERE user_key = ${accountKey} AND device_id = ${deviceId} AND ended_at IS NULL
           AND ${unindexed(usableAt(scope.clock.now()))} ORDER BY id LIMIT ${ENOUGH}`;
-    // Only this index has their order, so that PostgreSQL does not keep to another since the table was small.
     // Databases take more than one text for the same.
-    for (const { id, device_id } of rows) if (device_id === deviceId) ids.add(String(id));
+    ids.push(...idsOf(rows.filter((row) => row.device_id === deviceId)));
   }
   if (typeof needs === 'object') {
-    const { rows } = yield sql`SELECT id FROM ${tables.session}${dialect.through('idx_latchkey_session_account')}
-      WHERE user_key = ${accountKey} AND status = 'live' AND ${isUsable(scope)}
-        AND ${unindexed(sql`impersonator IS NULL`)}
+    const { rows } = yield sql`${byAccount} AND ${unindexed(sql`impersonator IS NULL`)}
       ORDER BY created_at DESC, id DESC LIMIT ${needs.newest}`;
-    for (const { id } of rows) ids.add(String(id));
+    ids.push(...idsOf(rows));
   }
-  return [...ids];
+  return [...new Set(ids)];
+}
+
+function idsOf(rows: readonly Row[]): string[] {
+  return rows.map(({ id }) => String(id));
 }
 
 function isUsable({ clock }: Scope): Statement {

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { useConsole } from '../../console-context.js';
 import { useErrorText } from '../hooks/use-error-text.js';
 import { useLoad } from '../hooks/use-load.js';
-import { advance, kickBodies, NOTHING_DONE, type KickProgress, type KickTarget } from './kick-work.js';
+import { advance, kickBodies, NOTHING_DONE, type KickPace, type KickProgress, type KickTarget } from './kick-work.js';
 import { Dialog } from '../parts/dialog.js';
 import { KickForm } from './kick-form.js';
 import { Loaded } from '../parts/states.js';
@@ -32,13 +32,13 @@ export function KickDialog({ target, onClose, onDone }: Props) {
     return { matching, isMinimum };
   });
 
-  const run = async (reason: string): Promise<void> => {
+  const run = async (reason: string, pace: KickPace): Promise<void> => {
     setRunning(true);
     let before: KickProgress = NOTHING_DONE;
     let now: KickProgress = NOTHING_DONE;
     try {
       for (const body of kickBodies(target)) {
-        await api.kick({ ...body, ...(reason === '' ? {} : { reason }) }, (line) => {
+        await api.kick({ ...body, pace, ...(reason === '' ? {} : { reason }) }, (line) => {
           now = advance(before, line, now);
           setProgress(now);
         });
@@ -66,7 +66,7 @@ export function KickDialog({ target, onClose, onDone }: Props) {
               isMinimum={isMinimum}
               whom={target.whom}
               busy={running}
-              run={(reason) => void run(reason)}
+              run={(reason, pace) => void run(reason, pace)}
               onClose={onClose}
             />
           )}

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useConsole } from '../../console-context.js';
-import { isConfirmed } from './kick-work.js';
+import { isConfirmed, type KickPace } from './kick-work.js';
+import { Choice } from '../parts/choice.js';
 import { focusFirst } from '../parts/dialog.js';
 import { Field } from '../parts/field.js';
 
@@ -10,7 +11,7 @@ interface Props {
   readonly isMinimum: boolean;
   readonly whom: string;
   readonly busy: boolean;
-  readonly run: (reason: string) => void;
+  readonly run: (reason: string, pace: KickPace) => void;
   readonly onClose: () => void;
 }
 
@@ -22,6 +23,7 @@ export function KickForm({ n, isMinimum, whom, busy, run, onClose }: Props) {
   const { t } = useConsole();
   const [reason, setReason] = useState('');
   const [typed, setTyped] = useState('');
+  const [pace, setPace] = useState<KickPace>('gentle');
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => focusFirst(form.current!.closest('dialog')!), []);
   const lines = whom.split('\n');
@@ -33,7 +35,7 @@ export function KickForm({ n, isMinimum, whom, busy, run, onClose }: Props) {
       class="dialog-body"
       onSubmit={(event) => {
         event.preventDefault();
-        run(reason.trim());
+        run(reason.trim(), pace);
       }}
     >
       <p class="lead" role="status">
@@ -53,6 +55,21 @@ export function KickForm({ n, isMinimum, whom, busy, run, onClose }: Props) {
           onInput={(event) => setReason(event.currentTarget.value)}
         />
       </Field>
+      {needsNumber && (
+        <div class="field">
+          <span class="field-label">{t('kickPace')}</span>
+          <Choice
+            label={t('kickPace')}
+            value={pace}
+            options={[
+              ['gentle', t('kickGentle')],
+              ['fast', t('kickFast')],
+            ]}
+            choose={setPace}
+          />
+          <small class="hint">{t(pace === 'gentle' ? 'kickGentleHint' : 'kickFastHint')}</small>
+        </div>
+      )}
       {needsNumber && (
         <Field label={t('typeNumber', { n: String(n) })}>
           <input

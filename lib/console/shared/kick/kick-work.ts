@@ -9,6 +9,9 @@ export type KickTarget = KickSelection & {
   readonly whom: string;
 };
 
+/** How soon it is done, and how much room it leaves to requests of others. */
+export type KickPace = 'gentle' | 'fast';
+
 /** From how many on the number has to be typed. */
 const MANY = 100;
 
