@@ -1,5 +1,7 @@
 import type { LifecycleEvent, LifecycleEvents } from '../model/session-event.js';
 import { ChangePendingError, UnacknowledgedError } from '../model/session-error.js';
+import type { SessionEnd, SessionRecord } from '../model/session.js';
+import type { ScopeChange } from '../model/mass-end.js';
 import type { EndedSession } from '../model/session-change.js';
 import type { Clock } from '../ports/clock.js';
 import type { SessionChange } from '../ports/node-registry.js';
@@ -22,6 +24,8 @@ export interface Outcome {
   readonly ended?: readonly EndedSession[];
   /** Sessions that live on in a new version. */
   readonly changed?: readonly SessionChange[];
+  /** New versions of accounts, and the end of everything in the realm. */
+  readonly scopes?: readonly ScopeChange[];
   /** See ChangeNotice. Set even if there was nothing left to do: the call may repeat one that was not acknowledged. */
   readonly keys?: readonly string[];
   /** Emitted before `session.ended`, which follows for every session in `ended`. */
@@ -67,6 +71,11 @@ export class Changes {
     return result;
   }
 
+  /** Returns how a session that was just recorded ended with all others, if this node knows of such an end by now; else null. */
+  endOf(record: SessionRecord): SessionEnd | null {
+    return this.parts.copies.endOf(record);
+  }
+
   /** Notifies every node of a change that is already committed. */
   async settle(outcome: Outcome): Promise<void> {
     this.apply(outcome);
@@ -89,7 +98,7 @@ export class Changes {
   private async tell(outcome: Outcome): Promise<void> {
     const { reach } = outcome;
     const notice = noticeOf(outcome);
-    if (reach === 'applied' || (notice.changes.length === 0 && notice.keys.length === 0)) return;
+    if (reach === 'applied' || notice.changes.length + notice.scopes.length + notice.keys.length === 0) return;
     if (reach === 'announced') return this.parts.copies.announce(notice);
     try {
       await this.parts.copies.acknowledged(notice);
@@ -105,8 +114,8 @@ export function changesOf({ record, changed, ended }: ChangedSession<unknown>): 
   return record && changed ? { changed: [{ sessionId: record.id, version: record.version }] } : {};
 }
 
-function noticeOf({ ended = [], changed = [], keys = [] }: Outcome) {
-  return { changes: [...changesOfEnds(ended), ...changed], keys };
+function noticeOf({ ended = [], changed = [], scopes = [], keys = [] }: Outcome) {
+  return { changes: [...changesOfEnds(ended), ...changed], scopes, keys };
 }
 
 export function changesOfEnds(ended: readonly EndedSession[]): readonly SessionChange[] {

@@ -1,6 +1,6 @@
 import type { Clock } from '../ports/clock.js';
 import type { NodeRegistry, SessionChange } from '../ports/node-registry.js';
-import type { CopiedRecord, SessionRecord } from '../model/session.js';
+import type { CopiedRecord, SessionEnd, SessionRecord } from '../model/session.js';
 import { type EndedSession, type Tombstone, isTombstone, tombstoneOf } from '../model/session-change.js';
 import type { ChangeNotice, RememberedRecord, SharedCopies, VerificationCache } from '../ports/verification-cache.js';
 import { userKey as keyOf } from '../model/user-key.js';
@@ -13,6 +13,7 @@ import { AgingCopies, type Copy, type KeptCopy, type NearCache } from './near-ca
 import { NodePresence, type PresenceSettings } from './node-presence.js';
 import { type EndsCheck, FinalEnds } from './final-ends.js';
 import { HeldKeys, RecentChanges } from './recent-changes.js';
+import { ScopeChanges } from './scope-changes.js';
 import type { SharedBackend } from './shared-cache.js';
 
 /** How much longer than any copy a change is remembered: for reads under way, and for clocks. Milliseconds. */
@@ -34,6 +35,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   observer: ((millis: number, isAcknowledged: boolean) => void) | null = null;
   readonly ends: FinalEnds;
   private readonly recent: RecentChanges;
+  private readonly scopes: ScopeChanges;
   private readonly held = new HeldKeys(UNKNOWN_MS);
   private readonly aging: AgingCopies;
   private readonly bus: ChangeBus | null;
@@ -61,9 +63,10 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     const windowMs = changeWindow(copyAgeMs);
     this.recent = new RecentChanges(windowMs, clock.monotonic(), parts.mostChanges);
     this.ends = new FinalEnds({ clock, keepMs: windowMs, check: parts.endsCheck });
+    this.scopes = new ScopeChanges(windowMs, clock.monotonic());
     this.aging = new AgingCopies(copyAgeMs, clock);
-    const onNotice = this.hear.bind(this);
-    this.bus = shared && new ChangeBus({ nodeId, messenger: shared.messenger, onNotice });
+    const { messenger } = shared ?? {};
+    this.bus = messenger ? new ChangeBus({ nodeId, messenger, onNotice: this.hear.bind(this) }) : null;
     this.watch = new NodeWatch(clock, silenceMs);
     this.acknowledgement = new AcknowledgementCollector({ ...parts, bus: this.bus, watch: this.watch });
     this.presence = new NodePresence({
@@ -75,8 +78,8 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
       handlers: {
         isConnected: () => shared?.messenger.isConnected ?? false,
         onPoll: () => this.held.beginPoll(),
-        onPolled: (poll, changes) => {
-          for (const change of changes) this.apply(change);
+        onPolled: (poll, { changes, scopes }) => {
+          this.hear({ changes, scopes });
           this.held.endPoll(poll);
         },
         onDoubt: () => this.restoreEnds(),
@@ -127,19 +130,22 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   counts(remembered: RememberedRecord, now: number): boolean {
     const copy = remembered as KeptCopy;
     if (copy.isDropped || now >= copy.goneAt || !this.presence.mayCacheAt(now)) return false;
-    if (this.isHeld(copy.record, now)) return false;
+    if (this.isHeld(copy.record, now) || this.scopes.isStale(copy.record)) return false;
     this.parts.nearCache!.use(copy, now);
     if (now >= copy.agesAt) this.aging.note(copy.record.id);
     return true;
   }
 
   async fetch(sessionId: string): Promise<CopiedRecord | Tombstone | null> {
-    const { shared } = this.parts;
+    const { nearCache, shared } = this.parts;
+    const near = nearCache?.peek(sessionId);
+    const over = near && this.overBy(near.record);
+    if (over) return over;
     if (!shared || shared.state === 'down' || !this.presence.mayCache) return null;
     const found = await shared.cache.read(sessionId).catch(() => null);
     if (!found || isTombstone(found)) return found;
     const now = this.parts.clock.monotonic();
-    if (!this.presence.mayCacheAt(now) || !this.isUsable(found, now)) return null;
+    if (!this.presence.mayCacheAt(now) || !this.isUsable(found, now)) return this.overBy(found.record);
     this.keepNear(found);
     return found.record;
   }
@@ -154,6 +160,10 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
       this.keepNear({ record, readAt });
       shared?.cache.keep({ record, readAt });
     }
+  }
+
+  endOf(record: CopiedRecord): SessionEnd | null {
+    return this.scopes.endOf(record);
   }
 
   takeAging(): readonly string[] {
@@ -190,9 +200,16 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     }
   }
 
-  private hear({ changes = [], keys = [] }: ChangeNotice): void {
+  private hear({ changes = [], scopes = [], keys = [] }: ChangeNotice): void {
     for (const key of keys) this.held.holdUntilPoll(key);
     for (const change of changes) this.apply(change);
+    for (const change of scopes) this.scopes.add(change, this.parts.clock.monotonic());
+  }
+
+  /** A session that ended with all others of its account or of the realm: its holder need not ask the database. */
+  private overBy(record: CopiedRecord): Tombstone | null {
+    const end = this.scopes.endOf(record);
+    return end && record.version >= this.recent.versionOf(record.id) ? tombstoneOf({ ...record, end }) : null;
   }
 
   private apply(change: SessionChange): void {
@@ -217,7 +234,8 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     // Changes that were forgotten may be missing in it, and the clock of its reader may lead.
     if (now - age < this.recent.forgottenAt + CLOCK_MARGIN_MS) return false;
     if (age >= this.parts.copyAgeMs || age < -CLOCK_MARGIN_MS || this.ends.of(record.id)) return false;
-    return record.version >= this.recent.versionOf(record.id) && !this.isHeld(record, now);
+    if (record.version < this.recent.versionOf(record.id) || this.scopes.isStale(record)) return false;
+    return !this.isHeld(record, now);
   }
 
   private keepNear(copy: Copy): void {

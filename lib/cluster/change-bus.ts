@@ -1,19 +1,18 @@
-import { END_REASONS, type EndReason } from '../model/session.js';
-import type { SessionChange } from '../ports/node-registry.js';
+import type { ScopeChange } from '../model/mass-end.js';
+import { type EndReason, isEndReason } from '../model/session.js';
+import type { ChangeEnd, SessionChange } from '../ports/node-registry.js';
 import type { ChangeNotice } from '../ports/verification-cache.js';
 import type { Messenger } from './shared-cache.js';
 
-interface ChangeMessage {
+interface ChangeMessage extends Required<ChangeNotice> {
   readonly from: string;
   /** Number to acknowledge; null if no caller waits. */
   readonly number: number | null;
-  readonly changes: readonly SessionChange[];
-  readonly keys: readonly string[];
 }
 
 /** Kind, id and version; of an end also the reason, the time and who did it. */
 type WrittenChange = readonly [
-  kind: 'session',
+  kind: 'session' | ScopeChange['kind'],
   id: string,
   version: number,
   reason?: EndReason,
@@ -40,6 +39,7 @@ export type NoticeHandler = (notice: Required<ChangeNotice>) => void;
 
 interface Outgoing {
   readonly changes: SessionChange[];
+  readonly scopes: ScopeChange[];
   readonly keys: Set<string>;
   readonly acknowledgedBy: Set<string>;
   waiting: number;
@@ -101,14 +101,15 @@ export class ChangeBus {
     resolve();
   }
 
-  private add({ changes = [], keys = [] }: ChangeNotice): Outgoing {
+  private add({ changes = [], scopes = [], keys = [] }: ChangeNotice): Outgoing {
     const full = this.outgoing && this.outgoing.changes.length + this.outgoing.keys.size >= MAX_ITEMS;
     if (full) this.flush();
     if (!this.outgoing) {
-      this.outgoing = { changes: [], keys: new Set(), acknowledgedBy: new Set(), waiting: 0, number: null };
+      this.outgoing = { changes: [], scopes: [], keys: new Set(), acknowledgedBy: new Set(), waiting: 0, number: null };
       queueMicrotask(() => this.flush());
     }
     for (const change of changes) this.outgoing.changes.push(change);
+    this.outgoing.scopes.push(...scopes);
     for (const key of keys) this.outgoing.keys.add(key);
     return this.outgoing;
   }
@@ -118,8 +119,9 @@ export class ChangeBus {
     this.outgoing = null;
     if (!message) return;
     if (message.waiting > 0) this.open.set((message.number = ++this.lastNumber), message);
-    const { changes, keys, number } = message;
-    void this.parts.messenger.send(writeMessage({ from: this.parts.nodeId, number, changes, keys: [...keys] }));
+    const { changes, scopes, keys, number } = message;
+    const from = this.parts.nodeId;
+    void this.parts.messenger.send(writeMessage({ from, number, changes, scopes, keys: [...keys] }));
   }
 
   private answer(to: string, number: number): void {
@@ -143,36 +145,40 @@ function deferred(): { readonly promise: Promise<void>; readonly resolve: () => 
 /** First item of every message. Unknown versions are not acknowledged; their senders then rely on polls. */
 const VERSION = 1;
 
-export function writeMessage({ from, number, changes, keys }: ChangeMessage): string {
-  return JSON.stringify([VERSION, from, number, changes.map(writeChange), keys]);
+export function writeMessage({ from, number, changes, scopes, keys }: ChangeMessage): string {
+  const ofSessions = changes.map(({ sessionId, version, end }) => writeChange('session', sessionId, version, end));
+  const ofScopes = scopes.map(({ kind, id, version, end }) => writeChange(kind, id, version, end));
+  return JSON.stringify([VERSION, from, number, [...ofSessions, ...ofScopes], keys]);
 }
 
 /** Null for text that no node of this version writes. */
 export function parseMessage(text: string): ChangeMessage | null {
-  const [version, from, number, changes, keys, ...more] = parseList(text);
+  const [version, from, number, written, keys, ...more] = parseList(text);
   const isMessage =
     version === VERSION &&
     typeof from === 'string' &&
     (number === null || Number.isSafeInteger(number)) &&
-    isListOf(changes, isChange) &&
+    isListOf(written, isChange) &&
     isListOf(keys, isText) &&
     more.length === 0;
   if (!isMessage) return null;
-  return {
-    from,
-    number: number as number | null,
-    changes: changes.map(([, sessionId, version, reason, at, by]) => ({
-      sessionId,
-      version,
-      ...(reason !== undefined && { end: { reason, at: at!, by: by! } }),
-    })),
-    keys,
-  };
+  const changes: SessionChange[] = [];
+  const scopes: ScopeChange[] = [];
+  for (const [kind, id, itsVersion, reason, at, by] of written) {
+    const end = reason === undefined ? null : { reason, at: at!, by: by! };
+    if (kind === 'session') changes.push({ sessionId: id, version: itsVersion, ...(end && { end }) });
+    else scopes.push({ kind, id, version: itsVersion, end: end && { ...end, replacedBy: null } });
+  }
+  return { from, number: number as number | null, changes, scopes, keys };
 }
 
-function writeChange({ sessionId, version, end }: SessionChange): WrittenChange {
-  const change = ['session', sessionId, version] as const;
-  return end ? [...change, end.reason, end.at, end.by] : change;
+function writeChange(
+  kind: WrittenChange[0],
+  id: string,
+  version: number,
+  end: ChangeEnd | null | undefined,
+): WrittenChange {
+  return end ? [kind, id, version, end.reason, end.at, end.by] : [kind, id, version];
 }
 
 export function writeAnswer({ from, numbers }: ChangeAnswer): string {
@@ -199,15 +205,13 @@ function isListOf<T>(value: unknown, isItem: (item: unknown) => item is T): valu
   return Array.isArray(value) && value.every(isItem);
 }
 
+const KINDS: readonly string[] = ['session', 'account', 'realm'];
+
 function isChange(value: unknown): value is WrittenChange {
   if (!Array.isArray(value)) return false;
   const [kind, id, version, ...end] = value as unknown[];
   const isEnd = end.length === 3 && isEndReason(end[0]) && isNumber(end[1]) && isText(end[2]);
-  return kind === 'session' && isText(id) && isNumber(version) && (end.length === 0 || isEnd);
-}
-
-function isEndReason(value: unknown): value is EndReason {
-  return (END_REASONS as readonly unknown[]).includes(value);
+  return KINDS.includes(kind as string) && isText(id) && isNumber(version) && (end.length === 0 || isEnd);
 }
 
 function isText(value: unknown): value is string {

@@ -37,6 +37,11 @@ export class NearCache {
     return this.copies.get(sessionId);
   }
 
+  /** The same, and counts as no use. */
+  peek(sessionId: string): KeptCopy | undefined {
+    return this.copies.peek(sessionId);
+  }
+
   use(copy: KeptCopy, now: number): void {
     if (now - copy.usedAt < USE_INTERVAL_MS) return;
     copy.usedAt = now;

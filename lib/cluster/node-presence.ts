@@ -1,5 +1,5 @@
 import { type Clock, SynchronizedClock } from '../ports/clock.js';
-import type { LogPosition, NodeRegistry, NodeRow, PollResult, SessionChange } from '../ports/node-registry.js';
+import type { LogPosition, NodeRegistry, NodeRow, PollResult } from '../ports/node-registry.js';
 import { LogPositions } from './log-positions.js';
 import type { NodeWatch } from './node-watch.js';
 
@@ -63,7 +63,7 @@ export class NodePresence {
         readonly isConnected: () => boolean;
         /** Called when a poll begins. @returns argument for `onPolled` once it is complete */
         readonly onPoll: () => number;
-        readonly onPolled: (poll: number, changes: readonly SessionChange[]) => void;
+        readonly onPolled: (poll: number, result: PollResult) => void;
         /** Called when the database may have lost commits. The poll is complete only once it resolves. */
         readonly onDoubt: () => Promise<void>;
         /** Called when copies must no longer be used. */
@@ -166,7 +166,7 @@ export class NodePresence {
     this.wallAtPoll = wall;
     this.lookAtOthers(result.others);
     this.established = !this.others.some(({ caching }) => caching);
-    this.parts.handlers.onPolled(poll, result.changes);
+    this.parts.handlers.onPolled(poll, result);
     this.polled = number;
     this.oldestWriteMs = result.oldestWriteMs;
     // Without this node's row, the others have purged what they did not need themselves.

@@ -1,7 +1,9 @@
 import type { Changes } from '../changes/commit.js';
+import type { MassEndClosing } from '../changes/mass-end-closing.js';
 import type { Ban } from '../model/ban.js';
 import { type FieldsOf, checkFields } from '../model/checked-input.js';
 import { actorOf, optionalText } from './arguments.js';
+import { endsOf } from './end.js';
 import { invalidArgument } from '../model/session-error.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import { type AccountRef, actorText, keysOf } from '../model/user-key.js';
@@ -31,8 +33,8 @@ export interface BanOptions extends LiftBanOptions {
 
 export interface BanResult {
   readonly ban: Ban;
-  /** Number of sessions that the ban ended. */
-  readonly ended: number;
+  /** Number of sessions that the ban ended; null for more than 200, which end as one. */
+  readonly ended: number | null;
 }
 
 const LIFT_FIELDS: FieldsOf<LiftBanOptions> = { service: true, by: true };
@@ -42,6 +44,7 @@ export class Bans {
   constructor(
     private readonly repository: SessionRepository,
     private readonly changes: Changes,
+    private readonly closing: Pick<MassEndClosing, 'closeAcknowledged'>,
   ) {}
 
   async ban(account: AccountRef, options: BanOptions): Promise<BanResult> {
@@ -60,17 +63,18 @@ export class Bans {
       by: actorText(actorOf(options.by)),
     };
     const keys = keysOf(account);
-    const { ban, ended } = await this.changes.commit({
+    const { ban, ended, change } = await this.changes.commit({
       holding: keys,
       transaction: () => this.repository.ban(account, draft, endSessions),
       outcomeOf: (outcome) => ({
-        ...outcome,
+        ...endsOf(outcome),
         keys,
         events: [{ type: 'account.banned', userId: account.userId, ban: outcome.ban }],
         reach: 'acknowledged',
       }),
     });
-    return { ban, ended: ended.filter(({ reason }) => reason === 'ACCOUNT_DISABLED').length };
+    if (change.end) this.closing.closeAcknowledged(change);
+    return { ban, ended: change.end ? null : ended.filter(({ reason }) => reason === 'ACCOUNT_DISABLED').length };
   }
 
   async liftBan(account: AccountRef, options: LiftBanOptions): Promise<boolean> {
@@ -82,7 +86,7 @@ export class Bans {
       transaction: () => this.repository.liftBan(account, service, by),
       outcomeOf: (outcome) => ({
         ...(outcome && {
-          changed: outcome.changed,
+          scopes: [outcome.change],
           keys: [account.key],
           events: [{ type: 'account.ban-lifted', userId: account.userId, ban: outcome.ban }],
         }),

@@ -1,20 +1,24 @@
-import type { Changes } from '../changes/commit.js';
+import type { Changes, Outcome } from '../changes/commit.js';
+import type { MassEndClosing } from '../changes/mass-end-closing.js';
+import type { ScopeChange } from '../model/mass-end.js';
 import type { EndReason, SessionRecord } from '../model/session.js';
 import type { EndedSession } from '../model/session-change.js';
 import { type AccountRef, actorText, keysOf } from '../model/user-key.js';
-import type { SessionRepository } from '../ports/session-repository.js';
+import type { AccountEnd, SessionRepository } from '../ports/session-repository.js';
 
 /** Ends sessions and waits until every node knows, even if nothing is left to end: it may repeat an unacknowledged call. */
 export class SessionEnding {
   constructor(
     private readonly repository: SessionRepository,
     private readonly changes: Changes,
+    private readonly closing: Pick<MassEndClosing, 'closeAcknowledged'>,
   ) {}
 
   /** Ends the session of a token's holder. If it has ended already, only ensures that every node knows. */
-  async logOut({ id, version, userId, end }: SessionRecord): Promise<boolean> {
+  async logOut({ id, version, userId, userKey, end }: SessionRecord): Promise<boolean> {
     if (!end) return this.endOne(id, 'SESSION_LOGGED_OUT', userId);
-    await this.changes.settle({ changed: [{ sessionId: id, version }], reach: 'acknowledged' });
+    // It may have ended with others, by a change of its account or of the realm.
+    await this.changes.settle({ changed: [{ sessionId: id, version }], keys: [userKey], reach: 'acknowledged' });
     return false;
   }
 
@@ -39,19 +43,44 @@ export class SessionEnding {
     return ended.filter((one) => one.reason === reason).length;
   }
 
-  /** Also ends those that the account opened as an impersonator. @returns how many of its own it ended */
+  /**
+   * Also ends those that the account opened as an impersonator.
+   * @returns how many of its own it ended; null for more than can be counted at once
+   */
   async endAll(
     account: AccountRef,
     reason: EndReason,
     by: string,
     options: { readonly except: string | null; readonly raiseEpoch: boolean; readonly comment?: string | null },
-  ): Promise<number> {
+  ): Promise<number | null> {
     const end = { reason, by: actorText(by), comment: options.comment ?? null };
-    const ended = await this.end(keysOf(account), () => this.repository.endAccountSessions(account, end, options));
+    const keys = keysOf(account);
+    const { ended, change } = await this.changes.commit({
+      holding: keys,
+      transaction: () => this.repository.endAccountSessions(account, end, options),
+      outcomeOf: (outcome) => ({ ...endsOf(outcome), keys, reach: 'acknowledged' }),
+    });
+    if (change) return this.close(change);
     return ended.filter((one) => one.reason === reason && one.userId === account.userId).length;
   }
 
-  /** @param keys session ids or account key */
+  /** Ends every session of the realm. */
+  async endEverything(by: string, comment: string | null): Promise<void> {
+    const change = await this.changes.commit({
+      holding: [],
+      transaction: () => this.repository.endRealm({ reason: 'SESSION_KICKED', by: actorText(by), comment }),
+      outcomeOf: (scope) => ({ scopes: [scope], reach: 'acknowledged' }),
+    });
+    this.close(change);
+  }
+
+  /** Follows an end of all sessions of an account or of the realm that every node knows of. */
+  private close(change: ScopeChange): null {
+    this.closing.closeAcknowledged(change);
+    return null;
+  }
+
+  /** @param keys session ids */
   private end(
     keys: readonly string[],
     transaction: () => Promise<readonly EndedSession[]>,
@@ -65,4 +94,9 @@ export class SessionEnding {
       },
     });
   }
+}
+
+/** What a step on an account changed. */
+export function endsOf({ ended, change }: AccountEnd): Pick<Outcome, 'ended' | 'scopes'> {
+  return { ended, ...(change && { scopes: [change] }) };
 }

@@ -13,6 +13,16 @@ export interface Ban {
   readonly by: string;
 }
 
+/** Stands for bans that cannot be read, and shows that to operators: until they lift it or ban anew, the account is refused. */
+export const UNREADABLE_BANS: Ban = {
+  service: null,
+  level: 1,
+  comment: 'The bans of this account cannot be read. Lift this one, or ban anew.',
+  until: null,
+  at: 0,
+  by: 'system',
+};
+
 /** Finds the ban from everything that is in force now, or null. */
 export function accountBan(bans: readonly Ban[], now: number): Ban | null {
   return bans.find((ban) => ban.service === null && isInForce(ban, now)) ?? null;

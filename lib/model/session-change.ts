@@ -1,4 +1,4 @@
-import type { EndReason, SessionPatch, SessionEnd, SessionRecord } from './session.js';
+import type { CopiedRecord, EndReason, SessionPatch, SessionEnd } from './session.js';
 import type { SessionEventType } from './session-event.js';
 import type { ParsedToken } from './token-pair.js';
 import { equalHashes } from './verification.js';
@@ -49,7 +49,7 @@ export function endOfHolder(token: ParsedToken, { end, tokens }: Tombstone): Ses
   return own && equalHashes(own.accessHash, token.hash) ? end : null;
 }
 
-export function tombstoneOf({ id, version, end, current, superseded }: SessionRecord): Tombstone | null {
+export function tombstoneOf({ id, version, end, current, superseded }: CopiedRecord): Tombstone | null {
   const tokens = [...superseded, current].map(({ generation, accessHash }) => ({ generation, accessHash }));
   return end && { sessionId: id, version, end, tokens };
 }

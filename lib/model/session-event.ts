@@ -11,7 +11,9 @@ import type { EndReason } from './session.js';
  * - REFRESH_REUSED: a refresh token came back after its grace; `ip` is where from, `detail.renewedFrom` the address
  *   that got its successor
  * - SESSION_ENDED: one session ended, with the reason
- * - ACCOUNT_SESSIONS_ENDED: one call ended all sessions of an account; `ended` counts them
+ * - ACCOUNT_SESSIONS_ENDED: one call ended all sessions of an account; `ended` counts them, and is null for more than 200,
+ *   which have no line of their own
+ * - REALM_SESSIONS_ENDED: an operator ended every session of the realm
  * - BULK_KICK: an operator ended the sessions of a selection or filter, named in `detail`; written at the start and at
  *   the end, when `ended` counts them
  * - KICK_WITHOUT_EFFECT: an operator tried to end a session that was not live
@@ -28,6 +30,7 @@ export const SESSION_EVENT_TYPES = [
   'REFRESH_REUSED',
   'SESSION_ENDED',
   'ACCOUNT_SESSIONS_ENDED',
+  'REALM_SESSIONS_ENDED',
   'BULK_KICK',
   'KICK_WITHOUT_EFFECT',
   'REAUTHENTICATED',

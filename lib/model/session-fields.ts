@@ -12,6 +12,8 @@ export interface Field {
   readonly nullable?: true;
   /** False if copies in Redis derive it or do without. */
   readonly copied?: false;
+  /** Read from the row of the account, and written by no session. */
+  readonly ofAccount?: true;
   /** Form in operators' lists; `address` needs the right to see addresses. */
   readonly listed?: 'plain' | 'time' | 'address';
   /** Operators search live sessions by it: a lower-case word, indexed. */
@@ -59,7 +61,10 @@ export const SESSION_FIELDS = {
   nonce: { kind: 'text', length: 32, copied: false },
   renewedFrom: { kind: 'text', length: 45, nullable: true, copied: false },
   superseded: { kind: 'pairs' },
-  bans: { kind: 'bans' },
+  accountEpoch: { kind: 'number' },
+  realmEpoch: { kind: 'number' },
+  accountVersion: { kind: 'number', ofAccount: true },
+  bans: { kind: 'bans', ofAccount: true },
 } as const satisfies FieldsOf<Omit<SessionRecord, 'current' | 'end'>>;
 
 /** Fields of the current pair, which are columns of the session's row, and of superseded pairs. */

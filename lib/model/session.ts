@@ -86,6 +86,12 @@ export interface CopiedRecord extends UserSession {
   readonly superseded: readonly Superseded<CopiedPair>[];
   /** Time from which every token of the session is expired. The sweep ends the session after it. */
   readonly usableUntil: number;
+  /** Epoch of the account that it was opened in. A mass end of that epoch ends it (see MassEnd). */
+  readonly accountEpoch: number;
+  /** The same of the realm. */
+  readonly realmEpoch: number;
+  /** Version of the account when the record was read. Grows with every mass end and every change of bans. */
+  readonly accountVersion: number;
 }
 
 /** The session's row. */
@@ -98,10 +104,20 @@ export interface SessionRecord extends SessionWithEnd, CopiedRecord {
   readonly renewedFrom: string | null;
 }
 
-/** Row of a login. The repository adds the slot that the device policy picks, and the account's bans. */
+/** Row of a login. The repository adds the slot that the device policy picks, and what the account says. */
 export type NewSession = Omit<
   SessionRecord,
-  'version' | 'end' | 'lastSeenAt' | 'lastIp' | 'superseded' | 'renewedFrom' | 'reauthenticatedAt' | 'bans'
+  | 'version'
+  | 'end'
+  | 'lastSeenAt'
+  | 'lastIp'
+  | 'superseded'
+  | 'renewedFrom'
+  | 'reauthenticatedAt'
+  | 'bans'
+  | 'accountEpoch'
+  | 'realmEpoch'
+  | 'accountVersion'
 >;
 
 /** Columns that a change of a live session may set. */
@@ -166,3 +182,7 @@ export const END_REASONS = [
 ] as const;
 
 export type EndReason = (typeof END_REASONS)[number];
+
+export function isEndReason(value: unknown): value is EndReason {
+  return (END_REASONS as readonly unknown[]).includes(value);
+}

@@ -1,3 +1,4 @@
+import type { ScopeChange } from '../model/mass-end.js';
 import type { SessionEnd } from '../model/session.js';
 
 /** Row of a node. Times are milliseconds since the epoch by the database's clock. */
@@ -43,6 +44,8 @@ export interface PollResult extends NodeList {
   readonly wasRegistered: boolean;
   /** Changes of verdicts that became visible after the requested position. Earlier ones may be among them. */
   readonly changes: readonly SessionChange[];
+  /** The same of changes of accounts and of the realm. */
+  readonly scopes: readonly ScopeChange[];
   /** Every change that was visible when this poll began is among those up to here. */
   readonly position: LogPosition;
   /** Milliseconds for which the oldest writing transaction has been open, as far as polls have seen it; null if unknown. */

@@ -7,6 +7,7 @@ import type {
   SlotDecision,
 } from '../model/session-change.js';
 import type { AccountRecord, AccountState, Ban } from '../model/ban.js';
+import type { ScopeChange } from '../model/mass-end.js';
 import type { NewSession, SessionRecord } from '../model/session.js';
 import type { AccountRef } from '../model/user-key.js';
 
@@ -111,7 +112,8 @@ export interface SessionRepository {
   endSessions(ids: readonly string[], end: EndRequest): Promise<readonly EndedSession[]>;
 
   /**
-   * Ends every live session of an account except one, and those it opened as an impersonator. With `raiseEpoch`,
+   * Ends every live session of an account except one, and those it opened as an impersonator. More than 200 end as one:
+   * every read finds them ended once this resolves, and their rows are closed later. With `raiseEpoch`,
    * increments the epoch and sets notBefore to now, so that no login with an earlier proof succeeds; the exempted
    * session counts as proved now. Complete under concurrent logins: each either precedes and is ended here, or follows.
    */
@@ -119,7 +121,13 @@ export interface SessionRepository {
     account: AccountRef,
     end: EndRequest,
     options: { readonly except: string | null; readonly raiseEpoch: boolean },
-  ): Promise<readonly EndedSession[]>;
+  ): Promise<AccountEnd>;
+
+  /** Ends every session of the realm, however many there are, before it resolves; their rows are closed later. */
+  endRealm(end: EndRequest): Promise<ScopeChange>;
+
+  /** Notes that every node knows of an end of all sessions of an account or of the realm. */
+  noteAcknowledged(change: ScopeChange): Promise<void>;
 
   /** Reads an account; an unknown one has epoch 0. Unreadable bans are reported as one ban from everything. */
   readAccount(account: AccountRef): Promise<AccountRecord>;
@@ -129,7 +137,7 @@ export interface SessionRepository {
 
   /**
    * Sets a ban, replacing the account's ban from the same service. With `endSessions`, ends all sessions with
-   * ACCOUNT_DISABLED; without, every session carries the ban from then on, and `changed` lists them. A ban from
+   * ACCOUNT_DISABLED, as endAccountSessions does. Every record of the account carries the ban from then on. A ban from
    * everything also ends the sessions that the account opened as an impersonator, with SESSION_KICKED.
    */
   ban(account: AccountRef, ban: Omit<Ban, 'at'>, endSessions: boolean): Promise<BanOutcome>;
@@ -150,9 +158,17 @@ export interface SessionRepository {
   endIdleSessions(idleMs: number, slackMs: number, limit: number): Promise<readonly EndedSession[]>;
 }
 
+/** Result of ending all sessions of an account. */
+export interface AccountEnd {
+  /** Sessions that were closed one by one. */
+  readonly ended: readonly EndedSession[];
+  /** The end of all of the account's own sessions as one; null if each was closed. */
+  readonly change: ScopeChange | null;
+}
+
 export interface BanOutcome {
   readonly ban: Ban;
   readonly ended: readonly EndedSession[];
-  /** Live sessions whose verdict may have changed. */
-  readonly changed: readonly { readonly sessionId: string; readonly version: number }[];
+  /** The new version of the account, with the end of its sessions as one, if that is how they ended. */
+  readonly change: ScopeChange;
 }

@@ -1,5 +1,6 @@
 import type { SessionChange } from './node-registry.js';
-import type { CopiedRecord, SessionRecord } from '../model/session.js';
+import type { ScopeChange } from '../model/mass-end.js';
+import type { CopiedRecord, SessionEnd, SessionRecord } from '../model/session.js';
 import type { EndedSession, Tombstone } from '../model/session-change.js';
 
 /** Copy of a record in this node's memory. Stays the same object while it is cached. */
@@ -38,6 +39,8 @@ export interface VerificationCache {
 export interface ChangeNotice {
   /** Sessions whose records have a new version. */
   readonly changes?: readonly SessionChange[];
+  /** Changes of accounts, and the end of everything in the realm. */
+  readonly scopes?: readonly ScopeChange[];
   /** Session ids and account keys with foreign changes. No copies of them are used until each node has read the change log. */
   readonly keys?: readonly string[];
 }
@@ -49,6 +52,9 @@ export interface SharedCopies {
 
   /** Evicts copies that a change made stale, from this node and the shared cache. Does not notify other nodes. */
   forget(notice: ChangeNotice, ended?: readonly EndedSession[]): void;
+
+  /** Returns how a session ended with all others of its account or of the realm, as far as this node knows; else null. */
+  endOf(record: CopiedRecord): SessionEnd | null;
 
   /** Waits until each other node has acknowledged or caches nothing. @throws ChangePendingError if it takes too long */
   acknowledged(notice: ChangeNotice): Promise<void>;

@@ -43,12 +43,21 @@ export class OperatorService {
   /**
    * Ends every session of a user with SESSION_KICKED, and refuses logins that began before (see
    * TokenService.beginLogin).
-   * @returns how many it ended
+   * @returns how many it ended; null for more than 200, which end as one
    */
-  async kickUser(userId: UserId, options: KickOptions): Promise<number> {
+  async kickUser(userId: UserId, options: KickOptions): Promise<number | null> {
     const { by, comment } = kickOf(options);
     const all = { except: null, raiseEpoch: true, comment };
     return this.parts.ending.endAll(this.account(userId), 'SESSION_KICKED', by, all);
+  }
+
+  /**
+   * Ends every session of the realm with SESSION_KICKED, the caller's own included: for a breach, or a change of secrets.
+   * Resolves once no node accepts any of their tokens; their rows are closed in the background.
+   */
+  async endEverything(options: KickOptions): Promise<void> {
+    const { by, comment } = kickOf(options);
+    await this.parts.ending.endEverything(by, comment);
   }
 
   /** Bans a user from everything, or from one service. Replaces an earlier ban from the same. */

@@ -62,12 +62,12 @@ export class SessionService {
   }
 
   /** Ends every session of a user but one with SESSION_LOGGED_OUT. @returns how many it ended */
-  async endOthers(userId: UserId, keepSessionId: string): Promise<number> {
+  async endOthers(userId: UserId, keepSessionId: string): Promise<number | null> {
     return this.endAllBut(userId, sessionIdOf(keepSessionId, 'keepSessionId'));
   }
 
   /** Ends every session of a user with SESSION_LOGGED_OUT. @returns how many it ended */
-  async endAll(userId: UserId): Promise<number> {
+  async endAll(userId: UserId): Promise<number | null> {
     return this.endAllBut(userId, null);
   }
 
@@ -115,7 +115,7 @@ export class SessionService {
     return new DataStore(this.parts.data, owner, () => Promise.resolve(null));
   }
 
-  private endAllBut(userId: UserId, except: string | null): Promise<number> {
+  private endAllBut(userId: UserId, except: string | null): Promise<number | null> {
     const account = this.account(userId);
     return this.parts.ending.endAll(account, 'SESSION_LOGGED_OUT', account.userId, { except, raiseEpoch: false });
   }

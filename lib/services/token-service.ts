@@ -165,7 +165,7 @@ export class TokenService {
    * `beginLogin`). Call it together with the password change.
    * @returns how many it ended
    */
-  async revokeSessions(userId: UserId, options: RevokeOptions = {}): Promise<number> {
+  async revokeSessions(userId: UserId, options: RevokeOptions = {}): Promise<number | null> {
     checkFields(options, 'options', REVOKE_FIELDS);
     const account = this.account(userId);
     const except = options.except === undefined ? null : sessionIdOf(options.except, 'except');

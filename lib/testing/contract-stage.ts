@@ -144,8 +144,8 @@ export class Stage {
     return node.ban(this.account, draft, endSessions);
   }
 
-  endAll(except: string | null, raiseEpoch: boolean): Promise<readonly EndedSession[]> {
+  async endAll(except: string | null, raiseEpoch: boolean): Promise<readonly EndedSession[]> {
     const end = { reason: 'SESSION_REVOKED', by: this.user } as const;
-    return this.node.endAccountSessions(this.account, end, { except, raiseEpoch });
+    return (await this.node.endAccountSessions(this.account, end, { except, raiseEpoch })).ended;
   }
 }

@@ -58,7 +58,7 @@ export class AuthService {
     userId: string,
     sessionId: string,
     { oldPassword, newPassword }: ChangePasswordRequest,
-  ): Promise<number> {
+  ): Promise<number | null> {
     const user = await this.users.authenticate(userId, oldPassword);
     const isKnown = user
       ? await this.users.replacePassword(user, newPassword)

@@ -21,7 +21,10 @@ export async function startAdminApp(
     (claims.rights as readonly string[]).includes(right);
   const server = await startApp(kind, {
     imports: [
-      SessionModule.forRoot({ isGlobal: true, ...sessionOptions({ clock, policy: multiDevice(), ...session }) }),
+      SessionModule.forRoot({
+        isGlobal: true,
+        ...sessionOptions({ clock, policy: multiDevice({ max: Infinity }), ...session }),
+      }),
       SessionAdminModule.forRoot({ authorize, ...options }),
     ],
   });

@@ -28,7 +28,9 @@ export function usePlans(
 
   beforeAll(async () => {
     database = await kindsOf(name)[0]!.create();
-    sessions = await startSessions({ database: database.options, policy: multiDevice() }, [OnlineUsersService]);
+    sessions = await startSessions({ database: database.options, policy: multiDevice({ max: Infinity }) }, [
+      OnlineUsersService,
+    ]);
     plans.online = sessions.context.get(OnlineUsersService, { strict: false });
     plans.runtime = sessions.context.get(SessionRuntime, { strict: false });
     for (let index = 0; index < logins; index++) await logIn(sessions.tokens, index);

@@ -48,7 +48,7 @@ describe('a change is confirmed', () => {
 
   it('at once where nobody else is there, who may all the same be told', async () => {
     expect(await outcome(acknowledgement.acknowledged(NOTICE))).toBe('done');
-    expect(parseMessage(sent[0]!)).toEqual({ from: 'me', number: 1, ...NOTICE });
+    expect(parseMessage(sent[0]!)).toEqual({ from: 'me', number: 1, scopes: [], ...NOTICE });
   });
 
   it('when each of the others has answered this message', async () => {

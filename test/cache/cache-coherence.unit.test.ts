@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { tombstoneOf } from 'lib/session-change.js';
 import { COPY_AGE, CoherenceHarness } from './coherence-harness.js';
-import { endedRecord, recordOf } from './records.js';
+import { copyOf, endedRecord, recordOf } from './records.js';
 import { START } from './virtual-time.js';
 
 /** How long a change may still take effect whose outcome is not known. */
@@ -23,6 +23,86 @@ describe('a copy of a session', () => {
   it('that others have read is kept here as well', async () => {
     h.restore(3, START - 1000);
     expect([h.near(), await h.shared(), h.near()]).toEqual([null, 3, 3]);
+  });
+
+  it('is used no more once its account has changed, until it is read again', async () => {
+    h.coherence.put(h.record, START);
+    const { userKey } = h.record;
+    h.coherence.forget({ scopes: [{ kind: 'account', id: userKey, version: 1, end: null }] });
+    expect([h.near(), await h.shared()]).toEqual([null, null]);
+    h.coherence.put(h.record, START);
+    expect(h.near()).toBeNull();
+    h.coherence.put({ ...h.record, accountVersion: 1 }, START);
+    expect([h.near(), await h.shared()]).toEqual([3, 3]);
+    h.coherence.forget({ scopes: [{ kind: 'account', id: 'of somebody else', version: 9, end: null }] });
+    expect(h.near()).toBe(3);
+  });
+
+  describe.each([
+    ['its account', 'account'],
+    ['the realm', 'realm'],
+  ] as const)('of a session that ended with all others of %s', (_whose, kind) => {
+    const end = { reason: 'SESSION_KICKED', at: START, by: 'root', replacedBy: null } as const;
+    const massEnd = (version = 1, at = START) => {
+      const id = kind === 'realm' ? h.record.realm : h.record.userKey;
+      return { kind, id, version, end: { ...end, at } };
+    };
+
+    it('answers its holder from memory', async () => {
+      h.coherence.put(h.record, START);
+      h.coherence.forget({ scopes: [massEnd()] });
+      expect(h.near()).toBeNull();
+      expect(await h.coherence.fetch(h.record.id)).toEqual(tombstoneOf({ ...h.record, end }));
+      // The shared cache has a copy as well, and this node none.
+      h.nearCache.clear();
+      expect(await h.coherence.fetch(h.record.id)).toEqual(tombstoneOf({ ...h.record, end }));
+    });
+
+    it('goes by the first of two ends, and not by an older one', async () => {
+      h.coherence.forget({ scopes: [massEnd(5, START + 5000), massEnd(4, START + 4000), massEnd(1)] });
+      const read = { ...h.record, accountEpoch: 1, realmEpoch: 1, accountVersion: 1 };
+      h.coherence.put(read, START);
+      h.restore(h.record.version, START);
+      const found = await h.coherence.fetch(h.record.id);
+      expect(found).toMatchObject({ end: { at: START } });
+      h.backend.held.set(h.record.id, copyOf(read, START));
+      expect(await h.coherence.fetch(h.record.id)).toMatchObject({ end: { at: START + 4000 } });
+    });
+
+    it('says nothing where the session had changed before', async () => {
+      h.coherence.put(h.record, START);
+      h.coherence.forget({ changes: [{ sessionId: h.record.id, version: 4 }], scopes: [massEnd()] });
+      h.restore(3, START);
+      expect(await h.coherence.fetch(h.record.id)).toBeNull();
+    });
+
+    it('is known from a message, and from the change log', async () => {
+      h.coherence.put(h.record, START);
+      h.receive([], [], [massEnd()]);
+      expect(await h.shared()).toBe('tombstone');
+      const other = await CoherenceHarness.start();
+      try {
+        other.coherence.put(other.record, START);
+        other.nodeRegistry.scopes.push({
+          ...massEnd(),
+          id: kind === 'realm' ? other.record.realm : other.record.userKey,
+        });
+        expect(other.near()).toBe(3);
+        await other.coherence.poll();
+        expect([other.near(), await other.shared()]).toEqual([null, 'tombstone']);
+      } finally {
+        await other.end();
+      }
+    });
+
+    it('is forgotten with the changes of its time', async () => {
+      h.coherence.forget({ scopes: [massEnd()] });
+      await h.passPolling(3 * COPY_AGE);
+      h.coherence.forget({ scopes: [{ kind: 'account', id: 'of somebody else', version: 1, end: null }] });
+      await h.passPolling(3 * COPY_AGE);
+      h.coherence.forget({ scopes: [{ kind: 'account', id: 'of somebody else', version: 2, end: null }] });
+      expect(h.coherence.endOf(h.record)).toBeNull();
+    });
   });
 
   it('is used no more from a change on, and kept nowhere if it comes late', async () => {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ChangeBus, type NoticeHandler, parseAnswer, parseMessage, writeAnswer, writeMessage } from 'lib/change-bus.js';
-import type { Messenger } from 'lib/shared-cache.js';
 import { END_REASONS } from 'lib/model/session.js';
+import type { Messenger } from 'lib/shared-cache.js';
 import fc from 'fast-check';
 
 const anyNumber = fc.maxSafeInteger();
@@ -18,11 +18,32 @@ const message = fc.record({
       { requiredKeys: ['sessionId', 'version'] },
     ),
   ),
+  scopes: fc.array(
+    fc.record({
+      kind: fc.constantFrom('account' as const, 'realm' as const),
+      id: fc.string({ unit: 'binary' }),
+      version: anyNumber,
+      end: fc.option(
+        fc.record({
+          reason: fc.constantFrom(...END_REASONS),
+          at: anyNumber,
+          by: fc.string({ unit: 'binary' }),
+          replacedBy: fc.constant(null),
+        }),
+      ),
+    }),
+  ),
   keys: fc.array(fc.string({ unit: 'binary' })),
 });
 const answer = fc.record({ from: fc.string({ unit: 'binary' }), numbers: fc.array(anyNumber) });
 
-const MESSAGE = writeMessage({ from: 'n', number: 7, changes: [{ sessionId: 's', version: 2 }], keys: ['k'] });
+const MESSAGE = writeMessage({
+  from: 'n',
+  number: 7,
+  changes: [{ sessionId: 's', version: 2 }],
+  scopes: [],
+  keys: ['k'],
+});
 const ANSWER = writeAnswer({ from: 'n', numbers: [1, 2] });
 
 const FOREIGN = [
@@ -36,6 +57,9 @@ const FOREIGN = [
   '[1,"n"]',
   '{"__proto__":{"from":"n"}}',
   '[1,"n",null,{"length":1,"0":["session","s",2]},[]]',
+  '[1,"n",null,[["planet","k",1]],[]]',
+  '[1,"n",null,[["account","k",1,"SESSION_GONE",1,"root"]],[]]',
+  '[1,"n",null,[["account","k"]],[]]',
   'heartbeat',
   '['.repeat(100_000),
 ];
@@ -61,7 +85,7 @@ describe('a message between nodes', () => {
     ['a version that is text', [1, 'n', 7, [['session', 's', '2']], ['k']]],
     ['a version that is not exact', [1, 'n', 7, [['session', 's', 2 ** 60]], ['k']]],
     ['a session that is an object', [1, 'n', 7, [['session', { toString: 's' }, 2]], ['k']]],
-    ['a change of another kind', [1, 'n', 7, [['realm', 's', 2]], ['k']]],
+    ['a change of another kind', [1, 'n', 7, [['planet', 's', 2]], ['k']]],
     ['an end without its time', [1, 'n', 7, [['session', 's', 2, 'SESSION_KICKED']], ['k']]],
     ['an end for no known reason', [1, 'n', 7, [['session', 's', 2, 'BORED', 1, 'root']], ['k']]],
     ['an end that says more', [1, 'n', 7, [['session', 's', 2, 'SESSION_KICKED', 1, 'root', 1]], ['k']]],
@@ -140,11 +164,13 @@ describe('the messages of a node', () => {
     const receipt = one.publish({ keys: ['a', 'b'] });
     expect(wire.messages).toEqual([]);
     await turn();
-    expect(wire.sent()).toEqual([{ from: 'one', number: 1, changes: [change(1), change(2)], keys: ['a', 'b'] }]);
+    expect(wire.sent()).toEqual([
+      { from: 'one', number: 1, changes: [change(1), change(2)], scopes: [], keys: ['a', 'b'] },
+    ]);
     receipt.close();
     one.announce({ changes: [change(3)] });
     await turn();
-    expect(wire.sent()[1]).toEqual({ from: 'one', number: null, changes: [change(3)], keys: [] });
+    expect(wire.sent()[1]).toEqual({ from: 'one', number: null, changes: [change(3)], scopes: [], keys: [] });
   });
 
   it('are not endless: full ones are sent and others begun', async () => {
@@ -173,7 +199,7 @@ describe('the messages of a node', () => {
     wire.join('two', () => {
       throw new Error('not done');
     });
-    const text = writeMessage({ from: 'one', number: 1, changes: [], keys: [] });
+    const text = writeMessage({ from: 'one', number: 1, changes: [], scopes: [], keys: [] });
     expect(() => wire.buses.get('two')!.receiveMessage(text)).toThrow('not done');
     await turn();
     expect(wire.answers).toEqual([]);
@@ -182,7 +208,7 @@ describe('the messages of a node', () => {
   it('are answered once for all that came together, to each node that sent some', async () => {
     const two = wire.join('two');
     for (const [index, from] of ['one', 'three', 'one', 'one'].entries()) {
-      two.receiveMessage(writeMessage({ from, number: index + 1, changes: [], keys: ['k'] }));
+      two.receiveMessage(writeMessage({ from, number: index + 1, changes: [], scopes: [], keys: ['k'] }));
     }
     expect(wire.answers).toEqual([]);
     await Promise.resolve();

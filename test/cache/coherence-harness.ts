@@ -2,6 +2,7 @@ import { CacheCoherence } from 'lib/cache-coherence.js';
 import type { CommitsLost } from 'lib/final-ends.js';
 import { writeMessage } from 'lib/change-bus.js';
 import { NearCache } from 'lib/near-cache.js';
+import type { ScopeChange } from 'lib/mass-end.js';
 import type { SessionChange } from 'lib/node-registry.js';
 import { MemoryBackend } from './memory-backend.js';
 import { MemoryMembership } from './memory-node-registry.js';
@@ -71,8 +72,8 @@ export class CoherenceHarness {
     this.backend.held.set(this.record.id, copyOf({ ...this.record, version }, readAt));
   }
 
-  receive(keys: readonly string[], changes: readonly SessionChange[] = []): void {
-    this.backend.handlers!.onMessage(writeMessage({ from: 'other', number: 1, changes, keys }));
+  receive(keys: readonly string[], changes: readonly SessionChange[] = [], scopes: readonly ScopeChange[] = []): void {
+    this.backend.handlers!.onMessage(writeMessage({ from: 'other', number: 1, changes, scopes, keys }));
   }
 
   /** Lets time pass with polls that are often enough. */

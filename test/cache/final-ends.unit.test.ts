@@ -57,7 +57,9 @@ describe('an end', () => {
     expect(h.losses).toEqual([{ rewritten: 1, missing: 0, isComplete: true }]);
     expect(h.coherence.ends.rewritten).toBe(1);
     const change = { sessionId: h.record.id, version: 2, end: END };
-    expect(h.backend.sent).toEqual([writeMessage({ from: 'me', number: null, changes: [change], keys: [] })]);
+    expect(h.backend.sent).toEqual([
+      writeMessage({ from: 'me', number: null, changes: [change], scopes: [], keys: [] }),
+    ]);
     await h.passPolling(3000);
     expect(h.losses).toHaveLength(1);
   });

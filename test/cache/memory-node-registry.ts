@@ -1,3 +1,4 @@
+import type { ScopeChange } from 'lib/mass-end.js';
 import type {
   ChangeEnd,
   LogPosition,
@@ -30,6 +31,8 @@ export class MemoryMembership implements NodeRegistry {
   server = 'first';
   /** How often the list was read by nodes that wait. */
   lists = 0;
+  /** Logged changes of accounts and realms. */
+  readonly scopes: ScopeChange[] = [];
   private readonly rows = new Map<string, NodeRow>();
   private readonly log: SessionChange[] = [];
   private purged = 0;
@@ -73,7 +76,16 @@ export class MemoryMembership implements NodeRegistry {
     this.asked.push(count);
     const changes = this.log.slice(Math.max(0, (count ?? 0) - this.purged));
     const position: MemoryPosition = { server: this.server, count: this.purged + this.log.length };
-    return { ...members, databaseTime, measuredAt, wasRegistered, changes, position, oldestWriteMs: null };
+    return {
+      ...members,
+      databaseTime,
+      measuredAt,
+      wasRegistered,
+      changes,
+      scopes: this.scopes,
+      position,
+      oldestWriteMs: null,
+    };
   }
 
   async list(nodeId: string): Promise<NodeList> {

@@ -53,7 +53,7 @@ export class PresenceHarness {
         handlers: {
           isConnected: () => node.connected,
           onPoll: () => ++polls,
-          onPolled: (_poll, changes) => node.changes.push(...changes),
+          onPolled: (_poll, { changes }) => node.changes.push(...changes),
           onDoubt: async () => {
             node.doubts++;
             await node.checking();

@@ -21,19 +21,32 @@ const SESSION = [
   'slot = NULL',
   `claims = '{'`,
   `superseded = '[{}]'`,
-  `bans = 'no'`,
   `user_id = '\\\\'`,
   `ended_at = 1`,
   'generation = -1',
   `generation = ${LARGEST}`,
   `access_hash = ''`,
+  'account_epoch = -1',
+  `account_epoch = ${LARGEST}`,
+  'realm_epoch = -1',
+  `realm_epoch = ${LARGEST}`,
   'created_at = -1',
   ...['created_at', 'authenticated_at', 'last_seen_at', 'usable_until', 'expires_at', 'access_expires_at'].flatMap(
     (column) => [`${column} = ${LARGEST}`, `${column} = ${NO_DATE}`],
   ),
 ];
 
-const ACCOUNT = ['epoch = -1', `epoch = ${LARGEST}`, `not_before = ${LARGEST}`, `not_before = ${NO_DATE}`];
+const ACCOUNT = [
+  'epoch = -1',
+  'version = -1',
+  `version = ${LARGEST}`,
+  'end_epoch = -1',
+  `end_epoch = ${LARGEST}`,
+  'end_epoch = 1',
+  `epoch = ${LARGEST}`,
+  `not_before = ${LARGEST}`,
+  `not_before = ${NO_DATE}`,
+];
 
 describe.each(databaseKinds)('F41: rows on $name that are damaged', (kind) => {
   const database = useDatabase(kind, { isShared: true });
@@ -57,13 +70,14 @@ describe.each(databaseKinds)('F41: rows on $name that are damaged', (kind) => {
     return { user, ...login };
   };
 
-  const isWell = async (user: string, damaged: string) => {
+  /** @param left damaged sessions that a login does not end: their tokens are refused, and a kick closes them */
+  const isWell = async (user: string, damaged: string, left = 0) => {
     const { tokens, sessions, operators } = node;
     const { accessToken, session } = await tokens.login(user);
     expect((await tokens.verify(accessToken)).status).toBe('VALID');
     expect((await tokens.verify(damaged)).status).not.toBe('VALID');
     expect((await sessions.list(user)).map(({ id }) => id)).toEqual([session.id]);
-    expect(await operators.kickUser(user, BY)).toBe(1);
+    expect(await operators.kickUser(user, BY)).toBe(1 + left);
     expect((await tokens.verify(accessToken)).status).toBe('INVALID');
   };
 
@@ -84,7 +98,9 @@ describe.each(databaseKinds)('F41: rows on $name that are damaged', (kind) => {
     it.each(assignments)('%s: the user can log in', async (assignment) => {
       const { user, accessToken } = await damage(assignment, table);
       await canBeListed(user);
-      await isWell(user, accessToken);
+      // On SQLite, a login ends these as well.
+      const isLeft = kind.name !== 'sqlite' && table === 'session' && assignment.includes('_epoch');
+      await isWell(user, accessToken, Number(isLeft));
       await canBeListed(user);
     });
 

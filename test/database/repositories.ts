@@ -115,9 +115,12 @@ export class TestRepositories {
   }
 
   /** Ends what a user has, as a change of credentials by that user does, or for another reason. */
-  endAll(userId: string, { except = null, ...end }: Partial<EndRequest> & { readonly except?: string | null } = {}) {
+  async endAll(
+    userId: string,
+    { except = null, ...end }: Partial<EndRequest> & { readonly except?: string | null } = {},
+  ) {
     const cause = { reason: 'SESSION_REVOKED', by: userId, ...end } as const;
-    return this.sessions.endAccountSessions(this.account(userId), cause, { except, raiseEpoch: true });
+    return (await this.sessions.endAccountSessions(this.account(userId), cause, { except, raiseEpoch: true })).ended;
   }
 
   async record(id: string): Promise<SessionRecord> {

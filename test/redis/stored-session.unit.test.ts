@@ -42,6 +42,9 @@ const record: fc.Arbitrary<SessionRecord> = fc
   .record({
     id: hex(32),
     realm: fc.constant('users'),
+    accountEpoch: fc.nat(),
+    realmEpoch: fc.nat(),
+    accountVersion: fc.nat(),
     userId: text,
     userName: textOrNull,
     loginMethod: textOrNull,
@@ -162,7 +165,7 @@ describe('what is stored of a session', () => {
   it('is nothing for a version with other fields, or with the same fields in another form', () => {
     const { userName, ...rest } = SESSION_FIELDS;
     const others = [
-      { ...SESSION_FIELDS, accountEpoch: { kind: 'number' } },
+      { ...SESSION_FIELDS, more: { kind: 'number' } },
       { ...SESSION_FIELDS, usableUntil: { kind: 'number' } },
       { ...rest, userName },
       rest,
@@ -173,9 +176,9 @@ describe('what is stored of a session', () => {
       expect(read(other.writeCopy({ record: FULL, readAt: 5 }))).toBeNull();
     }
     const extended = new StoredSessions('users', others[0]);
-    const epochs = { ...FULL, accountEpoch: 7 };
-    expect(extended.read(FULL.id, extended.writeCopy({ record: epochs, readAt: 5 }))).toEqual({
-      record: { ...copiedOf(epochs), accountEpoch: 7 },
+    const more = { ...FULL, more: 7 };
+    expect(extended.read(FULL.id, extended.writeCopy({ record: more, readAt: 5 }))).toEqual({
+      record: { ...copiedOf(more), more: 7 },
       readAt: 5,
     });
   });

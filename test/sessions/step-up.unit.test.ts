@@ -92,7 +92,7 @@ describe.each(serviceKinds)('an impersonation on $name', (kind) => {
     expect(await tokens.verify(accessToken)).toMatchObject({ status: 'INVALID', reason: 'SESSION_LOGGED_OUT' });
   });
 
-  it.each<[string, EndReason, (services: Services, operator: string) => Promise<number | BanResult>]>([
+  it.each<[string, EndReason, (services: Services, operator: string) => Promise<number | null | BanResult>]>([
     ['is banned', 'SESSION_KICKED', ({ operators }, userId) => operators.ban(userId, { by: 'boss' })],
     [
       'is suspended',
@@ -110,7 +110,7 @@ describe.each(serviceKinds)('an impersonation on $name', (kind) => {
     const opened = await operators.impersonate(user, { by: operator });
     const untouched = [await tokens.login(user), await operators.impersonate(user, { by: 'admin' })];
     const outcome = await take(harness, operator);
-    const ended = typeof outcome === 'number' ? outcome : outcome.ended;
+    const ended = typeof outcome === 'object' ? outcome?.ended : outcome;
     // Those of other users are not counted.
     expect(ended).toBe(how === 'is suspended' ? 0 : 1);
     expect((await tokens.verify(own.accessToken)).status).toBe('INVALID');

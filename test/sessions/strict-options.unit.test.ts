@@ -144,6 +144,7 @@ const SERVICES: Readonly<Record<string, Row | null>> = {
   },
   kick: { call: (options) => node.operators.kick(sessionId, options), ...KICK },
   kickMany: { call: (options) => node.operators.kickMany([sessionId], options), ...KICK },
+  endEverything: { call: (options) => node.operators.endEverything(options), ...KICK },
   kickUser: { call: (options) => node.operators.kickUser('alice', options), ...KICK },
   ...Object.fromEntries(WITHOUT_OPTIONS.map((name) => [name, null])),
 };

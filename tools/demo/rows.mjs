@@ -15,7 +15,16 @@ const KEY_ID = 'demo000000000000';
 /** The row of an account. @param {string} username @param {number} createdAt @returns {Row} */
 export function accountRow(username, createdAt) {
   const user_key = userKey(REALM, username);
-  return { user_key, realm: REALM, user_id: username, epoch: 0, not_before: 0, created_at: createdAt };
+  return {
+    user_key,
+    realm: REALM,
+    user_id: username,
+    epoch: 0,
+    not_before: 0,
+    version: 0,
+    end_epoch: 0,
+    created_at: createdAt,
+  };
 }
 
 /** The row of a session: all of its columns that are not null in every one. @param {import('./history.mjs').DemoSession} session @returns {Row} */
@@ -47,6 +56,8 @@ export function sessionRow(session) {
     replaced_by: end?.replacedBy ?? null,
     version: session.generation + (end ? 1 : 0),
     persistent: 0,
+    account_epoch: 0,
+    realm_epoch: 0,
     nonce: randomHex(16),
     generation: session.generation,
     key_id: KEY_ID,

@@ -115,9 +115,9 @@ declare(AccountsController, {
     }),
   ],
   sessions: ['Lists the sessions of a user', page(pastSession)],
-  kick: ['Ends all sessions of a user', object({ ended: count })],
+  kick: ['Ends all sessions of a user', object({ ended: optionalCount })],
   bans: ['Lists the bans of a user', object({ items: listOf(ban) })],
-  ban: ['Bans a user', object({ ended: count })],
+  ban: ['Bans a user', object({ ended: optionalCount })],
   liftBan: ['Lifts a ban', object({ lifted: flag })],
   impersonate: ['Opens a session as a user', sessionAnswer],
 });

@@ -1,12 +1,13 @@
-import type { ChangeEnd, LogPosition, SessionChange } from '../../ports/node-registry.js';
+import type { ScopeChange } from '../../model/mass-end.js';
+import type { ChangeEnd, LogPosition, PollResult, SessionChange } from '../../ports/node-registry.js';
 import { CHANGE_TOLERANCE_MS, LONGEST_LOCK_WAIT_MS } from '../engine/dialect.js';
 import type { Engine, RunOptions } from '../engine/engine.js';
 import { type QueryResult, type Row, type Script, type Statement, list, raw, sql } from '../engine/sql.js';
-import { isEndReason, optional } from '../schema/session-rows.js';
+import { isEndReason } from '../../model/session.js';
+import { optional } from '../schema/session-rows.js';
 import type { Tables } from '../schema/tables.js';
 
-export interface LogReading<Position extends LogPosition = LogPosition> {
-  readonly changes: readonly SessionChange[];
+export interface LogReading<Position extends LogPosition = LogPosition> extends LoggedChanges {
   readonly position: Position;
   readonly oldestWriteMs: number | null;
 }
@@ -28,6 +29,8 @@ interface LogParts {
 /** Most rows that a purge deletes at a time. */
 const BATCH = 500;
 const COLUMNS = raw('kind, id, version, at, reason, actor');
+
+type LoggedChanges = Pick<PollResult, 'changes' | 'scopes'>;
 
 /**
  * Reads what was committed since an earlier read, however long it took to become visible. Callers keep positions, so
@@ -101,7 +104,7 @@ class SnapshotLog extends ChangeLog<SnapshotPosition> {
       return this.readFrom(null);
     }
     const oldestWriteMs = position.underWay.length > 0 ? performance.now() - position.oldestSince : 0;
-    return { changes: changesOf(rows), position, oldestWriteMs };
+    return { ...changesOf(rows), position, oldestWriteMs };
   }
 
   protected seenAt({ xmax, underWay }: SnapshotPosition): readonly Statement[] {
@@ -160,7 +163,7 @@ class LockedLog extends ChangeLog<LockedPosition> {
     const since = secondOf((after?.at ?? now) - REACH_MS);
     const { rows, counts } = await this.run(() => this.script(since, after));
     const read = counts ?? countsOf(rows, since);
-    return { changes: changesOf(rows), position: { server, at: now, read }, oldestWriteMs: null };
+    return { ...changesOf(rows), position: { server, at: now, read }, oldestWriteMs: null };
   }
 
   /** Rows of a time that no clock says any more come from before one was set back. */
@@ -210,10 +213,17 @@ function secondOf(time: number): number {
   return time - (time % SECOND_MS);
 }
 
-function changesOf(rows: readonly Row[]): readonly SessionChange[] {
-  return rows
-    .filter(({ kind }) => kind === 'session')
-    .map((row) => ({ sessionId: String(row.id), version: Number(row.version), end: endOf(row) }));
+function changesOf(rows: readonly Row[]): LoggedChanges {
+  const changes: SessionChange[] = [];
+  const scopes: ScopeChange[] = [];
+  for (const row of rows) {
+    const { kind } = row;
+    const [id, version, end] = [String(row.id), Number(row.version), endOf(row)];
+    if (kind === 'session') changes.push({ sessionId: id, version, end });
+    if (kind === 'account' || kind === 'realm')
+      scopes.push({ kind, id, version, end: end && { ...end, replacedBy: null } });
+  }
+  return { changes, scopes };
 }
 
 function endOf({ reason, at, actor }: Row): ChangeEnd | null {

@@ -175,7 +175,7 @@ const mysql: Dialect = {
   forShare: raw(' LOCK IN SHARE MODE /*M!100300 WAIT 1 */'),
   orReplaceValue: raw(' ON DUPLICATE KEY UPDATE value = VALUES(value), updated_at = VALUES(updated_at)'),
   // Not INSERT IGNORE, which would also swallow values that do not fit.
-  orIgnore: raw(' ON DUPLICATE KEY UPDATE user_key = user_key'),
+  orIgnore: raw(' ON DUPLICATE KEY UPDATE realm = realm'),
   // MariaDB prefers the index of a realm, which nearly all rows are of, and reads small tables whole, rows that others have locked too.
   through: (index) => raw(` FORCE INDEX (${index})`),
   now: MYSQL_NOW,

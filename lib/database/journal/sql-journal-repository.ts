@@ -1,14 +1,17 @@
 import { escapeUserId } from '../../model/user-key.js';
 import type { DetachedEvent, JournalRepository, Sighting, StatisticAmount } from '../../ports/journal-repository.js';
 import { type Statement, effect, sql } from '../engine/sql.js';
+import { LiveEpochs } from '../lists/live-epochs.js';
 import { RealmQueries, type RealmScope } from '../lists/realm-queries.js';
-import { usableAt } from '../schema/session-rows.js';
 import { insertEvents } from '../transactions/audit.js';
 import { addAmounts, mergeSightings } from './journal-statements.js';
 
 export class SqlJournalRepository extends RealmQueries implements JournalRepository {
+  private readonly live: LiveEpochs;
+
   constructor(scope: RealmScope) {
     super(scope, 'journal');
+    this.live = new LiveEpochs(scope, 'journal');
   }
 
   async addSightings(sightings: readonly Sighting[]): Promise<void> {
@@ -34,8 +37,9 @@ export class SqlJournalRepository extends RealmQueries implements JournalReposit
   }
 
   async countLive(): Promise<number> {
+    await this.live.read();
     const [row] = await this.rows(
-      sql`SELECT COUNT(*) AS total FROM ${this.tables.session} WHERE realm = ${this.realm} AND ${usableAt(this.clock.now())}`,
+      sql`SELECT COUNT(*) AS total FROM ${this.tables.session} WHERE ${this.live.isLive()} AND ${this.live.isUsable()}`,
     );
     return Number(row?.total);
   }

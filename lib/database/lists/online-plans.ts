@@ -1,15 +1,15 @@
 import { LRUCache } from 'lru-cache';
 import { SOUGHT_FIELDS } from '../../model/session-fields.js';
 import { type Statement, join, raw, sql, unindexed } from '../engine/sql.js';
-import { usableAt } from '../schema/session-rows.js';
 import { columnOf } from '../schema/table-names.js';
 import { type Keyset, type Portion, every } from './keyset.js';
 import { type Condition, type IndexRange, type OnlineFilter, anyOf, conditionsOf } from './online-filter.js';
+import type { LiveEpochs } from './live-epochs.js';
 import { RealmQueries, type RealmScope } from './realm-queries.js';
 
 /** The columns that a list may be filtered, sorted and grouped by, and the id: what is found is sorted with no others. */
 const SORTED_COLUMNS = raw(
-  `id, realm, status, usable_until, user_key, user_search, name_search, device_search, ip_key, last_ip_key, created_at, last_seen_at,
+  `id, realm, status, account_epoch, realm_epoch, usable_until, user_key, user_search, name_search, device_search, ip_key, last_ip_key, created_at, last_seen_at,
    ${SOUGHT_FIELDS.map((name) => columnOf(name)).join(', ')}`,
 );
 
@@ -50,6 +50,7 @@ export class OnlinePlans extends RealmQueries {
   /** @param fixed up to how many are few; null to find out */
   constructor(
     scope: RealmScope,
+    private readonly live: LiveEpochs,
     private readonly fixed: number | null,
   ) {
     super(scope);
@@ -83,7 +84,9 @@ export class OnlinePlans extends RealmQueries {
   }
 
   private async countLive(): Promise<number> {
-    const [row] = await this.rows(sql`SELECT COUNT(*) AS total FROM ${this.tables.session} WHERE ${this.isLive()}`);
+    const [row] = await this.rows(
+      sql`SELECT COUNT(*) AS total FROM ${this.tables.session} WHERE ${this.live.isLive()}`,
+    );
     return (this.liveCount = Number(row?.total));
   }
 
@@ -106,7 +109,7 @@ export class OnlinePlans extends RealmQueries {
     let sum = 0;
     for (const { column, where } of ranges) {
       const rows = await this.rows(
-        sql`SELECT COUNT(*) AS total FROM (SELECT ${raw(column)} FROM ${this.tables.session} WHERE ${this.isLive()} AND ${where}
+        sql`SELECT COUNT(*) AS total FROM (SELECT ${raw(column)} FROM ${this.tables.session} WHERE ${this.live.isLive()} AND ${where}
           ORDER BY ${raw(column)} LIMIT ${cap}) AS counted`,
       );
       sum += Number(rows[0]?.total);
@@ -141,16 +144,16 @@ export class OnlinePlans extends RealmQueries {
 
   /**
    * Selects sessions in an order, by its index alone: PostgreSQL takes "live" and "usable" for independent, expects far
-   * too few rows, and would sort all of them. Ends with its conditions.
+   * too few rows, and would sort all of them. Ends with its conditions. The table has the alias `s`.
    */
   walk(columns: Statement, conditions: readonly Condition[], { index, columns: [first] }: Keyset): Statement {
     const { session } = this.tables;
-    const table = index === undefined ? session : sql`${session}${this.engine.dialect.through(index)}`;
+    const table = index === undefined ? sql`${session} s` : sql`${session} s${this.engine.dialect.through(index)}`;
     const where = conditions.map((condition) =>
       condition.ranges.every(({ column }) => column === first!.name) ? condition.where : unindexed(condition.where),
     );
-    const usable = unindexed(sql`usable_until > ${this.clock.now()}`);
-    return sql`SELECT ${columns} FROM ${table} WHERE ${every([this.isLive(), usable, ...where])}`;
+    const usable = unindexed(this.live.isUsable());
+    return sql`SELECT ${columns} FROM ${table} WHERE ${every([this.live.isLive(), usable, ...where])}`;
   }
 
   found({ ranges }: Condition): Statement {
@@ -162,7 +165,7 @@ export class OnlinePlans extends RealmQueries {
     const { combiningIndexes } = this.engine.dialect;
     const without = (others: readonly IndexRange[]) => others.map(({ where }) => sql`(${where}) IS NOT TRUE`);
     const rows = (conditions: readonly Statement[]) =>
-      sql`SELECT ${SORTED_COLUMNS} FROM ${this.tables.session} WHERE ${every([this.isLive(), ...conditions])}`;
+      sql`SELECT ${SORTED_COLUMNS} FROM ${this.tables.session} WHERE ${every([this.live.isLive(), ...conditions])}`;
     if (combiningIndexes) return sql`${rows([anyOf(ranges).where, ...without(excluded)])}${combiningIndexes}`;
     const parts = ranges.map(({ where }, index) => rows([where, ...without([...excluded, ...ranges.slice(0, index)])]));
     return join(parts, ' UNION ALL ');
@@ -170,10 +173,6 @@ export class OnlinePlans extends RealmQueries {
 
   where(filter: OnlineFilter): Statement {
     const asked = conditionsOf(filter).map(({ where }) => where);
-    return every([sql`realm = ${this.realm}`, usableAt(this.clock.now()), ...asked]);
-  }
-
-  private isLive(): Statement {
-    return sql`realm = ${this.realm} AND status = 'live'`;
+    return every([this.live.isLive(), this.live.isUsable(), ...asked]);
   }
 }

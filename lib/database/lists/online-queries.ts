@@ -1,17 +1,11 @@
 import type { SessionRecord } from '../../model/session.js';
 import { Keyset, type Listed, type Portion, type Position, every, inListOrder } from './keyset.js';
 import { type OnlineFilter, conditionsOf } from './online-filter.js';
+import { LiveEpochs } from './live-epochs.js';
 import { type FilterPlan, OnlinePlans } from './online-plans.js';
 import { RealmQueries, type RealmScope } from './realm-queries.js';
-import {
-  SESSION_COLUMNS,
-  isOfRealm,
-  optional,
-  toRecord,
-  toRecords,
-  toUserId,
-  usableAt,
-} from '../schema/session-rows.js';
+import { optional, toRecord, toRecords, toUserId } from '../schema/session-rows.js';
+import { isLiveAt, listedColumns } from '../schema/live-sessions.js';
 import { type Row, type Statement, join, list, raw, sql, unindexed } from '../engine/sql.js';
 
 export type OnlineSort = 'lastSeen' | 'login' | 'user';
@@ -27,8 +21,6 @@ export const ONLINE_ORDERS: Readonly<Record<OnlineSort, Keyset>> = {
 };
 
 export const USER_ORDER = new Keyset(USER, false, 'idx_latchkey_session_find_user');
-
-const LISTED_COLUMNS = sql`${SESSION_COLUMNS}, user_search`;
 
 /** A count is planned as a page of so many, as most lists are read that it stands above. */
 const COUNTED_AS_PAGE = 50;
@@ -52,11 +44,13 @@ export interface OnlineSummary {
 }
 
 export class OnlineQueries extends RealmQueries {
+  private readonly live: LiveEpochs;
   private readonly plans: OnlinePlans;
 
   constructor(scope: RealmScope, few: number | null = null) {
     super(scope);
-    this.plans = new OnlinePlans(scope, few);
+    this.live = new LiveEpochs(scope);
+    this.plans = new OnlinePlans(scope, this.live, few);
   }
 
   async list(filter: OnlineFilter, sort: OnlineSort, portion: Portion): Promise<readonly Listed<SessionRecord>[]> {
@@ -77,6 +71,7 @@ export class OnlineQueries extends RealmQueries {
 
   async places(filter: OnlineFilter, portion: Portion) {
     const order = ONLINE_ORDERS.login;
+    await this.live.read();
     const plan = await this.planOf(filter, order, portion);
     const select = this.plans.selection(raw('id, created_at'), filter, plan, order, portion);
     const rows = await this.portion(select, order, portion);
@@ -84,6 +79,7 @@ export class OnlineQueries extends RealmQueries {
   }
 
   async summary(): Promise<OnlineSummary> {
+    await this.live.read();
     const rows = await this.rows(
       sql`SELECT device_type, COUNT(*) AS sessions FROM ${this.tables.session} WHERE ${this.plans.where({})} GROUP BY device_type`,
     );
@@ -103,6 +99,7 @@ export class OnlineQueries extends RealmQueries {
 
   /** Users with such live sessions, in the order of their search keys. */
   async users(filter: OnlineFilter, portion: Portion): Promise<readonly Listed<OnlineUser>[]> {
+    await this.live.read();
     const columns = raw('user_search, user_key');
     const group = sql` GROUP BY ${columns}`;
     const plan = await this.planOf(filter, USER_ORDER, portion);
@@ -114,7 +111,7 @@ export class OnlineQueries extends RealmQueries {
     const rows = await this.rows(
       sql`SELECT user_key, MIN(user_id) AS user_id, MAX(user_name) AS user_name, device_type, COUNT(*) AS sessions,
         MAX(last_seen_at) AS last_seen_at FROM ${this.tables.session}
-        WHERE user_key IN (${list(keys)}) AND ${every([usableAt(this.clock.now()), ...asked])}
+        WHERE user_key IN (${list(keys)}) AND ${every([isLiveAt(this.tables, this.realm, this.clock.now()), ...asked])}
         GROUP BY user_key, device_type`,
     );
     return USER_ORDER.listed(found, (user) => toOnlineUser(rows.filter(({ user_key }) => user_key === user.user_key)));
@@ -122,14 +119,15 @@ export class OnlineQueries extends RealmQueries {
 
   async keeps(filter: OnlineFilter, sessionId: string): Promise<boolean> {
     const asked = conditionsOf(filter).map(({ where }) => unindexed(where));
-    const usable = unindexed(usableAt(this.clock.now()));
+    const live = isLiveAt(this.tables, this.realm, this.clock.now());
     const rows = await this.rows(
-      sql`SELECT 1 AS one FROM ${this.tables.session} WHERE id = ${sessionId} AND ${every([isOfRealm(this.realm), usable, ...asked])}`,
+      sql`SELECT 1 AS one FROM ${this.tables.session} WHERE id = ${sessionId} AND ${every([live, ...asked])}`,
     );
     return rows.length > 0;
   }
 
   async count(filter: OnlineFilter, cap: number): Promise<number> {
+    await this.live.read();
     const plan = await this.plans.planOf(conditionsOf(filter), COUNTED_AS_PAGE, null);
     const source = plan && 'by' in plan ? this.plans.found(plan.by) : this.tables.session;
     const rows = await this.rows(
@@ -142,22 +140,25 @@ export class OnlineQueries extends RealmQueries {
   async estimate(filter: OnlineFilter): Promise<number> {
     const [condition, ...others] = conditionsOf(filter);
     if (others.length > 0) return this.count(filter, Number.MAX_SAFE_INTEGER);
+    await this.live.read();
     const ids = (where: readonly Statement[]) =>
-      sql`SELECT id FROM ${this.tables.session} WHERE ${every([sql`realm = ${this.realm} AND status = 'live'`, ...where])}`;
+      sql`SELECT id FROM ${this.tables.session} WHERE ${every([this.live.isLive(), ...where])}`;
     const parts = condition?.ranges.map(({ where }) => ids([where])) ?? [ids([])];
     const rows = await this.rows(sql`SELECT COUNT(*) AS total FROM (${join(parts, ' UNION ')}) AS counted`);
     return Number(rows[0]?.total);
   }
 
   private async sessions(filter: OnlineFilter, order: Keyset, portion: Portion): Promise<readonly Row[]> {
+    await this.live.read();
     const plan = await this.planOf(filter, order, portion);
+    const columns = sql`${listedColumns(this.tables)}, user_search`;
     if (!plan) {
-      return this.portion(this.plans.walk(LISTED_COLUMNS, conditionsOf(filter), order), order, portion);
+      return this.portion(this.plans.walk(columns, conditionsOf(filter), order), order, portion);
     }
     const select = this.plans.selection(order.prefixed('place_'), filter, plan, order, portion);
     const places = this.cut(select, order, portion);
     const rows = await this.rows(
-      sql`SELECT ${LISTED_COLUMNS} FROM (${places}) AS places JOIN ${this.tables.session} ON id = place_id${order.order(portion, 'place_')}`,
+      sql`SELECT ${columns} FROM (${places}) AS places JOIN ${this.tables.session} s ON id = place_id${order.order(portion, 'place_')}`,
     );
     return inListOrder(rows, portion);
   }

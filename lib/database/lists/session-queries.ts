@@ -1,22 +1,13 @@
-import type { EndReason, SessionRecord } from '../../model/session.js';
+import { type EndReason, type SessionRecord, isEndReason } from '../../model/session.js';
 import type { SessionEvent, SessionEventType } from '../../model/session-event.js';
 import type { AccountRef } from '../../model/user-key.js';
 import { lowestEventId } from '../transactions/audit.js';
 import { Keyset, type Listed, type Portion, every } from './keyset.js';
 import type { TimeRange } from './online-filter.js';
 import { RealmQueries } from './realm-queries.js';
-import {
-  SESSION_COLUMNS,
-  isEndReason,
-  isLiveOf,
-  isOfRealm,
-  optional,
-  parseStored,
-  toRecord,
-  toRecords,
-  toUserId,
-} from '../schema/session-rows.js';
-import { type Row, type Statement, list, raw, sql } from '../engine/sql.js';
+import { optional, parseStored, toRecord, toRecords, toUserId } from '../schema/session-rows.js';
+import { isLiveOf, listedColumns, realmScope, selectRecords } from '../schema/live-sessions.js';
+import { type Row, type Statement, list, raw, sql, unindexed } from '../engine/sql.js';
 
 /** Selects past sessions; every part that is given must hold. */
 export interface EndedFilter {
@@ -46,7 +37,7 @@ export class SessionQueries extends RealmQueries {
   async sessionsOf(account: AccountRef, status: 'live' | 'ended', portion: Portion) {
     const where =
       status === 'live'
-        ? sql`${isLiveOf(account.key)} AND usable_until > ${this.clock.now()}`
+        ? sql`${isLiveOf(this.tables, this.realm, account.key)} AND usable_until > ${this.clock.now()}`
         : sql`user_key = ${account.key} AND status = 'ended'`;
     return this.records(where, LOGIN_ORDER, portion);
   }
@@ -54,7 +45,7 @@ export class SessionQueries extends RealmQueries {
   /** Sessions by their ids, live or ended, in any order; at most 500. */
   async byIds(ids: readonly string[]): Promise<readonly SessionRecord[]> {
     const rows = await this.rows(
-      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE id IN (${list(ids)}) AND ${isOfRealm(this.realm)}`,
+      sql`${selectRecords(this.tables, this.realm)} WHERE s.id IN (${list(ids)}) AND ${unindexed(sql`s.realm = ${this.realm}`)}`,
     );
     return toRecords(rows);
   }
@@ -66,12 +57,17 @@ export class SessionQueries extends RealmQueries {
       sql`SELECT session_id, detail FROM ${this.tables.event}${this.through('idx_latchkey_event_session')}
         WHERE session_id IN (${list(ids)}) AND id >= ${lowestEventId(since)} AND type = 'SESSION_ENDED'`,
     );
-    return new Map(
-      rows.flatMap(({ session_id, detail }) => {
-        const { comment } = (parseStored(detail) ?? {}) as { readonly comment?: unknown };
-        return typeof comment === 'string' ? [[String(session_id), comment] as const] : [];
-      }),
+    const alone = rows.flatMap(({ session_id, detail }) => {
+      const { comment } = (parseStored(detail) ?? {}) as { readonly comment?: unknown };
+      return typeof comment === 'string' ? [[String(session_id), comment] as const] : [];
+    });
+    // Sessions that ended with others have no line of their own.
+    const others = await this.rows(
+      sql`SELECT s.id, m.comment FROM ${this.tables.session} s JOIN ${this.tables.massEnd} m ON m.at = s.ended_at AND
+        ((m.scope = s.user_key AND m.epoch = s.account_epoch) OR (m.scope = ${realmScope(this.realm)} AND m.epoch = s.realm_epoch))
+        WHERE s.id IN (${list(ids)}) AND m.comment IS NOT NULL`,
     );
+    return new Map([...others.map(({ id, comment }) => [String(id), String(comment)] as const), ...alone]);
   }
 
   /** Past sessions, latest end first. */
@@ -112,7 +108,7 @@ export class SessionQueries extends RealmQueries {
     portion: Portion,
     index?: string,
   ): Promise<readonly Listed<SessionRecord>[]> {
-    const select = sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session}${this.through(index)} WHERE ${where}`;
+    const select = sql`SELECT ${listedColumns(this.tables)} FROM ${this.tables.session} s${this.through(index)} WHERE ${where}`;
     return order.listed(await this.portion(select, order, portion), toRecord);
   }
 

@@ -9,7 +9,7 @@ import type { StatisticKind } from '../../ports/journal-repository.js';
 import { columnOf } from './table-names.js';
 
 /** A table that the migrations make: `synchronize` of a DataSource with these entities leaves it alone. */
-const table = (name: string): EntityOptions => ({ name: `latchkey_${name}`, synchronize: false });
+export const table = (name: string): EntityOptions => ({ name: `latchkey_${name}`, synchronize: false });
 
 /** A transformer of values that are not null. */
 const conversion = <T, S>(to: (value: T) => S, from: (stored: S) => T): ValueTransformer => ({
@@ -26,13 +26,13 @@ const asUserId = conversion(escapeUserId, unescapeUserId);
 type Options = ColumnOptions & { readonly nullable?: false };
 
 /** A whole number; times are milliseconds since the epoch. */
-const number = (name: string): Options => ({ name, type: 'bigint', transformer: asNumber });
+export const number = (name: string): Options => ({ name, type: 'bigint', transformer: asNumber });
 const flag = (name: string): Options => ({ name, type: 'smallint', transformer: asFlag });
-const text = (name: string, length: number): Options => ({ name, type: 'varchar', length });
+export const text = (name: string, length: number): Options => ({ name, type: 'varchar', length });
 const json = (name: string): Options => ({ name, type: 'text', transformer: asJson });
-const userId = (): Options => ({ name: 'user_id', type: 'text', transformer: asUserId });
+export const userId = (): Options => ({ name: 'user_id', type: 'text', transformer: asUserId });
 
-const nullable = (options: ColumnOptions): ColumnOptions => ({ ...options, nullable: true });
+export const nullable = (options: ColumnOptions): ColumnOptions => ({ ...options, nullable: true });
 
 type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
 
@@ -62,8 +62,8 @@ const ROW_FIELDS = {
   presentedAt: { kind: 'time', nullable: true },
 } as const satisfies Record<keyof RowFields, Field>;
 
-type Stored = Omit<SessionRecord, 'current' | 'end' | 'superseded' | 'bans'> &
-  Nullable<Pick<SessionRecord, 'superseded' | 'bans'>> &
+type Stored = Omit<SessionRecord, 'current' | 'end' | 'superseded' | 'bans' | 'accountVersion'> &
+  Nullable<Pick<SessionRecord, 'superseded'>> &
   TokenPair &
   Nullable<{ endReason: SessionEnd['reason']; endedAt: number; endedBy: string; replacedBy: string }> &
   RowFields;
@@ -93,6 +93,7 @@ const OPTIONS: Readonly<Record<Field['kind'], (name: string, length: number) => 
 function addColumns(fields: Fields, toOptions = (options: ColumnOptions) => options): void {
   for (const [name, field] of Object.entries(fields)) {
     const column = columnOf(name, field);
+    if (field.ofAccount) continue;
     const options = toOptions(OPTIONS[field.kind](column, field.length!));
     const property = column.replace(/_(.)/g, (_all, letter: string) => letter.toUpperCase());
     const decorator =
@@ -121,6 +122,10 @@ export class LatchkeyAccount {
   @Column(number('not_before')) notBefore!: number;
   /** One for each service at most, and one from everything. */
   @Column(nullable(json('bans'))) bans!: readonly Ban[] | null;
+  /** Grows with every mass end and every change of bans. */
+  @Column(number('version')) version!: number;
+  /** The version of the last mass end, 0 for none: sessions that are opened now carry it. */
+  @Column(number('end_epoch')) endEpoch!: number;
   @Column(number('created_at')) createdAt!: number;
 }
 

@@ -1,5 +1,5 @@
 import type { LiveSession } from '../../model/session-change.js';
-import type { Ban } from '../../model/ban.js';
+import { type Ban, UNREADABLE_BANS } from '../../model/ban.js';
 import { ipKey } from '../../model/ip-key.js';
 import {
   BAN_FIELDS,
@@ -14,12 +14,13 @@ import {
 } from '../../model/session-fields.js';
 import {
   type Claims,
-  END_REASONS,
-  type EndReason,
+  type SessionEnd,
   type SessionPatch,
   type SessionRecord,
   type SessionDetails,
+  isEndReason,
 } from '../../model/session.js';
+import { firstEnd } from '../../model/mass-end.js';
 import type { SupersededPair } from '../../model/token-pair.js';
 import { escapeUserId, unescapeUserId } from '../../model/user-key.js';
 import { type Row, type SqlValue, type Statement, join, list, raw, sql, unindexed } from '../engine/sql.js';
@@ -41,7 +42,7 @@ const READ: Readonly<Record<Field['kind'], Read>> = {
   flag: (value) => [false, true][toNumber(value) ?? 2],
   endReason: (value) => (isEndReason(value) ? value : undefined),
   claims: toClaims,
-  bans: toBans,
+  bans: (value) => toBans(value) ?? [UNREADABLE_BANS],
   pairs: toSuperseded,
 };
 
@@ -55,6 +56,7 @@ const WRITE: Readonly<Partial<Record<Field['kind'], (value: unknown) => SqlValue
 
 class Mapping<T extends object> {
   private readonly entries: readonly (readonly [name: string, column: string, read: Read])[];
+  /** Those of the row that it is written to. */
   readonly columns: readonly string[];
 
   constructor(private readonly fields: Fields) {
@@ -63,7 +65,7 @@ class Mapping<T extends object> {
       const readOrNull: Read = (value) => (value === null ? null : read(value));
       return [name, columnOf(name, field), field.nullable ? readOrNull : read];
     });
-    this.columns = this.entries.map(([, column]) => column);
+    this.columns = this.entries.filter(([name]) => !fields[name]!.ofAccount).map(([, column]) => column);
   }
 
   /** Null for half an object, which must never pass for a whole one. */
@@ -81,8 +83,9 @@ class Mapping<T extends object> {
     const columns: Columns = {};
     for (const [name, column] of this.entries) {
       const value = (object as Record<string, unknown>)[name];
-      const write = WRITE[this.fields[name]!.kind];
-      if (value !== undefined) columns[column] = write ? write(value) : (value as SqlValue);
+      const { kind, ofAccount } = this.fields[name]!;
+      const write = WRITE[kind];
+      if (value !== undefined && !ofAccount) columns[column] = write ? write(value) : (value as SqlValue);
     }
     return columns;
   }
@@ -94,20 +97,10 @@ const RECORD = new Mapping<Omit<SessionRecord, 'current' | 'end'>>(SESSION_FIELD
 const PAIR = new Mapping<SessionRecord['current']>(PAIR_FIELDS);
 const END = new Mapping<NonNullable<SessionRecord['end']>>(END_FIELDS);
 
-export const SESSION_COLUMNS = raw(['status', ...RECORD.columns, ...PAIR.columns, ...END.columns].join(', '));
-
-/** Live sessions of an account. No row has an empty status: for 'live' alone, PostgreSQL without statistics would read all live ones. */
-export function isLiveOf(accountKey: string): Statement {
-  return sql`user_key = ${accountKey} AND status IN ('live', '')`;
-}
-
-/** The same with damaged rows that are neither live nor ended: they hold a slot, and may be remembered as live. */
-export function isNotEndedOf(accountKey: string): Statement {
-  return sql`user_key = ${accountKey} AND (status < 'ended' OR status > 'ended')`;
-}
-
-export function usableAt(now: number): Statement {
-  return sql`status = 'live' AND usable_until > ${now}`;
+/** Columns of a session's row under an alias of its table. `bans` and `account_version` come from the account. */
+export function sessionColumns(alias: string): Statement {
+  const columns = ['status', ...RECORD.columns, ...PAIR.columns, ...END.columns];
+  return raw(columns.map((column) => `${alias}.${column}`).join(', '));
 }
 
 /** For rows found by id. PostgreSQL without statistics would as soon walk an index of the realm that ends with the id. */
@@ -130,12 +123,30 @@ function columnsOf({ current, ...fields }: Partial<SessionRecord>): Columns {
   return { ...RECORD.write(fields), ...(current && PAIR.write(current)) };
 }
 
+/** The end of all sessions of the account or of the realm that a row falls under, where the statement has read them; null for none. */
+export function massEndOf(row: Row): SessionEnd | null {
+  return firstEnd(
+    ['account', 'realm'].map((scope) => {
+      const [reason, at, by] = ['reason', 'at', 'by'].map((name) => row[`${scope}_end_${name}`]);
+      return isEndReason(reason) ? { reason, at: Number(at), by: String(by), replacedBy: null } : null;
+    }),
+  );
+}
+
+/** Undefined for a row that is neither live nor ended: it carries an epoch that nothing has ended, and that is not the present one. */
+function endOf(row: Row): SessionEnd | null | undefined {
+  if (row.status === 'ended') return END.read(row) ?? undefined;
+  if (row.status !== 'live') return undefined;
+  const isPresent = ['account', 'realm'].every(
+    (scope) => Number(row[`${scope}_epoch`]) === Number(row[`${scope}_epoch_now`]),
+  );
+  return isPresent ? null : (massEndOf(row) ?? undefined);
+}
+
 /** Null for a row that this version did not write. */
 export function toRecord(row: Row): SessionRecord | null {
-  const [fields, current] = [RECORD.read(row), PAIR.read(row)];
-  const end = row.status === 'live' ? null : row.status === 'ended' ? END.read(row) : undefined;
-  if (!fields || !current || end === undefined || (end === null && row.status === 'ended')) return null;
-  return { ...fields, current, end };
+  const [fields, current, end] = [RECORD.read(row), PAIR.read(row), endOf(row)];
+  return fields && current && end !== undefined ? { ...fields, current, end } : null;
 }
 
 export function toRecords(rows: readonly Row[]): readonly SessionRecord[] {
@@ -154,10 +165,6 @@ export function toLiveSession(row: Row): LiveSession {
   };
 }
 
-export function isEndReason(value: unknown): value is EndReason {
-  return (END_REASONS as readonly unknown[]).includes(value);
-}
-
 export function toUserId(stored: unknown): string | null {
   if (typeof stored !== 'string') return null;
   try {
@@ -172,8 +179,7 @@ function toText(value: unknown): string | undefined {
 }
 
 function toNumber(value: unknown): number | undefined {
-  const number = Number(value);
-  return value !== null && isCountable(number) ? number : undefined;
+  return value !== null && isCountable(Number(value)) ? Number(value) : undefined;
 }
 
 /** True for a time that a Date can show. No other number of a row is as large. */

@@ -10,12 +10,15 @@ import {
   LatchkeySighting,
   LatchkeyStatistic,
 } from './entities.js';
+import { LatchkeyMassEnd, LatchkeyRealm } from './mass-end-entities.js';
 import { quotedTable } from './table-names.js';
 
 /** All entities of the library, for the `entities` of an application that wants to query them itself. */
 export const sessionEntities = [
   LatchkeySession,
   LatchkeyAccount,
+  LatchkeyRealm,
+  LatchkeyMassEnd,
   LatchkeyEvent,
   LatchkeyChange,
   LatchkeyData,
@@ -24,11 +27,22 @@ export const sessionEntities = [
   LatchkeyStatistic,
 ] as const;
 
-const NAMES = ['session', 'account', 'event', 'change', 'data', 'node', 'sighting', 'statistic'] as const;
+const NAMES = {
+  session: 'session',
+  account: 'account',
+  realm: 'realm',
+  massEnd: 'mass_end',
+  event: 'event',
+  change: 'change',
+  data: 'data',
+  node: 'node',
+  sighting: 'sighting',
+  statistic: 'statistic',
+} as const;
 
-export type Tables = Readonly<Record<(typeof NAMES)[number], Statement>>;
+export type Tables = Readonly<Record<keyof typeof NAMES, Statement>>;
 
 export function tablesOf(dataSource: DataSource): Tables {
-  const tables = NAMES.map((name) => [name, raw(quotedTable(dataSource, name))]);
+  const tables = Object.entries(NAMES).map(([name, table]) => [name, raw(quotedTable(dataSource, table))]);
   return Object.fromEntries(tables) as Tables;
 }

@@ -1,75 +1,104 @@
 import type { Ban } from '../../model/ban.js';
 import type { AccountRef } from '../../model/user-key.js';
 import type { BanOutcome } from '../../ports/session-repository.js';
-import { type Row, type Script, effect, sql } from '../engine/sql.js';
+import { type Script, effect, sql } from '../engine/sql.js';
 import { fromList } from '../schema/session-rows.js';
 import { describeAccount, insertEvents } from './audit.js';
-import { endSessions, endingOf, logChanges, nextOf, nextVersion } from './end-transaction.js';
-import { type Scope, chunksOf, lockDamagedAccount, lockOfAccount, lockSessions, timeOfStep } from './locks.js';
+import { endSessions, endingOf, logScopeChange } from './end-transaction.js';
+import {
+  type LockedAccount,
+  type Scope,
+  findOpenedAs,
+  lockDamagedAccount,
+  lockOfAccount,
+  lockRows,
+  nextVersion,
+  timeOfStep,
+} from './locks.js';
+import { asOther, endByEpoch, hasMany } from './mass-end-transaction.js';
 
-/** A ban from everything also ends the sessions that the account opened as others, which carry the bans of their own accounts. */
+/** Bans stand in the row of the account alone. One from everything also ends the sessions that the account opened as others. */
 export function* banScript(
   scope: Scope,
   account: AccountRef,
   draft: Omit<Ban, 'at'>,
   endsSessions: boolean,
 ): Script<BanOutcome> {
-  const { bans, notBefore } = yield* lockDamagedAccount(scope, account.key);
-  const { own, openedAsOthers } = yield* lockOfAccount(scope, account);
+  const locked = yield* lockDamagedAccount(scope, account.key);
+  const ended = yield* endsOfBan(scope, account, locked, draft, endsSessions);
   const now = scope.clock.now();
-  const at = timeOfStep(scope, [...own, ...openedAsOthers], notBefore);
-  const ban: Ban = { ...draft, at };
-  const kept = bans.filter((other) => other.service !== ban.service && !hasRunOut(other, now));
-  const event = { at, actor: ban.by, ...describeAccount(account), detail: ban };
+  const ban: Ban = { ...draft, at: ended.at };
+  const bans = [...locked.bans.filter((other) => other.service !== ban.service && !hasRunOut(other, now)), ban];
+  const event = { at: ban.at, actor: ban.by, ...describeAccount(account), detail: ban };
   yield effect(insertEvents(scope.tables, [{ ...event, type: 'BANNED' }]));
-  const carrying = endsSessions ? [] : own;
-  const changed = yield* writeBans(scope, account, carrying, [...kept, ban], now);
-  const rows = ban.service === null ? [...(endsSessions ? own : []), ...openedAsOthers] : [];
-  const ended = yield* endSessions(scope, rows, at, (row) => {
-    const reason = row.user_key === account.key ? 'ACCOUNT_DISABLED' : 'SESSION_KICKED';
-    return endingOf(row, { reason, by: ban.by, comment: ban.comment }, now, at);
-  });
-  return { ban, ended, changed };
+  const version = ended.change?.version ?? nextVersion(locked.version);
+  return { ban, ended: ended.ended, change: yield* writeBans(scope, account, bans, version, ended.change) };
 }
 
-/** Removes a ban from an account and its sessions; null if there is none. */
+function* endsOfBan(
+  scope: Scope,
+  account: AccountRef,
+  locked: LockedAccount,
+  { service, by, comment }: Omit<Ban, 'at'>,
+  endsSessions: boolean,
+) {
+  const { notBefore } = locked;
+  if (service !== null) return { ended: [], change: null, at: timeOfStep(scope, [], notBefore) };
+  const end = { reason: 'ACCOUNT_DISABLED', by, comment } as const;
+  if (endsSessions && (yield* hasMany(scope, account))) {
+    return yield* endByEpoch(scope, account, locked, end, { except: null, raisesEpoch: false });
+  }
+  const { own, openedAsOthers } = endsSessions
+    ? yield* lockOfAccount(scope, account)
+    : {
+        own: [],
+        openedAsOthers: yield* lockRows(
+          scope,
+          (yield* findOpenedAs(scope, account)).map(({ id }) => String(id)),
+        ),
+      };
+  const others = openedAsOthers.filter((row) => row.user_key !== account.key);
+  const now = scope.clock.now();
+  const at = timeOfStep(scope, [...own, ...others], notBefore);
+  const ended = yield* endSessions(scope, [...own, ...others], at, (row) =>
+    endingOf(row, row.user_key === account.key ? end : asOther(end), now, at),
+  );
+  return { ended, change: null, at };
+}
+
+/** Removes a ban; null if there is none. */
 export function* liftBanScript(
   scope: Scope,
   account: AccountRef,
   service: string | null,
   by: string,
 ): Script<BanOutcome | null> {
-  const { bans } = yield* lockDamagedAccount(scope, account.key);
+  const { bans, version } = yield* lockDamagedAccount(scope, account.key);
   const now = scope.clock.now();
   const ban = bans.find((one) => one.service === service && !hasRunOut(one, now));
   if (!ban) return null;
   const kept = bans.filter((other) => other !== ban && !hasRunOut(other, now));
-  const rows = yield* lockSessions(scope, account.key);
   yield effect(
     insertEvents(scope.tables, [{ at: now, actor: by, ...describeAccount(account), detail: ban, type: 'BAN_LIFTED' }]),
   );
-  return { ban, ended: [], changed: yield* writeBans(scope, account, rows, kept, now) };
+  return { ban, ended: [], change: yield* writeBans(scope, account, kept, nextVersion(version), null) };
 }
 
-/** The sessions carry a copy, so that one read by key is enough to judge a token. */
+/** @param massEnd that has raised the version and logged it; null to do so now */
 function* writeBans(
-  scope: Scope,
-  account: AccountRef,
-  rows: readonly Row[],
+  { tables, dialect, realm, clock }: Scope,
+  { key }: AccountRef,
   bans: readonly Ban[],
-  at: number,
-): Script<BanOutcome['changed']> {
-  const { tables, dialect } = scope;
-  const text = fromList(bans);
-  yield effect(sql`UPDATE ${tables.account} SET bans = ${text} WHERE user_key = ${account.key}`);
-  for (const chunk of chunksOf(rows)) {
-    const ids = chunk.map((row) => String(row.id));
-    yield effect(
-      sql`UPDATE ${tables.session} SET bans = ${text}, version = ${nextOf('version')} WHERE id ${dialect.isOneOf(ids)}`,
-    );
-    yield logChanges(tables, dialect, ids, at);
-  }
-  return rows.map((row) => ({ sessionId: String(row.id), version: nextVersion(Number(row.version)) }));
+  version: number,
+  massEnd: BanOutcome['change'] | null,
+): Script<BanOutcome['change']> {
+  yield effect(
+    sql`UPDATE ${tables.account} SET bans = ${fromList(bans)}, version = ${version} WHERE user_key = ${key}`,
+  );
+  if (massEnd) return massEnd;
+  const change = { kind: 'account', id: key, version, end: null } as const;
+  yield logScopeChange(tables, dialect, change, realm, clock.now());
+  return change;
 }
 
 function hasRunOut({ until }: Ban, now: number): boolean {

@@ -4,10 +4,10 @@ import type { SessionRecord } from '../../model/session.js';
 import { actorText } from '../../model/user-key.js';
 import type { ChangedSession } from '../../ports/session-repository.js';
 import { type Script, effect, sql } from '../engine/sql.js';
-import { SESSION_COLUMNS, isOfRealm, toRecord, updateSession } from '../schema/session-rows.js';
+import { isOfRealm, sessionColumns, toRecord, updateSession } from '../schema/session-rows.js';
 import { describe, insertEvents } from './audit.js';
 import { endSessions, logChanges } from './end-transaction.js';
-import { type Scope, readAccount } from './locks.js';
+import { type Scope, readAround } from './locks.js';
 import { withKnownEnd } from './lost-ends.js';
 
 const NO_ACCOUNT: AccountState = { bans: [], notBefore: 0 };
@@ -21,16 +21,16 @@ export function* changeScript<T>(
 ): Script<ChangedSession<T> | null> {
   const { tables, dialect, realm, clock } = scope;
   const { rows } =
-    yield sql`SELECT ${SESSION_COLUMNS} FROM ${tables.session} WHERE id = ${id} AND ${isOfRealm(realm)}${dialect.forUpdate(waits)}`;
+    yield sql`SELECT ${sessionColumns('s')} FROM ${tables.session} s WHERE id = ${id} AND ${isOfRealm(realm)}${dialect.forUpdate(waits)}`;
   const row = rows[0];
   if (!row && !waits) return null;
-  const stored = row ? toRecord(row) : null;
+  // Read after the row was locked, and not locked: what changes the account from now on makes all copies of this record old.
+  const around = row && (yield* readAround(scope, row));
+  const stored = around ? toRecord(around.row) : null;
   const record = stored && withKnownEnd(stored, scope);
-  // Not locked: who bans an account locks its sessions next, and waits for this one.
-  const account = record ? yield* readAccount(scope, record.userKey) : NO_ACCOUNT;
   // Read after the lock, for which this may have waited.
   const now = clock.now();
-  const { result, patch, end, events = [] } = decide(record, account, now);
+  const { result, patch, end, events = [] } = decide(record, (record && around?.account) ?? NO_ACCOUNT, now);
   if (!row || !record || record.end || (!patch && !end)) return { result, record, changed: false, ended: null };
   if (events.length > 0) {
     const about = { at: now, actor: record.impersonator ?? actorText(record.userId), ...describe(row) };

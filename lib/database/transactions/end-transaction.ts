@@ -1,11 +1,32 @@
+import type { ScopeChange } from '../../model/mass-end.js';
+import type { SessionEnd } from '../../model/session.js';
 import type { EndRequest, EndedSession } from '../../model/session-change.js';
 import type { AccountRef } from '../../model/user-key.js';
 import type { Dialect, TransactionConditions } from '../engine/dialect.js';
-import { type Effect, type Row, type Script, type Statement, effect, raw, sql, unindexed } from '../engine/sql.js';
-import { isOfRealm, toSuperseded, toUserId, usableAt } from '../schema/session-rows.js';
+import {
+  type Effect,
+  type Row,
+  type Script,
+  type Statement,
+  effect,
+  list,
+  raw,
+  sql,
+  unindexed,
+} from '../engine/sql.js';
+import { isMassEnded, selectRecords } from '../schema/live-sessions.js';
+import { isOfRealm, massEndOf, toSuperseded, toUserId } from '../schema/session-rows.js';
 import type { Tables } from '../schema/tables.js';
-import { commentOf, describeAccount, insertEndEvents, insertEvents } from './audit.js';
-import { type Scope, chunksOf, lockDamagedAccount, lockOfAccount, lockRows, timeOfStep } from './locks.js';
+import { commentOf, insertEndEvents, insertEvents } from './audit.js';
+import {
+  NEXT_VERSION,
+  type Scope,
+  chunksOf,
+  isMassEndedRow,
+  lockRows,
+  lockUnclosedRows,
+  nextVersion,
+} from './locks.js';
 
 export interface Ending extends EndRequest {
   readonly at: number;
@@ -19,12 +40,16 @@ export function sessionOwner(sessionId: string): string {
   return `s:${sessionId}`;
 }
 
-/** Ends locked live sessions; those that end alike share statements. The database itself copies facts to the audit trail. */
+/**
+ * Ends locked live sessions; those that end alike share statements. The database itself copies facts to the audit trail.
+ * @param isLogged false where the change log and the audit trail name a mass end in the place of each session
+ */
 export function* endSessions(
   { tables, dialect, clock }: Scope,
   rows: readonly Row[],
   now: number,
   endingOf: (row: Row) => Ending,
+  isLogged = true,
 ): Script<EndedSession[]> {
   // Rows may be dated later than the clock says; see timeOfStep.
   const at = clock.now();
@@ -38,8 +63,8 @@ export function* endSessions(
     }
     const dataless = ends.filter(({ ending }) => !ending.keepData).map(({ id }) => sessionOwner(id));
     if (dataless.length > 0) yield effect(sql`DELETE FROM ${tables.data} WHERE owner ${dialect.isOneOf(dataless)}`);
-    yield logChanges(tables, dialect, idsOf(ends), at);
-    for (const alike of groupBy(ends, ({ ending }) => ending.comment ?? null)) {
+    if (isLogged) yield logChanges(tables, dialect, idsOf(ends), at);
+    for (const alike of isLogged ? groupBy(ends, ({ ending }) => ending.comment ?? null) : []) {
       const from = sql`${tables.session} WHERE id ${dialect.isOneOf(idsOf(alike))}`;
       yield effect(insertEndEvents(tables, dialect, from, now, alike[0]!.ending.comment));
     }
@@ -65,7 +90,8 @@ export function* endAtOnce(
   const ofAccount = account ? sql` AND ${unindexed(sql`user_key = ${account.key}`)}` : raw('');
   const change = effect(
     sql`WITH own AS (UPDATE ${tables.session} SET ${endOf(ending)}
-        WHERE id = ${id} AND ${isOfRealm(realm)} AND ${unindexed(usableAt(now))} AND ${isOpen}${ofAccount} RETURNING *),
+        WHERE id = ${id} AND ${isOfRealm(realm)} AND ${unindexed(sql`status = 'live' AND usable_until > ${now}`)}
+          AND NOT ${isMassEnded(tables, realm)} AND ${isOpen}${ofAccount} RETURNING *),
       told AS (${insertEndEvents(tables, dialect, raw('own'), now, end.comment)})
       SELECT id, user_id, version - 1 AS version, generation, access_hash, superseded FROM own`,
     { isGuarded: true },
@@ -106,41 +132,11 @@ export function* endSome(scope: Scope, ids: readonly string[], end: EndRequest):
   return yield* endSessions(scope, rows, now, (row) => endingOf(row, end, now));
 }
 
-/** Ends the sessions of an account but one, and those that it opened as others. `raiseEpoch`: refuses logins that began before. */
-export function* endAll(
-  scope: Scope,
-  account: AccountRef,
-  end: EndRequest,
-  { except, raiseEpoch }: { readonly except: string | null; readonly raiseEpoch: boolean },
-): Script<readonly EndedSession[]> {
-  const { tables, dialect, clock } = scope;
-  const { notBefore } = yield* lockDamagedAccount(scope, account.key);
-  const { own, openedAsOthers } = yield* lockOfAccount(scope, account);
-  const now = clock.now();
-  const at = timeOfStep(scope, [...own, ...openedAsOthers], notBefore);
-  const others = own.filter((row) => row.id !== except);
-  if (raiseEpoch) {
-    yield effect(
-      sql`UPDATE ${tables.account} SET epoch = ${nextOf('epoch')}, not_before = ${at} WHERE user_key = ${account.key}`,
-    );
-    if (others.length < own.length) {
-      yield effect(
-        sql`UPDATE ${tables.session} SET authenticated_at = ${at}, version = version + 1 WHERE id = ${except}`,
-      );
-      yield logChanges(tables, dialect, [except!], now);
-    }
-  }
-  const ended = yield* endSessions(scope, [...others, ...openedAsOthers], at, (row) => endingOf(row, end, now, at));
-  const { reason, by, comment } = end;
-  const about = { ...describeAccount(account), ended: others.length, detail: commentOf(comment) };
-  yield effect(insertEvents(tables, [{ type: 'ACCOUNT_SESSIONS_ENDED', at, actor: by, reason, ...about }]));
-  return ended;
-}
-
 export function* endOverdue(scope: Scope, ids: readonly string[], now: number): Script<readonly EndedSession[]> {
-  const rows = yield* lockRows(scope, ids);
+  const rows = yield* lockUnclosedRows(scope, ids);
   const overdue = rows.filter((row) => Number(row.usable_until) <= now);
-  return yield* endSessions(scope, overdue, now, overdueEnding);
+  const massEnds = yield* findMassEnds(scope, overdue);
+  return yield* endSessions(scope, overdue, now, (row) => closingOf(row, massEnds));
 }
 
 export function* endIdle(
@@ -160,7 +156,7 @@ export function* endIdle(
 
 function endOf({ reason, by, at, replacedBy }: Ending): Statement {
   return sql`status = 'ended', slot = NULL, end_reason = ${reason}, ended_at = ${at}, ended_by = ${by},
-    replaced_by = ${replacedBy}, version = ${nextOf('version')}`;
+    replaced_by = ${replacedBy}, version = ${NEXT_VERSION}`;
 }
 
 function toEnded(row: Row, { reason, at, by, replacedBy }: Ending): EndedSession {
@@ -176,6 +172,24 @@ function toEnded(row: Row, { reason, at, by, replacedBy }: Ending): EndedSession
 /** A session that was overdue already has ended by itself. */
 export function endingOf(row: Row, end: EndRequest, now: number, at = now): Ending {
   return Number(row.usable_until) <= now ? overdueEnding(row) : { ...end, at, replacedBy: null };
+}
+
+/** How sessions of these rows were ended with others, by id. */
+export function* findMassEnds(scope: Scope, rows: readonly Row[]): Script<ReadonlyMap<string, SessionEnd>> {
+  const found = new Map<string, SessionEnd>();
+  for (const chunk of chunksOf(rows.filter(isMassEndedRow))) {
+    const ids = chunk.map((row) => String(row.id));
+    const { rows: whole } =
+      yield sql`${selectRecords(scope.tables, scope.realm)} WHERE s.id ${scope.dialect.isOneOf(ids)}`;
+    for (const row of whole) found.set(String(row.id), massEndOf(row)!);
+  }
+  return found;
+}
+
+/** How a session that is over by now has ended: overdue, or before that with others. */
+export function closingOf(row: Row, massEnds: ReadonlyMap<string, SessionEnd>): Ending {
+  const massEnd = massEnds.get(String(row.id));
+  return massEnd && massEnd.at < Number(row.usable_until) ? massEnd : overdueEnding(row);
 }
 
 /** An overdue session ended at the moment from which it could not be used any more. */
@@ -214,15 +228,19 @@ function logChangesOf(tables: Tables, dialect: Dialect, from: Statement, at: num
     SELECT 'session', ${LOGGED_COLUMNS}, ${dialect.changeTime(at)} FROM ${from}`;
 }
 
-/** Counting goes on here after a number that cannot have been counted: above any that has been, and so above those of all copies. */
-const NO_COUNT_FROM = 1e12;
-
-/** The number after that of a column, which counts from 0 or 1. */
-export function nextOf(column: 'version' | 'epoch'): Statement {
-  return raw(`CASE WHEN ${column} BETWEEN 0 AND ${2 * NO_COUNT_FROM} THEN ${column} + 1 ELSE ${NO_COUNT_FROM} END`);
-}
-
-/** `nextOf` for a row. */
-export function nextVersion(version: number): number {
-  return version >= 0 && version <= NO_COUNT_FROM * 2 ? version + 1 : NO_COUNT_FROM;
+/** Logs a change of an account, or the end of everything in a realm. @param at by the clock of the database */
+export function logScopeChange(
+  tables: Tables,
+  dialect: Dialect,
+  change: ScopeChange,
+  realm: string,
+  at: number,
+): Effect {
+  const { kind, id, version, end } = change;
+  const values = [kind, id, version, realm, kind === 'account' ? id : null, end && end.reason, end && end.by];
+  return effect(
+    sql`INSERT INTO ${tables.change} (kind, id, version, realm, user_key, reason, actor, at)
+      VALUES (${list(values)}, ${dialect.changeTime(at)})`,
+    { isLast: true },
+  );
 }

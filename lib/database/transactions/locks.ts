@@ -1,11 +1,12 @@
-import type { AccountRecord, Ban } from '../../model/ban.js';
+import { type AccountRecord, UNREADABLE_BANS } from '../../model/ban.js';
 import { SessionError } from '../../model/session-error.js';
 import { type AccountRef, actorText, escapeUserId } from '../../model/user-key.js';
 import type { Clock } from '../../ports/clock.js';
 import type { ChangeEnd } from '../../ports/node-registry.js';
 import type { Dialect } from '../engine/dialect.js';
-import { type Row, type Script, type Statement, raw, sql, unindexed } from '../engine/sql.js';
-import { fromList, isCountable, isNotEndedOf, isOfRealm, toBans } from '../schema/session-rows.js';
+import { type Row, type Script, type Statement, effect, raw, sql, unindexed } from '../engine/sql.js';
+import { isMassEnded, isNotEndedOf, realmEpoch, selectAround } from '../schema/live-sessions.js';
+import { fromList, isCountable, isOfRealm, toBans } from '../schema/session-rows.js';
 import type { Tables } from '../schema/tables.js';
 
 // The one order of locks, which rules out deadlocks: the row of one account first, then sessions in the order of their ids.
@@ -28,28 +29,60 @@ export function* chunksOf<T>(rows: readonly T[]): Generator<readonly T[]> {
 
 /** Inserts the row of the account if missing. To be run on its own: SELECT FOR UPDATE of a missing row deadlocks on MariaDB. */
 export function ensureAccount({ tables, dialect, clock }: Scope, account: AccountRef): Statement {
-  return sql`INSERT INTO ${tables.account} (user_key, realm, user_id, epoch, not_before, created_at)
-    VALUES (${account.key}, ${account.realm}, ${escapeUserId(account.userId)}, 0, 0, ${clock.now()})${dialect.orIgnore}`;
+  return sql`INSERT INTO ${tables.account} (user_key, realm, user_id, epoch, not_before, version, end_epoch, created_at)
+    VALUES (${account.key}, ${account.realm}, ${escapeUserId(account.userId)}, 0, 0, 0, 0, ${clock.now()})${dialect.orIgnore}`;
 }
 
-export function* lockAccount(scope: Scope, accountKey: string): Script<AccountRecord> {
-  return toAccount(yield* findAccount(scope, accountKey, scope.dialect.forUpdate()));
+/** An account as its steps see it, whose row they lock. */
+export interface LockedAccount extends AccountRecord {
+  readonly version: number;
+  /** Epochs of sessions that are opened now. */
+  readonly endEpoch: number;
+  readonly realmEpoch: number;
+}
+
+export function* lockAccount(scope: Scope, accountKey: string): Script<LockedAccount> {
+  return yield* lock(scope, accountKey, toAccount);
 }
 
 /** Locks it for steps that must be possible even if its bans cannot be read. */
-export function* lockDamagedAccount(scope: Scope, accountKey: string): Script<AccountRecord> {
-  return toDamagedAccount(yield* findAccount(scope, accountKey, scope.dialect.forUpdate()));
+export function* lockDamagedAccount(scope: Scope, accountKey: string): Script<LockedAccount> {
+  return yield* lock(scope, accountKey, toDamagedAccount);
 }
 
-/** An unknown account has no bans. */
-export function* readAccount(scope: Scope, accountKey: string): Script<AccountRecord> {
-  return toAccount(yield* findAccount(scope, accountKey));
-}
-
-function* findAccount({ tables }: Scope, accountKey: string, lock = raw('')): Script<Row | undefined> {
+function* lock(
+  { tables, dialect, realm }: Scope,
+  key: string,
+  read: (row: Row | undefined) => AccountRecord,
+): Script<LockedAccount> {
   const { rows } =
-    yield sql`SELECT user_id, epoch, not_before, bans FROM ${tables.account} WHERE user_key = ${accountKey}${lock}`;
-  return rows[0];
+    yield sql`SELECT user_id, epoch, not_before, bans, version, end_epoch, ${realmEpoch(tables, realm)} AS realm_epoch
+      FROM ${tables.account} WHERE user_key = ${key}${dialect.forUpdate()}`;
+  const [row] = rows;
+  const account = read(row);
+  const [version, endEpoch] = [Number(row?.version ?? 0), Number(row?.end_epoch ?? 0)];
+  const epochs = { version, endEpoch, realmEpoch: Number(row?.realm_epoch ?? 0) };
+  if (!row || (endEpoch >= 0 && endEpoch <= version && isCountable(version))) return { ...account, ...epochs };
+  // Damaged numbers: sessions go by the last mass end.
+  const { rows: last } = yield sql`SELECT MAX(version) AS end_epoch FROM ${tables.massEnd} WHERE scope = ${key}`;
+  const mended = { version: nextVersion(version), endEpoch: Number(last[0]?.end_epoch ?? 0) };
+  yield effect(
+    sql`UPDATE ${tables.account} SET version = ${mended.version}, end_epoch = ${mended.endEpoch} WHERE user_key = ${key}`,
+  );
+  return { ...account, ...epochs, ...mended };
+}
+
+/**
+ * Reads what completes the row of a locked session: its account, and the mass ends that it falls under. An unknown account has
+ * no bans. @throws SessionError for bans that cannot be read
+ */
+export function* readAround(
+  { tables, realm }: Scope,
+  session: Row,
+): Script<{ readonly account: AccountRecord; readonly row: Row }> {
+  const { rows } = yield selectAround(tables, realm, session);
+  const row = rows[0]!;
+  return { account: toAccount({ ...row, user_id: row.account_user_id }), row: { ...row, ...session } };
 }
 
 /** @throws SessionError SESSION_STORE_UNAVAILABLE for a row that this version cannot read: it may hold a ban */
@@ -65,39 +98,39 @@ function toAccount(row: Row | undefined): AccountRecord {
   return { epoch: Number(row?.epoch ?? 0), notBefore: isCountable(notBefore) ? notBefore : 0, bans };
 }
 
-/** Shows operators that bans cannot be read: until they lift it or ban anew, the account cannot log in. */
-const UNREADABLE: Ban = {
-  service: null,
-  level: 1,
-  comment: 'The bans of this account cannot be read. Lift this one, or ban anew.',
-  until: null,
-  at: 0,
-  by: 'system',
-};
-
 /** The account with one ban in the place of those that cannot be read. */
 export function toDamagedAccount(row: Row | undefined): AccountRecord {
-  return toAccount(toBans(row?.bans) ? row : { ...row, bans: fromList([UNREADABLE]) });
+  return toAccount(toBans(row?.bans) ? row : { ...row, bans: fromList([UNREADABLE_BANS]) });
 }
 
 export const LOCKED_COLUMNS = raw(
   `id, user_key, user_id, version, status, usable_until, expires_at, generation, access_hash, superseded, slot, device_type,
-   device_id, created_at, last_seen_at, presented_at, impersonator`,
+   device_id, created_at, last_seen_at, presented_at, impersonator, account_epoch, realm_epoch`,
 );
 
 /** Locks the sessions of an account. */
-export function* lockSessions({ tables, dialect }: Scope, accountKey: string): Script<readonly Row[]> {
+export function* lockSessions({ tables, dialect, realm }: Scope, accountKey: string): Script<readonly Row[]> {
   const { rows } =
     yield sql`SELECT ${LOCKED_COLUMNS} FROM ${tables.session}${dialect.through('idx_latchkey_session_account')}
-      WHERE ${isNotEndedOf(accountKey)} ORDER BY id${dialect.forUpdate()}`;
+      WHERE ${isNotEndedOf(tables, realm, accountKey)} ORDER BY id${dialect.forUpdate()}`;
   return rows;
 }
 
-/** Hands on rows that have not ended. No condition says so, or PostgreSQL without statistics would read all live sessions. */
-export function* lockRows({ tables, dialect, realm }: Scope, ids: readonly string[]): Script<readonly Row[]> {
+/** Hands on rows of sessions that have not ended. */
+export function* lockRows(scope: Scope, ids: readonly string[]): Script<readonly Row[]> {
+  return (yield* lockUnclosedRows(scope, ids)).filter((row) => !isMassEndedRow(row));
+}
+
+export function isMassEndedRow(row: Row): boolean {
+  return Number(row.is_mass_ended) !== 0;
+}
+
+/** The same with those that a mass end has ended. No condition says so, or PostgreSQL without statistics would read all live sessions. */
+export function* lockUnclosedRows({ tables, dialect, realm }: Scope, ids: readonly string[]): Script<readonly Row[]> {
   const locked: Row[] = [];
+  const isOver = sql`CASE WHEN ${isMassEnded(tables, realm)} THEN 1 ELSE 0 END AS is_mass_ended`;
   for (const chunk of chunksOf([...ids].sort())) {
-    const { rows } = yield sql`SELECT ${LOCKED_COLUMNS} FROM ${tables.session}${dialect.through('PRIMARY')}
+    const { rows } = yield sql`SELECT ${LOCKED_COLUMNS}, ${isOver} FROM ${tables.session}${dialect.through('PRIMARY')}
       WHERE id ${dialect.isOneOf(chunk)} AND ${isOfRealm(realm)} ORDER BY id${dialect.forUpdate()}`;
     locked.push(...rows.filter((row) => row.status !== 'ended'));
   }
@@ -109,25 +142,29 @@ export function* lockOfAccount(
   scope: Scope,
   account: AccountRef,
 ): Script<{ readonly own: readonly Row[]; readonly openedAsOthers: readonly Row[] }> {
-  const { tables, dialect } = scope;
-  const found = yield openedAs(scope, account);
-  // Databases take more than one text for the same.
-  const opened = found.rows.filter((row) => row.impersonator === actorText(account.userId));
+  const { tables, dialect, realm } = scope;
+  const opened = yield* findOpenedAs(scope, account);
   if (opened.length === 0) return { own: yield* lockSessions(scope, account.key), openedAsOthers: [] };
   // No session is added to the account while its row is locked.
-  const { rows } =
-    yield sql`SELECT id FROM ${tables.session}${dialect.through('idx_latchkey_session_account')} WHERE ${isNotEndedOf(account.key)}`;
+  const { rows } = yield sql`SELECT id FROM ${tables.session}${dialect.through('idx_latchkey_session_account')}
+      WHERE ${isNotEndedOf(tables, realm, account.key)}`;
   const ids = new Set([...rows, ...opened].map((row) => String(row.id)));
   const locked = yield* lockRows(scope, [...ids]);
   const isOwn = (row: Row) => row.user_key === account.key;
   return { own: locked.filter(isOwn), openedAsOthers: locked.filter((row) => !isOwn(row)) };
 }
 
-/** Finds live sessions that an account opened as others, among the few of all impersonators. */
+/** Finds live sessions that an account opened as others. */
 export function openedAs({ tables, dialect }: Scope, { realm, userId }: AccountRef): Statement {
-  return sql`SELECT id, impersonator FROM ${tables.session}${dialect.through('idx_latchkey_session_find_method')}
-    WHERE realm = ${realm} AND status = 'live' AND login_method = 'impersonation'
-      AND ${unindexed(sql`impersonator = ${actorText(userId)}`)}`;
+  return sql`SELECT id, impersonator FROM ${tables.session}${dialect.through('idx_latchkey_session_opened')}
+    WHERE status = 'live' AND impersonator = ${actorText(userId)}
+      AND ${unindexed(sql`realm = ${realm} AND realm_epoch = ${realmEpoch(tables, realm)}`)}`;
+}
+
+/** The rows of `openedAs`. Databases take more than one text for the same. */
+export function* findOpenedAs(scope: Scope, account: AccountRef): Script<readonly Row[]> {
+  const { rows } = yield openedAs(scope, account);
+  return rows.filter((row) => row.impersonator === actorText(account.userId));
 }
 
 /** How far a clock that was set back may have been ahead: later times are damaged. */
@@ -141,4 +178,17 @@ export function timeOfStep({ clock }: Scope, rows: readonly Row[], notBefore: nu
   const now = clock.now();
   const times = [notBefore, ...rows.map((row) => Number(row.created_at))];
   return times.filter((time) => time <= now + FARTHEST_AHEAD_MS).reduce((latest, time) => Math.max(latest, time), now);
+}
+
+/** Counting goes on here after a number that cannot have been counted: above any that has been, and so above those of all copies. */
+const NO_COUNT_FROM = 1e12;
+
+/** The version of a session's row after a change. */
+export const NEXT_VERSION = raw(
+  `CASE WHEN version BETWEEN 0 AND ${2 * NO_COUNT_FROM} THEN version + 1 ELSE ${NO_COUNT_FROM} END`,
+);
+
+/** The same for a number that was read. */
+export function nextVersion(version: number): number {
+  return version >= 0 && version <= NO_COUNT_FROM * 2 ? version + 1 : NO_COUNT_FROM;
 }

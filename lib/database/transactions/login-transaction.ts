@@ -3,8 +3,8 @@ import type { SessionRecord } from '../../model/session.js';
 import { actorText } from '../../model/user-key.js';
 import type { LoginOutcome, LoginRequest } from '../../ports/session-repository.js';
 import { type Row, type Script, effect, sql } from '../engine/sql.js';
+import { realmScope } from '../schema/live-sessions.js';
 import { insertSession } from '../schema/session-rows.js';
-import type { Tables } from '../schema/tables.js';
 import { type EventRow, describeAccount, insertEvents } from './audit.js';
 import { endSessions, overdueEnding } from './end-transaction.js';
 import { FARTHEST_AHEAD_MS, type Scope, lockAccount, timeOfStep } from './locks.js';
@@ -14,7 +14,7 @@ import { allot, lockSeen } from './login-view.js';
 export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boolean): Script<LoginOutcome> {
   const { tables, clock } = scope;
   const { account, authenticatedAt, ticketEpoch } = request;
-  const { epoch, notBefore, bans } = yield* lockAccount(scope, account.key);
+  const { epoch, notBefore, bans, version, endEpoch, realmEpoch } = yield* lockAccount(scope, account.key);
   const seen = yield* lockSeen(scope, request, isAgain);
   const now = clock.now();
   const at = timeOfStep(scope, seen?.rows ?? [], notBefore);
@@ -28,6 +28,9 @@ export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boole
     // A ticket lets in what bears an earlier time after the clock was set back; its refreshes compare the times.
     authenticatedAt: Math.max(opened.authenticatedAt, Math.min(notBefore, at)),
     bans,
+    accountVersion: version,
+    accountEpoch: endEpoch,
+    realmEpoch,
     lastSeenAt: opened.createdAt,
     lastIp: null,
     end: null,
@@ -79,15 +82,19 @@ export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boole
   const ended = yield* endSessions(scope, losers, at, (row) =>
     isOverdue(row) ? overdueEnding(row) : { ...replaced, keepData },
   );
-  const unsettled = yield* hasLoggedEnds(tables, account.key);
+  const unsettled = yield* isUnsettled(scope, account.key);
   yield effect(insertSession(tables.session, session, decision.slot));
   yield note({ type: 'LOGIN' });
   return { kind: 'granted', session, ended, unsettled };
 }
 
-/** True if the change log names an end of the account: another node may not have told of it yet, or have crashed before. */
-function* hasLoggedEnds(tables: Tables, accountKey: string): Script<boolean> {
-  const { rows } = yield sql`SELECT 1 AS found FROM ${tables.change}
-    WHERE user_key = ${accountKey} AND reason IS NOT NULL LIMIT 1`;
+/**
+ * True if the change log names an end of the account, or every session of the realm was ended: another node may not have told of
+ * it yet, or have crashed before.
+ */
+function* isUnsettled({ tables, realm }: Scope, accountKey: string): Script<boolean> {
+  const { rows } =
+    yield sql`SELECT 1 AS found FROM ${tables.change} WHERE user_key = ${accountKey} AND reason IS NOT NULL
+    UNION ALL SELECT 1 AS found FROM ${tables.massEnd} WHERE scope = ${realmScope(realm)} AND acknowledged_at IS NULL LIMIT 1`;
   return rows.length > 0;
 }

@@ -2,7 +2,8 @@ import { type LoginView, MOST_SEEN, type SlotDecision } from '../../model/sessio
 import { misused } from '../../model/session-error.js';
 import type { LoginRequest } from '../../ports/session-repository.js';
 import { type Row, type Script, type Statement, raw, sql, unindexed } from '../engine/sql.js';
-import { isLiveOf, isNotEndedOf, toLiveSession, usableAt } from '../schema/session-rows.js';
+import { inEpochsOf, isLiveOf, isNotEndedOf } from '../schema/live-sessions.js';
+import { toLiveSession } from '../schema/session-rows.js';
 import { LOCKED_COLUMNS, type Scope, lockRows } from './locks.js';
 
 /** To know that there are more than MOST_SEEN. As text, so that PostgreSQL plans by it. */
@@ -33,7 +34,8 @@ export function* lockSeen(
   isAgain: boolean,
 ): Script<SeenSessions | null> {
   if (view.needs === 'all') {
-    const rows = yield* lockFew(scope, isAgain ? isNotEndedOf(account.key) : isLiveOf(account.key));
+    const which = isAgain ? isNotEndedOf : isLiveOf;
+    const rows = yield* lockFew(scope, which(scope.tables, scope.realm, account.key));
     if (rows.length <= MOST_SEEN) return { rows, isComplete: true };
   }
   const ids = yield* findSeen(scope, account.key, view);
@@ -76,10 +78,10 @@ function* lockFew({ tables, dialect }: Scope, which: Statement): Script<readonly
   return rows;
 }
 
-function* lockHolder({ tables, dialect }: Scope, accountKey: string, slot: string): Script<Row | undefined> {
+function* lockHolder({ tables, dialect, realm }: Scope, accountKey: string, slot: string): Script<Row | undefined> {
   const { rows } =
     yield sql`SELECT ${LOCKED_COLUMNS} FROM ${tables.session}${dialect.through('idx_latchkey_session_slot')}
-      WHERE user_key = ${accountKey} AND slot = ${slot}${dialect.forUpdate()}`;
+      WHERE user_key = ${accountKey} AND slot = ${slot} AND ${inEpochsOf(tables, realm, accountKey)}${dialect.forUpdate()}`;
   return rows[0];
 }
 
@@ -92,9 +94,10 @@ function* findSeen(
   accountKey: string,
   { needs, deviceId, presentedSessionId }: LoginView,
 ): Script<string[]> {
-  const { tables, dialect } = scope;
+  const { tables, dialect, realm } = scope;
+  const inEpochs = inEpochsOf(tables, realm, accountKey);
   const byAccount = sql`SELECT id FROM ${tables.session}${dialect.through('idx_latchkey_session_account')}
-    WHERE user_key = ${accountKey} AND status = 'live' AND ${isUsable(scope)}`;
+    WHERE user_key = ${accountKey} AND status = 'live' AND ${inEpochs} AND ${isUsable(scope)}`;
   if (needs === 'all') return idsOf((yield sql`${byAccount} LIMIT ${ENOUGH}`).rows);
   const ids = presentedSessionId === null ? [] : [presentedSessionId];
   if (deviceId !== null) {
@@ -102,7 +105,7 @@ function* findSeen(
     const { rows } =
       yield sql`SELECT id, device_id FROM ${tables.session}${dialect.through('idx_latchkey_session_device')}
         WHERE user_key = ${accountKey} AND device_id = ${deviceId} AND ended_at IS NULL
-          AND ${unindexed(usableAt(scope.clock.now()))} ORDER BY id LIMIT ${ENOUGH}`;
+          AND ${unindexed(sql`status = 'live' AND ${inEpochs}`)} AND ${isUsable(scope)} ORDER BY id LIMIT ${ENOUGH}`;
     // Databases take more than one text for the same.
     ids.push(...idsOf(rows.filter((row) => row.device_id === deviceId)));
   }

@@ -3,7 +3,8 @@ import type { BeforeWaiting, DataEntry, DataOwner, DataRepository } from '../../
 import { SessionError } from '../../model/session-error.js';
 import { sessionOwner } from './end-transaction.js';
 import { type RowOptions, lockOrLook } from '../engine/engine.js';
-import { ensureAccount } from './locks.js';
+import { isMassEnded } from '../schema/live-sessions.js';
+import { ensureAccount, isMassEndedRow } from './locks.js';
 import { RealmQueries } from '../lists/realm-queries.js';
 import { isOfRealm } from '../schema/session-rows.js';
 import { type Script, effect, sql } from '../engine/sql.js';
@@ -75,10 +76,11 @@ export class SqlDataRepository extends RealmQueries implements DataRepository {
     const { rows } =
       owner.kind === 'account'
         ? yield sql`SELECT epoch FROM ${tables.account} WHERE user_key = ${owner.account.key}${lock}`
-        : yield sql`SELECT status, usable_until FROM ${tables.session}
+        : yield sql`SELECT status, usable_until, CASE WHEN ${isMassEnded(tables, realm)} THEN 1 ELSE 0 END AS is_mass_ended FROM ${tables.session}
             WHERE id = ${owner.sessionId} AND ${isOfRealm(realm)}${lock}`;
     if (rows.length === 0 && !waits) return false;
-    const isOver = rows[0]?.status !== 'live' || Number(rows[0].usable_until) <= this.clock.now();
+    const [row] = rows;
+    const isOver = row?.status !== 'live' || isMassEndedRow(row) || Number(row.usable_until) <= this.clock.now();
     if (owner.kind === 'session' && isOver) throw new SessionError('SESSION_NOT_FOUND');
     return true;
   }

@@ -1,7 +1,9 @@
 import type { AccountRecord, AccountState, Ban } from '../../model/ban.js';
+import type { ScopeChange } from '../../model/mass-end.js';
 import type {
   Activity,
   BanOutcome,
+  AccountEnd,
   ChangeOptions,
   ChangedSession,
   LoginOutcome,
@@ -13,20 +15,23 @@ import { SessionError } from '../../model/session-error.js';
 import type { SessionRecord } from '../../model/session.js';
 import type { AccountRef } from '../../model/user-key.js';
 import { lockOrLook } from '../engine/engine.js';
-import { type Script, list, raw, sql } from '../engine/sql.js';
+import { type Script, type Statement, list, raw, sql } from '../engine/sql.js';
 import { mergeActivity } from '../journal/journal-statements.js';
 import { RealmQueries, type RealmScope } from '../lists/realm-queries.js';
-import { SESSION_COLUMNS, isLiveOf, toRecords } from '../schema/session-rows.js';
+import { isLiveIn, isLiveOf, isUnclosed, listedColumns, realmScope, selectRecords } from '../schema/live-sessions.js';
+import { toRecords } from '../schema/session-rows.js';
 import { banScript, liftBanScript } from './ban-transaction.js';
 import { changeScript } from './change-transaction.js';
-import { endAll, endAtOnce, endIdle, endOne, endOverdue, endSome, sessionOwner } from './end-transaction.js';
+import { endAtOnce, endIdle, endOne, endOverdue, endSome, sessionOwner } from './end-transaction.js';
 import { type Scope, ensureAccount, lockDamagedAccount, toDamagedAccount } from './locks.js';
 import { withKnownEnd } from './lost-ends.js';
 import { loginScript } from './login-transaction.js';
+import { endAccount, endRealm, ensureRealm } from './mass-end-transaction.js';
 
 const LIST_LIMIT = 1000;
 /** Ends of several sessions take turns, since any two may have one in common. */
 const SEVERAL = 'ends';
+const REALM = 'realm';
 
 /** Time limits of calls. Milliseconds. */
 interface Budgets {
@@ -50,10 +55,10 @@ export class SqlSessionRepository extends RealmQueries implements SessionReposit
   }
 
   async findSessions(ids: readonly string[]): Promise<readonly SessionRecord[]> {
-    const rows = await this.rows(
-      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE id IN (${list(ids)})`,
-      { lane: 'verify', budgetMs: this.budgets.verifyMs },
-    );
+    const rows = await this.rows(sql`${selectRecords(this.tables, this.realm)} WHERE s.id IN (${list(ids)})`, {
+      lane: 'verify',
+      budgetMs: this.budgets.verifyMs,
+    });
     // A connection that hands out the reply to another query has said nothing about this one.
     if (rows.some((row) => !ids.includes(String(row.id)))) {
       throw new SessionError('SESSION_STORE_UNAVAILABLE', 'The database returned the result of another query.');
@@ -104,9 +109,23 @@ export class SqlSessionRepository extends RealmQueries implements SessionReposit
     account: AccountRef,
     end: EndRequest,
     options: { readonly except: string | null; readonly raiseEpoch: boolean },
-  ): Promise<readonly EndedSession[]> {
+  ): Promise<AccountEnd> {
     await this.ensureAccount(account);
-    return this.write(rowOf(account), () => endAll(this.scope, account, end, options));
+    return this.write(rowOf(account), () => endAccount(this.scope, account, end, options));
+  }
+
+  async endRealm(end: EndRequest): Promise<ScopeChange> {
+    const options = { ...this.options, row: REALM };
+    await this.engine.write(ensureRealm(this.scope), options);
+    return this.write(REALM, () => endRealm(this.scope, end));
+  }
+
+  async noteAcknowledged({ kind, id, version }: ScopeChange): Promise<void> {
+    const scope = kind === 'realm' ? realmScope(id) : id;
+    await this.engine.write(
+      sql`UPDATE ${this.tables.massEnd} SET acknowledged_at = ${this.clock.now()} WHERE scope = ${scope} AND version = ${version}`,
+      this.options,
+    );
   }
 
   async readAccount(account: AccountRef): Promise<AccountRecord> {
@@ -131,7 +150,7 @@ export class SqlSessionRepository extends RealmQueries implements SessionReposit
 
   async listLiveSessions(account: AccountRef): Promise<readonly SessionRecord[]> {
     const rows = await this.rows(
-      sql`SELECT ${SESSION_COLUMNS} FROM ${this.tables.session} WHERE ${isLiveOf(account.key)}
+      sql`SELECT ${listedColumns(this.tables)} FROM ${this.tables.session} s WHERE ${isLiveOf(this.tables, this.realm, account.key)}
         AND usable_until > ${this.clock.now()} ORDER BY created_at DESC, id DESC LIMIT ${LIST_LIMIT}`,
     );
     return toRecords(rows);
@@ -145,25 +164,29 @@ export class SqlSessionRepository extends RealmQueries implements SessionReposit
 
   endOverdueSessions(limit: number): Promise<readonly EndedSession[]> {
     const now = this.clock.now();
-    return this.endUpTo('usable_until', now, limit, (ids) => endOverdue(this.scope, ids, now));
+    return this.endUpTo('usable_until', isUnclosed(this.tables, this.realm), now, limit, (ids) =>
+      endOverdue(this.scope, ids, now),
+    );
   }
 
   endIdleSessions(idleMs: number, slackMs: number, limit: number): Promise<readonly EndedSession[]> {
     const before = this.clock.now() - idleMs - slackMs;
-    return this.endUpTo('last_seen_at', before, limit, (ids) => endIdle(this.scope, ids, idleMs, before));
+    return this.endUpTo('last_seen_at', isLiveIn(this.tables, this.realm), before, limit, (ids) =>
+      endIdle(this.scope, ids, idleMs, before),
+    );
   }
 
   /** Ids first and then by key: a statement that walks the index of such rows while it changes them blocks logins. */
   private async endUpTo(
     column: 'usable_until' | 'last_seen_at',
+    which: Statement,
     time: number,
     limit: number,
     script: (ids: readonly string[]) => Script<readonly EndedSession[]>,
   ): Promise<readonly EndedSession[]> {
     const by = raw(column);
     const rows = await this.rows(
-      sql`SELECT id FROM ${this.tables.session}
-        WHERE realm = ${this.realm} AND status = 'live' AND ${by} <= ${time} ORDER BY ${by} LIMIT ${limit}`,
+      sql`SELECT id FROM ${this.tables.session} WHERE ${which} AND ${by} <= ${time} ORDER BY ${by} LIMIT ${limit}`,
       { ...this.options, lane: 'control' },
     );
     return rows.length === 0 ? [] : this.write(SEVERAL, () => script(rows.map((row) => String(row.id))));

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { PeriodicTask } from '../../async/periodic-task.js';
 import type { Changes } from '../../changes/commit.js';
+import type { MassEndClosing } from '../../changes/mass-end-closing.js';
 import type { CacheCoherence } from '../../cluster/cache-coherence.js';
 import type { NodePresence } from '../../cluster/node-presence.js';
 import type { Engine } from '../../database/engine/engine.js';
@@ -49,10 +50,11 @@ export class Background {
       readonly lookup: SessionLookup;
       readonly watch: SessionWatch;
       readonly sweep: SessionSweep;
+      readonly closing: MassEndClosing;
       readonly timing: Timing;
     },
   ) {
-    const { engine, coherence, activity, journal, lookup, sweep, timing } = parts;
+    const { engine, coherence, activity, journal, lookup, sweep, closing, timing } = parts;
     const { poll, activityFlush, copyAge } = timing;
     const every = (ms: number, name: string, work: () => Promise<unknown> | undefined) =>
       new PeriodicTask(
@@ -68,6 +70,7 @@ export class Background {
       every(Math.min(EVENT_FLUSH_MS, activityFlush), 'Writing events', () => journal.flushEvents()),
       every(activityFlush, 'Writing sightings and statistics', () => journal.flushOthers()),
       every(timing.sweep, 'Ending overdue sessions', () => sweep.run()),
+      every(timing.sweep, 'Closing ended sessions', () => closing.run()),
       every(timing.sweep, 'Keeping the database tidy', () => engine.tidy?.()),
       every(copyAge / COPY_AGE_PARTS, 'Reading copies again', () => lookup.refreshCopies()),
     ];
@@ -82,8 +85,8 @@ export class Background {
   }
 
   async stop(): Promise<void> {
-    const { engine, coherence, activity, journal, watch } = this.parts;
-    await Promise.all([watch.stop(), ...this.tasks.map((task) => task.stop())]);
+    const { engine, coherence, activity, journal, watch, closing } = this.parts;
+    await Promise.all([watch.stop(), closing.stop(), ...this.tasks.map((task) => task.stop())]);
     await Promise.all([activity.flush(), journal.flush()]);
     await coherence.stop().catch((error: unknown) => this.logger.warn(`Leaving failed: ${describeError(error)}`));
     await engine.close();

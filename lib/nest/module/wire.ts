@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
 import { Logger } from '@nestjs/common';
 import { Changes, changesOfEnds } from '../../changes/commit.js';
+import { MassEndClosing } from '../../changes/mass-end-closing.js';
 import { CacheCoherence, changeWindow } from '../../cluster/cache-coherence.js';
 import type { CommitsLost } from '../../cluster/final-ends.js';
 import { NearCache } from '../../cluster/near-cache.js';
@@ -19,6 +20,7 @@ import { SessionQueries } from '../../database/lists/session-queries.js';
 import { SightingQueries } from '../../database/lists/sighting-queries.js';
 import { StatisticQueries } from '../../database/lists/statistic-queries.js';
 import { LostEnds } from '../../database/transactions/lost-ends.js';
+import { SqlMassEndRows } from '../../database/transactions/mass-end-rows.js';
 import { SqlDataRepository } from '../../database/transactions/sql-data-repository.js';
 import { SqlSessionRepository } from '../../database/transactions/sql-session-repository.js';
 import { ActivityRecorder } from '../../journal/activity-recorder.js';
@@ -191,7 +193,8 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   const watch = new SessionWatch({ cache: coherence, lookup, verifier, clock, everyMs: channelCheckMs(timing) });
 
   // Commands.
-  const ending = new SessionEnding(repository, changes);
+  const closing = new MassEndClosing({ ...common, massEndRows: new SqlMassEndRows(scope), warn });
+  const ending = new SessionEnding(repository, changes, closing);
   const logins = new Logins({
     ...common,
     verifier,
@@ -204,13 +207,13 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   });
   const refreshes = new Refreshes({ ...common, lookup });
   const liveChanges = new SessionChanges({ ...common, lookup });
-  const bans = new Bans(repository, changes);
+  const bans = new Bans(repository, changes, closing);
   const data = new SqlDataRepository(scope);
   const failedLogins = new FailedLogins({ ...common, batch: journal.events });
 
   // Background work, and lists for operators.
   const sweep = new SessionSweep({ ...common, nodeRegistry, presence: coherence.presence, journal });
-  const background = new Background({ engine, coherence, activity, journal, lookup, watch, sweep, timing });
+  const background = new Background({ engine, coherence, activity, journal, lookup, watch, sweep, closing, timing });
 
   return {
     options,

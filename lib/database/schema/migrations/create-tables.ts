@@ -49,7 +49,8 @@ const TABLES = {
     refresh_expires_at bigint,
     superseded text,
     renewed_from varchar(45),
-    bans text,
+    account_epoch bigint NOT NULL,
+    realm_epoch bigint NOT NULL,
     last_seen_at bigint NOT NULL,
     presented_at bigint,
     last_ip varchar(45)`,
@@ -60,7 +61,27 @@ const TABLES = {
     epoch bigint NOT NULL,
     not_before bigint NOT NULL,
     bans text,
+    version bigint NOT NULL,
+    end_epoch bigint NOT NULL,
     created_at bigint NOT NULL`,
+  realm: `
+    realm varchar(64) NOT NULL PRIMARY KEY,
+    end_epoch bigint NOT NULL`,
+  mass_end: `
+    scope varchar(66) NOT NULL,
+    epoch bigint NOT NULL,
+    realm varchar(64) NOT NULL,
+    user_id text,
+    version bigint NOT NULL,
+    reason varchar(32) NOT NULL,
+    actor varchar(255) NOT NULL,
+    comment varchar(255),
+    at bigint NOT NULL,
+    acknowledged_at bigint,
+    closed_at bigint,
+    lease_until bigint,
+    ended bigint NOT NULL,
+    PRIMARY KEY (scope, epoch)`,
   event: `
     id varchar(32) NOT NULL PRIMARY KEY,
     realm varchar(64) NOT NULL,
@@ -132,33 +153,40 @@ const POSTGRES_COLUMNS: Partial<Record<keyof typeof TABLES, string>> = {
 /**
  * `unique`: one session in a slot, which is the device policy as the schema enforces it. `live`: of live sessions only. `open`: the
  * same by the time of the end, which no other search asks for: without statistics, PostgreSQL takes any index of live sessions for
- * as good as another.
- * `postgres` and `others`: on those engines.
+ * as good as another. `opened`: of those that an operator opened. `postgres` and `others`: on those engines.
  */
 type Index = readonly [
   table: keyof typeof TABLES,
   name: string,
   columns: string,
-  kind?: 'unique' | 'live' | 'open' | 'postgres' | 'others',
+  kind?: 'unique' | 'postgres' | 'others' | keyof typeof PARTS,
 ];
 
+const PARTS = {
+  live: " WHERE status = 'live'",
+  open: ' WHERE ended_at IS NULL',
+  opened: " WHERE status = 'live' AND impersonator IS NOT NULL",
+} as const;
+
 const INDEXES: readonly Index[] = [
-  ['session', 'slot', 'user_key, slot', 'unique'],
-  ['session', 'account', 'user_key, status, created_at'],
+  ['session', 'slot', 'user_key, slot, account_epoch, realm_epoch', 'unique'],
+  ['session', 'account', 'user_key, status, account_epoch, created_at'],
   ['session', 'device', 'user_key, device_id, id', 'open'],
   ['session', 'ended', 'user_key, ended_at'],
   ['session', 'overdue', 'realm, status, usable_until'],
   ['session', 'past', 'realm, ended_at, id'],
-  ['session', 'by_use', 'realm, status, last_seen_at, id'],
-  ['session', 'by_login', 'realm, status, created_at, id'],
+  ['session', 'by_use', 'realm, status, realm_epoch, last_seen_at, id'],
+  ['session', 'by_login', 'realm, status, realm_epoch, created_at, id'],
   ['session', 'by_reason', 'realm, end_reason, ended_at, id'],
-  ['session', 'find_user', 'realm, user_search, user_key, id', 'live'],
-  ['session', 'find_name', 'realm, name_search, id', 'live'],
-  ['session', 'find_device', 'realm, device_search, id', 'live'],
-  ['session', 'find_ip', 'realm, ip_key, id', 'live'],
-  ['session', 'find_last_ip', 'realm, last_ip_key, id', 'live'],
-  ['session', 'find_type', 'realm, device_type, id', 'live'],
-  ['session', 'find_method', 'realm, login_method, id', 'live'],
+  ['session', 'find_user', 'realm, realm_epoch, user_search, user_key, id', 'live'],
+  ['session', 'find_name', 'realm, realm_epoch, name_search, id', 'live'],
+  ['session', 'find_device', 'realm, realm_epoch, device_search, id', 'live'],
+  ['session', 'find_ip', 'realm, realm_epoch, ip_key, id', 'live'],
+  ['session', 'find_last_ip', 'realm, realm_epoch, last_ip_key, id', 'live'],
+  ['session', 'find_type', 'realm, realm_epoch, device_type, id', 'live'],
+  ['session', 'find_method', 'realm, realm_epoch, login_method, id', 'live'],
+  ['session', 'opened', 'impersonator, id', 'opened'],
+  ['mass_end', 'open', 'realm, closed_at'],
   ['event', 'realm', 'realm, id'],
   ['event', 'account', 'user_key, id'],
   ['event', 'session', 'session_id, id'],
@@ -230,7 +258,7 @@ function ofMysql(path: string, columns: string, indexes: readonly Index[]): stri
 function ofOthers({ driver, options }: DataSource, path: string, columns: string, indexes: readonly Index[]): string[] {
   const statements = indexes.map(([table, name, on, kind]) => {
     const index = driver.escape(`idx_${tableName(options, table)}_${name}`);
-    const where = kind === 'live' ? " WHERE status = 'live'" : kind === 'open' ? ' WHERE ended_at IS NULL' : '';
+    const where = kind !== undefined && kind in PARTS ? PARTS[kind as keyof typeof PARTS] : '';
     return `CREATE ${kind === 'unique' ? 'UNIQUE ' : ''}INDEX IF NOT EXISTS ${index} ON ${path} (${on})${where}`;
   });
   return [`CREATE TABLE IF NOT EXISTS ${path} (${columns})`, ...statements];

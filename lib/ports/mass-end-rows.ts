@@ -1,0 +1,10 @@
+import type { EndedSession } from '../model/session-change.js';
+
+/** Closes the rows of sessions that ended with all others of an account or of the realm. */
+export interface MassEndRows {
+  /**
+   * Closes up to `limit` rows of the mass end that this node works on, or else of the oldest one that no other node works on.
+   * An empty list says that all rows of one are closed. Null if there is nothing to do.
+   */
+  close(limit: number): Promise<readonly EndedSession[] | null>;
+}
