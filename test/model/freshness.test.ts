@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { search } from './checker.js';
 import { LONE_RULES, type LoneRule, LoneNodes } from './lone-node.js';
+import { LOSS_RULES, type LossRule, type LossState, LostCommits } from './lost-commits.js';
 import { Protocol } from './protocol.js';
 import { RULES, type Rule, allRulesBut } from './rules.js';
 import { isSoak, sized } from '../support/size.js';
@@ -150,6 +151,35 @@ describe('the freshness protocol', () => {
       'end 2 (at N): finds it ended already, publishes its key, lists the members',
       'end 2 (at N): is acknowledged',
     ]);
+  });
+});
+
+describe('a database that loses commits', () => {
+  const isBroken = (rules: Partial<Record<LossRule, boolean>>) => {
+    const model = new LostCommits({ ...LOSS_RULES, ...rules });
+    return search(model, (state) => model.isBroken(state)).trace !== null;
+  };
+
+  it('has nothing accepted that a node knows to be ended, also beside a primary that goes on', () => {
+    expect(isBroken({})).toBe(false);
+  });
+
+  it.each<[string, (state: LossState) => boolean]>([
+    [
+      'versions are used twice',
+      ({ primaries: [first, second] }) => first.hasEnded && (second?.version ?? 0) > first.version,
+    ],
+    [
+      'two primaries go on',
+      ({ primaries: [first, second], nodes }) => first.hasEnded && !!second && nodes[0].at !== nodes[1].at,
+    ],
+    ['an end is written again', ({ primaries: [, second], nodes }) => !!second?.hasEnded && nodes[0].owes === 2],
+  ])('is not empty: %s', (_, happens) => {
+    expect(search(new LostCommits(LOSS_RULES), happens).trace).not.toBeNull();
+  });
+
+  it.each(Object.keys(LOSS_RULES) as LossRule[])('needs %s', (rule) => {
+    expect(isBroken({ [rule]: false })).toBe(true);
   });
 });
 
