@@ -47,10 +47,10 @@ export function messageSteps(setting: Setting, { world }: State, n: number, step
 }
 
 function change(setting: Setting, { world }: State, k: number, step: Step): void {
-  const takesTime = setting.scenario.lateCommit > 0;
+  const takesTime = setting.scenario.lateCommits;
   const { by } = setting.scenario.ends[k]!;
   step(nameOf(by, k), takesTime ? 'writes the change' : 'writes the change and commits', (next) => {
-    next.world.logged[world.version] = 0;
+    next.world.written[world.version] = 0;
     if (takesTime) next.world.ends[k]!.phase = Phase.Open;
     else commit(setting, next.world, k);
   });
@@ -58,17 +58,19 @@ function change(setting: Setting, { world }: State, k: number, step: Step): void
 
 function commit({ scenario }: Setting, world: World, k: number): void {
   world.ends[k]!.phase = Phase.Committed;
+  world.logged[world.version] = 0;
   world.ends[k]!.version = ++world.version;
   if (scenario.ends[k]!.kind !== 'rotation') world.hasEnded = 1;
 }
 
 /** Somebody else has ended the session. Who has heard of that is not known, and that somebody may be gone. */
 function findEnded(setting: Setting, { world }: State, k: number, kind: EndRequest['kind'], step: Step): void {
-  const { rules, scenario } = setting;
+  const { rules, scenario, window } = setting;
   const { by } = scenario.ends[k]!;
   if (kind === 'rotation') return;
-  const lookBack = scenario.silence + (rules.loginLooksBackFarEnough ? scenario.lateCommit : 0);
-  const isLate = kind === 'login' && world.logged[world.version - 1]! > lookBack;
+  const last = world.version - 1;
+  const isOld = rules.loginReadsLog ? world.logged[last]! > window : world.written[last]! > scenario.silence;
+  const isLate = kind === 'login' && isOld;
   const what = isLate
     ? 'finds nothing that ended lately'
     : 'finds it ended already, publishes its key, lists the members';

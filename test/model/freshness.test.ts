@@ -12,8 +12,8 @@ const elsewhere = (kind: EndRequest['kind'] = 'end'): EndRequest => ({ by: null,
 const atN = (kind: EndRequest['kind'] = 'end'): EndRequest => ({ by: 0, kind });
 const atM = (kind: EndRequest['kind'] = 'end'): EndRequest => ({ by: 1, kind });
 
-const SMALL = { nodes: 1, freshness: 1, silence: 1, copyAge: 2, lateCommit: 0 };
-const LATE = { ...SMALL, copyAge: 3, lateCommit: 1 };
+const SMALL = { nodes: 1, freshness: 1, silence: 1, copyAge: 2 };
+const LATE = { ...SMALL, copyAge: 3, lateCommits: true };
 const TWO = { ...SMALL, nodes: 2, isCoarse: true };
 
 /** One node and ends elsewhere show all that can happen to a node; two nodes are there to see that this is so. */
@@ -50,12 +50,11 @@ const LARGE = new Set<string>([
 const NEEDED: Readonly<Partial<Record<Rule, ScenarioName>>> = {
   sharedCheckedAtUse: 'one end',
   copiesAge: 'one end',
-  windowCoversLateCommits: 'slow commits',
+  purgedWhenSeen: 'slow commits',
   pollsAge: 'one end',
   pollAgesFromStart: 'one end',
-  wholeWindowFirst: 'slow commits',
-  wholeWindowAfterGap: 'slow commits',
-  lateCommitsReadAgain: 'slow commits',
+  wholeLogFirst: 'slow reads and crashes',
+  readInCommitOrder: 'slow commits',
   windowOutlivesRetreat: 'one end',
   announcedFirst: 'one end',
   rowBeforeLog: 'one end',
@@ -71,7 +70,7 @@ const NEEDED: Readonly<Partial<Record<Rule, ScenarioName>>> = {
   keysHeld: 'two ends, one at the node',
   ownKeysHeld: 'two ends, one at the node',
   keysReleasedByLaterPoll: 'two ends, one at the node',
-  loginLooksBackFarEnough: 'an end and a login',
+  loginReadsLog: 'an end and a login',
   joinsUnsentReadsOnly: 'slow reads and crashes',
 };
 

@@ -38,11 +38,10 @@ export function pollSteps(setting: Setting, { world, nodes }: State, n: number, 
 }
 
 function begin(setting: Setting, { world, nodes }: State, n: number, caching: number): void {
-  const { rules, scenario } = setting;
+  const { scenario } = setting;
   const node = nodes[n]!;
-  const isGap = node.pollAge > scenario.silence && rules.wholeWindowAfterGap;
   node.runningPoll = 0;
-  node.pollIsWhole = (node.isActive ? isGap : rules.wholeWindowFirst) ? 1 : 0;
+  node.pollIsWhole = node.isActive ? 0 : 1;
   node.pollCaching = caching;
   if (node.held) node.held = 2;
   if (!scenario.isCoarse) return;
@@ -62,16 +61,14 @@ function writeRow({ rules }: Setting, node: Node, { ends }: World): void {
   if (rules.rowsInOrder) node.lateRow = 0;
 }
 
-/** Finds the latest version in a part of the change log. How far back that part goes was settled when the poll began. */
-function readLog({ rules, scenario, window }: Setting, node: Node, { logged, version }: World): void {
+/** Finds the latest version among the changes that are new to the node, and still in the log. */
+function readLog({ rules, scenario, window }: Setting, node: Node, { logged, written, version }: World): void {
   node.pollDid |= READ_LOG;
-  // A node that uses no copies need not know of changes.
-  if (!node.pollCaching && rules.announcedFirst) return;
-  const overlap = scenario.silence + (rules.lateCommitsReadAgain ? scenario.lateCommit : 0);
-  const reach = node.runningPoll + (node.pollIsWhole ? window : overlap);
-  for (let change = 1; change <= version; change++) {
-    const age = logged[change - 1]!;
-    if (age <= reach && age <= window) node.pollSaw = change;
+  node.pollPosition = version;
+  const reach = node.pollIsWhole ? Infinity : node.runningPoll + scenario.silence;
+  for (let change = node.position + 1; change <= version; change++) {
+    const isThere = (rules.purgedWhenSeen ? logged : written)[change - 1]! <= window;
+    if (isThere && (rules.readInCommitOrder || written[change - 1]! <= reach)) node.pollSaw = change;
   }
 }
 
@@ -79,6 +76,7 @@ function readLog({ rules, scenario, window }: Setting, node: Node, { logged, ver
 function complete(setting: Setting, node: Node): void {
   const { announcedFirst, keysReleasedByLaterPoll, pollAgesFromStart } = setting.rules;
   hear(setting, node, node.pollSaw);
+  node.position = node.pollPosition;
   node.pollAge = pollAgesFromStart ? node.runningPoll : 0;
   node.lastStamp = node.pollStamp;
   node.isActive = node.pollCaching || !announcedFirst ? 1 : 0;

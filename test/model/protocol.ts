@@ -37,6 +37,7 @@ import {
  *   begins and ends as it likes, as soon as the row says so.
  * - A node that stands still takes no steps while time passes. One that crashes begins anew, with its row gone: that makes
  *   acknowledgements sooner than a row that has to be waited for.
+ * - A poll sees the changes that are committed (PostgreSQL). One that waits for those under way sees no others.
  * - A read of the database has its result when it is sent. A later result is newer, and counts as old as it was sent.
  * - A change whose outcome is unknown is held no longer than that; the code does so for a while.
  */
@@ -49,7 +50,14 @@ export class Protocol implements Model<State> {
     this.setting = settingOf(scenario, rules);
     const changes = scenario.ends.filter(({ kind }) => kind === 'rotation').length + 1;
     const none = () => Array.from({ length: changes }, () => NONE);
-    const world = { version: 0, hasEnded: 0, logged: none(), shared: none(), ends: scenario.ends.map(newEnd) };
+    const world = {
+      version: 0,
+      hasEnded: 0,
+      logged: none(),
+      written: none(),
+      shared: none(),
+      ends: scenario.ends.map(newEnd),
+    };
     this.initial = { world, nodes: Array.from({ length: scenario.nodes }, newNode) };
     simplify(this.setting, this.initial);
   }
@@ -88,7 +96,7 @@ export class Protocol implements Model<State> {
       simplify(this.setting, next);
       visit(who, what, next);
     };
-    this.timePasses(state, step);
+    this.timePasses(step);
     for (let k = 0; k < state.world.ends.length; k++) endSteps(this.setting, state, k, step);
     for (let n = 0; n < state.nodes.length; n++) {
       pollSteps(this.setting, state, n, step);
@@ -98,11 +106,10 @@ export class Protocol implements Model<State> {
     }
   }
 
-  private timePasses({ world }: State, step: Step): void {
-    const isLate = world.logged[world.version]! >= this.setting.scenario.lateCommit;
-    if (isLate && world.ends.some(({ phase }) => phase === Phase.Open)) return;
+  private timePasses(step: Step): void {
     step('the clock', 'ticks', (next) => {
       next.world.logged = next.world.logged.map(older);
+      next.world.written = next.world.written.map(older);
       next.world.shared = next.world.shared.map(older);
       for (const end of next.world.ends) if (isWaiting(end)) end.isLaterThanList = 1;
       for (const node of next.nodes) {
@@ -157,7 +164,7 @@ export class Protocol implements Model<State> {
     const isOpen = world.ends.some(({ phase }, k) => phase === Phase.Open && scenario.ends[k]!.by === n);
     if (scenario.crashes && !isOpen) {
       step(who, 'crashes and starts again', (next) => {
-        next.nodes[n] = newNode();
+        next.nodes[n] = { ...newNode(), position: rules.wholeLogFirst ? 0 : world.version };
         next.world.ends.forEach((end, k) => {
           const isLost = end.phase === Phase.Committed || isWaiting(end);
           if (isLost && scenario.ends[k]!.by === n) end.phase = Phase.Abandoned;

@@ -10,18 +10,16 @@ export const RULES = {
   nearDroppedByChange: true,
   /** A copy that was read A ago or longer is not used. */
   copiesAge: true,
-  /** Changes are kept for A and for the time that a transaction may take besides. */
-  windowCoversLateCommits: true,
+  /** The log keeps a change for A from when it became visible, and not from the time that it bears. */
+  purgedWhenSeen: true,
   /** No copy is used if the last complete poll is older than max(D, G). */
   pollsAge: true,
   /** The age of a poll counts from its start, not from its end. */
   pollAgesFromStart: true,
-  /** A node that used no copies reads the whole window before it does. */
-  wholeWindowFirst: true,
-  /** So does one whose last complete poll is older than max(D, G). */
-  wholeWindowAfterGap: true,
-  /** Any other poll reads what a slow transaction may have committed since the poll before. */
-  lateCommitsReadAgain: true,
+  /** The first poll of a node reads the whole log. */
+  wholeLogFirst: true,
+  /** Any other poll reads what has become visible since the last complete one, whatever time it bears. */
+  readInCommitOrder: true,
   /** What is known of changes outlives a time without use of copies. */
   windowOutlivesRetreat: true,
   /** Copies are used only after a poll that wrote so in the row. */
@@ -54,8 +52,8 @@ export const RULES = {
   ownKeysHeld: true,
   /** Only a poll that began after a key was held releases it. */
   keysReleasedByLaterPoll: true,
-  /** A login looks back for ends over max(D, G) and the time that a transaction may take besides. */
-  loginLooksBackFarEnough: true,
+  /** A login looks for ends in the change log, and not by the times that they bear. */
+  loginReadsLog: true,
   /** A request joins a read only if it has not been sent yet. */
   joinsUnsentReadsOnly: true,
 } as const;

@@ -17,8 +17,8 @@ export interface Scenario {
   readonly silence: number;
   /** A. */
   readonly copyAge: number;
-  /** The longest time between the row of the change log, which bears the time of its writing, and its commit. */
-  readonly lateCommit: number;
+  /** Whether a change may become visible later than it was written, by any time: a commit may be held. */
+  readonly lateCommits?: boolean;
   /** Whether replies of the database come later than they were asked for. */
   readonly slowReads?: boolean;
   readonly crashes?: boolean;
@@ -36,9 +36,18 @@ export interface Setting {
   readonly rules: Rules;
   /** W. The shortest that will do: the real one is longer, for what clocks are wrong by. */
   readonly window: number;
+  /** Whether anything goes by the times that changes bear, which are those of their writing. */
+  readonly needsTimes: boolean;
+  /** Whether it matters up to which change a node has read. Otherwise it knows of all those before, or nobody need to. */
+  readonly needsPositions: boolean;
 }
 
 export function settingOf(scenario: Scenario, rules: Rules): Setting {
-  const longestCommit = rules.windowCoversLateCommits ? scenario.lateCommit : 0;
-  return { scenario, rules, window: scenario.copyAge - 1 + longestCommit };
+  return {
+    scenario,
+    rules,
+    window: scenario.copyAge - 1,
+    needsTimes: !rules.purgedWhenSeen || !rules.readInCommitOrder || !rules.loginReadsLog,
+    needsPositions: !rules.wholeLogFirst || !rules.windowOutlivesRetreat,
+  };
 }

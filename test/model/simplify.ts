@@ -30,8 +30,12 @@ export function simplify(setting: Setting, { world, nodes }: State): void {
 }
 
 /** @returns the last change that is in nobody's window any more */
-function simplifyWorld(setting: Setting, { logged, shared }: World): number {
+function simplifyWorld(setting: Setting, { logged, written, shared }: World): number {
   let forgotten = 0;
+  const oldest = max(setting.window, 2 * setting.scenario.silence) + 1;
+  for (let i = 0; i < written.length; i++) {
+    if (written[i] !== NONE) written[i] = setting.needsTimes ? min(written[i]!, oldest) : 0;
+  }
   for (let i = 0; i < logged.length; i++) {
     if (logged[i] === NONE || logged[i]! <= setting.window) continue;
     logged[i] = setting.window + 1;
@@ -65,12 +69,14 @@ function simplifyPolls(setting: Setting, node: Node, forgotten: number, others: 
   node.lastStamp &= others;
   node.rowPolled &= others;
   if (node.runningPoll === NONE) {
-    node.pollDid = node.pollIsWhole = node.pollCaching = node.pollSaw = node.pollStamp = 0;
+    node.pollDid = node.pollIsWhole = node.pollCaching = node.pollSaw = node.pollStamp = node.pollPosition = 0;
   } else {
     node.runningPoll = min(node.runningPoll, stale);
     const known = setting.rules.windowOutlivesRetreat ? max(forgotten, node.window) : forgotten;
     if (node.pollSaw <= known) node.pollSaw = 0;
   }
+  if (setting.rules.readInCommitOrder) node.pollIsWhole = 0;
+  if (!setting.needsPositions) node.position = node.pollPosition = 0;
   // Rows are only there for ends to look at.
   if (isOver) node.pollStamp = node.lastStamp = node.rowCaching = node.lateRow = 0;
   node.rowAge = node.rowCaching ? min(node.rowAge, stale) : 0;

@@ -36,8 +36,10 @@ export interface World {
   /** How many changes are committed. */
   version: number;
   hasEnded: number;
-  /** By change: the age of its row in the change log. */
+  /** By change: how long its row in the change log has been visible. */
   logged: number[];
+  /** The same since it was written, which is the time that it bears. */
+  written: number[];
   /** By version: the age of the latest live copy that was ever written to Redis. */
   shared: number[];
   ends: End[];
@@ -62,12 +64,15 @@ export interface Node {
   runningPoll: number;
   /** What it has done, as bits. */
   pollDid: number;
-  /** Whether it reads the whole window. */
+  /** Whether it is the first one, or the node has used no copies. */
   pollIsWhole: number;
   /** What it writes in the row: whether the node uses copies. */
   pollCaching: number;
   /** The version that it found in the change log. */
   pollSaw: number;
+  /** How many changes were visible to it, and to the last complete poll. */
+  pollPosition: number;
+  position: number;
   /** When the row was written: a bit for each end whose list of members is from before, and one for this very tick. */
   pollStamp: number;
   /** The same of the last complete poll. */
@@ -107,6 +112,8 @@ export const newNode = (): Node => ({
   pollIsWhole: 0,
   pollCaching: 0,
   pollSaw: 0,
+  pollPosition: 0,
+  position: 0,
   pollStamp: 0,
   lastStamp: 0,
   rowCaching: 0,
@@ -139,6 +146,8 @@ function copyOfNode(node: Node): Node {
     pollIsWhole: node.pollIsWhole,
     pollCaching: node.pollCaching,
     pollSaw: node.pollSaw,
+    pollPosition: node.pollPosition,
+    position: node.position,
     pollStamp: node.pollStamp,
     lastStamp: node.lastStamp,
     rowCaching: node.rowCaching,
@@ -153,9 +162,16 @@ function copyOfEnd({ phase, version, acknowledgedBy, notCaching, isLaterThanList
 }
 
 export function copyOf({ world, nodes }: State): State {
-  const { version, hasEnded, logged, shared, ends } = world;
+  const { version, hasEnded, logged, written, shared, ends } = world;
   return {
-    world: { version, hasEnded, logged: logged.slice(), shared: shared.slice(), ends: ends.map(copyOfEnd) },
+    world: {
+      version,
+      hasEnded,
+      logged: logged.slice(),
+      written: written.slice(),
+      shared: shared.slice(),
+      ends: ends.map(copyOfEnd),
+    },
     nodes: nodes.map(copyOfNode),
   };
 }
@@ -170,15 +186,16 @@ function packNode(node: Node): number {
   code = (code * 8 + node.nearAge) * 4 + node.readVersion;
   code = (code * 8 + node.readAge) * 8 + node.runningPoll;
   code = ((code * 4 + node.pollDid) * 2 + node.pollIsWhole) * 2 + node.pollCaching;
-  code = code * 4 + node.pollSaw;
+  code = ((code * 4 + node.pollSaw) * 4 + node.pollPosition) * 4 + node.position;
   code = (code * 8 + node.pollStamp) * 8 + node.lastStamp;
   code = (code * 2 + node.rowCaching) * 8 + node.rowAge;
   return (code * 8 + node.rowPolled) * 2 + node.lateRow;
 }
 
-function packWorld({ version, hasEnded, logged, shared, ends }: World): number {
+function packWorld({ version, hasEnded, logged, written, shared, ends }: World): number {
   let code = version * 2 + hasEnded;
   for (const age of logged) code = code * 8 + age;
+  for (const age of written) code = code * 8 + age;
   for (const age of shared) code = code * 8 + age;
   for (const end of ends) {
     code = ((code * 8 + end.phase) * 4 + end.version) * 4 + end.acknowledgedBy;
