@@ -30,8 +30,8 @@ export function canonicalUserId(userId: unknown): string {
 
 /** SHA-256, 64 hex digits: collations compare other text differently (MariaDB equates 'a' and 'a '). */
 export function userKey(realm: string, userId: string): string {
-  const parts = [realm, escapeUserId(userId)].map((part) => `${Buffer.byteLength(part)}:${part}`);
-  return hash('sha256', parts.join(''), 'hex');
+  const user = escapeUserId(userId);
+  return hash('sha256', `${Buffer.byteLength(realm)}:${realm}${Buffer.byteLength(user)}:${user}`, 'hex');
 }
 
 /** @throws SessionError ARGUMENT_INVALID, see canonicalUserId */

@@ -14,7 +14,11 @@ export class Packing<T extends object> {
   readonly layout: readonly unknown[];
   private readonly fields: readonly { readonly name: string; readonly isNullable: boolean; readonly form: Form }[];
 
-  constructor(fields: Fields) {
+  /** Has all properties of an unpacked object: a clone of it is of the same hidden class, and made at once. */
+  private readonly blank: T;
+
+  /** @param more properties of unpacked objects that are not packed */
+  constructor(fields: Fields, more: object = {}) {
     const copied = Object.entries(fields).filter(([, field]) => field.copied !== false);
     this.layout = copied.map(([name, { kind, nullable = false }]) => [name, kind, nullable]);
     this.fields = copied.map(([name, { kind, nullable = false }]) => ({
@@ -22,6 +26,7 @@ export class Packing<T extends object> {
       isNullable: nullable,
       form: FORMS[kind],
     }));
+    this.blank = { ...more, ...Object.fromEntries(copied.map(([name]) => [name, null])) } as T;
   }
 
   pack(object: T, since: number): readonly unknown[] {
@@ -42,15 +47,15 @@ export class Packing<T extends object> {
 
   /** @param packed list that `pack` returned for the same fields */
   unpack(packed: readonly unknown[], since: number): T {
-    const object: Record<string, unknown> = {};
+    const object = { ...this.blank } as Record<string, unknown>;
     let present = packed[0] as number;
     let next = 1;
     for (const { name, isNullable, form } of this.fields) {
       if (present % 2 === 1) {
         const written = packed[next++];
         object[name] = form.read ? form.read(written as never, since) : written;
-      } else {
-        object[name] = isNullable ? null : form.empty!(since);
+      } else if (!isNullable) {
+        object[name] = form.empty!(since);
       }
       present = Math.floor(present / 2);
     }

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import type { Copy } from '../cluster/near-cache.js';
 import { END_FIELDS, type Fields, PAIR_FIELDS, SESSION_FIELDS } from '../model/session-fields.js';
 import type { CopiedRecord, SessionEnd } from '../model/session.js';
@@ -10,14 +10,11 @@ import { BANS, PAIRS, Packing } from './packing.js';
 /** Changes with what this file and packing.ts make of the fields. */
 const FORMAT = 1;
 
-/** Kind, version and time of reading, which the script compares (redis-commands.ts). */
-const HEAD = /^([LT]):(\d{1,15}):(\d{1,15}):/;
-/** Digits of the session's id in a value. */
+/** Kind, version and time of reading, which the script compares (redis-commands.ts), and the beginning of the session's id. */
+const HEAD = /^([LT]):(\d{1,15}):(\d{1,15}):([0-9a-f]{8})/;
 const ID_LENGTH = 8;
-const CHECK_LENGTH = 6;
 
-/** Fields of a record that do not follow from its key or the head. */
-type Body = Omit<CopiedRecord, 'id' | 'realm' | 'userKey' | 'version' | 'createdAt' | 'current' | 'end'>;
+type Unpacked = { -readonly [Name in keyof CopiedRecord]: CopiedRecord[Name] };
 type DeadToken = Tombstone['tokens'][number];
 
 const { generation, accessHash } = PAIR_FIELDS;
@@ -26,22 +23,23 @@ const END = new Packing<SessionEnd>(END_FIELDS);
 const TOKEN = new Packing<DeadToken>({ generation, accessHash });
 
 /**
- * Values of the sessions of a realm in Redis: a head, the beginning of the session's id, a check, and a list in JSON. The check
- * covers all of it and the names of the fields: half a record, or one of other fields, never passes for a session.
+ * Values of the sessions of a realm in Redis: a head, a list in JSON, and a checksum of both and of the names of the fields: half
+ * a record, or one of other fields, never passes for a session.
  */
 export class StoredSessions {
-  private readonly record: Packing<Body>;
-  private readonly layout: string;
+  private readonly record: Packing<Unpacked>;
+  /** Checksum of the names of the fields. */
+  private readonly layout: number;
 
   /** @param fields of a record */
   constructor(
     private readonly realm: string,
     fields: Fields = SESSION_FIELDS,
   ) {
-    this.record = new Packing(fields);
+    const more = { id: '', realm, userKey: '', version: 0, createdAt: 0, current: null, end: null };
+    this.record = new Packing(fields, more);
     const packings = [this.record, CURRENT, PAIRS, BANS, END, TOKEN];
-    const names = JSON.stringify([FORMAT, ...packings.map(({ layout }) => layout)]);
-    this.layout = hash('sha256', names, 'base64url');
+    this.layout = crc32(JSON.stringify([FORMAT, ...packings.map(({ layout }) => layout)]));
   }
 
   /** Serializes a live copy. Contains hashes only, no credential. */
@@ -59,36 +57,35 @@ export class StoredSessions {
 
   /** Parses the value of a session: null for text that this version did not write, `foreign` for another session's. */
   read(sessionId: string, value: string): Copy | Tombstone | 'foreign' | null {
-    const [head, kind, version, readAt] = HEAD.exec(value) ?? [];
-    if (head === undefined) return null;
-    const idAt = head.length;
-    const checkAt = idAt + ID_LENGTH;
-    const json = value.slice(checkAt + CHECK_LENGTH);
-    if (value.slice(checkAt, checkAt + CHECK_LENGTH) !== this.checkOf(value.slice(0, checkAt), json)) return null;
-    if (!sessionId.startsWith(value.slice(idAt, checkAt))) return 'foreign';
-    const body = JSON.parse(json) as readonly never[];
+    const end = value.lastIndexOf(']') + 1;
+    const text = value.slice(0, end);
+    const [head, kind, version, readAt, id] = HEAD.exec(text) ?? [];
+    if (head === undefined || value.slice(end) !== this.checkOf(text)) return null;
+    if (!sessionId.startsWith(id!)) return 'foreign';
+    const body = JSON.parse(text.slice(head.length)) as readonly never[];
     return kind === 'L'
       ? this.toCopy(sessionId, Number(version), Number(readAt), body)
       : toTombstone(sessionId, Number(version), body);
   }
 
   private toCopy(id: string, version: number, readAt: number, [age, pair, fields]: readonly never[]): Copy {
-    const { realm } = this;
     const createdAt = readAt - age!;
-    const body = this.record.unpack(fields!, createdAt);
-    const current = CURRENT.unpack(pair!, createdAt);
-    const key = userKey(realm, body.userId);
-    return { record: { id, realm, userKey: key, version, createdAt, ...body, current, end: null }, readAt };
+    const record = this.record.unpack(fields!, createdAt);
+    record.id = id;
+    record.userKey = userKey(this.realm, record.userId);
+    record.version = version;
+    record.createdAt = createdAt;
+    record.current = CURRENT.unpack(pair!, createdAt);
+    return { record, readAt };
   }
 
   private seal(head: string, sessionId: string, body: readonly unknown[]): string {
-    const name = head + sessionId.slice(0, ID_LENGTH);
-    const json = JSON.stringify(body);
-    return name + this.checkOf(name, json) + json;
+    const text = head + sessionId.slice(0, ID_LENGTH) + JSON.stringify(body);
+    return text + this.checkOf(text);
   }
 
-  private checkOf(name: string, json: string): string {
-    return hash('sha256', this.layout + name + json, 'base64url').slice(0, CHECK_LENGTH);
+  private checkOf(text: string): string {
+    return crc32(text, this.layout).toString(36);
   }
 }
 
