@@ -5,6 +5,7 @@ import { MassEndClosing } from '../../changes/mass-end-closing.js';
 import { CacheCoherence, changeWindow } from '../../cluster/cache-coherence.js';
 import type { CommitsLost } from '../../cluster/final-ends.js';
 import { NearCache } from '../../cluster/near-cache.js';
+import type { NodePresence } from '../../cluster/node-presence.js';
 import { Bans } from '../../commands/ban.js';
 import { Logins } from '../../commands/login.js';
 import { SessionChanges } from '../../commands/change.js';
@@ -88,15 +89,16 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
       now: () => clock.now(),
     }) ?? null;
 
-  // Database.
+  // Database. It may fail before there is anything to tell.
+  let presence: NodePresence | null = null;
   const database = await openDatabase({
     source,
     runMigrations: options.runMigrations,
     lanes: { ...options.connections, control: 2, journal: 1 },
     budgetMs: Math.max(timing.verifyBudget, timing.loginBudget, timing.endBudget),
     datesByDatabase: !options.clock,
-    measureClock: () => coherence.poll(),
-    onConnectionLost: () => coherence.presence.connectionLost(),
+    measureClock: async () => presence?.poll(),
+    onConnectionLost: () => presence?.connectionLost(),
     warn,
   });
   const { engine, tables, embedded } = database;
@@ -134,6 +136,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
       },
     },
   });
+  presence = coherence.presence;
 
   // Journal and events.
   const journal = new SessionJournal({
