@@ -9,6 +9,9 @@ import { isMassEndedRow, lockUnclosedRows } from './locks.js';
 /** How long a node has a mass end to itself after each portion: a killed node holds it up for so long. */
 const LEASE_MS = 15_000;
 
+/** Most rows at a time on SQLite, whose transactions keep the process from all else. */
+const MOST_IN_ONE_TURN = 50;
+
 interface Lease {
   readonly scope: string;
   readonly epoch: number;
@@ -27,7 +30,10 @@ export class SqlMassEndRows extends RealmQueries implements MassEndRows {
   async close(limit: number): Promise<readonly EndedSession[] | null> {
     const lease = (this.lease ??= await this.take());
     if (!lease) return null;
-    const rows = await this.rows(sql`SELECT id FROM ${this.tables.session} WHERE ${this.rowsOf(lease)} LIMIT ${limit}`);
+    const portion = this.engine.dialect.engine === 'sqlite' ? Math.min(limit, MOST_IN_ONE_TURN) : limit;
+    const rows = await this.rows(
+      sql`SELECT id FROM ${this.tables.session} WHERE ${this.rowsOf(lease)} LIMIT ${portion}`,
+    );
     if (rows.length === 0) {
       this.lease = null;
       await this.write(
