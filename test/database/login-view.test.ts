@@ -170,6 +170,7 @@ describeRepository('what a login sees', ({ clock, node, newUser }) => {
       clock.advance(2 * MINUTE);
       const { ended } = await node.tryLogin(user, { needs, replaces: true, deviceId: 'phone', onDecide });
       expect(ended).toMatchObject([{ sessionId: last.id, reason: 'TOKEN_EXPIRED' }]);
+      expect(seen.flat()).not.toContain(last.id);
       expect((await node.record(last.id)).end).toEqual({
         reason: 'TOKEN_EXPIRED',
         at: last.usableUntil,
