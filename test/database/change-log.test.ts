@@ -1,4 +1,4 @@
-import { beforeEach, expect, it } from '@jest/globals';
+import { beforeEach, expect, it, jest } from '@jest/globals';
 import { ChangeLog } from 'lib/change-log.js';
 import type { Engine } from 'lib/engine.js';
 import type { LogPosition, SessionChange } from 'lib/node-registry.js';
@@ -10,7 +10,7 @@ const OPTIONS = { lane: 'control', budgetMs: 20_000 } as const;
 /** How far back a locking read goes behind the one before. */
 const REACH = 30_000;
 
-describeRepository('the change log', ({ kind, database, clock, node }) => {
+describeRepository('the change log', ({ kind, database, clock, node, other }) => {
   const isExact = kind.name === 'postgres';
   let rowsRead: number;
   let log: ChangeLog;
@@ -185,7 +185,6 @@ describeRepository('the change log', ({ kind, database, clock, node }) => {
     it('is read under locks that no writer waits for', async () => {
       const { id } = await node.login('alice');
       const runner = (await database.connect()).createQueryRunner();
-      database.atEnd(() => runner.query('ROLLBACK').then(() => runner.release()));
       /** As a poll that has got its rows and never ends. */
       const held = async <T>(script: () => Script<T>): Promise<T> => {
         for (const statement of node.database.engine.dialect.begin({ lockWaitMs: 1000, idleMs: 60_000 })) {
@@ -200,8 +199,40 @@ describeRepository('the change log', ({ kind, database, clock, node }) => {
       await read(logOf('users', OPTIONS, { transaction: held }));
       await node.sessions.endSession(id, { reason: 'SESSION_KICKED', by: 'root' });
       expect(await node.loggedVersions(id)).toEqual([2]);
+      await runner.query('ROLLBACK');
+      await runner.release();
     });
   }
+
+  it('is read and purged beside writers: none of them has to try again, and no change is missed', async () => {
+    const tries = [node, other].map(({ database: { engine } }) => jest.spyOn(engine.dialect, 'isTransient'));
+    const [writers, each] = [4, 15];
+    const ids: string[] = [];
+    for (let user = 0; user < writers * each; user++) ids.push((await node.login(`writer ${user}`)).id);
+    const found = new Set<string>();
+    let isOver = false;
+    const polls = async () => {
+      for (let isLast = false; !isLast;) {
+        isLast = isOver;
+        for (const id of await told()) found.add(id);
+        await log.purge(position!);
+      }
+    };
+    const polling = polls();
+    const write = async (writer: number) => {
+      for (let one = 0; one < each; one++) {
+        await other.sessions.endSession(ids[writer * each + one]!, { reason: 'SESSION_KICKED', by: 'root' });
+      }
+    };
+    await Promise.all(Array.from({ length: writers }, (_, writer) => write(writer)));
+    isOver = true;
+    await polling;
+    expect([...found].sort()).toEqual([...ids].sort());
+    // On SQLite they take turns by trying again.
+    const again = tries.flatMap(({ mock }) => mock.results.filter(({ value }) => value === true));
+    if (kind.name !== 'sqlite') expect(again).toEqual([]);
+    for (const spy of tries) spy.mockRestore();
+  });
 
   if (isExact) {
     it('is read as a whole where another server answers, or one that has forgotten commits', async () => {
