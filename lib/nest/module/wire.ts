@@ -72,8 +72,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   }
   const clock = options.clock ?? new SynchronizedClock();
   const nodeId = randomId();
-  const logger = new Logger('SessionModule');
-  const warn = (message: string) => logger.warn(message);
+  const warn = (message: string) => new Logger('SessionModule').warn(message);
 
   // Caches.
   const nearCache = options.nearCache ? new NearCache(options.nearCache.maxEntries) : null;
@@ -103,8 +102,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   });
   const { engine, tables, embedded } = database;
   const scope = { engine, tables, realm, clock, budgetMs: timing.endBudget };
-  // Half of the budget of an end, so that closing the application waits no longer than that for writes in flight and
-  // pending ones.
+  // So that closing the application waits no longer than the budget of an end.
   const journalScope = { ...scope, budgetMs: timing.endBudget / 2 };
   const repository = new SqlSessionRepository({
     ...scope,
@@ -211,10 +209,9 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   const refreshes = new Refreshes({ ...common, lookup });
   const liveChanges = new SessionChanges({ ...common, lookup });
   const bans = new Bans(repository, changes, closing);
-  const data = new SqlDataRepository(scope);
   const failedLogins = new FailedLogins({ ...common, batch: journal.events });
 
-  // Background work, and lists for operators.
+  // Background work, and lists.
   const sweep = new SessionSweep({ ...common, nodeRegistry, presence: coherence.presence, journal });
   const background = new Background({ engine, coherence, activity, journal, lookup, watch, sweep, closing, timing });
 
@@ -231,7 +228,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     verifier,
     stats,
     tokens: new TokenService({ ...common, verifier, watch, logins, refreshes, ending, failedLogins }),
-    sessions: new SessionService({ ...common, lookup, watch, ending, liveChanges, data }),
+    sessions: new SessionService({ ...common, lookup, watch, ending, liveChanges, data: new SqlDataRepository(scope) }),
     operators: new OperatorService({ ...common, ending, bans, logins }),
     queries: new SessionQueries(scope),
     online: new OnlineQueries(scope),
