@@ -118,6 +118,6 @@ function noticeOf({ ended = [], changed = [], scopes = [], keys = [] }: Outcome)
   return { changes: [...changesOfEnds(ended), ...changed], scopes, keys };
 }
 
-export function changesOfEnds(ended: readonly EndedSession[]): readonly SessionChange[] {
+function changesOfEnds(ended: readonly EndedSession[]): readonly SessionChange[] {
   return ended.map(({ sessionId, version, tombstone }) => ({ sessionId, version, end: tombstone.end }));
 }

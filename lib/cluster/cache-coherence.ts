@@ -1,4 +1,5 @@
 import type { Clock } from '../ports/clock.js';
+import type { EndsCheck } from '../ports/known-changes.js';
 import type { NodeRegistry, SessionChange } from '../ports/node-registry.js';
 import type { CopiedRecord, SessionEnd, SessionRecord } from '../model/session.js';
 import { type EndedSession, type Tombstone, isTombstone, tombstoneOf } from '../model/session-change.js';
@@ -11,7 +12,7 @@ import { AcknowledgementCollector } from './acknowledgement-collector.js';
 import { NodeWatch } from './node-watch.js';
 import { AgingCopies, type Copy, type KeptCopy, type NearCache } from './near-cache.js';
 import { NodePresence, type PresenceSettings } from './node-presence.js';
-import { type EndsCheck, FinalEnds } from './final-ends.js';
+import { FinalEnds } from './final-ends.js';
 import { HeldKeys, RecentChanges } from './recent-changes.js';
 import { ScopeChanges } from './scope-changes.js';
 import type { SharedBackend } from './shared-cache.js';
@@ -34,6 +35,8 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   /** Receives how long a change waited for the other nodes, and if all acknowledged in time; null if nothing is timed. */
   observer: ((millis: number, isAcknowledged: boolean) => void) | null = null;
   readonly ends: FinalEnds;
+  /** Monotonic time before which no copy that was read is used any more. */
+  private distrustedAt = -Infinity;
   private readonly recent: RecentChanges;
   private readonly scopes: ScopeChanges;
   private readonly held = new HeldKeys(UNKNOWN_MS);
@@ -82,7 +85,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
           this.hear({ changes, scopes });
           this.held.endPoll(poll);
         },
-        onDoubt: () => this.restoreEnds(),
+        onDoubt: (isOther) => this.restoreEnds(isOther),
         onInactive: () => nearCache?.clear(),
       },
     });
@@ -163,7 +166,8 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   }
 
   endOf(record: CopiedRecord): SessionEnd | null {
-    return this.scopes.endOf(record);
+    const own = this.ends.of(record.id);
+    return own ? { ...own, replacedBy: null } : this.scopes.endOf(record);
   }
 
   takeAging(): readonly string[] {
@@ -222,17 +226,22 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     if (change.end) this.ends.add(change.sessionId, change.end);
   }
 
-  private async restoreEnds(): Promise<void> {
-    const changes = await this.ends.restore();
-    for (const change of changes) this.apply(change);
-    if (changes.length > 0) this.announce({ changes });
+  /** @param isOther true if another server answers, which may have used the numbers of lost commits again */
+  private async restoreEnds(isOther: boolean): Promise<void> {
+    const { changes, scopes, isLoss } = await this.ends.restore(this.scopes.all());
+    if (isOther || isLoss) {
+      this.distrustedAt = this.parts.clock.monotonic();
+      this.parts.nearCache?.clear();
+    }
+    this.hear({ changes, scopes });
+    if (changes.length + scopes.length > 0) this.announce({ changes, scopes });
   }
 
   /** @param now monotonic milliseconds */
   private isUsable({ record, readAt }: Copy, now: number): boolean {
     const age = this.parts.clock.now() - readAt;
-    // Changes that were forgotten may be missing in it, and the clock of its reader may lead.
-    if (now - age < this.recent.forgottenAt + CLOCK_MARGIN_MS) return false;
+    // Changes that were forgotten or lost may be missing in it, and the clock of its reader may lead.
+    if (now - age < Math.max(this.recent.forgottenAt, this.distrustedAt) + CLOCK_MARGIN_MS) return false;
     if (age >= this.parts.copyAgeMs || age < -CLOCK_MARGIN_MS || this.ends.of(record.id)) return false;
     if (record.version < this.recent.versionOf(record.id) || this.scopes.isStale(record)) return false;
     return !this.isHeld(record, now);

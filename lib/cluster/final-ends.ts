@@ -1,30 +1,7 @@
 import type { Clock } from '../ports/clock.js';
-import type { ChangeEnd, SessionChange } from '../ports/node-registry.js';
+import type { CommitsLost, EndsCheck, KnownScope, Restored } from '../ports/known-changes.js';
+import type { ChangeEnd } from '../ports/node-registry.js';
 import { RecentMap } from './recent-changes.js';
-
-/** What a database has lost of the ends that this node knows of. */
-export interface CommitsLost {
-  /** Sessions that were live again, and have been ended again. */
-  readonly rewritten: number;
-  /** Sessions of which there is no row. */
-  readonly missing: number;
-  /** False if more ended lately than this node remembers. */
-  readonly isComplete: boolean;
-}
-
-/** What to do with known ends when the database may have lost commits. */
-export interface EndsCheck {
-  /**
-   * Ends again those sessions that the database has live. Adds no session. @returns them, and how many the database
-   * does not have at all
-   */
-  endAgain(ends: readonly (readonly [sessionId: string, end: ChangeEnd])[]): Promise<{
-    readonly rewritten: readonly SessionChange[];
-    readonly missing: number;
-  }>;
-  /** Called if there were any. */
-  report(loss: CommitsLost): void;
-}
 
 /** Most ends that are remembered, in two generations. */
 const MAX_ENDS = 100_000;
@@ -59,15 +36,26 @@ export class FinalEnds {
     return this.ends.get(sessionId) ?? null;
   }
 
-  /** Has the database end again what it has live after its end. @returns the new versions, which every node is to know */
-  async restore(): Promise<readonly SessionChange[]> {
+  /** Has the database end again what it has live after its end. */
+  async restore(scopes: readonly KnownScope[]): Promise<Restored & { readonly isLoss: boolean }> {
     const { check, clock, keepMs } = this.parts;
-    const ends = this.ends.entries();
-    if (ends.length === 0) return [];
-    const { rewritten, missing } = await check.endAgain(ends);
-    this.rewritten += rewritten.length;
+    const restored = await check.restore({ ends: this.ends.entries(), scopes });
+    const { changes, missing, lostChanges } = restored;
+    this.rewritten += changes.length;
+    const isLoss = changes.length + restored.scopes.length + lostChanges > 0;
     const isComplete = clock.monotonic() - this.ends.overflowedAt >= keepMs;
-    if (rewritten.length > 0) check.report({ rewritten: rewritten.length, missing, isComplete });
-    return rewritten;
+    const rewrittenMassEnds = restored.scopes.length;
+    if (isLoss) check.report({ rewritten: changes.length, rewrittenMassEnds, missing, lostChanges, isComplete });
+    return { ...restored, isLoss };
   }
+}
+
+/** For the log. */
+export function describeLoss({ rewritten, rewrittenMassEnds, missing, lostChanges, isComplete }: CommitsLost): string {
+  const more = isComplete ? '' : ' More sessions ended lately than this server remembers, so there may be others.';
+  return (
+    `The database has lost commits, as a fail-over may do. Sessions that were live again after their end: ${rewritten}; ends of all ` +
+    `sessions of a user or of the realm: ${rewrittenMassEnds}. They have been ended again. Sessions that ended lately and are not there: ` +
+    `${missing}; users whose last change, such as a ban, is lost: ${lostChanges}.${more}`
+  );
 }

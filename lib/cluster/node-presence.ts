@@ -65,7 +65,7 @@ export class NodePresence {
         readonly onPoll: () => number;
         readonly onPolled: (poll: number, result: PollResult) => void;
         /** Called when the database may have lost commits. The poll is complete only once it resolves. */
-        readonly onDoubt: () => Promise<void>;
+        readonly onDoubt: (isOtherServer: boolean) => Promise<void>;
         /** Called when copies must no longer be used. */
         readonly onInactive: () => void;
       };
@@ -207,7 +207,7 @@ export class NodePresence {
     if (!this.doubtful && !isOther && (wasRegistered || this.polled === 0)) return;
     this.doubtful = false;
     try {
-      await this.parts.handlers.onDoubt();
+      await this.parts.handlers.onDoubt(isOther);
     } catch (error) {
       this.failing = this.doubtful = true;
       throw error;

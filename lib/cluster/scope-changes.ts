@@ -1,11 +1,8 @@
 import { type ScopeChange, firstEnd } from '../model/mass-end.js';
 import type { SessionEnd, CopiedRecord } from '../model/session.js';
+import type { KnownScope } from '../ports/known-changes.js';
 
-interface Known {
-  readonly version: number;
-  /** Ends of all sessions, in the order of their versions. */
-  readonly ends: readonly { readonly version: number; readonly end: SessionEnd }[];
-}
+type Known = Pick<KnownScope, 'version' | 'ends'>;
 
 const NOTHING: Known = { version: 0, ends: [] };
 
@@ -50,6 +47,11 @@ export class ScopeChanges {
     const after = (key: string, epoch: number) =>
       this.find(key).ends.find(({ version }) => version > epoch)?.end ?? null;
     return firstEnd([after(userKey, accountEpoch), after(REALM, realmEpoch)]);
+  }
+
+  all(): readonly KnownScope[] {
+    const all = [...new Map([...this.previous, ...this.current])];
+    return all.map(([id, known]) => ({ kind: id === REALM ? 'realm' : 'account', id, ...known }));
   }
 
   private find(key: string): Known {

@@ -74,8 +74,9 @@ export interface SessionEvent {
  * - `account.banned`, `account.ban-lifted`
  * - `account.login-failed`: the application reported a failed login; `userId` is the client's claim, or null
  * - `database.commits-lost`: after a fail-over of the database or the like, `rewritten` sessions were live again after
- *   their end, and have been ended again; `missing` others of the ends that this node knows of have no row. Not
- *   `isComplete`: more sessions ended lately than the node remembers
+ *   their end, and have been ended again, as were all sessions of `rewrittenMassEnds` users or of the realm; `missing`
+ *   others that have ended have no row; `lostChanges` users lack their last change, such as a ban. Not `isComplete`:
+ *   more sessions ended lately than the node remembers
  */
 export type LifecycleEvent =
   | {
@@ -117,7 +118,9 @@ export type LifecycleEvent =
   | {
       readonly type: 'database.commits-lost';
       readonly rewritten: number;
+      readonly rewrittenMassEnds: number;
       readonly missing: number;
+      readonly lostChanges: number;
       readonly isComplete: boolean;
     };
 

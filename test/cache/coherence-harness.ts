@@ -1,5 +1,5 @@
 import { CacheCoherence } from 'lib/cache-coherence.js';
-import type { CommitsLost } from 'lib/final-ends.js';
+import type { CommitsLost, Restored } from 'lib/known-changes.js';
 import { writeMessage } from 'lib/change-bus.js';
 import { NearCache } from 'lib/near-cache.js';
 import type { ScopeChange } from 'lib/mass-end.js';
@@ -22,6 +22,9 @@ export class CoherenceHarness {
   /** Sessions that the database has live after their end. */
   readonly lostEnds = new Set<string>();
   readonly losses: CommitsLost[] = [];
+  /** How many accounts and realms were known at each check. */
+  readonly checked: number[] = [];
+  restored: Partial<Restored> = {};
   readonly coherence: CacheCoherence;
 
   private constructor(settings: { readonly mostChanges?: number }) {
@@ -37,10 +40,12 @@ export class CoherenceHarness {
       copyAgeMs: COPY_AGE,
       acknowledgeMs: 4000,
       endsCheck: {
-        endAgain: async (ends) => {
+        restore: async ({ ends, scopes }) => {
+          this.checked.push(scopes.length);
           const lost = ends.filter(([id]) => this.lostEnds.has(id));
           for (const [id] of lost) this.lostEnds.delete(id);
-          return { rewritten: lost.map(([sessionId, end]) => ({ sessionId, version: 2, end })), missing: 0 };
+          const changes = lost.map(([sessionId, end]) => ({ sessionId, version: 2, end }));
+          return { changes, missing: 0, scopes: [], lostChanges: 0, ...this.restored };
         },
         report: (loss) => this.losses.push(loss),
       },

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { writeMessage } from 'lib/change-bus.js';
-import { type CommitsLost, FinalEnds } from 'lib/final-ends.js';
+import { FinalEnds, describeLoss } from 'lib/final-ends.js';
+import type { CommitsLost } from 'lib/known-changes.js';
 import { RecentChanges } from 'lib/recent-changes.js';
 import { CoherenceHarness } from './coherence-harness.js';
 import { PresenceHarness, type PresentNode } from './presence-harness.js';
@@ -54,7 +55,8 @@ describe('an end', () => {
     h.backend.sent.length = 0;
     await h.coherence.poll();
     await h.time.settle();
-    expect(h.losses).toEqual([{ rewritten: 1, missing: 0, isComplete: true }]);
+    const none = { rewrittenMassEnds: 0, missing: 0, lostChanges: 0 };
+    expect(h.losses).toEqual([{ ...none, rewritten: 1, isComplete: true }]);
     expect(h.coherence.ends.rewritten).toBe(1);
     const change = { sessionId: h.record.id, version: 2, end: END };
     expect(h.backend.sent).toEqual([
@@ -62,6 +64,49 @@ describe('an end', () => {
     ]);
     await h.passPolling(3000);
     expect(h.losses).toHaveLength(1);
+  });
+
+  it('of an account or the realm is restored with it, and known as it is then', async () => {
+    const scope = { kind: 'account', id: h.record.userKey, version: 3, end: { ...END, replacedBy: null } } as const;
+    h.coherence.forget({ scopes: [scope] });
+    h.restored = { scopes: [{ ...scope, version: 9 }] };
+    h.coherence.presence.connectionLost();
+    await h.coherence.poll();
+    expect(h.checked.at(-1)).toBe(1);
+    expect(h.losses).toMatchObject([{ rewritten: 0, rewrittenMassEnds: 1 }]);
+    expect(h.coherence.endOf({ ...h.record, accountEpoch: 8 })).toEqual({ ...END, replacedBy: null });
+    expect(h.coherence.endOf({ ...h.record, accountEpoch: 9 })).toBeNull();
+  });
+
+  it.each<readonly [string, (isLoss: boolean) => void]>([
+    ['another server answers', () => void (h.nodeRegistry.server = 'second')],
+    [
+      'it has lost something',
+      (isLoss) => {
+        h.restored = { lostChanges: Number(isLoss) };
+        h.coherence.presence.connectionLost();
+      },
+    ],
+  ])('or not: no copy from before counts once %s, whose numbers may be used twice', async (_what, happen) => {
+    h.coherence.put(h.record, START);
+    happen(true);
+    await h.coherence.poll();
+    expect(h.near()).toBeNull();
+    h.restore(3, h.time.clock.now());
+    expect(await h.shared()).toBeNull();
+    h.restored = {};
+    await h.passPolling(6000);
+    h.restore(3, h.time.clock.now());
+    expect(await h.shared()).toBe(3);
+    happen(false);
+    await h.coherence.poll();
+  });
+
+  it('or not: copies go on to count where nothing was lost', async () => {
+    h.coherence.put(h.record, START);
+    h.coherence.presence.connectionLost();
+    await h.coherence.poll();
+    expect([h.near(), h.losses]).toEqual([3, []]);
   });
 
   it('is told with its reason, its time and who did it', async () => {
@@ -137,6 +182,13 @@ describe('a database that may have lost commits', () => {
   });
 });
 
+it('a loss is told in numbers', () => {
+  const loss = { rewritten: 11, rewrittenMassEnds: 12, missing: 13, lostChanges: 14 };
+  const text = describeLoss({ ...loss, isComplete: true });
+  for (const count of Object.values(loss)) expect(text).toContain(String(count));
+  expect(describeLoss({ ...loss, isComplete: false })).toContain('there may be others');
+});
+
 describe('what is remembered of changes', () => {
   it('is bounded: of more ends, a report says that it is not complete, for as long as they would have been known', async () => {
     const clock = { passed: 0, monotonic: () => clock.passed };
@@ -147,19 +199,19 @@ describe('what is remembered of changes', () => {
       keepMs: 1000,
       most: 20,
       check: {
-        endAgain: async (known) => {
+        restore: async ({ ends: known }) => {
           asked.push(known.length);
-          return { rewritten: [{ sessionId: 'one', version: 2 }], missing: 0 };
+          return { changes: [{ sessionId: 'one', version: 2 }], missing: 0, scopes: [], lostChanges: 0 };
         },
         report: (loss) => losses.push(loss),
       },
     });
     for (let end = 0; end < 20; end++) ends.add(`a${end}`, END);
-    await ends.restore();
+    await ends.restore([]);
     for (let end = 0; end < 500; end++) ends.add(`b${end}`, END);
-    await ends.restore();
+    await ends.restore([]);
     clock.passed += 1000;
-    await ends.restore();
+    await ends.restore([]);
     expect(losses.map(({ isComplete }) => isComplete)).toEqual([true, false, true]);
     expect(Math.max(...asked)).toBe(20);
   });

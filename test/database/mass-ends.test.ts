@@ -2,31 +2,14 @@ import { expect, it } from '@jest/globals';
 import { SqlMassEndRows } from 'lib/mass-end-rows.js';
 import { OnlineQueries } from 'lib/online-queries.js';
 import { SqlJournalRepository } from 'lib/sql-journal-repository.js';
-import { list, raw, sql } from 'lib/sql.js';
-import type { SessionRecord } from 'lib/model/session.js';
+import { sql } from 'lib/sql.js';
+import { multiply } from './many-sessions.js';
 import { HOUR, MINUTE, type TestRepositories, describeRepository, idsOf } from './repositories.js';
 
 const KICK = { reason: 'SESSION_KICKED', by: 'root', comment: 'breach' } as const;
 const BUDGET_MS = 20_000;
 /** More than are closed at once. */
 const MANY = 250;
-
-/** Copies the row of a session; the first digits of their ids count up. */
-async function multiply(node: TestRepositories, { id }: SessionRecord, count: number): Promise<string[]> {
-  const { session } = node.database.tables;
-  const [row] = await node.rows(sql`SELECT * FROM ${session} WHERE id = ${id}`);
-  const columns = Object.keys(row!);
-  const copies = Array.from({ length: count }, (_, index) => {
-    const copyId = index.toString(16).padStart(8, '0') + id.slice(8);
-    return { ...row, id: copyId, slot: copyId } as Record<string, string | number | null>;
-  });
-  for (let from = 0; from < count; from += 50) {
-    const rows = copies.slice(from, from + 50).map((copy) => sql`(${list(columns.map((name) => copy[name]!))})`);
-    const values = rows.reduce((all, one) => sql`${all}, ${one}`);
-    await node.write(sql`INSERT INTO ${session} (${raw(columns.join(', '))}) VALUES ${values}`);
-  }
-  return copies.map((copy) => copy.id as string);
-}
 
 describeRepository('ends of many at once', ({ clock, node, other, open, newUser }) => {
   const scopeOf = ({ database, realm }: TestRepositories) => ({ ...database, realm, clock, budgetMs: BUDGET_MS });

@@ -115,7 +115,15 @@ describe.each(sized(kindsOf('postgres', 'mariadb'), 2))('F44: a $name that has l
     expect(rewritten.reduce((sum, count) => sum + count)).toBe(1);
     await until(() => events.some(({ type }) => type === 'database.commits-lost'));
     expect(events.filter(({ type }) => type === 'database.commits-lost')).toEqual([
-      { type: 'database.commits-lost', realm: 'users', rewritten: 1, missing: 1, isComplete: true },
+      {
+        type: 'database.commits-lost',
+        realm: 'users',
+        rewritten: 1,
+        rewrittenMassEnds: 0,
+        missing: 1,
+        lostChanges: 0,
+        isComplete: true,
+      },
     ]);
   });
 });

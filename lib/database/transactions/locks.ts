@@ -1,8 +1,8 @@
 import { type AccountRecord, UNREADABLE_BANS } from '../../model/ban.js';
 import { SessionError } from '../../model/session-error.js';
+import type { SessionEnd, SessionRecord } from '../../model/session.js';
 import { type AccountRef, actorText, escapeUserId } from '../../model/user-key.js';
 import type { Clock } from '../../ports/clock.js';
-import type { ChangeEnd } from '../../ports/node-registry.js';
 import type { Dialect } from '../engine/dialect.js';
 import { type Row, type Script, type Statement, effect, raw, sql, unindexed } from '../engine/sql.js';
 import { isMassEnded, isNotEndedOf, realmEpoch, selectAround } from '../schema/live-sessions.js';
@@ -17,7 +17,7 @@ export interface Scope {
   readonly realm: string;
   readonly clock: Clock;
   /** The end of a session that this node knows of, which the database may have lost; null for none. */
-  readonly endOf?: (sessionId: string) => ChangeEnd | null;
+  readonly endOf?: (record: SessionRecord) => SessionEnd | null;
 }
 
 /** Most rows of one statement, below every engine's limit of parameters. */

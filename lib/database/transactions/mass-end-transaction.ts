@@ -140,7 +140,7 @@ export function ensureRealm({ tables, dialect, realm }: Scope) {
   return sql`INSERT INTO ${tables.realm} (realm, end_epoch) VALUES (${realm}, 0)${dialect.orIgnore}`;
 }
 
-function* recordMassEnd(
+export function* recordMassEnd(
   { tables, dialect, realm, clock }: Scope,
   scope: Omit<ScopeChange, 'end'>,
   epoch: number,

@@ -1,9 +1,9 @@
 import type { DataSource } from 'typeorm';
 import { Logger } from '@nestjs/common';
-import { Changes, changesOfEnds } from '../../changes/commit.js';
+import { Changes } from '../../changes/commit.js';
 import { MassEndClosing } from '../../changes/mass-end-closing.js';
 import { CacheCoherence, changeWindow } from '../../cluster/cache-coherence.js';
-import type { CommitsLost } from '../../cluster/final-ends.js';
+import { describeLoss } from '../../cluster/final-ends.js';
 import { NearCache } from '../../cluster/near-cache.js';
 import type { NodePresence } from '../../cluster/node-presence.js';
 import { Bans } from '../../commands/ban.js';
@@ -107,7 +107,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   const repository = new SqlSessionRepository({
     ...scope,
     budgets: { verifyMs: timing.verifyBudget, loginMs: timing.loginBudget, endMs: timing.endBudget },
-    endOf: (id) => coherence.ends.of(id),
+    endOf: (record) => coherence.endOf(record),
   });
   const lostEnds = new LostEnds(scope);
   const nodeRegistry = new SqlNodeRegistry({ ...scope, budgetMs: Math.max(timing.poll, timing.pollFreshness / 2) });
@@ -124,12 +124,9 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     copyAgeMs: timing.copyAge,
     acknowledgeMs: timing.endBudget * 0.8,
     endsCheck: {
-      endAgain: async (ends) => {
-        const { rewritten, missing } = await lostEnds.endAgain(ends);
-        return { rewritten: changesOfEnds(rewritten), missing };
-      },
+      restore: (known) => lostEnds.restore(known),
       report: (loss) => {
-        warn(messageOf(loss));
+        warn(describeLoss(loss));
         events.emit({ type: 'database.commits-lost', ...loss });
       },
     },
@@ -239,12 +236,4 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     stop: () => background.stop(),
     sweep: () => sweep.run(),
   };
-}
-
-function messageOf({ rewritten, missing, isComplete }: CommitsLost): string {
-  const more = isComplete ? '' : ' More sessions ended lately than this server remembers, so there may be others.';
-  return (
-    `The database has lost commits, as a fail-over may do: ${rewritten} sessions were live again after their end, and have been ended ` +
-    `again; ${missing} of those that ended lately are not there. Bans and changes of users may be lost as well.${more}`
-  );
 }
