@@ -243,6 +243,7 @@ describe('documentSessions', () => {
       'GET /admin/live': read,
       'DELETE /admin/sessions/{id}': `id reason ${change}`,
       'DELETE /admin/users/{userId}/sessions': `userId reason ${change}`,
+      'POST /admin/end-everything': `confirm reason ${change}`,
       'POST /admin/kick': `pace sessionIds filter reason dryRun ${change}`,
       'POST /admin/users/{userId}/ban': `userId until reason service level ${change}`,
       'DELETE /admin/users/{userId}/ban': `userId service ${change}`,

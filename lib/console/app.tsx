@@ -82,12 +82,15 @@ export function App({ config }: { config: PageConfig }) {
 
   if (!signedIn || failure?.status === 403)
     return (
-      <SignIn
-        title={config.title}
-        {...{ api, t, language, setLanguage, ended }}
-        onSignedIn={retry}
-        refused={signedIn && failure?.status === 403}
-      />
+      <>
+        <SignIn
+          title={config.title}
+          {...{ api, t, language, setLanguage, ended }}
+          onSignedIn={retry}
+          refused={signedIn && failure?.status === 403}
+        />
+        <Toasts toasts={toasts} />
+      </>
     );
   if (operator === undefined)
     return (

@@ -22,6 +22,7 @@ export interface PageConfig {
 export interface Rights {
   readonly viewAddresses: boolean;
   readonly kick: boolean;
+  readonly endEverything: boolean;
   readonly ban: boolean;
   readonly impersonate: boolean;
   readonly export: boolean;
@@ -98,6 +99,7 @@ export const EVENT_TYPES = [
   'REFRESH_REUSED',
   'SESSION_ENDED',
   'ACCOUNT_SESSIONS_ENDED',
+  'REALM_SESSIONS_ENDED',
   'BULK_KICK',
   'KICK_WITHOUT_EFFECT',
   'REAUTHENTICATED',
@@ -151,6 +153,9 @@ export interface Stats {
   readonly step: 'hour' | 'day';
   readonly series: readonly StatsStep[];
 }
+
+/** Words that the server wants typed before it ends everything. */
+export const END_EVERYTHING = 'end everything';
 
 /** A line of the answer to a kick of many. */
 export interface KickLine {

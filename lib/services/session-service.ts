@@ -61,12 +61,12 @@ export class SessionService {
     return this.parts.ending.endOne(sessionId, 'SESSION_LOGGED_OUT', account.userId, { account });
   }
 
-  /** Ends every session of a user but one with SESSION_LOGGED_OUT. @returns how many it ended */
+  /** Ends every session of a user but one with SESSION_LOGGED_OUT. @returns how many it ended; null for more than 200, which end as one */
   async endOthers(userId: UserId, keepSessionId: string): Promise<number | null> {
     return this.endAllBut(userId, sessionIdOf(keepSessionId, 'keepSessionId'));
   }
 
-  /** Ends every session of a user with SESSION_LOGGED_OUT. @returns how many it ended */
+  /** Ends every session of a user with SESSION_LOGGED_OUT. @returns how many it ended; null for more than 200, which end as one */
   async endAll(userId: UserId): Promise<number | null> {
     return this.endAllBut(userId, null);
   }

@@ -163,7 +163,7 @@ export class TokenService {
   /**
    * Ends the sessions of a user because the credentials changed, and refuses logins that began before (see
    * `beginLogin`). Call it together with the password change.
-   * @returns how many it ended
+   * @returns how many it ended; null for more than 200, which end as one
    */
   async revokeSessions(userId: UserId, options: RevokeOptions = {}): Promise<number | null> {
     checkFields(options, 'options', REVOKE_FIELDS);

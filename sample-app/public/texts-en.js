@@ -108,5 +108,4 @@ export const english = {
   'devices.since': 'since {time}',
   'devices.endOf': 'Sign out {device}',
   'devices.name': 'Browser ({page})',
-  'devices.ended': '{count} signed out.',
 };

@@ -106,5 +106,4 @@ export const chinese = {
   'devices.since': '登录于 {time}',
   'devices.endOf': '下线 {device}',
   'devices.name': '浏览器（{page}）',
-  'devices.ended': '已下线 {count} 个。',
 };

@@ -83,6 +83,7 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
       ['DELETE', `/sessions/${session.id}`],
       ['DELETE', '/users/bob/sessions'],
       ['POST', '/kick', { filter: { all: true } }],
+      ['POST', '/end-everything', { confirm: 'end everything', reason: 'breach' }],
       ['POST', '/users/bob/ban', {}],
       ['DELETE', '/users/bob/ban'],
       ['POST', '/users/bob/impersonate', {}],
@@ -96,6 +97,7 @@ describe.each(adapters)('the routes of operators, on $name', (kind) => {
     expect((await get('/operator', viewer)).json.rights).toEqual({
       viewAddresses: false,
       kick: false,
+      endEverything: false,
       ban: false,
       impersonate: false,
       export: false,

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
-import { type SampleApp, until } from '../sample-app/sample-app.js';
+import { type SampleApp, refusal, until } from '../sample-app/sample-app.js';
 import { type TestDatabase, createSqlite } from '../support/databases.js';
 import { useBrowserWith } from './browser.js';
 import { ConsolePage } from './console.js';
@@ -177,6 +177,31 @@ describe('an account', () => {
     await until(async () => (await bars.count()) >= 3);
     await bars.first().click();
     await console.page.getByText('Ended because').last().waitFor();
+  });
+});
+
+describe('everybody', () => {
+  it('is thrown out once the words were typed, the operator as well, who is told so before', async () => {
+    browser.recorder.expect(ENDED);
+    const { accessToken } = await app.login('user1');
+    const console = await ConsolePage.signedIn(browser);
+    const { page, dialog } = console;
+    await console.go('Online');
+    await page.getByRole('button', { name: 'End everything…' }).click();
+    await dialog.getByText('yours included').waitFor();
+    await dialog.getByLabel('Type end everything to go on').fill('end');
+    await console.confirm('breach', 'End all sessions');
+    // The browser does not send it.
+    expect(await dialog.locator('input:invalid').count()).toBe(1);
+    expect((await app.get('/me', accessToken)).status).toBe(200);
+    await dialog.getByLabel('Type end everything to go on').fill('end everything');
+    await dialog.getByRole('button', { name: 'End all sessions' }).click();
+    await console.toast('All sessions were ended.');
+    await page.getByText('You were signed out · Kicked').waitFor();
+    expect(await app.get('/me', accessToken)).toMatchObject(refusal(401, 'SESSION_KICKED'));
+    await console.signIn();
+    await console.go('Events');
+    await console.row('Everything ended').getByText('breach', { exact: true }).waitFor();
   });
 });
 

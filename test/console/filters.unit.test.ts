@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { EventItem } from 'lib/contract.js';
+import { END_EVERYTHING } from 'lib/admin-requests.js';
+import { END_EVERYTHING as TYPED, type EventItem } from 'lib/contract.js';
 import { eventMayBelong } from 'lib/event-filter.js';
 import { advance, isConfirmed, kickBodies, type KickTarget, NOTHING_DONE } from 'lib/kick-work.js';
 import { kickFilter, mayBelong } from 'lib/console/shared/logic/online-filter.js';
@@ -19,6 +20,8 @@ const login: EventItem = {
   ended: null,
   detail: null,
 };
+
+it('has the words typed that the server wants before it ends everything', () => expect(TYPED).toBe(END_EVERYTHING));
 
 describe('a kick of all that match', () => {
   it('sends the filters of the list, and nothing that is not one', () => {

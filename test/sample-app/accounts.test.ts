@@ -64,6 +64,26 @@ describe('accounts', () => {
     expect((await comment()).status).toBe(200);
   });
 
+  it('everybody is thrown out by an administrator who types the words, and may log in again', async () => {
+    const logins = [await app.login('user7'), await app.login('user8'), await app.login('admin')];
+    const order = { confirm: 'end everything', reason: 'breach' };
+    const [user, , operator] = logins.map(({ accessToken }) => accessToken);
+    const endEverything = (body: object, token = operator) => app.post('/admin/end-everything', body, token);
+    expect(await endEverything(order, user)).toMatchObject(refusal(403, 'FORBIDDEN'));
+    for (const body of [{ reason: 'breach' }, { ...order, confirm: 'end' }, { confirm: order.confirm }]) {
+      expect(await endEverything(body)).toMatchObject(refusal(400, 'ARGUMENT_INVALID'));
+    }
+    expect(await Promise.all(logins.map(me))).toEqual([200, 200, 200]);
+    expect(await endEverything(order)).toMatchObject({ status: 200, body: { ended: null } });
+    expect(await Promise.all(logins.map(me))).toEqual(Array(3).fill('SESSION_KICKED'));
+    expect(codeOf(await app.refresh(logins[0]!.refreshToken))).toBe('SESSION_KICKED');
+    expect(await me(await app.login('user7'))).toBe(200);
+    admin = (await app.login('admin')).accessToken;
+    expect((await app.get('/admin/events?type=REALM_SESSIONS_ENDED', admin)).body.items).toMatchObject([
+      { actor: 'admin', detail: { reason: 'breach' } },
+    ]);
+  });
+
   it('a ban of nobody changes nothing', async () => {
     const login = await app.login('user5');
     for (const name of ['nobody', 'USER5', 'user5%20', '%00', 'u'.repeat(129)]) {

@@ -10,11 +10,12 @@ import { ofModule } from '../../nest/module/resolve-options.js';
  * - view: see who is online, events and statistics; without it every route is refused
  * - viewAddresses: see addresses and user agents, and search by them
  * - kick: end sessions
+ * - endEverything: end all sessions of the realm at once
  * - ban: ban users and lift bans
  * - impersonate: open a session as a user
  * - export: download lists
  */
-export const ADMIN_RIGHTS = ['view', 'viewAddresses', 'kick', 'ban', 'impersonate', 'export'] as const;
+export const ADMIN_RIGHTS = ['view', 'viewAddresses', 'kick', 'endEverything', 'ban', 'impersonate', 'export'] as const;
 
 export type AdminRight = (typeof ADMIN_RIGHTS)[number];
 

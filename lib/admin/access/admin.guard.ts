@@ -32,7 +32,7 @@ export const ADMIN_OPTIONS = Symbol('options of SessionAdminModule');
 export const NeedsRight = Reflector.createDecorator<AdminRight>();
 
 /** Rights to make changes, for which `requireFresh` applies. */
-export const CHANGES: readonly AdminRight[] = ['kick', 'ban', 'impersonate'];
+export const CHANGES: readonly AdminRight[] = ['kick', 'endEverything', 'ban', 'impersonate'];
 
 /** Counts no answer of the application within this time as a refusal. Open streams pause meanwhile. */
 const JUDGED_WITHIN_MS = 5000;

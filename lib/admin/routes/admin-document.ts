@@ -80,7 +80,14 @@ declare(OnlineController, {
     described<AnswerOf<OnlineController['operator']>>({
       userId: text,
       username: optionalText,
-      rights: object({ viewAddresses: flag, kick: flag, ban: flag, impersonate: flag, export: flag }),
+      rights: object({
+        viewAddresses: flag,
+        kick: flag,
+        endEverything: flag,
+        ban: flag,
+        impersonate: flag,
+        export: flag,
+      }),
     }),
   ],
   list: [
@@ -89,6 +96,7 @@ declare(OnlineController, {
   ],
   ended: ['Lists past sessions', page(pastSession)],
   kick: ['Ends a session', object({ ended: count })],
+  endEverything: ['Ends all sessions', object({ ended: optionalCount })],
 });
 declare(KickController, {
   kick: [

@@ -125,6 +125,18 @@ function readSelection(input: RequestInput): KickSelection {
   });
 }
 
+/** Words that an operator types to end everything. */
+export const END_EVERYTHING = 'end everything';
+
+/** Reads the operator's comment. @throws SessionError ARGUMENT_INVALID without it, or without the words typed */
+export function readEndEverything(input: RequestInput): string {
+  const isConfirmed = input.choice('confirm', [END_EVERYTHING]) !== undefined;
+  const comment = readComment(input);
+  if (!isConfirmed) throw invalidArgument('confirm', `must be "${END_EVERYTHING}"`);
+  if (comment === undefined) throw invalidArgument('reason', 'is required');
+  return comment;
+}
+
 export function readBan(input: RequestInput) {
   const [until, comment] = [input.time('until'), readComment(input)];
   return { until, comment, service: readService(input), level: input.integer('level') };

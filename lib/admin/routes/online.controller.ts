@@ -2,7 +2,7 @@ import { Delete, Get, Param, HttpCode, Post, StreamableFile } from '@nestjs/comm
 import { OperatorService } from '../../services/operator-service.js';
 import { toOnlineUserItem, toSessionItem, PastSessions } from './admin-items.js';
 import { type KnownOperator, NeedsRight, CurrentOperator, AdminRoutes } from '../access/admin.guard.js';
-import { readEndedSessionsQuery, readOnlineQuery, readComment, readKick } from './admin-requests.js';
+import { readEndedSessionsQuery, readOnlineQuery, readComment, readEndEverything, readKick } from './admin-requests.js';
 import { type EndedSessionsQuery, OnlineUsersService } from '../lists/online-users.service.js';
 import { QueryFields, BodyFields } from '../../nest/http/request-input.js';
 import { withinRights } from '../access/filter-rights.js';
@@ -23,7 +23,7 @@ export class OnlineController {
   @Get('operator')
   async operator(@CurrentOperator() { userId, session, rights }: KnownOperator) {
     const users = await this.users.describe([userId]);
-    const asked = ['viewAddresses', 'kick', 'ban', 'impersonate', 'export'] as const;
+    const asked = ['viewAddresses', 'kick', 'endEverything', 'ban', 'impersonate', 'export'] as const;
     const held = Object.fromEntries(asked.map((right) => [right, rights.has(right)]));
     return {
       userId,
@@ -62,6 +62,15 @@ export class OnlineController {
     @CurrentOperator() operator: KnownOperator,
   ) {
     return { ended: Number(await this.operators.kick(id, { by: operator.userId, comment })) };
+  }
+
+  /** Ends the operator's own session too. Nothing is counted. */
+  @Post('end-everything')
+  @HttpCode(200)
+  @NeedsRight('endEverything')
+  async endEverything(@BodyFields(readEndEverything) comment: string, @CurrentOperator() operator: KnownOperator) {
+    await this.operators.endEverything({ by: operator.userId, comment });
+    return { ended: null };
   }
 }
 

@@ -7,7 +7,7 @@ import { Who } from '../shared/parts/who.js';
 import { nameOf, type Translate } from '../text/language.js';
 
 const BAD = ['LOGIN_FAILED', 'LOGIN_REFUSED', 'REFRESH_REUSED', 'BANNED'];
-const WARN = ['IMPERSONATION', 'BULK_KICK', 'ACCOUNT_SESSIONS_ENDED', 'KICK_WITHOUT_EFFECT'];
+const WARN = ['IMPERSONATION', 'BULK_KICK', 'ACCOUNT_SESSIONS_ENDED', 'REALM_SESSIONS_ENDED', 'KICK_WITHOUT_EFFECT'];
 const toneOf = (type: string): string => (BAD.includes(type) ? 'bad' : WARN.includes(type) ? 'warn' : '');
 
 /** Columns of a list of events. */
@@ -43,6 +43,7 @@ function What({ row, t }: { row: EventItem; t: Translate }) {
       {reason !== null && (isCode ? <ReasonBadge reason={reason} /> : <span>{reason}</span>)}
       {words !== null && <q>{words}</q>}
       {ended !== null && ended !== 1 && <span>{t('nEnded', { n: ended })}</span>}
+      {ended === null && row.type === 'ACCOUNT_SESSIONS_ENDED' && <span>{t('manyEnded')}</span>}
       {actor !== null && <small class="muted">{t('by', { name: actor })}</small>}
     </span>
   );

@@ -7,10 +7,12 @@ import { SearchBox } from './search-box.js';
 import { OnlineFilters } from './online-filters.js';
 import { OnlineSessions } from './online-sessions.js';
 import { OnlineUsers } from './online-users.js';
+import { EndEverythingDialog } from './end-everything-dialog.js';
 
 /** Who is online: the live sessions, or the users that have some. */
 export function Online({ query }: { query: Query }) {
-  const { t } = useConsole();
+  const { operator, t } = useConsole();
+  const [ending, setEnding] = useState(false);
   const [seen, setSeen] = useState<SeenWords>({});
   const grouped = query.group === 'user';
   // Another filter or order starts at the first page.
@@ -21,6 +23,11 @@ export function Online({ query }: { query: Query }) {
         <h1>{t('online')}</h1>
         <span class="spacer" />
         {!grouped && <ExportMenu path="/online-users/export" query={pick(query, ONLINE_FILTERS)} name="online" />}
+        {operator.rights.endEverything && (
+          <button type="button" class="button danger" onClick={() => setEnding(true)}>
+            {t('endEverything')}
+          </button>
+        )}
       </div>
       <div class="toolbar">
         <SearchBox label={t('searchOnline')} value={query.q} search={(q) => set({ q }, { replace: true })} />
@@ -35,6 +42,7 @@ export function Online({ query }: { query: Query }) {
       </div>
       <OnlineFilters query={query} set={set} seen={seen} />
       {grouped ? <OnlineUsers query={query} set={set} /> : <OnlineSessions query={query} set={set} seen={setSeen} />}
+      {ending && <EndEverythingDialog onClose={() => setEnding(false)} />}
     </>
   );
 }

@@ -25,7 +25,7 @@ export function BanDialog({ user, onClose, onDone }: Props) {
       danger
       onClose={onClose}
       run={async ({ reason, until = '', service, level }) => {
-        const answer = await api.send<{ ended?: number; effectiveBy?: string }>('POST', banPath(user.userId), {
+        const answer = await api.send<{ ended?: number | null; effectiveBy?: string }>('POST', banPath(user.userId), {
           ...(reason && { reason }),
           ...(until && { until: fromLocalInput(until) }),
           ...(service && { service }),
@@ -33,7 +33,8 @@ export function BanDialog({ user, onClose, onDone }: Props) {
         });
         const { ended = 0, effectiveBy } = answer;
         const later = effectiveBy && t('endsLater', { time: dateTime(language, effectiveBy) });
-        notify(later || (service ? t('bannedFrom', { service }) : t('bannedDone', { n: ended })), 'good');
+        const done = ended === null ? t('bannedMany') : t('bannedDone', { n: ended });
+        notify(later || (service ? t('bannedFrom', { service }) : done), 'good');
         onDone();
       }}
     >

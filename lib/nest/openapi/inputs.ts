@@ -4,7 +4,12 @@ import { type Schema, object, text, time } from './schemas.js';
 type Read = (input: RequestInput) => unknown;
 
 /** Values that a parser needs to go on to its last field. */
-const SAMPLES: Readonly<Record<string, unknown>> = { ip: '192.0.2.1', sessionIds: [] };
+const SAMPLES: Readonly<Record<string, unknown>> = {
+  ip: '192.0.2.1',
+  sessionIds: [],
+  confirm: 'end everything',
+  reason: 'breach',
+};
 
 /** Records the fields that a parser asks for, with their types. */
 class Described extends RequestInput {

@@ -54,7 +54,7 @@ export function useLiveSessions(
       if (rows.some((row) => row.sessionId === event.sessionId)) mark([event.sessionId], reason);
     } else if (event.type === 'ACCOUNT_SESSIONS_ENDED' && event.userId !== null) {
       lookAgain(event.userId, reason).catch(setStale);
-    } else if (event.type === 'BULK_KICK') setStale();
+    } else if (event.type === 'BULK_KICK' || event.type === 'REALM_SESSIONS_ENDED') setStale();
     else if (belongs(event) && !rows.some((row) => row.sessionId === event.sessionId))
       setChanges((before) => ({ ...before, fresh: before.fresh + 1 }));
   });
