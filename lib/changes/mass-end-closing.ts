@@ -12,16 +12,23 @@ const PORTION = 500;
 export class MassEndClosing {
   private running: Promise<void> | null = null;
   private stopped = false;
+  private oldestAt: number | null | undefined;
 
   constructor(
     private readonly parts: {
       readonly repository: Pick<SessionRepository, 'noteAcknowledged'>;
       readonly massEndRows: MassEndRows;
       readonly events: LifecycleEvents;
-      readonly clock: Pick<Clock, 'monotonic'>;
+      readonly clock: Pick<Clock, 'now' | 'monotonic'>;
       readonly warn: (message: string) => void;
     },
   ) {}
+
+  /** Age of the oldest mass end that has rows to close, as last read, in milliseconds; 0 for none, null before the first read. */
+  get oldestMs(): number | null {
+    if (this.oldestAt === undefined) return null;
+    return this.oldestAt === null ? 0 : Math.max(0, this.parts.clock.now() - this.oldestAt);
+  }
 
   /** Follows a mass end that every node knows of. Does not wait: what fails is done by the next run, of any node. */
   closeAcknowledged(change: ScopeChange): void {
@@ -45,14 +52,20 @@ export class MassEndClosing {
 
   private async closeAll(): Promise<void> {
     const { massEndRows, events, clock } = this.parts;
+    await this.look();
     while (!this.stopped) {
       const startedAt = clock.monotonic();
       const ended = await massEndRows.close(PORTION);
+      if (ended?.length === 0) await this.look();
       if (!ended) return;
       for (const { sessionId, userId, reason } of ended) {
         events.emit({ type: 'session.ended', sessionId, userId, reason });
       }
       await new Promise((resolve) => setTimeout(resolve, clock.monotonic() - startedAt));
     }
+  }
+
+  private async look(): Promise<void> {
+    this.oldestAt = await this.parts.massEndRows.oldest();
   }
 }

@@ -84,6 +84,13 @@ const METRICS: readonly MetricDefinition[] = [
   },
   {
     type: 'gauge',
+    name: 'session_oldest_mass_end_seconds',
+    help: 'Age of the oldest end of many sessions at once whose rows are not all closed; 0 for none.',
+    aggregator: 'max',
+    read: ({ status: { oldestMassEndMs } }) => (oldestMassEndMs === null ? [] : [[oldestMassEndMs / 1000]]),
+  },
+  {
+    type: 'gauge',
     name: 'session_silent_nodes',
     help: 'Other nodes that have stopped renewing their row and may still be alive.',
     aggregator: 'max',

@@ -7,4 +7,6 @@ export interface MassEndRows {
    * An empty list says that all rows of one are closed. Null if there is nothing to do.
    */
   close(limit: number): Promise<readonly EndedSession[] | null>;
+  /** Time of the oldest mass end of the realm that has rows to close; null for none. By the clock of the database. */
+  oldest(): Promise<number | null>;
 }

@@ -17,7 +17,15 @@ const becomes = (node: FaultNode, expected: object) =>
     return Object.entries(expected).every(([name, value]) => report[name] === value);
   });
 
-const GOOD = { database: 'up', redis: 'up', nearCache: 'on', canVerify: true, silentNodes: 0, rewrittenEnds: 0 };
+const GOOD = {
+  database: 'up',
+  redis: 'up',
+  nearCache: 'on',
+  canVerify: true,
+  silentNodes: 0,
+  rewrittenEnds: 0,
+  oldestMassEndMs: 0,
+};
 
 describe('the status of a server', () => {
   it('is good, tells what is remembered, and asks the database once for all who ask at the same time', async () => {

@@ -28,6 +28,7 @@ describe('the metrics of a module', () => {
     ...'session_journal_dropped_total session_live_sessions session_near_cache_entries session_near_cache_on'.split(
       ' ',
     ),
+    'session_oldest_mass_end_seconds',
     'session_oldest_write_seconds',
     ...'session_redis_state session_rewritten_ends_total session_silent_nodes session_verification_seconds session_verifications_total'.split(
       ' ',

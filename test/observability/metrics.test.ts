@@ -111,6 +111,32 @@ describe('metrics, with a Redis and a database that can fail', () => {
     await isNow('session_silent_nodes', 0);
   });
 
+  it('tells since when rows of a mass end wait to be closed', async () => {
+    const { tokens, operators, runtime } = await open();
+    const application = await new DataSource(stage.database.options).initialize();
+    const oldest = () => valueOf(registry, 'session_oldest_mass_end_seconds');
+    await isNow('session_oldest_mass_end_seconds', 0);
+    const { session } = await tokens.login('alice');
+    await operators.endEverything({ by: 'root' });
+    await until(async () => {
+      const [row] = (await application.query(`SELECT status FROM latchkey_session WHERE id = '${session.id}'`)) as [
+        { status: string },
+      ];
+      return row.status === 'ended';
+    });
+    await runtime.closing.run();
+    expect(await oldest()).toBe(0);
+    // Of a node that holds it, and does not go on.
+    const change = (assignments: string) => application.query(`UPDATE latchkey_mass_end SET ${assignments}`);
+    await change(`closed_at = NULL, lease_until = ${Date.now() + 3_600_000}, at = at - 60000`);
+    await runtime.closing.run();
+    expect(await oldest()).toBeGreaterThanOrEqual(60);
+    await change('lease_until = NULL');
+    await runtime.closing.run();
+    expect(await oldest()).toBe(0);
+    await application.destroy();
+  });
+
   it('follows a database that hangs, and holds up no scrape', async () => {
     const { tokens, runtime, database } = await open();
     await tokens.login('alice');

@@ -48,6 +48,13 @@ export class SqlMassEndRows extends RealmQueries implements MassEndRows {
     return ended;
   }
 
+  async oldest(): Promise<number | null> {
+    const [row] = await this.rows(
+      sql`SELECT MIN(at) AS at FROM ${this.tables.massEnd} WHERE realm = ${this.realm} AND closed_at IS NULL`,
+    );
+    return row!.at === null ? null : Number(row!.at);
+  }
+
   private async take(): Promise<Lease | null> {
     const now = this.clock.now();
     const { massEnd } = this.tables;

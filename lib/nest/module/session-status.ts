@@ -23,6 +23,11 @@ export interface SessionStatusReport {
   readonly oldestWriteMs: number | null;
   /** Sessions that this node has found live in the database after their end, and has ended again, since its start. */
   readonly rewrittenEnds: number;
+  /**
+   * Age in milliseconds of the oldest end of many sessions at once whose rows are not all closed, as read every
+   * `timing.sweep`; 0 for none, null before the first read. Their tokens are refused all the same.
+   */
+  readonly oldestMassEndMs: number | null;
   /** Nodes that have stopped renewing their row and may still be alive. Ends may have to wait for them. */
   readonly silentNodes: number;
   /** Sessions in this node's memory. */
@@ -61,7 +66,7 @@ export class SessionStatus {
 }
 
 /** Returns the status of a module as known without I/O. */
-export function localStatus({ coherence, nearCache, shared }: SessionRuntime): LocalStatus {
+export function localStatus({ coherence, nearCache, shared, closing }: SessionRuntime): LocalStatus {
   const { pollAge, silentNodes, oldestWriteMs } = coherence.presence;
   return {
     redis: !shared ? 'off' : shared.state === 'up' && shared.messenger.isConnected ? 'up' : 'down',
@@ -69,6 +74,7 @@ export function localStatus({ coherence, nearCache, shared }: SessionRuntime): L
     changeLogLagMs: Number.isFinite(pollAge) ? pollAge : null,
     oldestWriteMs,
     rewrittenEnds: coherence.ends.rewritten,
+    oldestMassEndMs: closing.oldestMs,
     silentNodes,
     nearCacheEntries: nearCache?.size ?? 0,
   };

@@ -232,6 +232,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     sightingQueries: new SightingQueries(scope, timing.sightingInterval + timing.activityFlush),
     failedLoginQueries: new FailedLoginQueries(scope),
     statisticQueries: new StatisticQueries(scope),
+    closing,
     start: () => background.start(),
     stop: () => background.stop(),
     sweep: () => sweep.run(),
