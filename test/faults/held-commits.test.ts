@@ -19,7 +19,7 @@ const ownServer = (name: 'postgres' | 'mariadb'): DatabaseKind => ({
 });
 
 /** In the soak, for longer than changes were once read again for. */
-const POLLS_HELD = isSoak ? 300 : 15;
+const POLLS_HELD = isSoak ? 150 : 15;
 const OPTIONS = { policy: singleDevice(), timing: { ...TIMING, poll: '100ms', endBudget: '3s' } } as const;
 
 type Query = (statement: string) => Promise<readonly Record<string, string>[]>;
