@@ -51,6 +51,7 @@ export class NodePresence {
   private failing = false;
   /** True if the database may have lost commits since the last complete poll: ends are checked before the next is complete. */
   private doubtful = false;
+  private removing = false;
   private polling: Promise<void> | null = null;
   private stopped = false;
 
@@ -186,8 +187,11 @@ export class NodePresence {
     watch.keep(rows);
     const silent = rows.filter((row) => watch.isSilent(row));
     this.others = rows.filter((row) => !silent.includes(row));
-    // On failure, the next poll finds them again.
-    if (silent.length > 0) nodeRegistry.remove(silent).catch(() => undefined);
+    if (silent.length === 0 || this.removing) return;
+    // On failure, the next poll finds them again. One at a time: a row may be locked, and polls need the connections.
+    const done = () => (this.removing = false);
+    this.removing = true;
+    nodeRegistry.remove(silent).then(done, done);
   }
 
   private async ask(poll: number, caching: boolean): Promise<PollResult> {

@@ -174,6 +174,24 @@ describe('how long a node may go by what it remembers', () => {
     expect(harness.nodeRegistry.row('other')).toMatchObject({ poll: 2 });
   });
 
+  it('tries to remove a row once at a time, as its writer may have it locked', async () => {
+    let tries = 0;
+    let release!: () => void;
+    harness.nodeRegistry.before = (step) => {
+      if (step !== 'remove') return undefined;
+      tries++;
+      return new Promise((resolve) => (release = resolve));
+    };
+    await harness.pass(SILENCE + 3000, node);
+    expect(tries).toBe(1);
+    release();
+    await harness.time.settle();
+    expect(harness.nodeRegistry.row('other')).toBeUndefined();
+    harness.nodeRegistry.put({ id: 'other' });
+    await harness.pass(SILENCE + 1000, node);
+    expect(tries).toBe(2);
+  });
+
   it('waits for a node as long as that one says', async () => {
     harness.nodeRegistry.put({ id: 'other', silenceMs: 2 * SILENCE, poll: 2 });
     await harness.pass(2 * SILENCE - 500, node);
