@@ -5,29 +5,20 @@ import type { CopiedRecord, SessionEnd, SessionRecord } from '../model/session.j
 import { type EndedSession, type Tombstone, isTombstone, tombstoneOf } from '../model/session-change.js';
 import type { ChangeNotice, RememberedRecord, SharedCopies, VerificationCache } from '../ports/verification-cache.js';
 import { userKey as keyOf } from '../model/user-key.js';
-
 import { ChangeBus } from './change-bus.js';
 import { AcknowledgementCollector } from './acknowledgement-collector.js';
-
 import { NodeWatch } from './node-watch.js';
 import { AgingCopies, type Copy, type KeptCopy, type NearCache } from './near-cache.js';
 import { NodePresence, type PresenceSettings } from './node-presence.js';
 import { FinalEnds } from './final-ends.js';
-import { HeldKeys, RecentChanges } from './recent-changes.js';
+import { HeldKeys, RecentChanges, changeWindow } from './recent-changes.js';
 import { ScopeChanges } from './scope-changes.js';
 import type { SharedBackend } from './shared-cache.js';
 
-/** How much longer than any copy a change is remembered: for reads under way, and for clocks. Milliseconds. */
-const WINDOW_SLACK_MS = 30_000;
 /** How long copies stay suspended after a change with an unknown outcome. Milliseconds. */
 const UNKNOWN_MS = 15_000;
 /** Tolerated lead of another node's reading of the database's clock. */
 const CLOCK_MARGIN_MS = 5000;
-
-/** W: how long changes are kept, so that every usable copy can be compared with them. Milliseconds. */
-export function changeWindow(copyAgeMs: number): number {
-  return copyAgeMs + WINDOW_SLACK_MS;
-}
 
 /** Decides when a copy, near or shared, may be used, and when a change has reached all nodes (architecture.md, "Freshness"). */
 export class CacheCoherence implements VerificationCache, SharedCopies {

@@ -1,5 +1,13 @@
 import type { SessionChange } from '../ports/node-registry.js';
 
+/** How much longer than any copy a change is remembered: for reads under way, and for clocks. Milliseconds. */
+const WINDOW_SLACK_MS = 30_000;
+
+/** W: how long changes are kept, so that every usable copy can be compared with them. Milliseconds. */
+export function changeWindow(copyAgeMs: number): number {
+  return copyAgeMs + WINDOW_SLACK_MS;
+}
+
 /** Remembers values for `keepMs`, or twice that: two generations, of which the older is dropped. Times are monotonic. */
 export class RecentMap<V> {
   /** Time of the last loss of values that were younger than `keepMs`, because there were too many; -Infinity for none. */

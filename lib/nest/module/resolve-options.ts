@@ -1,4 +1,4 @@
-import { changeWindow } from '../../cluster/cache-coherence.js';
+import { changeWindow } from '../../cluster/recent-changes.js';
 import { checkOptions } from '../../model/checked-input.js';
 import {
   SessionError,
