@@ -159,7 +159,6 @@ export class NodePresence {
     const isWhole = this.positions.latest === null;
     const number = ++this.begunPolls;
     const result = await this.ask(number, announces);
-    await this.checkEnds(result);
     if (this.stopped) return;
     const stepped = this.setClock(result);
     this.failing = false;
@@ -189,9 +188,8 @@ export class NodePresence {
     this.others = rows.filter((row) => !silent.includes(row));
     if (silent.length === 0 || this.removing) return;
     // On failure, the next poll finds them again. One at a time: a row may be locked, and polls need the connections.
-    const done = () => (this.removing = false);
     this.removing = true;
-    nodeRegistry.remove(silent).then(done, done);
+    void Promise.allSettled([nodeRegistry.remove(silent)]).then(() => (this.removing = false));
   }
 
   private async ask(poll: number, caching: boolean): Promise<PollResult> {
@@ -199,7 +197,9 @@ export class NodePresence {
     const { nodeRegistry, nodeId: id, messaging, silenceMs, windowMs } = this.parts;
     const state = { id, protocol: PROTOCOL, messaging, silenceMs, windowMs, caching, poll, polled };
     try {
-      return await nodeRegistry.poll(state, this.positions.latest);
+      const result = await nodeRegistry.poll(state, this.positions.latest);
+      await this.checkEnds(result);
+      return result;
     } catch (error) {
       this.failing = this.doubtful = true;
       throw error;
@@ -207,15 +207,10 @@ export class NodePresence {
   }
 
   private async checkEnds({ wasRegistered, position: { server } }: PollResult): Promise<void> {
-    const isOther = this.positions.latest !== null && this.positions.latest.server !== server;
+    const isOther = (this.positions.latest?.server ?? server) !== server;
     if (!this.doubtful && !isOther && (wasRegistered || this.polled === 0)) return;
     this.doubtful = false;
-    try {
-      await this.parts.handlers.onDoubt(isOther);
-    } catch (error) {
-      this.failing = this.doubtful = true;
-      throw error;
-    }
+    await this.parts.handlers.onDoubt(isOther);
   }
 
   /** @returns true if the database's clock was stepped, which invalidates earlier times */
