@@ -59,8 +59,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     this.ends = new FinalEnds({ clock, keepMs: windowMs, check: parts.endsCheck });
     this.scopes = new ScopeChanges(windowMs, clock.monotonic());
     this.aging = new AgingCopies(copyAgeMs, clock);
-    const { messenger } = shared ?? {};
-    this.bus = messenger ? new ChangeBus({ nodeId, messenger, onNotice: this.hear.bind(this) }) : null;
+    this.bus = shared && new ChangeBus({ nodeId, messenger: shared.messenger, onNotice: this.hear.bind(this) });
     this.watch = new NodeWatch(clock, silenceMs);
     this.acknowledgement = new AcknowledgementCollector({ ...parts, bus: this.bus, watch: this.watch });
     this.presence = new NodePresence({
