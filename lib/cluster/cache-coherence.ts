@@ -11,12 +11,10 @@ import { NodeWatch } from './node-watch.js';
 import { AgingCopies, type Copy, type KeptCopy, type NearCache } from './near-cache.js';
 import { NodePresence, type PresenceSettings } from './node-presence.js';
 import { FinalEnds } from './final-ends.js';
-import { HeldKeys, RecentChanges, changeWindow } from './recent-changes.js';
+import { HeldKeys, RecentChanges, UNKNOWN_MS, changeWindow } from './recent-changes.js';
 import { ScopeChanges } from './scope-changes.js';
 import type { SharedBackend } from './shared-cache.js';
 
-/** How long copies stay suspended after a change with an unknown outcome. Milliseconds. */
-const UNKNOWN_MS = 15_000;
 /** Tolerated lead of another node's reading of the database's clock. */
 const CLOCK_MARGIN_MS = 5000;
 
@@ -95,8 +93,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   }
 
   start(): void {
-    const { shared } = this.parts;
-    shared?.start({
+    this.parts.shared?.start({
       onMessage: (text) => this.bus!.receiveMessage(text),
       onAnswer: (text) => this.bus!.receiveAnswer(text),
       onConnection: () => this.presence.connectionChanged(),
@@ -139,7 +136,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     if (!found || isTombstone(found)) return found;
     const now = this.parts.clock.monotonic();
     if (!this.presence.mayCacheAt(now) || !this.isUsable(found, now)) return this.overBy(found.record);
-    this.keepNear(found);
+    this.parts.nearCache?.set(this.aging.aged(found));
     return found.record;
   }
 
@@ -147,17 +144,21 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     if (!this.presence.mayCache) return;
     const { shared } = this.parts;
     const tombstone = tombstoneOf(record);
-    if (tombstone) {
-      void shared?.cache.bury([tombstone]);
-    } else if (this.isUsable({ record, readAt }, this.parts.clock.monotonic())) {
-      this.keepNear({ record, readAt });
+    if (tombstone) void shared?.cache.bury([tombstone]);
+    else if (this.isUsable({ record, readAt }, this.parts.clock.monotonic())) {
+      this.parts.nearCache?.set(this.aging.aged({ record, readAt }));
       shared?.cache.keep({ record, readAt });
     }
   }
 
   endOf(record: CopiedRecord): SessionEnd | null {
+    return this.scopes.endOf(record);
+  }
+
+  /** The same for a session that ended in any way: nothing lifts its end, whatever its row says. */
+  finalEndOf(record: CopiedRecord): SessionEnd | null {
     const own = this.ends.of(record.id);
-    return own ? { ...own, replacedBy: null } : this.scopes.endOf(record);
+    return own ? { ...own, replacedBy: null } : this.endOf(record);
   }
 
   takeAging(): readonly string[] {
@@ -195,24 +196,27 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   }
 
   private hear({ changes = [], scopes = [], keys = [] }: ChangeNotice): void {
+    const { forgottenAt } = this;
     for (const key of keys) this.held.holdUntilPoll(key);
     for (const change of changes) this.apply(change);
     for (const change of scopes) this.scopes.add(change, this.parts.clock.monotonic());
+    if (this.forgottenAt !== forgottenAt) this.parts.nearCache?.clear();
   }
 
   /** A session that ended with all others of its account or of the realm: its holder need not ask the database. */
   private overBy(record: CopiedRecord): Tombstone | null {
-    const end = this.scopes.endOf(record);
+    const end = this.endOf(record);
     return end && record.version >= this.recent.versionOf(record.id) ? tombstoneOf({ ...record, end }) : null;
   }
 
+  /** Monotonic time before which no copy that was read can be compared with all changes. */
+  private get forgottenAt(): number {
+    return Math.max(this.recent.forgottenAt, this.scopes.forgottenAt);
+  }
+
   private apply(change: SessionChange): void {
-    const { clock, nearCache } = this.parts;
-    const now = clock.monotonic();
-    const { forgottenAt } = this.recent;
-    this.recent.add(change, now);
-    if (this.recent.forgottenAt !== forgottenAt) nearCache?.clear();
-    nearCache?.dropOlder(change.sessionId, change.end ? Infinity : change.version);
+    this.recent.add(change, this.parts.clock.monotonic());
+    this.parts.nearCache?.dropOlder(change.sessionId, change.end ? Infinity : change.version);
     if (change.end) this.ends.add(change.sessionId, change.end);
   }
 
@@ -231,14 +235,10 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   private isUsable({ record, readAt }: Copy, now: number): boolean {
     const age = this.parts.clock.now() - readAt;
     // Changes that were forgotten or lost may be missing in it, and the clock of its reader may lead.
-    if (now - age < Math.max(this.recent.forgottenAt, this.distrustedAt) + CLOCK_MARGIN_MS) return false;
+    if (now - age < Math.max(this.forgottenAt, this.distrustedAt) + CLOCK_MARGIN_MS) return false;
     if (age >= this.parts.copyAgeMs || age < -CLOCK_MARGIN_MS || this.ends.of(record.id)) return false;
     if (record.version < this.recent.versionOf(record.id) || this.scopes.isStale(record)) return false;
     return !this.isHeld(record, now);
-  }
-
-  private keepNear(copy: Copy): void {
-    this.parts.nearCache?.set({ ...copy, ...this.aging.timesOf(copy.readAt) });
   }
 
   /** Held by session id, by account, or by the account of the impersonator: see keysOf. */

@@ -82,12 +82,12 @@ export class AgingCopies {
     private readonly clock: Clock,
   ) {}
 
-  /** Monotonic times at which a copy ages and expires. @param readAt database time of the read */
-  timesOf(readAt: number): { readonly agesAt: number; readonly goneAt: number } {
-    const age = Math.max(0, this.clock.now() - readAt);
+  /** Adds the monotonic times at which a copy ages and expires. */
+  aged(copy: Copy): NearCopy {
+    const age = Math.max(0, this.clock.now() - copy.readAt);
     const bornAt = this.clock.monotonic() - age;
     const share = SOONEST + Math.random() * (LATEST - SOONEST);
-    return { agesAt: bornAt + share * this.copyAgeMs, goneAt: bornAt + this.copyAgeMs };
+    return { ...copy, agesAt: bornAt + share * this.copyAgeMs, goneAt: bornAt + this.copyAgeMs };
   }
 
   note(sessionId: string): void {

@@ -3,6 +3,9 @@ import type { SessionChange } from '../ports/node-registry.js';
 /** How much longer than any copy a change is remembered: for reads under way, and for clocks. Milliseconds. */
 const WINDOW_SLACK_MS = 30_000;
 
+/** How long copies stay suspended after a change with an unknown outcome. Milliseconds. */
+export const UNKNOWN_MS = 15_000;
+
 /** W: how long changes are kept, so that every usable copy can be compared with them. Milliseconds. */
 export function changeWindow(copyAgeMs: number): number {
   return copyAgeMs + WINDOW_SLACK_MS;
@@ -21,6 +24,10 @@ export class RecentMap<V> {
     private readonly most: number,
     private turnedAt: number,
   ) {}
+
+  get isEmpty(): boolean {
+    return this.current.size === 0 && this.previous.size === 0;
+  }
 
   get(key: string): V | undefined {
     return this.current.get(key) ?? this.previous.get(key);

@@ -67,7 +67,7 @@ export class Bans {
       holding: keys,
       transaction: () => this.repository.ban(account, draft, endSessions),
       outcomeOf: (outcome) => ({
-        ...endsOf(outcome),
+        ...endsOf({ ...outcome, changed: [] }),
         keys,
         events: [{ type: 'account.banned', userId: account.userId, ban: outcome.ban }],
         reach: 'acknowledged',

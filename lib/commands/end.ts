@@ -96,7 +96,7 @@ export class SessionEnding {
   }
 }
 
-/** What a step on an account changed. */
-export function endsOf({ ended, change }: AccountEnd): Pick<Outcome, 'ended' | 'scopes'> {
-  return { ended, ...(change && { scopes: [change] }) };
+/** Returns what a step on an account changed. */
+export function endsOf({ ended, changed, change }: AccountEnd): Pick<Outcome, 'ended' | 'changed' | 'scopes'> {
+  return { ended, changed, ...(change && { scopes: [change] }) };
 }

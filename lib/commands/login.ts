@@ -111,8 +111,9 @@ export class Logins {
     if (outcome.kind === 'superseded') throw superseded(outcome.clockSetBackBy);
     if (outcome.kind === 'banned') throw new SessionError('ACCOUNT_DISABLED');
     const { session, ended } = outcome;
-    // It began before the end of everything in the realm, which came first.
-    if (this.parts.changes.endOf(session)) throw new SessionError('SESSION_REVOKED');
+    // It read the epoch of the realm before everything in it was ended, which came first.
+    const massEnd = this.parts.changes.endOf(session);
+    if (massEnd) throw new SessionError(massEnd.reason);
     // Waits for a kick or ban of the operator that began too early to see this session. A later one sees it.
     if (operator && this.epochOf(await repository.readSettledAccount(operator)) !== epoch) {
       await ending.endOne(session.id, 'SESSION_KICKED', operator.userId);

@@ -9,7 +9,7 @@ export interface KnownScope extends Pick<ScopeChange, 'kind' | 'version'> {
   readonly ends: readonly { readonly version: number; readonly end: SessionEnd }[];
 }
 
-/** What a database has lost of the changes that this node knows of. */
+/** Losses of a database, among the changes that this node knows of. */
 export interface CommitsLost {
   /** Sessions that were live again, and have been ended again. */
   readonly rewritten: number;
@@ -33,7 +33,7 @@ export interface Restored extends Pick<CommitsLost, 'missing' | 'lostChanges'> {
   readonly scopes: readonly ScopeChange[];
 }
 
-/** What to do with known ends when the database may have lost commits. */
+/** Checks known ends when the database may have lost commits. */
 export interface EndsCheck {
   /** Ends again what the database has live. Adds no session. */
   restore(known: KnownChanges): Promise<Restored>;

@@ -1,3 +1,4 @@
+import type { SessionChange } from './node-registry.js';
 import type {
   EndRequest,
   EndedSession,
@@ -162,6 +163,8 @@ export interface SessionRepository {
 export interface AccountEnd {
   /** Sessions that were closed one by one. */
   readonly ended: readonly EndedSession[];
+  /** The session that was kept, where it has a new version: copies from before would pass for ended. */
+  readonly changed: readonly SessionChange[];
   /** The end of all of the account's own sessions as one; null if each was closed. */
   readonly change: ScopeChange | null;
 }

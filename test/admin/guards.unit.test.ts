@@ -49,7 +49,8 @@ describe.each(adapters)('the guards of the application, on $name', (kind) => {
     const answer = await ask('/admin/operator', 'X-Network: intranet', 'X-Shift: day');
     expect(answer).toMatchObject({ status: 200, json: { userId: 'root' } });
     // There is no function that would allow an impersonation.
-    const rights = { viewAddresses: true, kick: true, ban: true, impersonate: false, export: true };
+    const all = { viewAddresses: true, kick: true, endEverything: true, ban: true, export: true };
+    const rights = { ...all, impersonate: false };
     expect(answer.json.rights).toEqual(rights);
   });
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { AgingCopies, NearCache } from 'lib/near-cache.js';
 import { HeldKeys, RecentChanges } from 'lib/recent-changes.js';
 import type { SessionRecord } from 'lib/model/session.js';
-import { nearCopyOf, recordOf } from './records.js';
+import { copyOf, nearCopyOf, recordOf } from './records.js';
 import { START, VirtualTime } from './virtual-time.js';
 
 describe('the near cache', () => {
@@ -208,7 +208,7 @@ describe('aging copies', () => {
   it('are gone at their age and worth reading again before, each at a moment of its own', () => {
     const aging = new AgingCopies(AGE, time.clock);
     const now = time.clock.monotonic();
-    const times = Array.from({ length: 100 }, () => aging.timesOf(START - 1000));
+    const times = Array.from({ length: 100 }, () => aging.aged(copyOf(recordOf(), START - 1000)));
     expect(new Set(times.map(({ goneAt }) => goneAt - now))).toEqual(new Set([AGE - 1000]));
     for (const { agesAt } of times) {
       expect(agesAt - now).toBeGreaterThanOrEqual(0.6 * AGE - 1000);
@@ -216,7 +216,7 @@ describe('aging copies', () => {
     }
     expect(new Set(times.map(({ agesAt }) => agesAt)).size).toBeGreaterThan(90);
     // A clock that is behind the one that the reading was timed by prolongs nothing.
-    expect(aging.timesOf(START + 4000).goneAt - now).toBe(AGE);
+    expect(aging.aged(copyOf(recordOf(), START + 4000)).goneAt - now).toBe(AGE);
   });
 
   it('are named once', () => {

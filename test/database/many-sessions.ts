@@ -1,9 +1,12 @@
+import type { Tables } from 'lib/tables.js';
 import { list, raw, sql } from 'lib/sql.js';
 import type { SessionRecord } from 'lib/model/session.js';
 import type { TestRepositories } from './repositories.js';
 
+type RowsOfNode = Pick<TestRepositories, 'rows' | 'write'> & { readonly database: { readonly tables: Tables } };
+
 /** Copies the row of a session; the first digits of their ids count up. */
-export async function multiply(node: TestRepositories, { id }: SessionRecord, count: number): Promise<string[]> {
+export async function multiply(node: RowsOfNode, { id }: Pick<SessionRecord, 'id'>, count: number): Promise<string[]> {
   const { session } = node.database.tables;
   const [row] = await node.rows(sql`SELECT * FROM ${session} WHERE id = ${id}`);
   const columns = Object.keys(row!);

@@ -1,10 +1,14 @@
-import { expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
+import { multiDevice } from 'nestjs-latchkey';
 import { SqlMassEndRows } from 'lib/mass-end-rows.js';
 import { OnlineQueries } from 'lib/online-queries.js';
 import { SqlJournalRepository } from 'lib/sql-journal-repository.js';
-import { sql } from 'lib/sql.js';
+import { type Statement, sql } from 'lib/sql.js';
 import { multiply } from './many-sessions.js';
 import { HOUR, MINUTE, type TestRepositories, describeRepository, idsOf } from './repositories.js';
+import { kindsOf } from '../support/databases.js';
+import { until } from '../support/until.js';
+import { useDatabase } from '../support/use-database.js';
 
 const KICK = { reason: 'SESSION_KICKED', by: 'root', comment: 'breach' } as const;
 const BUDGET_MS = 20_000;
@@ -231,6 +235,16 @@ describeRepository('ends of many at once', ({ clock, node, other, open, newUser 
     expect(Number(row!.ended)).toBe(ids.length);
   });
 
+  it('make a login wait only as long as the change log tells of them', async () => {
+    const realm = node.inRealm(`realm ${newUser()}`);
+    await realm.sessions.endRealm(KICK);
+    // The call was not acknowledged, and its node is gone.
+    expect(await realm.tryLogin(newUser())).toMatchObject({ unsettled: true });
+    await realm.write(sql`DELETE FROM ${realm.database.tables.change} WHERE realm = ${realm.realm}`);
+    expect(await realm.tryLogin(newUser())).toMatchObject({ unsettled: false });
+    await closeAll(realm);
+  });
+
   it('leave no session behind of logins at the same time', async () => {
     const racing = await open(clock);
     for (let round = 0; round < 3; round++) {
@@ -247,5 +261,30 @@ describeRepository('ends of many at once', ({ clock, node, other, open, newUser 
       await closeAll(node);
       expect(await unclosed(node, user)).toBe(after.length);
     }
+  });
+});
+
+describe('the session that is kept while all others of its account end', () => {
+  const [sqlite] = kindsOf('sqlite');
+  const database = useDatabase(sqlite!);
+
+  it('is refused at no time, though copies of it are older', async () => {
+    const { tokens, sessions, runtime } = await database.start({ policy: multiDevice({ max: Infinity }) });
+    const { engine, tables } = runtime.database;
+    const options = { lane: 'work', budgetMs: BUDGET_MS } as const;
+    const rows = async (statement: Statement) => (await engine.read(statement, options)).rows;
+    const write = async (statement: Statement) => void (await engine.write(statement, options));
+    const others = await tokens.login('alice');
+    await multiply({ database: { tables }, rows, write }, others.session, MANY);
+    const { accessToken, session } = await tokens.login('alice');
+    const verify = async (token: string) => {
+      const { status, ...more } = await tokens.verify(token);
+      return { status, isCached: 'cached' in more };
+    };
+    for (const token of [accessToken, others.accessToken]) await until(async () => (await verify(token)).isCached);
+    expect(await tokens.revokeSessions('alice', { except: session.id })).toBeNull();
+    expect(await verify(accessToken)).toMatchObject({ status: 'VALID' });
+    expect(await tokens.verify(others.accessToken)).toMatchObject({ status: 'INVALID', reason: 'SESSION_REVOKED' });
+    expect((await sessions.list('alice')).map(({ id }) => id)).toEqual([session.id]);
   });
 });

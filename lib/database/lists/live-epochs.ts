@@ -22,8 +22,8 @@ export class LiveEpochs extends RealmQueries {
     const { realm, massEnd } = this.tables;
     const rows = await this.rows(
       sql`SELECT '' AS scope, end_epoch AS epoch FROM ${realm} WHERE realm = ${this.realm}
-        UNION ALL SELECT scope, epoch FROM ${massEnd} WHERE realm = ${this.realm} AND closed_at IS NULL AND user_id IS NOT NULL
-        LIMIT ${MOST_NAMED + 2}`,
+        UNION ALL SELECT scope, epoch FROM (SELECT scope, epoch FROM ${massEnd} WHERE realm = ${this.realm} AND closed_at IS NULL
+          AND user_id IS NOT NULL LIMIT ${MOST_NAMED + 1}) AS open_ends`,
     );
     // Of two reads, the later one counts, whichever is answered last.
     if (order < this.readIn) return;

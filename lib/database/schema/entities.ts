@@ -147,8 +147,8 @@ export class LatchkeyData {
  */
 @Entity(table('change'))
 export class LatchkeyChange {
-  @PrimaryColumn(text('kind', 8)) kind!: 'session';
-  /** Of the session. */
+  @PrimaryColumn(text('kind', 8)) kind!: 'session' | 'account' | 'realm';
+  /** Id of the session, key of the account, or name of the realm. */
   @PrimaryColumn(text('id', 66)) id!: string;
   @PrimaryColumn(number('version')) version!: number;
   @Column(text('realm', 64)) realm!: string;

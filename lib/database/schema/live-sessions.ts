@@ -71,7 +71,7 @@ const END_COLUMNS = ['account', 'realm'].map(
     `${scope}_end.reason AS ${scope}_end_reason, ${scope}_end.at AS ${scope}_end_at, ${scope}_end.actor AS ${scope}_end_by`,
 );
 
-/** What a row of a session alone does not say: its account, the epochs that hold now, and the mass ends that it falls under. */
+/** Complements the row of a session: its account, the epochs that hold now, and the mass ends that it falls under. */
 interface Around {
   readonly columns: Statement;
   /** Follows the table that `session` names columns of. */

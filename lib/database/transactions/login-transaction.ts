@@ -89,12 +89,13 @@ export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boole
 }
 
 /**
- * True if the change log names an end of the account, or every session of the realm was ended: another node may not have told of
- * it yet, or have crashed before.
+ * True if the change log names an end of the account, or one of the whole realm that was not acknowledged: another node may not
+ * have told of it yet, or have crashed before.
  */
 function* isUnsettled({ tables, realm }: Scope, accountKey: string): Script<boolean> {
   const { rows } =
     yield sql`SELECT 1 AS found FROM ${tables.change} WHERE user_key = ${accountKey} AND reason IS NOT NULL
-    UNION ALL SELECT 1 AS found FROM ${tables.massEnd} WHERE scope = ${realmScope(realm)} AND acknowledged_at IS NULL LIMIT 1`;
+    UNION ALL SELECT 1 AS found FROM ${tables.change} c JOIN ${tables.massEnd} m ON m.version = c.version
+      WHERE c.kind = 'realm' AND c.id = ${realm} AND m.scope = ${realmScope(realm)} AND m.acknowledged_at IS NULL LIMIT 1`;
   return rows.length > 0;
 }

@@ -2,12 +2,13 @@ import type { ScopeChange } from '../../model/mass-end.js';
 import type { EndRequest } from '../../model/session-change.js';
 import { type AccountRef, escapeUserId } from '../../model/user-key.js';
 import type { AccountEnd } from '../../ports/session-repository.js';
-import { type Script, effect, raw, sql } from '../engine/sql.js';
+import { type Row, type Script, effect, raw, sql } from '../engine/sql.js';
 import { isNotEndedOf, realmScope } from '../schema/live-sessions.js';
 import { commentOf, describeAccount, insertEvents } from './audit.js';
 import { endSessions, endingOf, logChanges, logScopeChange } from './end-transaction.js';
 import {
   type LockedAccount,
+  NEXT_VERSION,
   type Scope,
   findOpenedAs,
   lockDamagedAccount,
@@ -44,20 +45,21 @@ export function* endAccount(
   const now = clock.now();
   const at = timeOfStep(scope, [...own, ...openedAsOthers], locked.notBefore);
   const others = own.filter((row) => row.id !== except);
+  const kept = own.find((row) => row.id === except);
   if (raiseEpoch) {
     yield effect(
       sql`UPDATE ${tables.account} SET epoch = ${nextVersion(locked.epoch)}, not_before = ${at} WHERE user_key = ${account.key}`,
     );
-    if (others.length < own.length) {
+    if (kept) {
       yield effect(
-        sql`UPDATE ${tables.session} SET authenticated_at = ${at}, version = version + 1 WHERE id = ${except}`,
+        sql`UPDATE ${tables.session} SET authenticated_at = ${at}, version = ${NEXT_VERSION} WHERE id = ${except}`,
       );
       yield logChanges(tables, dialect, [except!], now);
     }
   }
   const ended = yield* endSessions(scope, [...others, ...openedAsOthers], at, (row) => endingOf(row, end, now, at));
   yield effect(insertEvents(tables, [{ ...about, at, ended: others.length, detail: commentOf(end.comment) }]));
-  return { ended, change: null };
+  return { ended, changed: raiseEpoch ? changeOf(kept) : [], change: null };
 }
 
 /** True if an account has more live sessions than are closed at once. Its row must be locked. */
@@ -97,7 +99,7 @@ export function* endByEpoch(
   const kept = rows.find(isKept);
   if (kept) {
     yield effect(
-      sql`UPDATE ${tables.session} SET account_epoch = ${version}, version = version + 1${raisesEpoch ? sql`, authenticated_at = ${at}` : raw('')}
+      sql`UPDATE ${tables.session} SET account_epoch = ${version}, version = ${NEXT_VERSION}${raisesEpoch ? sql`, authenticated_at = ${at}` : raw('')}
         WHERE id = ${except}`,
     );
     yield logChanges(tables, dialect, [except!], now);
@@ -111,7 +113,11 @@ export function* endByEpoch(
     account,
   );
   const ended = yield* endSessions(scope, openedAsOthers, at, (row) => endingOf(row, asOther(end), now, at));
-  return { ended, change, at };
+  return { ended, changed: changeOf(kept), change, at };
+}
+
+function changeOf(kept: Row | undefined): AccountEnd['changed'] {
+  return kept ? [{ sessionId: String(kept.id), version: nextVersion(Number(kept.version)) }] : [];
 }
 
 /** The end of what a banned account opened as others, who are not banned. */

@@ -108,7 +108,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   const repository = new SqlSessionRepository({
     ...scope,
     budgets: { verifyMs: timing.verifyBudget, loginMs: timing.loginBudget, endMs: timing.endBudget },
-    endOf: (record) => coherence.endOf(record),
+    endOf: (record) => coherence.finalEndOf(record),
   });
   const lostEnds = new LostEnds(scope);
   const nodeRegistry = new SqlNodeRegistry({ ...scope, budgetMs: Math.max(timing.poll, timing.pollFreshness / 2) });
