@@ -129,13 +129,13 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   async fetch(sessionId: string): Promise<CopiedRecord | Tombstone | null> {
     const { nearCache, shared } = this.parts;
     const near = nearCache?.peek(sessionId);
-    const over = near && this.overBy(near.record);
+    const over = near && this.overBy(near);
     if (over) return over;
     if (!shared || shared.state === 'down' || !this.presence.mayCache) return null;
     const found = await shared.cache.read(sessionId).catch(() => null);
     if (!found || isTombstone(found)) return found;
     const now = this.parts.clock.monotonic();
-    if (!this.presence.mayCacheAt(now) || !this.isUsable(found, now)) return this.overBy(found.record);
+    if (!this.presence.mayCacheAt(now) || !this.isUsable(found, now)) return this.overBy(found);
     this.parts.nearCache?.set(this.aging.aged(found));
     return found.record;
   }
@@ -203,9 +203,9 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     if (this.forgottenAt !== forgottenAt) this.parts.nearCache?.clear();
   }
 
-  /** A session that ended with all others of its account or of the realm: its holder need not ask the database. */
-  private overBy(record: CopiedRecord): Tombstone | null {
-    const end = this.endOf(record);
+  /** A session that ended with others, by a copy younger than all that is remembered: its holder need not ask the database. */
+  private overBy({ record, readAt }: Copy): Tombstone | null {
+    const end = this.parts.clock.now() - readAt < this.parts.copyAgeMs ? this.endOf(record) : null;
     return end && record.version >= this.recent.versionOf(record.id) ? tombstoneOf({ ...record, end }) : null;
   }
 

@@ -76,6 +76,14 @@ describe('a copy of a session', () => {
       expect(await h.coherence.fetch(h.record.id)).toBeNull();
     });
 
+    it('says nothing by a copy that is older than changes are remembered', async () => {
+      h.coherence.forget({ scopes: [massEnd()] });
+      h.restore(3, START - COPY_AGE);
+      expect(await h.coherence.fetch(h.record.id)).toBeNull();
+      h.restore(3, START - COPY_AGE + 1000);
+      expect(await h.shared()).toBe('tombstone');
+    });
+
     it('is known from a message, and from the change log', async () => {
       h.coherence.put(h.record, START);
       h.receive([], [], [massEnd()]);
