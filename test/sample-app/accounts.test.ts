@@ -65,7 +65,7 @@ describe('accounts', () => {
   });
 
   it('everybody is thrown out by an administrator who types the words, and may log in again', async () => {
-    const logins = [await app.login('user7'), await app.login('user8'), await app.login('admin')];
+    const logins = [await app.login('user9'), await app.login('user8'), await app.login('admin')];
     const order = { confirm: 'end everything', reason: 'breach' };
     const [user, , operator] = logins.map(({ accessToken }) => accessToken);
     const endEverything = (body: object, token = operator) => app.post('/admin/end-everything', body, token);
@@ -77,7 +77,7 @@ describe('accounts', () => {
     expect(await endEverything(order)).toMatchObject({ status: 200, body: { ended: null } });
     expect(await Promise.all(logins.map(me))).toEqual(Array(3).fill('SESSION_KICKED'));
     expect(codeOf(await app.refresh(logins[0]!.refreshToken))).toBe('SESSION_KICKED');
-    expect(await me(await app.login('user7'))).toBe(200);
+    expect(await me(await app.login('user9'))).toBe(200);
     admin = (await app.login('admin')).accessToken;
     expect((await app.get('/admin/events?type=REALM_SESSIONS_ENDED', admin)).body.items).toMatchObject([
       { actor: 'admin', detail: { reason: 'breach' } },
