@@ -72,6 +72,7 @@ export type {
   KickOptions,
   LoginAttempt,
   LoginOptions,
+  ClaimsFunction,
 } from './commands/arguments.js';
 export type { EndedSessionSummary, LoginResult } from './commands/login.js';
 export type { Introspection, RefreshUse, TokenUse } from './verification/token-use.js';
@@ -82,6 +83,7 @@ export type { IssuedTokens } from './tokens/token-issuer.js';
 export type { FailedLogin } from './journal/failed-logins.js';
 export type { FailedLoginReason } from './model/session-event.js';
 export type { Ban } from './model/ban.js';
+export type { UserClaimsOptions } from './commands/claims.js';
 export type { BanOptions, BanResult, LiftBanOptions } from './commands/ban.js';
 export type { DataStore } from './commands/data.js';
 export type { LifecycleEvent } from './model/session-event.js';
@@ -94,6 +96,7 @@ export type {
   SessionEnd,
   SessionWithEnd,
   UserSession,
+  ClaimsPatch,
 } from './model/session.js';
 export type { InvalidReason, Refusal, RenewedToken, Replacement, Verification } from './model/verification.js';
 export type { SessionErrorCode } from './model/session-error.js';

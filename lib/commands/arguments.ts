@@ -5,8 +5,17 @@ import { invalidArgument } from '../model/session-error.js';
 import type { Claims, SessionDetails } from '../model/session.js';
 import { sessionIdOf } from '../tokens/token-codec.js';
 
-/** At most 4,096 bytes as JSON. Required if SessionClaims has a required member. */
-type LoginClaims = Record<never, never> extends Claims ? { readonly claims?: Claims } : { readonly claims: Claims };
+/** Returns the claims of a login. Called again if the credentials or claims of the user change before the login is recorded. */
+export type ClaimsFunction = () => Claims | Promise<Claims>;
+
+/**
+ * At most 4,096 bytes as JSON, or a function that reads them: then they are never older than a change of claims that was
+ * acknowledged. Required if SessionClaims has a required member.
+ */
+type LoginClaims =
+  Record<never, never> extends Claims
+    ? { readonly claims?: Claims | ClaimsFunction }
+    : { readonly claims: Claims | ClaimsFunction };
 
 /** Options of `login`. All are optional, except typed claims. */
 export interface LoginOptions extends LoginClaims {
@@ -98,7 +107,7 @@ const LOGIN_FIELDS: FieldsOf<LoginOptions> = {
 const KICK_FIELDS: FieldsOf<KickOptions> = { by: true, comment: true };
 const IMPERSONATION_FIELDS: FieldsOf<ImpersonationOptions> = { ...SHARED_FIELDS, ...KICK_FIELDS, for: true };
 
-const MAX_CLAIMS_BYTES = 4096;
+export const MAX_CLAIMS_BYTES = 4096;
 
 /** @throws SessionError ARGUMENT_INVALID naming the field */
 export function checkLogin(options: LoginOptions): CheckedLogin {
@@ -114,7 +123,8 @@ export function checkLogin(options: LoginOptions): CheckedLogin {
     deviceName: optionalText(options.deviceName, 'deviceName', 128),
     ip: optionalAddress(options.ip, 'ip'),
     userAgent: cleanUserAgent(options.userAgent),
-    claims: checkClaims(options.claims),
+    // Those of a function are asked for later.
+    claims: typeof options.claims === 'function' ? {} : checkClaims(options.claims),
     persistent: checkFlag(options.persistent, 'persistent'),
   };
 }
@@ -122,7 +132,8 @@ export function checkLogin(options: LoginOptions): CheckedLogin {
 /** Control characters, line separators, and lone surrogates. */
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]/u;
 
-function checkFlag(value: unknown, name: string): boolean {
+/** @throws SessionError ARGUMENT_INVALID */
+export function checkFlag(value: unknown, name: string): boolean {
   if (value !== undefined && typeof value !== 'boolean') throw invalidArgument(name, 'must be true or false');
   return value === true;
 }
@@ -206,10 +217,14 @@ function cleanUserAgent(value: unknown): string | null {
 }
 
 /** @throws SessionError ARGUMENT_INVALID unless the value is a plain JSON object of at most 4,096 bytes; undefined is `{}` */
-export function checkClaims(claims: unknown): Claims {
+export function checkClaims(claims: unknown, name = 'claims'): Claims {
   if (claims === undefined) return {};
-  const copy: unknown = isObject(claims) ? JSON.parse(jsonText(claims, 'claims', MAX_CLAIMS_BYTES)) : null;
+  const copy: unknown = isObject(claims) ? JSON.parse(jsonText(claims, name, MAX_CLAIMS_BYTES)) : null;
   // An object with its own toJSON may have become anything.
-  if (!isObject(copy)) throw invalidArgument('claims', 'must be a plain JSON object');
+  if (!isObject(copy)) throw invalidArgument(name, 'must be a plain JSON object');
   return copy as Claims;
+}
+
+export function claimsSize(claims: Claims): number {
+  return Buffer.byteLength(JSON.stringify(claims));
 }

@@ -1,18 +1,12 @@
 import type { ActivityRecorder } from '../journal/activity-recorder.js';
 import type { Changes } from '../changes/commit.js';
 import type { Clock } from '../ports/clock.js';
+import type { ApplicationCalls } from './application-calls.js';
 import { withDeadline } from '../async/deadline.js';
 import { type DevicePolicy, checkPicked, decideSlot, needsOf, tooManySessions } from '../rules/device-policy.js';
 import type { LiveSession } from '../model/session-change.js';
 import { type AccountRecord, accountBan } from '../model/ban.js';
-import {
-  type impersonationOf,
-  type BeforeLogin,
-  type CheckedLogin,
-  type LoginOptions,
-  checkLogin,
-  checkTime,
-} from './arguments.js';
+import { type impersonationOf, type CheckedLogin, type LoginOptions, checkLogin, checkTime } from './arguments.js';
 import type { LifecycleEvents } from '../model/session-event.js';
 import { readTicket } from '../tokens/login-ticket.js';
 import type { SecretKeys } from '../tokens/secret-keys.js';
@@ -66,6 +60,9 @@ interface PendingLogin {
 
 type Impersonation = ReturnType<typeof impersonationOf>;
 
+/** How often a login asks for its claims, while they change. */
+const MOST_ASKED = 8;
+
 /** Opens sessions: mints the tokens, and records the session in the slot that the policy picks. */
 export class Logins {
   constructor(
@@ -76,7 +73,7 @@ export class Logins {
       readonly ending: SessionEnding;
       readonly changes: Changes;
       readonly events: LifecycleEvents;
-      readonly beforeLogin: BeforeLogin | null;
+      readonly application: ApplicationCalls;
       readonly mode: TokenMode;
       readonly policy: PolicyOption;
       readonly repository: SessionRepository;
@@ -102,11 +99,10 @@ export class Logins {
     const operator = impersonation && accountRef(account.realm, impersonation.by);
     const epoch = operator && this.epochOf(await repository.readAccount(operator));
     if (operator && epoch === null) throw new SessionError('FORBIDDEN');
-    await this.askBeforeLogin(account, input, impersonation);
     const presented = await verifier.findHolder(options.presentedToken);
     const secrets = issuer.randomSecrets();
     const login = { account, input, authenticatedAt, ticketEpoch, presented, impersonation };
-    const outcome = await this.record(login, secrets);
+    const outcome = await this.recordWithClaims(login, options.claims, secrets);
     if (outcome.kind === 'limit-reached') throw new SessionError('SESSION_LIMIT_REACHED');
     if (outcome.kind === 'superseded') throw superseded(outcome.clockSetBackBy);
     if (outcome.kind === 'banned') throw new SessionError('ACCOUNT_DISABLED');
@@ -133,26 +129,17 @@ export class Logins {
     });
   }
 
-  private async askBeforeLogin(
-    { userId }: AccountRef,
-    input: CheckedLogin,
-    impersonation: Impersonation | null,
-  ): Promise<void> {
-    const { beforeLogin, loginBudgetMs } = this.parts;
-    if (!beforeLogin) return;
-    // A copy, so that changes by the hook cannot reach the record unchecked.
-    const attempt = structuredClone({ ...input, userId, impersonator: impersonation && actorText(impersonation.by) });
-    const late = () => {
-      const cause = new Error(`hooks.beforeLogin did not answer within ${loginBudgetMs} ms`);
-      return new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
-    };
-    const answer = await withDeadline(Promise.resolve(attempt).then(beforeLogin), loginBudgetMs, late);
-    if (answer === false) throw new SessionError('FORBIDDEN');
-    // Any other value is no consent: it may be meant as a refusal.
-    if (answer !== true && answer !== undefined) {
-      const message = `hooks.beforeLogin returned ${typeof answer}; it must return true, false or nothing, or throw.`;
-      throw new SessionError('CONFIGURATION_INVALID', message);
+  /** Asks again for claims that may be older than a change of them. */
+  private async recordWithClaims(given: PendingLogin, claims: unknown, secrets: PairSecrets) {
+    const { account, impersonation } = given;
+    const by = impersonation?.by ?? null;
+    for (let asked = 0; asked < MOST_ASKED; asked++) {
+      const { input, claimsEpoch } = await this.parts.application.complete(account, given.input, claims, by);
+      const outcome = await this.record({ ...given, input }, claimsEpoch, secrets);
+      if (outcome.kind !== 'outdated') return outcome;
     }
+    const cause = new Error(`the claims of the user "${account.userId}" changed ${MOST_ASKED} times during the login`);
+    throw new SessionError('SESSION_STORE_UNAVAILABLE', undefined, { cause });
   }
 
   /** Null for a banned operator. */
@@ -163,6 +150,7 @@ export class Logins {
   /** Lets the policy decide under the account's lock. Fails while a node may still accept a replaced token. */
   private async record(
     login: PendingLogin,
+    claimsEpoch: number | null,
     secrets: PairSecrets,
   ): Promise<Exclude<LoginOutcome, { kind: 'too-many' }>> {
     const { changes, keepReplacedData, loginBudgetMs, repository } = this.parts;
@@ -175,6 +163,7 @@ export class Logins {
     const request: LoginRequest = {
       account,
       ticketEpoch,
+      claimsEpoch,
       authenticatedAt,
       impersonationComment: impersonation?.comment ?? null,
       keepReplacedData,

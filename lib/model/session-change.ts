@@ -89,6 +89,9 @@ export interface LoginCandidate {
 /** Most live sessions of one account that a login looks at. */
 export const MOST_SEEN = 1000;
 
+/** Most live sessions of an account whose claims change at once. */
+export const MOST_CHANGED = 1000;
+
 /**
  * Live sessions of the account that a device policy has to see, MOST_SEEN at most. `device`: those of the login's
  * deviceId, and the one whose token came with it. `newest`: these and so many of the newest, 1 to 1,000. `all`: every one.

@@ -18,6 +18,7 @@ import type { EndReason } from './session.js';
  *   the end, when `ended` counts them
  * - KICK_WITHOUT_EFFECT: an operator tried to end a session that was not live
  * - REAUTHENTICATED: the user proved their identity again
+ * - CLAIMS_CHANGED: the claims of all sessions of an account were changed; `detail` names the claims and counts the sessions
  * - BANNED, BAN_LIFTED: an account was banned, or its ban lifted; `detail` holds the ban
  * - EXPORTED: an operator downloaded a list; `detail` names it and counts its lines
  */
@@ -34,6 +35,7 @@ export const SESSION_EVENT_TYPES = [
   'BULK_KICK',
   'KICK_WITHOUT_EFFECT',
   'REAUTHENTICATED',
+  'CLAIMS_CHANGED',
   'BANNED',
   'BAN_LIFTED',
   'EXPORTED',
@@ -71,6 +73,7 @@ export interface SessionEvent {
  *   follows
  * - `session.ended`: a session ended, for any reason: logout, replacement, kick, revocation, ban, idleness, expiry
  * - `session.reauthenticated`: the user proved their identity again
+ * - `account.claims-changed`: the claims that `claims` names were changed in `changed` live sessions of a user
  * - `account.banned`, `account.ban-lifted`
  * - `account.login-failed`: the application reported a failed login; `userId` is the client's claim, or null
  * - `database.commits-lost`: after a fail-over of the database or the like, `rewritten` sessions were live again after
@@ -106,6 +109,12 @@ export type LifecycleEvent =
       readonly sessionId: string;
       readonly userId: string;
       readonly reason: EndReason;
+    }
+  | {
+      readonly type: 'account.claims-changed';
+      readonly userId: string;
+      readonly claims: readonly string[];
+      readonly changed: number;
     }
   | { readonly type: 'account.banned' | 'account.ban-lifted'; readonly userId: string; readonly ban: Ban }
   | {

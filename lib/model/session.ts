@@ -16,6 +16,11 @@ export type Claims = [keyof SessionClaims] extends [never]
   ? Readonly<Record<string, unknown>>
   : Readonly<SessionClaims>;
 
+/** Claims to change: each takes the place of the claim of its name, whole; null removes it. */
+export type ClaimsPatch = [keyof SessionClaims] extends [never]
+  ? Readonly<Record<string, unknown>>
+  : { readonly [Name in keyof SessionClaims]?: SessionClaims[Name] | null };
+
 /**
  * One login on one device, as every verified request knows it. Times are integer milliseconds since the epoch. Copies of a
  * session hold no addresses and no user agent: `SessionService.find` reads them.

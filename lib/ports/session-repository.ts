@@ -9,7 +9,7 @@ import type {
 } from '../model/session-change.js';
 import type { AccountRecord, AccountState, Ban } from '../model/ban.js';
 import type { ScopeChange } from '../model/mass-end.js';
-import type { NewSession, SessionRecord } from '../model/session.js';
+import type { Claims, NewSession, SessionRecord } from '../model/session.js';
 import type { AccountRef } from '../model/user-key.js';
 
 export interface LoginRequest {
@@ -18,6 +18,8 @@ export interface LoginRequest {
   readonly open: (now: number) => NewSession;
   /** Epoch in the ticket of beginLogin; null without a ticket. */
   readonly ticketEpoch: number | null;
+  /** Epoch of the account before the application was asked for the claims; null if it gave them. */
+  readonly claimsEpoch: number | null;
   /** Time of the proof of identity as the application reports it, or null. */
   readonly authenticatedAt: number | null;
   /** Operator's comment on an impersonation, for the audit trail; null for any other login. */
@@ -39,6 +41,8 @@ export type LoginOutcome =
       readonly unsettled: boolean;
     }
   | { readonly kind: 'limit-reached'; readonly limit: number; readonly ended: readonly EndedSession[] }
+  /** The account's epoch is not `claimsEpoch`: the claims may be older than a change of them. */
+  | { readonly kind: 'outdated'; readonly ended: readonly EndedSession[] }
   /** The policy needs to see more than MOST_SEEN sessions. */
   | { readonly kind: 'too-many'; readonly ended: readonly EndedSession[] }
   | {
@@ -146,6 +150,17 @@ export interface SessionRepository {
   /** Lifts the ban from a service, or from everything for null. Returns null, and does nothing, if there is no such ban. */
   liftBan(account: AccountRef, service: string | null, by: string): Promise<BanOutcome | null>;
 
+  /**
+   * Gives every live session of an account the claims that `change` makes of its own, and raises the version of the account, so that
+   * no copy from before counts, and its epoch, so that no login with an earlier ticket or claims succeeds. `change` must be pure;
+   * may throw. Returns null, and does nothing, for more than MOST_CHANGED sessions.
+   */
+  changeAccountClaims(
+    account: AccountRef,
+    change: (claims: Claims) => Claims,
+    about: ClaimsChangeNote,
+  ): Promise<ClaimsChange | null>;
+
   /** Lists live sessions of an account, newest first, at most 1,000. */
   listLiveSessions(account: AccountRef): Promise<readonly SessionRecord[]>;
 
@@ -173,5 +188,21 @@ export interface BanOutcome {
   readonly ban: Ban;
   readonly ended: readonly EndedSession[];
   /** The new version of the account, with the end of its sessions as one, if that is how they ended. */
+  readonly change: ScopeChange;
+}
+
+/** Line of the audit trail on a change of claims. */
+export interface ClaimsChangeNote {
+  /** 1 to 255 characters. */
+  readonly by: string;
+  /** The claims that change. */
+  readonly names: readonly string[];
+  readonly comment: string | null;
+}
+
+export interface ClaimsChange {
+  /** Number of sessions that have the new claims. */
+  readonly changed: number;
+  /** The new version of the account. */
   readonly change: ScopeChange;
 }

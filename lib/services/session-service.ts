@@ -1,6 +1,7 @@
 import type { ActivityRecorder } from '../journal/activity-recorder.js';
-import type { Claims, SessionEnd, SessionWithEnd, SessionDetails } from '../model/session.js';
+import type { Claims, ClaimsPatch, SessionEnd, SessionWithEnd, SessionDetails } from '../model/session.js';
 import type { Clock } from '../ports/clock.js';
+import type { UserClaims, UserClaimsOptions } from '../commands/claims.js';
 import { DataStore } from '../commands/data.js';
 import type { SessionChanges } from '../commands/change.js';
 import type { SessionEnding } from '../commands/end.js';
@@ -25,6 +26,7 @@ export class SessionService {
       readonly watch: SessionWatch;
       readonly ending: SessionEnding;
       readonly liveChanges: SessionChanges;
+      readonly userClaims: UserClaims;
       readonly data: DataRepository;
       readonly activity: ActivityRecorder;
       readonly clock: Clock;
@@ -78,6 +80,20 @@ export class SessionService {
    */
   async updateClaims(sessionId: string, claims: Claims): Promise<SessionDetails> {
     return this.parts.liveChanges.updateClaims(sessionIdOf(sessionId, 'sessionId'), claims);
+  }
+
+  /**
+   * Changes the claims of all live sessions of a user, such as a role that was given or taken away, in one step. Call it after
+   * the application has stored the change. No request that starts after it resolves sees the old claims on any node. Ends no
+   * session, and refuses logins with a ticket from before.
+   * @param patch plain JSON object, at most 4,096 bytes, with the claims to change: each takes the place of the one of its name,
+   *   whole; null removes it
+   * @returns how many sessions have the new claims; with `endInstead`, how many it ended, and null for more than 200, which end
+   *   as one
+   * @throws SessionError TOO_MANY_SESSIONS, with nothing changed, for more than 1,000 live sessions: end them by `endInstead`
+   */
+  async updateUserClaims(userId: UserId, patch: ClaimsPatch, options: UserClaimsOptions = {}): Promise<number | null> {
+    return this.parts.userClaims.update(this.account(userId), patch, options);
   }
 
   /**

@@ -65,7 +65,7 @@ export class TokenService {
 
   /**
    * Marks the start of an authentication. Call it before checking the password, and pass the returned ticket to
-   * `login`, which refuses logins that began before a change of credentials.
+   * `login`, which refuses logins that began before a change of credentials or claims.
    */
   async beginLogin(userId: UserId): Promise<string> {
     const account = this.account(userId);
@@ -77,7 +77,8 @@ export class TokenService {
    * Opens a session for a user whom the application has authenticated, and ends those that the device policy replaces.
    * Resolves once every node refuses the replaced ones.
    * @throws SessionError SESSION_LIMIT_REACHED under `overflow: 'reject'`, or, with a `cause`, if the policy needs to see
-   *   more than 1,000 live sessions; SESSION_REVOKED if the ticket, or authenticatedAt, predates a change of credentials; ACCOUNT_DISABLED for a banned account; FORBIDDEN, or the
+   *   more than 1,000 live sessions; SESSION_REVOKED if the ticket, or authenticatedAt, predates a change of
+   *   credentials, or the ticket one of claims; ACCOUNT_DISABLED for a banned account; FORBIDDEN, or the
    *   hook's own error, if beforeLogin refuses
    */
   async login(userId: UserId, ...[options = {}]: LoginArguments): Promise<LoginResult> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import type { Ban } from '../model/ban.js';
-import type { SessionRecord } from '../model/session.js';
+import type { Claims, SessionRecord } from '../model/session.js';
 import type { EndedSession, PolicyNeeds } from '../model/session-change.js';
 import type { TokenPair } from '../model/token-pair.js';
 import { type AccountRef, accountRef } from '../model/user-key.js';
@@ -17,6 +17,9 @@ export const DAY = 24 * HOUR;
 export interface ContractLogin {
   readonly authenticatedAt?: number;
   readonly ticketEpoch?: number;
+  /** Epoch before its claims were asked for. */
+  readonly claimsEpoch?: number;
+  readonly claims?: Claims;
   readonly impersonator?: string;
   /** Takes the place of every session that its policy sees. Default: it has a slot of its own. */
   readonly replaces?: boolean;
@@ -53,7 +56,7 @@ export function loginRequest(realm: string, userId: string, login: ContractLogin
         deviceName: null,
         ip: '192.0.2.1',
         userAgent: null,
-        claims: {},
+        claims: login.claims ?? {},
         createdAt: now,
         authenticatedAt: Math.min(authenticatedAt ?? now, now),
         impersonator,
@@ -65,6 +68,7 @@ export function loginRequest(realm: string, userId: string, login: ContractLogin
       };
     },
     ticketEpoch,
+    claimsEpoch: login.claimsEpoch ?? null,
     authenticatedAt,
     impersonationComment: impersonator === null ? null : 'support',
     keepReplacedData: login.keepReplacedData ?? false,
@@ -103,6 +107,8 @@ export interface RepositoriesUnderTest {
   readonly foreign: SessionRepository;
   readonly clock: ManualClock;
 }
+
+export type Cases = Readonly<Record<string, (stage: Stage) => Promise<void>>>;
 
 /** One case with users of its own. */
 export class Stage {

@@ -3,7 +3,8 @@ import type { Ban } from '../model/ban.js';
 import type { SessionPatch, SessionRecord } from '../model/session.js';
 import type { EndedSession, SessionDecision } from '../model/session-change.js';
 import { type ContractCase, casesOf, has } from './contract.js';
-import { HOUR, MINUTE, type RepositoriesUnderTest, Stage, tokenPair } from './contract-stage.js';
+import { claimsCases } from './claims-cases.js';
+import { type Cases, HOUR, MINUTE, type RepositoriesUnderTest, Stage, tokenPair } from './contract-stage.js';
 
 const KICK = { reason: 'SESSION_KICKED', by: 'root' } as const;
 const IDLE = 30 * MINUTE;
@@ -17,13 +18,11 @@ const SLACK = 20_000;
  * @param subject called at the start of each case
  */
 export function sessionRepositoryContract(subject: () => RepositoriesUnderTest): readonly ContractCase[] {
-  const cases = { ...logins, ...changes, ...ends, ...bans };
+  const cases = { ...logins, ...changes, ...claimsCases, ...ends, ...bans };
   return casesOf(
     Object.fromEntries(Object.entries(cases).map(([name, run]) => [name, () => run(new Stage(subject()))])),
   );
 }
-
-type Cases = Readonly<Record<string, (stage: Stage) => Promise<void>>>;
 
 const idsOf = (ended: readonly EndedSession[]) => ended.map(({ sessionId }) => sessionId).sort();
 const servicesOf = (bans: readonly Ban[]) => bans.map(({ service }) => service).sort();

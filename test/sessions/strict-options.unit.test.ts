@@ -142,6 +142,10 @@ const SERVICES: Readonly<Record<string, Row | null>> = {
     call: (options) => node.tokens.revokeSessions('bob', options),
     fields: { except: [null, '', 'x', 1], by: NO_ACTOR.slice(1) },
   },
+  updateUserClaims: {
+    call: (options) => node.sessions.updateUserClaims('bob', { roles: [] }, options),
+    fields: { by: NO_ACTOR.slice(1), comment: ['x'.repeat(256), ...NO_TEXT], endInstead: NO_FLAG },
+  },
   kick: { call: (options) => node.operators.kick(sessionId, options), ...KICK },
   kickMany: { call: (options) => node.operators.kickMany([sessionId], options), ...KICK },
   endEverything: { call: (options) => node.operators.endEverything(options), ...KICK },

@@ -6,6 +6,7 @@ const ROUNDS = {
   properties: [200, 3000],
   mintedTokens: [20_000, 100_000],
   endsUnderLoad: [60, 1000],
+  claimChanges: [30, 500],
   scheduledHistories: [300, 10_000],
   parallelHistories: [7, 100],
   parallelLogins: [8, 100],

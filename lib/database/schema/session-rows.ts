@@ -219,7 +219,7 @@ export function parseStored(text: unknown): unknown {
 }
 
 /** Undefined, like the next ones, for text that was never written there. */
-function toClaims(text: unknown): Claims | undefined {
+export function toClaims(text: unknown): Claims | undefined {
   const claims = parseStored(text);
   return claims && typeof claims === 'object' && !Array.isArray(claims) ? (claims as Claims) : undefined;
 }

@@ -109,9 +109,12 @@ export const LOCKED_COLUMNS = raw(
 );
 
 /** Locks the sessions of an account. */
-export function* lockSessions({ tables, dialect, realm }: Scope, accountKey: string): Script<readonly Row[]> {
-  const { rows } =
-    yield sql`SELECT ${LOCKED_COLUMNS} FROM ${tables.session}${dialect.through('idx_latchkey_session_account')}
+export function* lockSessions(
+  { tables, dialect, realm }: Scope,
+  accountKey: string,
+  columns = LOCKED_COLUMNS,
+): Script<readonly Row[]> {
+  const { rows } = yield sql`SELECT ${columns} FROM ${tables.session}${dialect.through('idx_latchkey_session_account')}
       WHERE ${isNotEndedOf(tables, realm, accountKey)} ORDER BY id${dialect.forUpdate()}`;
   return rows;
 }

@@ -13,7 +13,7 @@ import { allot, lockSeen } from './login-view.js';
 /** Decides a login under the lock of the account. @param isAgain true if it failed before, perhaps for the slot of a damaged row */
 export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boolean): Script<LoginOutcome> {
   const { tables, clock } = scope;
-  const { account, authenticatedAt, ticketEpoch } = request;
+  const { account, authenticatedAt, claimsEpoch, ticketEpoch } = request;
   const { epoch, notBefore, bans, version, endEpoch, realmEpoch } = yield* lockAccount(scope, account.key);
   const seen = yield* lockSeen(scope, request, isAgain);
   const now = clock.now();
@@ -60,6 +60,7 @@ export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boole
     yield note({ ...refused, reason: 'SESSION_REVOKED' });
     return { kind: 'superseded', ended: [], clockSetBackBy: isLate && isSetBack ? notBefore - now : 0 };
   }
+  if (claimsEpoch !== null && claimsEpoch !== epoch) return { kind: 'outdated', ended: [] };
   if (notBefore > now + FARTHEST_AHEAD_MS) {
     yield effect(sql`UPDATE ${tables.account} SET not_before = ${at} WHERE user_key = ${account.key}`);
   }

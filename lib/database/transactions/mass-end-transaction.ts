@@ -62,12 +62,16 @@ export function* endAccount(
   return { ended, changed: raiseEpoch ? changeOf(kept) : [], change: null };
 }
 
-/** True if an account has more live sessions than are closed at once. Its row must be locked. */
-export function* hasMany({ tables, dialect, realm }: Scope, account: AccountRef): Script<boolean> {
+/** True if an account has more live sessions than `most`, by default those that are closed at once. Its row must be locked. */
+export function* hasMany(
+  { tables, dialect, realm }: Scope,
+  account: AccountRef,
+  most = CLOSED_AT_ONCE,
+): Script<boolean> {
   const { rows } = yield sql`SELECT COUNT(*) AS total FROM (
       SELECT 1 AS one FROM ${tables.session}${dialect.through('idx_latchkey_session_account')}
-      WHERE ${isNotEndedOf(tables, realm, account.key)} LIMIT ${CLOSED_AT_ONCE + 1}) AS counted`;
-  return Number(rows[0]?.total) > CLOSED_AT_ONCE;
+      WHERE ${isNotEndedOf(tables, realm, account.key)} LIMIT ${most + 1}) AS counted`;
+  return Number(rows[0]?.total) > most;
 }
 
 /** Ends all sessions of an account by one number, however many there are; those that it opened as others one by one. */

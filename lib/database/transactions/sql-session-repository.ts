@@ -5,6 +5,8 @@ import type {
   BanOutcome,
   AccountEnd,
   ChangeOptions,
+  ClaimsChange,
+  ClaimsChangeNote,
   ChangedSession,
   LoginOutcome,
   LoginRequest,
@@ -12,7 +14,7 @@ import type {
 } from '../../ports/session-repository.js';
 import type { EndRequest, SessionDecision, EndedSession } from '../../model/session-change.js';
 import { SessionError } from '../../model/session-error.js';
-import type { SessionRecord } from '../../model/session.js';
+import type { Claims, SessionRecord } from '../../model/session.js';
 import type { AccountRef } from '../../model/user-key.js';
 import { lockOrLook } from '../engine/engine.js';
 import { type Script, type Statement, list, raw, sql } from '../engine/sql.js';
@@ -22,6 +24,7 @@ import { isLiveIn, isLiveOf, isUnclosed, listedColumns, realmScope, selectRecord
 import { toRecords } from '../schema/session-rows.js';
 import { banScript, liftBanScript } from './ban-transaction.js';
 import { changeScript } from './change-transaction.js';
+import { claimsScript } from './claims-transaction.js';
 import { endAtOnce, endIdle, endOne, endOverdue, endSome, sessionOwner } from './end-transaction.js';
 import { type Scope, ensureAccount, lockDamagedAccount, toDamagedAccount } from './locks.js';
 import { withKnownEnd } from './lost-ends.js';
@@ -146,6 +149,15 @@ export class SqlSessionRepository extends RealmQueries implements SessionReposit
 
   liftBan(account: AccountRef, service: string | null, by: string): Promise<BanOutcome | null> {
     return this.write(rowOf(account), () => liftBanScript(this.scope, account, service, by));
+  }
+
+  async changeAccountClaims(
+    account: AccountRef,
+    change: (claims: Claims) => Claims,
+    about: ClaimsChangeNote,
+  ): Promise<ClaimsChange | null> {
+    await this.ensureAccount(account);
+    return this.write(rowOf(account), () => claimsScript(this.scope, account, change, about));
   }
 
   async listLiveSessions(account: AccountRef): Promise<readonly SessionRecord[]> {

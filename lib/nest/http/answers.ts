@@ -42,6 +42,7 @@ const SHAPES: Readonly<Partial<Record<SessionErrorCode, AnswerShape>>> = {
   FRESH_LOGIN_REQUIRED: { status: 403, challenge: 'insufficient_user_authentication' },
   TOO_MANY_REFRESHES: { status: 429 },
   SESSION_LIMIT_REACHED: { status: 409 },
+  TOO_MANY_SESSIONS: { status: 409 },
   SESSION_STORE_UNAVAILABLE: { status: 503 },
   SESSION_NOT_FOUND: { status: 404 },
   CHANGE_PENDING: { status: 202 },

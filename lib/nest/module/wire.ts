@@ -7,7 +7,10 @@ import { changeWindow } from '../../cluster/recent-changes.js';
 import { describeLoss } from '../../cluster/final-ends.js';
 import { NearCache } from '../../cluster/near-cache.js';
 import type { NodePresence } from '../../cluster/node-presence.js';
+import { ApplicationCalls } from '../../commands/application-calls.js';
+import type { LoginAttempt } from '../../commands/arguments.js';
 import { Bans } from '../../commands/ban.js';
+import { UserClaims } from '../../commands/claims.js';
 import { Logins } from '../../commands/login.js';
 import { SessionChanges } from '../../commands/change.js';
 import { SessionEnding } from '../../commands/end.js';
@@ -194,18 +197,22 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   // Commands.
   const closing = new MassEndClosing({ ...common, massEndRows: new SqlMassEndRows(scope), warn });
   const ending = new SessionEnding(repository, changes, closing);
+  const loginBudgetMs = timing.loginBudget;
+  const beforeLogin = hooks.beforeLogin ? (login: LoginAttempt) => hooks.beforeLogin!(login) : null;
   const logins = new Logins({
     ...common,
     verifier,
     ending,
     mode,
     policy,
-    beforeLogin: hooks.beforeLogin ? (login) => hooks.beforeLogin!(login) : null,
-    loginBudgetMs: timing.loginBudget,
+    application: new ApplicationCalls({ ...common, beforeLogin, loginBudgetMs }),
+    loginBudgetMs,
     keepReplacedData: options.onReplace === 'keep',
   });
   const refreshes = new Refreshes({ ...common, lookup });
   const liveChanges = new SessionChanges({ ...common, lookup });
+  const data = new SqlDataRepository(scope);
+  const userClaims = new UserClaims({ ...common, ending });
   const bans = new Bans(repository, changes, closing);
   const failedLogins = new FailedLogins({ ...common, batch: journal.events });
 
@@ -226,7 +233,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     verifier,
     stats,
     tokens: new TokenService({ ...common, verifier, watch, logins, refreshes, ending, failedLogins }),
-    sessions: new SessionService({ ...common, lookup, watch, ending, liveChanges, data: new SqlDataRepository(scope) }),
+    sessions: new SessionService({ ...common, lookup, watch, ending, liveChanges, userClaims, data }),
     operators: new OperatorService({ ...common, ending, bans, logins }),
     queries: new SessionQueries(scope),
     online: new OnlineQueries(scope),
