@@ -105,11 +105,7 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   }
 
   async stop(): Promise<void> {
-    try {
-      await this.presence.stop();
-    } finally {
-      await this.parts.shared?.stop();
-    }
+    await this.presence.stop().finally(() => this.parts.shared?.stop());
   }
 
   get(sessionId: string): RememberedRecord | null {
@@ -203,9 +199,10 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     if (this.forgottenAt !== forgottenAt) this.parts.nearCache?.clear();
   }
 
-  /** A session that ended with others, by a copy younger than all that is remembered: its holder need not ask the database. */
-  private overBy({ record, readAt }: Copy): Tombstone | null {
-    const end = this.parts.clock.now() - readAt < this.parts.copyAgeMs ? this.endOf(record) : null;
+  /** A session that ended with others, by a copy that no later version is known of: its holder need not ask the database. */
+  private overBy(copy: Copy): Tombstone | null {
+    const { record } = copy;
+    const end = this.isComparable(copy, this.parts.clock.monotonic()) ? this.endOf(record) : null;
     return end && record.version >= this.recent.versionOf(record.id) ? tombstoneOf({ ...record, end }) : null;
   }
 
@@ -231,14 +228,17 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     if (changes.length + scopes.length > 0) this.announce({ changes, scopes });
   }
 
-  /** @param now monotonic milliseconds */
-  private isUsable({ record, readAt }: Copy, now: number): boolean {
+  private isUsable(copy: Copy, now: number): boolean {
+    const { record } = copy;
+    if (!this.isComparable(copy, now) || this.ends.of(record.id) || this.isHeld(record, now)) return false;
+    return record.version >= this.recent.versionOf(record.id) && !this.scopes.isStale(record);
+  }
+
+  /** True if all changes since a copy was read are remembered. The clock of its reader may lead. @param now monotonic milliseconds */
+  private isComparable({ readAt }: Copy, now: number): boolean {
     const age = this.parts.clock.now() - readAt;
-    // Changes that were forgotten or lost may be missing in it, and the clock of its reader may lead.
-    if (now - age < Math.max(this.forgottenAt, this.distrustedAt) + CLOCK_MARGIN_MS) return false;
-    if (age >= this.parts.copyAgeMs || age < -CLOCK_MARGIN_MS || this.ends.of(record.id)) return false;
-    if (record.version < this.recent.versionOf(record.id) || this.scopes.isStale(record)) return false;
-    return !this.isHeld(record, now);
+    if (age >= this.parts.copyAgeMs || age < -CLOCK_MARGIN_MS) return false;
+    return now - age >= Math.max(this.forgottenAt, this.distrustedAt) + CLOCK_MARGIN_MS;
   }
 
   /** Held by session id, by account, or by the account of the impersonator: see keysOf. */

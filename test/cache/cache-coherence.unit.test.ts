@@ -84,6 +84,24 @@ describe('a copy of a session', () => {
       expect(await h.shared()).toBe('tombstone');
     });
 
+    it('says nothing by a copy from before changes were forgotten, or may have been lost', async () => {
+      const few = await CoherenceHarness.start({ mostChanges: 10 });
+      try {
+        const scope = { ...massEnd(), id: kind === 'realm' ? few.record.realm : few.record.userKey };
+        for (let change = 0; change < 21; change++) few.receive([], [{ sessionId: `a${change}`, version: 2 }], [scope]);
+        few.restore(3, START);
+        expect(await few.shared()).toBeNull();
+        await few.passPolling(6000);
+        few.restore(3, few.time.clock.now());
+        expect(await few.shared()).toBe('tombstone');
+        few.nodeRegistry.server = 'second';
+        await few.coherence.poll();
+        expect(await few.shared()).toBeNull();
+      } finally {
+        await few.end();
+      }
+    });
+
     it('is known from a message, and from the change log', async () => {
       h.coherence.put(h.record, START);
       h.receive([], [], [massEnd()]);
