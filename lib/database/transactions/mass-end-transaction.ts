@@ -106,7 +106,6 @@ export function* endByEpoch(
       sql`UPDATE ${tables.session} SET account_epoch = ${version}, version = ${NEXT_VERSION}${raisesEpoch ? sql`, authenticated_at = ${at}` : raw('')}
         WHERE id = ${except}`,
     );
-    yield logChanges(tables, dialect, [except!], now);
   }
   const change = yield* recordMassEnd(
     scope,
@@ -116,6 +115,8 @@ export function* endByEpoch(
     at,
     account,
   );
+  // Later than the end in the order of times, in which a poll may read: it finds no end without the session that is kept.
+  if (kept) yield logChanges(tables, dialect, [except!], clock.now());
   const ended = yield* endSessions(scope, openedAsOthers, at, (row) => endingOf(row, asOther(end), now, at));
   return { ended, changed: changeOf(kept), change, at };
 }
