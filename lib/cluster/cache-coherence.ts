@@ -105,7 +105,10 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   }
 
   async stop(): Promise<void> {
-    await this.presence.stop().finally(() => this.parts.shared?.stop());
+    const left = this.presence.stop();
+    await left.catch(() => undefined);
+    await this.parts.shared?.stop();
+    await left;
   }
 
   get(sessionId: string): RememberedRecord | null {
@@ -200,15 +203,14 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
   }
 
   /** A session that ended with others, by a copy that no later version is known of: its holder need not ask the database. */
-  private overBy(copy: Copy): Tombstone | null {
-    const { record } = copy;
-    const end = this.isComparable(copy, this.parts.clock.monotonic()) ? this.endOf(record) : null;
+  private overBy({ record, readAt }: Copy): Tombstone | null {
+    const end = this.isComparable(readAt, this.parts.clock.monotonic()) ? this.endOf(record) : null;
     return end && record.version >= this.recent.versionOf(record.id) ? tombstoneOf({ ...record, end }) : null;
   }
 
-  /** Monotonic time before which no copy that was read can be compared with all changes. */
+  /** Monotonic time before which no copy that was read can be compared with all changes: some were forgotten, or lost. */
   private get forgottenAt(): number {
-    return Math.max(this.recent.forgottenAt, this.scopes.forgottenAt);
+    return Math.max(this.recent.forgottenAt, this.scopes.forgottenAt, this.distrustedAt);
   }
 
   private apply(change: SessionChange): void {
@@ -228,17 +230,15 @@ export class CacheCoherence implements VerificationCache, SharedCopies {
     if (changes.length + scopes.length > 0) this.announce({ changes, scopes });
   }
 
-  private isUsable(copy: Copy, now: number): boolean {
-    const { record } = copy;
-    if (!this.isComparable(copy, now) || this.ends.of(record.id) || this.isHeld(record, now)) return false;
+  private isUsable({ record, readAt }: Copy, now: number): boolean {
+    if (!this.isComparable(readAt, now) || this.ends.of(record.id) || this.isHeld(record, now)) return false;
     return record.version >= this.recent.versionOf(record.id) && !this.scopes.isStale(record);
   }
 
   /** True if all changes since a copy was read are remembered. The clock of its reader may lead. @param now monotonic milliseconds */
-  private isComparable({ readAt }: Copy, now: number): boolean {
+  private isComparable(readAt: number, now: number): boolean {
     const age = this.parts.clock.now() - readAt;
-    if (age >= this.parts.copyAgeMs || age < -CLOCK_MARGIN_MS) return false;
-    return now - age >= Math.max(this.forgottenAt, this.distrustedAt) + CLOCK_MARGIN_MS;
+    return age < this.parts.copyAgeMs && age >= -CLOCK_MARGIN_MS && now - age >= this.forgottenAt + CLOCK_MARGIN_MS;
   }
 
   /** Held by session id, by account, or by the account of the impersonator: see keysOf. */
