@@ -24,7 +24,10 @@ export class TimingOptions {
   activityFlush?: Duration = '10s';
   /** Suppresses repeated sightings of one session at one address for this long. */
   sightingInterval?: Duration = '5m';
-  /** Interval at which overdue sessions are ended. */
+  /**
+   * Interval at which overdue sessions are ended, and rows closed that a killed node has left. Half of it, and at most 15 s, is how
+   * long such a node holds them up.
+   */
   sweep?: Duration = '30s';
   /** Tells the holder of an ended session's token the reason for this long. */
   endReasonTtl?: Duration = '7d';

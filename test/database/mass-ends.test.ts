@@ -17,6 +17,7 @@ const MANY = 250;
 
 describeRepository('ends of many at once', ({ clock, node, other, open, newUser }) => {
   const scopeOf = ({ database, realm }: TestRepositories) => ({ ...database, realm, clock, budgetMs: BUDGET_MS });
+  const closerAt = (at: TestRepositories) => new SqlMassEndRows(scopeOf(at), MINUTE);
   const onlineOf = (at: TestRepositories) => new OnlineQueries(scopeOf(at));
   const portion = { from: null, backwards: false, limit: 1000 };
   const onlineIn = async (at: TestRepositories) => {
@@ -35,7 +36,7 @@ describeRepository('ends of many at once', ({ clock, node, other, open, newUser 
     const session = await at.login(user);
     return { user, session, ids: [session.id, ...(await multiply(at, session, MANY))] };
   };
-  const closeAll = async (at: TestRepositories, rows = new SqlMassEndRows(scopeOf(at))) => {
+  const closeAll = async (at: TestRepositories, rows = closerAt(at)) => {
     const ended = [];
     for (;;) {
       const closed = await rows.close(100);
@@ -233,16 +234,29 @@ describeRepository('ends of many at once', ({ clock, node, other, open, newUser 
   it('are closed by one node at a time, and by another where that was killed', async () => {
     const { user, ids } = await crowd(node);
     await node.sessions.endAccountSessions(node.account(user), KICK, { except: null, raiseEpoch: false });
-    const [killed, rival] = [new SqlMassEndRows(scopeOf(node)), new SqlMassEndRows(scopeOf(other))];
+    const [killed, rival] = [closerAt(node), closerAt(other)];
     expect(await killed.close(50)).toHaveLength(50);
     expect(await rival.close(100)).toBeNull();
     clock.advance(MINUTE);
-    expect(await closeAll(other, rival)).toHaveLength(MANY - 49);
+    expect(await rival.close(40)).toHaveLength(40);
+    // One that was only held up does nothing more, and leaves the count to the other.
+    expect(await killed.close(50)).toEqual([]);
+    expect(await killed.close(50)).toBeNull();
+    expect(await closeAll(other, rival)).toHaveLength(MANY - 89);
     expect(await unclosed(node, user)).toBe(0);
-    // One that was only held up finds nothing left to do.
     expect(await closeAll(node, killed)).toEqual([]);
     const [row] = await massEnds(node, node.account(user).key);
-    expect(Number(row!.ended)).toBe(ids.length);
+    expect([Number(row!.ended), Number(row!.closed_at)]).toEqual([ids.length, clock.now()]);
+  });
+
+  it('are closed though the clock was set back after another node had begun', async () => {
+    const { user, ids } = await crowd(node);
+    const account = node.account(user);
+    await node.sessions.endAccountSessions(account, KICK, { except: null, raiseEpoch: false });
+    expect(await closerAt(node).close(50)).toHaveLength(50);
+    const { massEnd } = node.database.tables;
+    await node.write(sql`UPDATE ${massEnd} SET lease_until = lease_until + ${HOUR} WHERE scope = ${account.key}`);
+    expect(await closeAll(other)).toHaveLength(ids.length - 50);
   });
 
   it('make a login wait only as long as the change log tells of them', async () => {

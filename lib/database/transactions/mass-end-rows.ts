@@ -6,8 +6,10 @@ import { realmScope } from '../schema/live-sessions.js';
 import { closingOf, endSessions, findMassEnds } from './end-transaction.js';
 import { isMassEndedRow, lockUnclosedRows } from './locks.js';
 
-/** How long a node has a mass end to itself after each portion: a killed node holds it up for so long. */
-const LEASE_MS = 15_000;
+/** Longest lease, in milliseconds. */
+const MAX_LEASE_MS = 15_000;
+/** No lease lasts longer, not even by a clock that is somewhat ahead: the clock of the database was set back. */
+const FARTHEST_LEASE_MS = 2 * MAX_LEASE_MS;
 
 /** Most rows at a time on SQLite, whose transactions keep the process from all else. */
 const MOST_IN_ONE_TURN = 50;
@@ -21,10 +23,13 @@ interface Lease {
 
 /** Works by lease on one mass end at a time, on the connection of the journal. */
 export class SqlMassEndRows extends RealmQueries implements MassEndRows {
+  private readonly leaseMs: number;
   private lease: Lease | null = null;
 
-  constructor(scope: RealmScope) {
+  /** @param sweepMs interval at which nodes look for work: a killed node holds a mass end up for half of it, and at most 15 s */
+  constructor(scope: RealmScope, sweepMs: number) {
     super(scope, 'journal');
+    this.leaseMs = Math.ceil(Math.min(MAX_LEASE_MS, sweepMs / 2));
   }
 
   async close(limit: number): Promise<readonly EndedSession[] | null> {
@@ -41,11 +46,11 @@ export class SqlMassEndRows extends RealmQueries implements MassEndRows {
       );
       return [];
     }
-    const until = this.clock.now() + LEASE_MS;
+    const next = { ...lease, until: this.clock.now() + this.leaseMs };
     const ids = rows.map((row) => String(row.id));
-    const ended = await this.engine.transaction(() => this.closeRows(ids, lease, until), this.options);
-    this.lease = { ...lease, until };
-    return ended;
+    const ended = await this.engine.transaction(() => this.closeRows(ids, lease, next), this.options);
+    this.lease = ended && next;
+    return ended ?? [];
   }
 
   async oldest(): Promise<number | null> {
@@ -58,27 +63,30 @@ export class SqlMassEndRows extends RealmQueries implements MassEndRows {
   private async take(): Promise<Lease | null> {
     const now = this.clock.now();
     const { massEnd } = this.tables;
-    const isFree = sql`closed_at IS NULL AND (lease_until IS NULL OR lease_until <= ${now})`;
+    const isFree = sql`closed_at IS NULL
+      AND (lease_until IS NULL OR lease_until <= ${now} OR lease_until > ${now + FARTHEST_LEASE_MS})`;
     const [row] = await this.rows(
       sql`SELECT scope, epoch FROM ${massEnd} WHERE realm = ${this.realm} AND ${isFree} ORDER BY at LIMIT 1`,
     );
     if (!row) return null;
-    const lease = { scope: String(row.scope), epoch: Number(row.epoch), until: now + LEASE_MS };
+    const lease = { scope: String(row.scope), epoch: Number(row.epoch), until: now + this.leaseMs };
     const { affected } = await this.write(
       sql`UPDATE ${massEnd} SET lease_until = ${lease.until} WHERE scope = ${lease.scope} AND epoch = ${lease.epoch} AND ${isFree}`,
     );
     return affected > 0 ? lease : null;
   }
 
-  private *closeRows(ids: readonly string[], lease: Lease, until: number): Script<readonly EndedSession[]> {
+  /** Renews the lease first, which others wait for. Null, and nothing done, if another node has it by now. */
+  private *closeRows(ids: readonly string[], lease: Lease, next: Lease): Script<readonly EndedSession[] | null> {
     const { tables, engine, realm, clock } = this;
     const scope = { tables, dialect: engine.dialect, realm, clock };
+    const { affected } =
+      yield sql`UPDATE ${tables.massEnd} SET lease_until = ${next.until} WHERE ${this.isHeld(lease)}`;
+    if (affected === 0) return null;
     const rows = (yield* lockUnclosedRows(scope, ids)).filter(isMassEndedRow);
     const massEnds = yield* findMassEnds(scope, rows);
     const ended = yield* endSessions(scope, rows, clock.now(), (row) => closingOf(row, massEnds), false);
-    yield effect(
-      sql`UPDATE ${tables.massEnd} SET ended = ended + ${ended.length}, lease_until = ${until} WHERE ${this.isHeld(lease)}`,
-    );
+    yield effect(sql`UPDATE ${tables.massEnd} SET ended = ended + ${ended.length} WHERE ${this.isHeld(next)}`);
     return ended;
   }
 

@@ -195,7 +195,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   const watch = new SessionWatch({ cache: coherence, lookup, verifier, clock, everyMs: channelCheckMs(timing) });
 
   // Commands.
-  const closing = new MassEndClosing({ ...common, massEndRows: new SqlMassEndRows(scope), warn });
+  const closing = new MassEndClosing({ ...common, massEndRows: new SqlMassEndRows(scope, timing.sweep), warn });
   const ending = new SessionEnding(repository, changes, closing);
   const loginBudgetMs = timing.loginBudget;
   const beforeLogin = hooks.beforeLogin ? (login: LoginAttempt) => hooks.beforeLogin!(login) : null;
