@@ -17,6 +17,7 @@ import {
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { redis } from 'nestjs-latchkey/redis';
+import { dieAt } from './die-at.mjs';
 import { HttpRoot } from './node-routes.mjs';
 
 const policies = { singleDevice, multiDevice, oneDevicePerType };
@@ -27,11 +28,12 @@ const settings = { logger: ['error'], abortOnError: false };
 /** The node that this process is now; null between two of them. */
 let node = null;
 
-async function start({ options, policy, tokens: mode, clockAt, clockOffsetMs, http, redis: redisSettings }) {
+async function start({ options, policy, tokens: mode, clockAt, clockOffsetMs, http, redis: redisSettings, diesAt }) {
   // A host whose clock is wrong.
   Date.now = clockOffsetMs ? () => realNow() + clockOffsetMs : realNow;
   const redisUrl = redisSettings === null ? null : (redisSettings?.url ?? process.env.TEST_SUITE_REDIS_URL);
   if (options.database.type === 'better-sqlite3') options.database.driver = createRequire(import.meta.url)('libsql');
+  if (diesAt) dieAt(diesAt, options.database);
   const clock = clockAt === undefined ? undefined : new ManualClock(clockAt);
   const session = SessionModule.forRoot({
     ...options,

@@ -36,6 +36,19 @@ export interface NodeOptions {
   };
   /** Whether it answers GET /me with a token, and POST /refresh. */
   readonly http?: boolean;
+  /** Statement at which it ends as by `kill -9`; see `die-at.mjs`. */
+  readonly diesAt?: DeathPoint;
+}
+
+export interface DeathPoint {
+  /** Source of a pattern. */
+  readonly statement: string;
+  /** The same, of one that the connection sent before; default none. */
+  readonly after?: string;
+  /** Which of these statements; default the first. */
+  readonly turn?: number;
+  /** True to die when it is answered, before anything else is done; default: when it is about to be sent. */
+  readonly isDone?: boolean;
 }
 
 interface Request {
@@ -57,7 +70,7 @@ const BUNDLED = fileURLToPath(new URL('../../dist-sample/bundled/test-node.js', 
 class NodeProcess {
   private next = 0;
   private readonly waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
-  private readonly exited: Promise<void>;
+  readonly exited: Promise<void>;
 
   constructor(readonly child: ChildProcess) {
     child.on('message', ({ id, value, error }: Reply) => {
@@ -116,11 +129,22 @@ export class TestNode {
     readonly port: number,
   ) {}
 
-  static async start({ database, policy, tokens, clockAt, clockOffsetMs, http, redis, timing, ...rest }: NodeOptions) {
+  static async start({
+    database,
+    policy,
+    tokens,
+    clockAt,
+    clockOffsetMs,
+    http,
+    redis,
+    timing,
+    diesAt,
+    ...rest
+  }: NodeOptions) {
     const { driver, ...plain } = database as DataSourceOptions & { driver?: unknown };
     const options = { secret: SECRET, database: plain, timing: patient(timing), ...rest };
     const host = idle.pop() ?? NodeProcess.fork();
-    const argument = { options, policy, tokens, clockAt, clockOffsetMs, http, redis };
+    const argument = { options, policy, tokens, clockAt, clockOffsetMs, http, redis, diesAt };
     try {
       const { port } = (await host.ask({ name: 'start', argument })) as { port: number };
       return new TestNode(host, port);
@@ -132,6 +156,11 @@ export class TestNode {
 
   get process(): ChildProcess {
     return this.host.child;
+  }
+
+  /** Resolves when its process is gone. */
+  get died(): Promise<void> {
+    return this.host.exited;
   }
 
   run(calls: readonly Call[]): Promise<Outcome[]> {

@@ -11,6 +11,7 @@ const ROUNDS = {
   parallelHistories: [7, 100],
   parallelLogins: [8, 100],
   parallelLimits: [4, 20],
+  massEnds: [2, 10],
   waitersForARow: [60, 300],
   killedConnections: [12, 250],
   lossesOfRedis: [40, 500],
