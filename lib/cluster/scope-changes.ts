@@ -35,10 +35,15 @@ export class ScopeChanges {
     this.known.set(key, { version: Math.max(version, known.version), ends }, now);
   }
 
-  /** Tells if the account or the realm has changed since the record was read: hot path. */
-  isStale({ userKey, accountVersion, realmEpoch }: CopiedRecord): boolean {
+  /**
+   * Tells if the account or the realm has changed since the record was read: hot path. A higher version lifts no end: a
+   * database that has lost that may have used the number for another change.
+   */
+  isStale({ userKey, accountVersion, accountEpoch, realmEpoch }: CopiedRecord): boolean {
     if (this.known.isEmpty) return false;
-    return accountVersion < this.find(userKey).version || realmEpoch < this.find(REALM).version;
+    const { version, ends } = this.find(userKey);
+    if (accountVersion < version || accountEpoch < (ends.at(-1)?.version ?? 0)) return true;
+    return realmEpoch < this.find(REALM).version;
   }
 
   /** Returns how a session ended with all others of its account or of the realm; null if it did not, as far as is known. */

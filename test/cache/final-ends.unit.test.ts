@@ -5,7 +5,7 @@ import type { CommitsLost } from 'lib/known-changes.js';
 import { RecentChanges } from 'lib/recent-changes.js';
 import { CoherenceHarness } from './coherence-harness.js';
 import { PresenceHarness, type PresentNode } from './presence-harness.js';
-import { endedRecord } from './records.js';
+import { copyOf, endedRecord } from './records.js';
 import { START } from './virtual-time.js';
 
 const END = { reason: 'SESSION_KICKED', at: START, by: 'root' } as const;
@@ -36,6 +36,18 @@ describe('an end', () => {
       expect(h.near()).toBeNull();
     }
     expect(h.coherence.ends.of(h.record.id)).toEqual(END);
+  });
+
+  it('of all sessions of an account is stronger than any version of that', async () => {
+    h.receive([], [], [{ kind: 'account', id: h.record.userKey, version: 1, end: { ...END, replacedBy: null } }]);
+    for (const accountVersion of [1, 2, 1000]) {
+      h.backend.held.set(h.record.id, copyOf({ ...h.record, accountVersion }, START));
+      expect([h.near(), await h.shared()]).toEqual([null, 'tombstone']);
+      h.coherence.put({ ...h.record, accountVersion }, START);
+      expect(h.near()).toBeNull();
+    }
+    h.coherence.put({ ...h.record, accountVersion: 1, accountEpoch: 1 }, START);
+    expect(h.near()).toBe(h.record.version);
   });
 
   it('is known for as long as any copy from before it counts', async () => {

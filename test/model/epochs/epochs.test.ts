@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { search } from '../checker.js';
 import { isSoak } from '../../support/size.js';
 import { AccountEpochs } from './account-epochs.js';
+import { LOST_EPOCH_RULES, type LostEpochRule, type LostEpochState, LostEpochs } from './lost-epochs.js';
 import { EPOCH_RULES, type EpochRule } from './rules.js';
 import type { Ask, EpochState } from './state.js';
 
@@ -88,5 +89,31 @@ describe('ends of many at once', () => {
   it.each(Object.entries(NEEDED) as [EpochRule, ScenarioName][])('need %s', (rule, name) => {
     const model = new AccountEpochs(SCENARIOS[name], { ...EPOCH_RULES, [rule]: false });
     expect(search(model, (state) => model.isBroken(state)).trace).not.toBeNull();
+  });
+});
+
+describe('a database that loses ends of whole accounts', () => {
+  const isBroken = (rules: Partial<Record<LostEpochRule, boolean>>) => {
+    const model = new LostEpochs({ ...LOST_EPOCH_RULES, ...rules });
+    return search(model, (state) => model.isBroken(state)).trace !== null;
+  };
+
+  it('has nothing accepted that a node knows to be ended, nor a later login refused', () => {
+    expect(isBroken({})).toBe(false);
+  });
+
+  it.each<[string, (state: LostEpochState) => boolean]>([
+    [
+      'a number is an end in one primary, and a ban in the other',
+      ({ primaries: [first, second] }) => first.epoch === 1 && second?.version === 1 && second.isBanned,
+    ],
+    ['a login follows an end that was written again', ({ login }) => login !== null && login > 0],
+    ['a copy of the new server is used', (state) => state.at === 2 && state.copies.some(({ from }) => from === 1)],
+  ])('is not empty: %s', (_, happens) => {
+    expect(search(new LostEpochs(LOST_EPOCH_RULES), happens).trace).not.toBeNull();
+  });
+
+  it.each(Object.keys(LOST_EPOCH_RULES) as LostEpochRule[])('needs %s', (rule) => {
+    expect(isBroken({ [rule]: false })).toBe(true);
   });
 });
