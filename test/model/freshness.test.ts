@@ -7,6 +7,7 @@ import { RULES, type Rule, allRulesBut } from './rules.js';
 import { isSoak, sized } from '../support/size.js';
 import type { EndRequest, Scenario } from './scenario.js';
 import { Phase, type State } from './state.js';
+import { PRIMARY_RULES, type PrimaryRule, type PrimaryState, TwoPrimaries } from './two-primaries.js';
 
 const elsewhere = (kind: EndRequest['kind'] = 'end'): EndRequest => ({ by: null, kind });
 const atN = (kind: EndRequest['kind'] = 'end'): EndRequest => ({ by: 0, kind });
@@ -179,6 +180,29 @@ describe('a database that loses commits', () => {
 
   it.each(Object.keys(LOSS_RULES) as LossRule[])('needs %s', (rule) => {
     expect(isBroken({ [rule]: false })).toBe(true);
+  });
+});
+
+describe('a primary that can be read and not written', () => {
+  const traceOf = (rules: Partial<Record<PrimaryRule, boolean>>) => {
+    const model = new TwoPrimaries({ ...PRIMARY_RULES, ...rules });
+    return search(model, (state) => model.isBroken(state)).trace;
+  };
+  const model = new TwoPrimaries(PRIMARY_RULES);
+
+  it('has nothing accepted that ended longer than the grace ago on the new one', () => {
+    expect(traceOf({})).toBeNull();
+  });
+
+  it.each<[string, (state: PrimaryState) => boolean]>([
+    ['requests are answered by the old one for a while', (state) => state.endAge === 1 && state.reads === 'old'],
+    ['requests are answered by the new one', (state) => state.reads === 'new'],
+  ])('is not empty: %s', (_, happens) => {
+    expect(search(model, (state) => happens(state) && model.answers(state)).trace).not.toBeNull();
+  });
+
+  it.each(Object.keys(PRIMARY_RULES) as PrimaryRule[])('needs %s', (rule) => {
+    expect(traceOf({ [rule]: false })).not.toBeNull();
   });
 });
 
