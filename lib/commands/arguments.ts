@@ -1,5 +1,6 @@
 import { type Duration, parseDuration } from '../model/timing.js';
 import { optionalAddress } from '../model/ip-key.js';
+import { checkMethods } from '../model/authentication-methods.js';
 import { type FieldsOf, checkFields, isObject, jsonText } from '../model/checked-input.js';
 import { invalidArgument } from '../model/session-error.js';
 import type { Claims, SessionDetails } from '../model/session.js';
@@ -26,6 +27,11 @@ export interface LoginOptions extends LoginClaims {
    * case.
    */
   readonly loginMethod?: string | null;
+  /**
+   * Methods by which the user proved who they are, as RFC 8176 names them: 1 to 8, such as `['pwd', 'otp', 'mfa']`, each of 1 to 32
+   * letters, digits, `.`, `:`, `_` and `-`, stored in lower case. Default: none. RequireFresh can ask for them.
+   */
+  readonly amr?: readonly string[];
   /** Kind of device, such as `phone`: at most 32 letters, digits, `_` and `-`, stored in lower case. */
   readonly deviceType?: string | null;
   /** Stable id of the device, at most 128 characters. A login replaces the live session with the same id. */
@@ -71,7 +77,16 @@ export type LoginArguments =
 /** Validated options of a login: no field is undefined, and all text fits its column. */
 export type CheckedLogin = Pick<
   SessionDetails,
-  'userName' | 'loginMethod' | 'deviceType' | 'deviceId' | 'deviceName' | 'ip' | 'userAgent' | 'claims' | 'persistent'
+  | 'userName'
+  | 'loginMethod'
+  | 'amr'
+  | 'deviceType'
+  | 'deviceId'
+  | 'deviceName'
+  | 'ip'
+  | 'userAgent'
+  | 'claims'
+  | 'persistent'
 >;
 
 /** A login about to be recorded, as the hook beforeLogin sees it. */
@@ -98,6 +113,7 @@ const SHARED_FIELDS: FieldsOf<Omit<ImpersonationOptions, keyof KickOptions | 'fo
 const LOGIN_FIELDS: FieldsOf<LoginOptions> = {
   ...SHARED_FIELDS,
   loginMethod: true,
+  amr: true,
   deviceId: true,
   persistent: true,
   authenticatedAt: true,
@@ -118,6 +134,7 @@ export function checkLogin(options: LoginOptions): CheckedLogin {
   return {
     userName: optionalText(options.userName, 'userName', 128),
     loginMethod: optionalWord(options.loginMethod, 'loginMethod'),
+    amr: checkMethods(options.amr),
     deviceType: optionalWord(options.deviceType, 'deviceType'),
     deviceId: optionalText(options.deviceId, 'deviceId', 128),
     deviceName: optionalText(options.deviceName, 'deviceName', 128),

@@ -18,9 +18,9 @@ export class SessionChanges {
     },
   ) {}
 
-  async reauthenticate(sessionId: string, ip: string | null): Promise<SessionDetails> {
-    const events = [{ type: 'REAUTHENTICATED' as const, ip }];
-    const session = await this.change(sessionId, (now) => ({ reauthenticatedAt: now }), events);
+  async reauthenticate(sessionId: string, ip: string | null, amr: readonly string[]): Promise<SessionDetails> {
+    const events = [{ type: 'REAUTHENTICATED' as const, ip, ...(amr.length > 0 && { detail: { amr } }) }];
+    const session = await this.change(sessionId, (now) => ({ reauthenticatedAt: now, amr }), events);
     this.parts.events.emit({ type: 'session.reauthenticated', sessionId, userId: session.userId });
     return session;
   }

@@ -6,8 +6,19 @@ import type { SupersededPair, TokenPair } from './token-pair.js';
 export interface Field {
   /** Default: the name of the field in snake case. */
   readonly column?: string;
-  readonly kind: 'text' | 'hash' | 'userId' | 'number' | 'time' | 'flag' | 'endReason' | 'claims' | 'bans' | 'pairs';
-  /** Most characters of a text. */
+  readonly kind:
+    | 'text'
+    | 'words'
+    | 'hash'
+    | 'userId'
+    | 'number'
+    | 'time'
+    | 'flag'
+    | 'endReason'
+    | 'claims'
+    | 'bans'
+    | 'pairs';
+  /** Most characters of a text, and of words with a space between them. */
   readonly length?: number;
   readonly nullable?: true;
   /** False if copies in Redis derive it or do without. */
@@ -45,6 +56,7 @@ export const SESSION_FIELDS = {
   deviceId: { kind: 'text', length: 128, nullable: true, listed: 'plain' },
   deviceName: { kind: 'text', length: 128, nullable: true, listed: 'plain' },
   loginMethod: { kind: 'text', length: 32, nullable: true, listed: 'plain', sought: true },
+  amr: { kind: 'words', length: 263, listed: 'plain' },
   ip: { kind: 'text', length: 45, nullable: true, listed: 'address', copied: false },
   userAgent: { kind: 'text', length: 512, nullable: true, listed: 'address', copied: false },
   claims: { kind: 'claims' },
@@ -122,6 +134,7 @@ const isText: Check = (value) => typeof value === 'string';
 
 const CHECKS: Readonly<Record<Field['kind'], Check>> = {
   text: isText,
+  words: (value) => Array.isArray(value) && value.every(isText),
   hash: isText,
   userId: isText,
   number: Number.isSafeInteger,

@@ -42,6 +42,11 @@ export interface UserSession {
   readonly authenticatedAt: number;
   /** Last reauthentication in this session (see SessionService.reauthenticate), or null. */
   readonly reauthenticatedAt: number | null;
+  /**
+   * Methods of the last authentication, by login or reauthentication, as RFC 8176 names them: `['pwd', 'otp']`. Empty if the
+   * application named none, and after `revokeSessions` that kept the session.
+   */
+  readonly amr: readonly string[];
   /** Operator who opened the session as this user (see OperatorService.impersonate), or null. */
   readonly impersonator: string | null;
   /** True if the login is remembered: its cookies outlive the browser (see LoginOptions). */
@@ -129,7 +134,14 @@ export type NewSession = Omit<
 export type SessionPatch = Partial<
   Pick<
     SessionRecord,
-    'current' | 'superseded' | 'renewedFrom' | 'usableUntil' | 'claims' | 'reauthenticatedAt' | 'authenticatedAt'
+    | 'current'
+    | 'superseded'
+    | 'renewedFrom'
+    | 'usableUntil'
+    | 'claims'
+    | 'reauthenticatedAt'
+    | 'authenticatedAt'
+    | 'amr'
   >
 >;
 
@@ -153,6 +165,7 @@ export function toSession(record: CopiedRecord): UserSession {
     createdAt: record.createdAt,
     authenticatedAt: record.authenticatedAt,
     reauthenticatedAt: record.reauthenticatedAt,
+    amr: record.amr,
     impersonator: record.impersonator,
     persistent: record.persistent,
     bans: record.bans,

@@ -82,6 +82,11 @@ function listOf(packing: () => Packing<object>): Form {
 const FORMS: Readonly<Record<Field['kind'], Form>> = {
   text: TEXT,
   userId: TEXT,
+  words: {
+    write: (words: readonly string[]) => words.join(' '),
+    read: (written: string) => written.split(' '),
+    empty: () => [],
+  },
   endReason: TEXT,
   hash: {
     write: (digits: string) => Buffer.from(digits, 'hex').toString('base64url'),

@@ -3,15 +3,23 @@ import type { Claims, ClaimsPatch, SessionEnd, SessionWithEnd, SessionDetails } 
 import type { Clock } from '../ports/clock.js';
 import type { UserClaims, UserClaimsOptions } from '../commands/claims.js';
 import { DataStore } from '../commands/data.js';
+import type { LoginOptions } from '../commands/arguments.js';
+import { checkMethods } from '../model/authentication-methods.js';
 import type { SessionChanges } from '../commands/change.js';
 import type { SessionEnding } from '../commands/end.js';
 import type { EndExplanation, SessionLookup } from '../verification/session-lookup.js';
 import type { DataRepository } from '../ports/data-repository.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import type { SessionWatch } from '../verification/session-watch.js';
+import type { FieldsOf } from '../model/checked-input.js';
 import { isSessionId, sessionIdOf } from '../tokens/token-codec.js';
-import { type TokenUse, ADDRESS_ONLY, checkUse } from '../verification/token-use.js';
+import { type TokenUse, checkUse } from '../verification/token-use.js';
 import { type AccountRef, type UserId, accountRef } from '../model/user-key.js';
+
+/** Options of `reauthenticate`. */
+export interface ReauthenticationOptions extends Pick<TokenUse, 'ip'>, Pick<LoginOptions, 'amr'> {}
+
+const REAUTHENTICATION: FieldsOf<ReauthenticationOptions> = { ip: true, amr: true };
 
 /**
  * Reads, changes and ends sessions for their user: "my devices", step-up, role changes, session data. Provided by
@@ -98,11 +106,14 @@ export class SessionService {
 
   /**
    * Records a reauthentication of the user in this session (step-up). Check the password first. `@RequireFresh` counts
-   * from this time.
+   * from this time, and by the methods that `options.amr` names: they replace earlier ones, since a password that is entered again
+   * proves no second factor again.
    * @throws SessionError SESSION_NOT_FOUND unless the session is live
    */
-  async reauthenticate(sessionId: string, use: Pick<TokenUse, 'ip'> = {}): Promise<SessionDetails> {
-    return this.parts.liveChanges.reauthenticate(sessionIdOf(sessionId, 'sessionId'), checkUse(use, ADDRESS_ONLY));
+  async reauthenticate(sessionId: string, options: ReauthenticationOptions = {}): Promise<SessionDetails> {
+    const id = sessionIdOf(sessionId, 'sessionId');
+    const ip = checkUse(options, REAUTHENTICATION, 'options');
+    return this.parts.liveChanges.reauthenticate(id, ip, checkMethods(options.amr));
   }
 
   /**

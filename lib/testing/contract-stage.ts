@@ -58,6 +58,7 @@ export function loginRequest(realm: string, userId: string, login: ContractLogin
         userAgent: null,
         claims: login.claims ?? {},
         createdAt: now,
+        amr: ['pwd'],
         authenticatedAt: Math.min(authenticatedAt ?? now, now),
         impersonator,
         persistent: false,

@@ -48,6 +48,7 @@ function identityFor(user: FakeUser): AuthenticatedSession {
     createdAt: now,
     authenticatedAt: now,
     reauthenticatedAt: null,
+    amr: [],
     impersonator: null,
     persistent: false,
     bans: [],

@@ -62,7 +62,7 @@ const logins: Cases = {
     await at.login({ ticketEpoch: 1 });
     await at.login({ authenticatedAt: now + 1 });
     has(await at.node.readAccount(at.account), { epoch: 1, notBefore: now });
-    has(await at.record(changed.id), { end: null, authenticatedAt: now, version: 2 });
+    has(await at.record(changed.id), { end: null, authenticatedAt: now, amr: [], version: 2 });
   },
 };
 
@@ -99,12 +99,13 @@ const changes: Cases = {
       usableUntil: now + 5 * HOUR,
       claims: { name: '爱丽丝 \u0000 \ud800 📱', nested: [1, null] },
       reauthenticatedAt: now + MINUTE,
+      amr: ['pwd', 'otp'],
       authenticatedAt: now - MINUTE,
     };
     const { record } = await at.node.changeSession(before.id, () => ({ result: null, patch }));
     assert.deepEqual(record, { ...before, ...patch, version: 2 });
     assert.deepEqual(await at.record(before.id), record);
-    const emptied = { superseded: [], renewedFrom: null, reauthenticatedAt: null };
+    const emptied = { superseded: [], renewedFrom: null, reauthenticatedAt: null, amr: [] };
     await at.node.changeSession(before.id, () => ({ result: null, patch: emptied }));
     assert.deepEqual(await at.record(before.id), { ...record, ...emptied, version: 3 });
   },

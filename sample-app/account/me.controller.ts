@@ -42,6 +42,7 @@ export class MeController {
       deviceType: session.deviceType,
       deviceId: session.deviceId,
       deviceName: session.deviceName,
+      amr: session.amr,
       createdAt: new Date(session.createdAt).toISOString(),
       expiresAt: new Date(session.expiresAt).toISOString(),
       ...(session.impersonator !== null && { impersonator: session.impersonator }),

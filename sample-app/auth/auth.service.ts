@@ -36,6 +36,7 @@ export class AuthService {
     return this.tokens.login(user.username, {
       userName: user.username,
       loginMethod: 'password',
+      amr: ['pwd'],
       ...device,
       ...client,
       ticket,
@@ -73,6 +74,6 @@ export class AuthService {
    */
   async confirmPassword(session: UserSession, password: string, ip: string): Promise<void> {
     if (!(await this.users.authenticate(session.userId, password))) throw new SessionError('BAD_CREDENTIALS');
-    await this.sessions.reauthenticate(session.id, { ip });
+    await this.sessions.reauthenticate(session.id, { ip, amr: ['pwd'] });
   }
 }

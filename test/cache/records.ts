@@ -20,6 +20,7 @@ export function recordOf(fields: Partial<SessionRecord> = {}): SessionRecord {
     createdAt: 1,
     authenticatedAt: 1,
     reauthenticatedAt: null,
+    amr: [],
     impersonator: null,
     persistent: false,
     bans: [],

@@ -37,6 +37,7 @@ describe.each(databaseKinds)('a session on $name', (kind) => {
     const options = {
       userName: 'Alice Ärmel',
       loginMethod: 'password',
+      amr: ['pwd', 'otp'],
       deviceType: 'Phone',
       deviceId: 'device-1',
       deviceName: '爱丽丝的手机 📱',

@@ -113,7 +113,7 @@ describeRepository('ends of many at once', ({ clock, node, other, open, newUser 
     ticking.mockRestore();
     expect(change).toMatchObject({ version: 1 });
     const kept = await other.record(session.id);
-    expect(kept).toMatchObject({ end: null, accountEpoch: 1, version: 2, authenticatedAt: change!.end!.at });
+    expect(kept).toMatchObject({ end: null, accountEpoch: 1, version: 2, authenticatedAt: change!.end!.at, amr: [] });
     expect(await other.sessions.listLiveSessions(account)).toEqual([kept]);
     expect(idsOf(await closeAll(node))).toEqual(ids.slice(1).sort());
     expect((await other.record(session.id)).end).toBeNull();

@@ -314,6 +314,7 @@ describe('the beforeLogin hook', () => {
     await tokens.login('alice', {
       userName: 'Alice',
       loginMethod: 'Passkey',
+      amr: ['HWK', 'user'],
       deviceType: 'Phone',
       deviceId: 'd1',
       deviceName: "Alice's",
@@ -323,6 +324,7 @@ describe('the beforeLogin hook', () => {
     });
     await operators.impersonate('alice', { by: 'admin' });
     const none = {
+      amr: [],
       deviceType: null,
       deviceId: null,
       deviceName: null,
@@ -336,6 +338,7 @@ describe('the beforeLogin hook', () => {
         userId: 'alice',
         userName: 'Alice',
         loginMethod: 'passkey',
+        amr: ['hwk', 'user'],
         deviceType: 'phone',
         deviceId: 'd1',
         deviceName: "Alice's",

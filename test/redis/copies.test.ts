@@ -49,14 +49,16 @@ it.each([false, true])('a session of a request is the same, whoever knows it; ne
     userAgent: 'a browser',
     claims: { roles: ['admin'] },
     persistent: true,
+    amr: ['pwd'],
   });
   await operators.ban('alice', { service: 'comment', level: 2, by: 'root' });
-  await sessions.reauthenticate(session.id);
+  await sessions.reauthenticate(session.id, { amr: ['pwd', 'otp'] });
   const copied = await fromCopy(accessToken);
   const verified = await tokens.verify(accessToken, { strict: true });
   if (copied.status !== 'VALID' || verified.status !== 'VALID') throw new Error('A good token is refused.');
   expect(copied.session).toEqual(verified.session);
   expect(verified.session).toMatchObject({ userName: 'Alice', deviceName: 'Phone of Alice', persistent: true });
+  expect(verified.session.amr).toEqual(['pwd', 'otp']);
   expect(verified.session.bans).toMatchObject([{ service: 'comment', level: 2, by: 'root' }]);
   expect(verified.session.reauthenticatedAt).not.toBeNull();
   const found = (await sessions.find(session.id))!;

@@ -57,6 +57,7 @@ const record: fc.Arbitrary<SessionRecord> = fc
     createdAt: time,
     authenticatedAt: time,
     reauthenticatedAt: timeOrNull,
+    amr: fc.array(fc.stringMatching(/^[a-z]+$/), { maxLength: 3 }),
     impersonator: textOrNull,
     persistent: fc.boolean(),
     bans: fc.array(ban, { maxLength: 2 }),

@@ -47,6 +47,25 @@ beforeAll(async () => {
 afterAll(() => node.close());
 
 const NO_TEXT = [1, true, {}, ['a'], 'a\0b', 'x'.repeat(2000)];
+const NO_METHODS = [
+  ...[
+    null,
+    'pwd',
+    {},
+    { length: 1, 0: 'pwd' },
+    [],
+    [''],
+    [1],
+    ['pwd', null],
+    [['pwd']],
+    Array(3),
+    Array(9).fill('pwd'),
+  ],
+  ...['a b', 'a,b', 'a"b', 'a\\b', 'pwd\n', 'a\0', 'é', '\ud800', '__proto__ ', 'x'.repeat(33)].map((one) => [
+    'pwd',
+    one,
+  ]),
+];
 const NO_NAME = ['x'.repeat(129), '\u001b[31m', 'a\u2028b', '\ud800', ...NO_TEXT];
 const NO_ADDRESS = [1, true, {}, ['192.0.2.1']];
 const NO_FLAG = ['true', 1, null, {}];
@@ -94,6 +113,7 @@ const SERVICES: Readonly<Record<string, Row | null>> = {
     fields: {
       ...WHO,
       loginMethod: ['a b', ...NO_TEXT],
+      amr: NO_METHODS,
       deviceId: ['a\nb', ...NO_NAME],
       persistent: [1, 'true', null],
       authenticatedAt: NO_TIME,
@@ -120,7 +140,10 @@ const SERVICES: Readonly<Record<string, Row | null>> = {
   },
   refresh: { call: (use) => node.tokens.refresh('x', use), fields: { ip: NO_ADDRESS, activity: NO_FLAG } },
   logout: { call: (use) => node.tokens.logout('x', use), fields: { ip: NO_ADDRESS } },
-  reauthenticate: { call: (use) => node.sessions.reauthenticate(sessionId, use), fields: { ip: NO_ADDRESS } },
+  reauthenticate: {
+    call: (use) => node.sessions.reauthenticate(sessionId, use),
+    fields: { ip: NO_ADDRESS, amr: NO_METHODS },
+  },
   ban: {
     call: (options) => node.operators.ban('bob', options),
     base: BY,
@@ -338,7 +361,7 @@ describe('A12: what is not understood', () => {
     await expect(login).rejects.toMatchObject({
       code: 'ARGUMENT_INVALID',
       message:
-        'maxAge is unknown; allowed: authenticatedAt, claims, deviceId, deviceName, deviceType, ip, loginMethod, ' +
+        'maxAge is unknown; allowed: amr, authenticatedAt, claims, deviceId, deviceName, deviceType, ip, loginMethod, ' +
         'persistent, presentedToken, ticket, userAgent, userName.',
     });
     for (const user of ['bob', 'carol']) expect(await node.sessions.list(user)).toEqual([]);

@@ -17,7 +17,10 @@ export const word = (words: readonly string[]): Schema => ({ ...text, enum: word
 export const counts: Schema = { type: 'object', additionalProperties: count };
 
 const listed = Object.fromEntries(
-  LISTED_FIELDS.map((name) => [name, SESSION_FIELDS[name].listed === 'time' ? time : optionalText]),
+  LISTED_FIELDS.map((name) => {
+    const { kind } = SESSION_FIELDS[name];
+    return [name, kind === 'time' ? time : kind === 'words' ? listOf(text) : optionalText];
+  }),
 ) as Record<keyof ListedFields, Schema>;
 const session = {
   sessionId: text,

@@ -14,11 +14,11 @@ export function SessionFacts({ session }: { session: AnySession }) {
   const { t } = useConsole();
   const { deviceName, deviceType, endReason, endedAt, endedBy, expiresAt, impersonator, ip, lastIp, lastSeenAt } =
     session;
-  const { endComment, loginMethod, replacedBy, sessionId, userAgent, createdAt } = session;
+  const { amr, endComment, loginMethod, replacedBy, sessionId, userAgent, createdAt } = session;
   const facts: readonly (readonly [TextKey, ComponentChildren])[] = [
     ['sessionId', <span class="mono">{sessionId}</span>],
     ['device', [deviceType, deviceName].filter(Boolean).join(' · ')],
-    ['loginMethod', loginMethod],
+    ['loginMethod', [loginMethod, ...amr].filter(Boolean).join(' · ')],
     ['signedIn', <ExactTime at={createdAt} />],
     ['lastSeen', lastSeenAt && <ExactTime at={lastSeenAt} />],
     ['ended', endedAt && <ExactTime at={endedAt} />],

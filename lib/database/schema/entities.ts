@@ -20,6 +20,10 @@ const conversion = <T, S>(to: (value: T) => S, from: (stored: S) => T): ValueTra
 // PostgreSQL and MySQL hand bigint out as text; every number here is far below 2^53.
 const asNumber = conversion((value: number): string | number => value, Number);
 const asFlag: ValueTransformer = { to: Number, from: Boolean };
+const asWords = conversion(
+  (value: readonly string[]) => value.join(' '),
+  (stored: string) => stored.split(' '),
+);
 const asJson = conversion(JSON.stringify, JSON.parse);
 const asUserId = conversion(escapeUserId, unescapeUserId);
 
@@ -62,8 +66,8 @@ const ROW_FIELDS = {
   presentedAt: { kind: 'time', nullable: true },
 } as const satisfies Record<keyof RowFields, Field>;
 
-type Stored = Omit<SessionRecord, 'current' | 'end' | 'superseded' | 'bans' | 'accountVersion'> &
-  Nullable<Pick<SessionRecord, 'superseded'>> &
+type Stored = Omit<SessionRecord, 'current' | 'end' | 'amr' | 'superseded' | 'bans' | 'accountVersion'> &
+  Nullable<Pick<SessionRecord, 'amr' | 'superseded'>> &
   TokenPair &
   Nullable<{ endReason: SessionEnd['reason']; endedAt: number; endedBy: string; replacedBy: string }> &
   RowFields;
@@ -79,6 +83,7 @@ export class LatchkeySession extends Stored {}
 
 const OPTIONS: Readonly<Record<Field['kind'], (name: string, length: number) => ColumnOptions>> = {
   text,
+  words: (name, length) => nullable({ ...text(name, length), transformer: asWords }),
   hash: text,
   userId,
   number,

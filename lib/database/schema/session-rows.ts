@@ -35,6 +35,7 @@ type Read = (value: unknown) => unknown;
 
 const READ: Readonly<Record<Field['kind'], Read>> = {
   text: toText,
+  words: (value) => (value === null ? [] : toText(value)?.split(' ')),
   hash: toText,
   userId: (value) => toUserId(value) ?? undefined,
   number: toNumber,
@@ -48,6 +49,7 @@ const READ: Readonly<Record<Field['kind'], Read>> = {
 
 const WRITE: Readonly<Partial<Record<Field['kind'], (value: unknown) => SqlValue>>> = {
   userId: (value) => escapeUserId(value as string),
+  words: (value) => (value as string[]).join(' ') || null,
   flag: (value) => Number(value),
   claims: JSON.stringify,
   bans: (value) => fromList(value as object[]),

@@ -51,9 +51,7 @@ export function* endAccount(
       sql`UPDATE ${tables.account} SET epoch = ${nextVersion(locked.epoch)}, not_before = ${at} WHERE user_key = ${account.key}`,
     );
     if (kept) {
-      yield effect(
-        sql`UPDATE ${tables.session} SET authenticated_at = ${at}, version = ${NEXT_VERSION} WHERE id = ${except}`,
-      );
+      yield effect(sql`UPDATE ${tables.session} SET ${provedBy(at)}, version = ${NEXT_VERSION} WHERE id = ${except}`);
       yield logChanges(tables, dialect, [except!], now);
     }
   }
@@ -61,6 +59,9 @@ export function* endAccount(
   yield effect(insertEvents(tables, [{ ...about, at, ended: others.length, detail: commentOf(end.comment) }]));
   return { ended, changed: raiseEpoch ? changeOf(kept) : [], change: null };
 }
+
+/** The change of credentials proved the user, by methods that are not known here. */
+const provedBy = (at: number) => sql`authenticated_at = ${at}, amr = NULL`;
 
 /** True if an account has more live sessions than `most`, by default those that are closed at once. Its row must be locked. */
 export function* hasMany(
@@ -103,7 +104,7 @@ export function* endByEpoch(
   const kept = rows.find(isKept);
   if (kept) {
     yield effect(
-      sql`UPDATE ${tables.session} SET account_epoch = ${version}, version = ${NEXT_VERSION}${raisesEpoch ? sql`, authenticated_at = ${at}` : raw('')}
+      sql`UPDATE ${tables.session} SET account_epoch = ${version}, version = ${NEXT_VERSION}${raisesEpoch ? sql`, ${provedBy(at)}` : raw('')}
         WHERE id = ${except}`,
     );
   }
