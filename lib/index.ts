@@ -12,6 +12,7 @@ export { CurrentSession, CurrentUser } from './nest/http/identity.js';
 export {
   AllowCrossSite,
   CheckBan,
+  type FreshOptions,
   NoActivity,
   type OptionalAuthOptions,
   Public,
@@ -56,6 +57,7 @@ export type {
   SessionHooks,
   SessionModuleOptions,
 } from './nest/module/session-options.js';
+export type { StepUpOptions } from './nest/module/step-up.js';
 export type { CookieOptions, TokenTransport } from './nest/cookies/transport.js';
 export type { FindGraphqlParts, GraphqlParts } from './nest/graphql/operation.js';
 export type { SessionStatusReport } from './nest/module/session-status.js';
@@ -76,6 +78,7 @@ export type {
 } from './commands/arguments.js';
 export type { EndedSessionSummary, LoginResult } from './commands/login.js';
 export type { Introspection, RefreshUse, TokenUse } from './verification/token-use.js';
+export type { ReauthenticationOptions } from './services/session-service.js';
 export type { RevokeOptions } from './services/token-service.js';
 export type { RefreshResult } from './commands/refresh.js';
 export type { EndExplanation } from './verification/session-lookup.js';

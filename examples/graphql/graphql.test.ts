@@ -93,6 +93,12 @@ class RulesResolver {
     return 'yes';
   }
 
+  @RequireFresh('10m', { amr: ['mfa'] })
+  @Query(...text)
+  proved() {
+    return 'yes';
+  }
+
   @CheckBan('comment')
   @Query(...text)
   comment() {
@@ -202,6 +208,16 @@ describe.each(drivers)('GraphQL by $name', (driver) => {
     await app.operators.ban(user, { by: 'root', service: 'comment' });
     clock.advance(11 * 60_000);
     expect(refusals(await ask(bad, `{ ${field} }`))).toEqual([[field, expect.objectContaining(extensions)]]);
+  });
+
+  it('enforces methods of authentication by the last one', async () => {
+    const { accessToken, session } = await app.tokens.login('proved', { amr: ['pwd'] });
+    const extensions = { ...refusal('FORBIDDEN', 'FRESH_LOGIN_REQUIRED', 403), maxAge: 600, amr: ['mfa'] };
+    expect(refusals(await ask(accessToken, '{ proved }'))).toEqual([['proved', expect.objectContaining(extensions)]]);
+    await app.sessions.reauthenticate(session.id, { amr: ['pwd', 'mfa'] });
+    expect((await ask(accessToken, '{ proved fresh }')).data).toEqual({ proved: 'yes', fresh: 'yes' });
+    await app.sessions.reauthenticate(session.id, { amr: ['pwd'] });
+    expect((await ask(accessToken, '{ proved fresh }')).data).toEqual({ proved: null, fresh: 'yes' });
   });
 
   it.each([

@@ -20,7 +20,7 @@ import {
   type RedisOptions,
 } from '@nestjs/microservices';
 import { headers as natsHeaders } from '@nats-io/transport-node';
-import { AuthGuard, CurrentUser, OptionalAuth, Public, SessionError, sliding } from 'nestjs-latchkey';
+import { AuthGuard, CurrentUser, OptionalAuth, Public, RequireFresh, SessionError, sliding } from 'nestjs-latchkey';
 import { RpcAuthGuard } from 'nestjs-latchkey/microservices';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { firstValueFrom } from 'rxjs';
@@ -224,6 +224,13 @@ class OptionalController {
     return { user };
   }
 
+  @RequireFresh('10m', { amr: ['mfa'] })
+  @UseGuards(RpcAuthGuard.from({ field: 'token' }))
+  @MessagePattern('proved')
+  proved() {
+    return true;
+  }
+
   @OptionalAuth({ ignoreInvalid: true })
   @MessagePattern('lenient')
   lenient(@CurrentUser() user: object | null) {
@@ -265,6 +272,17 @@ describe('a hybrid application', () => {
     expect(await ask(client, 'optional', { token })).toEqual({ user: { userId: 'alice' } });
     expect(await ask(client, 'optional', { token: 'ses_at_unknown' })).toEqual(refusedWith('TOKEN_INVALID'));
     expect(await ask(client, 'lenient', { token: 'ses_at_unknown' })).toEqual({ user: null });
+  });
+
+  it('asks for methods of authentication', async () => {
+    const session = { realm: 'proved', stepUp: { status: 401 } } as const;
+    const { app, tokens, sessions } = await start({ controllers: [OptionalController] }, { session });
+    const client = await connect(app, await tcp());
+    const login = await tokens.login('alice', { amr: ['pwd'] });
+    const refused = refusedWith('FRESH_LOGIN_REQUIRED', { maxAge: 600, amr: ['mfa'] });
+    expect(await ask(client, 'proved', { token: login.accessToken })).toEqual(refused);
+    await sessions.reauthenticate(login.session.id, { amr: ['mfa'] });
+    expect(await ask(client, 'proved', { token: login.accessToken })).toBe(true);
   });
 
   it('never makes a broker repeat an event that it drops', async () => {

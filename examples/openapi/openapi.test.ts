@@ -13,6 +13,7 @@ import {
   AllowCrossSite,
   AuthGuard,
   OptionalAuth,
+  RequireFresh,
   SessionModule,
   bearer,
   cookies,
@@ -184,6 +185,25 @@ describe('documentSessions', () => {
     expect(operations['POST /anywhere']!.responses['202']!.content!['application/json']!.schema).toEqual({
       type: 'array',
       items: { type: 'string' },
+    });
+  });
+
+  it('has a step-up under the status that answers it', async () => {
+    @UseGuards(AuthGuard)
+    @Controller()
+    class FreshController {
+      @RequireFresh('10m', { amr: ['mfa'] })
+      @Get('fresh')
+      fresh() {}
+    }
+    const session = { secret: SECRET, database: sqliteOptions(':memory:'), stepUp: { status: 401 } } as const;
+    @Module({ imports: [SessionModule.forRoot(session)], controllers: [FreshController] })
+    class Fresh {}
+    const { operations } = await documentOf(Fresh);
+    expect(codesOf(operations['GET /fresh']!)).toEqual({
+      200: null,
+      ...GUARDED,
+      401: [...GUARDED[401], 'FRESH_LOGIN_REQUIRED'],
     });
   });
 

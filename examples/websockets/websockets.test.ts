@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { UseGuards } from '@nestjs/common';
 import {
@@ -19,6 +19,7 @@ import {
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { SessionIoAdapter, sessionOf } from 'nestjs-latchkey/websockets';
 import { type Socket, io } from 'socket.io-client';
+import { Verifier } from 'lib/verifier.js';
 import { MEASURED_D, type Node, partsOf, useNodes } from '../../test/support/doors.js';
 import { timed, until } from '../../test/support/until.js';
 import { ChatModule } from './chat.js';
@@ -186,6 +187,12 @@ class RulesGateway {
     return true;
   }
 
+  @RequireFresh('1m', { amr: ['mfa'] })
+  @SubscribeMessage('proved')
+  proved() {
+    return true;
+  }
+
   @CheckBan('chat')
   @SubscribeMessage('ban')
   ban() {
@@ -241,7 +248,8 @@ describe('messages behind SessionIoAdapter', () => {
   let node: Node;
   beforeAll(async () => {
     const providers = [RulesGateway, RoomGateway, OpenGateway, LenientGateway];
-    node = await start({ providers }, { configure, session: { clock, tokens: sliding({ maxAge: '285m' }) } });
+    const stepUp = { status: 401, acrValues: { mfa: 'urn:example:aal2' } } as const;
+    node = await start({ providers }, { configure, session: { clock, stepUp, tokens: sliding({ maxAge: '285m' }) } });
   });
   const logIn = () => node.tokens.login('alice');
   const enter = async (namespace: string, token?: string) => connect(`${node.url}${namespace}`, token);
@@ -260,6 +268,21 @@ describe('messages behind SessionIoAdapter', () => {
     await node.sessions.updateClaims(session.id, { roles: ['admin'], plan: 'pro' });
     expect(await Promise.all(['role', 'claims'].map((event) => ask(event)))).toEqual([true, true]);
     expect(await ask('throw', 'SESSION_NOT_FOUND')).toEqual(refusedWith('SESSION_NOT_FOUND'));
+  });
+
+  it('need methods of authentication, which says nothing against the token of the socket', async () => {
+    const { accessToken, session } = await node.tokens.login('bob', { amr: ['pwd'] });
+    const { ask, events } = await enter('/rules', accessToken);
+    const asked = jest.spyOn(Verifier.prototype, 'verify');
+    const needed = { maxAge: 60, amr: ['mfa'], acrValues: ['urn:example:aal2'] };
+    expect(await ask('proved')).toEqual(refusedWith('FRESH_LOGIN_REQUIRED', needed));
+    expect(await ask('fresh')).toBe(true);
+    // Nor does the database have to confirm the token.
+    expect(asked.mock.calls.filter(([, { strict }]) => strict)).toEqual([]);
+    asked.mockRestore();
+    await node.sessions.reauthenticate(session.id, { amr: ['mfa'] });
+    expect(await ask('proved')).toBe(true);
+    expect(events.filter(([name]) => name !== 'exception')).toEqual([]);
   });
 
   it('are refused in the acknowledgement as well, for clients that wait for one', async () => {

@@ -3,7 +3,7 @@ import { BaseWsExceptionFilter, WsException } from '@nestjs/websockets';
 import { SessionError } from '../model/session-error.js';
 import type { RenewedToken } from '../model/verification.js';
 import type { UserSession } from '../model/session.js';
-import type { HttpAnswer } from '../nest/http/answers.js';
+import { type HttpAnswer, isOfValidToken } from '../nest/http/answers.js';
 import { AuthGuard } from '../nest/http/auth.guard.js';
 import { ChannelRequest, type Credential } from '../nest/http/credential.js';
 import { AuthenticatedSession, type AuthenticatedSocket, sockets } from '../nest/http/identity.js';
@@ -61,7 +61,7 @@ export class Connection implements AuthenticatedSocket {
     } catch (error) {
       if (!(error instanceof HttpException)) throw error;
       if (this.useSuccessor(error, credential)) return this.admit(context);
-      if (error.getStatus() === 401) void this.check(true);
+      if (error.getStatus() === 401 && !isOfValidToken((error as { code?: unknown }).code)) void this.check(true);
       throw new RefusedMessage(messageOf(error));
     }
     if (this.refusal) throw new RefusedMessage(messageOf(this.refusal.exception));

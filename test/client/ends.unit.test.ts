@@ -29,6 +29,20 @@ describe('the end of a session', () => {
     expect(ends).toEqual([{ errorCode, message: `It is ${errorCode}.` }]);
   });
 
+  it('is not a step-up that RFC 9470 asks for with 401: nothing is forgotten, refreshed or repeated', async () => {
+    const { client, ends } = browser.signIn(2);
+    server.onRequest = (response) => refuse(response, 'FRESH_LOGIN_REQUIRED', { maxAge: 600, amr: ['mfa'] });
+    for (const body of [undefined, new ReadableStream({ pull: (to) => to.close() })]) {
+      const init = body && { method: 'POST', body, duplex: 'half' };
+      const answer = await client.fetch('/one', init as RequestInit | undefined);
+      expect([answer.status, await answer.json()]).toMatchObject([401, { maxAge: 600, amr: ['mfa'] }]);
+    }
+    expect(server.received.map(({ path }) => path)).toEqual(['/one', '/one']);
+    expect([client.token, client.signedIn, ends]).toEqual(['access-2', true, []]);
+    server.onRequest = null;
+    expect((await client.fetch('/one')).status).toBe(200);
+  });
+
   it('is told with all that the server says of it, in every tab, and the tokens are gone by then', async () => {
     const [one, two] = [browser.openTab(), browser.openTab()];
     const seen: (string | null)[] = [];

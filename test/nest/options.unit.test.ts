@@ -113,6 +113,11 @@ describe('the options of SessionModule', () => {
       'bearer(), cookies() or both()',
     ],
     ['onReplace', ['delete', null, true], 'clear or keep'],
+    ['stepUp', [null, 401, []]],
+    ['stepUp.acr', ['mfa'], 'is unknown'],
+    ['stepUp.status', [400, '401', null], '401 or 403'],
+    ['stepUp.acrValues', [null, 'mfa', ['mfa']]],
+    ['stepUp.acrValues', [{ mfa: 'urn:example:aal2' }], 'needs stepUp.status to be 401'],
     ['hooks', [null, () => undefined]],
     ['hooks.beforeLogin', ['no'], 'a function'],
     ['hooks.onEvent', [[]]],
@@ -156,5 +161,24 @@ describe('the options of SessionModule', () => {
     expectRefused(() => resolve({ headers }), 'headers.renewedTokenExpiresIn', 'must differ from headers.renewedToken');
     const timing = { poll: '2s', pollFreshness: '3s' };
     expectRefused(() => resolve({ timing }), 'timing.pollFreshness');
+  });
+
+  it.each<[string, object, string]>([
+    ['methods that no session can have', { 'two words,': 'x' }, 'methods'],
+    ['no methods', { '': 'x' }, 'methods'],
+    ['two spaces', { 'pwd  otp': 'x' }, 'methods'],
+    ['methods twice', { 'pwd otp': 'x', 'OTP pwd': 'y' }, 'in any order'],
+    ['no context', { mfa: [] }, '1 to 16'],
+    ['too many contexts', { mfa: Array(17).fill('x') }, '1 to 16'],
+    ...['', 'a b', 'a"b', 'a\\b', 'a\r\nX: y', 'é', 'x'.repeat(256), 5, null].map((value): [string, object, string] => [
+      `the context ${JSON.stringify(value)}`,
+      { mfa: ['x', value] },
+      'ASCII',
+    ]),
+  ])('stop the boot where acrValues has %s', (_, acrValues, says) => {
+    const resolving = () => resolve({ stepUp: { status: 401, acrValues } });
+    expect(resolving).toThrow(expect.objectContaining({ code: 'CONFIGURATION_INVALID' }));
+    expect(resolving).toThrow(/option "stepUp\.acrValues\[/);
+    expect(resolving).toThrow(says);
   });
 });

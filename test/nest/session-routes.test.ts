@@ -45,6 +45,7 @@ import {
 @Injectable()
 class Passwords implements Reauthenticator {
   reauthenticate({ userId }: UserSession, password: string) {
+    if (password === 'a second factor') return { amr: ['pwd', 'otp'] };
     return Promise.resolve(password === `${userId}-password`);
   }
 }
@@ -150,10 +151,15 @@ describe.each(adapters)('SessionRoutesModule on $name', (kind) => {
       expect((await call(held, 'POST', '/auth/reauthenticate', { password: 'wrong' })).json.errorCode).toBe(
         'BAD_CREDENTIALS',
       );
-      const proved = async () => (await app.sessions.find(String(held.json.sessionId)))!.reauthenticatedAt;
-      expect(await proved()).toBeNull();
+      const proved = async () => {
+        const { reauthenticatedAt, amr } = (await app.sessions.find(String(held.json.sessionId)))!;
+        return [reauthenticatedAt, amr];
+      };
+      expect(await proved()).toEqual([null, []]);
+      expect((await call(held, 'POST', '/auth/reauthenticate', { password: 'a second factor' })).status).toBe(204);
+      expect(await proved()).toEqual([expect.any(Number), ['pwd', 'otp']]);
       expect((await call(held, 'POST', '/auth/reauthenticate', { password: 'alice-password' })).status).toBe(204);
-      expect(await proved()).toEqual(expect.any(Number));
+      expect(await proved()).toEqual([expect.any(Number), []]);
 
       const stranger = await app.tokens.login('bob');
       const end = (id: unknown) => call(held, 'DELETE', `/auth/sessions/${String(id)}`);

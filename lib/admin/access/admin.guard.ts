@@ -126,7 +126,9 @@ export class AdminGuard implements CanActivate, OnModuleInit {
   }
 
   private checkFresh(context: ExecutionContext, { session }: Operator): void {
-    const broken = brokenRule(session, { banChecks: [], freshMs: this.options.freshMs }, this.runtime.clock.now());
+    const { freshMs } = this.options;
+    const fresh = freshMs === null ? null : { ageMs: freshMs, amr: [] };
+    const broken = brokenRule(session, { banChecks: [], fresh }, this.runtime.clock.now());
     if (!broken) return;
     const { exception, headers } = this.authenticator.answers.to(broken.code, broken.details);
     setHeaders(context.switchToHttp().getResponse(), headers);

@@ -65,10 +65,10 @@ function declare<Controller extends object>(type: Type<Controller>, routes: Rout
           ...(isPage ? (['CURSOR_INVALID'] as const) : []),
           'TOKEN_MALFORMED',
         ]),
-        403: errorAnswer(403, changes ? ['FORBIDDEN', 'FRESH_LOGIN_REQUIRED', 'CROSS_SITE_REQUEST'] : ['FORBIDDEN']),
         ...(changes ? { 202: errorAnswer(202, ['CHANGE_PENDING']) } : {}),
       };
-      return [name, { summary, answers: answers as Answers, fields }] as const;
+      const refusals: OwnRoute['refusals'] = changes ? ['FORBIDDEN', 'FRESH_LOGIN_REQUIRED'] : ['FORBIDDEN'];
+      return [name, { summary, answers: answers as Answers, fields, refusals }] as const;
     },
   );
   OPERATOR_ROUTES.set(type, Object.fromEntries(own));

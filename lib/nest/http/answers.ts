@@ -62,9 +62,9 @@ const GRAPHQL_CODES: Readonly<Record<number, string>> = {
 /** Every other code is a reason to refuse a token. */
 const REFUSED: AnswerShape = { status: 401, challenge: 'invalid_token' };
 
-/** Returns the HTTP status of a code. */
-export function statusOf(code: SessionErrorCode): number {
-  return (SHAPES[code] ?? REFUSED).status;
+/** True for a refusal that says nothing against the token, whatever its status. */
+export function isOfValidToken(code: unknown): boolean {
+  return code === 'FRESH_LOGIN_REQUIRED';
 }
 
 /** Reasons with details for the holder. */
@@ -74,22 +74,29 @@ const TELLS_END = new Set<SessionErrorCode>(['SESSION_REPLACED', 'SESSION_KICKED
 export class Answers {
   readonly reports = new ErrorReport();
 
-  constructor(private readonly options: Pick<ResolvedOptions, 'realm' | 'messages' | 'transport'>) {}
+  constructor(private readonly options: Pick<ResolvedOptions, 'realm' | 'messages' | 'transport' | 'stepUp'>) {}
+
+  /** Returns the HTTP status of a code. */
+  statusOf(code: SessionErrorCode): number {
+    return code === 'FRESH_LOGIN_REQUIRED' ? this.options.stepUp.status : (SHAPES[code] ?? REFUSED).status;
+  }
 
   /** Answers in Nest's shape and by RFC 6750. @param retryAfterMs delay before a retry may succeed; null if unknown */
   to(
     code: SessionErrorCode,
-    details: Readonly<Record<string, unknown>> = {},
+    given: Readonly<Record<string, unknown>> = {},
     message = this.options.messages[code],
     retryAfterMs: number | null = null,
   ): HttpAnswer {
-    const { status, challenge } = SHAPES[code] ?? REFUSED;
+    const { challenge } = SHAPES[code] ?? REFUSED;
+    const status = this.statusOf(code);
+    const { details, parameters } = this.options.stepUp.describe(code, given);
     const body = { statusCode: status, error: STATUS_CODES[status], message, errorCode: code, ...details };
     const headers: Record<string, string> = {};
     if (challenge !== undefined) {
       const scheme = this.options.transport.kind === 'cookies' ? 'Cookie' : 'Bearer';
       headers['WWW-Authenticate'] = `${scheme} realm="${quotable(this.options.realm)}"${
-        challenge ? `, error="${challenge}", error_description="${quotable(message)}"` : ''
+        challenge ? `, error="${challenge}", error_description="${quotable(message)}"${parameters}` : ''
       }`;
     }
     if (status === 503 || status === 429) headers['Retry-After'] = String(retryAfterSeconds(retryAfterMs));

@@ -1,8 +1,9 @@
 import { Reflector } from '@nestjs/core';
 import { checkService, levelOf } from '../../commands/ban.js';
+import { readMethods } from '../../model/authentication-methods.js';
 import { isObject } from '../../model/checked-input.js';
 import type { Claims } from '../../model/session.js';
-import { SessionError } from '../../model/session-error.js';
+import { SessionError, misused } from '../../model/session-error.js';
 import { type Duration, parseDuration } from '../../model/timing.js';
 
 /**
@@ -28,14 +29,47 @@ export const NoActivity = Reflector.createDecorator<true, true>({ transform: () 
  */
 export const AllowCrossSite = Reflector.createDecorator<true, true>({ transform: () => true });
 
+/** Options of RequireFresh. */
+export interface FreshOptions {
+  /**
+   * Methods that the authentication must have had, all of them, as LoginOptions has them: `['mfa']`. Default: any will do. Those
+   * of an earlier authentication do not count.
+   */
+  readonly amr?: readonly string[];
+}
+
+/** How recent the last authentication must be, and by which methods. */
+export interface FreshRule {
+  /** Milliseconds. */
+  readonly ageMs: number;
+  /** Empty for any. */
+  readonly amr: readonly string[];
+}
+
+/** Metadata of RequireFresh. */
+export const FreshRules = Reflector.createDecorator<FreshRule>();
+
 /**
- * Refuses sessions whose user has not authenticated within this time, by login or SessionService.reauthenticate, with
- * 403 FRESH_LOGIN_REQUIRED. Sessions of impersonators are always refused. On a route, overrides its controller's.
- * @throws SessionError CONFIGURATION_INVALID for a malformed duration
+ * Refuses sessions whose user has not authenticated within this time, by login or SessionService.reauthenticate, or by other
+ * methods than these, with FRESH_LOGIN_REQUIRED: 403, or 401 by the module option `stepUp`. Sessions of impersonators are always
+ * refused. On a route, overrides its controller's, methods included.
+ * @throws SessionError CONFIGURATION_INVALID for a malformed duration or method, or an unknown option; if it is there twice
  */
-export const RequireFresh = Reflector.createDecorator<Duration, number>({
-  transform: (age) => parseDuration(age, '@RequireFresh'),
-});
+export function RequireFresh(age: Duration, options: FreshOptions = {}): ClassDecorator & MethodDecorator {
+  const invalid = (problem: string) => misused(`The option "amr" of @RequireFresh() ${problem}`);
+  if (!isObject(options) || Object.keys(options).some((name) => name !== 'amr')) {
+    throw misused('@RequireFresh() has one option, as in @RequireFresh("10m", { amr: ["mfa"] })');
+  }
+  const amr = options.amr === undefined ? [] : readMethods(options.amr, invalid);
+  const rule: FreshRule = { ageMs: parseDuration(age, '@RequireFresh'), amr };
+  return (target: object, key?: string | symbol, descriptor?: PropertyDescriptor) => {
+    const place = (descriptor?.value ?? target) as { readonly name: string };
+    if (Reflect.hasOwnMetadata(FreshRules.KEY, place)) {
+      throw misused(`${place.name} has @RequireFresh() twice: keep the one that is meant`);
+    }
+    FreshRules(rule)(target, key!, descriptor!);
+  };
+}
 
 /** Names in the claim `roles`, as SessionClaims types it. */
 type Role = Claims extends { readonly roles: readonly (infer R)[] } ? R & string : string;

@@ -9,11 +9,12 @@ import {
   type BanCheck,
   BanChecks,
   ClaimRules,
+  type FreshRule,
+  FreshRules,
   NoActivity,
   Optional,
   type OptionalAuthOptions,
   Public,
-  RequireFresh,
   Roles,
   Sensitive,
 } from './route-decorators.js';
@@ -35,8 +36,8 @@ export interface RouteRules {
   /** Set for server-sent events: other sites may not open them with the cookie. */
   readonly channel?: 'stream';
   readonly banChecks: readonly BanCheck[];
-  /** Maximum age of the last authentication in milliseconds; null for any. */
-  readonly freshMs: number | null;
+  /** Demands on the last authentication; null for none. */
+  readonly fresh: FreshRule | null;
   /** Roles of which the session must have one; null for any. */
   readonly roles: readonly string[] | null;
   /** Claims that the session must have; null for any. */
@@ -52,7 +53,7 @@ export const CHANNEL_RULES: RouteRules = {
   activity: false,
   allowCrossSite: false,
   banChecks: [],
-  freshMs: null,
+  fresh: null,
   roles: null,
   claims: null,
 };
@@ -109,20 +110,26 @@ export function routeRules(reflector: Reflector, handler: Target, controller: Ta
     allowCrossSite: reflector.getAllAndOverride(AllowCrossSite, targets) === true,
     ...(Reflect.hasMetadata(SSE, handler) && { channel: 'stream' }),
     banChecks: [...checks.values()],
-    freshMs: reflector.getAllAndOverride(RequireFresh, targets) ?? null,
+    fresh: reflector.getAllAndOverride(FreshRules, targets) ?? null,
     roles: access === 'required' ? (reflector.getAllAndOverride(Roles, targets) ?? null) : null,
     claims: access === 'required' ? (reflector.getAllAndOverride(ClaimRules, targets) ?? null) : null,
   };
 }
 
 /** True for a route that requires a valid token, whatever a subclass of AuthGuard admits. */
-export function asksForSession({ optional, strict, freshMs, banChecks, roles, claims }: RouteRules): boolean {
+export function asksForSession({ optional, strict, fresh, banChecks, roles, claims }: RouteRules): boolean {
   if (optional) return false;
-  return strict || freshMs !== null || banChecks.length > 0 || roles !== null || claims !== null;
+  return strict || fresh !== null || banChecks.length > 0 || roles !== null || claims !== null;
 }
 
 /** Rules that need a session, by the name of their decorator. */
-const REQUIREMENTS = { Sensitive, RequireFresh, CheckBan: BanChecks, RequireRole: Roles, RequireClaims: ClaimRules };
+const REQUIREMENTS = {
+  Sensitive,
+  RequireFresh: FreshRules,
+  CheckBan: BanChecks,
+  RequireRole: Roles,
+  RequireClaims: ClaimRules,
+};
 /** Rules that no session without a user can keep. */
 const OF_USER = new Set(['RequireRole', 'RequireClaims']);
 
@@ -158,7 +165,7 @@ function accessOf(reflector: Reflector, targets: readonly Target[]): 'public' | 
 /** Returns the first rule that a session breaks, or null. Pure. @param now milliseconds since the epoch */
 export function brokenRule(
   session: UserSession,
-  { banChecks, freshMs, roles, claims }: Pick<RouteRules, 'banChecks' | 'freshMs'> & Partial<RouteRules>,
+  { banChecks, fresh, roles, claims }: Pick<RouteRules, 'banChecks' | 'fresh'> & Partial<RouteRules>,
   now: number,
 ): BrokenRule | null {
   if (roles && !roles.some((role) => hasItem(session.claims, 'roles', role))) {
@@ -174,12 +181,16 @@ export function brokenRule(
       return { code: 'SERVICE_BANNED', details: { service, level: ban.level, until, ...reason } };
     }
   }
-  if (freshMs === null) return null;
+  return fresh && staleness(session, fresh, now);
+}
+
+function staleness(session: UserSession, { ageMs, amr }: FreshRule, now: number): BrokenRule | null {
   const impersonated = session.impersonator !== null;
   const provedAt = Math.max(session.authenticatedAt, session.reauthenticatedAt ?? 0);
-  if (!impersonated && now - provedAt <= freshMs) return null;
-  const maxAge = Math.floor(freshMs / 1000);
-  return { code: 'FRESH_LOGIN_REQUIRED', details: { maxAge, ...(impersonated && { impersonated }) } };
+  const isProved = now - provedAt <= ageMs && amr.every((method) => session.amr.includes(method));
+  if (!impersonated && isProved) return null;
+  const needed = { maxAge: Math.floor(ageMs / 1000), ...(amr.length > 0 && { amr }) };
+  return { code: 'FRESH_LOGIN_REQUIRED', details: { ...needed, ...(impersonated && { impersonated }) } };
 }
 
 /** Own properties only, so that no name reaches a prototype. */

@@ -6,7 +6,7 @@ import type { Verifier } from '../../verification/verifier.js';
 import type { ResolvedOptions } from '../module/resolve-options.js';
 import type { HeaderOptions } from '../module/session-options.js';
 import { LookUps } from '../graphql/look-ups.js';
-import { Answers, type HttpAnswer, endDetails } from './answers.js';
+import { Answers, type HttpAnswer, endDetails, isOfValidToken } from './answers.js';
 import { userOf } from './fast-path/hidden-classes.js';
 import { type Channel, isSafeMethod } from '../cookies/request-origin.js';
 import type { SessionCookies } from '../cookies/session-cookies.js';
@@ -73,7 +73,7 @@ export class SessionAuthenticator {
     private readonly parts: {
       readonly verifier: Verifier;
       readonly clock: Clock;
-      readonly options: Pick<ResolvedOptions, 'realm' | 'messages' | 'headers' | 'transport' | 'graphql'>;
+      readonly options: Pick<ResolvedOptions, 'realm' | 'messages' | 'headers' | 'transport' | 'graphql' | 'stepUp'>;
       readonly cookies: SessionCookies;
       readonly watch: WatchSession;
       /** Random, because passport's registry is global to the process, and two modules must not collide. */
@@ -177,7 +177,8 @@ export class SessionAuthenticator {
     { code, status }: { readonly code?: unknown; readonly status?: unknown },
   ): boolean {
     if (!optional) return false;
-    return code === 'TOKEN_MISSING' || (optional.ignoreInvalid === true && (status === 400 || status === 401));
+    if (code === 'TOKEN_MISSING') return true;
+    return optional.ignoreInvalid === true && (status === 400 || status === 401) && !isOfValidToken(code);
   }
 
   /** True if memory vouches for a token now. Not a use of the session. */
@@ -189,8 +190,8 @@ export class SessionAuthenticator {
   protectRefusal(request: GuardedRequest, response: unknown, { exception }: HttpAnswer): void {
     if (this.transport.kind === 'bearer') return;
     this.cookies.protect(request, response, null, null);
-    if (exception.getStatus() === 401 && this.cookies.read(request) !== null)
-      this.cookies.clearRefused(request, response);
+    if (exception.getStatus() !== 401 || isOfValidToken(exception.code)) return;
+    if (this.cookies.read(request) !== null) this.cookies.clearRefused(request, response);
   }
 
   /** Takes the cookie that verifies: one host of a domain can set the cookie of all others. */
@@ -202,8 +203,8 @@ export class SessionAuthenticator {
 
   /** Returns the answer to a request whose session breaks a rule of the route, or null. */
   refusalBy(rules: RouteRules, session: UserSession): HttpAnswer | null {
-    const { freshMs, banChecks, roles, claims } = rules;
-    if (freshMs === null && banChecks.length === 0 && roles === null && claims === null) return null;
+    const { fresh, banChecks, roles, claims } = rules;
+    if (fresh === null && banChecks.length === 0 && roles === null && claims === null) return null;
     const broken = brokenRule(session, rules, this.parts.clock.now());
     return broken && this.answers.to(broken.code, broken.details);
   }

@@ -12,6 +12,7 @@ import { type DevicePolicy, needsOf } from '../../rules/device-policy.js';
 import { isTokenMode } from '../../tokens/token-mode.js';
 import { type TokenTransport, isTransport } from '../cookies/transport.js';
 import { HeaderOptions, RetentionOptions, type SessionHooks, SessionModuleOptions } from './session-options.js';
+import { type StepUp, resolveStepUp } from './step-up.js';
 
 /** RetentionOptions in milliseconds; null keeps forever. */
 export type Retention = Readonly<Record<keyof RetentionOptions, number | null>>;
@@ -29,6 +30,7 @@ export type ResolvedOptions = Required<
     | 'idleTimeout'
     | 'headers'
     | 'retention'
+    | 'stepUp'
     | 'timing'
   >
 > &
@@ -37,6 +39,7 @@ export type ResolvedOptions = Required<
     readonly idleMs: number | null;
     readonly headers: Required<HeaderOptions>;
     readonly retention: Retention;
+    readonly stepUp: StepUp;
     readonly connections: { readonly verify: number; readonly work: number };
     readonly timing: Timing;
     readonly messages: Readonly<Record<SessionErrorCode, string>>;
@@ -54,9 +57,9 @@ export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
   checkOptions(given, '', KNOWN);
   const options = { ...new SessionModuleOptions(), ...definedIn(given) } as Omit<
     ResolvedOptions,
-    'retention' | 'timing'
+    'retention' | 'stepUp' | 'timing'
   > &
-    Required<Pick<SessionModuleOptions, 'retention' | 'timing'>>;
+    Required<Pick<SessionModuleOptions, 'retention' | 'stepUp' | 'timing'>>;
   const { realm, tokenPrefix, policy, tokens, nearCache } = options;
   if (typeof realm !== 'string' || !/^[a-z0-9._-]{1,64}$/.test(realm)) {
     throw invalidOption('realm', "must be 1 to 64 of a-z, 0-9, '.', '_' and '-'");
@@ -115,6 +118,7 @@ export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
     headers: resolveHeaders(options.headers),
     idleMs: resolveIdleTimeout(given.idleTimeout, timing.activityFlush),
     retention: resolveRetention(options.retention, timing),
+    stepUp: resolveStepUp(options.stepUp),
   };
 }
 

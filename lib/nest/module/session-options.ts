@@ -10,6 +10,7 @@ import { type TokenMode, sliding } from '../../tokens/token-mode.js';
 import { type TokenTransport, bearer } from '../cookies/transport.js';
 import type { GraphqlParts } from '../graphql/operation.js';
 import type { LifecycleListener } from './lifecycle-publisher.js';
+import type { StepUpOptions } from './step-up.js';
 
 /** Callbacks into the application. */
 export interface SessionHooks {
@@ -83,6 +84,9 @@ export class SessionModuleOptions {
    * How tokens travel: `bearer()` in the Authorization header, `cookies()` in cookies that no script can read, or `both()`.
    */
   transport?: TokenTransport = bearer();
+
+  /** Answer to sessions that RequireFresh refuses. Default: 403. */
+  stepUp?: StepUpOptions = {};
 
   /** Fate of a replaced session's data: `clear` deletes it, `keep` leaves it readable by session id. */
   onReplace?: 'clear' | 'keep' = 'clear';

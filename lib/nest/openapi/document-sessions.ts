@@ -5,7 +5,6 @@ import { END_REASONS } from '../../model/session.js';
 import type { SessionErrorCode } from '../../model/session-error.js';
 import { isSafeMethod } from '../cookies/request-origin.js';
 import { loginDetails } from '../cookies/session-answer.js';
-import { statusOf } from '../http/answers.js';
 import { OwnRoutes } from '../http/route-input.js';
 import { type RouteRules, routeRules } from '../http/route-rules.js';
 import { SessionAuthenticator } from '../http/session-authenticator.js';
@@ -55,7 +54,8 @@ export function documentSessions(
   const modules = app.get(ModulesContainer);
   const isGlobal = isGuardedEverywhere(app.get(ApplicationConfig));
   const reflector = new Reflector();
-  const schemes = schemesOf(modules);
+  const authenticators = authenticatorsIn(modules);
+  const schemes = schemesOf(authenticators);
   for (const { controllers } of modules.values()) {
     for (const { metatype } of controllers.values()) {
       const type = metatype as Type<object>;
@@ -82,11 +82,12 @@ export function documentSessions(
         const refused: Answers = {};
         if (!rules.isPublic && (isGlobal || isGuarded(handler) || isGuarded(type))) {
           if (!Reflect.hasMetadata(SECURITY, type)) define(SECURITY, securityOf(schemes, rules), handler);
-          Object.assign(refused, refusalsOf(rules, handler, 'cookie' in schemes));
+          const codes = refusalsOf(rules, handler, 'cookie' in schemes, own?.refusals);
+          Object.assign(refused, answersTo(codes, authenticators));
         } else if (isLogin(type, name)) {
           const codes: SessionErrorCode[] = ['SESSION_LIMIT_REACHED', 'SESSION_STORE_UNAVAILABLE'];
           if ('cookie' in schemes) codes.push('CROSS_SITE_REQUEST');
-          Object.assign(refused, answersTo(codes));
+          Object.assign(refused, answersTo(codes, authenticators));
         }
         if (own || Object.keys(refused).length > 0) addResponses(type, name, handler, { ...refused, ...own?.answers });
       }
@@ -99,12 +100,15 @@ function define(key: string, value: unknown, target: object): void {
   if (!Reflect.hasMetadata(key, target)) Reflect.defineMetadata(key, value, target);
 }
 
-function schemesOf(modules: ModulesContainer): Partial<Record<SchemeName, SecurityScheme>> {
+function authenticatorsIn(modules: ModulesContainer): readonly SessionAuthenticator[] {
+  return [...modules.values()].flatMap(
+    ({ providers }) => (providers.get(SessionAuthenticator)?.instance as SessionAuthenticator | undefined) ?? [],
+  );
+}
+
+function schemesOf(authenticators: readonly SessionAuthenticator[]): Partial<Record<SchemeName, SecurityScheme>> {
   const schemes: Partial<Record<SchemeName, SecurityScheme>> = {};
-  for (const { providers } of modules.values()) {
-    const found = providers.get(SessionAuthenticator)?.instance as SessionAuthenticator | undefined;
-    if (!found) continue;
-    const { transport, cookies } = found;
+  for (const { transport, cookies } of authenticators) {
     if (transport.kind !== 'cookies') schemes.bearer = { type: 'http', scheme: 'bearer' };
     if (transport.kind !== 'bearer') schemes.cookie ??= { type: 'apiKey', in: 'cookie', name: cookies.name };
   }
@@ -116,23 +120,34 @@ function securityOf(schemes: object, { optional }: RouteRules): readonly object[
   return [...(optional ? [{}] : []), ...Object.keys(schemes).map((name) => ({ [name]: [] }))];
 }
 
-function refusalsOf(rules: RouteRules, handler: Handler, byCookie: boolean): Answers {
-  const { optional, roles, claims, banChecks, freshMs, allowCrossSite } = rules;
+function refusalsOf(
+  rules: RouteRules,
+  handler: Handler,
+  byCookie: boolean,
+  own: readonly SessionErrorCode[] = [],
+): readonly SessionErrorCode[] {
+  const { optional, roles, claims, banChecks, fresh, allowCrossSite } = rules;
   const codes: SessionErrorCode[] = ['SESSION_STORE_UNAVAILABLE'];
   if (!optional) codes.push('TOKEN_MISSING');
   if (!optional?.ignoreInvalid) codes.push('TOKEN_MALFORMED', 'TOKEN_INVALID', ...END_REASONS);
   if (roles || claims) codes.push('FORBIDDEN');
   if (banChecks.length > 0) codes.push('SERVICE_BANNED');
-  if (freshMs !== null) codes.push('FRESH_LOGIN_REQUIRED');
+  if (fresh) codes.push('FRESH_LOGIN_REQUIRED');
+  codes.push(...own);
   const method = RequestMethod[Reflect.getMetadata('method', handler) as RequestMethod];
   if (byCookie && !allowCrossSite && !isSafeMethod({ method })) codes.push('CROSS_SITE_REQUEST');
-  return answersTo(codes);
+  return codes;
 }
 
 /** Collects the codes of each status in one answer. */
-function answersTo(codes: readonly SessionErrorCode[]): Answers {
+function answersTo(codes: readonly SessionErrorCode[], authenticators: readonly SessionAuthenticator[]): Answers {
   const byStatus = new Map<number, SessionErrorCode[]>();
-  for (const code of codes) byStatus.set(statusOf(code), [...(byStatus.get(statusOf(code)) ?? []), code]);
+  for (const code of codes) {
+    // Those of two realms may differ.
+    for (const status of new Set(authenticators.map(({ answers }) => answers.statusOf(code)))) {
+      byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+    }
+  }
   return Object.fromEntries([...byStatus].map(([status, ofStatus]) => [status, errorAnswer(status, ofStatus)]));
 }
 

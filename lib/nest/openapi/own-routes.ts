@@ -1,4 +1,5 @@
 import { END_REASONS } from '../../model/session.js';
+import type { SessionErrorCode } from '../../model/session-error.js';
 import { ReauthenticationController, SessionRoutesController } from '../routes/session-routes.controller.js';
 import { GatewayController } from '../routes/gateway.controller.js';
 import { type Answers, type Schema, count, errorAnswer, object, sessionAnswer, sessionItem, text } from './schemas.js';
@@ -10,6 +11,8 @@ export interface OwnRoute {
   /** Says more of fields than their parser. */
   readonly fields?: Readonly<Record<string, Schema>>;
   readonly answers: Answers;
+  /** Codes of refusals beside those of its guard. */
+  readonly refusals?: readonly SessionErrorCode[];
 }
 
 type Handlers<Controller> = Exclude<keyof Controller, 'onModuleInit'>;

@@ -38,7 +38,7 @@ export class GatewayController {
     const rest = httpAdapter.getType() === 'fastify' ? '*' : '{*path}';
     const { prototype } = GatewayController;
     All(['verify', `verify/${rest}`])(prototype, 'verify', Object.getOwnPropertyDescriptor(prototype, 'verify')!);
-    const none = { isPublic: false, optional: null, strict: false, allowCrossSite: false, freshMs: null };
+    const none = { isPublic: false, optional: null, strict: false, allowCrossSite: false, fresh: null };
     this.rules = { ...none, banChecks: [], roles: null, claims: null, activity: true, renew: options.renew };
   }
 

@@ -12,6 +12,8 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
+import type { LoginOptions } from '../../commands/arguments.js';
+import { isObject } from '../../model/checked-input.js';
 import { SessionError, invalidArgument, misused } from '../../model/session-error.js';
 import type { SessionDetails, UserSession } from '../../model/session.js';
 import { SessionService } from '../../services/session-service.js';
@@ -27,10 +29,15 @@ import { SESSION_MODULE, type SessionAuthenticator } from '../http/session-authe
 
 const MAX_PASSWORD = 1024;
 
+type Reauthentication = boolean | Required<Pick<LoginOptions, 'amr'>>;
+
 /** Checks the password of a user who is logged in. A provider of the application implements it. */
 export interface Reauthenticator {
-  /** @returns true if the password is right. Nothing else counts as right */
-  reauthenticate(session: UserSession, password: string): boolean | Promise<boolean>;
+  /**
+   * @returns true if the password is right, or the methods by which the user proved who they are (see LoginOptions). Nothing else
+   *   counts as right
+   */
+  reauthenticate(session: UserSession, password: string): Reauthentication | Promise<Reauthentication>;
 }
 
 /** Provides the class of the option `reauthenticate`. */
@@ -129,11 +136,13 @@ export class ReauthenticationController implements OnModuleInit {
     @CurrentSession() session: UserSession,
     @Ip() ip: string,
   ): Promise<void> {
-    if ((await this.reauthenticator.reauthenticate(session, password)) !== true) {
+    const proof: unknown = await this.reauthenticator.reauthenticate(session, password);
+    const { amr } = (isObject(proof) ? proof : {}) as Partial<Extract<Reauthentication, object>>;
+    if (proof !== true && !Array.isArray(amr)) {
       this.tokens.recordFailedLogin(session.userId, { ip, deviceType: session.deviceType });
       throw new SessionError('BAD_CREDENTIALS');
     }
-    await this.sessions.reauthenticate(session.id, { ip });
+    await this.sessions.reauthenticate(session.id, { ip, amr });
   }
 }
 
