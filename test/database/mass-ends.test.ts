@@ -15,7 +15,7 @@ const BUDGET_MS = 20_000;
 /** More than are closed at once. */
 const MANY = 250;
 
-describeRepository('ends of many at once', ({ clock, node, other, open, newUser }) => {
+describeRepository('ends of many at once', ({ kind, database, clock, node, other, open, newUser }) => {
   const scopeOf = ({ database, realm }: TestRepositories) => ({ ...database, realm, clock, budgetMs: BUDGET_MS });
   const closerAt = (at: TestRepositories) => new SqlMassEndRows(scopeOf(at), MINUTE);
   const onlineOf = (at: TestRepositories) => new OnlineQueries(scopeOf(at));
@@ -257,6 +257,27 @@ describeRepository('ends of many at once', ({ clock, node, other, open, newUser 
     const { massEnd } = node.database.tables;
     await node.write(sql`UPDATE ${massEnd} SET lease_until = lease_until + ${HOUR} WHERE scope = ${account.key}`);
     expect(await closeAll(other)).toHaveLength(ids.length - 50);
+  });
+
+  it('are passed over by the ends that follow, whatever has yet to be closed', async () => {
+    const { user, ids } = await crowd(node);
+    const account = node.account(user);
+    const both = { except: null, raiseEpoch: false };
+    await node.sessions.endAccountSessions(account, KICK, both);
+    const later = [await node.login(user), await other.login(user)];
+    const end = async () => {
+      const [kick, opened] = [await other.sessions.endAccountSessions(account, KICK, both), later.splice(0)];
+      expect([idsOf(kick.ended), kick.change]).toEqual([opened.map(({ id }) => id).sort(), null]);
+    };
+    if (kind.name === 'sqlite') return end();
+    // As one that closes them does, and for longer.
+    const holder = (await database.connect()).createQueryRunner();
+    await holder.startTransaction('READ COMMITTED');
+    const some = ids.slice(0, 20).map((id) => `'${id}'`);
+    await holder.query(`SELECT id FROM latchkey_session WHERE id IN (${some.join(', ')}) FOR UPDATE`);
+    await end();
+    await holder.rollbackTransaction();
+    await holder.release();
   });
 
   it('make a login wait only as long as the change log tells of them', async () => {

@@ -45,7 +45,13 @@ export type AccountRows = (tables: Tables, realm: string, accountKey: string) =>
 export const isLiveOf: AccountRows = (tables, realm, accountKey) =>
   sql`user_key = ${accountKey} AND status IN ('live', '') AND ${inEpochsOf(tables, realm, accountKey)}`;
 
-/** The same with damaged rows that are neither live nor ended: they hold a slot, and may be remembered as live. */
+/** The same in an epoch that was read before under the lock of the account: MariaDB passes over rows of others without locking them. */
+export function isLiveSince(tables: Tables, realm: string, accountKey: string, accountEpoch: number): Statement {
+  return sql`user_key = ${accountKey} AND status IN ('live', '') AND account_epoch = ${accountEpoch}
+    AND ${unindexed(sql`realm_epoch = ${realmEpoch(tables, realm)}`)}`;
+}
+
+/** Live sessions of an account with damaged rows that are neither live nor ended: they hold a slot, and may be remembered as live. */
 export const isNotEndedOf: AccountRows = (tables, realm, accountKey) =>
   sql`user_key = ${accountKey} AND (status < 'ended' OR status > 'ended') AND NOT ${isMassEnded(tables, realm)}`;
 

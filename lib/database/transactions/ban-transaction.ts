@@ -45,11 +45,11 @@ function* endsOfBan(
   const { notBefore } = locked;
   if (service !== null) return { ended: [], change: null, at: timeOfStep(scope, [], notBefore) };
   const end = { reason: 'ACCOUNT_DISABLED', by, comment } as const;
-  if (endsSessions && (yield* hasMany(scope, account))) {
+  if (endsSessions && (yield* hasMany(scope, locked))) {
     return yield* endByEpoch(scope, account, locked, end, { except: null, raisesEpoch: false });
   }
   const { own, openedAsOthers } = endsSessions
-    ? yield* lockOfAccount(scope, account)
+    ? yield* lockOfAccount(scope, account, locked)
     : {
         own: [],
         openedAsOthers: yield* lockRows(

@@ -23,9 +23,10 @@ export function* claimsScript(
   { by, names, comment }: ClaimsChangeNote,
 ): Script<ClaimsChange | null> {
   const { tables, dialect, realm, clock } = scope;
-  const { epoch, version: before } = yield* lockDamagedAccount(scope, account.key);
-  if (yield* hasMany(scope, account, MOST_CHANGED)) return null;
-  const rows = yield* lockSessions(scope, account.key, COLUMNS);
+  const locked = yield* lockDamagedAccount(scope, account.key);
+  const { epoch, version: before } = locked;
+  if (yield* hasMany(scope, locked, MOST_CHANGED)) return null;
+  const rows = yield* lockSessions(scope, locked, COLUMNS);
   const now = clock.now();
   const changed = rows.filter((row) => Number(row.usable_until) > now).length;
   const byClaims = new Map<string, string[]>();

@@ -5,7 +5,7 @@ import { type AccountRef, actorText, escapeUserId } from '../../model/user-key.j
 import type { Clock } from '../../ports/clock.js';
 import type { Dialect } from '../engine/dialect.js';
 import { type Row, type Script, type Statement, effect, raw, sql, unindexed } from '../engine/sql.js';
-import { isMassEnded, isNotEndedOf, realmEpoch, selectAround } from '../schema/live-sessions.js';
+import { isLiveSince, isMassEnded, isNotEndedOf, realmEpoch, selectAround } from '../schema/live-sessions.js';
 import { fromList, isCountable, isOfRealm, toBans } from '../schema/session-rows.js';
 import type { Tables } from '../schema/tables.js';
 
@@ -39,6 +39,8 @@ export interface LockedAccount extends AccountRecord {
   /** Epochs of sessions that are opened now. */
   readonly endEpoch: number;
   readonly realmEpoch: number;
+  /** Those that have not ended, or, as long as rows of a mass end have yet to be closed, the live ones: an index leads past the others. */
+  readonly sessions: Statement;
 }
 
 export function* lockAccount(scope: Scope, accountKey: string): Script<LockedAccount> {
@@ -56,12 +58,15 @@ function* lock(
   read: (row: Row | undefined) => AccountRecord,
 ): Script<LockedAccount> {
   const { rows } =
-    yield sql`SELECT user_id, epoch, not_before, bans, version, end_epoch, ${realmEpoch(tables, realm)} AS realm_epoch
+    yield sql`SELECT user_id, epoch, not_before, bans, version, end_epoch, ${realmEpoch(tables, realm)} AS realm_epoch,
+      (SELECT COUNT(*) FROM ${tables.massEnd} WHERE scope = ${key} AND closed_at IS NULL) AS unclosed
       FROM ${tables.account} WHERE user_key = ${key}${dialect.forUpdate()}`;
   const [row] = rows;
   const account = read(row);
   const [version, endEpoch] = [Number(row?.version ?? 0), Number(row?.end_epoch ?? 0)];
-  const epochs = { version, endEpoch, realmEpoch: Number(row?.realm_epoch ?? 0) };
+  const isClosing = Number(row?.unclosed ?? 0) > 0;
+  const sessions = isClosing ? isLiveSince(tables, realm, key, endEpoch) : isNotEndedOf(tables, realm, key);
+  const epochs = { version, endEpoch, realmEpoch: Number(row?.realm_epoch ?? 0), sessions };
   if (!row || (endEpoch >= 0 && endEpoch <= version && isCountable(version))) return { ...account, ...epochs };
   // Damaged numbers: sessions go by the last mass end.
   const { rows: last } = yield sql`SELECT MAX(version) AS end_epoch FROM ${tables.massEnd} WHERE scope = ${key}`;
@@ -69,7 +74,7 @@ function* lock(
   yield effect(
     sql`UPDATE ${tables.account} SET version = ${mended.version}, end_epoch = ${mended.endEpoch} WHERE user_key = ${key}`,
   );
-  return { ...account, ...epochs, ...mended };
+  return { ...account, ...epochs, ...mended, sessions: isNotEndedOf(tables, realm, key) };
 }
 
 /**
@@ -108,14 +113,14 @@ export const LOCKED_COLUMNS = raw(
    device_id, created_at, last_seen_at, presented_at, impersonator, account_epoch, realm_epoch`,
 );
 
-/** Locks the sessions of an account. */
+/** Locks the sessions of an account, whose row must be locked. */
 export function* lockSessions(
-  { tables, dialect, realm }: Scope,
-  accountKey: string,
+  { tables, dialect }: Scope,
+  { sessions }: LockedAccount,
   columns = LOCKED_COLUMNS,
 ): Script<readonly Row[]> {
   const { rows } = yield sql`SELECT ${columns} FROM ${tables.session}${dialect.through('idx_latchkey_session_account')}
-      WHERE ${isNotEndedOf(tables, realm, accountKey)} ORDER BY id${dialect.forUpdate()}`;
+      WHERE ${sessions} ORDER BY id${dialect.forUpdate()}`;
   return rows;
 }
 
@@ -144,17 +149,18 @@ export function* lockUnclosedRows({ tables, dialect, realm }: Scope, ids: readon
 export function* lockOfAccount(
   scope: Scope,
   account: AccountRef,
+  locked: LockedAccount,
 ): Script<{ readonly own: readonly Row[]; readonly openedAsOthers: readonly Row[] }> {
-  const { tables, dialect, realm } = scope;
+  const { tables, dialect } = scope;
   const opened = yield* findOpenedAs(scope, account);
-  if (opened.length === 0) return { own: yield* lockSessions(scope, account.key), openedAsOthers: [] };
+  if (opened.length === 0) return { own: yield* lockSessions(scope, locked), openedAsOthers: [] };
   // No session is added to the account while its row is locked.
   const { rows } = yield sql`SELECT id FROM ${tables.session}${dialect.through('idx_latchkey_session_account')}
-      WHERE ${isNotEndedOf(tables, realm, account.key)}`;
+      WHERE ${locked.sessions}`;
   const ids = new Set([...rows, ...opened].map((row) => String(row.id)));
-  const locked = yield* lockRows(scope, [...ids]);
+  const all = yield* lockRows(scope, [...ids]);
   const isOwn = (row: Row) => row.user_key === account.key;
-  return { own: locked.filter(isOwn), openedAsOthers: locked.filter((row) => !isOwn(row)) };
+  return { own: all.filter(isOwn), openedAsOthers: all.filter((row) => !isOwn(row)) };
 }
 
 /** Finds live sessions that an account opened as others. */

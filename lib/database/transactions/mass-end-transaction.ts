@@ -3,7 +3,7 @@ import type { EndRequest } from '../../model/session-change.js';
 import { type AccountRef, escapeUserId } from '../../model/user-key.js';
 import type { AccountEnd } from '../../ports/session-repository.js';
 import { type Row, type Script, effect, raw, sql } from '../engine/sql.js';
-import { isNotEndedOf, realmScope } from '../schema/live-sessions.js';
+import { realmScope } from '../schema/live-sessions.js';
 import { commentOf, describeAccount, insertEvents } from './audit.js';
 import { endSessions, endingOf, logChanges, logScopeChange } from './end-transaction.js';
 import {
@@ -36,12 +36,12 @@ export function* endAccount(
     reason: end.reason,
     ...describeAccount(account),
   };
-  if (yield* hasMany(scope, account)) {
+  if (yield* hasMany(scope, locked)) {
     const { at, ...ended } = yield* endByEpoch(scope, account, locked, end, { except, raisesEpoch: raiseEpoch });
     yield effect(insertEvents(tables, [{ ...about, at, ended: null, detail: commentOf(end.comment) }]));
     return ended;
   }
-  const { own, openedAsOthers } = yield* lockOfAccount(scope, account);
+  const { own, openedAsOthers } = yield* lockOfAccount(scope, account, locked);
   const now = clock.now();
   const at = timeOfStep(scope, [...own, ...openedAsOthers], locked.notBefore);
   const others = own.filter((row) => row.id !== except);
@@ -65,13 +65,13 @@ const provedBy = (at: number) => sql`authenticated_at = ${at}, amr = NULL`;
 
 /** True if an account has more live sessions than `most`, by default those that are closed at once. Its row must be locked. */
 export function* hasMany(
-  { tables, dialect, realm }: Scope,
-  account: AccountRef,
+  { tables, dialect }: Scope,
+  { sessions }: LockedAccount,
   most = CLOSED_AT_ONCE,
 ): Script<boolean> {
   const { rows } = yield sql`SELECT COUNT(*) AS total FROM (
       SELECT 1 AS one FROM ${tables.session}${dialect.through('idx_latchkey_session_account')}
-      WHERE ${isNotEndedOf(tables, realm, account.key)} LIMIT ${most + 1}) AS counted`;
+      WHERE ${sessions} LIMIT ${most + 1}) AS counted`;
   return Number(rows[0]?.total) > most;
 }
 
