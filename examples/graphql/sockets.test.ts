@@ -191,6 +191,35 @@ describe.each(drivers)('GraphQL subscriptions by $name', (driver) => {
     }
   });
 
+  it('G14: closes the sockets of subscriptions that new claims refuse, on every node, within D, and no others', async () => {
+    const session = { timing: MEASURED_D.timing };
+    const [first, second] = [await node(session), await node(session)];
+    const open = async (port: number, token: string, query: string) => {
+      const client = await Client.connect(port, { authorization: `Bearer ${token}` });
+      expect(await client.ask('1', `subscription { ${query} }`)).toHaveProperty('data');
+      return client;
+    };
+    for (const { port, tokens, sessions } of [first, second]) {
+      const { accessToken } = await first.tokens.login('boss', { claims: { roles: ['admin'] } });
+      const clients = await Promise.all(['events { secret }', 'mine'].map((query) => open(port, accessToken, query)));
+      const [admin, plain] = clients as [Client, Client];
+      await first.sessions.updateUserClaims('boss', { roles: ['auditor', 'admin'] });
+      // Still open when the next look has passed, which closes a socket of another session.
+      const gone = await tokens.login('gone');
+      const other = await open(port, gone.accessToken, 'mine');
+      await sessions.end('gone', gone.session.id);
+      await other.end();
+      expect([admin.closed, plain.closed]).toEqual([null, null]);
+      await first.sessions.updateUserClaims('boss', { roles: ['auditor'] });
+      const { value, ms } = await timed(admin.end());
+      expect(value).toEqual({ code: 4403, reason: 'FORBIDDEN' });
+      expect(ms).toBeLessThan(MEASURED_D.ms);
+      expect(await plain.ask('2', 'subscription { mine }')).toEqual({ data: { mine: 'boss' } });
+      expect(codeOf(await plain.ask('3', 'subscription { events { secret } }'))).toBe('FORBIDDEN');
+      plain.close();
+    }
+  });
+
   it.each([
     ['SESSION_REPLACED', async ({ tokens }: Services) => void (await tokens.login('ends'))],
     ['SESSION_EXPIRED', () => clock.advance(3 * HOUR)],

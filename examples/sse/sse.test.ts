@@ -2,9 +2,10 @@ import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Controller, Sse, UseGuards } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { AuthGuard, CurrentUser, cookies, singleDevice, sliding } from 'nestjs-latchkey';
+import { AuthGuard, CurrentUser, RequireRole, cookies, multiDevice, singleDevice, sliding } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
 import { NEVER, type Observable, Subject, concat, finalize, of, throwError } from 'rxjs';
+import { SessionAuthenticator } from 'lib/session-authenticator.js';
 import { SqlSessionRepository } from 'lib/sql-session-repository.js';
 import { MEASURED_D, type Node, partsOf, useNodes } from '../../test/support/doors.js';
 import { timed, until } from '../../test/support/until.js';
@@ -135,6 +136,12 @@ class QuietController {
     return NEVER.pipe(finalize(() => running--));
   }
 
+  @RequireRole('admin')
+  @Sse('admins')
+  admins(): Observable<never> {
+    return NEVER;
+  }
+
   @Sse('broken')
   broken(): Observable<object> {
     return concat(
@@ -188,6 +195,31 @@ describe('a stream', () => {
     await until(() => running === 0);
     const again = await fetch(`${url}/counted`, { headers: { ...headers[0], 'last-event-id': '1' } });
     expect([again.status, await again.json()]).toMatchObject([401, { errorCode: 'SESSION_KICKED' }]);
+  });
+
+  it('G14: ends within D where its route refuses new claims, set on another node, and goes on by others', async () => {
+    const session = { realm: 'roles', policy: multiDevice(), timing: MEASURED_D.timing };
+    const one = await start({ controllers: [QuietController] }, { session });
+    const other = await start({ controllers: [QuietController] }, { session });
+    const { accessToken } = await one.tokens.login('boss', { claims: { roles: ['admin'] } });
+    const open = () =>
+      Promise.all(['admins', 'quiet'].map((path) => listen(`${one.url}/${path}`, bearer(accessToken))));
+    const [admins, quiet] = (await open()) as [Stream, Stream];
+    const look = jest.spyOn(SessionAuthenticator.prototype, 'refusalOf');
+    await other.sessions.updateUserClaims('boss', { roles: ['admin', 'auditor'] });
+    // Both routes have judged the new claims.
+    const judged = () => look.mock.calls.filter(([, { claims }]) => (claims.roles as string[]).length === 2).length;
+    await until(() => judged() >= 2);
+    look.mockRestore();
+    expect([admins.isOver(), quiet.isOver()]).toEqual([false, false]);
+    await other.sessions.updateUserClaims('boss', { roles: ['auditor'] });
+    const { ms } = await timed(until(admins.isOver));
+    expect(ms).toBeLessThan(MEASURED_D.ms);
+    const refusal = { errorCode: 'FORBIDDEN', message: expect.any(String), missing: { roles: ['admin'] } };
+    expect(admins.events).toEqual([['refused', refusal]]);
+    expect([quiet.isOver(), quiet.events]).toEqual([false, []]);
+    quiet.close();
+    expect((await fetch(`${one.url}/admins`, { headers: bearer(accessToken) })).status).toBe(403);
   });
 
   it('brings an error of its source, and ends', async () => {

@@ -1,5 +1,12 @@
 import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import {
+  ConnectedSocket,
+  MessageBody,
+  type OnGatewayConnection,
+  SubscribeMessage,
+  WebSocketGateway,
+  WebSocketServer,
+} from '@nestjs/websockets';
 import { UseGuards } from '@nestjs/common';
 import {
   AuthGuard,
@@ -13,11 +20,14 @@ import {
   RequireRole,
   Sensitive,
   SessionError,
+  type UserSession,
   cookies,
+  multiDevice,
   sliding,
 } from 'nestjs-latchkey';
 import { ManualClock } from 'nestjs-latchkey/testing';
-import { SessionIoAdapter, sessionOf } from 'nestjs-latchkey/websockets';
+import { SessionIoAdapter, onSessionChange, sessionOf } from 'nestjs-latchkey/websockets';
+import { SessionAuthenticator } from 'lib/session-authenticator.js';
 import { type Socket, io } from 'socket.io-client';
 import { Verifier } from 'lib/verifier.js';
 import { MEASURED_D, type Node, partsOf, useNodes } from '../../test/support/doors.js';
@@ -348,6 +358,95 @@ describe('messages behind SessionIoAdapter', () => {
       ['session-ended', { errorCode: 'SESSION_EXPIRED' }],
       ['disconnect', { reason: 'io server disconnect' }],
     ]);
+  });
+});
+
+/** A socket of the server's side. */
+interface Joining {
+  join(room: string): void;
+  leave(room: string): void;
+}
+
+@WebSocketGateway({ namespace: 'staff' })
+class StaffGateway implements OnGatewayConnection {
+  @WebSocketServer() server!: { to(room: string): { emit(event: string): void } };
+
+  handleConnection(socket: Joining): void {
+    const place = ({ claims }: Pick<UserSession, 'claims'>) => {
+      if ((claims.roles as string[]).includes('admin')) socket.join('admins');
+      else socket.leave('admins');
+    };
+    place(sessionOf(socket)!);
+    onSessionChange(socket, () => {
+      throw new Error('of a listener');
+    });
+    onSessionChange(socket, place);
+  }
+
+  @RequireRole('admin')
+  @SubscribeMessage('tell')
+  tell() {
+    this.server.to('admins').emit('told');
+    return true;
+  }
+
+  @SubscribeMessage('roles')
+  roles(@ConnectedSocket() socket: object, @CurrentUser('roles') roles: unknown) {
+    return [roles, sessionOf(socket)!.claims.roles];
+  }
+}
+
+describe('G14: sockets of a user whose claims change on another node', () => {
+  const start = useNodes();
+
+  it('are told within D, have the new ones, and leave the rooms of a role', async () => {
+    const session = { policy: multiDevice(), timing: MEASURED_D.timing };
+    const parts = { providers: [StaffGateway] };
+    const [one, other] = [await start(parts, { configure, session }), await start(parts, { configure, session })];
+    const login = () => one.tokens.login('boss', { claims: { roles: ['admin'] } });
+    const clients = await Promise.all([1, 2].map(async () => connect(`${one.url}/staff`, (await login()).accessToken)));
+    const admin = await one.tokens.login('chief', { claims: { roles: ['admin'] } });
+    const chief = await connect(`${one.url}/staff`, admin.accessToken);
+    expect(await chief.ask('tell')).toBe(true);
+    await until(() => [...clients, chief].every(({ events }) => events.some(([event]) => event === 'told')));
+    await other.sessions.updateUserClaims('boss', { roles: ['user'] });
+    // A message is judged at once.
+    expect(await clients[0]!.ask('tell')).toEqual(refusedWith('FORBIDDEN', { missing: { roles: ['admin'] } }));
+    const changed = () => clients.every(({ events }) => events.some(([event]) => event === 'session-changed'));
+    const { ms } = await timed(until(changed));
+    expect(ms).toBeLessThan(MEASURED_D.ms);
+    for (const { ask, events, socket } of clients) {
+      expect(await ask('roles')).toEqual([['user'], ['user']]);
+      expect([socket.connected, events.splice(0).filter(([event]) => event === 'session-changed').length]).toEqual([
+        true,
+        1,
+      ]);
+    }
+    expect(await chief.ask('tell')).toBe(true);
+    await until(() => chief.events.filter(([event]) => event === 'told').length === 2);
+    expect(clients.flatMap(({ events }) => events)).toEqual([]);
+  });
+
+  it('are told as well where a message was faster, whose copy is remembered', async () => {
+    const session = { realm: 'remembering', timing: { ...MEASURED_D.timing, poll: '100ms' } } as const;
+    const { app, url, tokens, sessions } = await start({ providers: [StaffGateway] }, { configure, session });
+    const { accessToken } = await tokens.login('boss', { claims: { roles: ['admin'] } });
+    const { ask, events } = await connect(`${url}/staff`, accessToken);
+    const authenticator = app.get(SessionAuthenticator, { strict: false });
+    const remembered = async () => {
+      await ask('roles');
+      return authenticator.fromMemory(accessToken)?.claims.roles;
+    };
+    await until(async () => String(await remembered()) === 'admin');
+    await sessions.updateUserClaims('boss', { roles: ['user'] });
+    await until(async () => String(await remembered()) === 'user');
+    await until(() => events.some(([event]) => event === 'session-changed'));
+    expect(await ask('roles')).toEqual([['user'], ['user']]);
+  });
+
+  it('takes functions alone', async () => {
+    expect(() => onSessionChange({}, 'x' as never)).toThrow('listener must be a function');
+    expect(onSessionChange({}, () => undefined)).toBeUndefined();
   });
 });
 

@@ -55,7 +55,7 @@ async function renew(context: ExecutionContext): Promise<RenewedToken | null> {
   if (!request || renewed || !(authenticator instanceof SessionAuthenticator)) return renewed;
   const credential = authenticator.credentialOf(request, CHANNEL_RULES);
   // What memory vouches for is not near its end.
-  if (credential.token === null || authenticator.isKnown(credential.token)) return null;
+  if (credential.token === null || authenticator.fromMemory(credential.token)) return null;
   const again = new ChannelRequest(credential, request.ip, () => undefined);
   const outcome = await authenticator.authenticate(again, CHANNEL_RULES);
   return outcome instanceof AuthenticatedSession ? outcome.renewed : null;

@@ -1,5 +1,5 @@
 import type { ActivityRecorder } from '../journal/activity-recorder.js';
-import type { Claims, ClaimsPatch, SessionEnd, SessionWithEnd, SessionDetails } from '../model/session.js';
+import type { Claims, ClaimsPatch, SessionDetails, SessionEnd, SessionWithEnd, UserSession } from '../model/session.js';
 import type { Clock } from '../ports/clock.js';
 import type { UserClaims, UserClaimsOptions } from '../commands/claims.js';
 import { DataStore } from '../commands/data.js';
@@ -120,11 +120,16 @@ export class SessionService {
    * Calls the listener once, within `timing.pollFreshness`, when a session has ended; with null if it expired by
    * itself. For channels that outlive a request, such as sockets and server-sent events. Keeps the login from counting
    * as abandoned.
+   * @param onChange called with the session as it is at first, and, as promptly, whenever its claims or bans have changed
    * @returns function that stops watching
    */
-  watch(sessionId: string, listener: (end: SessionEnd | null) => void): () => void {
+  watch(
+    sessionId: string,
+    listener: (end: SessionEnd | null) => void,
+    onChange?: (session: UserSession) => void,
+  ): () => void {
     const { activity, clock, watch } = this.parts;
-    const stop = watch.watch(sessionIdOf(sessionId, 'sessionId'), listener);
+    const stop = watch.watch(sessionIdOf(sessionId, 'sessionId'), listener, onChange);
     // An open channel proves that the client has received the token.
     activity.record(sessionId, clock.now(), null, false);
     return stop;

@@ -2,7 +2,7 @@ import type { Clock } from '../ports/clock.js';
 import { PeriodicTask } from '../async/periodic-task.js';
 import { inSlices } from '../async/slices.js';
 import { invalidArgument } from '../model/session-error.js';
-import type { SessionEnd } from '../model/session.js';
+import { type CopiedRecord, type SessionEnd, type UserSession, toSession } from '../model/session.js';
 import type { Refusal } from '../model/verification.js';
 import type { VerificationCache } from '../ports/verification-cache.js';
 import type { SessionLookup } from './session-lookup.js';
@@ -13,9 +13,18 @@ type Listener<T> = (news: T) => void;
 /** Listeners by session id or token. */
 type Watched<T> = Map<string, Set<Listener<T>>>;
 
-/** Notifies long-lived channels when their session ends or their token is refused. Checks all at a fixed interval. */
+/** Claims and bans of a session as it was last seen. */
+interface Seen {
+  readonly versions: string;
+  readonly rights: string;
+}
+
+/** Notifies long-lived channels when their session ends or changes, or their token is refused. Checks all at a fixed interval. */
 export class SessionWatch {
   private readonly sessions: Watched<SessionEnd | null> = new Map();
+  /** By the listener to the end of the session, whose channel they belong to. */
+  private readonly changes = new WeakMap<Listener<SessionEnd | null>, Listener<UserSession>>();
+  private readonly seen = new WeakMap<Listener<SessionEnd | null>, Seen>();
   private readonly tokens: Watched<Refusal> = new Map();
   private readonly task: PeriodicTask;
 
@@ -33,9 +42,18 @@ export class SessionWatch {
     this.task = new PeriodicTask(() => this.look(), parts.everyMs, ignore);
   }
 
-  /** @returns function that stops watching @throws SessionError ARGUMENT_INVALID unless `listener` is a function */
-  watch(sessionId: string, listener: Listener<SessionEnd | null>): () => void {
-    return add(this.sessions, sessionId, listener);
+  /**
+   * @param onChange called with the session at the first look, and whenever its claims or bans have changed since
+   * @returns function that stops watching @throws SessionError ARGUMENT_INVALID unless the listeners are functions
+   */
+  watch(sessionId: string, listener: Listener<SessionEnd | null>, onChange?: Listener<UserSession>): () => void {
+    if (onChange === undefined) return add(this.sessions, sessionId, listener);
+    needFunction(listener, 'listener');
+    needFunction(onChange, 'onChange');
+    // The same listener may watch several channels.
+    const own: Listener<SessionEnd | null> = (end) => listener(end);
+    this.changes.set(own, onChange);
+    return add(this.sessions, sessionId, own);
   }
 
   /** @returns function that stops watching @throws SessionError ARGUMENT_INVALID */
@@ -64,8 +82,21 @@ export class SessionWatch {
   private async lookAt(sessionId: string): Promise<void> {
     const { cache, lookup, clock } = this.parts;
     const record = cache.get(sessionId)?.record ?? (await lookup.find(sessionId));
-    if (record && !record.end && clock.now() < record.usableUntil) return;
+    if (record && !record.end && clock.now() < record.usableUntil) return this.lookForChange(sessionId, record);
     tell(this.sessions, sessionId, record?.end ?? null);
+  }
+
+  private lookForChange(sessionId: string, record: CopiedRecord): void {
+    for (const listener of this.sessions.get(sessionId) ?? []) {
+      const onChange = this.changes.get(listener);
+      if (!onChange) continue;
+      const seen = this.seen.get(listener);
+      const versions = `${record.version} ${record.accountVersion}`;
+      if (seen?.versions === versions) continue;
+      const rights = JSON.stringify([record.claims, record.bans]);
+      this.seen.set(listener, { versions, rights });
+      if (seen?.rights !== rights) call(onChange, toSession(record));
+    }
   }
 
   private async lookAtToken(token: string): Promise<void> {
@@ -75,7 +106,7 @@ export class SessionWatch {
 }
 
 function add<T>(watched: Watched<T>, key: string, listener: Listener<T>): () => void {
-  if (typeof listener !== 'function') throw invalidArgument('listener', 'must be a function');
+  needFunction(listener, 'listener');
   const listeners = watched.get(key) ?? new Set();
   watched.set(key, listeners.add(listener));
   return () => {
@@ -88,11 +119,17 @@ function add<T>(watched: Watched<T>, key: string, listener: Listener<T>): () => 
 function tell<T>(watched: Watched<T>, key: string, news: T): void {
   const listeners = watched.get(key) ?? [];
   watched.delete(key);
-  for (const listener of listeners) {
-    try {
-      listener(news);
-    } catch {
-      // Nothing to undo.
-    }
+  for (const listener of listeners) call(listener, news);
+}
+
+function call<T>(listener: Listener<T>, news: T): void {
+  try {
+    listener(news);
+  } catch {
+    // Nothing to undo.
   }
+}
+
+function needFunction(value: unknown, name: string): void {
+  if (typeof value !== 'function') throw invalidArgument(name, 'must be a function');
 }

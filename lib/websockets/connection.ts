@@ -1,6 +1,13 @@
-import { type ArgumentsHost, Catch, type CanActivate, type ExecutionContext, HttpException } from '@nestjs/common';
+import {
+  type ArgumentsHost,
+  Catch,
+  type CanActivate,
+  type ExecutionContext,
+  HttpException,
+  Logger,
+} from '@nestjs/common';
 import { BaseWsExceptionFilter, WsException } from '@nestjs/websockets';
-import { SessionError } from '../model/session-error.js';
+import { SessionError, describeError, invalidArgument } from '../model/session-error.js';
 import type { RenewedToken } from '../model/verification.js';
 import type { UserSession } from '../model/session.js';
 import { type HttpAnswer, isOfValidToken } from '../nest/http/answers.js';
@@ -25,6 +32,8 @@ export interface ConnectionParts {
   readonly guard: AuthGuard;
 }
 
+const logger = new Logger('SessionModule');
+
 /** Refusal of a message. */
 class RefusedMessage extends WsException {}
 
@@ -35,6 +44,10 @@ export class Connection implements AuthenticatedSocket {
   identity: AuthenticatedSession | null;
   private successor: string | null = null;
   private refusal: HttpAnswer | null = null;
+  private readonly listeners = new Set<(session: UserSession) => void>();
+  private looks = 0;
+  /** Number of the look that `identity` is of. */
+  private lastLook = 0;
 
   constructor(
     readonly parts: ConnectionParts,
@@ -68,21 +81,47 @@ export class Connection implements AuthenticatedSocket {
     return true;
   }
 
-  /** Ends the socket if its token is over, and renews a token near its end. @param strict asks the database in any case */
+  /** Calls the listener with the session once its claims or bans have changed. */
+  onChange(listener: (session: UserSession) => void): void {
+    this.listeners.add(listener);
+  }
+
+  /** Ends the socket if its token is over, renews a token near its end, and notices changes. @param strict asks the database in any case */
   async check(strict = false): Promise<void> {
     const { authenticator } = this.parts;
     const { credential } = this.request;
     const { token } = credential;
-    if (token === null || this.refusal || (!strict && authenticator.isKnown(token))) return;
+    if (token === null || this.refusal) return;
+    const known = strict ? null : authenticator.fromMemory(token);
+    if (known && known === this.identity?.session) return;
+    const look = ++this.looks;
     const outcome = await authenticator.authenticate(this.request, { ...CHANNEL_RULES, strict });
     if (outcome instanceof AuthenticatedSession) {
-      this.identity = outcome;
+      // A slow answer may be older than what is known by now.
+      if (look > this.lastLook) this.update(outcome, look);
       if (outcome.renewed) this.renew(outcome.renewed);
     } else if (this.useSuccessor(outcome.exception, credential)) {
       await this.check(strict);
     } else if (outcome.exception.getStatus() < 500 && !this.refusal) {
       this.refusal = outcome;
       this.client.end(outcome);
+    }
+  }
+
+  private update(identity: AuthenticatedSession, look: number): void {
+    const before = this.identity?.session;
+    const session = identity.session!;
+    this.lastLook = look;
+    this.identity = identity;
+    const rightsOf = ({ claims, bans }: UserSession) => JSON.stringify([claims, bans]);
+    if (!before || rightsOf(before) === rightsOf(session)) return;
+    this.client.send('session-changed', {});
+    for (const listener of this.listeners) {
+      try {
+        listener(session);
+      } catch (error) {
+        logger.error(`A listener to the changes of a session failed: ${describeError(error)}`);
+      }
     }
   }
 
@@ -159,4 +198,14 @@ export const messageErrorFilter = new MessageErrorFilter();
  */
 export function sessionOf(socket: object): UserSession | null {
   return sockets.get(socket)?.identity?.session ?? null;
+}
+
+/**
+ * Calls the listener with the session of a socket, within `timing.pollFreshness`, whenever its claims or bans have changed: for
+ * rooms that a role opens. Ends with the socket. For a socket without a session, it is never called.
+ */
+export function onSessionChange(socket: object, listener: (session: UserSession) => void): void {
+  if (typeof listener !== 'function') throw invalidArgument('listener', 'must be a function');
+  const connection = sockets.get(socket);
+  if (connection instanceof Connection) connection.onChange(listener);
 }

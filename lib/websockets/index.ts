@@ -1,4 +1,4 @@
 export { SessionIoAdapter } from './io-adapter.js';
 export { SessionWsAdapter } from './ws-adapter.js';
 export type { SocketAdapterOptions } from './session-adapter.js';
-export { sessionOf } from './connection.js';
+export { onSessionChange, sessionOf } from './connection.js';

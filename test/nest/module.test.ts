@@ -75,7 +75,12 @@ it('exports these values, and no others', () => {
     ...'ManualClock SessionTestingModule actingAs devicePolicyContract fakeAuthGuard messengerContract'.split(' '),
     ...'openSqlRepositories sessionRepositoryContract'.split(' '),
   ]);
-  expect(Object.keys(websockets).sort()).toEqual(['SessionIoAdapter', 'SessionWsAdapter', 'sessionOf']);
+  expect(Object.keys(websockets).sort()).toEqual([
+    'SessionIoAdapter',
+    'SessionWsAdapter',
+    'onSessionChange',
+    'sessionOf',
+  ]);
   expect(Object.keys(microservices).sort()).toEqual(['RpcAuthGuard', 'RpcRenewalInterceptor']);
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Claims, type SessionErrorCode, type UserClaimsOptions, multiDevice } from 'nestjs-latchkey';
 import { serviceKinds } from '../support/databases.js';
+import { until } from '../support/until.js';
 import { eventsOf, useSessions } from './harness.js';
 
 const refusedAs = (code: SessionErrorCode) => expect.objectContaining({ code });
@@ -43,6 +44,39 @@ describe.each(serviceKinds)('the claims of a user on $name', (kind) => {
     expect(await sessions.updateUserClaims('carol', { roles: ['x'] })).toBe(1);
     expect(await sessions.updateUserClaims('carol', { roles: ['x'] })).toBe(1);
     expect(await claimsOf(kept.accessToken)).toEqual({ team: null, roles: ['x'] });
+  });
+
+  it('are told to channels: as they are at first, and as they become, without what changes nothing of them', async () => {
+    const { tokens, sessions, operators } = harness;
+    const { session } = await tokens.login('mallory', { claims: { n: 0 } });
+    const [heard, ended]: [unknown[], unknown[]] = [[], []];
+    const onEnd = (end: { readonly reason: string } | null) => ended.push(end?.reason);
+    const stop = sessions.watch(session.id, onEnd, ({ claims }) => {
+      heard.push(claims.n);
+      throw new Error('of a listener');
+    });
+    const others: unknown[] = [];
+    sessions.watch(session.id, onEnd, ({ claims, bans }) => others.push([claims.n, bans.length]));
+    await until(() => heard.length === 1 && others.length === 1);
+    await sessions.reauthenticate(session.id);
+    await sessions.updateUserClaims('mallory', { n: 1 });
+    await until(() => heard.length === 2 && others.length === 2);
+    stop();
+    await operators.ban('mallory', { by: 'root', service: 'chat' });
+    await until(() => others.length === 3);
+    await operators.kick(session.id, { by: 'root' });
+    await until(() => ended.length === 1);
+    expect([heard, others, ended]).toEqual([
+      [0, 1],
+      [
+        [0, 0],
+        [1, 0],
+        [1, 1],
+      ],
+      ['SESSION_KICKED'],
+    ]);
+    expect(() => sessions.watch(session.id, onEnd, 'x' as never)).toThrow(invalid('onChange must be a function'));
+    expect(() => sessions.watch(session.id, null as never, () => undefined)).toThrow(invalid('listener must be'));
   });
 
   it('end the sessions instead if told to, and refuse what was proved before', async () => {

@@ -39,8 +39,7 @@ const HINT = 'Keep the context of the driver, or name its parts by the option "g
 export function operationOf(context: ExecutionContext, find: FindGraphqlParts | undefined): Incoming {
   const found = findOperation(context, find);
   if (!found) throw misused(`The GraphQL context of ${placeOf(context)} holds no request with headers. ${HINT}`);
-  const { operation } = infoOf(context);
-  if (operation?.operation === 'subscription' && !found.socket) {
+  if (isSubscription(context) && !found.socket) {
     throw misused(
       `The GraphQL context of the subscription ${placeOf(context)} holds no socket to close when the session ends. ${HINT}; with ` +
         'mercurius, set subscription: { context: (socket) => ({ socket }) }',
@@ -130,6 +129,11 @@ function infoOf(context: ExecutionContext): FieldInfo {
   const info: unknown = context.getArgs<unknown[]>().at(-1);
   const { operation, variableValues } = (isObject(info) ? info : {}) as FieldInfo;
   return { operation, ...(isObject(variableValues) && { variableValues }) };
+}
+
+/** True for a field of an operation that lives as long as its socket. */
+export function isSubscription(context: ExecutionContext): boolean {
+  return infoOf(context).operation?.operation === 'subscription';
 }
 
 function placeOf(context: ExecutionContext): string {

@@ -10,6 +10,7 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard as PassportAuthGuard } from '@nestjs/passport';
+import { isSubscription } from '../graphql/operation.js';
 import type { HttpAnswer } from './answers.js';
 import { AuthenticatedSession, type GuardedRequest, setIdentity, wasJudged } from './identity.js';
 import { answerOf, incomingOf } from './incoming.js';
@@ -105,7 +106,7 @@ export class AuthGuard extends PassportAuthGuard() implements CanActivate {
     const refusal = identity?.session && authenticator.refusalBy(rules, identity.session);
     if (refusal) this.refuse(context, request, refusal);
     const socket = isHttp || !identity ? null : answerOf(context, authenticator.findGraphql)?.socket;
-    if (identity && socket) authenticator.hold(socket, identity);
+    if (identity && socket) authenticator.hold(socket, identity, isSubscription(context) ? rules : null);
     return true;
   }
 

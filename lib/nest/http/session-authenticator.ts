@@ -14,7 +14,7 @@ import type { TokenTransport } from '../cookies/transport.js';
 import { ChannelRequest, type Credential, MISSING, readBearer } from './credential.js';
 import { RequestBatch } from './fast-path/request-batch.js';
 import { AuthenticatedSession, type GuardedRequest } from './identity.js';
-import { OpenSockets, type OpenSocket, type WatchSession } from './open-sockets.js';
+import { type JudgeAgain, OpenSockets, type OpenSocket, type WatchSession } from './open-sockets.js';
 import { passOnRenewedToken } from './response-head.js';
 import { type RouteRules, brokenRule } from './route-rules.js';
 
@@ -63,6 +63,7 @@ export class SessionAuthenticator {
   readonly findGraphql: ResolvedOptions['graphql'];
   private readonly noActivityHeader: string | false;
   private readonly sockets: OpenSockets;
+  private readonly judges = new WeakMap<RouteRules, JudgeAgain>();
   /** By session, shared by all requests that memory answers; those by cookie apart. */
   private readonly identities = [
     new WeakMap<UserSession, AuthenticatedSession>(),
@@ -165,10 +166,22 @@ export class SessionAuthenticator {
     else if (renewed) passOnRenewedToken(response, renewed, this.headers);
   }
 
-  /** Hands a renewed token to the client of a socket, and closes the socket with its session. */
-  hold(socket: OpenSocket, { session, renewed, byCookie }: AuthenticatedSession): void {
+  /**
+   * Hands a renewed token to the client of a socket, and closes the socket with its session.
+   * @param rules of an operation that lives as long as the socket, such as a subscription; null for one that is over soon
+   */
+  hold(socket: OpenSocket, { session, renewed, byCookie }: AuthenticatedSession, rules: RouteRules | null): void {
     if (renewed && !byCookie) this.sockets.tell(socket, renewed);
-    if (session) this.sockets.closeWith(socket, session.id);
+    if (session) this.sockets.closeWith(socket, session.id, rules && this.judgeOf(rules));
+  }
+
+  private judgeOf(rules: RouteRules): JudgeAgain {
+    let judge = this.judges.get(rules);
+    if (!judge) {
+      judge = (session) => this.refusalOf(rules, session)?.exception.code ?? null;
+      this.judges.set(rules, judge);
+    }
+    return judge;
   }
 
   /** True if a route admits a request without a session instead of refusing it. */
@@ -181,9 +194,9 @@ export class SessionAuthenticator {
     return optional.ignoreInvalid === true && (status === 400 || status === 401) && !isOfValidToken(code);
   }
 
-  /** True if memory vouches for a token now. Not a use of the session. */
-  isKnown(token: string): boolean {
-    return this.parts.verifier.fromMemory(token) !== null;
+  /** Returns the session of a token that memory vouches for now, else null. Not a use of the session. */
+  fromMemory(token: string): UserSession | null {
+    return this.parts.verifier.fromMemory(token);
   }
 
   /** Keeps a refusal out of shared caches, and clears the cookies of a token that is refused for good. */
@@ -199,6 +212,11 @@ export class SessionAuthenticator {
     const verdicts = await Promise.all(tokens.map(async (token) => this.parts.verifier.verify(token, use)));
     const best = (status: Verification['status']) => verdicts.find((verdict) => verdict.status === status);
     return this.outcomeOf(best('VALID') ?? best('UNKNOWN') ?? verdicts[0]!, rules, true);
+  }
+
+  /** Returns the answer to a session that has changed since a route admitted it, or null. A proof of identity may have aged. */
+  refusalOf(rules: RouteRules, session: UserSession): HttpAnswer | null {
+    return this.refusalBy({ ...rules, fresh: null }, session);
   }
 
   /** Returns the answer to a request whose session breaks a rule of the route, or null. */

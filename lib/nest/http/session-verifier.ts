@@ -1,3 +1,4 @@
+import { isSubscription } from '../graphql/operation.js';
 import { type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { UserSession } from '../../model/session.js';
@@ -82,7 +83,8 @@ export class SessionVerifier {
     }
     if (!identity || identity.renewed || identity.byCookie) authenticator.passOn(request, response, identity);
     setIdentity(context, request, identity);
-    if (identity && socket) authenticator.hold(socket, identity);
+    if (identity && socket)
+      authenticator.hold(socket, identity, isSubscription(context) ? this.rules.of(context) : null);
     return true;
   }
 

@@ -1,22 +1,32 @@
 import type { CallHandler, ExecutionContext, NestInterceptor, Type } from '@nestjs/common';
-import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import { MetadataScanner, type ModulesContainer, Reflector } from '@nestjs/core';
 import { Observable } from 'rxjs';
+import type { UserSession } from '../../model/session.js';
 import type { SessionService } from '../../services/session-service.js';
 import { identityOf } from '../http/identity.js';
-import { SSE } from '../http/route-rules.js';
+import { RulesOfRoutes, SSE } from '../http/route-rules.js';
+import { messageOf } from '../http/session-error.filter.js';
 import type { SessionAuthenticator } from '../http/session-authenticator.js';
 
 const INTERCEPTORS = '__interceptors__';
 
-/** By the SessionModule that verified an identity. */
-const services = new WeakMap<object, SessionService>();
+interface StreamParts {
+  readonly authenticator: SessionAuthenticator;
+  readonly sessions: SessionService;
+}
 
-/** Ends a stream of server-sent events with the session that opened it. */
+/** By the SessionModule that verified an identity. */
+const services = new WeakMap<object, StreamParts>();
+
+/** Ends a stream of server-sent events with the session that opened it, or once its route would refuse the session. */
 class StreamEnd implements NestInterceptor {
+  private readonly rules = new RulesOfRoutes(new Reflector());
+
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const { session, by } = identityOf(context) ?? {};
-    const sessions = by && services.get(by);
-    if (!session || !sessions) return next.handle();
+    const parts = by && services.get(by);
+    if (!session || !parts) return next.handle();
+    const { authenticator, sessions } = parts;
     return new Observable((stream) => {
       const end = async () => {
         // By itself a session expires; the rest has a reason.
@@ -30,7 +40,14 @@ class StreamEnd implements NestInterceptor {
         });
         stream.complete();
       };
-      stream.add(sessions.watch(session.id, () => void end()));
+      const judge = (changed: UserSession) => {
+        const refusal = authenticator.refusalOf(this.rules.of(context), changed);
+        if (!refusal) return;
+        const { status: _, ...data } = messageOf(refusal.exception);
+        stream.next({ type: 'refused', data });
+        stream.complete();
+      };
+      stream.add(sessions.watch(session.id, () => void end(), judge));
       stream.add(next.handle().subscribe(stream));
     });
   }
@@ -47,7 +64,7 @@ export function endStreams(
   authenticator: SessionAuthenticator,
   sessions: SessionService,
 ): void {
-  services.set(authenticator, sessions);
+  services.set(authenticator, { authenticator, sessions });
   for (const { controllers } of modules.values()) {
     for (const { metatype } of controllers.values()) {
       const prototype = (metatype as Type<object>).prototype as Record<string, object>;

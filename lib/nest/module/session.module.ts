@@ -105,7 +105,7 @@ const PARTS = [
         clock,
         options,
         cookies,
-        watch: (sessionId, onEnd) => sessions.watch(sessionId, onEnd),
+        watch: (...watched) => sessions.watch(...watched),
         strategyName: `session-${randomId()}`,
       }),
   },
