@@ -21,7 +21,7 @@ const SIZES = {
 const QUICK_SIZES = { small: { live: 2000, ended: 2000 }, large: { live: 30_000, ended: 30_000 } };
 
 /** Every list of the console with each of its orders and filters, by the name in the table. */
-function lists(now) {
+export function lists(now) {
   const ago = (hours) => new Date(now - hours * HOUR_MS).toISOString();
   const online = '/admin/online-users?';
   const events = '/admin/events?';
@@ -111,7 +111,7 @@ function sizesText(quick) {
     .join(' ');
 }
 
-async function startFilled(database, counts) {
+export async function startFilled(database, counts) {
   // Started once for the tables, which are filled while nobody looks.
   await (await startChild('operator-server.mjs', { database })).stop();
   const source = await new DataSource(database).initialize();
@@ -186,7 +186,7 @@ function pathOf(path, { cursor, limit = PAGE }) {
   return `${path}&limit=${limit}${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`.replace('?&', '?');
 }
 
-async function get({ ready: { origin, token } }, path) {
+export async function get({ ready: { origin, token } }, path) {
   const answer = await fetch(origin + path, { headers: { authorization: `Bearer ${token}` } });
   const body = await answer.json();
   if (answer.status !== 200) throw new Error(`${path} is answered ${answer.status}: ${JSON.stringify(body)}`);

@@ -15,8 +15,8 @@ const PROMISE = { p50: { share: 0.5, below: 5 }, p99: { share: 0.99, below: 50 }
 /** Whether an ended session is refused on every node from the moment its end is answered, and how long that answer takes. */
 export async function revoke({ quick, databases }) {
   const { rounds, ends } = quick ? { rounds: 1, ends: 252 } : { rounds: 5, ends: 1000 };
-  const { url: databaseUrl } = await databases.create('postgres');
-  const own = { databaseUrl, redisUrl: await databases.redis(), maxEntries: 2 * ends + LOAD_SESSIONS };
+  const database = await databases.create('postgres');
+  const own = { database, redisUrl: await databases.redis(), maxEntries: 2 * ends + LOAD_SESSIONS };
   const nodes = [];
   try {
     for (let node = 0; node < NODES; node++) nodes.push(await startChild('revoke-node.mjs', own));

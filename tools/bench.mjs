@@ -6,7 +6,7 @@ import { runNode } from './lib/run.mjs';
 
 /**
  * Builds the library and runs the benchmarks that are named, or all:
- * node tools/bench.mjs [verify activity login revoke memory scale operator-lists bulk-kick mass-end forged-tokens mixed] [--quick] [--write] [--no-build]
+ * node tools/bench.mjs [verify activity login revoke memory scale operator-lists bulk-kick mass-end everybody-out forged-tokens mixed] [--quick] [--write] [--no-build]
  */
 process.chdir(new URL('..', import.meta.url).pathname);
 const FILES = {
@@ -19,6 +19,7 @@ const FILES = {
   'operator-lists': 'operatorLists',
   'bulk-kick': 'bulkKick',
   'mass-end': 'massEnd',
+  'everybody-out': 'everybodyOut',
   'forged-tokens': 'forgedTokens',
   mixed: 'mixed',
 };

@@ -50,7 +50,8 @@ const app = await NestFactory.create(Root, new FastifyAdapter(), { logger: ['err
 await app.listen(0, '127.0.0.1');
 const origin = `http://127.0.0.1:${app.getHttpServer().address().port}`;
 const tokens = app.get(TokenService, { strict: false });
-const { accessToken } = await tokens.login('operator', { claims: { role: 'operator' } });
+const logInOperator = async () => (await tokens.login('operator', { claims: { role: 'operator' } })).accessToken;
+const accessToken = await logInOperator();
 
 serveParent(
   { origin, token: accessToken },
@@ -65,6 +66,7 @@ serveParent(
       if (made.length === 0) throw new Error(`${path} was answered ${answer.status} without a statement.`);
       return plansOf(source, made);
     },
+    logInOperator,
     /** Sessions of as many accounts, by this method of login. Returns their tokens. */
     logIn: (count, loginMethod) =>
       logInAll(count, async ({ userId, ...claims }) => {

@@ -4,16 +4,16 @@ import { serveParent, settings } from './child.mjs';
 import { countReads } from './count-reads.mjs';
 import { logInOne, redisOption, startSessions } from './sessions.mjs';
 
-/** A process of revoke.mjs: one node of several on a database and a Redis, with its near cache on. */
+/** A process of revoke.mjs and everybody-out.mjs: one node of several on a database and a Redis, with its near cache on. */
 const BATCH = 50;
 /** One turn of the load, about what one request takes; and the turns between two pauses, which timers cannot make short. */
 const TURN_MS = 0.1;
 const TURNS = 5;
 
-const { databaseUrl, redisUrl, maxEntries } = settings();
+const { database, redisUrl, maxEntries } = settings();
 const counter = countReads();
 const { tokens, operators, close } = await startSessions({
-  database: { type: 'postgres', url: databaseUrl },
+  database,
   redis: await redisOption(redisUrl),
   nearCache: { maxEntries },
 });
@@ -55,7 +55,35 @@ serveParent(
       return { millis, status: (await tokens.verify(token)).status };
     },
 
+    async endEverything() {
+      await operators.endEverything({ by: 'bench' });
+    },
+
     verify: async (token) => (await tokens.verify(token)).status,
+
+    /** Verifies tokens, some at a time. @returns {Promise<Record<string, number>>} how many were given each reason or status */
+    async reasonsOf(given) {
+      const counts = {};
+      await inBatches(given, async (token) => {
+        const verdict = await tokens.verify(token);
+        const said = verdict.reason ?? verdict.status;
+        counts[said] = (counts[said] ?? 0) + 1;
+      });
+      return counts;
+    },
+
+    /** Logs users in one after the other. @returns {Promise<{ failed: number, millis: number[] }>} */
+    async loginTimes(name, count) {
+      const millis = [];
+      let failed = 0;
+      for (let index = 0; index < count; index++) {
+        const began = performance.now();
+        const login = await logInOne(tokens, account(`${name}-${index}`)).catch(() => null);
+        if (login === null || (await tokens.verify(login.accessToken)).status !== 'VALID') failed++;
+        millis.push(performance.now() - began);
+      }
+      return { failed, millis };
+    },
 
     cpuMicros() {
       const { user, system } = process.cpuUsage();
