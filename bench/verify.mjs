@@ -58,20 +58,22 @@ function both(route, name, start = 'start', only = undefined) {
  * loaded in turn: processes of one application differ by up to a half for as long as they live, depending on
  * what V8 made of it (on Node.js 20 an Express process is of one of two kinds), so that routes of two processes say nothing.
  */
-export async function verify({ quick, databases }) {
+export async function verify({ quick, only: texts, databases }) {
   const { rounds, warmUp, seconds } = quick
     ? { rounds: 1, warmUp: 2, seconds: 2 }
     : { rounds: 4, warmUp: 4, seconds: 4 };
+  const variants = VARIANTS.filter(({ route }) => !texts || texts.some((text) => route.includes(text)));
+  const times = texts ? 4 : 1;
   const generator = await loadGenerator();
   const sharedRedis = await databases.redis();
   const rows = [];
   for (const [adapter, processes] of Object.entries(quick ? QUICK : PROCESSES)) {
     const servers = new Map();
     try {
-      for (const { route, only, ...variant } of VARIANTS) {
+      for (const { route, only, ...variant } of variants) {
         if (only && only !== adapter) continue;
         servers.set(route, []);
-        for (let process = 0; process < processes; process++) {
+        for (let process = 0; process < times * processes; process++) {
           // Nodes of the library that share anything would take part in each other's work.
           const stores =
             variant.start === 'startOwn'
@@ -109,7 +111,7 @@ export async function verify({ quick, databases }) {
     note: `${generator.name} with ${CONNECTIONS} connections, ${SESSIONS} sessions, ${rounds} rounds in which the bare and the guarded route of each process are loaded for ${seconds} s, in turns of ${TURN_MS} ms; ${Object.entries(
       quick ? QUICK : PROCESSES,
     )
-      .map(([adapter, count]) => `${count} of each on ${adapter}`)
+      .map(([adapter, count]) => `${times * count} of each on ${adapter}`)
       .join(', ')}. In brackets what the middle half of the ratios is between.`,
   };
 }
