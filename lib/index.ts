@@ -39,6 +39,7 @@ export { type DocumentOptions, type SecurityScheme, documentSessions } from './n
 export { SessionStatus } from './nest/module/session-status.js';
 export { multiDevice, oneDevicePerType, singleDevice } from './rules/device-policy.js';
 export { accessAndRefresh, fixed, sliding } from './tokens/token-mode.js';
+export { type LimitedSession, SessionLimitError } from './model/session-limit-error.js';
 export { ChangePendingError, SessionError, TokenRefusedError } from './model/session-error.js';
 export { sessionEntities } from './database/schema/tables.js';
 export { sessionMigrations } from './database/schema/migrate.js';
@@ -75,6 +76,7 @@ export type {
   LoginAttempt,
   LoginOptions,
   ClaimsFunction,
+  MakeRoom,
 } from './commands/arguments.js';
 export type { EndedSessionSummary, LoginResult } from './commands/login.js';
 export type { Introspection, RefreshUse, TokenUse } from './verification/token-use.js';

@@ -46,8 +46,8 @@ export async function fillWithRecords(source, { failedLogins }) {
     'id, realm, at, type, user_key, user_id, session_id, reason, actor, ip, device_type, device_name';
   const eventId = (at, of) => `CONCAT(${sql.hex(at, 12)}, SUBSTR(${sql.md5(of)}, 1, 20))`;
   await source.query(
-    `INSERT INTO latchkey_account (user_key, realm, user_id, epoch, not_before, version, end_epoch, created_at)
-     SELECT user_key, 'users', MIN(user_id), 0, 0, 0, 0, MIN(created_at) FROM latchkey_session WHERE user_id LIKE 'person-%' GROUP BY user_key`,
+    `INSERT INTO latchkey_account (user_key, realm, user_id, epoch, not_before, version, end_epoch, logins, created_at)
+     SELECT user_key, 'users', MIN(user_id), 0, 0, 0, 0, 0, MIN(created_at) FROM latchkey_session WHERE user_id LIKE 'person-%' GROUP BY user_key`,
   );
   await withoutIndexes(source, ['latchkey_event', 'latchkey_sighting'], async () => {
     await source.query(

@@ -3,6 +3,7 @@ import { optionalAddress } from '../model/ip-key.js';
 import { checkMethods } from '../model/authentication-methods.js';
 import { type FieldsOf, checkFields, isObject, jsonText } from '../model/checked-input.js';
 import { invalidArgument } from '../model/session-error.js';
+import type { RoomToMake } from '../model/session-change.js';
 import type { Claims, SessionDetails } from '../model/session.js';
 import { sessionIdOf } from '../tokens/token-codec.js';
 
@@ -51,8 +52,21 @@ export interface LoginOptions extends LoginClaims {
   readonly authenticatedAt?: number;
   /** Ticket that `beginLogin` returned before the password was checked. */
   readonly ticket?: string;
+  /** What the user has chosen at the limit of the policy; see SessionLimitError. */
+  readonly makeRoom?: MakeRoom;
   /** Token that came with the login request, if any. Its session ends, against session fixation (CWE-384). */
   readonly presentedToken?: string | null;
+}
+
+/** Choice of a user whose login was refused at the limit of the policy. */
+export interface MakeRoom {
+  /** Ticket of the SessionLimitError. Is used up only by a login that succeeds. */
+  readonly choice: string;
+  /**
+   * Ids of the user's sessions to end, 1 to 500, or the oldest: as many as must go. Ids that are unknown, of others, or have
+   * ended are left out.
+   */
+  readonly end: RoomToMake;
 }
 
 /** Options of `kick`, `kickMany` and `kickUser`. */
@@ -118,6 +132,7 @@ const LOGIN_FIELDS: FieldsOf<LoginOptions> = {
   persistent: true,
   authenticatedAt: true,
   ticket: true,
+  makeRoom: true,
   presentedToken: true,
 };
 const KICK_FIELDS: FieldsOf<KickOptions> = { by: true, comment: true };

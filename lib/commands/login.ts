@@ -12,6 +12,7 @@ import { readTicket } from '../tokens/login-ticket.js';
 import type { SecretKeys } from '../tokens/secret-keys.js';
 import type { SessionEnding } from './end.js';
 import { SessionError } from '../model/session-error.js';
+import { limitReached, readChoice } from './limit-choice.js';
 import type { LoginOutcome, LoginRequest, SessionRepository } from '../ports/session-repository.js';
 import {
   type EndReason,
@@ -54,6 +55,7 @@ interface PendingLogin {
   readonly input: CheckedLogin;
   readonly authenticatedAt: number | null;
   readonly ticketEpoch: number | null;
+  readonly makeRoom: LoginRequest['makeRoom'];
   readonly presented: SessionRecord | null;
   readonly impersonation: Impersonation | null;
 }
@@ -94,16 +96,23 @@ export class Logins {
   ): Promise<LoginResult> {
     const { activity, ending, events, issuer, keys, repository, verifier } = this.parts;
     const input = checkLogin(options);
-    const authenticatedAt = checkTime(options.authenticatedAt, 'authenticatedAt') ?? null;
-    const ticketEpoch = options.ticket === undefined ? null : readTicket(keys, account, options.ticket);
+    const choice = readChoice(this.parts, account, options.makeRoom);
+    const authenticatedAt = checkTime(options.authenticatedAt, 'authenticatedAt') ?? choice?.authenticatedAt ?? null;
+    const ticketEpoch =
+      options.ticket === undefined ? (choice?.epoch ?? null) : readTicket(keys, account, options.ticket);
+    const makeRoom = choice?.makeRoom ?? null;
     const operator = impersonation && accountRef(account.realm, impersonation.by);
     const epoch = operator && this.epochOf(await repository.readAccount(operator));
     if (operator && epoch === null) throw new SessionError('FORBIDDEN');
     const presented = await verifier.findHolder(options.presentedToken);
     const secrets = issuer.randomSecrets();
-    const login = { account, input, authenticatedAt, ticketEpoch, presented, impersonation };
+    const login = { account, input, authenticatedAt, ticketEpoch, makeRoom, presented, impersonation };
     const outcome = await this.recordWithClaims(login, options.claims, secrets);
-    if (outcome.kind === 'limit-reached') throw new SessionError('SESSION_LIMIT_REACHED');
+    if (outcome.kind === 'limit-reached') {
+      const live = outcome.live.map((one) => this.withPendingUse(one));
+      throw limitReached(this.parts, login, { ...outcome, live });
+    }
+    if (outcome.kind === 'choice-void') throw new SessionError('LOGIN_CHOICE_INVALID');
     if (outcome.kind === 'superseded') throw superseded(outcome.clockSetBackBy);
     if (outcome.kind === 'banned') throw new SessionError('ACCOUNT_DISABLED');
     const { session, ended } = outcome;
@@ -154,7 +163,7 @@ export class Logins {
     secrets: PairSecrets,
   ): Promise<Exclude<LoginOutcome, { kind: 'too-many' }>> {
     const { changes, keepReplacedData, loginBudgetMs, repository } = this.parts;
-    const { account, input, presented, impersonation, authenticatedAt, ticketEpoch } = login;
+    const { account, input, presented, impersonation, authenticatedAt, ticketEpoch, makeRoom } = login;
     const [id, nonce] = [randomId(), randomId()];
     const { deviceType, deviceId, claims } = input;
     const { userId } = account;
@@ -167,10 +176,12 @@ export class Logins {
       authenticatedAt,
       impersonationComment: impersonation?.comment ?? null,
       keepReplacedData,
+      makeRoom,
       view: {
         needs: needsOf(policy),
         deviceId,
         presentedSessionId: presented?.userKey === account.key ? presented.id : null,
+        chosenIds: makeRoom && makeRoom.end !== 'oldest' ? makeRoom.end : [],
       },
       open: (now) => this.open(login, { id, nonce, secrets }, now),
       decide: (live, now) =>

@@ -69,6 +69,7 @@ export interface LiveSession {
   readonly slot: string;
   readonly deviceType: string | null;
   readonly deviceId: string | null;
+  readonly deviceName: string | null;
   readonly createdAt: number;
   /** Last use; equals createdAt until the first one. */
   readonly lastSeenAt: number;
@@ -104,7 +105,12 @@ export interface LoginView {
   readonly deviceId: string | null;
   /** Only a session of the same account. */
   readonly presentedSessionId: string | null;
+  /** Sessions that the user has chosen to end; unknown ids and those of others are left out. */
+  readonly chosenIds: readonly string[];
 }
+
+/** Sessions to end first at a limit, as the user has chosen: these, or the oldest, as many as must go. */
+export type RoomToMake = readonly string[] | 'oldest';
 
 /** Grants a slot and names the sessions to end, or refuses at a limit. */
 export type SlotDecision =

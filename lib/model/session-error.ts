@@ -23,6 +23,7 @@ export const defaultMessages = {
   TOO_MANY_REFRESHES: 'The tokens of this session are refreshed too often. Try again shortly.',
   SESSION_LIMIT_REACHED: 'The account has reached its session limit. Log out on another device first.',
   TOO_MANY_SESSIONS: 'The user has more than 1,000 live sessions, too many to change. End them instead: endInstead.',
+  LOGIN_CHOICE_INVALID: 'The choice was made too late, or the account has been logged in to since. Log in again.',
   SESSION_STORE_UNAVAILABLE: 'Sessions cannot be verified at the moment. Try again shortly.',
   SESSION_NOT_FOUND: 'Session not found.',
   CHANGE_PENDING: 'The change is saved and takes effect on every node within seconds.',

@@ -4,6 +4,7 @@ import type {
   EndedSession,
   LiveSession,
   LoginView,
+  RoomToMake,
   SessionDecision,
   SlotDecision,
 } from '../model/session-change.js';
@@ -26,10 +27,20 @@ export interface LoginRequest {
   readonly impersonationComment: string | null;
   /** Keeps the data of sessions that this login ends readable. */
   readonly keepReplacedData: boolean;
+  /** What the user of a login that was refused before has chosen; null for any other login. */
+  readonly makeRoom: ({ readonly end: RoomToMake } & Pick<AccountProgress, 'realmEpoch' | 'logins'>) | null;
   /** Selects the sessions that `decide` sees. */
   readonly view: LoginView;
   /** Called under the account's lock, possibly several times. Must be pure. */
   readonly decide: (live: readonly LiveSession[], now: number) => SlotDecision;
+}
+
+/** State of an account that a limit ticket names. */
+export interface AccountProgress {
+  readonly epoch: number;
+  readonly realmEpoch: number;
+  /** Number of logins so far. */
+  readonly logins: number;
 }
 
 export type LoginOutcome =
@@ -40,9 +51,19 @@ export type LoginOutcome =
       /** True if the change log names an end of the account by another call: some node may not know yet. */
       readonly unsettled: boolean;
     }
-  | { readonly kind: 'limit-reached'; readonly limit: number; readonly ended: readonly EndedSession[] }
   /** The account's epoch is not `claimsEpoch`: the claims may be older than a change of them. */
   | { readonly kind: 'outdated'; readonly ended: readonly EndedSession[] }
+  | {
+      readonly kind: 'limit-reached';
+      readonly limit: number;
+      readonly ended: readonly EndedSession[];
+      /** Sessions that the policy saw. */
+      readonly live: readonly LiveSession[];
+      readonly account: AccountProgress;
+      readonly at: number;
+    }
+  /** Somebody else has logged in since the user was asked to choose, or everybody was logged out. */
+  | { readonly kind: 'choice-void'; readonly ended: readonly EndedSession[] }
   /** The policy needs to see more than MOST_SEEN sessions. */
   | { readonly kind: 'too-many'; readonly ended: readonly EndedSession[] }
   | {
@@ -93,7 +114,8 @@ export interface SessionRepository {
   /**
    * Records a login under the lock of its account: asks `decide`, ends the losers with SESSION_REPLACED, and an overdue
    * session that holds the slot granted, and inserts the winner. `decide` sees the live sessions of `view`, and is asked
-   * again with the one that holds the slot granted, if it did not see that. It sees none of impersonators. `superseded`: the
+   * again with the one that holds the slot granted, if it did not see that. It sees none of impersonators. A session that `makeRoom` names ends before
+   * `decide` is asked, and with `oldest` one after the other until it grants. `superseded`: the
    * account's epoch is not the ticket's, or notBefore is not before `authenticatedAt`. If notBefore lies in the future,
    * the clock was set back, and only a ticket counts, if there is one. `banned`: a ban of the account is in force.
    * Whatever the outcome, the sessions in `ended` stay ended.

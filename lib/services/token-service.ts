@@ -3,6 +3,7 @@ import { type LoginArguments, actorOf } from '../commands/arguments.js';
 import type { Clock } from '../ports/clock.js';
 import type { FailedLogin, FailedLogins } from '../journal/failed-logins.js';
 import { type FieldsOf, checkFields } from '../model/checked-input.js';
+import { readLimitTicket } from '../tokens/limit-ticket.js';
 import { issueTicket } from '../tokens/login-ticket.js';
 import type { Logins, LoginResult } from '../commands/login.js';
 import { optionalAddress } from '../model/ip-key.js';
@@ -76,13 +77,24 @@ export class TokenService {
   /**
    * Opens a session for a user whom the application has authenticated, and ends those that the device policy replaces.
    * Resolves once every node refuses the replaced ones.
-   * @throws SessionError SESSION_LIMIT_REACHED under `overflow: 'reject'`, or, with a `cause`, if the policy needs to see
-   *   more than 1,000 live sessions; SESSION_REVOKED if the ticket, or authenticatedAt, predates a change of
-   *   credentials, or the ticket one of claims; ACCOUNT_DISABLED for a banned account; FORBIDDEN, or the
+   * @throws SessionLimitError SESSION_LIMIT_REACHED under `overflow: 'reject'`, with a ticket for `makeRoom`
+   * @throws SessionError LOGIN_CHOICE_INVALID if that ticket is void; SESSION_LIMIT_REACHED, with a `cause`, if the
+   *   policy needs to see more than 1,000 live sessions; SESSION_REVOKED if the ticket of beginLogin, or
+   *   authenticatedAt, predates a change of credentials, or that ticket one of claims; ACCOUNT_DISABLED for a banned account; FORBIDDEN, or the
    *   hook's own error, if beforeLogin refuses
    */
   async login(userId: UserId, ...[options = {}]: LoginArguments): Promise<LoginResult> {
     return this.parts.logins.login(this.account(userId), options);
+  }
+
+  /**
+   * Reads the ticket of a SessionLimitError, which proves that its holder has proved who they are within two minutes: the
+   * application need not ask for the password again. Does not use it up.
+   * @throws SessionError LOGIN_CHOICE_INVALID for any other text, and after two minutes
+   */
+  readLimitTicket(ticket: string): { readonly userId: string } {
+    const { account } = readLimitTicket(this.parts.keys, this.parts.realm, ticket, this.parts.clock.now());
+    return { userId: account.userId };
   }
 
   /**

@@ -73,7 +73,8 @@ export function loginRequest(realm: string, userId: string, login: ContractLogin
     authenticatedAt,
     impersonationComment: impersonator === null ? null : 'support',
     keepReplacedData: login.keepReplacedData ?? false,
-    view: { needs: login.needs ?? 'all', deviceId, presentedSessionId: login.presented ?? null },
+    makeRoom: null,
+    view: { needs: login.needs ?? 'all', deviceId, presentedSessionId: login.presented ?? null, chosenIds: [] },
     decide: (live) => {
       const ids = live.map((one) => one.id);
       login.onDecide?.(ids);

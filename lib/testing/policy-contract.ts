@@ -118,7 +118,7 @@ function after(decision: SlotDecision, login: LoginCandidate, live: LiveSession[
   const { sessionId: id, deviceType, deviceId, now } = login;
   const times = { createdAt: now, lastSeenAt: isUsed ? now + 1 : now, presentedAt: isUsed ? now + 1 : null };
   const kept = live.filter((one) => !decision.end.includes(one.id));
-  return [...kept, { id, slot: decision.slot, deviceType, deviceId, ...times }];
+  return [...kept, { id, slot: decision.slot, deviceType, deviceId, deviceName: null, ...times }];
 }
 
 function sorted(decision: SlotDecision): SlotDecision {

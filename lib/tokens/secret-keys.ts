@@ -5,7 +5,7 @@ const MIN_SECRET_BYTES = 32;
 const MAX_SECRETS = 4;
 
 /** Each purpose has its own derived key, so that a value made for one never passes for another. */
-export type KeyPurpose = 'token-mac' | 'login-ticket' | 'successor';
+export type KeyPurpose = 'token-mac' | 'login-ticket' | 'limit-ticket' | 'successor';
 
 /** The first secret signs, all are accepted: rotate over rolling deploys with K1, then K1,K2, then K2,K1, then K2. */
 export class SecretKeys {

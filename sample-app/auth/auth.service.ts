@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
+  type FailedLogin,
   type LoginDetails,
   type LoginResult,
   SessionError,
@@ -20,18 +21,14 @@ export class AuthService {
   ) {}
 
   /**
-   * A ban is told of only to those who know the password.
-   * @throws SessionError BAD_CREDENTIALS, with nothing changed; ACCOUNT_DISABLED
+   * A ban, and what other sessions there are, is told only to those who know the password.
+   * @throws SessionError BAD_CREDENTIALS, with nothing changed; ACCOUNT_DISABLED; SESSION_LIMIT_REACHED with a ticket to choose
    */
-  async login({ username, password, ...device }: LoginRequest, client: LoginDetails): Promise<LoginResult> {
-    // Before the password is looked at: a login with the old password cannot land after a change of it.
-    const ticket = await this.tokens.beginLogin(username);
-    const user = await this.users.authenticate(username, password);
-    if (!user) {
-      const { deviceType, deviceName } = device;
-      this.tokens.recordFailedLogin(username, { deviceType, deviceName, ip: client.ip });
-      throw new SessionError('BAD_CREDENTIALS');
-    }
+  async login({ credentials, makeRoom, ...device }: LoginRequest, client: LoginDetails): Promise<LoginResult> {
+    const { user, ticket } = credentials
+      ? await this.authenticate(credentials, { ...client, ...device })
+      : { user: await this.users.find(this.tokens.readLimitTicket(makeRoom!.choice).userId), ticket: undefined };
+    if (!user) throw new SessionError('BAD_CREDENTIALS');
     const claims = { username: user.username, roles: user.role === '' ? [] : [user.role] };
     return this.tokens.login(user.username, {
       userName: user.username,
@@ -39,9 +36,21 @@ export class AuthService {
       amr: ['pwd'],
       ...device,
       ...client,
-      ticket,
+      ...(ticket !== undefined && { ticket }),
+      ...(makeRoom && { makeRoom }),
       claims,
     });
+  }
+
+  private async authenticate(
+    { username, password }: NonNullable<LoginRequest['credentials']>,
+    { ip, deviceType, deviceName }: FailedLogin,
+  ) {
+    // Before the password is looked at: a login with the old password cannot land after a change of it.
+    const ticket = await this.tokens.beginLogin(username);
+    const user = await this.users.authenticate(username, password);
+    if (!user) this.tokens.recordFailedLogin(username, { deviceType, deviceName, ip });
+    return { user, ticket };
   }
 
   /**

@@ -1,12 +1,15 @@
-import { readBody } from '../http/input.js';
+import type { MakeRoom } from 'nestjs-latchkey';
+import { type Input, invalid, readBody } from '../http/input.js';
 
 const MAX_PASSWORD = 1024;
 const MIN_NEW_PASSWORD = 8;
 const MAX_TOKEN = 4096;
 
 export interface LoginRequest {
-  readonly username: string;
-  readonly password: string;
+  /** Name and password, if it has them. Where a choice is made, its ticket says who it is. */
+  readonly credentials: { readonly username: string; readonly password: string } | null;
+  /** What the user has chosen at the limit of sessions. */
+  readonly makeRoom: MakeRoom | undefined;
   readonly deviceType: string | undefined;
   readonly deviceId: string | undefined;
   readonly deviceName: string | undefined;
@@ -15,12 +18,33 @@ export interface LoginRequest {
 /** @throws SessionError ARGUMENT_INVALID */
 export function readLoginRequest(body: unknown): LoginRequest {
   return readBody(body, (input) => ({
-    username: input.text('username', 128),
-    password: input.text('password', MAX_PASSWORD),
+    ...readProof(input),
     deviceType: input.optionalWord('deviceType', 32),
     deviceId: input.optionalLine('deviceId', 128),
     deviceName: input.optionalLine('deviceName', 128),
   }));
+}
+
+function readProof(input: Input): Pick<LoginRequest, 'credentials' | 'makeRoom'> {
+  const choice = input.optionalText('ticket', MAX_TOKEN);
+  const end = input.optionalValue('endSessions');
+  const hasCredentials = ['username', 'password'].some((name) => input.optionalValue(name) !== undefined);
+  const credentials =
+    choice === undefined || hasCredentials
+      ? { username: input.text('username', 128), password: input.text('password', MAX_PASSWORD) }
+      : null;
+  if (choice === undefined && end === undefined) return { credentials, makeRoom: undefined };
+  if (choice === undefined) throw invalid('ticket', 'must come with endSessions');
+  return { credentials, makeRoom: { choice, end: readEnd(end) } };
+}
+
+function readEnd(end: unknown): MakeRoom['end'] {
+  if (end === 'oldest') return end;
+  const isList = Array.isArray(end) && end.length > 0 && end.length <= 100;
+  if (!isList || !end.every((id) => typeof id === 'string' && /^[0-9a-f]{32}$/.test(id))) {
+    throw invalid('endSessions', 'must be "oldest" or a list of 1 to 100 session ids, and comes with a ticket');
+  }
+  return end as string[];
 }
 
 export interface ChangePasswordRequest {

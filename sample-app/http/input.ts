@@ -105,6 +105,12 @@ export class Input {
     return value;
   }
 
+  /** Undefined for a field that is missing or null. */
+  optionalValue(name: string): unknown {
+    this.known.add(name);
+    return (Object.hasOwn(this.fields, name) ? this.fields[name] : null) ?? undefined;
+  }
+
   /** Anything that JSON holds. @throws SessionError ARGUMENT_INVALID if it is missing */
   value(name: string): unknown {
     this.known.add(name);
@@ -126,6 +132,6 @@ export class Input {
 }
 
 /** The answer to a field that cannot be what it is. */
-function invalid(name: string, problem: string): SessionError {
+export function invalid(name: string, problem: string): SessionError {
   return new SessionError('ARGUMENT_INVALID', `${name} ${problem}.`);
 }

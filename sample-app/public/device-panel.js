@@ -1,5 +1,5 @@
 import { DeviceSession } from './device-session.js';
-import { fillFacts, showNotice, slot } from './dom.js';
+import { element, fillFacts, showNotice, slot } from './dom.js';
 import { endWords, errorWords, typeText } from './end-words.js';
 import { onLanguage, text, timeText, translate } from './language.js';
 import { shortToken } from './shortened.js';
@@ -10,6 +10,8 @@ export class DevicePanel {
   #type;
   #session;
   #problem = null;
+  /** What the user may sign out to make room, where the limit is reached. */
+  #choice = null;
 
   /** @param {HTMLElement} root @param {{ log: import('./request-log.js').RequestLog, refreshes: boolean, cookies: boolean }} options */
   constructor(root, { log, refreshes, cookies }) {
@@ -46,7 +48,19 @@ export class DevicePanel {
       event.preventDefault();
       const credentials = Object.fromEntries(new FormData(form));
       if (credentials.deviceName.trim() === '') delete credentials.deviceName;
-      void this.#do(form.querySelector('[type=submit]'), () => this.#session.logIn(credentials), true);
+      void this.#do(form.querySelector('[type=submit]'), () => this.#logIn(credentials), true);
+    });
+    const choices = slot(this.#root, 'choice');
+    choices.addEventListener('submit', (event) => {
+      event.preventDefault();
+      const { ticket, device } = this.#choice;
+      const endSessions = new FormData(choices).getAll('session');
+      const request = { ...device, ticket, endSessions };
+      void this.#do(choices.querySelector('[type=submit]'), () => this.#logIn(request), true);
+    });
+    slot(this.#root, 'choice-back').addEventListener('click', () => {
+      this.#choice = this.#problem = null;
+      this.#show();
     });
     const actions = {
       me: () => this.#session.client.fetch('/me'),
@@ -59,6 +73,15 @@ export class DevicePanel {
     }
     // Where the server renews the token by itself, there is nothing to ask for.
     this.#root.querySelector('[data-action=refresh]').hidden = !refreshes;
+  }
+
+  /** At the limit, the answer says what may be signed out. */
+  async #logIn(request) {
+    const response = await this.#session.logIn(request);
+    const { deviceType, deviceName } = request;
+    const { sessions, ticket } = response.status === 409 ? await response.clone().json() : {};
+    this.#choice = ticket ? { sessions, ticket, device: { deviceType, ...(deviceName && { deviceName }) } } : null;
+    return response;
   }
 
   /** Says what went wrong, where something did. A session that has ended says so itself. */
@@ -86,7 +109,8 @@ export class DevicePanel {
     const notice = this.#problem ?? (state === 'ended' ? endWords(end) : null);
     showNotice(slot(this.#root, 'notice'), notice);
     const hadFocus = this.#root.contains(document.activeElement);
-    slot(this.#root, 'login').hidden = state === 'in';
+    this.#showChoice(state);
+    slot(this.#root, 'login').hidden = state === 'in' || this.#choice !== null;
     slot(this.#root, 'session').hidden = state !== 'in';
     if (hadFocus && !this.#root.contains(document.activeElement)) this.#focus(state);
     if (state !== 'in') return;
@@ -101,8 +125,29 @@ export class DevicePanel {
     ]);
   }
 
+  #showChoice(state) {
+    if (state === 'in') this.#choice = null;
+    const form = slot(this.#root, 'choice');
+    form.hidden = this.#choice === null;
+    const rows = (this.#choice?.sessions ?? []).map(({ sessionId, deviceType, deviceName, lastSeenAt }, index) => {
+      const input = element('input', { type: 'radio', name: 'session', value: sessionId, required: '' });
+      // The one that was not used for the longest time.
+      input.checked = index === this.#choice.sessions.length - 1;
+      const name = [deviceName ?? text('devices.unnamed'), deviceType && typeText(deviceType)]
+        .filter(Boolean)
+        .join(', ');
+      return element(
+        'label',
+        { class: 'choice' },
+        input,
+        ` ${name} · ${text('devices.seen', { time: timeText(lastSeenAt) })}`,
+      );
+    });
+    slot(this.#root, 'choices').replaceChildren(...rows);
+  }
+
   /** The button that had the focus is gone: on to what is there now. */
   #focus(state) {
-    this.#root.querySelector(state === 'in' ? '[data-action]' : '[type=submit]').focus();
+    this.#root.querySelector(state === 'in' ? '[data-action]' : 'form:not([hidden]) [type=submit]').focus();
   }
 }

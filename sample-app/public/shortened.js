@@ -1,4 +1,4 @@
-const SECRET_FIELDS = ['accessToken', 'refreshToken'];
+const SECRET_FIELDS = ['accessToken', 'refreshToken', 'ticket'];
 
 /** A token with its middle left out. @param {string} token */
 export function shortToken(token) {

@@ -206,6 +206,7 @@ const END_REASONS = [
 const statuses: readonly (readonly [SessionErrorCode, number, string | undefined])[] = [
   ['SESSION_LIMIT_REACHED', 409, undefined],
   ['TOO_MANY_SESSIONS', 409, undefined],
+  ['LOGIN_CHOICE_INVALID', 401, missing.challenge],
   ['SESSION_STORE_UNAVAILABLE', 503, undefined],
   ['SESSION_NOT_FOUND', 404, undefined],
   ['FORBIDDEN', 403, challengeFor('FORBIDDEN', 'insufficient_scope')],

@@ -275,7 +275,15 @@ describe('the session library', () => {
     },
   );
 
-  const phone = { id: 'phone', slot: 'multi:0', deviceType: 'phone', deviceId: null, createdAt: 1, lastSeenAt: 9 };
+  const phone = {
+    id: 'phone',
+    slot: 'multi:0',
+    deviceType: 'phone',
+    deviceId: null,
+    deviceName: null,
+    createdAt: 1,
+    lastSeenAt: 9,
+  };
   const laptop = { ...phone, id: 'laptop', slot: 'multi:1', deviceType: 'laptop', createdAt: 2, lastSeenAt: 2 };
   const live = [phone, laptop].map((session) => ({ ...session, presentedAt: session.lastSeenAt }));
 

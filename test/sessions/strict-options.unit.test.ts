@@ -103,7 +103,7 @@ const CRITERIA: Fields = {
 const KICK = { base: BY, fields: { by: NO_ACTOR, comment: NO_TEXT } };
 const WITHOUT_OPTIONS = [
   ...'accountData bans beginLogin data end endAll endOthers explainEnd'.split(' '),
-  ...'find introspect list now updateClaims verifyInMemory watch'.split(' '),
+  ...'find introspect list now readLimitTicket updateClaims verifyInMemory watch'.split(' '),
 ];
 
 /** Every method of the services: what it takes as options, or null where it takes none. */
@@ -117,6 +117,7 @@ const SERVICES: Readonly<Record<string, Row | null>> = {
       deviceId: ['a\nb', ...NO_NAME],
       persistent: [1, 'true', null],
       authenticatedAt: NO_TIME,
+      makeRoom: [null, 'oldest', {}, { choice: 'x' }, { choice: 1, end: 'oldest' }, { choice: 'x', end: ['x'] }],
       ticket: [1, '', 'x', null],
       presentedToken: [1, true, {}, ['x']],
     },
@@ -362,7 +363,7 @@ describe('A12: what is not understood', () => {
       code: 'ARGUMENT_INVALID',
       message:
         'maxAge is unknown; allowed: amr, authenticatedAt, claims, deviceId, deviceName, deviceType, ip, loginMethod, ' +
-        'persistent, presentedToken, ticket, userAgent, userName.',
+        'makeRoom, persistent, presentedToken, ticket, userAgent, userName.',
     });
     for (const user of ['bob', 'carol']) expect(await node.sessions.list(user)).toEqual([]);
     expect(Object.prototype).not.toHaveProperty('admin');

@@ -59,7 +59,8 @@ async function settle(method, args) {
     const service = node.services.find((one) => method in one);
     return { value: await service[method](...args) };
   } catch (error) {
-    return { error: { code: error.code ?? error.name, message: error.message, cause: String(error.cause) } };
+    const { code = error.name, message, cause, ticket } = error;
+    return { error: { code, message, cause: String(cause), ticket } };
   }
 }
 

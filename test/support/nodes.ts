@@ -12,7 +12,12 @@ export type Call = [method: { [Name in keyof Services]: keyof Services[Name] }[k
 /** What came of it: one of the two is there. */
 export interface Outcome<T = unknown> {
   readonly value?: T;
-  readonly error?: { readonly code: string; readonly message: string; readonly cause: string };
+  readonly error?: {
+    readonly code: string;
+    readonly message: string;
+    readonly cause: string;
+    readonly ticket?: string;
+  };
 }
 
 export type LoginOutcome = Outcome<LoginResult>;

@@ -12,6 +12,7 @@ const ROUNDS = {
   parallelLogins: [8, 100],
   parallelLimits: [4, 20],
   massEnds: [2, 10],
+  parallelChoices: [12, 200],
   waitersForARow: [60, 300],
   killedConnections: [12, 250],
   lossesOfRedis: [40, 500],

@@ -23,6 +23,7 @@ export function accountRow(username, createdAt) {
     not_before: 0,
     version: 0,
     end_epoch: 0,
+    logins: 0,
     created_at: createdAt,
   };
 }

@@ -131,6 +131,8 @@ export class LatchkeyAccount {
   @Column(number('version')) version!: number;
   /** The version of the last mass end, 0 for none: sessions that are opened now carry it. */
   @Column(number('end_epoch')) endEpoch!: number;
+  /** Counts logins: each makes tickets of logins void that were refused at a limit before. */
+  @Column(number('logins')) logins!: number;
   @Column(number('created_at')) createdAt!: number;
 }
 

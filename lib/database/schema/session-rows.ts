@@ -161,6 +161,7 @@ export function toLiveSession(row: Row): LiveSession {
     slot: String(row.slot),
     deviceType: optional(row.device_type),
     deviceId: optional(row.device_id),
+    deviceName: optional(row.device_name),
     createdAt: Number(row.created_at),
     lastSeenAt: Number(row.last_seen_at),
     presentedAt: row.presented_at === null ? null : Number(row.presented_at),

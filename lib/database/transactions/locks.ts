@@ -29,8 +29,8 @@ export function* chunksOf<T>(rows: readonly T[]): Generator<readonly T[]> {
 
 /** Inserts the row of the account if missing. To be run on its own: SELECT FOR UPDATE of a missing row deadlocks on MariaDB. */
 export function ensureAccount({ tables, dialect, clock }: Scope, account: AccountRef): Statement {
-  return sql`INSERT INTO ${tables.account} (user_key, realm, user_id, epoch, not_before, version, end_epoch, created_at)
-    VALUES (${account.key}, ${account.realm}, ${escapeUserId(account.userId)}, 0, 0, 0, 0, ${clock.now()})${dialect.orIgnore}`;
+  return sql`INSERT INTO ${tables.account} (user_key, realm, user_id, epoch, not_before, version, end_epoch, logins, created_at)
+    VALUES (${account.key}, ${account.realm}, ${escapeUserId(account.userId)}, 0, 0, 0, 0, 0, ${clock.now()})${dialect.orIgnore}`;
 }
 
 /** An account as its steps see it, whose row they lock. */
@@ -41,6 +41,8 @@ export interface LockedAccount extends AccountRecord {
   readonly realmEpoch: number;
   /** Those that have not ended, or, as long as rows of a mass end have yet to be closed, the live ones: an index leads past the others. */
   readonly sessions: Statement;
+  /** Number of logins so far. */
+  readonly logins: number;
 }
 
 export function* lockAccount(scope: Scope, accountKey: string): Script<LockedAccount> {
@@ -58,7 +60,7 @@ function* lock(
   read: (row: Row | undefined) => AccountRecord,
 ): Script<LockedAccount> {
   const { rows } =
-    yield sql`SELECT user_id, epoch, not_before, bans, version, end_epoch, ${realmEpoch(tables, realm)} AS realm_epoch,
+    yield sql`SELECT user_id, epoch, not_before, bans, version, end_epoch, logins, ${realmEpoch(tables, realm)} AS realm_epoch,
       (SELECT COUNT(*) FROM ${tables.massEnd} WHERE scope = ${key} AND closed_at IS NULL) AS unclosed
       FROM ${tables.account} WHERE user_key = ${key}${dialect.forUpdate()}`;
   const [row] = rows;
@@ -66,7 +68,8 @@ function* lock(
   const [version, endEpoch] = [Number(row?.version ?? 0), Number(row?.end_epoch ?? 0)];
   const isClosing = Number(row?.unclosed ?? 0) > 0;
   const sessions = isClosing ? isLiveSince(tables, realm, key, endEpoch) : isNotEndedOf(tables, realm, key);
-  const epochs = { version, endEpoch, realmEpoch: Number(row?.realm_epoch ?? 0), sessions };
+  const [realmEpochNow, logins] = [Number(row?.realm_epoch ?? 0), Number(row?.logins ?? 0)];
+  const epochs = { version, endEpoch, realmEpoch: realmEpochNow, logins, sessions };
   if (!row || (endEpoch >= 0 && endEpoch <= version && isCountable(version))) return { ...account, ...epochs };
   // Damaged numbers: sessions go by the last mass end.
   const { rows: last } = yield sql`SELECT MAX(version) AS end_epoch FROM ${tables.massEnd} WHERE scope = ${key}`;
@@ -110,7 +113,7 @@ export function toDamagedAccount(row: Row | undefined): AccountRecord {
 
 export const LOCKED_COLUMNS = raw(
   `id, user_key, user_id, version, status, usable_until, expires_at, generation, access_hash, superseded, slot, device_type,
-   device_id, created_at, last_seen_at, presented_at, impersonator, account_epoch, realm_epoch`,
+   device_id, device_name, created_at, last_seen_at, presented_at, impersonator, account_epoch, realm_epoch`,
 );
 
 /** Locks the sessions of an account, whose row must be locked. */

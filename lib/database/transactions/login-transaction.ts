@@ -13,8 +13,8 @@ import { allot, lockSeen } from './login-view.js';
 /** Decides a login under the lock of the account. @param isAgain true if it failed before, perhaps for the slot of a damaged row */
 export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boolean): Script<LoginOutcome> {
   const { tables, clock } = scope;
-  const { account, authenticatedAt, claimsEpoch, ticketEpoch } = request;
-  const { epoch, notBefore, bans, version, endEpoch, realmEpoch } = yield* lockAccount(scope, account.key);
+  const { account, authenticatedAt, claimsEpoch, ticketEpoch, makeRoom } = request;
+  const { epoch, notBefore, bans, version, endEpoch, realmEpoch, logins } = yield* lockAccount(scope, account.key);
   const seen = yield* lockSeen(scope, request, isAgain);
   const now = clock.now();
   const at = timeOfStep(scope, seen?.rows ?? [], notBefore);
@@ -61,6 +61,10 @@ export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boole
     return { kind: 'superseded', ended: [], clockSetBackBy: isLate && isSetBack ? notBefore - now : 0 };
   }
   if (claimsEpoch !== null && claimsEpoch !== epoch) return { kind: 'outdated', ended: [] };
+  if (makeRoom && (makeRoom.logins !== logins || makeRoom.realmEpoch !== realmEpoch)) {
+    yield note(refused);
+    return { kind: 'choice-void', ended: [] };
+  }
   if (notBefore > now + FARTHEST_AHEAD_MS) {
     yield effect(sql`UPDATE ${tables.account} SET not_before = ${at} WHERE user_key = ${account.key}`);
   }
@@ -73,19 +77,22 @@ export function* loginScript(scope: Scope, request: LoginRequest, isAgain: boole
     yield note(refused);
     return { kind: 'too-many', ended: [] };
   }
-  const { decision, losers } = yield* allot(scope, request, seen, { id: session.id, isOverdue, at });
-  if (decision.kind === 'refuse') {
-    yield note(refused);
-    return { kind: 'limit-reached', limit: decision.limit, ended: [] };
+  const allotment = yield* allot(scope, request, seen, { id: session.id, isOverdue, at });
+  if (!('slot' in allotment)) {
+    const { limit, live } = allotment;
+    yield note({ ...refused, detail: { limit } });
+    return { kind: 'limit-reached', limit, live, account: { epoch, realmEpoch, logins }, at, ended: [] };
   }
+  const { slot, losers } = allotment;
   const replaced = { reason: 'SESSION_REPLACED', by: event.actor, at, replacedBy: session.id } as const;
   const keepData = request.keepReplacedData;
   const ended = yield* endSessions(scope, losers, at, (row) =>
     isOverdue(row) ? overdueEnding(row) : { ...replaced, keepData },
   );
   const unsettled = yield* isUnsettled(scope, account.key);
-  yield effect(insertSession(tables.session, session, decision.slot));
-  yield note({ type: 'LOGIN' });
+  yield effect(sql`UPDATE ${tables.account} SET logins = logins + 1 WHERE user_key = ${account.key}`);
+  yield effect(insertSession(tables.session, session, slot));
+  yield note({ type: 'LOGIN', ...(makeRoom && { detail: { madeRoom: losers.length } }) });
   return { kind: 'granted', session, ended, unsettled };
 }
 

@@ -1,4 +1,4 @@
-import { type LoginView, MOST_SEEN, type SlotDecision } from '../../model/session-change.js';
+import { type LiveSession, type LoginView, MOST_SEEN } from '../../model/session-change.js';
 import { misused } from '../../model/session-error.js';
 import type { LoginRequest } from '../../ports/session-repository.js';
 import { type Row, type Script, type Statement, raw, sql, unindexed } from '../engine/sql.js';
@@ -17,12 +17,10 @@ export interface SeenSessions {
   readonly isComplete: boolean;
 }
 
-/** A decision of the policy with the rows that make way. */
-export interface Allotment {
-  readonly decision: SlotDecision;
-  /** Overdue: only the one that holds the slot. */
-  readonly losers: readonly Row[];
-}
+/** A grant with the rows that make way, an overdue one only if it holds the slot; or a refusal with the sessions that do not. */
+export type Allotment =
+  | { readonly slot: string; readonly losers: readonly Row[] }
+  | { readonly limit: number; readonly live: readonly LiveSession[] };
 
 /**
  * Locks the sessions that the policy needs to see; null for too many. The row of the account must be locked.
@@ -47,21 +45,29 @@ export function* lockSeen(
 /** Asks the policy, and once more with the session that holds the slot granted, if it did not see that. */
 export function* allot(
   scope: Scope,
-  { account, decide }: LoginRequest,
+  { account, decide, makeRoom }: LoginRequest,
   { rows, isComplete }: SeenSessions,
   { id, isOverdue, at }: { readonly id: string; readonly isOverdue: (row: Row) => boolean; readonly at: number },
 ): Script<Allotment> {
   const own = rows.filter((row) => row.impersonator === null && !isOverdue(row));
+  const choice = makeRoom?.end ?? [];
+  const chosen = choice === 'oldest' ? [] : own.filter((row) => choice.includes(String(row.id)));
+  const oldest = choice === 'oldest' ? own.toSorted(byAge) : [];
   for (;;) {
-    const decision = decide(own.map(toLiveSession), at);
-    if (decision.kind === 'refuse') return { decision, losers: [] };
+    const decision = decide(own.filter((row) => !chosen.includes(row)).map(toLiveSession), at);
+    if (decision.kind === 'refuse') {
+      const next = oldest.shift();
+      if (!next) return { limit: decision.limit, live: own.map(toLiveSession) };
+      chosen.push(next);
+      continue;
+    }
     const { slot, end } = decision;
-    const losers = own.filter((row) => end.includes(String(row.id)));
+    const losers = own.filter((row) => chosen.includes(row) || end.includes(String(row.id)));
     // Its id is new, and no one else has it in the name of a slot.
-    if (slot.includes(id) || losers.some((row) => row.slot === slot)) return { decision, losers };
+    if (slot.includes(id) || losers.some((row) => row.slot === slot)) return { slot, losers };
     const holder = isComplete ? rows.find((row) => row.slot === slot) : yield* lockHolder(scope, account.key, slot);
-    if (!holder) return { decision, losers };
-    if (isOverdue(holder) || holder.status !== 'live') return { decision, losers: [...losers, holder] };
+    if (!holder) return { slot, losers };
+    if (isOverdue(holder) || holder.status !== 'live') return { slot, losers: [...losers, holder] };
     if (own.some((row) => row.id === holder.id)) {
       throw misused(
         `The device policy granted the slot "${slot}", which the database takes for "${String(holder.slot)}"`,
@@ -69,6 +75,10 @@ export function* allot(
     }
     own.push(holder);
   }
+}
+
+function byAge(a: Row, b: Row): number {
+  return Number(a.created_at) - Number(b.created_at) || (String(a.id) < String(b.id) ? -1 : 1);
 }
 
 function* lockFew({ tables, dialect }: Scope, which: Statement): Script<readonly Row[]> {
@@ -92,7 +102,7 @@ function* lockHolder({ tables, dialect, realm }: Scope, accountKey: string, slot
 function* findSeen(
   scope: Scope,
   accountKey: string,
-  { needs, deviceId, presentedSessionId }: LoginView,
+  { needs, deviceId, presentedSessionId, chosenIds }: LoginView,
 ): Script<string[]> {
   const { tables, dialect, realm } = scope;
   const inEpochs = inEpochsOf(tables, realm, accountKey);
@@ -100,6 +110,9 @@ function* findSeen(
     WHERE user_key = ${accountKey} AND status = 'live' AND ${inEpochs} AND ${isUsable(scope)}`;
   if (needs === 'all') return idsOf((yield sql`${byAccount} LIMIT ${ENOUGH}`).rows);
   const ids = presentedSessionId === null ? [] : [presentedSessionId];
+  if (chosenIds.length > 0) {
+    ids.push(...idsOf((yield sql`${byAccount} AND id ${dialect.isOneOf(chosenIds)}`).rows));
+  }
   if (deviceId !== null) {
     // Only this index has their order, so that PostgreSQL does not keep to another since the table was small.
     const { rows } =

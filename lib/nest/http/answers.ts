@@ -43,6 +43,7 @@ const SHAPES: Readonly<Partial<Record<SessionErrorCode, AnswerShape>>> = {
   TOO_MANY_REFRESHES: { status: 429 },
   SESSION_LIMIT_REACHED: { status: 409 },
   TOO_MANY_SESSIONS: { status: 409 },
+  LOGIN_CHOICE_INVALID: { status: 401, challenge: null },
   SESSION_STORE_UNAVAILABLE: { status: 503 },
   SESSION_NOT_FOUND: { status: 404 },
   CHANGE_PENDING: { status: 202 },

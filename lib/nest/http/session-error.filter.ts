@@ -1,6 +1,7 @@
 import { type ArgumentsHost, Catch, HttpException } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { type Observable, of, throwError } from 'rxjs';
+import { SessionLimitError } from '../../model/session-limit-error.js';
 import { ChangePendingError, SessionError, TokenRefusedError, UnacknowledgedError } from '../../model/session-error.js';
 import { type Answers, type HttpAnswer, endDetails, setHeaders } from './answers.js';
 import { SessionAuthenticator } from './session-authenticator.js';
@@ -52,5 +53,16 @@ export function messageOf(exception: HttpException): Record<string, unknown> {
 /** Body fields beside code and message. */
 function detailsOf(error: SessionError): Record<string, unknown> {
   if (error instanceof ChangePendingError) return { effectiveBy: new Date(error.effectiveBy).toISOString() };
+  if (error instanceof SessionLimitError) return limitDetails(error);
   return error instanceof TokenRefusedError ? endDetails(error.refusal) : {};
+}
+
+function limitDetails({ limit, sessions, ticket }: SessionLimitError): Record<string, unknown> {
+  const shown = sessions.map(({ id, createdAt, lastSeenAt, ...device }) => ({
+    sessionId: id,
+    ...device,
+    createdAt: new Date(createdAt).toISOString(),
+    lastSeenAt: new Date(lastSeenAt).toISOString(),
+  }));
+  return { limit, sessions: shown, ticket };
 }

@@ -57,6 +57,7 @@ export const TABLES = {
     bans text,
     version bigint NOT NULL,
     end_epoch bigint NOT NULL,
+    logins bigint NOT NULL,
     created_at bigint NOT NULL`,
   realm: `
     realm varchar(64) NOT NULL PRIMARY KEY,
