@@ -1,5 +1,5 @@
 import { type FieldsOf, checkFields } from '../model/checked-input.js';
-import { SessionError } from '../model/session-error.js';
+import { SessionError, invalidArgument } from '../model/session-error.js';
 import { SessionLimitError } from '../model/session-limit-error.js';
 import type { AccountRef } from '../model/user-key.js';
 import type { Clock } from '../ports/clock.js';
@@ -33,6 +33,7 @@ export function readChoice({ keys, clock }: Parts, account: AccountRef, value: M
   if (value === undefined) return null;
   checkFields(value, 'makeRoom', FIELDS);
   const end = value.end === 'oldest' ? value.end : sessionIdsOf(value.end, 'makeRoom.end');
+  if (typeof value.choice !== 'string') throw invalidArgument('makeRoom.choice', 'must be a ticket');
   const ticket = readLimitTicket(keys, account.realm, value.choice, clock.now());
   if (ticket.account.key !== account.key) throw new SessionError('LOGIN_CHOICE_INVALID');
   const { authenticatedAt, epoch, realmEpoch, logins } = ticket;

@@ -36,7 +36,7 @@ export function issueLimitTicket(keys: SecretKeys, account: AccountRef, refused:
 
 /** @throws SessionError LOGIN_CHOICE_INVALID unless it was issued here in this realm and is not too old */
 export function readLimitTicket(keys: SecretKeys, realm: string, ticket: unknown, now: number): LimitTicket {
-  if (typeof ticket !== 'string') throw invalidArgument('choice', 'must be the ticket of a SessionLimitError');
+  if (typeof ticket !== 'string') throw invalidArgument('ticket', 'must be the ticket of a SessionLimitError');
   if (ticket.startsWith(PREFIX) && ticket.length <= MAX_TOKEN_LENGTH) {
     const bytes = Buffer.from(ticket.slice(PREFIX.length), 'base64url');
     const body = bytes.subarray(MAC_BYTES);

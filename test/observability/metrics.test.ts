@@ -128,7 +128,7 @@ describe('metrics, with a Redis and a database that can fail', () => {
     expect(await oldest()).toBe(0);
     // Of a node that holds it, and does not go on.
     const change = (assignments: string) => application.query(`UPDATE latchkey_mass_end SET ${assignments}`);
-    await change(`closed_at = NULL, lease_until = ${Date.now() + 3_600_000}, at = at - 60000`);
+    await change(`closed_at = NULL, lease_until = ${Date.now() + 25_000}, at = at - 60000`);
     await runtime.closing.run();
     expect(await oldest()).toBeGreaterThanOrEqual(60);
     await change('lease_until = NULL');

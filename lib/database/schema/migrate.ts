@@ -9,12 +9,11 @@ import { withDeadline } from '../../async/deadline.js';
 import { SessionError } from '../../model/session-error.js';
 import type { Dialect } from '../engine/dialect.js';
 import { type SqliteConnection, inTransaction } from '../engine/sqlite-engine.js';
-import { AddAmr } from './migrations/add-amr.js';
 import { CreateTables } from './migrations/create-tables.js';
 import { quotedTable, tableName } from './table-names.js';
 
 /** All migrations of the library, for the `migrations` of an application that wants to run them itself. */
-export const sessionMigrations = [CreateTables, AddAmr] as const;
+export const sessionMigrations = [CreateTables] as const;
 
 /** Any number that nothing else in the database uses for an advisory lock. */
 const LOCK_KEY = 7_305_221_901;
@@ -112,23 +111,15 @@ async function migrateFile(dataSource: DataSource): Promise<void> {
   for (const migration of dataSource.migrations) {
     const name = migration.name ?? migration.constructor.name;
     if (hasRun(connection, dataSource, name)) continue;
-    runInOneGo(connection, dataSource, name, await statementsOf(dataSource, connection, migration));
+    runInOneGo(connection, dataSource, name, await statementsOf(dataSource, migration));
   }
 }
 
-/** Collects the statements of a migration. None reads data, which may have changed by the time it runs. */
-async function statementsOf(
-  dataSource: DataSource,
-  connection: SqliteConnection,
-  migration: MigrationInterface,
-): Promise<readonly string[]> {
+/** Collects the statements of a migration. No migration reads: the data may have changed by the time it runs. */
+async function statementsOf(dataSource: DataSource, migration: MigrationInterface): Promise<readonly string[]> {
   const statements: string[] = [];
   const query = (statement: string) => Promise.resolve(statements.push(statement));
-  const hasColumn = (table: string, column: string) => {
-    const columns = connection.prepare('SELECT 1 FROM pragma_table_info(?) WHERE name = ?');
-    return Promise.resolve(columns.all([table, column]).length > 0);
-  };
-  await migration.up({ dataSource, connection: dataSource, query, hasColumn } as unknown as QueryRunner);
+  await migration.up({ dataSource, connection: dataSource, query } as unknown as QueryRunner);
   return statements;
 }
 

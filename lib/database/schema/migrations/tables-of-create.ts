@@ -24,6 +24,7 @@ export const TABLES = {
     reauthenticated_at bigint,
     impersonator varchar(255),
     persistent smallint NOT NULL,
+    amr varchar(263),
     expires_at bigint NOT NULL,
     usable_until bigint NOT NULL,
     status varchar(8) NOT NULL,
