@@ -6,9 +6,11 @@ import type { MassEndRows } from '../ports/mass-end-rows.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 
 /** Rows of one transaction. */
-const PORTION = 500;
+const PORTION = 200;
+/** How many times as long as a portion took nothing is done after it, so that others are not held up. */
+const REST = 2;
 
-/** Closes the rows of mass ends in the background, at half the speed that the database allows. */
+/** Closes the rows of mass ends in the background, at a third of the speed that the database allows. */
 export class MassEndClosing {
   private running: Promise<void> | null = null;
   private stopped = false;
@@ -61,7 +63,7 @@ export class MassEndClosing {
       for (const { sessionId, userId, reason } of ended) {
         events.emit({ type: 'session.ended', sessionId, userId, reason });
       }
-      await new Promise((resolve) => setTimeout(resolve, clock.monotonic() - startedAt));
+      await new Promise((resolve) => setTimeout(resolve, REST * (clock.monotonic() - startedAt)));
     }
   }
 
