@@ -86,3 +86,28 @@ describe.each([
     expect(await seriousProblems(page)).toEqual([]);
   });
 });
+
+describe('one place, and a user who chooses', () => {
+  const limited = useBrowserWith({ SESSION_POLICY: 'multi:1', SESSION_OVERFLOW: 'reject' });
+
+  it('the laptop is let in once the phone was chosen to be signed out', async () => {
+    limited.recorder.expect(ENDED);
+    limited.recorder.expect(/409/);
+    const page = await limited.open('/');
+    const [phone, laptop] = [new Device(page, 'phone'), new Device(page, 'laptop')];
+    await phone.signIn();
+    await laptop.panel.getByRole('button', { name: 'Sign in' }).click();
+    const choice = laptop.panel.getByRole('radio', { name: /^My phone, phone/ });
+    await choice.waitFor();
+    expect(await choice.isChecked()).toBe(true);
+    expect(await seriousProblems(page)).toEqual([]);
+    expect(await page.getByRole('log').innerText()).not.toMatch(/limit_[\w-]{40}/); // nor the whole ticket
+    await laptop.panel.getByRole('button', { name: 'Cancel' }).click();
+    await phone.says('signed in, live');
+    await laptop.panel.getByRole('button', { name: 'Sign in' }).click();
+    await laptop.panel.getByRole('button', { name: 'Sign it out and go on' }).click();
+    await laptop.says('signed in, live');
+    await phone.says('ended');
+    expect(await phone.notice.innerText()).toMatch(/^Replaced by laptop/);
+  });
+});
