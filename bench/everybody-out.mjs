@@ -10,7 +10,7 @@ const LOGINS = 200;
 const CALLS = 5;
 const SIZES = {
   postgres: { live: 1_000_000, clients: 100_000 },
-  mariadb: { live: 200_000, clients: 100_000 },
+  mariadb: { live: 200_000, clients: 40_000 },
 };
 const QUICK_SIZE = { live: 20_000, clients: 2000 };
 /** The promises: beside one kick, and beside the same list before. */
@@ -86,6 +86,7 @@ export async function everybodyOut({ quick, databases }) {
         ),
         `${short(slowestRatio)} (${slowest})`,
       ]);
+      console.log(rows.at(-1).join(' | '));
     } finally {
       await Promise.all([server, ...nodes].map((one) => one.stop()));
     }
