@@ -68,16 +68,10 @@ export type { GraceFrom } from './model/token-pair.js';
 export type { RefreshOptions, TokenMode } from './tokens/token-mode.js';
 export type { DevicePolicy, Overflow } from './rules/device-policy.js';
 export type { LiveSession, LoginCandidate, PolicyNeeds, SlotDecision } from './model/session-change.js';
-export type { PolicyContext, PolicyOption } from './commands/login.js';
-export type {
-  BeforeLogin,
-  ImpersonationOptions,
-  KickOptions,
-  LoginAttempt,
-  LoginOptions,
-  ClaimsFunction,
-  MakeRoom,
-} from './commands/arguments.js';
+export type { PolicyContext, PolicyOption, PolicyWithLife } from './commands/policy-choice.js';
+export type { SessionLife } from './commands/login-life.js';
+export type { BeforeLogin, LoginAttempt, LoginOptions, ClaimsFunction, MakeRoom } from './commands/arguments.js';
+export type { ImpersonationOptions, KickOptions } from './commands/operator-arguments.js';
 export type { EndedSessionSummary, LoginResult } from './commands/login.js';
 export type { Introspection, RefreshUse, TokenUse } from './verification/token-use.js';
 export type { ReauthenticationOptions } from './services/session-service.js';

@@ -1,4 +1,3 @@
-import { type Duration, parseDuration } from '../model/timing.js';
 import { optionalAddress } from '../model/ip-key.js';
 import { checkMethods } from '../model/authentication-methods.js';
 import { type FieldsOf, checkFields, isObject, jsonText } from '../model/checked-input.js';
@@ -6,6 +5,7 @@ import { invalidArgument } from '../model/session-error.js';
 import type { RoomToMake } from '../model/session-change.js';
 import type { Claims, SessionDetails } from '../model/session.js';
 import { sessionIdOf } from '../tokens/token-codec.js';
+import type { SessionLife } from './login-life.js';
 
 /** Returns the claims of a login. Called again if the credentials or claims of the user change before the login is recorded. */
 export type ClaimsFunction = () => Claims | Promise<Claims>;
@@ -48,6 +48,8 @@ export interface LoginOptions extends LoginClaims {
    * headers.
    */
   readonly persistent?: boolean;
+  /** Lives of this login, such as 30 days on a phone or an hour on a public computer. Default: those of the module. */
+  readonly life?: SessionLife;
   /** Time of the proof of identity, in milliseconds since the epoch. Default and maximum: now. */
   readonly authenticatedAt?: number;
   /** Ticket that `beginLogin` returned before the password was checked. */
@@ -69,20 +71,11 @@ export interface MakeRoom {
   readonly end: RoomToMake;
 }
 
-/** Options of `kick`, `kickMany` and `kickUser`. */
-export interface KickOptions {
-  /** Operator, 1 to 1,024 characters. */
-  readonly by: string;
-  /** Operator's words for the audit trail, at most 255 characters. */
-  readonly comment?: string | null;
-}
-
-/** Options of `impersonate`. */
-export interface ImpersonationOptions
-  extends KickOptions, Pick<LoginOptions, 'userName' | 'deviceType' | 'deviceName' | 'ip' | 'userAgent' | 'claims'> {
-  /** Lifetime of the session, which nothing extends. Default `30m`, at most `12h`. */
-  readonly for?: Duration;
-}
+/** Options of the logins of users and of operators. */
+export type SharedLoginOptions = Pick<
+  LoginOptions,
+  'userName' | 'deviceType' | 'deviceName' | 'ip' | 'userAgent' | 'claims'
+>;
 
 /** Makes the options optional unless claims are required. */
 export type LoginArguments =
@@ -116,7 +109,8 @@ export interface LoginAttempt extends CheckedLogin {
  */
 export type BeforeLogin = (login: LoginAttempt) => void | boolean | Promise<void | boolean>;
 
-const SHARED_FIELDS: FieldsOf<Omit<ImpersonationOptions, keyof KickOptions | 'for'>> = {
+/** Fields of the logins of users and of operators. */
+export const SHARED_FIELDS: FieldsOf<SharedLoginOptions> = {
   userName: true,
   deviceType: true,
   deviceName: true,
@@ -130,14 +124,12 @@ const LOGIN_FIELDS: FieldsOf<LoginOptions> = {
   amr: true,
   deviceId: true,
   persistent: true,
+  life: true,
   authenticatedAt: true,
   ticket: true,
   makeRoom: true,
   presentedToken: true,
 };
-const KICK_FIELDS: FieldsOf<KickOptions> = { by: true, comment: true };
-const IMPERSONATION_FIELDS: FieldsOf<ImpersonationOptions> = { ...SHARED_FIELDS, ...KICK_FIELDS, for: true };
-
 export const MAX_CLAIMS_BYTES = 4096;
 
 /** @throws SessionError ARGUMENT_INVALID naming the field */
@@ -196,39 +188,9 @@ export function checkTime(value: number | undefined, name: string): number | und
   throw invalidArgument(name, 'must be a time in integer milliseconds since the epoch');
 }
 
-const MAX_IMPERSONATION_MS = 12 * 3_600_000;
-
-/** @returns milliseconds @throws SessionError ARGUMENT_INVALID */
-function impersonationLife(value: unknown = '30m'): number {
-  let ms = NaN;
-  try {
-    ms = parseDuration(value, 'for');
-  } catch {
-    // Refused below, as an argument and not as an option.
-  }
-  if (!(ms <= MAX_IMPERSONATION_MS)) throw invalidArgument('for', "must be a duration of at most '12h', such as '30m'");
-  return ms;
-}
-
 export function actorOf(value: unknown): string {
   if (typeof value === 'string' && value !== '' && value.length <= 1024) return value;
   throw invalidArgument('by', 'must name the operator in 1 to 1,024 characters');
-}
-
-/** Reads operator, comment and lifetime (milliseconds) of an impersonation. @throws SessionError ARGUMENT_INVALID */
-export function impersonationOf(options: ImpersonationOptions) {
-  checkFields(options, 'options', IMPERSONATION_FIELDS);
-  return { ...operatorOf(options), maxAgeMs: impersonationLife(options.for) };
-}
-
-/** @throws SessionError ARGUMENT_INVALID */
-export function kickOf(options: KickOptions) {
-  checkFields(options, 'options', KICK_FIELDS);
-  return operatorOf(options);
-}
-
-function operatorOf({ by, comment }: KickOptions) {
-  return { by: actorOf(by), comment: optionalText(comment, 'comment', 255) };
 }
 
 const MAX_IDS = 500;

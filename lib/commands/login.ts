@@ -3,10 +3,13 @@ import type { Changes } from '../changes/commit.js';
 import type { Clock } from '../ports/clock.js';
 import type { ApplicationCalls } from './application-calls.js';
 import { withDeadline } from '../async/deadline.js';
-import { type DevicePolicy, checkPicked, decideSlot, needsOf, tooManySessions } from '../rules/device-policy.js';
+import { decideSlot, needsOf, tooManySessions } from '../rules/device-policy.js';
 import type { LiveSession } from '../model/session-change.js';
 import { type AccountRecord, accountBan } from '../model/ban.js';
-import { type impersonationOf, type CheckedLogin, type LoginOptions, checkLogin, checkTime } from './arguments.js';
+import { type CheckedLogin, type LoginOptions, checkLogin, checkTime } from './arguments.js';
+import { type CheckedLife, type LifeLimits, checkLife, shorterLife } from './login-life.js';
+import type { impersonationOf } from './operator-arguments.js';
+import { type PolicyOption, pickPolicy } from './policy-choice.js';
 import type { LifecycleEvents } from '../model/session-event.js';
 import { readTicket } from '../tokens/login-ticket.js';
 import type { SecretKeys } from '../tokens/secret-keys.js';
@@ -23,7 +26,6 @@ import {
 } from '../model/session.js';
 import { randomId } from '../tokens/token-codec.js';
 import { type IssuedTokens, type PairSecrets, type TokenIssuer, asIssued } from '../tokens/token-issuer.js';
-import type { TokenMode } from '../tokens/token-mode.js';
 import { lastUse } from '../model/token-pair.js';
 import { type AccountRef, accountRef, actorText } from '../model/user-key.js';
 import type { Verifier } from '../verification/verifier.js';
@@ -40,19 +42,10 @@ export interface EndedSessionSummary {
   readonly reason: EndReason;
 }
 
-/** Properties of a login by which the application picks a policy. */
-export interface PolicyContext {
-  readonly userId: string;
-  readonly deviceType: string | null;
-  readonly claims: SessionDetails['claims'];
-}
-
-/** One policy for all logins, or a function that picks one per login. */
-export type PolicyOption = DevicePolicy | ((login: PolicyContext) => DevicePolicy);
-
 interface PendingLogin {
   readonly account: AccountRef;
   readonly input: CheckedLogin;
+  readonly life: CheckedLife;
   readonly authenticatedAt: number | null;
   readonly ticketEpoch: number | null;
   readonly makeRoom: LoginRequest['makeRoom'];
@@ -76,7 +69,7 @@ export class Logins {
       readonly changes: Changes;
       readonly events: LifecycleEvents;
       readonly application: ApplicationCalls;
-      readonly mode: TokenMode;
+      readonly lives: LifeLimits;
       readonly policy: PolicyOption;
       readonly repository: SessionRepository;
       readonly activity: ActivityRecorder;
@@ -96,6 +89,7 @@ export class Logins {
   ): Promise<LoginResult> {
     const { activity, ending, events, issuer, keys, repository, verifier } = this.parts;
     const input = checkLogin(options);
+    const life = checkLife(options.life, this.parts.lives);
     const choice = readChoice(this.parts, account, options.makeRoom);
     const authenticatedAt = checkTime(options.authenticatedAt, 'authenticatedAt') ?? choice?.authenticatedAt ?? null;
     const ticketEpoch =
@@ -106,7 +100,7 @@ export class Logins {
     if (operator && epoch === null) throw new SessionError('FORBIDDEN');
     const presented = await verifier.findHolder(options.presentedToken);
     const secrets = issuer.randomSecrets();
-    const login = { account, input, authenticatedAt, ticketEpoch, makeRoom, presented, impersonation };
+    const login = { account, input, life, authenticatedAt, ticketEpoch, makeRoom, presented, impersonation };
     const outcome = await this.recordWithClaims(login, options.claims, secrets);
     if (outcome.kind === 'limit-reached') {
       const live = outcome.live.map((one) => this.withPendingUse(one));
@@ -167,8 +161,8 @@ export class Logins {
     const [id, nonce] = [randomId(), randomId()];
     const { deviceType, deviceId, claims } = input;
     const { userId } = account;
-    const { policy: option } = this.parts;
-    const policy = typeof option === 'function' ? checkPicked(option({ userId, deviceType, claims })) : option;
+    const { policy, life } = pickPolicy(this.parts.policy, { userId, deviceType, claims }, this.parts.lives);
+    const opened = { ...login, life: shorterLife(login.life, life) };
     const request: LoginRequest = {
       account,
       ticketEpoch,
@@ -183,7 +177,7 @@ export class Logins {
         presentedSessionId: presented?.userKey === account.key ? presented.id : null,
         chosenIds: makeRoom && makeRoom.end !== 'oldest' ? makeRoom.end : [],
       },
-      open: (now) => this.open(login, { id, nonce, secrets }, now),
+      open: (now) => this.open(opened, { id, nonce, secrets }, now),
       decide: (live, now) =>
         decideSlot(
           policy,
@@ -213,18 +207,21 @@ export class Logins {
   }
 
   private open(
-    { account, input, authenticatedAt, impersonation }: PendingLogin,
+    { account, input, life, authenticatedAt, impersonation }: PendingLogin,
     { id, nonce, secrets }: { readonly id: string; readonly nonce: string; readonly secrets: PairSecrets },
     now: number,
   ): NewSession {
-    const { issuer, mode } = this.parts;
+    const { issuer, lives } = this.parts;
+    const { maxAgeMs, idleMs, refreshMs } = life;
     const subject = {
       id,
       realm: account.realm,
       userId: account.userId,
       userKey: account.key,
       nonce,
-      expiresAt: now + Math.min(mode.maxAgeMs, impersonation?.maxAgeMs ?? Infinity),
+      expiresAt: now + Math.min(maxAgeMs ?? lives.mode.maxAgeMs, impersonation?.maxAgeMs ?? Infinity),
+      idleMs,
+      refreshMs,
     };
     const current = issuer.open(subject, 1, secrets, now);
     return {

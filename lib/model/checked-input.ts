@@ -12,6 +12,12 @@ export function checkFields(given: unknown, name: string, known: object): void {
   refuseUnknown(given, known, invalidArgument);
 }
 
+/** The same of an object in an option, whose name goes before those of its fields. @throws SessionError ARGUMENT_INVALID */
+export function checkNested(given: unknown, name: string, known: object): void {
+  if (!isObject(given)) throw invalidArgument(name, `must be an object${listed(' with', known)}`);
+  refuseUnknown(given, known, (field, problem) => invalidArgument(`${name}.${field}`, problem));
+}
+
 /** @param path prefix of the names in errors, such as `timing.` @throws SessionError CONFIGURATION_INVALID */
 export function checkOptions(given: unknown, path: string, known: object): void {
   if (!isObject(given)) throw invalidOption(path.replace(/\.$/, ''), `must be an object${listed(' with', known)}`);

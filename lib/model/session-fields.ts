@@ -77,6 +77,9 @@ export const SESSION_FIELDS = {
   realmEpoch: { kind: 'number' },
   accountVersion: { kind: 'number', ofAccount: true },
   bans: { kind: 'bans', ofAccount: true },
+  refreshMs: { kind: 'number', nullable: true, listed: 'plain', copied: false },
+  // The last: a copy without it has a shorter number of bits.
+  idleMs: { kind: 'number', nullable: true, listed: 'plain' },
 } as const satisfies FieldsOf<Omit<SessionRecord, 'current' | 'end'>>;
 
 /** Fields of the current pair, which are columns of the session's row, and of superseded pairs. */

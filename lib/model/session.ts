@@ -57,6 +57,8 @@ export interface UserSession {
   readonly expiresAt: number;
   /** Last recorded use; equals createdAt until the first one. */
   readonly lastSeenAt: number;
+  /** Idle timeout that the login was given (see SessionLife), in milliseconds; null for the module's. */
+  readonly idleMs: number | null;
 }
 
 /** A session with what only the database has of it. */
@@ -66,6 +68,8 @@ export interface SessionDetails extends UserSession {
   readonly userAgent: string | null;
   /** Address that last presented the session's token, requests that do not count as a use included. */
   readonly lastIp: string | null;
+  /** Lifetime of unused refresh tokens that the login was given, in milliseconds; null for the module's. */
+  readonly refreshMs: number | null;
 }
 
 /** End of a session. */
@@ -147,8 +151,8 @@ export type SessionPatch = Partial<
 
 /** Picks the parts of a record that an application may see. */
 export function toDetails(record: SessionRecord): SessionWithEnd {
-  const { ip, userAgent, lastIp, end } = record;
-  return { ...toSession(record), ip, userAgent, lastIp, end };
+  const { ip, userAgent, lastIp, refreshMs, end } = record;
+  return { ...toSession(record), ip, userAgent, lastIp, refreshMs, end };
 }
 
 /** Picks what an application may see of the session of a request. */
@@ -171,6 +175,7 @@ export function toSession(record: CopiedRecord): UserSession {
     bans: record.bans,
     expiresAt: record.expiresAt,
     lastSeenAt: record.lastSeenAt,
+    idleMs: record.idleMs,
   };
 }
 

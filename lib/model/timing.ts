@@ -65,15 +65,27 @@ const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as co
 
 const MAX_MS = 36_525 * UNIT_MS.d;
 
-/** Parses a duration into whole milliseconds. @throws SessionError CONFIGURATION_INVALID naming the option */
-export function parseDuration(value: unknown, name: string): number {
+/** Completes a sentence about a value that `readDuration` does not take. */
+export const A_DURATION =
+  "must be a positive duration with a unit, at most 100 years, such as '500ms', '30s', '5m', '2h' or '30d'";
+
+/** Parses a duration into whole milliseconds; null for anything else. */
+export function readDuration(value: unknown): number | null {
   const match = typeof value === 'string' ? /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)$/.exec(value) : null;
   const ms = match ? Math.round(Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]) : NaN;
-  if (!(ms > 0 && ms <= MAX_MS)) {
-    throw new SessionError(
-      'CONFIGURATION_INVALID',
-      `${name} must be a positive duration with a unit, at most 100 years, such as '500ms', '30s', '5m', '2h' or '30d'.`,
-    );
-  }
+  return ms > 0 && ms <= MAX_MS ? ms : null;
+}
+
+/** Parses a duration into whole milliseconds. @throws SessionError CONFIGURATION_INVALID naming the option */
+export function parseDuration(value: unknown, name: string): number {
+  const ms = readDuration(value);
+  if (ms === null) throw new SessionError('CONFIGURATION_INVALID', `${name} ${A_DURATION}.`);
   return ms;
+}
+
+/** Writes milliseconds in the largest unit that takes them whole, such as `90d`. */
+export function durationText(ms: number): Duration {
+  const units = Object.keys(UNIT_MS) as (keyof typeof UNIT_MS)[];
+  const unit = units.findLast((name) => ms % UNIT_MS[name] === 0) ?? 'ms';
+  return `${ms / UNIT_MS[unit]}${unit}`;
 }

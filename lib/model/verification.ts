@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { accountBan } from './ban.js';
 import type { CopiedRecord, EndReason, SessionEnd, UserSession } from './session.js';
+import { type LifeRules, idleMsOf } from './session-life.js';
 import { type CopiedPair, type ParsedToken, type Superseded, isInGrace } from './token-pair.js';
 
 /** Reason for refusing a token. */
@@ -54,12 +55,10 @@ export type Verdict =
   | { readonly status: 'INVALID'; readonly reason: InvalidReason; readonly end?: SessionEnd }
   | { readonly status: 'UNKNOWN'; readonly cause: unknown };
 
-/** Milliseconds. */
-export interface VerdictRules {
-  /** Reports the end reason to the holder for this long after the end; TOKEN_INVALID afterwards. */
+/** Rules of a verdict beside the record. */
+export interface VerdictRules extends LifeRules {
+  /** Reports the end reason to the holder for this long after the end; TOKEN_INVALID afterwards. Milliseconds. */
   readonly endReasonTtlMs: number;
-  /** Treats a session as idle after this long without use; null never does. */
-  readonly idleMs: number | null;
 }
 
 /** Finds the generation of a token in its record; null if it is no longer kept. */
@@ -71,7 +70,11 @@ export function pairOf<Pair extends CopiedPair>(
   return record.superseded.find((pair) => pair.generation === token.generation) ?? null;
 }
 
-/** Judges an authentic access token against the record of its session. @param now by the database's clock */
+/**
+ * Judges an authentic access token against the record of its session.
+ * @param now by the database's clock
+ * @param lastSeenAt last known use; Infinity for a session that is not idle, whatever its record says
+ */
 export function judge(
   token: ParsedToken,
   record: CopiedRecord,
@@ -88,7 +91,7 @@ export function judge(
   if (now >= record.expiresAt) return { status: 'INVALID', reason: 'SESSION_EXPIRED' };
   if (accountBan(record.bans, now)) return { status: 'INVALID', reason: 'ACCOUNT_DISABLED' };
   if (now >= pair.accessExpiresAt || !isInGrace(pair, now)) return { status: 'INVALID', reason: 'TOKEN_EXPIRED' };
-  if (rules.idleMs !== null && now >= lastSeenAt + rules.idleMs) return { status: 'INVALID', reason: 'SESSION_IDLE' };
+  if (now >= lastSeenAt + idleMsOf(record, rules)) return { status: 'INVALID', reason: 'SESSION_IDLE' };
   return { status: 'VALID', pair };
 }
 

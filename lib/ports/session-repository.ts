@@ -10,6 +10,7 @@ import type {
 } from '../model/session-change.js';
 import type { AccountRecord, AccountState, Ban } from '../model/ban.js';
 import type { ScopeChange } from '../model/mass-end.js';
+import type { LifeRules } from '../model/session-life.js';
 import type { Claims, NewSession, SessionRecord } from '../model/session.js';
 import type { AccountRef } from '../model/user-key.js';
 
@@ -192,8 +193,16 @@ export interface SessionRepository {
   /** Ends at most `limit` overdue sessions of the realm, oldest first. */
   endOverdueSessions(limit: number): Promise<readonly EndedSession[]>;
 
-  /** Ends, with SESSION_IDLE, at most `limit` sessions of the realm that were not used for `idleMs + slackMs`. */
-  endIdleSessions(idleMs: number, slackMs: number, limit: number): Promise<readonly EndedSession[]>;
+  /** Ends, with SESSION_IDLE, at most `limit` sessions of the realm that were not used for their idle timeout and the slack. */
+  endIdleSessions(rules: IdleRules, limit: number): Promise<readonly EndedSession[]>;
+}
+
+/** Rules by which a sweep finds idle sessions. */
+export interface IdleRules extends LifeRules {
+  /** Tolerance for uses that another node has not written yet. Milliseconds. */
+  readonly slackMs: number;
+  /** Time of the latest use that was lost: up to then, no record proves idleness. -Infinity for none. */
+  readonly lostAt: number;
 }
 
 /** Result of ending all sessions of an account. */

@@ -1,5 +1,6 @@
 import type { SessionDecision } from '../model/session-change.js';
 import { type AccountState, accountBan } from '../model/ban.js';
+import { idleMsOf } from '../model/session-life.js';
 import type { CopiedRecord, EndReason, SessionEnd, SessionPatch, SessionRecord } from '../model/session.js';
 import {
   type CopiedPair,
@@ -54,14 +55,14 @@ export function goodUntil(
   record: CopiedRecord,
   pair: CopiedPair | Superseded<CopiedPair>,
   lastUse: number,
-  { mode, idleMs }: RotationRules,
+  rules: RotationRules,
 ): number {
   const { graceUntil = null } = pair as Partial<Superseded<CopiedPair>>;
   return Math.min(
     record.expiresAt,
-    pair.accessExpiresAt - (renewWithinMs(pair, mode) ?? 0),
+    pair.accessExpiresAt - (renewWithinMs(pair, rules.mode) ?? 0),
     graceUntil ?? Infinity,
-    idleMs === null ? Infinity : lastUse + idleMs,
+    lastUse + idleMsOf(record, rules),
   );
 }
 
@@ -93,7 +94,7 @@ export function decideUse(
   open: OpenSuccessor,
 ): SessionDecision<boolean> {
   // Idleness was judged on arrival, with uses that the record does not have yet.
-  const verdict = record && judge(token, record, now, { ...rules, idleMs: null });
+  const verdict = record && judge(token, record, now, rules, Infinity);
   if (!record || verdict?.status !== 'VALID' || verdict.pair !== record.current) return { result: false };
   const superseded = afterUse(record, now, rules.mode);
   if (isRenewalDue(record, now, rules.mode) && superseded.length < MAX_SUPERSEDED) {
@@ -152,9 +153,8 @@ export function decideRefresh(
   const refusal = refusalOf(token, record, now, rules);
   if (!record || refusal) return { result: refusal! };
   const pair = pairOf(token, record);
-  if (rules.idleMs !== null && now >= record.lastSeenAt + rules.idleMs + rules.idleSlackMs) {
-    return ending('SESSION_IDLE', record.lastSeenAt + rules.idleMs);
-  }
+  const idleFrom = record.lastSeenAt + idleMsOf(record, rules);
+  if (now >= idleFrom + rules.idleSlackMs) return ending('SESSION_IDLE', idleFrom);
   if (accountBan(account.bans, now)) return { result: refused('ACCOUNT_DISABLED') };
   if (record.authenticatedAt < account.notBefore) return ending('SESSION_REVOKED', now);
   if (!pair || !isInGrace(pair, now)) {

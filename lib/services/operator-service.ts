@@ -1,13 +1,13 @@
 import type { Bans, BanOptions, BanResult, LiftBanOptions } from '../commands/ban.js';
 import type { Ban } from '../model/ban.js';
 import type { Clock } from '../ports/clock.js';
+import { sessionIdsOf } from '../commands/arguments.js';
 import {
   type ImpersonationOptions,
   type KickOptions,
   impersonationOf,
   kickOf,
-  sessionIdsOf,
-} from '../commands/arguments.js';
+} from '../commands/operator-arguments.js';
 import type { Logins, LoginResult } from '../commands/login.js';
 import type { SessionEnding } from '../commands/end.js';
 import { sessionIdOf } from '../tokens/token-codec.js';

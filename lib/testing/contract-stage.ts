@@ -24,6 +24,8 @@ export interface ContractLogin {
   /** Takes the place of every session that its policy sees. Default: it has a slot of its own. */
   readonly replaces?: boolean;
   readonly deviceId?: string;
+  /** Idle timeout of its own. Milliseconds. */
+  readonly idleMs?: number;
   /** Called with the ids of the sessions that `decide` sees, each time. */
   readonly onDecide?: (seen: readonly string[]) => void;
   /** Selects the sessions that `decide` sees. Default: all. */
@@ -62,6 +64,8 @@ export function loginRequest(realm: string, userId: string, login: ContractLogin
         authenticatedAt: Math.min(authenticatedAt ?? now, now),
         impersonator,
         persistent: false,
+        idleMs: login.idleMs ?? null,
+        refreshMs: null,
         expiresAt: now + DAY,
         usableUntil: current.accessExpiresAt,
         nonce: randomHex(),

@@ -54,6 +54,7 @@ function identityFor(user: FakeUser): AuthenticatedSession {
     bans: [],
     expiresAt: now + 86_400_000,
     lastSeenAt: now,
+    idleMs: null,
     ...user,
     userId: canonicalUserId(user.userId),
     claims: checkClaims(user.claims),

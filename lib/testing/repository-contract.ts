@@ -172,6 +172,7 @@ const ends: Cases = {
   },
   'ends overdue and idle sessions, as of the time at which they ran out': async (at) => {
     const [short, unused, used] = [await at.login({ lifeMs: MINUTE }), await at.login(), await at.login()];
+    const [brief, long] = [await at.login({ idleMs: IDLE / 2 }), await at.login({ idleMs: 2 * IDLE })];
     const since = at.clock.now();
     at.clock.advance(IDLE);
     const use = { sessionId: used.id, at: at.clock.now(), usedAt: at.clock.now(), ip: '192.0.2.9' };
@@ -179,11 +180,14 @@ const ends: Cases = {
     await at.node.recordActivity([{ ...use, at: since, usedAt: since, ip: null }]);
     has(await at.record(used.id), { lastSeenAt: at.clock.now(), lastIp: '192.0.2.9', version: 1 });
     at.clock.advance(SLACK);
-    assert.deepEqual(await at.foreign.endIdleSessions(IDLE, SLACK, 1000), []);
+    const rules = { idleMs: IDLE, allowLongerLife: false, slackMs: SLACK, lostAt: -Infinity };
+    assert.deepEqual(await at.foreign.endIdleSessions(rules, 1000), []);
     await Promise.all([at.node.endOverdueSessions(1000), at.other.endOverdueSessions(1000)]);
-    await Promise.all([at.node.endIdleSessions(IDLE, SLACK, 1000), at.other.endIdleSessions(IDLE, SLACK, 1000)]);
+    await Promise.all([at.node.endIdleSessions(rules, 1000), at.other.endIdleSessions(rules, 1000)]);
     has((await at.record(short.id)).end, { reason: 'TOKEN_EXPIRED', at: since + MINUTE, by: 'system' });
     has((await at.record(unused.id)).end, { reason: 'SESSION_IDLE', at: since + IDLE, by: 'system' });
+    has((await at.record(brief.id)).end, { reason: 'SESSION_IDLE', at: since + IDLE / 2, by: 'system' });
+    has((await at.record(long.id)).end, { reason: 'SESSION_IDLE', at: since + IDLE, by: 'system' });
     assert.equal((await at.record(used.id)).end, null);
     const before = await at.record(unused.id);
     await at.node.recordActivity([{ ...use, sessionId: unused.id }]);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { AccessTokenFormat } from './access-token-format.js';
 import type { Clock } from '../ports/clock.js';
 import type { SecretKeys } from './secret-keys.js';
+import { refreshMsOf } from '../model/session-life.js';
 import type { SessionRecord } from '../model/session.js';
 import { SECRET_BYTES, type TokenCodec, type TokenSource, hashToken } from './token-codec.js';
 import type { TokenPair } from '../model/token-pair.js';
@@ -41,7 +42,7 @@ export interface PairSecrets {
 type PairName = Pick<TokenPair, 'generation' | 'keyId'>;
 
 /** Part of a record from which its tokens are made. */
-export type TokenSubject = Pick<SessionRecord, 'id' | 'userId' | 'realm' | 'nonce' | 'expiresAt'>;
+export type TokenSubject = Pick<SessionRecord, 'id' | 'userId' | 'realm' | 'nonce' | 'expiresAt' | 'refreshMs'>;
 
 /** Shortens access tokens at random by up to this share, so that clients do not refresh in lockstep. */
 const ACCESS_SHORTENING = 0.05;
@@ -55,6 +56,7 @@ export class TokenIssuer {
       readonly format: AccessTokenFormat;
       readonly mode: TokenMode;
       readonly clock: Clock;
+      readonly allowLongerLife: boolean;
     },
   ) {}
 
@@ -85,8 +87,11 @@ export class TokenIssuer {
 
   /** Computes expiry and hashes of a generation that begins now, for storage. */
   open(subject: TokenSubject, generation: number, secrets: PairSecrets, now: number): TokenPair {
-    const { keys, format, mode } = this.parts;
-    const { accessMs, refreshMs } = mode;
+    const { keys, format, mode, allowLongerLife } = this.parts;
+    const { accessMs } = mode;
+    const refreshMs = mode.refreshMs === null ? null : refreshMsOf(subject, mode.refreshMs, allowLongerLife);
+    // The lives of access tokens may have become longer than those of the session's refresh tokens.
+    const endsAt = Math.min(now + (refreshMs ?? Infinity), subject.expiresAt);
     const keyId = keys.currentKeyId;
     const life = refreshMs === null ? accessMs : Math.round(accessMs * (1 - Math.random() * ACCESS_SHORTENING));
     const { access, refresh } = this.sources(subject, { generation, keyId }, secrets);
@@ -96,9 +101,9 @@ export class TokenIssuer {
       signingKeyId: format.signingKeyId,
       issuedAt: now,
       accessHash: format.hashOf(access),
-      accessExpiresAt: Math.min(now + life, subject.expiresAt),
+      accessExpiresAt: Math.min(now + life, endsAt),
       refreshHash: refreshMs === null ? null : this.refreshHashOf(refresh),
-      refreshExpiresAt: refreshMs === null ? null : Math.min(now + refreshMs, subject.expiresAt),
+      refreshExpiresAt: refreshMs === null ? null : endsAt,
     };
   }
 

@@ -1,5 +1,6 @@
 import type { ActivityRecorder } from '../journal/activity-recorder.js';
 import { type Changes, changesOf } from '../changes/commit.js';
+import { idleMsOf } from '../model/session-life.js';
 import type { RotationRules } from '../rules/rotation.js';
 import type { SessionRepository } from '../ports/session-repository.js';
 import type { CopiedRecord, SessionRecord } from '../model/session.js';
@@ -19,9 +20,8 @@ export class IdleTimeout {
   /** Tells if a session is idle beyond doubt. @param now milliseconds since the epoch */
   isOver(record: CopiedRecord, now: number): boolean {
     const { activity, rules } = this.parts;
-    const { idleMs, idleSlackMs } = rules;
     const lastUse = Math.max(activity.lastUse(record), activity.lostAt);
-    return idleMs !== null && now >= lastUse + idleMs + idleSlackMs;
+    return now >= lastUse + idleMsOf(record, rules) + rules.idleSlackMs;
   }
 
   /** Ends a session if its current record is idle, and returns the record afterwards. */
@@ -34,7 +34,7 @@ export class IdleTimeout {
           id,
           (current, _account, now) => {
             if (!current || current.end || !this.isOver(current, now)) return { result: null };
-            const at = current.lastSeenAt + rules.idleMs!;
+            const at = current.lastSeenAt + idleMsOf(current, rules);
             return { result: null, end: { reason: 'SESSION_IDLE', by: 'system', at } };
           },
           { budgetMs },

@@ -203,7 +203,7 @@ export class Verifier {
     if (verdict.status === 'INVALID' && verdict.reason === 'SESSION_IDLE' && !record.end) {
       const { clock, idle } = this.parts;
       if (idle.isOver(record, clock.now())) record = (await idle.end(record.id)) ?? record;
-      verdict = this.judge(token, record, null);
+      verdict = this.judge(token, record, Infinity);
     }
     if (verdict.status !== 'VALID') return verdict;
     return { status: 'VALID', token, record, pair: verdict.pair, isRemembered: false };
@@ -214,9 +214,8 @@ export class Verifier {
     return { status: 'INVALID', ...(await lookup.explain(verdict, deadline - clock.monotonic())) };
   }
 
-  private judge(token: ParsedToken, record: CopiedRecord, idleMs = this.parts.rules.idleMs): Verdict {
-    const { activity, clock, rules } = this.parts;
-    return judge(token, record, clock.now(), { ...rules, idleMs }, activity.lastUse(record));
+  private judge(token: ParsedToken, record: CopiedRecord, lastUse = this.parts.activity.lastUse(record)): Verdict {
+    return judge(token, record, this.parts.clock.now(), this.parts.rules, lastUse);
   }
 
   /** Caches the verdict for the next request with this token, valid while its record is the current copy. */

@@ -23,6 +23,8 @@ export function recordOf(fields: Partial<SessionRecord> = {}): SessionRecord {
     amr: [],
     impersonator: null,
     persistent: false,
+    idleMs: null,
+    refreshMs: null,
     bans: [],
     accountEpoch: 0,
     realmEpoch: 0,
@@ -55,7 +57,15 @@ export function endedRecord(fields: Partial<SessionRecord> = {}): SessionRecord 
 }
 
 /** A record as Redis gives it back: without what its copy does without. */
-export function copiedOf({ nonce, renewedFrom, ip, userAgent, lastIp, ...record }: SessionRecord): CopiedRecord {
+export function copiedOf({
+  nonce,
+  renewedFrom,
+  ip,
+  userAgent,
+  lastIp,
+  refreshMs,
+  ...record
+}: SessionRecord): CopiedRecord {
   const withoutRefreshHash = <T extends SessionRecord['current']>({ refreshHash, ...rest }: T) => rest;
   const { current, superseded: older } = record;
   return { ...record, current: withoutRefreshHash(current), superseded: older.map(withoutRefreshHash) };

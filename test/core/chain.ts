@@ -28,7 +28,7 @@ export class Chain {
     private mint: TokenMint,
     idleMs: number | null,
   ) {
-    this.rules = { mode, endReasonTtlMs: 86_400_000, idleMs, idleSlackMs: 20_000 };
+    this.rules = { mode, endReasonTtlMs: 86_400_000, idleMs, allowLongerLife: false, idleSlackMs: 20_000 };
     this.record = {} as SessionRecord;
   }
 
@@ -36,7 +36,7 @@ export class Chain {
     const chain = new Chain(mode, new TokenMint(options.secret ?? SECRET), options.idleMs ?? null);
     const { issuer } = chain;
     const expiresAt = START + mode.maxAgeMs;
-    const subject = { id: randomId(), userId: 'alice', realm: 'users', nonce: randomId(), expiresAt };
+    const subject = { id: randomId(), userId: 'alice', realm: 'users', nonce: randomId(), expiresAt, refreshMs: null };
     const secrets = issuer.randomSecrets();
     const current = issuer.open(subject, 1, secrets, START);
     const times = { createdAt: START, authenticatedAt: START, lastSeenAt: START };
@@ -47,7 +47,8 @@ export class Chain {
 
   get issuer(): TokenIssuer {
     const { keys, codec } = this.mint;
-    return new TokenIssuer({ keys, codec, format: opaqueAccessTokens(codec), mode: this.mode, clock: this.clock });
+    const format = opaqueAccessTokens(codec);
+    return new TokenIssuer({ keys, codec, format, mode: this.mode, clock: this.clock, allowLongerLife: false });
   }
 
   withSecrets(secrets: string[]): void {

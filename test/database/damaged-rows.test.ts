@@ -31,6 +31,7 @@ const SESSION = [
   'realm_epoch = -1',
   `realm_epoch = ${LARGEST}`,
   'created_at = -1',
+  `idle_ms = ${LARGEST}`,
   ...['created_at', 'authenticated_at', 'last_seen_at', 'usable_until', 'expires_at', 'access_expires_at'].flatMap(
     (column) => [`${column} = ${LARGEST}`, `${column} = ${NO_DATE}`],
   ),

@@ -90,8 +90,10 @@ describeRepository('live sessions', ({ clock, node, other }) => {
   });
 });
 
+const RULES = { idleMs: IDLE, allowLongerLife: false, slackMs: SLACK, lostAt: -Infinity };
+
 describeRepository('idle sessions', ({ clock, node, other }) => {
-  const endIdle = (limit = 100, repositories = node) => repositories.sessions.endIdleSessions(IDLE, SLACK, limit);
+  const endIdle = (limit = 100, repositories = node) => repositories.sessions.endIdleSessions(RULES, limit);
 
   beforeEach(async () => {
     clock.advance(48 * HOUR);
@@ -128,7 +130,7 @@ describeRepository('idle sessions', ({ clock, node, other }) => {
     const sweep = node.interrupted(() =>
       other.sessions.recordActivity([{ sessionId: used.id, at: clock.now(), usedAt: clock.now(), ip: null }]),
     );
-    expect(idsOf(await sweep.endIdleSessions(IDLE, SLACK, 100))).toEqual([unused.id]);
+    expect(idsOf(await sweep.endIdleSessions(RULES, 100))).toEqual([unused.id]);
     expect(await node.record(used.id)).toMatchObject({ end: null, version: 1, lastSeenAt: clock.now() });
   });
 

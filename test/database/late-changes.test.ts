@@ -19,6 +19,8 @@ class HeldClock extends ManualClock {
   }
 }
 
+const IDLE = { idleMs: 10 * MINUTE, allowLongerLife: false, slackMs: 0, lostAt: -Infinity };
+
 /** Everything that writes the change log. The session of alice is an hour old and was never used. */
 const COMMANDS: Record<string, (node: TestRepositories, id: string) => Promise<unknown>> = {
   'the end of a session': ({ sessions }, id) => sessions.endSession(id, KICK),
@@ -34,7 +36,7 @@ const COMMANDS: Record<string, (node: TestRepositories, id: string) => Promise<u
   'a refresh that ends': ({ sessions }, id) =>
     sessions.changeSession(id, () => ({ result: 1, end: { reason: 'REFRESH_REUSED', by: 'system' } })),
   'the sweep of what is overdue': ({ sessions }) => sessions.endOverdueSessions(10),
-  'the sweep of what is idle': ({ sessions }) => sessions.endIdleSessions(10 * MINUTE, 0, 10),
+  'the sweep of what is idle': ({ sessions }) => sessions.endIdleSessions(IDLE, 10),
 };
 
 describe.each(databaseKinds)('a change on $name that comes late', (kind) => {

@@ -47,7 +47,8 @@ describe.each(databaseKinds)('a session on $name', (kind) => {
       persistent: true,
       authenticatedAt: START - MINUTE,
     };
-    const { accessToken, accessExpiresAt, expiresIn, session, ended } = await login(user, options);
+    const life = { maxAge: '20d', idleTimeout: '4h' } as const;
+    const { accessToken, accessExpiresAt, expiresIn, session, ended } = await login(user, { ...options, life });
     expect({ accessExpiresAt: accessExpiresAt - clock.now(), expiresIn, ended }).toEqual({
       accessExpiresAt: 2 * HOUR,
       expiresIn: 7200,
@@ -63,17 +64,19 @@ describe.each(databaseKinds)('a session on $name', (kind) => {
       reauthenticatedAt: null,
       impersonator: null,
       bans: [],
-      expiresAt: clock.now() + 30 * DAY,
+      expiresAt: clock.now() + 20 * DAY,
       lastSeenAt: clock.now(),
+      idleMs: 4 * HOUR,
+      refreshMs: null,
       lastIp: null,
       end: null,
     };
     expect(session).toEqual(expected);
     const verified = await node.tokens.verify(accessToken);
     // What a request's session has is what every copy has.
-    const { ip, userAgent, lastIp, end, ...ofRequests } = expected;
+    const { ip, userAgent, lastIp, refreshMs, end, ...ofRequests } = expected;
     expect(verified).toEqual({ status: 'VALID', session: ofRequests });
-    expect([ip, userAgent, lastIp, end]).toEqual([options.ip, session.userAgent, null, null]);
+    expect([ip, userAgent, lastIp, refreshMs, end]).toEqual([options.ip, session.userAgent, null, null, null]);
     expect(await node.sessions.find(session.id)).toEqual(expected);
     expect(JSON.stringify(verified)).not.toContain('ash');
   });

@@ -9,6 +9,7 @@ import {
   Public,
   SessionAnswer,
   SessionCookies,
+  type SessionLife,
   SessionModule,
   type SessionModuleOptions,
   TokenService,
@@ -28,6 +29,7 @@ import {
 interface LoginBody {
   readonly user: string;
   readonly persistent?: boolean;
+  readonly life?: SessionLife;
 }
 
 /** Login routes as an application writes them, and some with mistakes. */
@@ -75,8 +77,8 @@ export class CookieRoutes {
   @Public()
   @SessionAnswer()
   @Post('login')
-  async login(@Body() { user, persistent }: LoginBody, @LoginDetails() from: LoginDetails) {
-    return this.tokens.login(user, { ...from, persistent });
+  async login(@Body() { user, persistent, life }: LoginBody, @LoginDetails() from: LoginDetails) {
+    return this.tokens.login(user, { ...from, persistent, life });
   }
 
   @Public()

@@ -228,6 +228,23 @@ describe.each(adapters)('cookies on $name', (kind) => {
     expect(age).toBeLessThanOrEqual(30 * 86_400);
   });
 
+  it.each([
+    { name: 'refresh', tokens: accessAndRefresh(), cookies: 2 },
+    { name: 'sliding', tokens: sliding(), cookies: 1 },
+  ])('a login of an hour gives cookies of an hour if it is remembered, else none that stay: $name', async (mode) => {
+    const other = await startCookieApp(kind, { transport: cookies(), tokens: mode.tokens });
+    try {
+      const user = { user: 'alice', life: { maxAge: '1h' } } as const;
+      const kept = Object.values(cookiesOf(await logIn(other, { ...user, persistent: true })));
+      const brief = Object.values(cookiesOf(await logIn(other, { ...user, persistent: false })));
+      expect([kept, brief]).toMatchObject([{ length: mode.cookies }, { length: mode.cookies }]);
+      for (const { attributes } of kept) expect(attributes).toMatch(/^Max-Age=3(600|59\d); /);
+      for (const { attributes } of brief) expect(attributes).not.toContain('Max-Age');
+    } finally {
+      await other.close();
+    }
+  });
+
   it('adds to what a route says of caches and cookies, and replaces nothing', async () => {
     const login = await logIn(app, { user: 'hugo' });
     const { headers } = await app.send({ path: '/public-cache', lines: [...HTTPS, cookieLine(login)] });

@@ -98,6 +98,8 @@ const ITEM = {
   createdAt: expect.any(String),
   lastSeenAt: expect.any(String),
   expiresAt: expect.any(String),
+  idleMs: null,
+  refreshMs: null,
 };
 
 /** Clients by transport: the lines with which each sends what a login or refresh gave it. */

@@ -49,6 +49,7 @@ it.each([false, true])('a session of a request is the same, whoever knows it; ne
     userAgent: 'a browser',
     claims: { roles: ['admin'] },
     persistent: true,
+    life: { idleTimeout: '2h' },
     amr: ['pwd'],
   });
   await operators.ban('alice', { service: 'comment', level: 2, by: 'root' });
@@ -57,13 +58,14 @@ it.each([false, true])('a session of a request is the same, whoever knows it; ne
   const verified = await tokens.verify(accessToken, { strict: true });
   if (copied.status !== 'VALID' || verified.status !== 'VALID') throw new Error('A good token is refused.');
   expect(copied.session).toEqual(verified.session);
-  expect(verified.session).toMatchObject({ userName: 'Alice', deviceName: 'Phone of Alice', persistent: true });
+  expect(verified.session).toMatchObject({ userName: 'Alice', deviceName: 'Phone of Alice', idleMs: 7_200_000 });
+  expect(verified.session.persistent).toBe(true);
   expect(verified.session.amr).toEqual(['pwd', 'otp']);
   expect(verified.session.bans).toMatchObject([{ service: 'comment', level: 2, by: 'root' }]);
   expect(verified.session.reauthenticatedAt).not.toBeNull();
   const found = (await sessions.find(session.id))!;
-  const { ip, userAgent, lastIp, end, ...rest } = found;
-  expect([ip, userAgent, lastIp, end]).toEqual(['192.0.2.1', 'a browser', null, null]);
+  const { ip, userAgent, lastIp, refreshMs, end, ...rest } = found;
+  expect([ip, userAgent, lastIp, refreshMs, end]).toEqual(['192.0.2.1', 'a browser', null, null, null]);
   expect({ ...rest, lastSeenAt: 0 }).toEqual({ ...verified.session, lastSeenAt: 0 });
 });
 
@@ -91,4 +93,31 @@ it('G5: a token that has a successor gets that one again, though its copy has no
   expect(successor).not.toBe(accessToken);
   expect(successors.slice(-3)).toEqual([successor, successor, successor]);
   expect(await fromCopy(successor!)).toMatchObject({ status: 'VALID' });
+});
+
+it.each([false, true])('a copy knows the life of its login; near cache: %j', async (near) => {
+  const clock = new ManualClock(Date.now());
+  const { tokens, fromCopy } = await start({
+    ...(!near && { nearCache: false }),
+    clock,
+    tokens: sliding({ ttl: '3h' }),
+    timing: { copyAge: '4h' },
+  });
+  const [brief, idle, plain] = await Promise.all([
+    tokens.login('alice', { life: { maxAge: '1h' } }),
+    tokens.login('bob', { life: { idleTimeout: '30m' } }),
+    tokens.login('carol'),
+  ]);
+  const verify = async ({ accessToken }: typeof plain) => tokens.verify(accessToken, { activity: false });
+  for (const { accessToken } of [brief, idle, plain]) await fromCopy(accessToken);
+  // And the slack of two flushes.
+  clock.advance(30 * MINUTE + 20_000 - 1);
+  expect(await verify(idle)).toMatchObject({ status: 'VALID' });
+  clock.advance(1);
+  expect(await verify(idle)).toMatchObject({ reason: 'SESSION_IDLE' });
+  clock.advance(30 * MINUTE - 20_000 - 1);
+  expect(await verify(brief)).toMatchObject({ status: 'VALID' });
+  clock.advance(1);
+  expect(await verify(brief)).toMatchObject({ reason: 'SESSION_EXPIRED' });
+  expect(await fromCopy(plain.accessToken)).toMatchObject({ status: 'VALID' });
 });

@@ -60,6 +60,8 @@ const record: fc.Arbitrary<SessionRecord> = fc
     amr: fc.array(fc.stringMatching(/^[a-z]+$/), { maxLength: 3 }),
     impersonator: textOrNull,
     persistent: fc.boolean(),
+    idleMs: fc.option(fc.nat()),
+    refreshMs: fc.option(fc.nat()),
     bans: fc.array(ban, { maxLength: 2 }),
     expiresAt: time,
     lastSeenAt: time,

@@ -116,6 +116,16 @@ const SERVICES: Readonly<Record<string, Row | null>> = {
       amr: NO_METHODS,
       deviceId: ['a\nb', ...NO_NAME],
       persistent: [1, 'true', null],
+      life: [
+        null,
+        '1h',
+        [],
+        { maxage: '1h' },
+        { maxAge: 1 },
+        { maxAge: '91d' },
+        { idleTimeout: '0s' },
+        { refresh: '1h' },
+      ],
       authenticatedAt: NO_TIME,
       makeRoom: [null, 'oldest', {}, { choice: 'x' }, { choice: 1, end: 'oldest' }, { choice: 'x', end: ['x'] }],
       ticket: [1, '', 'x', null],
@@ -245,6 +255,7 @@ const OPTIONS: Readonly<Record<string, Row>> = {
     fields: {
       ...Object.fromEntries(Object.keys(new SessionModuleOptions()).map((name) => [name, []])),
       sightings: NO_FLAG,
+      allowLongerLife: NO_FLAG,
       retention: ['90d', null, { events: 5 }, { event: '5d' }],
       redis: ['redis://127.0.0.1', {}],
       graphql: [true, {}, 'req'],
@@ -362,8 +373,8 @@ describe('A12: what is not understood', () => {
     await expect(login).rejects.toMatchObject({
       code: 'ARGUMENT_INVALID',
       message:
-        'maxAge is unknown; allowed: amr, authenticatedAt, claims, deviceId, deviceName, deviceType, ip, loginMethod, ' +
-        'makeRoom, persistent, presentedToken, ticket, userAgent, userName.',
+        'maxAge is unknown; allowed: amr, authenticatedAt, claims, deviceId, deviceName, deviceType, ip, life, ' +
+        'loginMethod, makeRoom, persistent, presentedToken, ticket, userAgent, userName.',
     });
     for (const user of ['bob', 'carol']) expect(await node.sessions.list(user)).toEqual([]);
     expect(Object.prototype).not.toHaveProperty('admin');

@@ -1,7 +1,17 @@
 import { END_REASONS } from '../../model/session.js';
 import { SESSION_EVENT_TYPES } from '../../model/session-event.js';
 import { LISTED_FIELDS, SESSION_FIELDS } from '../../model/session-fields.js';
-import { type Schema, count, flag, listOf, object, optionalText, text, time } from '../../nest/openapi/schemas.js';
+import {
+  type Schema,
+  count,
+  flag,
+  listOf,
+  object,
+  optionalCount,
+  optionalText,
+  text,
+  time,
+} from '../../nest/openapi/schemas.js';
 import type { EventItem, toBanItem, toOnlineUserItem } from './admin-items.js';
 import type { EndItem, ListedFields, SessionItem, Successor } from './session-item.js';
 
@@ -12,14 +22,13 @@ export const described = <T>(
 ): Schema => object(properties, ...optional);
 
 export const orNull = (schema: Schema): Schema => ({ ...schema, nullable: true });
-export const optionalCount = orNull(count);
 export const word = (words: readonly string[]): Schema => ({ ...text, enum: words });
 export const counts: Schema = { type: 'object', additionalProperties: count };
 
 const listed = Object.fromEntries(
   LISTED_FIELDS.map((name) => {
     const { kind } = SESSION_FIELDS[name];
-    return [name, kind === 'time' ? time : kind === 'words' ? listOf(text) : optionalText];
+    return [name, { time, words: listOf(text), number: optionalCount, text: optionalText }[kind]];
   }),
 ) as Record<keyof ListedFields, Schema>;
 const session = {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
-import type { KickOptions } from '../../commands/arguments.js';
+import type { KickOptions } from '../../commands/operator-arguments.js';
 import { ChangePendingError, SessionError, invalidArgument, describeError } from '../../model/session-error.js';
 import { isSessionId } from '../../tokens/token-codec.js';
 import { OperatorService } from '../../services/operator-service.js';

@@ -56,6 +56,9 @@ const ACTIVITY_COLUMNS: ValueColumns = {
   ip_key: 'VARCHAR(45)',
 };
 
+/** Larger numbers are damaged, and sums of them none that an engine holds. */
+const MOST = raw('1000000000000000');
+
 export function mergeActivity(
   table: Statement,
   { rows, update, greatest }: Merging,
@@ -69,11 +72,13 @@ export function mergeActivity(
     raw(
       `CASE WHEN v.ip IS NOT NULL AND v.at >= COALESCE(s.presented_at, 0) THEN v.${column} ELSE s.last_${column} END`,
     );
+  const lastUse = sql`${greatest}(s.last_seen_at, COALESCE(v.used_at, 0))`;
   // MySQL assigns from left to right and sees what it has assigned, so the address comes before the time. The new key may be null,
   // where an address is none that can be searched for: the old one is not the last any more.
   const set = sql`last_ip = ${latest('ip')}, last_ip_key = ${latest('ip_key')},
     presented_at = ${greatest}(COALESCE(s.presented_at, 0), v.at),
-    last_seen_at = ${greatest}(s.last_seen_at, COALESCE(v.used_at, 0))`;
+    idle_until = CASE WHEN s.idle_ms <= ${MOST} AND s.last_seen_at <= ${MOST} THEN ${lastUse} + s.idle_ms END,
+    last_seen_at = ${lastUse}`;
   // No status is empty; see isLiveOf.
   return update(table, v, set, raw(`s.status IN ('live', '')`));
 }

@@ -53,6 +53,8 @@ interface RowFields {
   readonly lastIpKey: string | null;
   /** When a token of it was last presented, whether or not that was a use; null for never. */
   readonly presentedAt: number | null;
+  /** Time from which it is idle by the timeout of its login; null without one. */
+  readonly idleUntil: number | null;
 }
 
 const ROW_FIELDS = {
@@ -64,6 +66,7 @@ const ROW_FIELDS = {
   ipKey: { kind: 'text', length: 32, nullable: true },
   lastIpKey: { kind: 'text', length: 32, nullable: true },
   presentedAt: { kind: 'time', nullable: true },
+  idleUntil: { kind: 'time', nullable: true },
 } as const satisfies Record<keyof RowFields, Field>;
 
 type Stored = Omit<SessionRecord, 'current' | 'end' | 'amr' | 'superseded' | 'bans' | 'accountVersion'> &

@@ -111,7 +111,8 @@ export function isOfRealm(realm: string): Statement {
 }
 
 export function insertSession(table: Statement, session: SessionRecord, slot: string): Statement {
-  const row = { ...columnsOf(session), ...searchKeys(session), status: 'live', slot };
+  const idle_until = session.idleMs && session.lastSeenAt + session.idleMs;
+  const row = { ...columnsOf(session), ...searchKeys(session), status: 'live', slot, idle_until };
   return sql`INSERT INTO ${table} (${raw(Object.keys(row).join(', '))}) VALUES (${list(Object.values(row))})`;
 }
 
@@ -201,9 +202,7 @@ export function searchKey(text: string): string {
   return Buffer.from(text.normalize('NFC').toLowerCase()).subarray(0, KEY_BYTES).toString('hex');
 }
 
-type Sought = Pick<SessionDetails, 'userId' | 'userName' | 'deviceName' | 'ip'>;
-
-export function searchKeys({ userId, userName, deviceName, ip }: Sought) {
+export function searchKeys({ userId, userName, deviceName, ip }: SessionDetails) {
   return {
     user_search: searchKey(userId),
     name_search: userName === null ? null : searchKey(userName),

@@ -1,4 +1,5 @@
 import type { ScopeChange } from '../../model/mass-end.js';
+import { type LifeRules, idleMsOf } from '../../model/session-life.js';
 import type { SessionEnd } from '../../model/session.js';
 import type { EndRequest, EndedSession } from '../../model/session-change.js';
 import type { AccountRef } from '../../model/user-key.js';
@@ -142,13 +143,15 @@ export function* endOverdue(scope: Scope, ids: readonly string[], now: number): 
 export function* endIdle(
   scope: Scope,
   ids: readonly string[],
-  idleMs: number,
-  before: number,
+  rules: LifeRules,
+  now: number,
 ): Script<readonly EndedSession[]> {
+  const own = ({ idle_ms: ms }: Row) => ({ idleMs: ms === null ? null : Number(ms) });
+  const idleAt = (row: Row) => Number(row.last_seen_at) + idleMsOf(own(row), rules);
   const rows = yield* lockRows(scope, ids);
-  const idle = rows.filter((row) => Number(row.last_seen_at) <= before);
+  const idle = rows.filter((row) => idleAt(row) <= now);
   return yield* endSessions(scope, idle, scope.clock.now(), (row) => {
-    const at = Number(row.last_seen_at) + idleMs;
+    const at = idleAt(row);
     if (Number(row.usable_until) < at) return overdueEnding(row);
     return { reason: 'SESSION_IDLE', by: 'system', at, replacedBy: null };
   });

@@ -113,7 +113,7 @@ export function toDamagedAccount(row: Row | undefined): AccountRecord {
 
 export const LOCKED_COLUMNS = raw(
   `id, user_key, user_id, version, status, usable_until, expires_at, generation, access_hash, superseded, slot, device_type,
-   device_id, device_name, created_at, last_seen_at, presented_at, impersonator, account_epoch, realm_epoch`,
+   device_id, device_name, created_at, last_seen_at, idle_ms, presented_at, impersonator, account_epoch, realm_epoch`,
 );
 
 /** Locks the sessions of an account, whose row must be locked. */

@@ -8,6 +8,7 @@ import type {
   ClaimsChange,
   ClaimsChangeNote,
   ChangedSession,
+  IdleRules,
   LoginOutcome,
   LoginRequest,
   SessionRepository,
@@ -17,7 +18,7 @@ import { SessionError } from '../../model/session-error.js';
 import type { Claims, SessionRecord } from '../../model/session.js';
 import type { AccountRef } from '../../model/user-key.js';
 import { lockOrLook } from '../engine/engine.js';
-import { type Script, type Statement, list, raw, sql } from '../engine/sql.js';
+import { type Script, type Statement, list, raw, sql, unindexed } from '../engine/sql.js';
 import { mergeActivity } from '../journal/journal-statements.js';
 import { RealmQueries, type RealmScope } from '../lists/realm-queries.js';
 import { isLiveIn, isLiveOf, isUnclosed, listedColumns, realmScope, selectRecords } from '../schema/live-sessions.js';
@@ -181,16 +182,23 @@ export class SqlSessionRepository extends RealmQueries implements SessionReposit
     );
   }
 
-  endIdleSessions(idleMs: number, slackMs: number, limit: number): Promise<readonly EndedSession[]> {
-    const before = this.clock.now() - idleMs - slackMs;
-    return this.endUpTo('last_seen_at', isLiveIn(this.tables, this.realm), before, limit, (ids) =>
-      endIdle(this.scope, ids, idleMs, before),
-    );
+  /** First the ones with an idle timeout of their own. */
+  async endIdleSessions(rules: IdleRules, limit: number): Promise<readonly EndedSession[]> {
+    const live = isLiveIn(this.tables, this.realm);
+    const at = this.clock.now() - rules.slackMs;
+    const script = (ids: readonly string[]) => endIdle(this.scope, ids, rules, at);
+    const longest = Math.min(at - rules.lostAt, Number.MAX_SAFE_INTEGER);
+    const isProven = unindexed(sql`idle_ms <= ${longest}`);
+    const own = await this.endUpTo('idle_until', sql`${live} AND ${isProven}`, at, limit, script);
+    const { idleMs, allowLongerLife } = rules;
+    if (idleMs === null || idleMs > longest || own.length === limit) return own;
+    const which = allowLongerLife ? sql`${live} AND ${unindexed(sql`idle_ms IS NULL`)}` : live;
+    return [...own, ...(await this.endUpTo('last_seen_at', which, at - idleMs, limit - own.length, script))];
   }
 
   /** Ids first and then by key: a statement that walks the index of such rows while it changes them blocks logins. */
   private async endUpTo(
-    column: 'usable_until' | 'last_seen_at',
+    column: 'usable_until' | 'idle_until' | 'last_seen_at',
     which: Statement,
     time: number,
     limit: number,

@@ -162,20 +162,16 @@ export class SessionSweep {
       readonly activity: ActivityRecorder;
       readonly changes: Changes;
       readonly clock: Clock;
-      readonly rules: Pick<RotationRules, 'idleMs' | 'idleSlackMs'>;
+      readonly rules: Pick<RotationRules, 'idleMs' | 'allowLongerLife' | 'idleSlackMs'>;
     },
   ) {}
 
   async run(): Promise<void> {
-    const { repository, nodeRegistry, presence, journal, activity, clock, rules } = this.parts;
-    const { idleMs, idleSlackMs } = rules;
+    const { repository, nodeRegistry, presence, journal, activity, rules } = this.parts;
     await this.endAll(() => repository.endOverdueSessions(BATCH));
-    if (idleMs !== null) {
-      await activity.flush();
-      if (clock.now() >= activity.lostAt + idleMs + idleSlackMs) {
-        await this.endAll(() => repository.endIdleSessions(idleMs, idleSlackMs, BATCH));
-      }
-    }
+    await activity.flush();
+    const idle = { ...rules, slackMs: rules.idleSlackMs, lostAt: activity.lostAt };
+    await this.endAll(() => repository.endIdleSessions(idle, BATCH));
     const seen = presence.purgeablePosition;
     if (seen) await nodeRegistry.purge(seen);
     await journal.purge();

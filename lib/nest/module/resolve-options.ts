@@ -7,6 +7,7 @@ import {
   defaultMessages,
   invalidOption,
 } from '../../model/session-error.js';
+import { leastIdleMs } from '../../model/session-life.js';
 import { type Timing, parseDuration, resolveTiming } from '../../model/timing.js';
 import { type DevicePolicy, needsOf } from '../../rules/device-policy.js';
 import { isTokenMode } from '../../tokens/token-mode.js';
@@ -83,7 +84,7 @@ export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
   if (options.onReplace !== 'clear' && options.onReplace !== 'keep') {
     throw invalidOption('onReplace', 'must be clear or keep');
   }
-  for (const name of ['runMigrations', 'sightings'] as const) {
+  for (const name of ['runMigrations', 'sightings', 'allowLongerLife'] as const) {
     if (typeof options[name] !== 'boolean') throw invalidOption(name, 'must be true or false');
   }
   if (nearCache !== false && !isCount(nearCache?.maxEntries, 10_000_000)) {
@@ -125,7 +126,7 @@ export function resolveOptions(given: SessionModuleOptions): ResolvedOptions {
 function resolveIdleTimeout(value: unknown, flushMs: number): number | null {
   if (value === undefined || value === false) return null;
   const idleMs = parseDuration(value, 'idleTimeout');
-  if (idleMs < 3 * flushMs) {
+  if (idleMs < leastIdleMs(flushMs)) {
     throw invalidOption('idleTimeout', 'must be at least three times timing.activityFlush');
   }
   return idleMs;

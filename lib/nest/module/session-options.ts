@@ -1,7 +1,7 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { SharedBackendFactory } from '../../cluster/shared-cache.js';
 import type { BeforeLogin } from '../../commands/arguments.js';
-import type { PolicyOption } from '../../commands/login.js';
+import type { PolicyOption } from '../../commands/policy-choice.js';
 import type { SessionErrorCode } from '../../model/session-error.js';
 import type { Duration, TimingOptions } from '../../model/timing.js';
 import type { Clock } from '../../ports/clock.js';
@@ -61,7 +61,7 @@ export class SessionModuleOptions {
 
   /**
    * Decides which sessions a login ends: singleDevice, oneDevicePerType, multiDevice, or a function that picks one per
-   * login.
+   * login, alone or as `{ policy, life }` with the lives of the session (see LoginOptions.life).
    */
   policy?: PolicyOption = singleDevice();
 
@@ -73,6 +73,12 @@ export class SessionModuleOptions {
    * interval at which uses are written; the end may come up to two intervals late.
    */
   idleTimeout?: Duration | false = false;
+
+  /**
+   * Lets logins live longer than `tokens` and `idleTimeout` say (see LoginOptions.life), up to 100 years. Default: false. Each sweep
+   * reads the sessions that are idle by `idleTimeout` and not by their own.
+   */
+  allowLongerLife?: boolean = false;
 
   /** Records which session was used from which address, for operators. */
   sightings?: boolean = true;

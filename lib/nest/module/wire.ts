@@ -65,7 +65,7 @@ const USES_PER_FLUSH = 10;
 /** Creates one SessionModule, from the database up. @throws SessionError CONFIGURATION_INVALID, which stops the boot */
 export async function wire(given: SessionModuleOptions, applicationSource?: DataSource) {
   const options = resolveOptions(given);
-  const { realm, timing, tokens: mode, policy, hooks } = options;
+  const { realm, timing, tokens: mode, policy, hooks, allowLongerLife } = options;
   const keys = new SecretKeys(options.secret, realm);
   const source = options.database ?? applicationSource;
   if (!source) {
@@ -154,11 +154,12 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
   // Tokens.
   const codec = new TokenCodec(keys, options.tokenPrefix);
   const format = mode.accessFormat?.() ?? opaqueAccessTokens(codec);
-  const issuer = new TokenIssuer({ keys, codec, format, mode, clock });
+  const issuer = new TokenIssuer({ keys, codec, format, mode, clock, allowLongerLife });
   const rules: RotationRules = {
     mode,
     endReasonTtlMs: timing.endReasonTtl,
     idleMs: options.idleMs,
+    allowLongerLife,
     idleSlackMs: 2 * timing.activityFlush,
   };
 
@@ -203,7 +204,7 @@ export async function wire(given: SessionModuleOptions, applicationSource?: Data
     ...common,
     verifier,
     ending,
-    mode,
+    lives: { ...rules, activityFlushMs: timing.activityFlush },
     policy,
     application: new ApplicationCalls({ ...common, beforeLogin, loginBudgetMs }),
     loginBudgetMs,

@@ -11,6 +11,7 @@ export const text: Schema = { type: 'string' };
 export const count: Schema = { type: 'integer' };
 export const flag: Schema = { type: 'boolean' };
 export const optionalText: Schema = { type: 'string', nullable: true };
+export const optionalCount: Schema = { ...count, nullable: true };
 export const time: Schema = { type: 'string', format: 'date-time' };
 
 export const listOf = (items: Schema): Schema => ({ type: 'array', items });
@@ -32,6 +33,8 @@ export const sessionItem: Schema = object({
   createdAt: time,
   lastSeenAt: time,
   expiresAt: time,
+  idleMs: optionalCount,
+  refreshMs: optionalCount,
 });
 
 /** Tokens are absent with cookies. */

@@ -154,7 +154,7 @@ function readPassword(input: RequestInput): string {
 
 /** Users learn that support has opened a session, but neither who nor from where. */
 function toItem(session: SessionDetails, currentId: string) {
-  const { id, deviceType, deviceName, createdAt, lastSeenAt, expiresAt } = session;
+  const { id, deviceType, deviceName, createdAt, lastSeenAt, expiresAt, idleMs, refreshMs } = session;
   const impersonated = session.impersonator !== null;
   return {
     sessionId: id,
@@ -167,5 +167,7 @@ function toItem(session: SessionDetails, currentId: string) {
     createdAt: new Date(createdAt).toISOString(),
     lastSeenAt: new Date(lastSeenAt).toISOString(),
     expiresAt: new Date(expiresAt).toISOString(),
+    idleMs,
+    refreshMs,
   };
 }

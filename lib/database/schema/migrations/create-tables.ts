@@ -14,7 +14,8 @@ const POSTGRES_COLUMNS: Partial<Record<keyof typeof TABLES, string>> = {
 /**
  * `unique`: one session in a slot, which is the device policy as the schema enforces it. `live`: of live sessions only. `open`: the
  * same by the time of the end, which no other search asks for: without statistics, PostgreSQL takes any index of live sessions for
- * as good as another. `opened`: of those that an operator opened. `postgres` and `others`: on those engines.
+ * as good as another. `idle`: of live ones with an idle timeout of their own. `opened`: of those that an operator opened. `postgres`
+ * and `others`: on those engines.
  */
 type Index = readonly [
   table: keyof typeof TABLES,
@@ -26,6 +27,7 @@ type Index = readonly [
 const PARTS = {
   live: " WHERE status = 'live'",
   open: ' WHERE ended_at IS NULL',
+  idle: " WHERE status = 'live' AND idle_until IS NOT NULL",
   opened: " WHERE status = 'live' AND impersonator IS NOT NULL",
 } as const;
 
@@ -37,6 +39,7 @@ const INDEXES: readonly Index[] = [
   ['session', 'overdue', 'realm, status, usable_until'],
   ['session', 'past', 'realm, ended_at, id'],
   ['session', 'by_use', 'realm, status, realm_epoch, last_seen_at, id'],
+  ['session', 'idle', 'realm, realm_epoch, idle_until', 'idle'],
   ['session', 'by_login', 'realm, status, realm_epoch, created_at, id'],
   ['session', 'by_reason', 'realm, end_reason, ended_at, id'],
   ['session', 'find_user', 'realm, realm_epoch, user_search, user_key, id', 'live'],
@@ -102,7 +105,7 @@ function creation(source: DataSource): readonly string[] {
 function ofMysql(path: string, columns: string, indexes: readonly Index[]): string {
   const keys = indexes.map(([table, name, on, kind]) => {
     const key =
-      kind === 'live'
+      kind === 'live' || kind === 'idle'
         ? on.replace('realm,', 'realm, status,')
         : kind === 'open'
           ? on.replace(/id$/, 'ended_at, id')

@@ -48,7 +48,10 @@ export const TABLES = {
     realm_epoch bigint NOT NULL,
     last_seen_at bigint NOT NULL,
     presented_at bigint,
-    last_ip varchar(45)`,
+    last_ip varchar(45),
+    refresh_ms bigint,
+    idle_ms bigint,
+    idle_until bigint`,
   account: `
     user_key varchar(64) NOT NULL PRIMARY KEY,
     realm varchar(64) NOT NULL,
