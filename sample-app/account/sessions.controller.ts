@@ -35,5 +35,6 @@ function toItem(session: SessionDetails, currentId: string) {
     createdAt: new Date(session.createdAt).toISOString(),
     lastSeenAt: new Date(session.lastSeenAt).toISOString(),
     expiresAt: new Date(session.expiresAt).toISOString(),
+    idleMs: session.idleMs,
   };
 }

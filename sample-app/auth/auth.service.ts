@@ -24,7 +24,10 @@ export class AuthService {
    * A ban, and what other sessions there are, is told only to those who know the password.
    * @throws SessionError BAD_CREDENTIALS, with nothing changed; ACCOUNT_DISABLED; SESSION_LIMIT_REACHED with a ticket to choose
    */
-  async login({ credentials, makeRoom, ...device }: LoginRequest, client: LoginDetails): Promise<LoginResult> {
+  async login(
+    { credentials, makeRoom, persistent, life, ...device }: LoginRequest,
+    client: LoginDetails,
+  ): Promise<LoginResult> {
     const { user, ticket } = credentials
       ? await this.authenticate(credentials, { ...client, ...device })
       : { user: await this.users.find(this.tokens.readLimitTicket(makeRoom!.choice).userId), ticket: undefined };
@@ -38,6 +41,8 @@ export class AuthService {
       ...client,
       ...(ticket !== undefined && { ticket }),
       ...(makeRoom && { makeRoom }),
+      ...(persistent !== undefined && { persistent }),
+      ...(life && { life }),
       claims,
     });
   }

@@ -1,4 +1,4 @@
-import type { MakeRoom } from 'nestjs-latchkey';
+import type { Duration, MakeRoom, SessionLife } from 'nestjs-latchkey';
 import { type Input, invalid, readBody } from '../http/input.js';
 
 const MAX_PASSWORD = 1024;
@@ -13,6 +13,10 @@ export interface LoginRequest {
   readonly deviceType: string | undefined;
   readonly deviceId: string | undefined;
   readonly deviceName: string | undefined;
+  /** True if cookies stay when the browser closes. */
+  readonly persistent: boolean | undefined;
+  /** How long the session lives at most, if not as long as any. */
+  readonly life: SessionLife | undefined;
 }
 
 /** @throws SessionError ARGUMENT_INVALID */
@@ -22,7 +26,14 @@ export function readLoginRequest(body: unknown): LoginRequest {
     deviceType: input.optionalWord('deviceType', 32),
     deviceId: input.optionalLine('deviceId', 128),
     deviceName: input.optionalLine('deviceName', 128),
+    persistent: input.optionalFlag('remember'),
+    life: readLife(input.optionalText('maxAge', 16)),
   }));
+}
+
+/** The library checks that it is a duration, and not too long. */
+function readLife(maxAge: string | undefined): SessionLife | undefined {
+  return maxAge === undefined ? undefined : { maxAge: maxAge as Duration };
 }
 
 function readProof(input: Input): Pick<LoginRequest, 'credentials' | 'makeRoom'> {

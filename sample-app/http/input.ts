@@ -105,6 +105,13 @@ export class Input {
     return value;
   }
 
+  /** Undefined for a field that is missing or null. @throws SessionError ARGUMENT_INVALID for what is neither true nor false */
+  optionalFlag(name: string): boolean | undefined {
+    const value = this.optionalValue(name);
+    if (value !== undefined && typeof value !== 'boolean') throw invalid(name, 'must be true or false');
+    return value;
+  }
+
   /** Undefined for a field that is missing or null. */
   optionalValue(name: string): unknown {
     this.known.add(name);

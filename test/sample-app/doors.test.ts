@@ -53,6 +53,18 @@ describe.each(['express', 'fastify'])('TOKEN_TRANSPORT=cookie on %s', (HTTP_ADAP
     app.send(method, path, { headers: { ...headers }, ...(body && { body }) });
   const jar = (cookies: readonly string[]) => ({ cookie: cookies.join('; ') });
 
+  it('keeps cookies of a login that is remembered, as long as it asks for, and no others', async () => {
+    const attributesOf = async (options: object) => {
+      const login = await send('POST', '/auth/login', OWN, { username: 'bob', password: 'bob-password', ...options });
+      return [login.headers['set-cookie']].flat().map((line) => /; (Max-Age=\d+)/.exec(String(line))?.[1] ?? 'none');
+    };
+    const hour = expect.stringMatching(/^Max-Age=3(600|59\d)$/);
+    expect(await attributesOf({ maxAge: '1h', remember: true })).toEqual([hour, hour]);
+    for (const options of [{}, { remember: false }, { remember: false, maxAge: '1h' }]) {
+      expect(await attributesOf(options)).toEqual(['none', 'none']);
+    }
+  });
+
   it('logs in, refreshes and logs out with cookies and without a body', async () => {
     const login = await send('POST', '/auth/login', OWN, ALICE);
     expect(login).toMatchObject({ status: 200, body: { sessionId: expect.any(String), ended: [] } });

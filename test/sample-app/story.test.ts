@@ -31,6 +31,7 @@ describe.each(kindsOf('sqlite', 'postgres', 'mariadb'))('a newcomer on $name', (
       sessionId: phone.sessionId,
       ...PHONE,
       deviceId: null,
+      amr: ['pwd'],
       createdAt: expect.stringMatching(ISO),
       expiresAt: expect.stringMatching(ISO),
     });

@@ -37,6 +37,23 @@ describe.each<Variables>([
     expect(await eventsOf(app, login.sessionId, 'TOKEN_RENEWED')).toHaveLength(1);
   });
 
+  it('live as long as the login asks for, if not longer than any', async () => {
+    const login = await app.login('bob', { maxAge: '1h' });
+    expect(login.refreshExpiresIn).toBeGreaterThan(3590);
+    expect(login.refreshExpiresIn).toBeLessThanOrEqual(3600);
+    const { body } = await app.get('/sessions', login.accessToken);
+    const [{ createdAt, expiresAt }] = body.items as [{ createdAt: string; expiresAt: string }];
+    expect(Date.parse(expiresAt) - Date.parse(createdAt)).toBe(3_600_000);
+    const refreshed = await app.refresh(login.refreshToken);
+    expect((refreshed.body as Login).refreshExpiresIn).toBeLessThanOrEqual(3600);
+    const bob = { username: 'bob', password: 'bob-password' };
+    for (const bad of [{ maxAge: '91d' }, { maxAge: 3600 }, { maxAge: '0s' }, { remember: 'yes' }]) {
+      const answer = await app.post('/auth/login', { ...bob, ...bad });
+      const message = expect.stringContaining(Object.keys(bad)[0]!);
+      expect(answer).toMatchObject({ status: 400, body: { errorCode: 'ARGUMENT_INVALID', message } });
+    }
+  });
+
   it('end together, with either of them, and logging out may be repeated', async () => {
     const logouts: readonly ((login: Login) => Promise<Answer>)[] = [
       ({ refreshToken }) => app.post('/auth/logout', { refreshToken }),
