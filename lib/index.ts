@@ -37,6 +37,7 @@ export type { Reauthenticator } from './nest/routes/session-routes.controller.js
 export { SessionRoutesModule, type SessionRoutesOptions } from './nest/routes/session-routes.module.js';
 export { type DocumentOptions, type SecurityScheme, documentSessions } from './nest/openapi/document-sessions.js';
 export { SessionStatus } from './nest/module/session-status.js';
+export { allOf } from './rules/combined-policy.js';
 export { multiDevice, oneDevicePerType, singleDevice } from './rules/device-policy.js';
 export { accessAndRefresh, fixed, sliding } from './tokens/token-mode.js';
 export { type LimitedSession, SessionLimitError } from './model/session-limit-error.js';
@@ -66,7 +67,7 @@ export type { TimingOptions } from './model/timing.js';
 export type { Duration } from './model/timing.js';
 export type { GraceFrom } from './model/token-pair.js';
 export type { RefreshOptions, TokenMode } from './tokens/token-mode.js';
-export type { DevicePolicy, Overflow } from './rules/device-policy.js';
+export type { DevicePolicy, DeviceTypes, Overflow } from './rules/device-policy.js';
 export type { LiveSession, LoginCandidate, PolicyNeeds, SlotDecision } from './model/session-change.js';
 export type { PolicyContext, PolicyOption, PolicyWithLife } from './commands/policy-choice.js';
 export type { SessionLife } from './commands/login-life.js';

@@ -5,6 +5,7 @@ import {
   type TokenMode,
   type TokenTransport,
   accessAndRefresh,
+  allOf,
   bearer,
   both,
   cookies,
@@ -81,6 +82,10 @@ function devicePolicy(policy: PolicyConfig): DevicePolicy {
       return singleDevice();
     case 'per-device-type':
       return oneDevicePerType();
+    case 'types':
+      return oneDevicePerType({ types: policy.types });
+    case 'per-device-type+multi':
+      return allOf(oneDevicePerType(), multiDevice({ max: policy.max, overflow: policy.overflow }));
     case 'multi':
       return multiDevice({ max: policy.max, overflow: policy.overflow });
   }

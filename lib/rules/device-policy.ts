@@ -5,7 +5,7 @@ import {
   type PolicyNeeds,
   type SlotDecision,
 } from '../model/session-change.js';
-import { checkOptions } from '../model/checked-input.js';
+import { checkOptions, isObject } from '../model/checked-input.js';
 import { SessionError, invalidOption } from '../model/session-error.js';
 
 /**
@@ -36,32 +36,63 @@ export function singleDevice(): DevicePolicy {
   };
 }
 
+/** Types that `oneDevicePerType` tells apart: a list of them, or groups, each with the types that share one session. */
+export type DeviceTypes = readonly string[] | Readonly<Record<string, readonly string[]>>;
+
 /**
- * Allows one session per device type: a login ends the session of its own type and leaves the others.
- * @param options.types distinguished types, lower case; any other type, or none, counts as `other`. Default: phone,
- *   tablet, laptop, desktop, web, tv, watch
+ * Allows one session per device type, or per group of types: a login ends the session of its own, and leaves the others.
+ * @param options.types distinguished types, lower case, or groups of them, such as `{ mobile: ['phone', 'tablet'] }`; any other
+ *   type, or none, counts as `other`. Default: phone, tablet, laptop, desktop, web, tv, watch
  * @throws SessionError CONFIGURATION_INVALID
  */
-export function oneDevicePerType(options: { types?: readonly string[] } = {}): DevicePolicy {
+export function oneDevicePerType(options: { types?: DeviceTypes } = {}): DevicePolicy {
   checkOptions(options, 'policy.', { types: true });
-  const { types: listed = ['phone', 'tablet', 'laptop', 'desktop', 'web', 'tv', 'watch'] } = options;
-  if (!Array.isArray(listed)) throw invalidOption('policy.types', 'must be a list of device types');
-  const types = new Set<string>(listed);
-  for (const type of types) {
-    if (typeof type !== 'string' || !/^[a-z0-9_-]{1,32}$/.test(type)) {
-      throw invalidOption('policy.types', `contains "${String(type)}": a device type is 1 to 32 of a-z, 0-9, _ and -`);
-    }
-  }
-  const typeOf = (session: { deviceType: string | null }) =>
-    session.deviceType !== null && types.has(session.deviceType) ? session.deviceType : 'other';
+  const groups = groupsOf(options.types ?? ['phone', 'tablet', 'laptop', 'desktop', 'web', 'tv', 'watch']);
+  const groupOf = ({ deviceType }: { deviceType: string | null }) =>
+    deviceType === null ? OTHER : (groups.get(deviceType) ?? OTHER);
   return {
     name: 'oneDevicePerType',
     decide: (candidate, live) =>
       allocate(candidate, live, {
-        competes: (session) => typeOf(session) === typeOf(candidate),
-        slots: [`type:${typeOf(candidate)}`],
+        competes: (session) => groupOf(session) === groupOf(candidate),
+        slots: [`type:${groupOf(candidate)}`],
       }),
   };
+}
+
+const OTHER = 'other';
+
+/** Reads the group of each type; in a list, each type is its own. @throws SessionError CONFIGURATION_INVALID */
+function groupsOf(given: unknown): ReadonlyMap<string, string> {
+  const groups = new Map<string, string>();
+  if (Array.isArray(given)) {
+    for (const type of given) groups.set(wordOf(type, 'a device type'), type as string);
+    return groups;
+  }
+  if (!isObject(given) || Object.keys(given).length === 0) {
+    throw invalidOption('policy.types', 'must be a list of device types, or groups of them');
+  }
+  for (const [group, types] of Object.entries(given)) {
+    if (wordOf(group, 'a group') === OTHER) {
+      throw invalidOption('policy.types', 'names a group "other", which is that of all types that are not listed');
+    }
+    if (!Array.isArray(types) || types.length === 0) {
+      throw invalidOption('policy.types', `must give the group "${group}" a list of device types`);
+    }
+    for (const type of types) {
+      const earlier = groups.get(wordOf(type, 'a device type'));
+      if (earlier !== undefined && earlier !== group) {
+        throw invalidOption('policy.types', `puts "${type}" into two groups, "${earlier}" and "${group}"`);
+      }
+      groups.set(type as string, group);
+    }
+  }
+  return groups;
+}
+
+function wordOf(value: unknown, what: string): string {
+  if (typeof value === 'string' && /^[a-z0-9_-]{1,32}$/.test(value)) return value;
+  throw invalidOption('policy.types', `contains "${String(value)}": ${what} is 1 to 32 of a-z, 0-9, _ and -`);
 }
 
 /** Limit of `multiDevice()`: more than a person has devices, and far fewer than what makes logins and ends slow. */

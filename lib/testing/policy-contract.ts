@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LiveSession, LoginCandidate, SlotDecision } from '../model/session-change.js';
-import {
-  type DevicePolicy,
-  decideSlot,
-  multiDevice,
-  needsOf,
-  oneDevicePerType,
-  singleDevice,
-} from '../rules/device-policy.js';
+import { decideAmong } from '../rules/combined-policy.js';
+import { type DevicePolicy, multiDevice, needsOf, oneDevicePerType, singleDevice } from '../rules/device-policy.js';
 import { type ContractCase, casesOf } from './contract.js';
 
 const MINUTE = 60_000;
@@ -77,30 +71,6 @@ export function devicePolicyContract(policy: DevicePolicy): readonly ContractCas
       });
     },
   });
-}
-
-/** Decides as a login does: shows the sessions that the policy needs, and then the one that holds the slot granted. */
-export function decideAmong(
-  policy: DevicePolicy,
-  login: LoginCandidate,
-  live: readonly LiveSession[],
-): { readonly decision: SlotDecision; readonly shown: LiveSession[] } {
-  const needs = needsOf(policy);
-  const newest = typeof needs === 'object' ? [...live].sort(newestFirst).slice(0, needs.newest) : [];
-  const isOfLogin = ({ id, deviceId }: LiveSession) =>
-    id === login.presentedSessionId || (deviceId !== null && deviceId === login.deviceId);
-  const shown = live.filter((one) => needs === 'all' || isOfLogin(one) || newest.includes(one));
-  for (;;) {
-    const decision = decideSlot(policy, login, shown);
-    const isHolder = (one: LiveSession) => decision.kind === 'grant' && one.slot === decision.slot;
-    const unseen = live.find((one) => isHolder(one) && !shown.includes(one));
-    if (!unseen) return { decision, shown };
-    shown.push(unseen);
-  }
-}
-
-function newestFirst(a: LiveSession, b: LiveSession): number {
-  return b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1);
 }
 
 function candidateAt(now: number, sessionId: string, random: () => number, live: LiveSession[]): LoginCandidate {

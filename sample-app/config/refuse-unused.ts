@@ -12,8 +12,8 @@ const NEEDS: readonly {
 }[] = [
   {
     name: 'SESSION_OVERFLOW',
-    needed: 'SESSION_POLICY=multi:N',
-    isUsed: ({ policy }) => policy.kind === 'multi' && policy.max !== undefined,
+    needed: 'SESSION_POLICY=multi:N or per-device-type+multi:N',
+    isUsed: ({ policy }) => 'max' in policy && policy.max !== undefined,
   },
   {
     name: 'TRUSTED_ORIGINS',

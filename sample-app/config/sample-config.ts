@@ -10,6 +10,9 @@ export type DatabaseConfig =
 export type PolicyConfig =
   | { readonly kind: 'single' }
   | { readonly kind: 'per-device-type' }
+  /** One of each group of device types. */
+  | { readonly kind: 'types'; readonly types: Readonly<Record<string, readonly string[]>> }
+  | { readonly kind: 'per-device-type+multi'; readonly max: number; readonly overflow: Overflow }
   | { readonly kind: 'multi'; readonly max?: number; readonly overflow: Overflow };
 
 /** How tokens live, and what renews them. */

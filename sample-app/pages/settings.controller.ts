@@ -1,5 +1,6 @@
 import { Get, Inject } from '@nestjs/common';
 import { Public } from 'nestjs-latchkey';
+import { policyText } from '../config/session-policy.js';
 import { SAMPLE_CONFIG, type SampleConfig } from '../config/sample-config.js';
 import { JsonRoutes } from '../http/input.js';
 
@@ -13,8 +14,8 @@ export class SettingsController {
   settings() {
     const { policy, tokens, transport, database, redisUrl, idleTimeout, nearCache } = this.config;
     return {
-      policy: policy.kind === 'multi' && policy.max !== undefined ? `multi:${policy.max}` : policy.kind,
-      overflow: policy.kind === 'multi' && policy.max !== undefined ? policy.overflow : null,
+      policy: policyText(policy),
+      overflow: 'max' in policy && policy.max !== undefined ? policy.overflow : null,
       tokenMode: tokens.mode,
       tokenTransport: transport.kind,
       accessTtl: tokens.mode === 'sliding' ? tokens.ttl : tokens.access,

@@ -21,11 +21,14 @@ export function showSettings(settings) {
     if (!settings.known) return showNotice(list, text('setting.unreadable'));
     const { policy, overflow, tokenMode, tokenTransport, accessTtl, refreshTtl, database, redis, idleTimeout, health } =
       settings;
-    const limit = /^multi:(\d+)$/.exec(policy)?.[1];
+    const [kind, detail] = policy.split(':');
     const none = text('setting.none');
     const redisState = redis ? (health?.redis === 'up' ? 'up' : text('setting.down')) : none;
     fillFacts(list, [
-      [text('setting.policy'), limit ? `${text('policy.multi')}: ${limit}, ${overflow}` : text(`policy.${policy}`)],
+      [
+        text('setting.policy'),
+        [text(`policy.${kind}`), [detail, overflow].filter(Boolean).join(', ')].filter(Boolean).join(': '),
+      ],
       [text('setting.tokens'), text(`tokens.${tokenMode}`, { access: accessTtl, refresh: refreshTtl ?? '' })],
       [text('setting.transport'), text(`transport.${tokenTransport}`)],
       [text('setting.database'), database],
@@ -33,7 +36,10 @@ export function showSettings(settings) {
       [text('setting.cache'), health?.nearCache ?? null],
       [text('setting.idle'), idleTimeout ?? none],
     ]);
-    const hint = limit ? text('hint.limited', { max: limit, overflow }) : text(`hint.${policy}`);
+    const isLimited = kind === 'multi' && detail !== undefined;
+    const hint = isLimited
+      ? text('hint.limited', { max: detail, overflow })
+      : text(`hint.${kind}`, { max: detail ?? '' });
     slot(document, 'policy-hint').textContent = tokenTransport === 'bearer' ? hint : `${text('hint.cookies')} ${hint}`;
   };
   onLanguage(show);

@@ -16,6 +16,8 @@ export const english = {
   'hint.single': 'The phone is told at once that the laptop took its place: one user, one session.',
   'hint.per-device-type':
     'Both stay: there is one session for each type of device. Let both be phones, and one makes way.',
+  'hint.types': 'Both stay if their types are in different groups. Two of one group: the later one replaces the other.',
+  'hint.per-device-type+multi': 'Both stay: one session for each type of device, and at most {max} of all types.',
   'hint.multi': 'Both stay: every login lives. End the others with a button.',
   'hint.limited': 'Both stay, up to the limit of {max}. What the next login does: {overflow}.',
 
@@ -34,6 +36,8 @@ export const english = {
   'setting.unreadable': 'The settings of the server cannot be read.',
   'policy.single': 'single device',
   'policy.per-device-type': 'one device per type',
+  'policy.types': 'one device per group of types',
+  'policy.per-device-type+multi': 'one device per type, and a limit to all',
   'policy.multi': 'many devices',
   'tokens.refresh': 'access ({access}) and refresh ({refresh})',
   'tokens.jwt': 'JWT ({access}) and refresh ({refresh})',

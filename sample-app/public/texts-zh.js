@@ -14,6 +14,8 @@ export const chinese = {
   'hint.cookies': '此浏览器只有一个保存在 Cookie 中的登录：请用无痕窗口作为第二台设备。',
   'hint.single': '手机立刻得知已被笔记本电脑顶下线：一个用户只有一个会话。',
   'hint.per-device-type': '两台都保留：每种设备类型一个会话。把两台都设为手机，先登录的会被顶下线。',
+  'hint.types': '类型分属不同组的设备都保留；同组的两台，后登录的会取代先登录的。',
+  'hint.per-device-type+multi': '两台都保留：每种设备类型一个会话，总数最多 {max} 个。',
   'hint.multi': '两台都保留：每次登录都有效。可用按钮下线其他设备。',
   'hint.limited': '两台都保留，最多 {max} 个会话。再次登录时的处理：{overflow}。',
 
@@ -32,6 +34,8 @@ export const chinese = {
   'setting.unreadable': '无法读取服务器的设置。',
   'policy.single': '单设备登录',
   'policy.per-device-type': '每种设备一个',
+  'policy.types': '每组设备类型一个',
+  'policy.per-device-type+multi': '每种设备一个，且限制总数',
   'policy.multi': '多设备登录',
   'tokens.refresh': '访问令牌（{access}）和刷新令牌（{refresh}）',
   'tokens.jwt': 'JWT（{access}）和刷新令牌（{refresh}）',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { allOf, decideAmong } from 'lib/combined-policy.js';
 import type { LiveSession } from 'lib/session-change.js';
 import {
   type DevicePolicy,
@@ -10,7 +11,6 @@ import {
   singleDevice,
   tooManySessions,
 } from 'lib/device-policy.js';
-import { decideAmong } from 'lib/policy-contract.js';
 import { rounds } from '../support/size.js';
 
 const MINUTE = 60_000;
@@ -55,11 +55,15 @@ const fresh = live('fresh', { createdAt: NOW - MINUTE, lastSeenAt: NOW - MINUTE,
 const phone = live('phone', { deviceType: 'phone' });
 const laptop = live('laptop', { deviceType: 'laptop', deviceId: 'L1' });
 
+const groups = oneDevicePerType({ types: { mobile: ['phone', 'tablet'], desk: ['laptop', 'desktop'] } });
 const [single, perType, any] = [singleDevice(), oneDevicePerType(), multiDevice({ max: Infinity })];
 const [one, two, three] = [1, 2, 3].map((max) => multiDevice({ max })) as [DevicePolicy, DevicePolicy, DevicePolicy];
 const leastActive = multiDevice({ max: 2, overflow: 'evict-least-active' });
 const reject = multiDevice({ max: 2, overflow: 'reject' });
+const perTypeOfTwo = [allOf(perType, two), allOf(two, perType)] as const;
+const rejectOfBoth = [allOf(perType, reject), allOf(reject, perType)] as const;
 const [slot0, slot2] = [live('a', { slot: 'multi:0' }), live('b', { slot: 'multi:2' })];
+const tablet = live('tablet', { deviceType: 'tablet', createdAt: NOW - 2 * MINUTE });
 const lamp = live('lamp', { deviceType: 'lamp' });
 const fridge = live('fridge', { deviceType: 'fridge', slot: 'type:other' });
 const onPhone = { deviceType: 'phone' };
@@ -75,6 +79,18 @@ describe('device policies', () => {
     ['per type: unknown types share one', perType, [lamp], {}, 'type:other', ['lamp']],
     // The list did not know the type when the session began, and knows it now.
     ['per type: a new type', oneDevicePerType({ types: ['fridge'] }), [fridge], {}, 'type:other', ['fridge']],
+    ['groups: a type of the group makes way', groups, [tablet, laptop], onPhone, 'type:mobile', ['tablet']],
+    ['groups: other groups stay', groups, [laptop, lamp], onPhone, 'type:mobile', []],
+    ['groups: no type, and one in no group', groups, [lamp, laptop], {}, 'type:other', ['lamp']],
+    // The type was a group of its own when the session began.
+    [
+      'groups: a list before',
+      groups,
+      [live('a', { slot: 'type:mobile', deviceType: 'tv' })],
+      onPhone,
+      'type:mobile',
+      ['a'],
+    ],
     ['multi: no limit', any, [old, idle, phone], {}, 'session:new', []],
     ['multi: same device makes way', any, [laptop, phone], onLaptop, 'session:new', ['laptop']],
     ['multi: the presented one makes way', any, [old, idle], { presentedSessionId: 'idle' }, 'session:new', ['idle']],
@@ -92,6 +108,69 @@ describe('device policies', () => {
     const decision = decide(policy, [...sessions], login);
     expect(decision).toEqual({ kind: 'grant', slot, end: expect.any(Array) });
     expect(decision.kind === 'grant' && [...decision.end].sort()).toEqual([...end].sort());
+  });
+
+  it.each([0, 1])('all of: the own type makes way before the oldest, in either order', (order) => {
+    const policy = perTypeOfTwo[order]!;
+    const at = (type: string, multi: number) => (order === 0 ? `${type}&multi:${multi}` : `multi:${multi}&${type}`);
+    const own = { ...phone, slot: at('type:phone', 1) };
+    const others = [{ ...laptop, slot: at('type:laptop', 0), createdAt: NOW - 90 * MINUTE }];
+    // Ends one, and not the oldest as well.
+    expect(decide(policy, [own, ...others], onPhone)).toEqual({
+      kind: 'grant',
+      slot: at('type:phone', 1),
+      end: ['phone'],
+    });
+    // No own one is there: the oldest goes.
+    const second = { ...tablet, slot: at('type:tablet', 1) };
+    expect(decide(policy, [second, ...others], onPhone)).toEqual({
+      kind: 'grant',
+      slot: at('type:phone', 0),
+      end: ['laptop'],
+    });
+    expect(decide(policy, others, onPhone)).toEqual({ kind: 'grant', slot: at('type:phone', 1), end: [] });
+    // What another policy let in counts as well.
+    expect(decide(policy, [slot0, live('c', { slot: 'single' })], onPhone)).toMatchObject({
+      kind: 'grant',
+      end: ['a'],
+    });
+    // Refuses where one does, but not where the other one makes room.
+    expect(decide(rejectOfBoth[order]!, [second, ...others], onPhone)).toEqual({ kind: 'refuse', limit: 2 });
+    expect(decide(rejectOfBoth[order]!, [own, ...others], onPhone)).toMatchObject({ kind: 'grant', end: ['phone'] });
+  });
+
+  it('all of: needs what the most demanding one needs, and flattens', () => {
+    const newest = (count: number) => ({ ...single, needs: { newest: count } });
+    expect(needsOf(allOf(any, perType))).toBe('all');
+    expect(needsOf(allOf(newest(3), any, newest(7)))).toEqual({ newest: 7 });
+    expect(needsOf(allOf(any, any))).toBe('device');
+    expect(allOf(allOf(perType, two), any).name).toBe('allOf(oneDevicePerType, multiDevice, multiDevice)');
+    for (const bad of [[], [two], [two, 7], [two, undefined], [two, two, two, two, two], [two, () => two]]) {
+      expect(() => allOf(...(bad as never[]))).toThrow('"policy" must give allOf 2 to 4 policies');
+    }
+  });
+
+  it('all of: shows each policy what it needs alone, and takes no slot that it cannot vouch for', () => {
+    const seen: string[][] = [];
+    const own: DevicePolicy = {
+      name: 'mine',
+      needs: 'device',
+      decide: (_login, shown) => {
+        seen.push(shown.map(({ slot }) => slot));
+        return { kind: 'grant', slot: 'mine', end: shown.map(({ id }) => id) };
+      },
+    };
+    const held = live('held', { slot: 'mine&type:laptop', deviceType: 'laptop' });
+    expect(decide(allOf(own, perType), [held, lamp], onPhone)).toMatchObject({
+      slot: 'mine&type:phone',
+      end: ['held'],
+    });
+    expect(seen).toContainEqual([]);
+    expect(seen).toContainEqual(['mine']);
+    expect(seen).not.toContainEqual(expect.arrayContaining(['slot-lamp']));
+    expect(() => decide(allOf(own, any), [], onPhone)).toThrow(/"mine" granted the slot "mine" without all sessions/);
+    const split: DevicePolicy = { ...single, name: 'split', decide: () => ({ kind: 'grant', slot: 'a&b', end: [] }) };
+    expect(() => decide(allOf(split, perType), [], onPhone)).toThrow(/"split" granted the slot "a&b": in allOf/);
   });
 
   it('A73: refuses at the limit under reject', () => {
@@ -137,7 +216,7 @@ describe('device policies', () => {
   });
 
   const policies = fc.oneof(
-    fc.constantFrom(single, perType, any),
+    fc.constantFrom(single, perType, any, groups, ...perTypeOfTwo, ...rejectOfBoth),
     fc
       .record({
         max: fc.integer({ min: 1, max: 4 }),
@@ -185,6 +264,7 @@ describe('device policies', () => {
           });
           expect(new Set(sessions.map((session) => session.slot)).size).toBe(sessions.length);
           if (policy.name === 'singleDevice') expect(sessions).toHaveLength(1);
+          if (policy.name.startsWith('allOf')) expect(sessions.length).toBeLessThanOrEqual(2);
           const max = /^multi:/.test(decision.slot) ? 4 : Infinity;
           expect(sessions.length).toBeLessThanOrEqual(max);
         });

@@ -62,7 +62,7 @@ it('exports these values, and no others', () => {
     ...'LatchkeyData LatchkeyEvent LatchkeySession LatchkeySighting LatchkeyStatistic LoginDetails'.split(' '),
     ...'NoActivity OperatorService OptionalAuth PresentedRefreshToken PresentedToken Public RequireClaims'.split(' '),
     ...'RequireFresh RequireRole Sensitive SessionAnswer SessionCookies SessionError SessionErrorFilter'.split(' '),
-    ...'SessionLimitError SessionModule SessionRoutesModule SessionService SessionStatus SessionVerifier TokenRefusedError TokenService accessAndRefresh bearer'.split(
+    ...'SessionLimitError SessionModule SessionRoutesModule SessionService SessionStatus SessionVerifier TokenRefusedError TokenService accessAndRefresh allOf bearer'.split(
       ' ',
     ),
     ...'both cookies documentSessions fixed getTokenServiceToken multiDevice oneDevicePerType sessionEntities sessionMigrations singleDevice'.split(

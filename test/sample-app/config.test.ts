@@ -69,6 +69,14 @@ describe('the environment', () => {
     ],
     [{ SESSION_POLICY: 'per-device-type' }, { policy: { kind: 'per-device-type' } }],
     [
+      { SESSION_POLICY: 'per-device-type+multi:3' },
+      { policy: { kind: 'per-device-type+multi', max: 3, overflow: 'evict-oldest' } },
+    ],
+    [
+      { SESSION_POLICY: 'types:mobile=phone+tablet, desk=laptop' },
+      { policy: { kind: 'types', types: { mobile: ['phone', 'tablet'], desk: ['laptop'] } } },
+    ],
+    [
       { ACCESS_TTL: '45m', REFRESH_TTL: '2d', MAX_AGE: '3d', TOKEN_GRACE: '0s', OUTAGE_GRACE: '5m' },
       { tokens: { mode: 'refresh', access: '45m', refresh: '2d', grace: '0s', maxAge: '3d' }, outageGrace: '5m' },
     ],
@@ -129,6 +137,16 @@ describe('the environment', () => {
       `${SECRET}1,${SECRET}2,${SECRET}3,${SECRET}4,${SECRET}5`,
     ],
     ['SESSION_POLICY', 'double', 'multi:', 'multi:0', 'multi:1001', 'multi:-1', 'multi:2.5', 'multi:x', 'Single'],
+    [
+      'SESSION_POLICY',
+      'per-device-type+multi',
+      'per-device-type+multi:0',
+      'multi+per-device-type:3',
+      'types',
+      'types:',
+    ],
+    ['SESSION_POLICY', 'types:a', 'types:a=', 'types:a=x,', 'types:A=x', 'types:a=x+', 'types:a=x+x', 'types:other=x'],
+    ['SESSION_POLICY', 'types:a=x,a=y', 'types:a=x,b=x', `types:a=${'x'.repeat(33)}`, 'types:__proto__=X'],
     ['SESSION_OVERFLOW', 'evict', 'evict-newest'],
     ['ACCESS_TTL', '30', '0s', '-5m', '1w', '5 m', '1e3s', '99999999d', 'm'],
     ['MAX_AGE', '30', '0d', 'never'],
@@ -154,7 +172,11 @@ describe('the environment', () => {
 
   it.each([
     ['IDLE_TIMEOUT', 'OFF', 'off, or a duration of 1s or more with a unit'],
-    ['SESSION_POLICY', 'Single', 'single, multi, multi:N with N from 1 to 1000, or per-device-type'],
+    [
+      'SESSION_POLICY',
+      'Single',
+      'single, multi, multi:N with N from 1 to 1000, per-device-type, per-device-type+multi:N, or types:',
+    ],
     ['SESSION_OVERFLOW', 'Reject', 'evict-oldest, evict-least-active or reject'],
     ['TOKEN_MODE', 'JWT', 'refresh, sliding or jwt'],
     ['TOKEN_TRANSPORT', 'Cookie', 'bearer, cookie or both'],
@@ -181,7 +203,14 @@ describe('the environment', () => {
 
 describe('variables that mean nothing beside others', () => {
   it.each<[name: string, value: string, needed: string, by: string, good: readonly string[], bad: readonly string[]]>([
-    ['SESSION_OVERFLOW', 'reject', 'SESSION_POLICY=multi:N', 'SESSION_POLICY', ['multi:2'], ['', 'single', 'multi']],
+    [
+      'SESSION_OVERFLOW',
+      'reject',
+      'SESSION_POLICY=multi:N or per-device-type+multi:N',
+      'SESSION_POLICY',
+      ['multi:2', 'per-device-type+multi:2'],
+      ['', 'single', 'multi'],
+    ],
     [
       'TRUSTED_ORIGINS',
       'https://a.example',
@@ -295,6 +324,10 @@ describe('the session library', () => {
     ['multi:2', 'evict-least-active', { kind: 'grant', end: ['laptop'] }],
     ['multi:2', 'reject', { kind: 'refuse', limit: 2 }],
     ['per-device-type', undefined, { kind: 'grant', end: ['phone'] }],
+    ['types:all=phone+laptop', undefined, { kind: 'grant', end: ['phone', 'laptop'] }],
+    ['per-device-type+multi:2', undefined, { kind: 'grant', end: ['phone'] }],
+    ['per-device-type+multi:2', 'reject', { kind: 'grant', end: ['phone'] }],
+    ['per-device-type+multi:1', 'reject', { kind: 'refuse', limit: 1 }],
   ])('decides about a login by SESSION_POLICY=%s and SESSION_OVERFLOW=%s', (SESSION_POLICY, overflow, decision) => {
     const { policy } = optionsOf({ SESSION_POLICY, ...(overflow && { SESSION_OVERFLOW: overflow }) });
     const candidate = { sessionId: 'new', deviceType: 'phone', deviceId: null, presentedSessionId: null, now: 10 };

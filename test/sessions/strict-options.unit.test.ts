@@ -247,7 +247,22 @@ const OPTIONS: Readonly<Record<string, Row>> = {
     call: (options) => multiDevice(options),
     fields: { max: ['5', 0, 1.5, 1001], overflow: ['evict', 1] },
   },
-  oneDevicePerType: { call: (options) => oneDevicePerType(options), fields: { types: ['phone', [1], ['A B'], {}] } },
+  oneDevicePerType: {
+    call: (options) => oneDevicePerType(options),
+    fields: {
+      types: [
+        'phone',
+        [1],
+        ['A B'],
+        {},
+        { m: [] },
+        { m: 'phone' },
+        { 'A B': ['phone'] },
+        { other: ['tv'] },
+        { a: ['tv'], b: ['tv'] },
+      ],
+    },
+  },
   SessionModule: {
     call: (options) => resolveOptions(options),
     base: { secret: SECRET },

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { type DevicePolicy, multiDevice, oneDevicePerType, singleDevice } from 'nestjs-latchkey';
+import { type DevicePolicy, allOf, multiDevice, oneDevicePerType, singleDevice } from 'nestjs-latchkey';
 import { redis } from 'nestjs-latchkey/redis';
 import {
   type ContractCase,
@@ -114,6 +114,9 @@ describe.each([
   multiDevice(),
   multiDevice({ max: 2 }),
   multiDevice({ max: Infinity }),
+  oneDevicePerType({ types: { mobile: ['phone', 'tablet'], desk: ['laptop', 'desktop'] } }),
+  allOf(oneDevicePerType(), multiDevice({ max: 3 })),
+  allOf(multiDevice({ max: 3, overflow: 'reject' }), oneDevicePerType(), multiDevice({ max: 5 })),
 ])('the policy $name', (policy) => kept(devicePolicyContract(policy)));
 
 it('the policy multiDevice that refuses keeps the contract', async () => {
