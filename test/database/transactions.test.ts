@@ -92,8 +92,8 @@ const onServers = ({ kind: { name }, database, node }: Parameters<Parameters<typ
     const result = await rows.run(function* (): Script<number> {
       yield rows.read();
       const key = ++runs === 1 ? node.account('alice').key : 'another';
-      yield effect(sql`INSERT INTO ${account} (user_key, realm, user_id, epoch, not_before, version, end_epoch, created_at)
-        VALUES (${key}, 'users', ${key}, 0, 0, 0, 0, 0)`);
+      yield effect(sql`INSERT INTO ${account} (user_key, realm, user_id, epoch, not_before, version, end_epoch, logins, created_at)
+        VALUES (${key}, 'users', ${key}, 0, 0, 0, 0, 0, 0)`);
       yield effect(rows.insert('again', runs));
       return runs;
     });

@@ -181,7 +181,7 @@ describe('a large load on PostgreSQL', () => {
     return row!.n;
   };
   const addAccount = (runner: QueryRunner, key: string) =>
-    runner.query(`INSERT INTO latchkey_account VALUES ('${key}', 'users', '${key}', 0, 0, NULL, 0, 0, 0)`);
+    runner.query(`INSERT INTO latchkey_account VALUES ('${key}', 'users', '${key}', 0, 0, NULL, 0, 0, 0, 0)`);
 
   it('has no indexes but the primary key to keep up, and has all of them again in the end', async () => {
     const runner = source.createQueryRunner();
