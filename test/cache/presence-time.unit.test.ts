@@ -216,6 +216,7 @@ describe('which changes are purged', () => {
     await new SessionSweep({
       nodeRegistry: harness.nodeRegistry,
       presence,
+      activity: { flush: async () => undefined, lostAt: -Infinity },
       rules: { idleMs: null },
       changes: { commit: async () => [] },
       repository: nothing,
