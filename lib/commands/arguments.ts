@@ -54,7 +54,7 @@ export interface LoginOptions extends LoginClaims {
   readonly authenticatedAt?: number;
   /** Ticket that `beginLogin` returned before the password was checked. */
   readonly ticket?: string;
-  /** What the user has chosen at the limit of the policy; see SessionLimitError. */
+  /** Choice of the user at the limit of the policy; see SessionLimitError. */
   readonly makeRoom?: MakeRoom;
   /** Token that came with the login request, if any. Its session ends, against session fixation (CWE-384). */
   readonly presentedToken?: string | null;

@@ -19,7 +19,7 @@ export interface CheckedLife extends OwnLife {
   readonly maxAgeMs: number | null;
 }
 
-/** What the lives of a login are checked against. */
+/** Bounds that the lives of a login are checked against. */
 export interface LifeLimits extends LifeRules {
   readonly mode: TokenLives;
   /** Milliseconds. */

@@ -6,7 +6,7 @@ export interface OwnLife {
   readonly refreshMs: number | null;
 }
 
-/** What the module says about the lives of its sessions. */
+/** Lives of sessions as the module has them. */
 export interface LifeRules {
   /** Treats a session as idle after this long without use; null never does. Milliseconds. */
   readonly idleMs: number | null;

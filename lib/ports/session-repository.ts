@@ -28,7 +28,7 @@ export interface LoginRequest {
   readonly impersonationComment: string | null;
   /** Keeps the data of sessions that this login ends readable. */
   readonly keepReplacedData: boolean;
-  /** What the user of a login that was refused before has chosen; null for any other login. */
+  /** Choice of a user whose login was refused before; null for any other login. */
   readonly makeRoom: ({ readonly end: RoomToMake } & Pick<AccountProgress, 'realmEpoch' | 'logins'>) | null;
   /** Selects the sessions that `decide` sees. */
   readonly view: LoginView;

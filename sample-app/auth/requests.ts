@@ -8,7 +8,7 @@ const MAX_TOKEN = 4096;
 export interface LoginRequest {
   /** Name and password, if it has them. Where a choice is made, its ticket says who it is. */
   readonly credentials: { readonly username: string; readonly password: string } | null;
-  /** What the user has chosen at the limit of sessions. */
+  /** Choice of the user at the limit of sessions. */
   readonly makeRoom: MakeRoom | undefined;
   readonly deviceType: string | undefined;
   readonly deviceId: string | undefined;

@@ -10,7 +10,7 @@ export class DevicePanel {
   #type;
   #session;
   #problem = null;
-  /** What the user may sign out to make room, where the limit is reached. */
+  /** Sessions that the user may sign out to make room, where the limit is reached. */
   #choice = null;
 
   /** @param {HTMLElement} root @param {{ log: import('./request-log.js').RequestLog, refreshes: boolean, cookies: boolean }} options */
